@@ -1,0 +1,1 @@
+"""Finds the best settings for detecting dents on roller-bearing inner rings, and uses them."""
