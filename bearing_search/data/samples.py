@@ -10,7 +10,7 @@ from typing import Literal
 
 import cv2
 import numpy as np
-from jaxtyping import Bool, UInt8
+from jaxtyping import Bool, UInt8, UInt16
 
 from bearing_search.errors import DataError
 
@@ -87,6 +87,8 @@ def read_image(file: Path) -> UInt8[np.ndarray, "h w *c"]:
         DataError: the file is missing, is no image, or is cut off.
     """
     pixels = _decode(file)
+    if pixels.dtype == np.uint16:
+        pixels = (pixels // 257).astype(np.uint8)
     if pixels.ndim == 3:
         colours = pixels[..., :3]  # an alpha channel carries no brightness
         is_grey = (colours == colours[..., :1]).all()
@@ -120,7 +122,7 @@ def read_mask(
     return pixels > 0
 
 
-def _decode(file: Path) -> UInt8[np.ndarray, "h w *c"]:
+def _decode(file: Path) -> UInt8[np.ndarray, "h w *c"] | UInt16[np.ndarray, "h w *c"]:
     try:
         encoded = np.frombuffer(file.read_bytes(), dtype=np.uint8)
     except OSError as error:
@@ -131,9 +133,7 @@ def _decode(file: Path) -> UInt8[np.ndarray, "h w *c"]:
         pixels = None
     if pixels is None:
         raise DataError(f"{file}: is no readable image. Replace the file, or remove the sample.")
-    if pixels.dtype == np.uint16:
-        pixels = (pixels // 257).astype(np.uint8)
-    if pixels.dtype != np.uint8:
+    if pixels.dtype not in (np.uint8, np.uint16):
         raise DataError(
             f"{file}: holds {pixels.dtype} pixels; images of 8 or 16 bits are understood."
         )
