@@ -96,9 +96,7 @@ def read_image(file: Path) -> UInt8[np.ndarray, "h w *c"]:
     return np.ascontiguousarray(pixels)
 
 
-def read_mask(
-    sample: Sample, shape: Sequence[int]
-) -> Bool[np.ndarray, "h w"]:
+def read_mask(sample: Sample, shape: Sequence[int]) -> Bool[np.ndarray, "h w"]:
     """Ground truth of a sample; without a mask file nothing is marked.
 
     Args:

@@ -1,0 +1,108 @@
+"""A data set: which samples there are, read from `manifest.csv` or from the folders.
+
+Folders (a superset of MVTec AD): ``DATA/<part>/{train,test}/{good,<defect>}/<sample>[_b<level>].<ext>``
+with masks ``DATA/<part>/ground_truth/<defect>/<sample>_mask.<ext>``.
+"""
+
+import hashlib
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+from bearing_search.data.folders import samples_of_folders
+from bearing_search.data.manifest import MANIFEST, samples_of_manifest
+from bearing_search.data.samples import Sample, Split
+from bearing_search.errors import DataError
+
+
+@dataclass(frozen=True)
+class DataSet:
+    """All samples below one folder; nothing of them is opened yet."""
+
+    root: Path
+    all_samples: tuple[Sample, ...]
+
+    @cached_property
+    def parts(self) -> tuple[str, ...]:
+        """Names of the parts, sorted."""
+        return tuple(sorted({sample.part for sample in self.all_samples}))
+
+    def samples(self, split: Split, part: str | None = None) -> tuple[Sample, ...]:
+        """Samples of one split, of one part or of all, in a fixed order."""
+        return tuple(
+            sample
+            for sample in self.all_samples
+            if sample.split == split and part in (None, sample.part)
+        )
+
+    def chosen_parts(self, parts: Sequence[str]) -> tuple[str, ...]:
+        """The named parts, or every part where none is named.
+
+        Raises:
+            DataError: a named part does not exist.
+        """
+        unknown = sorted(set(parts) - set(self.parts))
+        if unknown:
+            raise DataError(
+                f"{self.root}: has no part {', '.join(unknown)}; its parts are "
+                f"{', '.join(self.parts)}. Change `parts`."
+            )
+        return tuple(part for part in self.parts if part in parts) if parts else self.parts
+
+
+def load_data_set(root: Path) -> DataSet:
+    """Find every sample below `root`; the manifest wins over the folders where there is one.
+
+    Raises:
+        DataError: no such folder, nothing in it that looks like a data set, a level that is
+            missing, an anomalous sample without mask.
+    """
+    if not root.is_dir():
+        raise DataError(f"{root}: is no folder. --data wants the folder that holds the parts.")
+    manifest = root / MANIFEST
+    found = samples_of_manifest(manifest) if manifest.is_file() else samples_of_folders(root)
+    samples = sorted(found, key=lambda s: (s.part, s.split, s.defect, s.name))
+    _require_masks(samples)
+    _require_equal_levels(samples)
+    return DataSet(root=root, all_samples=tuple(samples))
+
+
+def content_digest(
+    samples: Iterable[Sample], *, on_file: Callable[[Path], None] = lambda file: None
+) -> str:
+    """Sixteen hex digits that name what the samples are and what their files hold."""
+    total = hashlib.sha256()
+    for sample in samples:
+        facts = (sample.part, sample.split, sample.defect, sample.name, sample.group)
+        total.update(repr((facts, sample.is_anomalous)).encode())
+        for file in sample.files:
+            on_file(file)
+            try:
+                with file.open("rb") as stream:
+                    total.update(hashlib.file_digest(stream, "sha256").digest())
+            except OSError as error:
+                raise DataError(f"{file}: cannot be read ({error.strerror})") from None
+    return total.hexdigest()[:16]
+
+
+def _require_masks(samples: Sequence[Sample]) -> None:
+    bare = [s for s in samples if s.is_anomalous and s.mask_file is None]
+    if bare:
+        raise DataError(
+            f"{bare[0].title}: anomalous, but has no mask ({len(bare)} such samples). Put it at "
+            f"{bare[0].part}/ground_truth/{bare[0].defect}/{bare[0].name}_mask.png."
+        )
+
+
+def _require_equal_levels(samples: Sequence[Sample]) -> None:
+    for part in sorted({sample.part for sample in samples}):
+        of_part = [sample for sample in samples if sample.part == part]
+        most = max(len(sample.level_files) for sample in of_part)
+        short = [sample for sample in of_part if len(sample.level_files) < most]
+        if short:
+            raise DataError(
+                f"{short[0].title}: has {len(short[0].level_files)} of {most} brightness levels "
+                f"({len(short)} such samples of {part}). Add the missing files, or remove the "
+                "sample."
+            )

@@ -1,0 +1,90 @@
+"""Defects drawn onto normal images, for parts whose training split has none.
+
+Cut-paste with scars (Li et al. 2021, CutPaste) and smooth noise blobs (Zavrtanik et al. 2021,
+DRAEM). They stand in for real defects in the patch task and in validation, and whoever reports
+a score made with them says so.
+"""
+
+import cv2
+import numpy as np
+from jaxtyping import Bool, Float, UInt8
+
+_LEAST_CHANGE = 25
+"""Grey levels by which a drawn defect differs from what it covers, at least on average."""
+
+
+def draw_defect(
+    image: UInt8[np.ndarray, "h w 3"],
+    allowed: Bool[np.ndarray, "h w"],
+    rng: np.random.Generator,
+) -> tuple[UInt8[np.ndarray, "h w 3"], Bool[np.ndarray, "h w"]]:
+    """A copy of the image with one defect, and the pixels that the defect covers.
+
+    The defect is a scar, a patch or a blob filled with another place of the same image, made
+    lighter or darker; it covers roughly .1 to 3 % of the image, all of it inside `allowed`.
+
+    Args:
+        allowed: where a defect may lie, normally the region of interest; not empty.
+    """
+    mask = _shape(allowed, rng)
+    source = np.roll(image, tuple(rng.integers(8, max(9, min(mask.shape) // 2), 2)), axis=(0, 1))
+    if rng.random() < 0.5:
+        source = source[::-1, ::-1]
+    sign = -1.0 if image[mask].mean() > 127 else 1.0
+    if rng.random() < 0.3 and 60 < image[mask].mean() < 195:
+        sign = -sign
+    shift = sign * rng.uniform(_LEAST_CHANGE, 80)
+    difference = source[mask].astype(float) - image[mask]
+    filled = image[mask] + (difference - difference.mean()) * rng.uniform(0.3, 1.0) + shift
+    out = image.copy()
+    out[mask] = np.clip(np.rint(filled), 0, 255).astype(np.uint8)
+    return out, mask
+
+
+def _shape(allowed: Bool[np.ndarray, "h w"], rng: np.random.Generator) -> Bool[np.ndarray, "h w"]:
+    rows, columns = np.nonzero(allowed)
+    while True:  # a centre on the rim can leave nothing; another one will not
+        pick = rng.integers(len(rows))
+        centre = (float(columns[pick]), float(rows[pick]))
+        match rng.integers(3):
+            case 0:
+                drawn = _rectangle(allowed.shape, centre, (0.06, 0.2), (0.008, 0.02), rng)
+            case 1:
+                drawn = _rectangle(allowed.shape, centre, (0.03, 0.12), (0.03, 0.12), rng)
+            case _:
+                drawn = _blob(allowed.shape, centre, rng)
+        mask = drawn & allowed
+        if mask.any():
+            return mask
+
+
+def _rectangle(
+    shape: tuple[int, ...],
+    centre: tuple[float, float],
+    length: tuple[float, float],
+    width: tuple[float, float],
+    rng: np.random.Generator,
+) -> Bool[np.ndarray, "h w"]:
+    """Turned rectangle; lengths as shares of the image's shorter side."""
+    side = min(shape)
+    size = (max(1.0, side * rng.uniform(*length)), max(1.0, side * rng.uniform(*width)))
+    corners = cv2.boxPoints((centre, size, float(rng.uniform(0, 180))))
+    canvas = np.zeros(shape, dtype=np.uint8)
+    cv2.fillPoly(canvas, [np.rint(corners).astype(np.int32)], 1)
+    return canvas.astype(bool)
+
+
+def _blob(
+    shape: tuple[int, ...], centre: tuple[float, float], rng: np.random.Generator
+) -> Bool[np.ndarray, "h w"]:
+    """Smooth noise, cut at half height under a bell around the centre."""
+    height, width = shape
+    noise: Float[np.ndarray, "h w"] = cv2.resize(
+        rng.random((max(4, height // 12), max(4, width // 12))),
+        (width, height),
+        interpolation=cv2.INTER_CUBIC,
+    )
+    radius = min(shape) * rng.uniform(0.03, 0.08)
+    y, x = np.mgrid[:height, :width]
+    bell = np.exp(-((x - centre[0]) ** 2 + (y - centre[1]) ** 2) / (2 * radius**2))
+    return np.asarray(bell * (0.5 + noise) > 0.5)
