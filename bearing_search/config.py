@@ -45,9 +45,137 @@ class SplitConfig:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ContrastConfig:
+    """CGMP: what is done to brightness 0 before shapes are looked for. The paper gives no number.
+
+    Shapes are looked for in a copy whose longer side is `working_px`; the lengths of this section
+    are pixels of that copy, so that they mean the same at every camera resolution.
+    """
+
+    __pydantic_config__ = _STRICT_KEYS
+
+    working_px: int = 512
+    """Longer side of the copy in which shapes are looked for; larger images are shrunk to it."""
+
+    clahe_clip: float = 2.0
+    """Clip limit of the local histogram equalisation (OpenCV's own default is 40)."""
+
+    clahe_tiles: int = 8
+    """Tiles per side of the local histogram equalisation."""
+
+    blur_px: int = 5
+    """Side of the Gaussian blur; odd."""
+
+    closing_px: int = 7
+    """Diameter of the elliptic closing of the binary image."""
+
+    def __post_init__(self) -> None:
+        _require(self.working_px >= 64, f"working_px is {self.working_px}; at least 64")
+        _require(self.clahe_clip > 0, f"clahe_clip is {self.clahe_clip}; above 0")
+        for name in ("clahe_tiles", "closing_px"):
+            value = getattr(self, name)
+            _require(value >= 1, f"{name} is {value}; at least 1")
+        _require(
+            self.blur_px >= 1 and self.blur_px % 2 == 1,
+            f"blur_px is {self.blur_px}; an odd number of pixels",
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CircleConfig:
+    """CGCM: the ring of a part seen from above or below. The paper gives no number.
+
+    All lengths are in pixels of the original image.
+    """
+
+    __pydantic_config__ = _STRICT_KEYS
+
+    radius_tolerance_px: float = 20.0
+    """Delta_r: how far a circle's radius may lie from the mean radius of the training side."""
+
+    ring_half_width_px: float = 80.0
+    """Delta c_r: the ring that is kept reaches this far inside and outside the chosen circle."""
+
+    top_k: int = 5
+    """How many of the largest plausible circles compete for the place nearest to the centre."""
+
+    crop_radius: Literal["outer", "inner"] = "outer"
+    """Half side of the square crop. The paper's words have `inner`, which cuts the ring away."""
+
+    min_coverage: float = 0.5
+    """Share of a circle's circumference that must lie on edges for it to be a candidate."""
+
+    max_outside_share: float = 0.02
+    """Share of its circumference that may lie outside the image; more is a ring cut off."""
+
+    refine: bool = True
+    """Fit the chosen circle again, to the edge itself, in the original image (sub-pixel)."""
+
+    canny_low: float = 50.0
+    """Lower threshold of the Canny edges of an inverted circle, in grey levels."""
+
+    canny_high: float = 150.0
+    """Upper threshold of the Canny edges of an inverted circle, in grey levels."""
+
+    def __post_init__(self) -> None:
+        for name in ("radius_tolerance_px", "ring_half_width_px"):
+            value = getattr(self, name)
+            _require(value > 0, f"{name} is {value}; it is a length in pixels, so above 0")
+        _require(self.top_k >= 1, f"top_k is {self.top_k}; at least one circle must compete")
+        for name in ("min_coverage", "max_outside_share"):
+            value = getattr(self, name)
+            _require(0 <= value <= 1, f"{name} is {value}; a share, so in [0, 1]")
+        _require(
+            0 <= self.canny_low <= self.canny_high,
+            f"canny_low is {self.canny_low}, canny_high {self.canny_high}; low must not exceed high",
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EllipseConfig:
+    """EGGCC: the outer diameter seen from the side. The paper gives no number.
+
+    All lengths are in pixels of the original image.
+    """
+
+    __pydantic_config__ = _STRICT_KEYS
+
+    pre_crop_px: tuple[int, int, int, int] = (0, 0, 0, 0)
+    """Cut from the left, top, right and bottom before ellipses are looked for."""
+
+    crop_px: tuple[int, int, int, int] = (0, 0, 0, 0)
+    """How far the crop reaches left, up, right and down from the reference centre. All 0: taken
+    from the mean ellipse of the training side, plus `crop_margin` to every side."""
+
+    crop_margin: float = 0.08
+    """Margin of a crop that is taken from the mean ellipse, as a share of the ellipse's extent."""
+
+    min_coverage: float = 0.5
+    """Share of an ellipse's boundary that must lie on edges for it to be a candidate."""
+
+    min_inside_crop: float = 0.8
+    """Share of a sample's own ellipse that must lie inside the crop; less is no ROI."""
+
+    refine: bool = True
+    """Fit the chosen ellipse again, to the edge itself, in the original image (sub-pixel)."""
+
+    def __post_init__(self) -> None:
+        for name in ("pre_crop_px", "crop_px"):
+            value = getattr(self, name)
+            _require(min(value) >= 0, f"{name} is {list(value)}; lengths are not negative")
+        _require(
+            max(self.crop_px) == 0 or min(self.crop_px) > 0,
+            f"crop_px is {list(self.crop_px)}; give all four, or all 0 to have them estimated",
+        )
+        _require(self.crop_margin >= 0, f"crop_margin is {self.crop_margin}; not negative")
+        for name in ("min_coverage", "min_inside_crop"):
+            value = getattr(self, name)
+            _require(0 <= value <= 1, f"{name} is {value}; a share, so in [0, 1]")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class PreprocessConfig:
-    """Region of interest and brightness fusion (paper, section 3.1). All lengths are in pixels
-    of the original image unless said otherwise. The paper gives none of these numbers."""
+    """Region of interest and brightness fusion (paper, section 3.1)."""
 
     __pydantic_config__ = _STRICT_KEYS
 
@@ -59,23 +187,13 @@ class PreprocessConfig:
     mid_level_parts: tuple[str, ...] = ("LC", "SC")
     """Parts whose brightness 2 is almost black: their channels are b0, mean(b0, b1), b1."""
 
-    radius_tolerance_px: float = 20.0
-    """Delta_r: how far a circle's radius may lie from the mean radius."""
+    contrast: ContrastConfig = field(default_factory=ContrastConfig)
+    circle: CircleConfig = field(default_factory=CircleConfig)
+    ellipse: EllipseConfig = field(default_factory=EllipseConfig)
 
-    ring_half_width_px: float = 80.0
-    """Delta c_r: the ring that is kept reaches this far inside and outside the chosen circle."""
-
-    top_k: int = 5
-    """How many of the largest plausible circles compete for the place nearest to the centre."""
-
-    crop_radius: Literal["outer", "inner"] = "outer"
-    """Half side of the square crop. The paper's words have `inner`, which cuts the ring away."""
-
-    def __post_init__(self) -> None:
-        for name in ("radius_tolerance_px", "ring_half_width_px"):
-            value = getattr(self, name)
-            _require(value > 0, f"{name} is {value}; it is a length in pixels, so above 0")
-        _require(self.top_k >= 1, f"top_k is {self.top_k}; at least one circle must compete")
+    def geometry_of(self, part: str) -> Geometry:
+        """How the region of interest of `part` is found."""
+        return self.geometry.get(part, "none")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -186,18 +304,14 @@ class FinetuneConfig:
             len(set(self.ssim_layers)) == len(self.ssim_layers) >= 1,
             f"ssim_layers is {list(self.ssim_layers)}; at least one block, each once",
         )
-        _require(
-            self.ssim_window % 2 == 1, f"ssim_window is {self.ssim_window}; it must be odd"
-        )
+        _require(self.ssim_window % 2 == 1, f"ssim_window is {self.ssim_window}; it must be odd")
         for name in ("perceptual_weight", "pixel_weight", "encoder_lr", "weight_decay"):
             value = getattr(self, name)
             _require(value >= 0, f"{name} is {value}; it must not be negative")
         for name in ("positive_weight", "head_lr", "grad_clip"):
             value = getattr(self, name)
             _require(value > 0, f"{name} is {value}; it must be above 0")
-        _require(
-            0 <= self.warmup_share < 1, f"warmup_share is {self.warmup_share}; in [0, 1)"
-        )
+        _require(0 <= self.warmup_share < 1, f"warmup_share is {self.warmup_share}; in [0, 1)")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
