@@ -1,4 +1,4 @@
-"""What a trial says while it runs, and what it is told: the contract between science and scheduling."""
+"""What a trial says while it runs, and what it is told: where science meets scheduling."""
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field

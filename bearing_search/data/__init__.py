@@ -1,0 +1,1 @@
+"""Files on disk -> samples, folds, and drawn defects."""

@@ -1,6 +1,7 @@
 """A data set: which samples there are, read from `manifest.csv` or from the folders.
 
-Folders (a superset of MVTec AD): ``DATA/<part>/{train,test}/{good,<defect>}/<sample>[_b<level>].<ext>``
+Folders (a superset of MVTec AD):
+``DATA/<part>/{train,test}/{good,<defect>}/<sample>[_b<level>].<ext>``
 with masks ``DATA/<part>/ground_truth/<defect>/<sample>_mask.<ext>``.
 """
 

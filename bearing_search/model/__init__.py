@@ -1,0 +1,1 @@
+"""Networks, losses, optimisers and schedules; no files, no metrics."""

@@ -1,0 +1,171 @@
+"""One trial: prepare, fine-tune, decode and score every part in every fold, as a stream.
+
+Knows no scheduler and no tracker. Each unit (a part in a fold) keeps its own folder,
+``<part>/fold<k>/``: the stages' checkpoints while it runs, then `unit.json` and `scored.npz`.
+"""
+
+from collections.abc import Generator, Iterator, Mapping, Sequence
+
+import numpy as np
+
+from bearing_search.config import TrialConfig
+from bearing_search.data.dataset import load_data_set
+from bearing_search.data.samples import Sample
+from bearing_search.data.split import make_folds
+from bearing_search.errors import TrialFailedError
+from bearing_search.measurement import (
+    FINISHED_FOLDS,
+    OBJECTIVE,
+    RUNNING_OBJECTIVE,
+    Measurement,
+    TrialContext,
+)
+from bearing_search.stages.costs import progress_of_trial, progress_of_unit
+from bearing_search.stages.unit_run import UnitPlan, UnitRecord, run_unit
+
+
+def run_trial(config: TrialConfig, context: TrialContext) -> Iterator[Measurement]:
+    """Train and score one config on the folds of the training split.
+
+    Fold by fold, all parts of one fold before the next fold, so that the running mean after
+    each fold is a fair thing to prune by. See `measurement.RunTrial` for resuming and stopping.
+
+    Raises:
+        DataError: the data set cannot be used.
+        WeightsError: the encoder's weights cannot be loaded.
+        TrialFailedError: this config cannot give a score.
+    """
+    plans = validation_plans(config, load_data_set(context.data).samples("train"))
+    return _run_units(plans, config, context, split="val")
+
+
+def run_final(config: TrialConfig, context: TrialContext) -> Iterator[Measurement]:
+    """Train on all of train and score on test: for the chosen config, once."""
+    data_set = load_data_set(context.data)
+    plans = [
+        UnitPlan(
+            part=part,
+            label=part,
+            key=f"{part}/all",
+            fold=0,
+            train=data_set.samples("train", part),
+            held_out=data_set.samples("test", part),
+            is_validation=False,
+        )
+        for part in data_set.chosen_parts(config.parts)
+    ]
+    return _run_units(plans, config, context, split="test")
+
+
+def validation_plans(config: TrialConfig, train: Sequence[Sample]) -> list[UnitPlan]:
+    """Which units a trial consists of, in the order in which they run."""
+    parts = [p for p in sorted({s.part for s in train}) if not config.parts or p in config.parts]
+    folds = config.split.folds
+    plans = [
+        UnitPlan(
+            part=part,
+            label=f"{part}, fold {fold.index + 1} of {folds}",
+            key=f"{part}/fold{fold.index}",
+            fold=fold.index,
+            train=fold.train,
+            held_out=fold.held_out,
+            is_validation=True,
+        )
+        for part in parts
+        for fold in make_folds([s for s in train if s.part == part], config.split)
+    ]
+    return sorted(plans, key=lambda plan: (plan.fold, plan.part))
+
+
+def mean_metrics(records: Sequence[tuple[UnitPlan, UnitRecord]], split: str) -> dict[str, float]:
+    """Per part the mean over folds, and the unweighted mean over parts (as in the paper's tables).
+
+    A metric that is undefined in one fold (no anomalous sample found there, say) is averaged
+    over the others; one that is undefined everywhere is left out.
+    """
+    values: dict[str, float] = {}
+    for name in records[0][1].metrics:
+        by_part: dict[str, list[float]] = {}
+        for plan, record in records:
+            by_part.setdefault(plan.part, []).append(record.metrics[name])
+        parts = {part: _mean(folds) for part, folds in by_part.items()}
+        values |= {f"{split}/{part}/{name}": value for part, value in parts.items()}
+        values[f"{split}/{name}"] = _mean(list(parts.values()))
+    return {name: value for name, value in values.items() if not np.isnan(value)}
+
+
+def _run_units(
+    plans: Sequence[UnitPlan], config: TrialConfig, context: TrialContext, *, split: str
+) -> Iterator[Measurement]:
+    costs = [
+        progress_of_unit(
+            config,
+            num_normal=sum(not s.is_anomalous for s in plan.train),
+            num_anomalous=sum(s.is_anomalous for s in plan.train),
+        )
+        for plan in plans
+    ]
+    progress = progress_of_trial(costs)
+    first = 0
+    records: list[tuple[UnitPlan, UnitRecord]] = []
+    for number, plan in enumerate(plans):
+        step = first
+        unit = run_unit(plan, config, context)
+        record = yield from _rows(unit, plan, split, step, progress)
+        if record is None:
+            return
+        first += len(costs[number])
+        records.append((plan, record))
+        values = {f"{split}/{plan.key}/{name}": v for name, v in record.metrics.items()}
+        if number + 1 == len(plans):
+            values |= mean_metrics(records, split)
+            _require_objective(values, split)
+        elif split == "val" and plans[number + 1].fold != plan.fold:
+            values |= _running(records)
+        yield Measurement(
+            step=first - 1,
+            values={name: value for name, value in values.items() if not np.isnan(value)},
+            stage=f"{plan.label}: scored",
+            progress=progress[first - 1],
+            tags=record.tags,
+        )
+
+
+def _rows(
+    unit: Generator[tuple[str, dict[str, float]], None, UnitRecord | None],
+    plan: UnitPlan,
+    split: str,
+    step: int,
+    progress: Sequence[float],
+) -> Generator[Measurement, None, UnitRecord | None]:
+    while True:
+        try:
+            what, row = next(unit)
+        except StopIteration as end:
+            record: UnitRecord | None = end.value
+            return record
+        yield Measurement(
+            step=step,
+            values={f"train/{plan.key}/{name}": value for name, value in row.items()},
+            stage=f"{plan.label}: {what}",
+            progress=progress[step],
+        )
+        step += 1
+
+
+def _running(records: Sequence[tuple[UnitPlan, UnitRecord]]) -> dict[str, float]:
+    value = mean_metrics(records, "val").get(OBJECTIVE)
+    folds = {plan.fold for plan, _ in records}
+    return {} if value is None else {RUNNING_OBJECTIVE: value, FINISHED_FOLDS: float(len(folds))}
+
+
+def _require_objective(values: Mapping[str, float], split: str) -> None:
+    if split == "val" and OBJECTIVE not in values:
+        raise TrialFailedError(
+            "no held-out fold has an anomalous region to find, so there is no val/pixel_aupro"
+        )
+
+
+def _mean(values: Sequence[float]) -> float:
+    defined = [value for value in values if not np.isnan(value)]
+    return float(np.mean(defined)) if defined else float("nan")

@@ -1,0 +1,69 @@
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bearing_search.config import SplitConfig
+from bearing_search.data.samples import Sample
+from bearing_search.data.split import make_folds
+from bearing_search.errors import DataError
+
+
+def sample(name, group, is_anomalous):
+    return Sample(
+        part="OD",
+        split="train",
+        defect="dent" if is_anomalous else "good",
+        name=name,
+        group=group,
+        is_anomalous=is_anomalous,
+        level_files=(Path("a.png"),),
+    )
+
+
+def singles(num_normal, num_anomalous):
+    return [sample(f"s{i}", f"g{i}", i < num_anomalous) for i in range(num_normal + num_anomalous)]
+
+
+@given(
+    st.integers(2, 5), st.integers(5, 30), st.integers(5, 12), st.integers(0, 3), st.integers(1, 4)
+)
+def test_groups_never_part_company_and_everybody_is_held_out_once(folds, normal, bad, seed, views):
+    samples = [
+        sample(f"g{g}v{v}", f"g{g}", g < bad) for g in range(normal + bad) for v in range(views)
+    ]
+    divided = make_folds(samples, SplitConfig(folds=folds, seed=seed))
+
+    assert sorted(s.name for f in divided for s in f.held_out) == sorted(s.name for s in samples)
+    for fold in divided:
+        assert not {s.group for s in fold.train} & {s.group for s in fold.held_out}
+        assert len(fold.train) + len(fold.held_out) == len(samples)
+
+
+@given(st.integers(2, 5), st.integers(5, 30), st.integers(5, 12), st.integers(0, 3))
+def test_both_labels_are_spread_evenly(folds, normal, bad, seed):
+    divided = make_folds(singles(normal, bad), SplitConfig(folds=folds, seed=seed))
+    for wanted in (True, False):
+        counts = [sum(s.is_anomalous is wanted for s in f.held_out) for f in divided]
+        assert max(counts) - min(counts) <= 1
+
+
+def test_the_seed_decides():
+    def held_out(seed):
+        return [s.name for s in make_folds(singles(20, 6), SplitConfig(folds=3, seed=seed))[0].held_out]
+
+    assert held_out(0) == held_out(0)
+    assert held_out(0) != held_out(1)
+
+
+def test_too_few_anomalous_groups_are_refused_with_the_largest_number_of_folds():
+    with pytest.raises(DataError, match="OD: 2 anomalous groups in train, but 3 folds.*at most 2"):
+        make_folds(singles(20, 2), SplitConfig(folds=3))
+    with pytest.raises(DataError, match="1 anomalous group in train.*not possible"):
+        make_folds(singles(20, 1), SplitConfig(folds=2))
+
+
+def test_a_part_without_any_anomalous_sample_is_split_all_the_same():
+    divided = make_folds(singles(10, 0), SplitConfig(folds=2))
+    assert [len(f.held_out) for f in divided] == [5, 5]

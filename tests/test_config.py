@@ -1,0 +1,77 @@
+import dataclasses
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bearing_search.config import TrialConfig, config_paths, is_layer_set, parse, to_plain
+from bearing_search.errors import ConfigError
+
+
+@pytest.mark.parametrize(
+    ("raw", "says"),
+    [
+        (
+            {"finetune": {"alternation_perod": 3}},
+            "finetune.alternation_perod: no such setting; "
+            "did you mean finetune.alternation_period?",
+        ),
+        (
+            {"alternation_period": 3},
+            "alternation_period: no such setting; did you mean finetune.alternation_period?",
+        ),
+        (
+            {"finetune": {"alternation_period": 0}},
+            "finetune: alternation_period is 0; it is a count, so at least 1",
+        ),
+        (
+            {"finetune": {"epochs": 10}},
+            "finetune: reconstruction_only_epochs is 20, more than all epochs (10)",
+        ),
+        ({"encoder": {"weights": "web"}}, "encoder: weights is 'web'; known are hub, wheel"),
+        ({"seed": "x"}, "seed: Input should be a valid integer"),
+        ({"split": {"folds": 1}}, "split: folds is 1; a held-out fold needs at least 2"),
+    ],
+)
+def test_a_mistake_is_explained_by_its_path(raw, says):
+    with pytest.raises(ConfigError) as caught:
+        parse(TrialConfig, raw)
+    assert str(caught.value).startswith(says)
+
+
+def test_yaml_numbers_without_a_dot_are_numbers():
+    assert parse(TrialConfig, {"finetune": {"encoder_lr": "1e-4"}}).finetune.encoder_lr == 1e-4
+
+
+@given(st.integers(1, 50), st.sets(st.integers(1, 12), min_size=1), st.floats(1e-6, 1e-2))
+def test_a_config_survives_the_way_to_text_and_back(period, layers, rate):
+    finetune = {"alternation_period": period, "ssim_layers": sorted(layers), "encoder_lr": rate}
+    config = parse(TrialConfig, {"finetune": finetune})
+    again = parse(TrialConfig, to_plain(config))
+    assert again == config
+    assert again.digest == config.digest
+
+
+def test_every_value_moves_the_digest():
+    config = TrialConfig()
+    assert config.digest == TrialConfig().digest
+    assert dataclasses.replace(config, seed=1).digest != config.digest
+
+
+def test_defaults_are_the_papers_numbers():
+    config = TrialConfig()
+    assert config.finetune.reconstruction_only_epochs == 20
+    assert config.finetune.alternation_period == 5
+    assert config.finetune.ssim_layers == (11, 12)
+    assert config.augment.rotation_deg == 15
+    decoder = config.dinomaly
+    assert (decoder.iterations, decoder.batch_size, decoder.lr_warmup_iters) == (1750, 16, 100)
+    assert (decoder.lr, decoder.final_lr, decoder.eps) == (2e-3, 2e-4, 1e-10)
+    assert config.encoder.input_px == 448
+
+
+def test_only_sets_of_blocks_are_layer_sets():
+    assert [path for path in config_paths(TrialConfig) if is_layer_set(path)] == [
+        "finetune.ssim_layers",
+        "dinomaly.target_blocks",
+    ]
