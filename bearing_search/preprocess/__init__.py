@@ -1,0 +1,1 @@
+"""Samples -> regions of interest; no torch."""

@@ -1,0 +1,148 @@
+"""CGCM: which of an image's circles is the part's, and the ring around it.
+
+Lengths are pixels of the original image. Axis letters: h, w rows and columns.
+Source: paper, section 3.1.
+"""
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+from jaxtyping import Bool
+
+from bearing_search.config import CircleConfig
+from bearing_search.errors import RoiNotFoundError
+from bearing_search.preprocess.shapes import Circle, outside_share
+
+CLEAR_LEAD = 0.1
+"""Two separate circles are equally central when their distances to the image's centre differ by
+less than this share of the radius."""
+
+
+def best_guess(
+    candidates: Sequence[Circle], config: CircleConfig, *, width: int, height: int
+) -> Circle | None:
+    """The circle taken as the part's while the mean radius is still unknown (first pass).
+
+    The largest that lies in the image, of those whose edges are nearly as complete as the best's:
+    the outline encloses everything else that is round on a part.
+    """
+    inside = _inside(candidates, config, width, height)
+    if not inside:
+        return None
+    needed = 0.8 * max(circle.coverage for circle in inside)
+    return max((c for c in inside if c.coverage >= needed), key=lambda c: c.radius)
+
+
+def choose_circle(
+    candidates: Sequence[Circle],
+    config: CircleConfig,
+    *,
+    mean_radius_px: float,
+    width: int,
+    height: int,
+    image: str,
+) -> Circle:
+    """The most central of the `top_k` largest circles of plausible radius (second pass).
+
+    Circles within one another are one thing, and its outermost stands for it: the inner and the
+    outer edge of a ring share a centre to a fraction of a pixel, so that nearness to the image's
+    centre alone would toss a coin. The paper does not mention the case.
+
+    Args:
+        candidates: detected circles, in any order.
+        mean_radius_px: r_mean.
+        width: of the image.
+        height: of the image.
+        image: name shown in the error.
+
+    Raises:
+        RoiNotFoundError: no circle inside the image has a plausible radius, or two separate
+            circles are equally central.
+    """
+    low = mean_radius_px - config.radius_tolerance_px
+    high = mean_radius_px + config.radius_tolerance_px
+    in_band = [c for c in candidates if low <= c.radius <= high]
+    plausible = _inside(in_band, config, width, height)
+    if not plausible:
+        raise RoiNotFoundError(_why_none(candidates, in_band, config, mean_radius_px, image))
+    largest = sorted(plausible, key=lambda c: c.radius, reverse=True)[: config.top_k]
+    outermost = [c for c in largest if not any(_is_within(c, other) for other in largest)]
+    centre = ((width - 1) / 2, (height - 1) / 2)
+    ordered = sorted(outermost, key=lambda c: _off_centre(c, centre))
+    if len(ordered) > 1:
+        lead = _off_centre(ordered[1], centre) - _off_centre(ordered[0], centre)
+        if lead < CLEAR_LEAD * ordered[0].radius:
+            raise RoiNotFoundError(
+                f"{image}: two circles are equally near to the centre: {ordered[0]} and "
+                f"{ordered[1]}. Keep one part in the picture, or cut the picture around it."
+            )
+    return ordered[0]
+
+
+def closest_circle(candidates: Sequence[Circle], mean_radius_px: float) -> Circle | None:
+    """The candidate whose radius comes closest to the mean; shown where none was chosen."""
+    if not candidates:
+        return None
+    return min(candidates, key=lambda c: abs(c.radius - mean_radius_px))
+
+
+def ring_mask(
+    side: int, centre: tuple[float, float], inner: float, outer: float
+) -> Bool[np.ndarray, "h w"]:
+    """Pixels of a square between two radii, both included.
+
+    Args:
+        side: of the square.
+        centre: x, y in pixels of the square.
+        inner: c_inner; at 0 or below nothing is masked inside.
+        outer: c_outer.
+    """
+    rows, columns = np.ogrid[:side, :side]
+    distance = np.hypot(columns - centre[0], rows - centre[1])
+    mask: Bool[np.ndarray, "h w"] = (distance >= inner) & (distance <= outer)
+    return mask
+
+
+def _inside(
+    candidates: Sequence[Circle], config: CircleConfig, width: int, height: int
+) -> list[Circle]:
+    return [c for c in candidates if outside_share(c, width, height) <= config.max_outside_share]
+
+
+def _is_within(inner: Circle, outer: Circle) -> bool:
+    apart = math.hypot(inner.x - outer.x, inner.y - outer.y)
+    return inner.radius < outer.radius and apart + inner.radius <= 1.05 * outer.radius
+
+
+def _off_centre(circle: Circle, centre: tuple[float, float]) -> float:
+    return math.hypot(circle.x - centre[0], circle.y - centre[1])
+
+
+def _why_none(
+    candidates: Sequence[Circle],
+    in_band: Sequence[Circle],
+    config: CircleConfig,
+    mean_radius_px: float,
+    image: str,
+) -> str:
+    if in_band:
+        return (
+            f"{image}: the {in_band[0]} leaves the image. Photograph the whole part, or raise "
+            f"preprocess.circle.max_outside_share, now {config.max_outside_share:g}."
+        )
+    tolerance = config.radius_tolerance_px
+    wanted = f"{image}: no circle with a radius of {mean_radius_px - tolerance:.0f} to " + (
+        f"{mean_radius_px + tolerance:.0f} px; found "
+    )
+    closest = closest_circle(candidates, mean_radius_px)
+    if closest is None:
+        return (
+            f"{wanted}no circle at all. Look at the image; where its edge is faint, lower "
+            f"preprocess.circle.min_coverage, now {config.min_coverage:g}."
+        )
+    return (
+        f"{wanted}the closest of {len(candidates)} is "
+        f"{abs(closest.radius - mean_radius_px):.0f} px off. Widen "
+        f"preprocess.circle.radius_tolerance_px, now {tolerance:g}."
+    )

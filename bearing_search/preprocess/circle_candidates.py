@@ -1,0 +1,199 @@
+"""Circles in one image: centres from CGMP's contours and from edge votes, radii from the edges.
+
+A contour of the binary image (the paper's candidate) is often merged with what lies behind the
+ring: LED dots, a neighbour. So a contour only proposes a centre, and edges whose direction passes
+through a common point propose more. Around every proposed centre, radii are kept on which edges
+cover enough of the circumference. All lengths here are pixels of the working copy.
+
+Axis letters: n edge points; m centres; r radii.
+"""
+
+import math
+from collections.abc import Sequence
+
+import cv2
+import numpy as np
+from jaxtyping import Bool, Float
+
+from bearing_search.config import CircleConfig
+from bearing_search.preprocess.contrast import Contrast, Edges
+from bearing_search.preprocess.shapes import Circle
+
+MIN_RADIUS_PX = 16.0
+"""Smallest radius looked for in the working copy: below it, LED dots are circles too."""
+
+NUM_CENTRES = 8
+"""How many places are examined for circles."""
+
+VOTING_EDGES = 3000
+"""Edge points that vote; more are thinned out evenly."""
+
+ALIGNED = 0.94
+"""Cosine between an edge's direction and the radius, from which on the edge can be the circle's."""
+
+SAME_CENTRE = 0.15
+"""Two circles are concentric when their centres differ by less than this share of the radius."""
+
+
+def circle_candidates(contrast: Contrast, config: CircleConfig, *, inverted: bool) -> list[Circle]:
+    """Every circle whose circumference is covered by edges to at least `min_coverage`.
+
+    Args:
+        contrast: CGMP's result.
+        inverted: look for contours in the Canny edges of the inverted binary image (SC).
+
+    Returns:
+        Circles in pixels of the working copy, largest first.
+    """
+    edges = contrast.edges
+    if len(edges.points) < 32:
+        return []
+    height, width = contrast.binary.shape
+    centres = _contour_centres(contrast.binary, config, inverted=inverted)
+    centres += _voted_centres(edges, width, height)
+    circles: list[Circle] = []
+    for x, y in _distinct(centres, 3.0):
+        for radius in _covered_radii(edges, x, y, max(width, height), config.min_coverage):
+            fitted = fit_to_edges(edges, Circle(x=x, y=y, radius=radius))
+            if fitted is not None and fitted.coverage >= config.min_coverage:
+                circles.append(fitted)
+    return _without_doubles(circles)
+
+
+def fit_to_edges(edges: Edges, start: Circle) -> Circle | None:
+    """Fit a circle to the aligned edges near `start`, three times with a narrowing band."""
+    circle = start
+    for band in (max(3.0, 0.02 * start.radius), 2.0, 1.5):
+        near = _near(edges, circle, band)
+        if near.sum() < 12:
+            return None
+        points = edges.points[near]
+        circle = _least_squares(points, circle)
+        if not MIN_RADIUS_PX <= circle.radius < 4 * start.radius:
+            return None
+    near = _near(edges, circle, 1.5)
+    return Circle(
+        x=circle.x,
+        y=circle.y,
+        radius=circle.radius,
+        coverage=_coverage(edges.points[near], circle),
+    )
+
+
+def _near(edges: Edges, circle: Circle, band: float) -> Bool[np.ndarray, " n"]:
+    offset = edges.points - (circle.x, circle.y)
+    distance = np.hypot(offset[:, 0], offset[:, 1])
+    along = np.abs((offset * edges.directions).sum(axis=1))
+    near: Bool[np.ndarray, " n"] = (np.abs(distance - circle.radius) <= band) & (
+        along >= ALIGNED * distance
+    )
+    return near
+
+
+def _least_squares(points: Float[np.ndarray, "n 2"], start: Circle) -> Circle:
+    """Two Gauss-Newton steps on the geometric distance."""
+    x, y, radius = start.x, start.y, start.radius
+    for _ in range(2):
+        offset = points - (x, y)
+        distance = np.maximum(np.hypot(offset[:, 0], offset[:, 1]), 1e-6)
+        slopes = np.column_stack([offset / distance[:, None], np.ones(len(points))])
+        step, *_ = np.linalg.lstsq(slopes, distance - radius, rcond=None)
+        x, y, radius = x + float(step[0]), y + float(step[1]), radius + float(step[2])
+    return Circle(x=x, y=y, radius=radius)
+
+
+def _coverage(points: Float[np.ndarray, "n 2"], circle: Circle) -> float:
+    """Share of the circumference, in arcs of about two pixels, that holds one of the points."""
+    num_arcs = int(np.clip(math.pi * circle.radius, 24, 720))
+    turn = np.arctan2(points[:, 1] - circle.y, points[:, 0] - circle.x) / (2 * math.pi) + 0.5
+    arcs = np.minimum((turn * num_arcs).astype(int), num_arcs - 1)
+    return len(np.unique(arcs)) / num_arcs
+
+
+def _contour_centres(
+    binary: Bool[np.ndarray, "h w"], config: CircleConfig, *, inverted: bool
+) -> list[tuple[float, float]]:
+    """Centres of the larger contours that are about as wide as they are high."""
+    image = binary.astype(np.uint8) * 255
+    if inverted:
+        image = cv2.Canny(255 - image, config.canny_low, config.canny_high)
+    contours, _ = cv2.findContours(image, cv2.RETR_LIST, cv2.CHAIN_APPROX_NONE)
+    boxes = [cv2.boundingRect(contour) for contour in contours]
+    round_boxes = [
+        (w * h, x + (w - 1) / 2, y + (h - 1) / 2)
+        for x, y, w, h in boxes
+        if min(w, h) >= 2 * MIN_RADIUS_PX and max(w, h) <= 1.15 * min(w, h)
+    ]
+    largest = sorted(round_boxes, reverse=True)[:NUM_CENTRES]
+    return [(x, y) for _, x, y in largest]
+
+
+def _voted_centres(edges: Edges, width: int, height: int) -> list[tuple[float, float]]:
+    """Where the lines through the edges, along their directions, meet most often."""
+    step = max(1, len(edges.points) // VOTING_EDGES)
+    points, directions = edges.points[::step], edges.directions[::step]
+    longest = int(0.6 * max(width, height))
+    reach = np.arange(MIN_RADIUS_PX, longest, 2.0)
+    reach = np.concatenate([-reach, reach]).astype(np.float32)
+    x = ((points[:, :1] + directions[:, :1] * reach) / 2).astype(np.int32)
+    y = ((points[:, 1:] + directions[:, 1:] * reach) / 2).astype(np.int32)
+    columns, rows = (width + 1) // 2, (height + 1) // 2
+    inside = (x >= 0) & (y >= 0) & (x < columns) & (y < rows)
+    votes = np.bincount((y * columns + x)[inside], minlength=rows * columns)
+    smooth = cv2.GaussianBlur(votes.reshape(rows, columns).astype(np.float32), (7, 7), 0)
+    peaks = smooth == cv2.dilate(smooth, np.ones((9, 9), np.uint8))
+    rows_at, columns_at = np.nonzero(peaks & (smooth > 0))
+    best = np.argsort(-smooth[rows_at, columns_at], kind="stable")[:NUM_CENTRES]
+    return [(2.0 * columns_at[i] + 0.5, 2.0 * rows_at[i] + 0.5) for i in best]
+
+
+def _covered_radii(
+    edges: Edges, x: float, y: float, longest: int, min_coverage: float
+) -> list[float]:
+    """Radii around a centre that is known to a few pixels, on which edges cover half of what
+    `min_coverage` asks for; the fit that follows is measured against the whole."""
+    offset = edges.points - (x, y)
+    distance = np.maximum(np.hypot(offset[:, 0], offset[:, 1]), 1e-6)
+    along = np.abs((offset * edges.directions).sum(axis=1))
+    aligned = (along >= ALIGNED * distance) & (distance >= MIN_RADIUS_PX) & (distance < longest)
+    num_arcs = 90
+    turn = np.arctan2(offset[aligned, 1], offset[aligned, 0]) / (2 * math.pi) + 0.5
+    arcs = np.minimum((turn * num_arcs).astype(int), num_arcs - 1)
+    bins = (distance[aligned] / 2).astype(int)
+    num_bins = longest // 2 + 2
+    held = np.zeros((num_bins, num_arcs), dtype=np.float32)
+    # an arc of a 90th of the circle holds r * 2 pi / 90 edge points where it is an edge
+    np.add.at(held, (bins, arcs), 1.0)
+    expected = np.maximum(1.0, (np.arange(num_bins) + 0.5) * 2 * 2 * math.pi / num_arcs)
+    filled = np.minimum(1.0, held / expected[:, None])
+    covered = filled.mean(axis=1)
+    covered = covered + np.concatenate([covered[1:], [0.0]])  # an edge may straddle two bins
+    padded = np.pad(covered, 2)
+    is_peak = np.all(
+        [covered >= padded[2 + shift : 2 + shift + num_bins] for shift in (-2, -1, 1, 2)], axis=0
+    )
+    radii = np.nonzero(is_peak & (covered >= 0.5 * min_coverage))[0]
+    best = radii[np.argsort(-covered[radii], kind="stable")][:6]
+    return [2.0 * float(b) + 2.0 for b in best]
+
+
+def _distinct(centres: Sequence[tuple[float, float]], apart: float) -> list[tuple[float, float]]:
+    kept: list[tuple[float, float]] = []
+    for x, y in centres:
+        if all(math.hypot(x - kx, y - ky) > apart for kx, ky in kept):
+            kept.append((x, y))
+    return kept
+
+
+def _without_doubles(circles: Sequence[Circle]) -> list[Circle]:
+    """One circle for each edge: of nearly equal ones the best covered. Largest first."""
+    kept: list[Circle] = []
+    for circle in sorted(circles, key=lambda c: c.coverage, reverse=True):
+        if not any(_are_the_same(circle, other) for other in kept):
+            kept.append(circle)
+    return sorted(kept, key=lambda c: c.radius, reverse=True)
+
+
+def _are_the_same(one: Circle, other: Circle) -> bool:
+    apart = math.hypot(one.x - other.x, one.y - other.y) + abs(one.radius - other.radius)
+    return apart < max(2.0, 0.015 * max(one.radius, other.radius))

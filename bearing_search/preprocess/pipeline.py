@@ -1,0 +1,168 @@
+"""Sample -> region of interest: found on brightness 0, cut from all levels and from the mask.
+
+Axis letters: h, w rows and columns; c colours.
+"""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import Bool, UInt8
+
+from bearing_search.config import Geometry, PreprocessConfig, parse, to_plain
+from bearing_search.data.samples import Sample, read_image, read_levels, read_mask
+from bearing_search.errors import DataError
+from bearing_search.preprocess.brightness import fuse
+from bearing_search.preprocess.circle import ring_mask
+from bearing_search.preprocess.locate import (
+    Detection,
+    NoRoi,
+    RoiReference,
+    detect,
+    estimate_reference,
+    locate,
+)
+from bearing_search.preprocess.shapes import Circle, Ellipse, Shape
+from bearing_search.preprocess.window import crop, lost_regions, notes_on, paste, window_of
+
+__all__ = ["NoRoi", "Roi", "RoiReference", "extract", "fit_reference"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Roi:
+    """What preprocessing keeps of one sample."""
+
+    image: UInt8[np.ndarray, "h w 3"]
+    """Fused brightness channels, cropped; 0 outside the ring and outside the original image."""
+
+    roi_mask: Bool[np.ndarray, "h w"]
+    """Pixels that are kept."""
+
+    mask: Bool[np.ndarray, "h w"]
+    """Ground truth, nothing marked outside `roi_mask`."""
+
+    shape: Circle | Ellipse | None
+    """In pixels of the original image; None for a part that is used whole."""
+
+    lost_regions: int
+    """8-connected regions of the ground truth that lie wholly outside: they cannot be found."""
+
+    lost_pixels: int
+    """Marked pixels outside, of those regions and of regions that are cut."""
+
+    notes: tuple[str, ...] = ()
+    """What the user should know though the sample is usable, one line each."""
+
+
+def fit_reference(samples: Sequence[Sample], config: PreprocessConfig) -> RoiReference:
+    """Estimate what the second pass needs, from the training side of a fold. One part only.
+
+    Raises:
+        DataError: a brightness 0 cannot be read, or (RoiNotFoundError) no sample has a candidate.
+    """
+    parts = {sample.part for sample in samples}
+    if len(parts) != 1:
+        raise ValueError(f"a reference is estimated for one part, not for {sorted(parts)}")
+    part = parts.pop()
+    geometry = config.geometry_of(part)
+    detections = (
+        []
+        if geometry == "none"
+        else [detect_sample(sample, geometry, config) for sample in samples]
+    )
+    reference = estimate_reference(part, geometry, detections, config)
+    return replace(reference, num_samples=len(samples)) if geometry == "none" else reference
+
+
+def extract(
+    sample: Sample,
+    reference: RoiReference,
+    config: PreprocessConfig,
+    detection: Detection | None = None,
+) -> Roi | NoRoi:
+    """Find the sample's region of interest and cut it out.
+
+    Args:
+        detection: the sample's candidates if the caller has them; else they are found here.
+
+    Raises:
+        DataError: a file cannot be read, levels or mask differ in size.
+    """
+    levels = read_levels(sample)
+    mask = read_mask(sample, levels[0].shape[:2])
+    located: Shape | NoRoi | None = None
+    if reference.geometry != "none":
+        known = detection or detect_sample(sample, reference.geometry, config)
+        located = locate(levels[0], known, reference, config, name=sample.title)
+        if isinstance(located, NoRoi):
+            return located
+    return cut(levels, mask, located, reference, config)
+
+
+def detect_sample(sample: Sample, geometry: Geometry, config: PreprocessConfig) -> Detection:
+    """Candidates of a sample, remembered: they depend on no tolerance and on no reference.
+
+    Raises:
+        DataError: brightness 0 cannot be read.
+    """
+    file = sample.level_files[0]
+    try:
+        status = file.stat()
+    except OSError as error:
+        raise DataError(f"{file}: cannot be read ({error.strerror})") from None
+    settings = replace(config, geometry={}, mid_level_parts=())
+    canonical = json.dumps(to_plain(settings), sort_keys=True)
+    return _detect_file(file, status.st_mtime_ns, status.st_size, geometry, canonical)
+
+
+@lru_cache(maxsize=4096)
+def _detect_file(
+    file: Path, modified_ns: int, num_bytes: int, geometry: Geometry, settings: str
+) -> Detection:
+    """`modified_ns` and `num_bytes` only make a changed file another entry."""
+    config = parse(PreprocessConfig, json.loads(settings))
+    try:
+        return detect(read_image(file), geometry, config)
+    except DataError as error:
+        raise DataError(f"{file}: {error}") from None
+
+
+def cut(
+    levels: Sequence[UInt8[np.ndarray, "h w *c"]],
+    mask: Bool[np.ndarray, "h w"],
+    shape: Shape | None,
+    reference: RoiReference,
+    config: PreprocessConfig,
+) -> Roi:
+    """Fuse the levels, crop them and the mask alike, and clear what lies outside the ring.
+
+    Args:
+        levels: brightness 0 first.
+        mask: ground truth, of the same size.
+        shape: what was chosen; None keeps the whole image.
+    """
+    fused = fuse(levels, mid_level=reference.part in config.mid_level_parts)
+    height, width = mask.shape
+    window = window_of(shape, reference, config, width=width, height=height)
+    roi_mask = crop(np.ones((height, width), dtype=bool), window)
+    if isinstance(shape, Circle):
+        delta = config.circle.ring_half_width_px
+        centre = (shape.x - window.left, shape.y - window.top)
+        roi_mask &= ring_mask(
+            window.width, centre, inner=shape.radius - delta, outer=shape.radius + delta
+        )
+    kept = crop(mask, window) & roi_mask
+    lost = mask.copy()
+    paste(lost, window, crop(mask, window) & ~roi_mask)
+    return Roi(
+        image=np.where(roi_mask[..., None], crop(fused, window), np.uint8(0)),
+        roi_mask=roi_mask,
+        mask=kept,
+        shape=shape,
+        lost_regions=lost_regions(mask, lost),
+        lost_pixels=int(lost.sum()),
+        notes=notes_on(window, width, height),
+    )

@@ -1,0 +1,114 @@
+"""Circles and ellipses in pixels of an image; x to the right, y downwards, pixel centres whole.
+
+Axis letters: n points.
+"""
+
+import math
+from dataclasses import dataclass, replace
+
+import numpy as np
+from jaxtyping import Float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Circle:
+    """A circle; `coverage` is the share of its circumference that lies on edges."""
+
+    x: float
+    y: float
+    radius: float
+    coverage: float = 1.0
+
+    def boundary(self, num_points: int) -> Float[np.ndarray, "n 2"]:
+        """Points x, y at even angles."""
+        return Ellipse(
+            x=self.x, y=self.y, semi_major=self.radius, semi_minor=self.radius, angle_deg=0.0
+        ).boundary(num_points)
+
+    def moved(self, scale: float, dx: float = 0.0, dy: float = 0.0) -> "Circle":
+        """The same circle after the image was enlarged by `scale`, then shifted."""
+        x, y = scaled_point(self.x, self.y, scale)
+        return replace(self, x=x + dx, y=y + dy, radius=self.radius * scale)
+
+    def __str__(self) -> str:
+        return f"circle of radius {self.radius:.1f} px at ({self.x:.1f}, {self.y:.1f})"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ellipse:
+    """An ellipse; `coverage` is the share of its boundary that lies on edges."""
+
+    x: float
+    y: float
+    semi_major: float
+    semi_minor: float
+    angle_deg: float
+    """From the x axis to the major axis, clockwise as seen on screen, in [0, 180)."""
+
+    coverage: float = 1.0
+
+    def boundary(self, num_points: int) -> Float[np.ndarray, "n 2"]:
+        """Points x, y at even parameter angles."""
+        turn = np.linspace(0.0, 2 * math.pi, num_points, endpoint=False)
+        along, across = self.semi_major * np.cos(turn), self.semi_minor * np.sin(turn)
+        tilt = math.radians(self.angle_deg)
+        x = self.x + along * math.cos(tilt) - across * math.sin(tilt)
+        y = self.y + along * math.sin(tilt) + across * math.cos(tilt)
+        return np.stack([x, y], axis=1)
+
+    def normals(self, num_points: int) -> Float[np.ndarray, "n 2"]:
+        """Unit normals, pointing outwards, at the points of `boundary`."""
+        turn = np.linspace(0.0, 2 * math.pi, num_points, endpoint=False)
+        along, across = self.semi_minor * np.cos(turn), self.semi_major * np.sin(turn)
+        tilt = math.radians(self.angle_deg)
+        x = along * math.cos(tilt) - across * math.sin(tilt)
+        y = along * math.sin(tilt) + across * math.cos(tilt)
+        return np.stack([x, y], axis=1) / np.hypot(x, y)[:, None]
+
+    @property
+    def half_extent(self) -> tuple[float, float]:
+        """Half width and half height of the upright box around the ellipse."""
+        tilt = math.radians(self.angle_deg)
+        cos, sin = math.cos(tilt), math.sin(tilt)
+        return (
+            math.hypot(self.semi_major * cos, self.semi_minor * sin),
+            math.hypot(self.semi_major * sin, self.semi_minor * cos),
+        )
+
+    def moved(self, scale: float, dx: float = 0.0, dy: float = 0.0) -> "Ellipse":
+        """The same ellipse after the image was enlarged by `scale`, then shifted."""
+        x, y = scaled_point(self.x, self.y, scale)
+        return replace(
+            self,
+            x=x + dx,
+            y=y + dy,
+            semi_major=self.semi_major * scale,
+            semi_minor=self.semi_minor * scale,
+        )
+
+    def __str__(self) -> str:
+        return (
+            f"ellipse of half axes {self.semi_major:.1f} and {self.semi_minor:.1f} px "
+            f"at ({self.x:.1f}, {self.y:.1f})"
+        )
+
+
+Shape = Circle | Ellipse
+
+
+def scaled_point(x: float, y: float, scale: float) -> tuple[float, float]:
+    """Where a point lands when the image is resized by `scale`: pixel *corners* keep their place,
+    so that a centre at 0 goes to (scale - 1) / 2, as OpenCV resizes."""
+    return (x + 0.5) * scale - 0.5, (y + 0.5) * scale - 0.5
+
+
+def outside_share(shape: Shape, width: int, height: int, num_points: int = 180) -> float:
+    """Share of the boundary, sampled at even angles, that lies outside the image."""
+    points = shape.boundary(num_points)
+    is_inside = (
+        (points[:, 0] >= -0.5)
+        & (points[:, 0] <= width - 0.5)
+        & (points[:, 1] >= -0.5)
+        & (points[:, 1] <= height - 0.5)
+    )
+    return float(1.0 - is_inside.mean())
