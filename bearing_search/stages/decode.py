@@ -96,15 +96,15 @@ class Decoding:
         self.decoder.eval()
         maps = []
         for start in range(0, len(pixels), _ENCODE_BATCH):
-            targets = self._encode(pixels[start : start + _ENCODE_BATCH])
+            targets = self._encode(pixels[start : start + _ENCODE_BATCH]).float()
             with autocast(self._device):
                 outputs = self.decoder(targets)
             maps.append(
                 anomaly_map(
-                    targets.float(),
-                    outputs.float(),
+                    targets,
+                    outputs,
                     num_prefix_tokens=self.encoder.num_prefix_tokens,
-                    grid=(self.encoder.input_px // self.encoder.patch_px,) * 2,
+                    grid=self.encoder.grid,
                     input_px=self.encoder.input_px,
                     map_px=map_px,
                     smoothing_sigma_px=self._config.smoothing_sigma_px,
@@ -128,11 +128,11 @@ class Decoding:
         """Targets of a batch: cached without rotation, since the encoder no longer changes."""
         if self._rotation_deg:
             angle = rotation_angle(self._rotation_deg, seed=(self._seed, 4, number))
-            return self._encode(rotate(pick(self._normals, batch), angle).pixels)
+            return self._encode(rotate(pick(self._normals, batch), angle).pixels).float()
         if self._targets is None:
             self._targets = self._all_targets()
         picked = self._targets[torch.from_numpy(batch).to(self._targets.device)]
-        return picked.to(self._device).transpose(0, 1).contiguous()
+        return picked.to(self._device).transpose(0, 1).float()
 
     def _all_targets(self) -> Float[Tensor, "n g t d"]:
         pixels = self._normals.pixels

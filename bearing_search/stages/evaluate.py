@@ -10,6 +10,7 @@ from pathlib import Path
 
 import cv2
 import numpy as np
+import torch
 from jaxtyping import Bool, Float, UInt8
 
 from bearing_search.config import ProtocolConfig
@@ -61,7 +62,7 @@ def evaluate(
     scored = Scored(
         maps=maps,
         masks=held_out.map_masks,
-        image_scores=image_score(maps, protocol.top_share),
+        image_scores=image_score(torch.from_numpy(maps), protocol.top_share).numpy(),
         is_anomalous=held_out.is_anomalous,
         groups=tuple(sample.group for sample in held_out.samples),
         names=tuple(sample.title for sample in held_out.samples),

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from bearing_search.config import FinetuneConfig
 from bearing_search.errors import TrialFailedError
-from bearing_search.model.encoder import Encoder
+from bearing_search.model.encoder import Encoder, EncoderOutput
 from bearing_search.model.heads import PatchHead, ReconstructionHead
 from bearing_search.model.losses import patch_loss, perceptual_loss, pixel_loss
 from bearing_search.model.optim import finetune_lr_factor, finetune_optimizer
@@ -87,7 +87,7 @@ class Finetuning:
                 "patch": PatchHead(encoder.dim),
             }
         ).to(device)
-        self._optimizer = finetune_optimizer(encoder, self._heads, config)
+        self._optimizer = finetune_optimizer(self.encoder, self._heads, config)
         self._peak_lrs = [group["lr"] for group in self._optimizer.param_groups]
         self._config, self._seed, self._device = config, seed, device
         self._normals, self._anomalous, self._rotation_deg = normals, anomalous, rotation_deg
@@ -132,8 +132,8 @@ class Finetuning:
         frozen = self._frozen_maps(step.batch, images, is_cacheable=self._rotation_deg == 0)
         with autocast(self._device):
             output = self.encoder(images, config.ssim_layers, final=True)
-            rebuilt = self._heads["reconstruction"](patch_tokens(output.final, self.encoder))
-        perceptual = perceptual_loss(self._maps(output.blocks), frozen, window=config.ssim_window)
+            rebuilt = self._heads["reconstruction"](self._patch_tokens(output))
+        perceptual = perceptual_loss(self._maps(output), frozen, window=config.ssim_window)
         pixel = pixel_loss(rebuilt, images)
         total = config.perceptual_weight * perceptual + config.pixel_weight * pixel
         return {
@@ -148,7 +148,7 @@ class Finetuning:
         labels = patch_labels(torch.from_numpy(batch.masks).to(self._device), self.encoder.patch_px)
         with autocast(self._device):
             output = self.encoder(images, (), final=True)
-            logits = self._heads["patch"](patch_tokens(output.final, self.encoder))
+            logits = self._heads["patch"](self._patch_tokens(output))
         return {
             "patch_loss": patch_loss(
                 logits.float(), labels, positive_weight=self._config.positive_weight
@@ -164,7 +164,7 @@ class Finetuning:
         if missing or not is_cacheable:
             with autocast(self._device):
                 fresh = images[missing] if is_cacheable else images
-                maps = self._maps(self._frozen(fresh, self._config.ssim_layers).blocks)
+                maps = self._maps(self._frozen(fresh, self._config.ssim_layers))
             if not is_cacheable:
                 return maps
             for row, position in enumerate(missing):
@@ -172,10 +172,15 @@ class Finetuning:
         samples = [self._reference[int(index)] for index in batch]
         return [torch.stack(layer).to(self._device) for layer in zip(*samples, strict=True)]
 
-    def _maps(self, blocks: Any) -> Maps:
+    def _maps(self, output: EncoderOutput) -> Maps:
         return [
-            tokens_to_map(blocks[layer], self.encoder).float() for layer in self._config.ssim_layers
+            tokens_to_map(output.blocks[layer], self.encoder).float()
+            for layer in self._config.ssim_layers
         ]
+
+    def _patch_tokens(self, output: EncoderOutput) -> Float[Tensor, "b n d"]:
+        assert output.final is not None
+        return patch_tokens(output.final, self.encoder)
 
 
 def finetune(

@@ -1,0 +1,50 @@
+"""The command line: parses, prints, and hands over. Its commands live in one file each."""
+
+import logging
+import sys
+from collections.abc import Sequence
+
+import click
+import typer
+
+from bearing_search.cli.demo_data import demo_data
+from bearing_search.cli.evaluate import evaluate
+from bearing_search.cli.look import check, status
+from bearing_search.cli.roi import roi
+from bearing_search.cli.run import resume, run
+from bearing_search.cli.train import train
+from bearing_search.cli.ui import ui
+from bearing_search.errors import BearingSearchError
+
+INTERRUPTED = 130
+"""Exit status after Ctrl-C or SIGTERM, as shells have it."""
+
+app = typer.Typer(
+    name="python -m bearing_search",
+    help="Find the best settings for detecting tiny dents on roller-bearing inner rings.",
+    epilog="Exit status: 0 done; 2 a command, space or config to mend; 3 data; 4 encoder weights; "
+    "5 machine or installation; 6 sweep; 7 no trial could be scored; 130 interrupted; 1 a bug.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,  # a bug keeps its plain traceback
+    rich_markup_mode=None,
+)
+for command in (run, resume, status, check, train, evaluate, roi, demo_data, ui):
+    app.command()(command)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command and return its exit status."""
+    logging.basicConfig(level=logging.WARNING, format="%(levelname)s: %(message)s")
+    try:
+        status = app(args=list(argv) if argv is not None else None, standalone_mode=False)
+    except BearingSearchError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return error.exit_status
+    except click.ClickException as error:
+        error.show()
+        return error.exit_code
+    except (click.Abort, KeyboardInterrupt):
+        print("interrupted", file=sys.stderr)
+        return INTERRUPTED
+    return status if isinstance(status, int) else 0

@@ -1,0 +1,56 @@
+"""Options that several commands share, and how a space or a data set is found by name."""
+
+import os
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+import bearing_search
+from bearing_search.errors import ConfigError, ResourceError
+
+DEMO = "demo"
+"""Stands for the rendered demo data where a folder is expected, and names the default space."""
+
+Results = Annotated[
+    Path, typer.Option(help="Folder of all sweeps, of MLflow's database and of the cache.")
+]
+Data = Annotated[
+    str, typer.Option(help="Folder of the data set, or `demo` for the rendered demo data.")
+]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of text.")]
+
+
+def find_space(name: str) -> Path:
+    """A search space by path, or by the bare name of a shipped one.
+
+    Raises:
+        ConfigError: neither; the shipped ones are named.
+    """
+    if Path(name).is_file():
+        return Path(name)
+    shipped = {
+        file.stem: file
+        for folder in (Path(bearing_search.__file__).parents[1], Path.cwd())
+        for file in sorted((folder / "search_spaces").glob("*.yaml"))
+    }
+    if name in shipped:
+        return shipped[name]
+    raise ConfigError(
+        f"{name}: no such search space; wanted a file, or one of {', '.join(shipped) or 'none'}"
+    )
+
+
+def writable_results(results: Path) -> Path:
+    """The results folder, absolute, made if missing.
+
+    Raises:
+        ResourceError: it cannot be written.
+    """
+    try:
+        results.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ResourceError(f"{results}: cannot be made ({error.strerror})") from None
+    if not os.access(results, os.W_OK | os.X_OK):
+        raise ResourceError(f"{results}: is not writable; choose another --results folder.")
+    return results.resolve()

@@ -1,0 +1,90 @@
+"""What is refused before anything starts: broken installations, data, weights, blocks.
+
+torch is loaded in a short-lived process of its own, so that the driver stays small.
+"""
+
+import multiprocessing
+from collections.abc import Sequence
+from concurrent.futures import ProcessPoolExecutor
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+from bearing_search.config import TrialConfig
+from bearing_search.data.dataset import DataSet
+from bearing_search.data.split import Fold, make_folds
+from bearing_search.errors import ResourceError
+from bearing_search.space import SearchSpace
+
+
+def check_installation() -> None:
+    """Refuse a CPU-only torch beside a torchvision of another build: timm could not be imported.
+
+    Raises:
+        ResourceError: saying how to mend it.
+    """
+    try:
+        torch, torchvision = version("torch"), version("torchvision")
+    except PackageNotFoundError as error:
+        raise ResourceError(f"{error.name} is not installed; run `pip install .` again.") from None
+    if torch.endswith("+cpu") and not torchvision.endswith("+cpu"):
+        raise ResourceError(
+            f"torch {torch} is a CPU-only build, torchvision {torchvision} is not, so that timm "
+            "cannot be imported. Install both from one place: "
+            "`pip uninstall -y torch torchvision`, then `pip install -c constraints.txt .`"
+        )
+
+
+def edge_configs(space: SearchSpace) -> list[TrialConfig]:
+    """Trial 0 and the extremes of every axis: what must be possible before a sweep starts."""
+    base = space.default_suggestion()
+    configs = [space.trial(base)]
+    for path, axis in space.axes.items():
+        configs += [space.trial({**base, path: value}) for value in axis.extremes()]
+    return configs
+
+
+def check_models(configs: Sequence[TrialConfig]) -> str:
+    """Load every encoder that the configs name, with its weights, and look for their blocks.
+
+    Returns:
+        sha256 of the first config's weights.
+
+    Raises:
+        ConfigError: unknown encoder, wrong input size, a block that the encoder does not have.
+        WeightsError: weights missing, unreachable, or another model's.
+        ResourceError: torch and torchvision do not belong together.
+    """
+    check_installation()
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(1, mp_context=context) as process:
+        return process.submit(_load_all, list(configs)).result()
+
+
+def check_folds(data_set: DataSet, config: TrialConfig) -> dict[str, list[Fold]]:
+    """The folds of every part of a trial.
+
+    Raises:
+        DataError: a part lacks training samples, or has too few groups for its folds.
+    """
+    return {
+        part: make_folds(data_set.samples("train", part), config.split)
+        for part in data_set.chosen_parts(config.parts)
+    }
+
+
+def demo_data_folder(results: Path) -> Path:
+    """Where the demo data of a results folder lies; rendered on first use."""
+    return results / "demo-data"
+
+
+def _load_all(configs: Sequence[TrialConfig]) -> str:
+    from bearing_search.model.encoder import load_encoder  # noqa: PLC0415  # torch: this process only
+
+    encoders = {}
+    for config in configs:
+        if config.encoder not in encoders:
+            encoders[config.encoder] = load_encoder(config.encoder, seed=config.seed)
+        encoder = encoders[config.encoder]
+        encoder.check_blocks(config.finetune.ssim_layers, setting="finetune.ssim_layers")
+        encoder.check_blocks(config.dinomaly.target_blocks, setting="dinomaly.target_blocks")
+    return str(encoders[configs[0].encoder].weights_sha256)

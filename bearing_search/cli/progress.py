@@ -1,0 +1,158 @@
+"""A sweep on the terminal: bars where somebody looks on, lines where the output is a file."""
+
+import json
+import time
+from collections.abc import Mapping
+from typing import Any
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TaskID, TaskProgressColumn, TextColumn
+
+from bearing_search.config import TrialConfig
+from bearing_search.measurement import OBJECTIVE, Measurement
+from bearing_search.observer import SweepOutcome, SweepView, TrialState
+
+_LINE_EVERY_S = 30.0
+
+
+def clock(seconds: float) -> str:
+    """Seconds as `m:ss` or `h:mm:ss`."""
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
+
+
+def settings_text(suggestion: Mapping[str, Any]) -> str:
+    """A suggestion in one line, by the settings' own names without their section."""
+    shown = (
+        f"{path.rpartition('.')[2]}={json.dumps(value) if not isinstance(value, float) else f'{value:.4g}'}"
+        for path, value in suggestion.items()
+    )
+    return " ".join(shown)
+
+
+class Estimate:
+    """How long a row of works will still take, from what was done since it began."""
+
+    def __init__(self, total: float, done: float = 0.0) -> None:
+        self._begun = time.monotonic()
+        self._total, self._done_before, self._done = total, done, done
+
+    def update(self, done: float) -> None:
+        """Say how much of the total is done by now."""
+        self._done = done
+
+    @property
+    def share(self) -> float:
+        """Share that is done, in [0, 1]."""
+        return min(1.0, self._done / self._total)
+
+    @property
+    def text(self) -> str:
+        """`about 3:20 left`, or nothing while too little is known."""
+        fresh, elapsed = self._done - self._done_before, time.monotonic() - self._begun
+        if fresh < 0.01 * self._total or elapsed < 5:
+            return ""
+        return f"about {clock((self._total - self._done) * elapsed / fresh)} left"
+
+
+class SweepProgress:
+    """Shows a sweep while it runs (a TrialObserver)."""
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+        self._bars = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(bar_width=24),
+            TaskProgressColumn(),
+            TextColumn("{task.fields[note]}"),
+            console=console,
+            disable=not console.is_terminal,
+        )
+        self._tasks: dict[int, TaskID] = {}
+        self._progress: dict[int, float] = {}
+        self._begun: dict[int, float] = {}
+        self._best: tuple[float, int] | None = None
+        self._last_line = time.monotonic()
+
+    def on_sweep_start(self, sweep: SweepView) -> None:
+        """Show how far the sweep is already."""
+        self._target = sweep.target
+        for trial in sweep.trials:
+            is_done = trial.state in ("complete", "pruned")
+            self._progress[trial.number] = 1.0 if is_done else trial.progress
+            if trial.value is not None:
+                self._keep_best(trial.value, trial.number)
+        self._estimate = Estimate(sweep.target, self._done())
+        self._bars.start()
+        self._overall = self._bars.add_task(self._title(), total=1.0, note="starting Ray")
+
+    def on_trial_start(
+        self, number: int, config: TrialConfig, suggestion: Mapping[str, Any]
+    ) -> None:
+        """Show a new bar."""
+        self._begun[number] = time.monotonic()
+        self._console.print(f"trial {number} begins: {settings_text(suggestion)}", highlight=False)
+        self._tasks[number] = self._bars.add_task(
+            f"  trial {number}", total=1.0, completed=self._progress.get(number, 0.0), note=""
+        )
+
+    def on_measurement(self, number: int, measurement: Measurement) -> None:
+        """Move the bars, or write a line now and then."""
+        self._progress[number] = max(self._progress.get(number, 0.0), measurement.progress)
+        if number in self._tasks:
+            self._bars.update(
+                self._tasks[number], completed=self._progress[number], note=measurement.stage
+            )
+        self._refresh()
+        is_time = time.monotonic() - self._last_line > _LINE_EVERY_S
+        if not self._console.is_terminal and is_time:
+            self._last_line = time.monotonic()
+            running = ", ".join(f"trial {n} {self._progress.get(n, 0):.0%}" for n in self._tasks)
+            self._console.print(
+                f"{self._estimate.share:4.0%} of the sweep; {running}; {self._estimate.text}",
+                highlight=False,
+            )
+
+    def on_trial_end(
+        self, number: int, state: TrialState, value: float | None, reason: str
+    ) -> None:
+        """Take the bar away and say how the trial ended."""
+        if number in self._tasks:
+            self._bars.remove_task(self._tasks.pop(number))
+        took = clock(time.monotonic() - self._begun.get(number, time.monotonic()))
+        if state in ("complete", "pruned"):
+            self._progress[number] = 1.0
+        elif state == "failed":
+            self._progress.pop(number, None)
+        score = f": {OBJECTIVE} {value:.4f}" if value is not None else ""
+        why = f": {reason}" if reason else ""
+        self._console.print(f"trial {number} {state}{score}{why} ({took})", highlight=False)
+        if state == "complete" and value is not None:
+            self._keep_best(value, number)
+        self._refresh()
+
+    def on_sweep_end(self, outcome: SweepOutcome) -> None:
+        """Leave the terminal as it was."""
+        self._bars.stop()
+
+    def _done(self) -> float:
+        return sum(self._progress.values())
+
+    def _refresh(self) -> None:
+        self._estimate.update(self._done())
+        self._bars.update(
+            self._overall,
+            completed=self._estimate.share,
+            description=self._title(),
+            note=self._estimate.text,
+        )
+
+    def _title(self) -> str:
+        complete = sum(progress >= 1.0 for progress in self._progress.values())
+        best = f", best {self._best[0]:.4f} (trial {self._best[1]})" if self._best else ""
+        return f"{complete} of {self._target} trials{best}"
+
+    def _keep_best(self, value: float, number: int) -> None:
+        if self._best is None or value > self._best[0]:
+            self._best = (value, number)

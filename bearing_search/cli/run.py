@@ -1,0 +1,177 @@
+"""`run` and `resume`: a sweep, from the question to the best setting."""
+
+import signal
+from collections.abc import Sequence
+from dataclasses import asdict
+from datetime import datetime
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+from rich.console import Console
+from rich.progress import track
+
+from bearing_search.cli.options import (
+    DEMO,
+    Data,
+    Results,
+    find_space,
+    writable_results,
+)
+from bearing_search.cli.preflight import (
+    check_folds,
+    check_models,
+    demo_data_folder,
+    edge_configs,
+)
+from bearing_search.cli.progress import SweepProgress
+from bearing_search.config import to_plain
+from bearing_search.data.dataset import DataSet, content_digest, load_data_set
+from bearing_search.data.demo_set import render_demo_set
+from bearing_search.errors import SweepError, TrialFailedError
+from bearing_search.observer import SweepOutcome
+from bearing_search.report import end_of_sweep, write_report
+from bearing_search.space import SearchSpace, load_search_space
+from bearing_search.sweep.engine import run_sweep
+from bearing_search.sweep.folder import SweepFolder, create_sweep, load_sweep
+from bearing_search.sweep.record import SweepRecord
+from bearing_search.sweep.resources import Resources
+from bearing_search.sweep.worker import ImportedTrial
+from bearing_search.tracking import MlflowTracker, default_tracking_uri
+
+DEMO_TRIALS = 4
+
+Trials = Annotated[int | None, typer.Option(help="Trials wanted in the end.", min=1)]
+GpusPerTrial = Annotated[
+    float | None,
+    typer.Option(help="GPUs of each trial; .5 puts two trials on one GPU. Default: 1 where any."),
+]
+CpusPerTrial = Annotated[int | None, typer.Option(help="Cores, and threads, of each trial.")]
+Concurrent = Annotated[int | None, typer.Option(help="Trials side by side, at most.")]
+Address = Annotated[str | None, typer.Option(help="Existing Ray cluster, as host:port.")]
+TimeBudget = Annotated[
+    float | None, typer.Option(help="Seconds after which trials stop and stay resumable.", min=1)
+]
+
+
+def run(
+    space: Annotated[
+        str, typer.Argument(help="Search space: a YAML file, or the name of a shipped one.")
+    ] = DEMO,
+    data: Data = DEMO,
+    trials: Trials = None,
+    gpus_per_trial: GpusPerTrial = None,
+    cpus_per_trial: CpusPerTrial = None,
+    concurrent: Concurrent = None,
+    address: Address = None,
+    time_budget: TimeBudget = None,
+    folds: Annotated[
+        int | None, typer.Option(help="Folds inside train; replaces split.folds.", min=2)
+    ] = None,
+    seed: Annotated[int, typer.Option(help="Seed of the sampler.")] = 0,
+    pruner: Annotated[
+        Literal["none", "median"], typer.Option(help="Whether to end poor trials after a fold.")
+    ] = "none",
+    name: Annotated[
+        str | None, typer.Option(help="Name of the sweep. Default: space and time.")
+    ] = None,
+    storage: Annotated[
+        str, typer.Option(help="Database URL of the ledger. Default: sqlite in the sweep's folder.")
+    ] = "",
+    tracking_uri: Annotated[
+        str, typer.Option(help="MLflow's tracking URI. Default: mlflow.db in the results folder.")
+    ] = "",
+    results: Results = Path("results"),
+) -> int:
+    """Search: train and score trials until the target is reached, then name the best setting."""
+    console = Console()
+    searched = load_search_space(find_space(space))
+    if folds is not None:
+        searched = searched.with_setting("split.folds", folds)
+    resources = Resources(
+        gpus_per_trial=gpus_per_trial,
+        cpus_per_trial=cpus_per_trial,
+        concurrent=concurrent,
+        address=address,
+    )
+    root = writable_results(results)
+    data_folder, data_set = resolve_data(data, root)
+    check_folds(data_set, searched.trial(searched.default_suggestion()))
+    check_models(edge_configs(searched))
+    record = SweepRecord(
+        name=name or f"{Path(space).stem}-{datetime.now():%Y%m%d-%H%M%S}",
+        space_text=searched.text,
+        space_source=space,
+        data=str(data_folder),
+        data_digest=train_digest(data_set),
+        target=trials or DEMO_TRIALS,
+        seed=seed,
+        folds=folds,
+        pruner=pruner,
+        storage=storage,
+        tracking_uri=tracking_uri,
+        resources=resources,
+        protocol=to_plain(searched.trial(searched.default_suggestion()).protocol),
+    )
+    folder = create_sweep(root, record)
+    announce(folder, searched, data_set, console)
+    return drive(folder, time_budget=time_budget, console=console)
+
+
+def resume(
+    sweep: Annotated[str, typer.Argument(help="Name of the sweep; `status` lists them.")],
+    trials: Trials = None,
+    gpus_per_trial: GpusPerTrial = None,
+    cpus_per_trial: CpusPerTrial = None,
+    concurrent: Concurrent = None,
+    address: Address = None,
+    time_budget: TimeBudget = None,
+    results: Results = Path("results"),
+) -> int:
+    """Go on with a sweep towards its target; --trials raises the target."""
+    console = Console()
+    folder = load_sweep(writable_results(results), sweep)
+    given = {
+        "gpus_per_trial": gpus_per_trial,
+        "cpus_per_trial": cpus_per_trial,
+        "concurrent": concurrent,
+        "address": address,
+    }
+    kept = asdict(folder.record.resources)
+    resources = Resources(**{k: kept[k] if v is None else v for k, v in given.items()})
+    data_set = load_data_set(Path(folder.record.data))
+    folder.refuse_changes(data_digest=train_digest(data_set))
+    check_models([folder.space().trial(folder.space().default_suggestion())])
+    folder = folder.updated(target=trials or folder.record.target, resources=resources)
+    return drive(folder, time_budget=time_budget, console=console)
+
+
+def drive(folder: SweepFolder, *, time_budget: float | None, console: Console) -> int:
+    """Run a sweep's trials and say how it ended; returns the exit status.
+
+    Raises:
+        TrialFailedError: it ended without a single score.
+    """
+    root = folder.root.parent
+    tracker = MlflowTracker(folder.record.tracking_uri or default_tracking_uri(root))
+    outcome = run_sweep(
+        folder,
+        ImportedTrial("bearing_search.trial", "run_trial"),
+        target=folder.record.target,
+        observers=[SweepProgress(console), tracker],
+        time_budget_s=time_budget,
+    )
+    name = folder.record.name
+    again = f"python -m bearing_search resume {name}{results_flag(root)}"
+    if outcome.interrupted:
+        console.print(f"stopped; nothing is lost. Go on with:\n  {again}", highlight=False)
+        return 128 + signal.SIGINT
+    if outcome.best is None:
+        reasons = [trial.reason for trial in outcome.trials if trial.reason]
+        if reasons:
+            raise TrialFailedError(f"{name}: no trial gave a score; the last said: {reasons[-1]}")
+        console.print(f"{name}: no trial has ended yet. Go on with:\n  {again}", highlight=False)
+        return 0
+    write_report(folder, outcome)
+    console.print(end_of_sweep(folder, outcome, flag=results_flag(root)), highlight=False)
+    return 0

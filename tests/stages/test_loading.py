@@ -1,0 +1,43 @@
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bearing_search.stages.loading import Images, endless_batch, pass_over, rotate, to_input
+
+
+@given(st.integers(1, 40), st.integers(1, 16), st.integers(0, 5))
+def test_a_pass_shows_every_sample_once_and_drops_none(count, batch_size, seed):
+    batches = pass_over(count, batch_size=batch_size, seed=(seed,))
+    assert sorted(np.concatenate(batches).tolist()) == list(range(count))
+    assert max(len(batch) for batch in batches) <= batch_size
+
+
+@given(st.integers(1, 20), st.integers(1, 16), st.integers(0, 5))
+def test_endless_batches_are_full_and_show_all_samples_equally_often(count, batch_size, seed):
+    size = min(count, batch_size)
+    batches = [
+        endless_batch(i, count, batch_size=batch_size, seed=(seed,)) for i in range(count)
+    ]
+    assert {len(batch) for batch in batches} == {size}
+    assert set(np.bincount(np.concatenate(batches), minlength=count)) == {size}
+
+
+def test_a_quarter_turn_moves_the_mask_with_the_image():
+    pixels = np.zeros((1, 9, 9, 3), dtype=np.uint8)
+    masks = np.zeros((1, 9, 9), dtype=bool)
+    pixels[0, 1, 4], masks[0, 1, 4] = 255, True  # top middle
+
+    turned = rotate(Images(pixels=pixels, masks=masks), 90.0)  # counter-clockwise
+
+    assert np.argwhere(turned.masks[0]).tolist() == [[4, 1]]
+    assert np.argwhere(turned.pixels[0, ..., 0] > 127).tolist() == [[4, 1]]
+
+
+def test_input_is_normalised_with_imagenets_statistics():
+    grey = np.full((1, 2, 2, 3), 255, dtype=np.uint8)
+    images = to_input(grey, "cpu")
+    expected = torch.tensor([(1 - 0.485) / 0.229, (1 - 0.456) / 0.224, (1 - 0.406) / 0.225])
+    assert images.shape == (1, 3, 2, 2)
+    assert images[0, :, 0, 0].tolist() == pytest.approx(expected.tolist(), rel=1e-6)
