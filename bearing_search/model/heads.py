@@ -1,0 +1,58 @@
+"""What the fine-tuned encoder learns through: the reconstruction head and the patch head.
+
+Axis letters: b samples, n patch tokens, d channels of a token, h w pixels, c colours.
+"""
+
+import math
+
+from jaxtyping import Float
+from torch import Tensor, nn
+
+
+class ReconstructionHead(nn.Module):
+    """H_RC: patch tokens -> the normalised input picture, each patch from its own token.
+
+    The paper gives no architecture: this is the smallest one, a linear map, so that the picture
+    must already be in the tokens.
+
+    Args:
+        dim: channels of a token.
+        patch_px: side of a patch.
+    """
+
+    def __init__(self, dim: int, patch_px: int) -> None:
+        super().__init__()
+        self.patch_px = patch_px
+        self.project = nn.Linear(dim, 3 * patch_px**2)
+        nn.init.trunc_normal_(self.project.weight, std=0.02)
+        nn.init.zeros_(self.project.bias)
+
+    def forward(self, tokens: Float[Tensor, "b n d"]) -> Float[Tensor, "b 3 h w"]:
+        """Pictures of a square grid of patch tokens (prefix tokens already dropped)."""
+        count, num_patches, _ = tokens.shape
+        side = math.isqrt(num_patches)
+        assert side**2 == num_patches, f"{num_patches} tokens form no square grid"
+        pixels = self.project.forward(tokens)
+        patches = pixels.reshape(count, side, side, 3, self.patch_px, self.patch_px)
+        side_px = side * self.patch_px
+        return patches.permute(0, 3, 1, 4, 2, 5).reshape(count, 3, side_px, side_px)
+
+
+class PatchHead(nn.Module):
+    """H_patch: patch token -> logits of normal and anomalous, in this order.
+
+    The paper gives no architecture; a linear map on the tokens after the final norm.
+
+    Args:
+        dim: channels of a token.
+    """
+
+    def __init__(self, dim: int) -> None:
+        super().__init__()
+        self.classify = nn.Linear(dim, 2)
+        nn.init.trunc_normal_(self.classify.weight, std=0.02)
+        nn.init.zeros_(self.classify.bias)
+
+    def forward(self, tokens: Float[Tensor, "b n d"]) -> Float[Tensor, "b n 2"]:
+        """Logits of every patch (prefix tokens already dropped)."""
+        return self.classify.forward(tokens)

@@ -1,0 +1,36 @@
+"""Patch tokens as lists and as grids, and the labels of patches.
+
+Axis letters: b samples, n tokens (prefix tokens first, then patches row by row), p patches,
+d channels of a token, h w rows and columns.
+"""
+
+from jaxtyping import Bool, Float
+from torch import Tensor
+
+from bearing_search.model.encoder import Encoder
+
+
+def patch_tokens(tokens: Float[Tensor, "b n d"], encoder: Encoder) -> Float[Tensor, "b p d"]:
+    """Tokens of the patches alone: class and register tokens dropped."""
+    return tokens[:, encoder.num_prefix_tokens :]
+
+
+def tokens_to_map(tokens: Float[Tensor, "b n d"], encoder: Encoder) -> Float[Tensor, "b d h w"]:
+    """Patch tokens on their grid; the prefix tokens are dropped."""
+    rows, columns = encoder.grid
+    patches = patch_tokens(tokens, encoder)
+    return patches.transpose(1, 2).reshape(len(tokens), -1, rows, columns)
+
+
+def patch_labels(masks: Bool[Tensor, "b h w"], patch_px: int) -> Bool[Tensor, "b n"]:
+    """Whether a patch holds any anomalous pixel.
+
+    The paper does not say how much of a patch must be anomalous; dents are smaller than a patch,
+    so a single pixel is enough.
+
+    Args:
+        masks: ground truth at the encoder's input size, a multiple of `patch_px`.
+    """
+    count, height, width = masks.shape
+    cells = masks.reshape(count, height // patch_px, patch_px, width // patch_px, patch_px)
+    return cells.any(dim=4).any(dim=2).flatten(1)
