@@ -21,7 +21,7 @@ MIN_SEMI_MINOR_PX = 10.0
 """Smallest half width looked for in the working copy."""
 
 ALIGNED = 0.9
-"""Cosine between an edge's direction and the normal, from which on the edge can be the ellipse's."""
+"""Cosine between edge direction and normal, from which on an edge can be the ellipse's."""
 
 THRESHOLDS = 12
 """Grey levels, at even shares of the pixels, at which contours are taken beside Otsu's."""

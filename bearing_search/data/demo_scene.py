@@ -1,0 +1,186 @@
+"""Renders turned-steel rings under one directional light: the part, its surroundings, the camera.
+
+A part is a family of nested ellipses: `level` s is 1 on its outline and falls to the centre, `turn`
+is the angle around it. An end face seen from above has concentric circles; the conical raceway of
+a tapered inner ring, seen obliquely, has ellipses whose centres move along the axis. What a point
+looks like follows from the slopes of its surface: of the profile, of the grooves, of a dent.
+
+Axis letters: h, w rows and columns.
+"""
+
+import math
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from jaxtyping import Bool, Float
+
+HEIGHT, WIDTH = 640, 800
+"""Size of a rendered image."""
+
+Grid = Float[np.ndarray, "h w"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Band:
+    """A stretch of the profile between two levels."""
+
+    start: float
+    stop: float
+    slope: float
+    """Fall of the surface towards the outside: 0 a flat face, 1 a chamfer of 45 degrees."""
+
+    reflectance: float
+    grooves: float
+    """Strength of the turning or grinding marks, as a slope."""
+
+    holds_dents: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pose:
+    """Where a part lies in the image; lengths in pixels."""
+
+    x: float
+    y: float
+    half_width: float
+    half_height: float
+    axis_shift: float
+    """How far the centre of level 0 lies to the right of the outline's: the view is oblique."""
+
+    tilt_deg: float
+    """Clockwise rotation of the outline in the image."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Light:
+    """A directional light, given by the half vector between it and the camera."""
+
+    x: float
+    y: float
+    along: float
+    """Roughness along the grooves: small, the highlight is narrow there."""
+
+    across: float
+    """Roughness across the grooves."""
+
+    diffuse: float
+    highlight: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Surface:
+    """Coordinates of every pixel on the part."""
+
+    level: Grid
+    turn: Grid
+    out_x: Grid
+    out_y: Grid
+    """Unit vector pointing outwards, in the image plane."""
+
+
+def surface_of(pose: Pose) -> Surface:
+    """Solve for the ellipse of the family that passes through each pixel."""
+    rows, columns = np.mgrid[:HEIGHT, :WIDTH].astype(np.float32)
+    tilt = math.radians(pose.tilt_deg)
+    dx, dy = columns - pose.x, rows - pose.y
+    x = dx * math.cos(tilt) + dy * math.sin(tilt)
+    y = -dx * math.sin(tilt) + dy * math.cos(tilt)
+    a, b, shift = pose.half_width, pose.half_height, pose.axis_shift
+    # ((x - shift (1 - s)) / a)^2 + (y / b)^2 = s^2, the larger root
+    p, q = (x - shift) / a, shift / a
+    quadratic, linear, constant = 1 - q * q, p * q, p * p + (y / b) ** 2
+    level = (linear + np.sqrt(linear * linear + quadratic * constant)) / quadratic
+    u, v = (x - shift * (1 - level)) / a, y / b
+    turn = cv2.phase(u, v)
+    normal_x, normal_y = u / a, v / b
+    length = np.maximum(np.hypot(normal_x, normal_y), 1e-9)
+    normal_x, normal_y = normal_x / length, normal_y / length
+    return Surface(
+        level=level,
+        turn=turn,
+        out_x=normal_x * math.cos(tilt) - normal_y * math.sin(tilt),
+        out_y=normal_x * math.sin(tilt) + normal_y * math.cos(tilt),
+    )
+
+
+def profile(surface: Surface, bands: tuple[Band, ...], edge: float) -> tuple[Grid, Grid, Grid]:
+    """Slope, reflectance and strength of the grooves of every pixel; 0 reflectance off the part.
+
+    Args:
+        edge: how soft a step between two bands is, as a level.
+    """
+    table = np.linspace(0.0, 1.5, 3001)
+    place = np.minimum((surface.level * 2000).astype(np.int32), 3000)
+    smooth = max(1, round(edge * 2000))
+    found = []
+    for name in ("slope", "reflectance", "grooves"):
+        values = np.zeros_like(table)
+        for band in bands:
+            values[(table >= band.start) & (table < band.stop)] = getattr(band, name)
+        values = np.convolve(np.pad(values, smooth, mode="edge"), np.ones(smooth) / smooth, "same")
+        found.append(values[smooth:-smooth].astype(np.float32)[place])
+    return found[0], found[1], found[2]
+
+
+def groove_slopes(surface: Surface, rng: np.random.Generator, *, along_axis: bool) -> Grid:
+    """Slopes of turning marks around the axis, or of grinding marks along it; about unit size."""
+    num_turns, num_levels = 1024, 768
+    noise = rng.standard_normal((num_turns, num_levels)).astype(np.float32)
+    if along_axis:
+        noise = cv2.GaussianBlur(noise, (0, 0), sigmaX=60.0, sigmaY=0.7)
+    else:
+        noise = cv2.GaussianBlur(noise, (0, 0), sigmaX=0.7, sigmaY=60.0)
+    noise /= float(noise.std())
+    broad = cv2.resize(rng.standard_normal((24, 12)).astype(np.float32), (num_levels, num_turns))
+    marks: Grid = cv2.remap(
+        noise + 0.5 * broad,
+        surface.level * (num_levels / 1.05),
+        surface.turn * (num_turns / (2 * math.pi)),
+        cv2.INTER_LINEAR,
+        borderMode=cv2.BORDER_WRAP,
+    )
+    return marks
+
+
+def shade(
+    surface: Surface,
+    light: Light,
+    *,
+    out_slope: Grid,
+    slope_x: Grid,
+    slope_y: Grid,
+    reflectance: Grid,
+    along_axis: bool,
+) -> Grid:
+    """Brightness of every pixel of the part: a diffuse share and an anisotropic highlight.
+
+    Args:
+        out_slope: slope towards the outside (profile and marks across it).
+        slope_x: further slope in image coordinates (marks, dents, waviness).
+        slope_y: the same downwards.
+        along_axis: the marks run along the axis, so the highlight is narrow along it.
+
+    Source: the highlight is Ward's (1992) elliptical Gaussian, in slopes.
+    """
+    total_x = out_slope * surface.out_x + slope_x
+    total_y = out_slope * surface.out_y + slope_y
+    facing = 1.0 / np.sqrt(1.0 + total_x**2 + total_y**2)
+    toward = np.clip((1.0 + 1.6 * (light.x * total_x + light.y * total_y)) * facing, 0.0, None)
+    off_x, off_y = light.x - total_x, light.y - total_y
+    off_out = off_x * surface.out_x + off_y * surface.out_y
+    off_around = -off_x * surface.out_y + off_y * surface.out_x
+    wide, narrow = (off_around, off_out) if along_axis else (off_out, off_around)
+    glint = np.exp(-((wide / light.across) ** 2) - (narrow / light.along) ** 2)
+    return reflectance * (light.diffuse * toward + light.highlight * glint)
+
+
+def expose(
+    radiance: Grid, exposure: float, rng: np.random.Generator, *, blur_px: float = 0.8
+) -> Bool[np.ndarray, "h w"] | np.ndarray:
+    """What the sensor makes of a scene: defocus, saturation, shot and read noise, 8 bits."""
+    blurred = cv2.GaussianBlur(radiance, (0, 0), blur_px)
+    signal = 255.0 * np.clip(exposure * blurred, 0.0, 1.2)
+    noise = rng.standard_normal(signal.shape, dtype=np.float32)
+    noisy = signal + noise * np.sqrt(0.08 * signal + 1.5)
+    return np.clip(np.rint(noisy), 0, 255).astype(np.uint8)
