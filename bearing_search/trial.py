@@ -21,6 +21,7 @@ from bearing_search.measurement import (
     TrialContext,
 )
 from bearing_search.stages.costs import progress_of_trial, progress_of_unit
+from bearing_search.stages.scored import mean_metrics
 from bearing_search.stages.unit_run import UnitPlan, UnitRecord, run_unit
 
 
@@ -77,23 +78,6 @@ def validation_plans(config: TrialConfig, train: Sequence[Sample]) -> list[UnitP
     return sorted(plans, key=lambda plan: (plan.fold, plan.part))
 
 
-def mean_metrics(records: Sequence[tuple[UnitPlan, UnitRecord]], split: str) -> dict[str, float]:
-    """Per part the mean over folds, and the unweighted mean over parts (as in the paper's tables).
-
-    A metric that is undefined in one fold (no anomalous sample found there, say) is averaged
-    over the others; one that is undefined everywhere is left out.
-    """
-    values: dict[str, float] = {}
-    for name in records[0][1].metrics:
-        by_part: dict[str, list[float]] = {}
-        for plan, record in records:
-            by_part.setdefault(plan.part, []).append(record.metrics[name])
-        parts = {part: _mean(folds) for part, folds in by_part.items()}
-        values |= {f"{split}/{part}/{name}": value for part, value in parts.items()}
-        values[f"{split}/{name}"] = _mean(list(parts.values()))
-    return {name: value for name, value in values.items() if not np.isnan(value)}
-
-
 def _run_units(
     plans: Sequence[UnitPlan], config: TrialConfig, context: TrialContext, *, split: str
 ) -> Iterator[Measurement]:
@@ -118,7 +102,7 @@ def _run_units(
         records.append((plan, record))
         values = {f"{split}/{plan.key}/{name}": v for name, v in record.metrics.items()}
         if number + 1 == len(plans):
-            values |= mean_metrics(records, split)
+            values |= _summary(records, split)
             _require_objective(values, split)
         elif split == "val" and plans[number + 1].fold != plan.fold:
             values |= _running(records)
@@ -153,19 +137,25 @@ def _rows(
         step += 1
 
 
+def _summary(records: Sequence[tuple[UnitPlan, UnitRecord]], split: str) -> dict[str, float]:
+    means = mean_metrics((plan.part, record.metrics) for plan, record in records)
+    return {
+        "/".join(filter(None, (split, part, name))): value
+        for part, values in means.items()
+        for name, value in values.items()
+    }
+
+
 def _running(records: Sequence[tuple[UnitPlan, UnitRecord]]) -> dict[str, float]:
-    value = mean_metrics(records, "val").get(OBJECTIVE)
     folds = {plan.fold for plan, _ in records}
-    return {} if value is None else {RUNNING_OBJECTIVE: value, FINISHED_FOLDS: float(len(folds))}
+    return {
+        RUNNING_OBJECTIVE: _summary(records, "val")[OBJECTIVE],
+        FINISHED_FOLDS: float(len(folds)),
+    }
 
 
 def _require_objective(values: Mapping[str, float], split: str) -> None:
-    if split == "val" and OBJECTIVE not in values:
+    if split == "val" and np.isnan(values[OBJECTIVE]):
         raise TrialFailedError(
             "no held-out fold has an anomalous region to find, so there is no val/pixel_aupro"
         )
-
-
-def _mean(values: Sequence[float]) -> float:
-    defined = [value for value in values if not np.isnan(value)]
-    return float(np.mean(defined)) if defined else float("nan")

@@ -78,7 +78,7 @@ def demo_data_folder(results: Path) -> Path:
 
 
 def _load_all(configs: Sequence[TrialConfig]) -> str:
-    from bearing_search.model.encoder import load_encoder  # noqa: PLC0415  # torch: this process only
+    from bearing_search.model.encoder import load_encoder  # torch: this process only
 
     encoders = {}
     for config in configs:

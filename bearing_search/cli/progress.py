@@ -1,6 +1,5 @@
 """A sweep on the terminal: bars where somebody looks on, lines where the output is a file."""
 
-import json
 import time
 from collections.abc import Mapping
 from typing import Any
@@ -11,6 +10,7 @@ from rich.progress import BarColumn, Progress, TaskID, TaskProgressColumn, TextC
 from bearing_search.config import TrialConfig
 from bearing_search.measurement import OBJECTIVE, Measurement
 from bearing_search.observer import SweepOutcome, SweepView, TrialState
+from bearing_search.report import value_text
 
 _LINE_EVERY_S = 30.0
 
@@ -24,11 +24,9 @@ def clock(seconds: float) -> str:
 
 def settings_text(suggestion: Mapping[str, Any]) -> str:
     """A suggestion in one line, by the settings' own names without their section."""
-    shown = (
-        f"{path.rpartition('.')[2]}={json.dumps(value) if not isinstance(value, float) else f'{value:.4g}'}"
-        for path, value in suggestion.items()
+    return " ".join(
+        f"{path.rpartition('.')[2]}={value_text(value)}" for path, value in suggestion.items()
     )
-    return " ".join(shown)
 
 
 class Estimate:

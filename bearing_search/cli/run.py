@@ -1,7 +1,6 @@
 """`run` and `resume`: a sweep, from the question to the best setting."""
 
 import signal
-from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import datetime
 from pathlib import Path
@@ -9,7 +8,7 @@ from typing import Annotated, Literal
 
 import typer
 from rich.console import Console
-from rich.progress import track
+from rich.progress import Progress
 
 from bearing_search.cli.options import (
     DEMO,
@@ -28,15 +27,14 @@ from bearing_search.cli.progress import SweepProgress
 from bearing_search.config import to_plain
 from bearing_search.data.dataset import DataSet, content_digest, load_data_set
 from bearing_search.data.demo_set import render_demo_set
-from bearing_search.errors import SweepError, TrialFailedError
-from bearing_search.observer import SweepOutcome
-from bearing_search.report import end_of_sweep, write_report
+from bearing_search.deferred import run_trial
+from bearing_search.errors import TrialFailedError
+from bearing_search.report import end_of_sweep, leaderboard, markdown
 from bearing_search.space import SearchSpace, load_search_space
 from bearing_search.sweep.engine import run_sweep
 from bearing_search.sweep.folder import SweepFolder, create_sweep, load_sweep
 from bearing_search.sweep.record import SweepRecord
 from bearing_search.sweep.resources import Resources
-from bearing_search.sweep.worker import ImportedTrial
 from bearing_search.tracking import MlflowTracker, default_tracking_uri
 
 DEMO_TRIALS = 4
@@ -152,26 +150,87 @@ def drive(folder: SweepFolder, *, time_budget: float | None, console: Console) -
     Raises:
         TrialFailedError: it ended without a single score.
     """
-    root = folder.root.parent
+    root, name = folder.root.parent, folder.record.name
     tracker = MlflowTracker(folder.record.tracking_uri or default_tracking_uri(root))
     outcome = run_sweep(
         folder,
-        ImportedTrial("bearing_search.trial", "run_trial"),
-        target=folder.record.target,
+        run_trial,
         observers=[SweepProgress(console), tracker],
         time_budget_s=time_budget,
     )
-    name = folder.record.name
-    again = f"python -m bearing_search resume {name}{results_flag(root)}"
-    if outcome.interrupted:
-        console.print(f"stopped; nothing is lost. Go on with:\n  {again}", highlight=False)
-        return 128 + signal.SIGINT
-    if outcome.best is None:
+    if outcome.stopped_by:
+        console.print(
+            f"stopped by {outcome.stopped_by}; nothing is lost. Go on with:\n"
+            f"  python -m bearing_search resume {name}{results_flag(root)}",
+            highlight=False,
+        )
+    board = leaderboard(folder.root, outcome.trials)
+    if board is not None:
+        page = markdown(name, board, folder.space().question)
+        (folder.root / "report.md").write_text(page, encoding="utf-8")
+        text = end_of_sweep(name, board, flag=results_flag(root))
+        console.print(text, highlight=False, markup=False)
+    elif not outcome.stopped_by:
         reasons = [trial.reason for trial in outcome.trials if trial.reason]
-        if reasons:
-            raise TrialFailedError(f"{name}: no trial gave a score; the last said: {reasons[-1]}")
-        console.print(f"{name}: no trial has ended yet. Go on with:\n  {again}", highlight=False)
-        return 0
-    write_report(folder, outcome)
-    console.print(end_of_sweep(folder, outcome, flag=results_flag(root)), highlight=False)
-    return 0
+        raise TrialFailedError(f"{name}: no trial gave a score; the last said: {reasons[-1]}")
+    return 128 + signal.SIGINT if outcome.interrupted else 0
+
+
+def announce(folder: SweepFolder, space: SearchSpace, data_set: DataSet, console: Console) -> None:
+    """Say what is about to run."""
+    record = folder.record
+    lines = [
+        f"sweep {record.name}: {space.question}",
+        f"  {record.target} trials over {', '.join(space.axes)}",
+        f"  data {record.data} (digest {record.data_digest})",
+        *(f"  {line}" for line in split_lines(data_set, space)),
+    ]
+    console.print("\n".join(lines), highlight=False, markup=False)
+
+
+def split_lines(data_set: DataSet, space: SearchSpace) -> list[str]:
+    """Per part, how many samples are trained on and held out."""
+    config = space.trial(space.default_suggestion())
+    lines = []
+    for part, folds in check_folds(data_set, config).items():
+        train = data_set.samples("train", part)
+        anomalous = sum(s.is_anomalous for s in train)
+        held_out = " ".join(
+            f"{sum(not s.is_anomalous for s in f.held_out)}+"
+            f"{sum(s.is_anomalous for s in f.held_out)}"
+            for f in folds
+        )
+        note = "" if anomalous else "; no defects in train: they will be drawn (synthetic)"
+        lines.append(
+            f"{part}: {len(train) - anomalous} normal + {anomalous} anomalous for training; "
+            f"held out fold by fold {held_out}{note}"
+        )
+    return lines
+
+
+def resolve_data(data: str, results: Path) -> tuple[Path, DataSet]:
+    """The data set's folder, absolute, and what is in it; `demo` is rendered on first use."""
+    if data != DEMO:
+        folder = Path(data).absolute()
+        return folder, load_data_set(folder)
+    folder = demo_data_folder(results)
+    if not folder.exists():
+        with Progress(transient=True) as bars:
+            task = bars.add_task("rendering the demo data", total=None)
+            render_demo_set(
+                folder,
+                scale="small",
+                seed=0,
+                on_progress=lambda done, total: bars.update(task, completed=done, total=total),
+            )
+    return folder, load_data_set(folder)
+
+
+def train_digest(data_set: DataSet) -> str:
+    """Digest of what a search may see: the training split. Test files stay unopened."""
+    return content_digest(data_set.samples("train"))
+
+
+def results_flag(results: Path) -> str:
+    """` --results DIR`, or nothing where it is the default of this working directory."""
+    return "" if results == Path("results").resolve() else f" --results {results}"

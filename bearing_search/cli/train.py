@@ -31,7 +31,7 @@ def train(
     device: Annotated[str, typer.Option(help="cpu, cuda, or auto.")] = "auto",
 ) -> None:
     """Run one trial without Ray and print what it measures."""
-    from bearing_search.trial import run_trial  # noqa: PLC0415  # torch takes seconds to import
+    from bearing_search.trial import run_trial  # torch takes seconds to import
 
     trial = read_config(config)
     folder = (out or writable_results(results) / f"train-{trial.digest}").absolute()
@@ -73,7 +73,7 @@ def chosen_device(device: str) -> str:
     Raises:
         ConfigError: cuda was asked for and is not there, or another name was given.
     """
-    import torch  # noqa: PLC0415
+    import torch
 
     if device not in ("auto", "cpu", "cuda"):
         raise ConfigError(f"device is {device!r}; cpu, cuda or auto")
@@ -103,6 +103,6 @@ def follow(
 
 def use_cores(count: int | None = None) -> None:
     """Give torch the cores that this process may run on."""
-    import torch  # noqa: PLC0415
+    import torch
 
     torch.set_num_threads(count or len(os.sched_getaffinity(0)))

@@ -55,7 +55,7 @@ def _samples_of_part(folder: Path) -> Iterator[Sample]:
                     split=split,
                     defect=defect.name,
                     name=name,
-                    group=f"{split}/{defect.name}/{name}",
+                    group=f"{folder.name}/{split}/{defect.name}/{name}",
                     is_anomalous=defect.name != GOOD,
                     level_files=levels,
                     mask_file=masks.get(name) if defect.name != GOOD else None,

@@ -61,7 +61,8 @@ def _sample(row: Mapping[str, str | None], file: Path, line: int) -> Sample:
         split="train" if value["split"] == "train" else "test",
         defect=defect,
         name=value["sample"],
-        group=value.get("group") or f"{value['split']}/{defect}/{value['sample']}",
+        group=value.get("group")
+        or "/".join((value["part"], value["split"], defect, value["sample"])),
         is_anomalous=is_anomalous,
         level_files=tuple(_existing(file, value[name], where) for name in present),
         mask_file=_existing(file, value["mask"], where) if value.get("mask") else None,

@@ -89,10 +89,3 @@ class Checkpoint:
         }
         with self._trace.open("a", encoding="utf-8") as stream:
             stream.write(json.dumps(line) + "\n")
-
-
-def write_atomically(file: Path, content: bytes) -> None:
-    """Write under a temporary name, then rename: readers see the old file or the new one."""
-    temporary = file.with_name(f"{file.name}.{os.getpid()}.tmp")
-    temporary.write_bytes(content)
-    temporary.replace(file)

@@ -1,51 +1,23 @@
-"""Anomaly maps of held-out samples -> scores, metrics and a picture.
+"""Anomaly maps of held-out samples -> scores and a picture.
 
 Axis letters: n samples, m side of the map in pixels, s side of the input in pixels.
 """
 
-import io
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 import cv2
 import numpy as np
-import torch
-from jaxtyping import Bool, Float, UInt8
+from jaxtyping import Float, UInt8
 
 from bearing_search.config import ProtocolConfig
-from bearing_search.metrics import score
 from bearing_search.model.dinomaly import image_score
-from bearing_search.stages.checkpoint import write_atomically
+from bearing_search.stages.files import write_atomically
+from bearing_search.stages.scored import Scored, load_scored, save_scored
 from bearing_search.stages.unit import HeldOut
 
 _PICTURE_ROWS = 6
 _CELL_PX = 224
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Scored:
-    """What a unit's evaluation leaves: enough to compute any metric again."""
-
-    maps: Float[np.ndarray, "n m m"]
-    masks: Bool[np.ndarray, "n m m"]
-    image_scores: Float[np.ndarray, " n"]
-    is_anomalous: Bool[np.ndarray, " n"]
-    groups: tuple[str, ...]
-    names: tuple[str, ...]
-    missed_regions: int
-    num_no_roi: int
-
-    def metrics(self, protocol: ProtocolConfig) -> dict[str, float]:
-        """The seven metrics by name."""
-        return score(
-            self.maps,
-            self.masks,
-            self.image_scores,
-            self.is_anomalous,
-            fpr_limit=protocol.fpr_limit,
-            missed_regions=self.missed_regions,
-        )
 
 
 def evaluate(
@@ -62,49 +34,16 @@ def evaluate(
     scored = Scored(
         maps=maps,
         masks=held_out.map_masks,
-        image_scores=image_score(torch.from_numpy(maps), protocol.top_share).numpy(),
+        image_scores=image_score(maps, protocol.top_share),
         is_anomalous=held_out.is_anomalous,
         groups=tuple(sample.group for sample in held_out.samples),
         names=tuple(sample.title for sample in held_out.samples),
-        missed_regions=held_out.missed_regions,
+        lost_regions=held_out.lost_regions,
+        unreachable_regions=held_out.unreachable_regions,
         num_no_roi=len(held_out.no_roi),
     )
     save_scored(scored, file)
     return scored
-
-
-def save_scored(scored: Scored, file: Path) -> None:
-    """Write maps, masks (packed) and scores."""
-    buffer = io.BytesIO()
-    np.savez_compressed(
-        buffer,
-        maps=scored.maps,
-        masks=np.packbits(scored.masks, axis=-1),
-        image_scores=scored.image_scores,
-        is_anomalous=scored.is_anomalous,
-        groups=np.array(scored.groups),
-        names=np.array(scored.names),
-        counts=np.array([scored.missed_regions, scored.num_no_roi]),
-    )
-    write_atomically(file, buffer.getvalue())
-
-
-def load_scored(file: Path) -> Scored:
-    """Read what `save_scored` wrote."""
-    with np.load(file, allow_pickle=False) as saved:
-        maps = saved["maps"]
-        masks = np.unpackbits(saved["masks"], axis=-1, count=maps.shape[-1]).astype(bool)
-        missed_regions, num_no_roi = (int(count) for count in saved["counts"])
-        return Scored(
-            maps=maps,
-            masks=masks,
-            image_scores=saved["image_scores"],
-            is_anomalous=saved["is_anomalous"],
-            groups=tuple(saved["groups"].tolist()),
-            names=tuple(saved["names"].tolist()),
-            missed_regions=missed_regions,
-            num_no_roi=num_no_roi,
-        )
 
 
 def heat_map_picture(scored: Scored, pixels: UInt8[np.ndarray, "n s s 3"], *, file: Path) -> None:

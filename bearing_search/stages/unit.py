@@ -9,14 +9,14 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-from jaxtyping import Bool
+from jaxtyping import Bool, Int
 
 from bearing_search.config import TrialConfig
-from bearing_search.data.samples import Sample
+from bearing_search.data.samples import Sample, read_levels, read_mask
 from bearing_search.data.synthetic_defects import draw_defect
 from bearing_search.errors import TrialFailedError
 from bearing_search.preprocess.pipeline import fit_reference
-from bearing_search.preprocess.prepare import PreparedSet, prepare
+from bearing_search.preprocess.prepare import PreparedSet, prepare, shrink_any
 from bearing_search.stages.loading import Images
 
 
@@ -28,8 +28,11 @@ class HeldOut:
     map_masks: Bool[np.ndarray, "n m m"]
     is_anomalous: Bool[np.ndarray, " n"]
     samples: tuple[Sample, ...]
-    missed_regions: int
-    """Ground-truth regions that no map can show: cut away, or in a sample without ROI."""
+    lost_regions: Int[np.ndarray, " n"]
+    """Ground-truth regions of each sample that preprocessing cut away."""
+
+    unreachable_regions: int
+    """Ground-truth regions of samples without ROI."""
 
     no_roi: tuple[tuple[Sample, str], ...]
     """Samples that could not be scored, with the reason."""
@@ -95,7 +98,6 @@ def prepare_unit(
             scored = _with_defects(scored, every=2, seed=config.seed + 1)
     _require_samples(part, anomalous, needed="anomalous training sample")
     _require_samples(part, scored, needed="held-out sample")
-    unreachable = [sample for sample, _ in scored.no_roi if sample.is_anomalous]
     return Unit(
         part=part,
         normals=Images(pixels=normal.images, masks=normal.masks),
@@ -105,7 +107,8 @@ def prepare_unit(
             map_masks=scored.map_masks,
             is_anomalous=np.array([s.is_anomalous for s in scored.samples]),
             samples=scored.samples,
-            missed_regions=int(scored.lost_regions.sum()) + len(unreachable),
+            lost_regions=scored.lost_regions,
+            unreachable_regions=sum(_num_regions(s) for s, _ in scored.no_roi if s.is_anomalous),
             no_roi=scored.no_roi,
         ),
         has_synthetic_defects=is_synthetic,
@@ -122,12 +125,14 @@ def _with_defects(normal: PreparedSet, *, every: int, seed: int) -> PreparedSet:
     for index in range(0, len(samples), every):
         rng = np.random.default_rng((seed, 5, index))
         images[index], masks[index] = draw_defect(images[index], normal.roi_masks[index], rng)
-        coverage = cv2.resize(
-            masks[index].astype(np.float32), (map_px, map_px), interpolation=cv2.INTER_LINEAR
-        )
-        map_masks[index] = coverage > 0
+        map_masks[index] = shrink_any(masks[index], map_px)
         samples[index] = replace(samples[index], is_anomalous=True, defect="synthetic")
     return replace(normal, samples=tuple(samples), images=images, masks=masks, map_masks=map_masks)
+
+
+def _num_regions(sample: Sample) -> int:
+    mask = read_mask(sample, read_levels(sample)[0].shape[:2])
+    return cv2.connectedComponents(mask.astype(np.uint8), connectivity=8)[0] - 1
 
 
 def _require_samples(part: str, found: PreparedSet, *, needed: str) -> None:

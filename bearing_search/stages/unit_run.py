@@ -10,9 +10,10 @@ from bearing_search.config import TrialConfig
 from bearing_search.data.samples import Sample
 from bearing_search.measurement import TrialContext
 from bearing_search.model.encoder import load_encoder
-from bearing_search.stages.checkpoint import Checkpoint, Row, write_atomically
+from bearing_search.stages.checkpoint import Checkpoint, Row
 from bearing_search.stages.decode import Decoding, train_decoder
 from bearing_search.stages.evaluate import evaluate, heat_map_picture
+from bearing_search.stages.files import write_atomically
 from bearing_search.stages.finetune import Finetuning, finetune, finetune_plan
 from bearing_search.stages.precision import precision_name
 from bearing_search.stages.unit import Unit, prepare_unit

@@ -1,0 +1,126 @@
+"""`evaluate`: the chosen config, trained on all of train and scored on test; once."""
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from bearing_search.cli.options import AsJson, Results
+from bearing_search.cli.train import chosen_device, follow, use_cores
+from bearing_search.config import TrialConfig, digest_of, to_plain
+from bearing_search.data.dataset import load_data_set
+from bearing_search.errors import SweepError
+from bearing_search.evaluation import (
+    Evaluation,
+    evaluation_markdown,
+    read_evaluation,
+    write_evaluation,
+)
+from bearing_search.measurement import TrialContext
+from bearing_search.observer import best_of
+from bearing_search.report import trial_config
+from bearing_search.stages.scored import unit_scores
+from bearing_search.sweep.engine import sweep_status
+from bearing_search.sweep.folder import SweepFolder, load_sweep, write_json
+
+
+def evaluate(
+    sweep: Annotated[str, typer.Argument(help="Name of the sweep; `status` lists them.")],
+    trial: Annotated[
+        int | None, typer.Option(help="Number of the trial. Default: the best one.", min=0)
+    ] = None,
+    again: Annotated[
+        bool, typer.Option("--again", help="Open the test set although it was opened before.")
+    ] = False,
+    device: Annotated[str, typer.Option(help="cpu, cuda, or auto.")] = "auto",
+    results: Results = Path("results"),
+    json: AsJson = False,
+) -> None:
+    """Train the best setting on all of train and score it on test, beside the frozen encoder.
+
+    The test set is opened once: asked again, the command repeats what it found then.
+    """
+    console = Console(stderr=json)
+    folder = load_sweep(results, sweep)
+    number = chosen_trial(folder, trial)
+    opened = read_evaluation(folder.root)
+    if opened is None or again:
+        opened = measure(folder, number, chosen_device(device), console, opened)
+    elif opened.trial != number:
+        raise SweepError(
+            f"{sweep}: test was opened for trial {opened.trial} already. A second look makes its "
+            "score optimistic; --again takes it all the same, and the report says so."
+        )
+    if json:
+        print((folder.root / "evaluate" / "evaluation.json").read_text(encoding="utf-8"))
+    else:
+        print(evaluation_markdown(opened))
+        console.print(f"written to {folder.root / 'evaluate'}", highlight=False)
+
+
+def chosen_trial(folder: SweepFolder, number: int | None) -> int:
+    """The trial that was asked for, or the best one.
+
+    Raises:
+        SweepError: no trial is complete, or the named one is not.
+    """
+    complete = [t for t in sweep_status(folder).trials if t.state == "complete"]
+    best = best_of(complete)
+    if best is None:
+        raise SweepError(f"{folder.record.name}: no trial is complete yet; `resume` it first.")
+    if number is None:
+        return best.number
+    if number not in {t.number for t in complete}:
+        known = ", ".join(str(t.number) for t in complete)
+        raise SweepError(
+            f"{folder.record.name}: trial {number} is not complete; these are: {known}"
+        )
+    return number
+
+
+def measure(
+    folder: SweepFolder,
+    number: int,
+    device: str,
+    console: Console,
+    earlier: Evaluation | None,
+) -> Evaluation:
+    """Train both encoders' decoders, open the test set, write what was found."""
+    from bearing_search.trial import run_final  # torch: seconds
+
+    use_cores()
+    tuned = trial_config(folder.root, number)
+    frozen = replace(
+        tuned, finetune=replace(tuned.finetune, epochs=0, reconstruction_only_epochs=0)
+    )
+    data_set = load_data_set(Path(folder.record.data))
+    scores = {}
+    for label, config in (("tuned", tuned), ("frozen", frozen)):
+        console.print(f"{label} encoder, trained on all of train:", highlight=False)
+        context = TrialContext(
+            data=data_set.root,
+            folder=final_folder(folder, config, earlier),
+            cache=folder.cache,
+            device=device,
+        )
+        context.folder.mkdir(parents=True, exist_ok=True)
+        write_json(context.folder / "config.json", to_plain(config))
+        follow(run_final, config, context, console)
+        scores[label] = unit_scores(context.folder)
+    return write_evaluation(
+        folder.root,
+        sweep=folder.record.name,
+        trial=number,
+        tuned=scores["tuned"],
+        frozen=scores["frozen"],
+        protocol=tuned.protocol,
+        times_opened=(earlier.times_opened if earlier else 0) + 1,
+    )
+
+
+def final_folder(folder: SweepFolder, config: TrialConfig, earlier: Evaluation | None) -> Path:
+    """Folder of one final training: an interrupted one goes on, another look starts afresh."""
+    look = (earlier.times_opened if earlier else 0) + 1
+    return folder.root / "evaluate" / f"look{look}-{digest_of(to_plain(config))}"

@@ -1,0 +1,132 @@
+"""What a unit's evaluation leaves on disk: enough to compute any metric again, without torch.
+
+Axis letters: n samples, m side of the map in pixels.
+"""
+
+import io
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import Bool, Float, Int
+
+from bearing_search.config import ProtocolConfig
+from bearing_search.metrics import PreparedScores, score
+from bearing_search.stages.files import write_atomically
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scored:
+    """What a unit's evaluation leaves: enough to compute any metric again."""
+
+    maps: Float[np.ndarray, "n m m"]
+    masks: Bool[np.ndarray, "n m m"]
+    image_scores: Float[np.ndarray, " n"]
+    is_anomalous: Bool[np.ndarray, " n"]
+    groups: tuple[str, ...]
+    names: tuple[str, ...]
+    lost_regions: Int[np.ndarray, " n"]
+    """Ground-truth regions of each sample that preprocessing cut away."""
+
+    unreachable_regions: int
+    """Ground-truth regions of samples without ROI, which have no map at all."""
+
+    num_no_roi: int
+
+    def metrics(self, protocol: ProtocolConfig) -> dict[str, float]:
+        """The seven metrics by name."""
+        return score(
+            self.maps,
+            self.masks,
+            self.image_scores,
+            self.is_anomalous,
+            fpr_limit=protocol.fpr_limit,
+            missed_regions=self.missed_regions,
+        )
+
+    def prepared(self, protocol: ProtocolConfig) -> PreparedScores:
+        """The same, ready for many resamples; regions of samples without ROI are left out."""
+        return PreparedScores(
+            self.maps,
+            self.masks,
+            self.image_scores,
+            self.is_anomalous,
+            fpr_limit=protocol.fpr_limit,
+            missed_regions=self.lost_regions.tolist(),
+        )
+
+    @property
+    def missed_regions(self) -> int:
+        """All ground-truth regions that no map could show."""
+        return int(self.lost_regions.sum()) + self.unreachable_regions
+
+
+def mean_metrics(
+    units: Iterable[tuple[str, Mapping[str, float]]],
+) -> dict[str, dict[str, float]]:
+    """Per part the mean over its folds, and under "" the unweighted mean over the parts.
+
+    The paper's tables average the parts in the same way. What is undefined in one fold (no
+    anomalous sample of it was found, say) is averaged over the others.
+
+    Args:
+        units: part and metrics of every unit.
+    """
+    by_part: dict[str, list[Mapping[str, float]]] = {}
+    for part, metrics in units:
+        by_part.setdefault(part, []).append(metrics)
+    means = {part: _means(folds) for part, folds in by_part.items()}
+    return {**means, "": _means(list(means.values()))}
+
+
+def _means(rows: Sequence[Mapping[str, float]]) -> dict[str, float]:
+    means = {}
+    for name in rows[0]:
+        defined = [row[name] for row in rows if not np.isnan(row[name])]
+        means[name] = float(np.mean(defined)) if defined else float("nan")
+    return means
+
+
+def save_scored(scored: Scored, file: Path) -> None:
+    """Write maps, masks (packed) and scores."""
+    buffer = io.BytesIO()
+    np.savez_compressed(
+        buffer,
+        maps=scored.maps,
+        masks=np.packbits(scored.masks, axis=-1),
+        image_scores=scored.image_scores,
+        is_anomalous=scored.is_anomalous,
+        groups=np.array(scored.groups),
+        names=np.array(scored.names),
+        lost_regions=scored.lost_regions,
+        counts=np.array([scored.unreachable_regions, scored.num_no_roi]),
+    )
+    write_atomically(file, buffer.getvalue())
+
+
+def load_scored(file: Path) -> Scored:
+    """Read what `save_scored` wrote."""
+    with np.load(file, allow_pickle=False) as saved:
+        maps = saved["maps"]
+        masks = np.unpackbits(saved["masks"], axis=-1, count=maps.shape[-1]).astype(bool)
+        unreachable_regions, num_no_roi = (int(count) for count in saved["counts"])
+        return Scored(
+            maps=maps,
+            masks=masks,
+            image_scores=saved["image_scores"],
+            is_anomalous=saved["is_anomalous"],
+            groups=tuple(saved["groups"].tolist()),
+            names=tuple(saved["names"].tolist()),
+            lost_regions=saved["lost_regions"],
+            unreachable_regions=unreachable_regions,
+            num_no_roi=num_no_roi,
+        )
+
+
+def unit_scores(folder: Path) -> dict[str, Scored]:
+    """What the units of a finished trial left in its folder, by key."""
+    return {
+        file.parent.relative_to(folder).as_posix(): load_scored(file)
+        for file in sorted(folder.glob("*/*/scored.npz"))
+    }
