@@ -1,0 +1,188 @@
+"""The five kinds of axis of a search space: `int`, `float`, `log`, `choice`, `subset`."""
+
+import json
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from bearing_search.errors import ConfigError
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IntAxis:
+    """Whole numbers from `low` to `high`, both included, every `step`."""
+
+    low: int
+    high: int
+    step: int = 1
+
+    def snap(self, value: Any) -> int:
+        """The value itself, if it lies on the axis; ConfigError says why not."""
+        if isinstance(value, bool) or not isinstance(value, int | float) or value != int(value):
+            raise ConfigError("which is no whole number")
+        if not self.low <= value <= self.high:
+            raise ConfigError(f"outside {self}")
+        if (int(value) - self.low) % self.step:
+            raise ConfigError(f"between the values of {self}")
+        return int(value)
+
+    def extremes(self) -> Sequence[int]:
+        """Values to try before anything starts."""
+        return (self.low, self.high)
+
+    def __str__(self) -> str:
+        return f"int [{self.low}, {self.high}" + (f", {self.step}]" if self.step != 1 else "]")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FloatAxis:
+    """Real numbers from `low` to `high`, drawn evenly, or evenly in their logarithm."""
+
+    low: float
+    high: float
+    log: bool = False
+
+    def snap(self, value: Any) -> float:
+        """The value itself, if it lies on the axis; ConfigError says why not."""
+        if isinstance(value, bool) or not isinstance(value, int | float):
+            raise ConfigError("which is no number")
+        if not self.low <= value <= self.high:
+            raise ConfigError(f"outside {self}")
+        return float(value)
+
+    def extremes(self) -> Sequence[float]:
+        """Values to try before anything starts."""
+        return (self.low, self.high)
+
+    def __str__(self) -> str:
+        return f"{'log' if self.log else 'float'} [{self.low:g}, {self.high:g}]"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChoiceAxis:
+    """One of several values of any JSON kind; no order among them."""
+
+    choices: tuple[Any, ...]
+
+    def snap(self, value: Any) -> Any:
+        """The value itself, if it is among the choices; ConfigError says why not."""
+        for choice in self.choices:
+            # the base went through the config (1 may have become 1.0): equal is the same choice
+            if choice == value and isinstance(choice, bool) == isinstance(value, bool):
+                return choice
+        raise ConfigError(f"not among {self}")
+
+    def extremes(self) -> Sequence[Any]:
+        """Values to try before anything starts: all."""
+        return self.choices
+
+    def as_text(self) -> list[str]:
+        """The choices as JSON: Optuna stores scalars and strings only."""
+        return [json.dumps(choice) for choice in self.choices]
+
+    def __str__(self) -> str:
+        return f"choice {json.dumps(list(self.choices))}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SubsetAxis:
+    """Any set of layers out of `members`: each is in or out on its own."""
+
+    members: tuple[int, ...]
+    empty: tuple[int, ...]
+    """What the empty set stands for."""
+
+    def snap(self, value: Any) -> list[int]:
+        """The set in the order of `members`, if it is one of theirs; ConfigError says why not."""
+        if not isinstance(value, Sequence) or not value or set(value) - set(self.members):
+            raise ConfigError(f"not a set out of {self}")
+        return [member for member in self.members if member in value]
+
+    def extremes(self) -> Sequence[list[int]]:
+        """Values to try before anything starts: each layer alone, and all together."""
+        return [*([member] for member in self.members), list(self.members), list(self.empty)]
+
+    def __str__(self) -> str:
+        return f"subset {list(self.members)}, empty: {list(self.empty)}"
+
+
+Axis = IntAxis | FloatAxis | ChoiceAxis | SubsetAxis
+
+
+def read_axis(spec: Any) -> Axis:
+    """An axis from its YAML form.
+
+    Raises:
+        ConfigError: another form, or bounds that leave nothing to draw from.
+    """
+    match spec:
+        case {"int": [low, high], **rest} if not rest:
+            return _int_axis(low, high, 1)
+        case {"int": [low, high, step], **rest} if not rest:
+            return _int_axis(low, high, step)
+        case {"float": [low, high], **rest} if not rest:
+            return _float_axis(low, high, log=False)
+        case {"log": [low, high], **rest} if not rest:
+            return _float_axis(low, high, log=True)
+        case {"choice": [_, _, *_] as choices, **rest} if not rest:
+            return _choice_axis(choices)
+        case {"subset": [_, *_] as members, "empty": [_, *_] as empty, **rest} if not rest:
+            return _subset_axis(members, empty)
+        case {"subset": _, **rest} if not rest:
+            raise ConfigError(
+                "subset also needs what the empty set stands for, as in "
+                "{subset: [9, 10, 11, 12], empty: [12]}"
+            )
+    raise ConfigError(
+        f"{json.dumps(spec, default=str)} is no axis; one of {{int: [low, high]}}, "
+        "{int: [low, high, step]}, {float: [low, high]}, {log: [low, high]}, "
+        "{choice: [a, b, ...]}, {subset: [layers], empty: [layers]}"
+    )
+
+
+def _int_axis(low: Any, high: Any, step: Any) -> IntAxis:
+    for bound in (low, high, step):
+        if isinstance(bound, bool) or not isinstance(bound, int):
+            raise ConfigError(f"int takes whole numbers, found {bound!r}")
+    if step < 1 or low >= high:
+        raise ConfigError(f"int [{low}, {high}, {step}]: low must be below high, step at least 1")
+    if (high - low) % step:
+        raise ConfigError(
+            f"int [{low}, {high}, {step}]: no number of steps leads from {low} to {high}; "
+            f"the last value is {high - (high - low) % step}"
+        )
+    return IntAxis(low=low, high=high, step=step)
+
+
+def _float_axis(low: Any, high: Any, *, log: bool) -> FloatAxis:
+    kind = "log" if log else "float"
+    try:
+        bounds = [float(bound) for bound in (low, high)]  # YAML reads 1e-4 as a string
+    except (TypeError, ValueError):
+        raise ConfigError(f"{kind} takes numbers, found {low!r} and {high!r}") from None
+    if not all(map(math.isfinite, bounds)) or bounds[0] >= bounds[1]:
+        raise ConfigError(f"{kind} [{low}, {high}]: low must be below high, both finite")
+    if log and bounds[0] <= 0:
+        raise ConfigError(f"log [{low}, {high}]: low must be above 0")
+    return FloatAxis(low=bounds[0], high=bounds[1], log=log)
+
+
+def _choice_axis(choices: Sequence[Any]) -> ChoiceAxis:
+    try:
+        texts = [json.dumps(choice) for choice in choices]
+    except TypeError:
+        raise ConfigError(f"choice {list(choices)}: JSON cannot write every value") from None
+    if len(set(texts)) != len(texts):
+        raise ConfigError(f"choice {texts}: a value appears twice")
+    return ChoiceAxis(choices=tuple(choices))
+
+
+def _subset_axis(members: Sequence[Any], empty: Sequence[Any]) -> SubsetAxis:
+    if any(isinstance(m, bool) or not isinstance(m, int) for m in (*members, *empty)):
+        raise ConfigError(f"subset takes layer numbers, found {list(members)}, {list(empty)}")
+    if len(set(members)) != len(members):
+        raise ConfigError(f"subset {list(members)}: a layer appears twice")
+    if set(empty) - set(members) or len(set(empty)) != len(empty):
+        raise ConfigError(f"empty: {list(empty)} is not a set out of {list(members)}")
+    return SubsetAxis(members=tuple(members), empty=tuple(empty))

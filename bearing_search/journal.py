@@ -1,0 +1,77 @@
+"""The measurements of one trial as lines of JSON: what is known of it when nothing else runs."""
+
+import json
+from collections.abc import Iterator
+from dataclasses import asdict
+from pathlib import Path
+
+from bearing_search.measurement import Measurement
+
+JOURNAL = "measurements.jsonl"
+"""Name of the file in a trial's folder."""
+
+
+def to_json(measurement: Measurement) -> str:
+    """One line, without its end; NaN and infinities keep Python's spelling."""
+    return json.dumps(asdict(measurement))
+
+
+def from_json(line: str) -> Measurement:
+    """A measurement from its line."""
+    return Measurement(**json.loads(line))
+
+
+class Journal:
+    """Appends measurements to a file, each step once, whatever was killed while writing."""
+
+    def __init__(self, file: Path) -> None:
+        self._file = file
+        _drop_torn_line(file)
+        last = last_measurement(file)
+        self._last_step = last.step if last else None
+
+    def append(self, measurement: Measurement) -> None:
+        """Write a measurement, unless its step is already there."""
+        if self._last_step is not None and measurement.step <= self._last_step:
+            return
+        with self._file.open("a", encoding="utf-8") as stream:
+            stream.write(to_json(measurement) + "\n")
+        self._last_step = measurement.step
+
+
+def read_journal(file: Path, *, after: int | None = None) -> Iterator[Measurement]:
+    """Measurements with a step above `after`, in order; a torn last line is left out."""
+    if not file.exists():
+        return
+    with file.open(encoding="utf-8") as stream:
+        for line in stream:
+            if line.endswith("\n"):
+                measurement = from_json(line)
+                if after is None or measurement.step > after:
+                    yield measurement
+
+
+def last_measurement(file: Path) -> Measurement | None:
+    """The newest measurement, read from the file's end."""
+    if not file.exists():
+        return None
+    span = 4096
+    with file.open("rb") as stream:
+        size = stream.seek(0, 2)
+        while True:
+            stream.seek(max(0, size - span))
+            lines = stream.read().splitlines(keepends=True)
+            whole = [line for line in lines if line.endswith(b"\n")]
+            # the first line read may begin in the middle, unless the span holds the whole file
+            if len(lines) > 2 or span >= size:
+                return from_json(whole[-1].decode()) if whole else None
+            span *= 4
+
+
+def _drop_torn_line(file: Path) -> None:
+    if not file.exists():
+        return
+    content = file.read_bytes()
+    whole = content[: content.rfind(b"\n") + 1]
+    if whole != content:
+        file.write_bytes(whole)

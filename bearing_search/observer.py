@@ -1,0 +1,133 @@
+"""What a running sweep tells whoever looks on: MLflow, a progress display, a report."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from typing import Any, Literal, Protocol, runtime_checkable
+
+from bearing_search.config import TrialConfig
+from bearing_search.measurement import Measurement
+
+TrialState = Literal["waiting", "running", "stopped", "complete", "pruned", "failed"]
+"""`waiting`: drawn, not begun. `stopped`: begun, goes on at `resume`. The last three are final."""
+
+FINAL_STATES: tuple[TrialState, ...] = ("complete", "pruned", "failed")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrialRecord:
+    """One trial as the ledger has it."""
+
+    number: int
+    state: TrialState
+    suggestion: Mapping[str, Any] = field(default_factory=dict)
+    """Dotted path -> value along every axis; empty while it is still being drawn."""
+
+    digest: str = ""
+    """Digest of the trial's config."""
+
+    value: float | None = None
+    """The objective; only of complete trials."""
+
+    reason: str = ""
+    """Why it failed, in one line."""
+
+    started: datetime | None = None
+    """When it was drawn (local time)."""
+
+    duration_s: float | None = None
+    """From being drawn to its end, interruptions included; of final states only."""
+
+    stage: str = ""
+    """What it did when last heard of."""
+
+    progress: float = 0.0
+    """Share of its work that was done then."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SweepView:
+    """A sweep as its observers meet it, before the first trial of this session starts."""
+
+    name: str
+    sweep_id: str
+    """Tells sweeps of one name in different results folders apart."""
+
+    folder: Path
+    target: int
+    """How many trials are to be complete or pruned."""
+
+    facts: Mapping[str, str] = field(default_factory=dict)
+    """What belongs to the whole sweep: question, data, digests, versions."""
+
+    trials: Sequence[TrialRecord] = ()
+    """Trials of earlier sessions."""
+
+    def trial_folder(self, number: int) -> Path:
+        """Folder of one trial: `trials/00003`."""
+        return trial_folder(self.folder, number)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SweepOutcome:
+    """How a session of a sweep ended."""
+
+    target: int
+    trials: Sequence[TrialRecord]
+    stopped_by: Literal["", "signal", "time budget", "stop file"] = ""
+    """What ended it before its target was reached; empty: nothing did."""
+
+    @property
+    def interrupted(self) -> bool:
+        """Whether a signal ended it."""
+        return self.stopped_by == "signal"
+
+    @property
+    def best(self) -> TrialRecord | None:
+        """The complete trial with the highest value."""
+        return best_of(self.trials)
+
+    def count(self, state: TrialState) -> int:
+        """How many trials are in a state."""
+        return sum(trial.state == state for trial in self.trials)
+
+
+@runtime_checkable
+class TrialObserver(Protocol):
+    """Told of everything, in the driver process, one call at a time."""
+
+    def on_sweep_start(self, sweep: SweepView) -> None:
+        """A session begins; nothing runs yet."""
+        ...
+
+    def on_trial_start(
+        self, number: int, config: TrialConfig, suggestion: Mapping[str, Any]
+    ) -> None:
+        """A trial was handed out, for the first time or again."""
+        ...
+
+    def on_measurement(self, number: int, measurement: Measurement) -> None:
+        """A measurement arrived; a trial that goes on repeats those of earlier sessions."""
+        ...
+
+    def on_trial_end(
+        self, number: int, state: TrialState, value: float | None, reason: str
+    ) -> None:
+        """A trial ended as `complete`, `pruned` or `failed`, or was `stopped` to go on later."""
+        ...
+
+    def on_sweep_end(self, outcome: SweepOutcome) -> None:
+        """The session is over; also called when an error ends it."""
+        ...
+
+
+def best_of(trials: Sequence[TrialRecord]) -> TrialRecord | None:
+    """The complete trial with the highest value, the first of equals."""
+    complete = [trial for trial in trials if trial.state == "complete" and trial.value is not None]
+    return max(complete, key=lambda trial: (trial.value, -trial.number), default=None)
+
+
+def trial_folder(sweep: Path, number: int) -> Path:
+    """Folder of one trial of a sweep."""
+    return sweep / "trials" / f"{number:05d}"

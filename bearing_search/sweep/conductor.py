@@ -1,0 +1,197 @@
+"""Decides what runs next and how each trial ended; knows the ledger and the observers, no Ray."""
+
+import json
+import math
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from bearing_search.config import to_plain
+from bearing_search.errors import SweepError
+from bearing_search.journal import JOURNAL, Journal, from_json
+from bearing_search.measurement import OBJECTIVE, Measurement
+from bearing_search.observer import SweepOutcome, TrialObserver, TrialRecord, TrialState
+from bearing_search.sweep.folder import SweepFolder, write_json
+from bearing_search.sweep.ledger import Issued, Ledger
+from bearing_search.sweep.session import Stop
+from bearing_search.sweep.storage import storage_errors
+from bearing_search.sweep.worker import TRIAL_STOP
+
+FAILURES_BEFORE_ANY_SUCCESS = 3
+"""So many failed trials, and none finished in this session, end the sweep."""
+
+
+@dataclass(slots=True, kw_only=True)
+class _Live:
+    journal: Journal
+    last_step: int | None = None
+    objective: float | None = None
+    failure: tuple[str, str] | None = None
+    is_pruned: bool = False
+
+
+class Conductor:
+    """The sweep's decisions of one session.
+
+    The scheduler calls `issue`, `receive` and `end`. An error of the ledger or of an observer
+    must not tear the scheduler down with trials running: it is kept, the trials are asked to
+    stop, and `outcome` raises it when they have ended.
+    """
+
+    def __init__(
+        self,
+        folder: SweepFolder,
+        ledger: Ledger,
+        observers: Sequence[TrialObserver],
+        stop: Stop,
+    ) -> None:
+        self._folder = folder
+        self._ledger = ledger
+        self._observers = observers
+        self._stop = stop
+        self._live: dict[int, _Live] = {}
+        self._num_failed = 0
+        self._num_finished = 0
+        self._error: Exception | None = None
+        self.concurrent = 1
+
+    @property
+    def is_finished(self) -> bool:
+        """Whether nothing more will be issued."""
+        return bool(self._stop.reason) or self._ledger.is_done
+
+    def begin(self) -> None:
+        """Tell the observers that the session begins."""
+        with storage_errors(self._folder.storage_url):
+            trials = self._ledger.records()
+        view = self._folder.view(trials)
+        for observer in self._observers:
+            observer.on_sweep_start(view)
+
+    def issue(self) -> Issued | None:
+        """A trial to start now; None: not now, or (see `is_finished`) never again."""
+        issued = None
+        with self._guard():
+            if self._stop.reason or len(self._live) >= self.concurrent:
+                return None
+            issued = self._ledger.next()
+            if issued is not None:
+                self._prepare(issued)
+                self._tell(lambda o: o.on_trial_start(*_start_of(issued)))
+        return issued
+
+    def receive(self, number: int, message: Mapping[str, Any]) -> None:
+        """A worker's message: a measurement, or why its trial failed."""
+        with self._guard():
+            live = self._live[number]
+            if "failure" in message:
+                live.failure = (str(message["failure"]), str(message.get("traceback", "")))
+            elif "measurement" in message:
+                self._measure(number, live, from_json(message["measurement"]))
+
+    def end(self, number: int, *, crash: str = "") -> None:
+        """A trial's process has ended; `crash`: why it did so without a word of its own."""
+        live = self._live.pop(number)
+        with self._guard():
+            if crash and live.objective is None:
+                live.failure = live.failure or (crash, crash)
+            state, reason = self._settle(number, live)
+            value = live.objective if state == "complete" else None
+            self._tell(lambda o: o.on_trial_end(number, state, value, reason))
+            self._count(state, reason)
+
+    def outcome(self) -> SweepOutcome:
+        """Tell the observers that the session is over, and how.
+
+        Raises:
+            Exception: what `issue`, `receive` or `end` met; SweepError where trials only fail.
+        """
+        trials: Sequence[TrialRecord] = ()
+        with self._guard():
+            trials = self._ledger.records()
+        reason = "" if self._ledger.is_done else self._stop.reason
+        outcome = SweepOutcome(
+            target=self._folder.record.target,
+            trials=trials,
+            stopped_by=reason if reason != "error" else "",
+        )
+        with self._guard():
+            self._tell(lambda o: o.on_sweep_end(outcome))
+        if self._error is not None:
+            raise self._error
+        return outcome
+
+    def _prepare(self, issued: Issued) -> None:
+        trial = self._folder.trial_folder(issued.number)
+        trial.mkdir(parents=True, exist_ok=True)
+        (trial / TRIAL_STOP).unlink(missing_ok=True)
+        write_json(trial / "config.json", to_plain(issued.config))
+        self._live[issued.number] = _Live(journal=Journal(trial / JOURNAL))
+
+    def _measure(self, number: int, live: _Live, measurement: Measurement) -> None:
+        if live.last_step is not None and measurement.step <= live.last_step:
+            return  # its process was restarted, or Tune repeats the last report
+        live.last_step = measurement.step
+        live.journal.append(measurement)
+        self._tell(lambda o: o.on_measurement(number, measurement))
+        if OBJECTIVE in measurement.values:
+            live.objective = float(measurement.values[OBJECTIVE])
+        if self._ledger.report(number, measurement):
+            live.is_pruned = True
+            (self._folder.trial_folder(number) / TRIAL_STOP).touch()
+
+    def _settle(self, number: int, live: _Live) -> tuple[TrialState, str]:
+        if live.failure is None and live.objective is not None and math.isnan(live.objective):
+            live.failure = (f"{OBJECTIVE} is not a number", "")
+        if live.failure is not None:
+            self._ledger.fail(number, *live.failure)
+            return "failed", live.failure[0]
+        if live.objective is not None:
+            self._ledger.complete(number, live.objective)
+            return "complete", ""
+        if live.is_pruned:
+            self._ledger.prune(number)
+            return "pruned", ""
+        if self._stop.reason:
+            self._ledger.leave(number)
+            return "stopped", self._stop.reason
+        reason = f"its stream ended without {OBJECTIVE}, and nobody had asked it to stop"
+        self._ledger.fail(number, reason, reason)
+        return "failed", reason
+
+    def _count(self, state: TrialState, reason: str) -> None:
+        self._num_finished += state in ("complete", "pruned")
+        self._num_failed += state == "failed"
+        limit = (
+            max(FAILURES_BEFORE_ANY_SUCCESS, self._folder.record.target)
+            if self._num_finished
+            else FAILURES_BEFORE_ANY_SUCCESS
+        )
+        if self._num_failed >= limit and not self._ledger.is_done:
+            raise SweepError(
+                f"{self._folder.record.name}: {self._num_failed} trials failed in this session "
+                f"and {self._num_finished} finished, so no more are started. The last one: {reason}"
+            )
+
+    def _tell(self, call: Callable[[TrialObserver], None]) -> None:
+        for observer in self._observers:
+            call(observer)
+
+    @contextmanager
+    def _guard(self) -> Iterator[None]:
+        try:
+            with storage_errors(self._folder.storage_url):
+                yield
+        except Exception as error:  # kept for `outcome`, which raises it
+            self._error = self._error or error
+            self._stop.request("error")
+
+
+def assignment(issued: Issued) -> dict[str, Any]:
+    """An issued trial as the worker gets it: text, so that Tune finds nothing to interpret."""
+    return {"number": issued.number, "config": json.dumps(to_plain(issued.config))}
+
+
+def _start_of(issued: Issued) -> tuple[int, Any, Mapping[str, Any]]:
+    return issued.number, issued.config, issued.suggestion

@@ -1,0 +1,78 @@
+"""Runs a sweep, or goes on with one: both are the same, because all memory is in the ledger."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from bearing_search.measurement import RunTrial
+from bearing_search.observer import SweepOutcome, TrialObserver
+from bearing_search.sweep.conductor import Conductor
+from bearing_search.sweep.execution import execute, ray_runtime
+from bearing_search.sweep.folder import SweepFolder
+from bearing_search.sweep.ledger import Ledger
+from bearing_search.sweep.resources import Resources
+from bearing_search.sweep.session import Signals, Stop, begin_session, hold, new_scratch
+from bearing_search.sweep.worker import Workplace
+
+
+def run_sweep(
+    folder: SweepFolder,
+    run_trial: RunTrial,
+    *,
+    target: int | None = None,
+    resources: Resources | None = None,
+    observers: Sequence[TrialObserver] = (),
+    time_budget_s: float | None = None,
+) -> SweepOutcome:
+    """Run trials until the target is reached, or somebody asks to stop.
+
+    Trials that an earlier session left running go on first, from their folders.
+
+    Args:
+        folder: the sweep; its space, data, seed, pruner and storage are in its record.
+        run_trial: the trial. Workers get it pickled: a function of an importable module, whose
+            import must not load torch.
+        target: trials wanted, complete or pruned; None: as recorded. A new one is recorded.
+        resources: None: as recorded. New ones are recorded.
+        observers: told of everything, in this process.
+        time_budget_s: after so many seconds no trial starts, and the running ones are asked to
+            stop; they go on at the next session.
+
+    Returns:
+        How the session ended; `interrupted` after SIGINT or SIGTERM. A second signal ends the
+        process at once.
+
+    Raises:
+        SweepError: another driver holds the sweep, its ledger cannot be used, or trials only fail.
+        ResourceError: no machine has what a trial was asked to hold.
+    """
+    with hold(folder):
+        folder = folder.updated(
+            target=target or folder.record.target, resources=resources or folder.record.resources
+        )
+        record = folder.record
+        stop = Stop(folder, time_budget_s=time_budget_s)
+        with Signals(stop) as signals:
+            ledger = Ledger(
+                url=folder.storage_url,
+                name=folder.study_name,
+                space=folder.space(),
+                target=record.target,
+                seed=record.seed,
+                pruner=record.pruner,
+            )
+            session = begin_session(folder)
+            conductor = Conductor(folder, ledger, observers, stop)
+            conductor.begin()
+            if not conductor.is_finished:
+                with ray_runtime(record.resources, signals.install) as plan:
+                    conductor.concurrent = plan.concurrent
+                    workplace = Workplace(
+                        root=folder.root,
+                        session=session,
+                        data=Path(record.data),
+                        cache=folder.cache,
+                        threads=plan.threads,
+                        gpus=plan.gpus,
+                    )
+                    execute(conductor, run_trial, workplace, plan, new_scratch(folder))
+            return conductor.outcome()

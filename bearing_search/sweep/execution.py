@@ -1,0 +1,177 @@
+"""Ray: a runtime of our own or an existing cluster, and Tune as nothing but an executor.
+
+Every session is a fresh `Tuner` without end; `Tuner.restore` and Tune's own books are not used.
+"""
+
+import logging
+import os
+import secrets
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import ray
+from ray import tune
+from ray.tune.schedulers import FIFOScheduler, TrialScheduler
+from ray.tune.search import Searcher
+
+from bearing_search.errors import ResourceError
+from bearing_search.measurement import RunTrial
+from bearing_search.sweep.conductor import Conductor, assignment
+from bearing_search.sweep.resources import Node, Plan, Resources, plan
+from bearing_search.sweep.worker import Workplace, run_assignment
+
+MAX_WORKER_DEATHS = 3
+"""A trial whose process dies (killed, out of memory) starts again so often, from its folder."""
+
+_OBJECT_STORE_BYTES = 128 * 1024**2  # nothing large travels through Ray
+_ENVIRONMENT = {
+    "RAY_USAGE_STATS_ENABLED": "0",
+    "RAY_CHDIR_TO_TRIAL_DIR": "0",
+    # else Ray warns that it leaves the GPUs visible to a trial without any; the worker hides them
+    "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
+    "RAY_AIR_NEW_OUTPUT": "0",
+    "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",
+    "TUNE_DISABLE_STRICT_METRIC_CHECKING": "1",
+    "TUNE_DISABLE_SIGINT_HANDLER": "1",
+    "TUNE_PRINT_ALL_TRIAL_ERRORS": "0",
+}
+
+
+@contextmanager
+def ray_runtime(resources: Resources, after_init: Callable[[], None]) -> Iterator[Plan]:
+    """A running Ray, and what each trial gets of it.
+
+    A Ray that this process has already initialised is used as it is and left running.
+
+    Args:
+        resources: what was asked for.
+        after_init: called as soon as Ray runs, which has then put its own signal handlers in
+            place.
+
+    Raises:
+        ResourceError: no cluster at the address, or it lacks what was asked for.
+    """
+    for name, value in _ENVIRONMENT.items():
+        os.environ.setdefault(name, value)
+    if ray.is_initialized():
+        yield plan(resources, _nodes())
+        return
+    # short: the paths of Unix sockets below it may have 107 bytes
+    scratch = Path(tempfile.mkdtemp(prefix="bs-", dir="/tmp" if Path("/tmp").is_dir() else None))
+    try:
+        _init(resources.address, scratch)
+        after_init()
+        yield plan(resources, _nodes())
+    finally:
+        ray.shutdown()
+        shutil.rmtree(scratch, ignore_errors=True)
+
+
+def execute(
+    conductor: Conductor, run_trial: RunTrial, workplace: Workplace, shares: Plan, storage: Path
+) -> None:
+    """Run trials as the conductor issues them, until it has no more.
+
+    Args:
+        conductor: issues trials and receives their messages.
+        run_trial: pickled into every worker.
+        workplace: what all trials share.
+        shares: what each trial holds.
+        storage: new folder for Tune's own files.
+    """
+
+    def trainable(config: dict[str, Any]) -> None:
+        run_assignment(config, workplace, run_trial, tune.report)
+
+    numbers: dict[str, int] = {}
+    tune.Tuner(
+        tune.with_resources(trainable, {"cpu": shares.cpus, "gpu": shares.gpus}),
+        tune_config=tune.TuneConfig(
+            num_samples=-1,
+            search_alg=_Issuer(conductor, numbers),
+            scheduler=_Receiver(conductor, numbers),
+            trial_dirname_creator=lambda trial: trial.trial_id,
+        ),
+        run_config=tune.RunConfig(
+            name=storage.name,
+            storage_path=str(storage.parent),
+            verbose=0,
+            failure_config=tune.FailureConfig(max_failures=MAX_WORKER_DEATHS),
+        ),
+    ).fit()
+
+
+class _Issuer(Searcher):
+    """Tune asks it for trials, and tells it when one has ended."""
+
+    def __init__(self, conductor: Conductor, numbers: dict[str, int]) -> None:
+        super().__init__(metric=None, mode=None)
+        self._conductor = conductor
+        self._numbers = numbers
+
+    def suggest(self, trial_id: str) -> dict[str, Any] | str | None:
+        """The next trial; None: later; FINISHED: no more."""
+        issued = self._conductor.issue()
+        if issued is None:
+            return str(Searcher.FINISHED) if self._conductor.is_finished else None
+        self._numbers[trial_id] = issued.number
+        return assignment(issued)
+
+    def on_trial_complete(
+        self, trial_id: str, result: Mapping[str, Any] | None = None, error: bool = False
+    ) -> None:
+        """The end of a trial's last process."""
+        crash = f"its process died {MAX_WORKER_DEATHS + 1} times (killed, or out of memory)"
+        self._conductor.end(self._numbers.pop(trial_id), crash=crash if error else "")
+
+    def save(self, checkpoint_path: str) -> None:
+        """Nothing: the ledger remembers."""
+
+    def restore(self, checkpoint_path: str) -> None:
+        """Nothing: the ledger remembers."""
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {}  # Tune pickles its searcher; the study must not travel
+
+
+class _Receiver(FIFOScheduler):
+    """Tune shows it every report first. Pruned trials are asked to stop, by a file."""
+
+    def __init__(self, conductor: Conductor, numbers: dict[str, int]) -> None:
+        super().__init__()
+        self._conductor = conductor
+        self._numbers = numbers
+
+    def on_trial_result(self, tune_controller: Any, trial: Any, result: dict[str, Any]) -> str:
+        """Pass a report on."""
+        self._conductor.receive(self._numbers[trial.trial_id], result)
+        return str(TrialScheduler.CONTINUE)
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {}
+
+
+def _init(address: str | None, scratch: Path) -> None:
+    quiet: dict[str, Any] = {"logging_level": logging.ERROR, "log_to_driver": False}
+    if address is None:
+        # Ray wants a token by default and would keep it in the home directory, if there is one
+        os.environ.setdefault("RAY_AUTH_TOKEN", secrets.token_hex(16))
+        quiet |= {
+            "include_dashboard": False,
+            "_temp_dir": str(scratch),
+            "object_store_memory": _OBJECT_STORE_BYTES,
+        }
+    try:
+        ray.init(address=address or "local", **quiet)
+    except (ConnectionError, RuntimeError, ValueError) as error:
+        where = f"no Ray cluster can be used at {address}" if address else "Ray does not start"
+        raise ResourceError(f"{where}: {' '.join(str(error).split())}") from error
+
+
+def _nodes() -> list[Node]:
+    totals = [node["Resources"] for node in ray.nodes() if node["Alive"]]
+    return [Node(cpus=total.get("CPU", 0), gpus=total.get("GPU", 0)) for total in totals]

@@ -1,0 +1,198 @@
+"""One sweep on disk: names, sweep.json, the lock, the stop file, and what lands where.
+
+results/<sweep>/
+  sweep.json        written first: all that `resume` needs
+  lock              held by the one driver; says which process that is
+  ledger.db         the Optuna study (sqlite in WAL), unless another storage was asked for
+  session.json      the running or last session; workers of an older one stop
+  STOP              while it exists, trials save their state and end
+  ray/session-000/  what Ray Tune wrote; never read again
+  trials/00003/     config.json, measurements.jsonl, log.txt, artifacts/, the trial's state
+"""
+
+import difflib
+import json
+import os
+import tempfile
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from bearing_search.config import parse
+from bearing_search.errors import ConfigError, ResourceError, SweepError
+from bearing_search.observer import SweepView, TrialRecord, trial_folder
+from bearing_search.space import SearchSpace, parse_search_space
+from bearing_search.sweep.record import SweepRecord, check_name
+from bearing_search.sweep.resources import Resources
+
+
+@dataclass(frozen=True, slots=True)
+class SweepFolder:
+    """An existing sweep. Everything below `root` belongs to it."""
+
+    root: Path
+    record: SweepRecord
+
+    @property
+    def cache(self) -> Path:
+        """Shared by the trials of all sweeps beside this one."""
+        return self.root.parent / "cache"
+
+    @property
+    def storage_url(self) -> str:
+        """SQLAlchemy's URL of the ledger."""
+        return self.record.storage or f"sqlite:///{self.root / 'ledger.db'}"
+
+    @property
+    def study_name(self) -> str:
+        """The sweep's name in the ledger; two results folders may share a database."""
+        return f"{self.record.name}-{self.record.sweep_id}"
+
+    @property
+    def stop_file(self) -> Path:
+        """While it exists, trials save their state and end."""
+        return self.root / "STOP"
+
+    @property
+    def session_file(self) -> Path:
+        """Names the session that owns the trials."""
+        return self.root / "session.json"
+
+    def space(self) -> SearchSpace:
+        """The space that the sweep began with.
+
+        Raises:
+            ConfigError: this version of the package no longer accepts it.
+        """
+        space = parse_search_space(self.record.space_text, f"{self.record.name}/sweep.json")
+        if self.record.folds is not None:
+            space = space.with_setting("split.folds", self.record.folds)
+        return space
+
+    def trial_folder(self, number: int) -> Path:
+        """Folder of one trial."""
+        return trial_folder(self.root, number)
+
+    def updated(self, *, target: int, resources: Resources) -> "SweepFolder":
+        """The same sweep with another target or other resources, recorded in sweep.json."""
+        record = replace(self.record, target=target, resources=resources)
+        if record != self.record:
+            write_json(self.root / "sweep.json", asdict(record))
+        return SweepFolder(self.root, record)
+
+    def view(self, trials: Sequence[TrialRecord]) -> SweepView:
+        """The sweep as its observers meet it."""
+        record = self.record
+        facts = {
+            "question": self.space().question,
+            "data": record.data,
+            "data_digest": record.data_digest,
+            "seed": str(record.seed),
+            "git_commit": record.git_commit,
+            **{f"version.{name}": number for name, number in record.versions.items()},
+        }
+        return SweepView(
+            name=record.name,
+            sweep_id=record.sweep_id,
+            folder=self.root,
+            target=record.target,
+            facts=facts,
+            trials=trials,
+        )
+
+    def refuse_changes(
+        self, *, space_text: str | None = None, data_digest: str | None = None
+    ) -> None:
+        """Compare with what the sweep began with; None skips a comparison.
+
+        Raises:
+            SweepError: with the difference, line by line.
+        """
+        name = self.record.name
+        if space_text is not None and space_text.strip() != self.record.space_text.strip():
+            diff = difflib.unified_diff(
+                self.record.space_text.strip().splitlines(),
+                space_text.strip().splitlines(),
+                "began with",
+                "now",
+                lineterm="",
+                n=0,
+            )
+            raise SweepError(
+                f"{name}: the search space is not the one the sweep began with; start a sweep "
+                "of another name for it\n" + "\n".join(diff)
+            )
+        if data_digest is not None and data_digest != self.record.data_digest:
+            raise SweepError(
+                f"{name}: the data has changed since the sweep began\n"
+                f"- data digest {self.record.data_digest}\n+ data digest {data_digest}\n"
+                f"Restore {self.record.data}, or start a sweep of another name"
+            )
+
+
+def create_sweep(results: Path, record: SweepRecord) -> SweepFolder:
+    """Make the folder of a new sweep and write its sweep.json.
+
+    Args:
+        results: folder of all sweeps; made if it is missing.
+        record: what to write; its paths must be absolute.
+
+    Raises:
+        SweepError: a sweep of that name exists.
+        ResourceError: the results folder cannot be written.
+    """
+    root = results.resolve() / record.name
+    try:
+        root.mkdir(parents=True, exist_ok=True)
+        if any(root.iterdir()):
+            raise SweepError(
+                f"{record.name}: exists in {results}; `resume {record.name}` goes on with it, "
+                "another --name starts afresh"
+            )
+        (root / "trials").mkdir()
+        write_json(root / "sweep.json", asdict(record))
+    except OSError as error:
+        raise ResourceError(
+            f"{results}: cannot be written ({error.strerror}); choose another --results folder"
+        ) from None
+    return SweepFolder(root, record)
+
+
+def load_sweep(results: Path, name: str) -> SweepFolder:
+    """A sweep that was created before.
+
+    Raises:
+        SweepError: there is none of that name, or its sweep.json cannot be read.
+    """
+    check_name(name)
+    root = results.resolve() / name
+    known = list_sweeps(results)
+    if name not in known:
+        close = difflib.get_close_matches(name, known, n=1)
+        hint = f"did you mean {close[0]}?" if close else f"there are: {', '.join(known) or 'none'}"
+        raise SweepError(f"{name}: no such sweep in {results}; {hint}")
+    try:
+        raw = json.loads((root / "sweep.json").read_text(encoding="utf-8"))
+        return SweepFolder(root, parse(SweepRecord, raw))
+    except (OSError, ValueError, ConfigError) as error:
+        raise SweepError(f"{root / 'sweep.json'}: cannot be read: {error}") from None
+
+
+def list_sweeps(results: Path) -> list[str]:
+    """Names of all sweeps of a results folder, the oldest first."""
+    files = results.glob("*/sweep.json") if results.is_dir() else []
+    return [file.parent.name for file in sorted(files, key=lambda file: file.stat().st_mtime)]
+
+
+def write_json(file: Path, content: Any) -> None:
+    """Write a file whole or not at all."""
+    with tempfile.NamedTemporaryFile(
+        "w", encoding="utf-8", dir=file.parent, prefix=f".{file.name}.", delete=False
+    ) as stream:
+        json.dump(content, stream, indent=2, ensure_ascii=False)
+        stream.write("\n")
+        stream.flush()
+        os.fsync(stream.fileno())
+    Path(stream.name).chmod(0o644)
+    Path(stream.name).replace(file)

@@ -1,0 +1,211 @@
+"""The ledger: an Optuna study that says which trials exist and how each one ended.
+
+A trial is RUNNING from the moment it is drawn until its end is told, whatever dies in between;
+at the next start every RUNNING trial is issued again. Only the holder of the sweep's lock may
+open a ledger, or a trial would be issued twice.
+"""
+
+import json
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import optuna
+from optuna.trial import FrozenTrial, Trial, TrialState
+
+from bearing_search.config import TrialConfig
+from bearing_search.errors import ConfigError, SweepError
+from bearing_search.measurement import FINISHED_FOLDS, OBJECTIVE, RUNNING_OBJECTIVE, Measurement
+from bearing_search.observer import TrialRecord
+from bearing_search.space import SearchSpace, encode, suggest
+from bearing_search.sweep.storage import open_storage, storage_errors
+
+MAX_FAILURES_PER_CONFIG = 2
+"""A config that failed so often in one sweep is not trained again."""
+
+MAX_REDRAWS = 25
+"""Suggestions in a row that may be refused before the sweep gives up."""
+
+_STATES: Mapping[TrialState, Any] = {
+    TrialState.WAITING: "waiting",
+    TrialState.RUNNING: "running",
+    TrialState.COMPLETE: "complete",
+    TrialState.PRUNED: "pruned",
+    TrialState.FAIL: "failed",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Issued:
+    """A trial to be run, for the first time or again."""
+
+    number: int
+    config: TrialConfig
+    suggestion: Mapping[str, Any]
+
+
+class Ledger:
+    """The study of one sweep, opened for writing.
+
+    Args:
+        url: SQLAlchemy URL; sqlite is put into WAL mode, so that readers do not lock it.
+        name: of the study inside that database.
+        space: what is drawn; trial 0 is its default suggestion.
+        target: trials wanted, complete or pruned.
+        seed: of the sampler, mixed with the number of trials: reopening with the same seed
+            would draw the same start-up points again.
+        pruner: `none`, or `median` over the folds finished so far.
+    """
+
+    def __init__(
+        self, *, url: str, name: str, space: SearchSpace, target: int, seed: int, pruner: str
+    ) -> None:
+        optuna.logging.set_verbosity(optuna.logging.ERROR)
+        self._space = space
+        self._target = target
+        with storage_errors(url):
+            self._study = optuna.create_study(
+                storage=open_storage(url),
+                study_name=name,
+                load_if_exists=True,
+                direction="maximize",
+                pruner=_pruner(pruner),
+            )
+            trials = self._study.get_trials(deepcopy=False)
+            self._study.sampler = optuna.samplers.TPESampler(
+                seed=(seed * 1_000_003 + len(trials)) % 2**32
+            )
+            if not trials:
+                self._study.enqueue_trial(encode(space, space.default_suggestion()))
+        self._orphans = [t._trial_id for t in trials if t.state == TrialState.RUNNING]
+        self._live: dict[int, Trial] = {}
+        self.finished = sum(t.state in (TrialState.COMPLETE, TrialState.PRUNED) for t in trials)
+        self._failures = Counter(
+            t.user_attrs.get("digest", "")
+            for t in trials
+            if t.state == TrialState.FAIL and not t.user_attrs.get("refused")
+        )
+
+    @property
+    def is_done(self) -> bool:
+        """Whether the target is reached."""
+        return self.finished >= self._target
+
+    def next(self) -> Issued | None:
+        """The next trial to run; None while the target is reached or would be by those running.
+
+        Raises:
+            SweepError: every new suggestion is one that failed before, or impossible.
+        """
+        while self._orphans:
+            if issued := self._issue(Trial(self._study, self._orphans.pop(0))):
+                return issued
+        if self.finished + len(self._live) >= self._target:
+            return None
+        for _ in range(MAX_REDRAWS):
+            if issued := self._issue(self._study.ask()):
+                return issued
+        last = self.records()[-1]
+        raise SweepError(
+            f"the last {MAX_REDRAWS} suggestions had all failed before or were impossible; the "
+            f"last: {last.reason}. Widen the space, or mend what makes its trials fail"
+        )
+
+    def report(self, number: int, measurement: Measurement) -> bool:
+        """Note the running objective; returns whether the trial should end as pruned."""
+        values = measurement.values
+        if RUNNING_OBJECTIVE not in values or OBJECTIVE in values:
+            return False
+        trial = self._live[number]
+        step = int(values[FINISHED_FOLDS])
+        known = self._study._storage.get_trial(trial._trial_id).intermediate_values
+        if step not in known:
+            trial.report(values[RUNNING_OBJECTIVE], step)
+        return trial.should_prune()
+
+    def complete(self, number: int, value: float) -> None:
+        """Tell a trial's objective, once."""
+        self._study.tell(self._live.pop(number), value, skip_if_finished=True)
+        self.finished += 1
+
+    def prune(self, number: int) -> None:
+        """Tell that a trial was ended early; its partial value is no value."""
+        trial = self._live.pop(number)
+        self._study.tell(trial, state=TrialState.PRUNED, skip_if_finished=True)
+        self.finished += 1
+
+    def fail(self, number: int, reason: str, trace: str) -> None:
+        """Tell that a trial gave no score; its slot is free again."""
+        trial = self._live.pop(number)
+        self._failures[trial.user_attrs.get("digest", "")] += 1
+        trial.set_user_attr("traceback", trace)
+        self._tell_failed(trial, reason)
+
+    def leave(self, number: int) -> None:
+        """Forget a trial that was stopped: it stays RUNNING, to be issued again at resume."""
+        self._live.pop(number)
+
+    def records(self) -> list[TrialRecord]:
+        """All trials, by number."""
+        return [record_of(trial) for trial in self._study.get_trials(deepcopy=False)]
+
+    def _issue(self, trial: Trial) -> Issued | None:
+        # Drawing again from an old trial gives its old values, and draws what a kill left out.
+        suggestion = suggest(self._space, trial)
+        try:
+            config = self._space.trial(suggestion)
+        except ConfigError as error:
+            self._refuse(trial, str(error))
+            return None
+        trial.set_user_attr("suggestion", json.dumps(suggestion))
+        trial.set_user_attr("digest", config.digest)
+        if (failures := self._failures[config.digest]) >= MAX_FAILURES_PER_CONFIG:
+            self._refuse(trial, f"this setting failed {failures} times before; not tried again")
+            return None
+        self._live[trial.number] = trial
+        return Issued(number=trial.number, config=config, suggestion=suggestion)
+
+    def _refuse(self, trial: Trial, reason: str) -> None:
+        trial.set_user_attr("refused", True)
+        self._tell_failed(trial, reason)
+
+    def _tell_failed(self, trial: Trial, reason: str) -> None:
+        trial.set_user_attr("reason", reason)
+        self._study.tell(trial, state=TrialState.FAIL, skip_if_finished=True)
+
+
+def record_of(trial: FrozenTrial) -> TrialRecord:
+    """A trial of the study in our own words."""
+    duration = trial.duration.total_seconds() if trial.duration else None
+    return TrialRecord(
+        number=trial.number,
+        state=_STATES[trial.state],
+        suggestion=json.loads(trial.user_attrs.get("suggestion", "{}")),
+        digest=trial.user_attrs.get("digest", ""),
+        value=trial.value if trial.state == TrialState.COMPLETE else None,
+        reason=trial.user_attrs.get("reason", ""),
+        started=trial.datetime_start,
+        duration_s=duration,
+    )
+
+
+def read_records(url: str, name: str) -> list[TrialRecord]:
+    """All trials of a ledger that another process may be writing; changes nothing.
+
+    Raises:
+        SweepError: the ledger cannot be read.
+    """
+    optuna.logging.set_verbosity(optuna.logging.ERROR)
+    with storage_errors(url):
+        try:
+            study = optuna.load_study(study_name=name, storage=open_storage(url, read_only=True))
+        except KeyError:
+            return []  # the driver has not got so far
+        return [record_of(trial) for trial in study.get_trials(deepcopy=False)]
+
+
+def _pruner(name: str) -> optuna.pruners.BasePruner:
+    if name == "median":
+        return optuna.pruners.MedianPruner(n_startup_trials=3)
+    return optuna.pruners.NopPruner()

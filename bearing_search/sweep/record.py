@@ -1,0 +1,121 @@
+"""What sweep.json holds, and where those facts come from."""
+
+import re
+import subprocess
+import uuid
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+from bearing_search.errors import ConfigError
+from bearing_search.sweep.resources import Resources
+
+_NAME = re.compile(r"\w[\w.\-]{0,79}")
+_RESERVED = {"cache", "mlartifacts"}
+_PACKAGES = ("bearing_search", "torch", "timm", "numpy", "opencv-python-headless", "ray", "optuna")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SweepRecord:
+    """The content of sweep.json: the question, the data, and how the answer is looked for."""
+
+    name: str
+    space_text: str
+    """The search-space file, word for word."""
+
+    space_source: str = ""
+    """Where it was read from; for people."""
+
+    data: str
+    """Absolute path of the data set."""
+
+    data_digest: str
+    target: int
+    """Trials wanted, complete or pruned. `resume --trials` raises it."""
+
+    seed: int = 0
+    """Seed of the sampler."""
+
+    folds: int | None = None
+    """Replaces the space's `split.folds`."""
+
+    pruner: str = "none"
+    """`none` or `median`."""
+
+    storage: str = ""
+    """Database URL of the ledger; empty: ledger.db in the sweep's folder."""
+
+    tracking_uri: str = ""
+    """MLflow's; empty: mlflow.db in the results folder."""
+
+    resources: Resources = field(default_factory=Resources)
+    protocol: Mapping[str, Any] = field(default_factory=dict)
+    """How maps are scored; the same for every trial."""
+
+    versions: Mapping[str, str] = field(default_factory=lambda: package_versions())
+    git_commit: str = field(default_factory=lambda: git_commit())
+    """Of the package's own checkout; empty: none. `+` marks uncommitted changes."""
+
+    created: str = field(default_factory=lambda: datetime.now().astimezone().isoformat())
+    sweep_id: str = field(default_factory=lambda: uuid.uuid4().hex[:12])
+
+    def __post_init__(self) -> None:
+        check_name(self.name)
+        if self.target < 1:
+            raise ConfigError(f"trials is {self.target}; at least 1")
+        if self.pruner not in ("none", "median"):
+            raise ConfigError(f"pruner is {self.pruner!r}; none or median")
+
+
+def check_name(name: str) -> None:
+    """Refuse a name that is no plain folder name.
+
+    Raises:
+        ConfigError: quoting the name.
+    """
+    if not _NAME.fullmatch(name) or name in _RESERVED:
+        raise ConfigError(
+            f"{name!r} is no name for a sweep: letters, digits, dot, dash and underscore, "
+            f"at most 80, not beginning with a dot or dash, and not {' or '.join(_RESERVED)}"
+        )
+
+
+def package_versions() -> dict[str, str]:
+    """Versions of the packages that can move a number."""
+    found = {}
+    for name in _PACKAGES:
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            continue
+    return found
+
+
+def git_commit() -> str:
+    """Commit of the checkout that this package runs from; empty: none."""
+    here = Path(__file__).parent
+
+    def git(*arguments: str) -> str:
+        return subprocess.run(
+            ["git", "-C", str(here), *arguments],
+            capture_output=True,
+            text=True,
+            check=True,
+            timeout=10,
+        ).stdout.strip()
+
+    try:
+        # an installed package may lie inside somebody else's checkout
+        git("ls-files", "--error-unmatch", "record.py")
+        commit = git("rev-parse", "HEAD")
+        return commit + ("+" if git("status", "--porcelain", "--", ".") else "")
+    except (OSError, subprocess.SubprocessError):
+        return ""
+
+
+def without_password(url: str) -> str:
+    """A database URL that may be shown."""
+    return re.sub(r"(://[^/@:]*):[^/@]*@", r"\1:...@", url)

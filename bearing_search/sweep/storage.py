@@ -1,0 +1,60 @@
+"""The database behind the ledger: opened so that readers do not lock it, its errors made clear."""
+
+import sqlite3
+import traceback
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from typing import Any
+
+import optuna
+from sqlalchemy.exc import SQLAlchemyError
+
+from bearing_search.errors import ResourceError, SweepError
+from bearing_search.sweep.record import without_password
+
+LOCK_WAIT_S = 60
+"""How long a statement waits for another process to let go of the sqlite file."""
+
+
+@contextmanager
+def storage_errors(url: str) -> Iterator[None]:
+    """Turn a database that cannot be used into one clear line."""
+    place = without_password(url)
+    try:
+        yield
+    except ImportError as error:
+        raise ResourceError(
+            f"{place}: the driver of this database is not installed ({error}); for PostgreSQL: "
+            "pip install psycopg2-binary"
+        ) from None
+    except (SQLAlchemyError, sqlite3.Error, optuna.exceptions.StorageInternalError) as error:
+        cause: BaseException = error
+        while cause.__cause__ is not None:
+            cause = cause.__cause__
+        text = (traceback.format_exception_only(cause)[-1]).strip().splitlines()[0]
+        hint = (
+            "another program holds it (optuna-dashboard?); close that and resume"
+            if "locked" in text
+            else "the file is damaged; put a copy of it back, or start a sweep of another name"
+            if "malformed" in text or "not a database" in text
+            else "is it reachable, and a database of Optuna?"
+        )
+        raise SweepError(f"{place}: the ledger cannot be used ({text}); {hint}") from error
+
+
+def open_storage(url: str, *, read_only: bool = False) -> optuna.storages.RDBStorage:
+    """Open a ledger's database; sqlite is put into WAL mode, so that readers do not lock it.
+
+    Args:
+        url: SQLAlchemy's URL.
+        read_only: make no tables and change no mode.
+    """
+    if url.startswith("sqlite:///") and not read_only:
+        with closing(sqlite3.connect(url.removeprefix("sqlite:///"), timeout=LOCK_WAIT_S)) as base:
+            base.execute("pragma journal_mode=wal")
+    options: dict[str, Any] = (
+        {"connect_args": {"timeout": LOCK_WAIT_S}}
+        if url.startswith("sqlite")
+        else {"pool_pre_ping": True}
+    )
+    return optuna.storages.RDBStorage(url, engine_kwargs=options, skip_table_creation=read_only)

@@ -1,0 +1,204 @@
+"""What runs in a worker process: one trial, its stream handed to the driver as plain text.
+
+Imports nothing heavy: the number of threads must be in the environment before torch is loaded.
+"""
+
+import fcntl
+import importlib
+import json
+import logging
+import os
+import time
+import traceback
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from bearing_search.config import TrialConfig, parse
+from bearing_search.errors import BearingSearchError
+from bearing_search.journal import to_json
+from bearing_search.measurement import Measurement, RunTrial, TrialContext
+from bearing_search.observer import trial_folder
+
+LOG = "log.txt"
+TRACEBACK = "traceback.txt"
+TRIAL_STOP = "STOP"
+"""In a trial's folder: this trial alone is to end (it was pruned)."""
+
+PREDECESSOR_WAIT_S = 120
+"""How long a trial waits for a process of a killed session to let go of its folder."""
+
+_THREAD_VARIABLES = (
+    "OMP_NUM_THREADS",
+    "MKL_NUM_THREADS",
+    "OPENBLAS_NUM_THREADS",
+    "NUMEXPR_NUM_THREADS",
+    "OPENCV_FOR_THREADS_NUM",
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Workplace:
+    """What all trials of a session share."""
+
+    root: Path
+    """The sweep's folder."""
+
+    session: str
+    """A worker whose session is no longer the sweep's own saves its trial and ends."""
+
+    data: Path
+    cache: Path
+    threads: int
+    gpus: float
+
+
+@dataclass(frozen=True, slots=True)
+class ImportedTrial:
+    """A RunTrial that is imported where it runs: the driver does not load torch to pass it on."""
+
+    module: str
+    function: str
+
+    def __call__(self, config: TrialConfig, context: TrialContext) -> Iterator[Measurement]:
+        """The stream of the named function."""
+        run_trial: RunTrial = getattr(importlib.import_module(self.module), self.function)
+        return run_trial(config, context)
+
+
+class StopFlag:
+    """Whether a trial is to end: asked often, answered from the disk at most five times a second.
+
+    The flag is a file, not a message, so that it also reaches workers whose driver was killed.
+    """
+
+    def __init__(self, workplace: Workplace, number: int) -> None:
+        self._workplace = workplace
+        self._trial_stop = trial_folder(workplace.root, number) / TRIAL_STOP
+        self._is_set = False
+        self._next_look = 0.0
+
+    def __call__(self) -> bool:
+        """True from the first time on that anybody asked this trial to stop."""
+        if not self._is_set and time.monotonic() >= self._next_look:
+            self._is_set = self._look()
+            self._next_look = time.monotonic() + 0.2
+        return self._is_set
+
+    def _look(self) -> bool:
+        root = self._workplace.root
+        if (root / "STOP").exists() or self._trial_stop.exists():
+            return True
+        try:
+            session = json.loads((root / "session.json").read_text(encoding="utf-8"))["id"]
+        except (OSError, ValueError, KeyError):
+            return True  # the sweep was deleted
+        return bool(session != self._workplace.session)
+
+
+def run_assignment(
+    assignment: Mapping[str, Any],
+    workplace: Workplace,
+    run_trial: RunTrial,
+    report: Callable[[dict[str, Any]], None],
+) -> None:
+    """Run one trial in its folder, handing each measurement to `report` as it is made.
+
+    Args:
+        assignment: `number`, and `config` as JSON text.
+        workplace: what all trials share.
+        run_trial: the trial.
+        report: gets `{"measurement": text}`, or at the end of a trial that failed
+            `{"failure": reason, "traceback": text}`.
+    """
+    device = claim_processors(threads=workplace.threads, gpus=workplace.gpus)
+    number = int(assignment["number"])
+    config = parse(TrialConfig, json.loads(assignment["config"]))
+    folder = trial_folder(workplace.root, number)
+    folder.mkdir(parents=True, exist_ok=True)
+    stop = StopFlag(workplace, number)
+    context = TrialContext(
+        data=workplace.data,
+        folder=folder,
+        cache=workplace.cache,
+        device=device,
+        should_stop=stop,
+    )
+    with _sole_owner(folder, stop) as is_owner, _log_into(folder / LOG):
+        if is_owner:
+            for message in messages(run_trial, config, context):
+                report(message)
+
+
+def messages(
+    run_trial: RunTrial, config: TrialConfig, context: TrialContext
+) -> Iterator[dict[str, Any]]:
+    """A trial's stream as messages for the driver; a failure is the last of them, not an error."""
+    (context.folder / TRACEBACK).unlink(missing_ok=True)
+    try:
+        for measurement in run_trial(config, context):
+            yield {"measurement": to_json(measurement)}
+    except Exception as error:  # the one place that marks a trial failed, whatever went wrong
+        text = traceback.format_exc()
+        logging.getLogger(__name__).error("the trial failed\n%s", text)
+        (context.folder / TRACEBACK).write_text(text, encoding="utf-8")
+        yield {"failure": reason_of(error), "traceback": text}
+
+
+def reason_of(error: BaseException) -> str:
+    """Why, in one line: our own errors speak for themselves, others begin with their class."""
+    text = " ".join(str(error).split())
+    return text if isinstance(error, BearingSearchError) else f"{type(error).__name__}: {text}"
+
+
+def claim_processors(*, threads: int, gpus: float) -> str:
+    """Set the environment of the numeric libraries; returns the device to train on."""
+    for name in _THREAD_VARIABLES:
+        os.environ[name] = str(threads)
+    if gpus > 0:
+        return "cuda"  # the scheduler has set CUDA_VISIBLE_DEVICES
+    os.environ["CUDA_VISIBLE_DEVICES"] = ""  # Ray leaves the GPUs visible to a trial without any
+    return "cpu"
+
+
+@contextmanager
+def _sole_owner(folder: Path, stop: StopFlag) -> Iterator[bool]:
+    """Hold the trial's folder; false where the trial was asked to stop while it waited.
+
+    A worker of a killed driver may live for some seconds and would train the same steps.
+    """
+    with (folder / "lock").open("w") as stream:
+        deadline = time.monotonic() + PREDECESSOR_WAIT_S
+        while True:
+            try:
+                # lockf, not flock: its lock is not inherited by forked loader processes
+                fcntl.lockf(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except BlockingIOError:
+                if stop():
+                    yield False
+                    return
+                if time.monotonic() > deadline:
+                    raise TimeoutError(f"{folder}: another process still works here") from None
+                time.sleep(0.1)
+        yield True
+
+
+@contextmanager
+def _log_into(file: Path) -> Iterator[None]:
+    handler = logging.FileHandler(file, encoding="utf-8", delay=True)
+    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
+    package = logging.getLogger("bearing_search")
+    package.setLevel(logging.INFO)
+    logging.captureWarnings(True)
+    others = logging.getLogger("py.warnings")
+    for logger in (package, others):
+        logger.addHandler(handler)
+    try:
+        yield
+    finally:
+        for logger in (package, others):
+            logger.removeHandler(handler)
+        handler.close()

@@ -1,0 +1,77 @@
+"""Where MLflow keeps its runs: a server, or a sqlite file of our own; made ready and quiet.
+
+MLflow is imported when it is first needed: the import takes seconds, and reads the environment.
+"""
+
+import logging
+import os
+import re
+import sqlite3
+from contextlib import closing
+from fcntl import LOCK_EX, flock
+from pathlib import Path
+from typing import Any
+
+_ENVIRONMENT = {
+    "MLFLOW_DISABLE_TELEMETRY": "true",
+    "GIT_PYTHON_REFRESH": "quiet",
+    # a server that is away must not hold the sweep up
+    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1",
+    "MLFLOW_HTTP_REQUEST_TIMEOUT": "10",
+}
+
+
+def default_tracking_uri(results: Path) -> str:
+    """The store of all sweeps of a results folder: `mlflow.db`, artifacts beside it."""
+    return f"sqlite:///{results.resolve() / 'mlflow.db'}"
+
+
+def connect(uri: str) -> Any:
+    """An MlflowClient whose store answers; a new sqlite store gets its tables here.
+
+    Raises:
+        Exception: MLflow's own, where the store does not answer.
+    """
+    for name, value in _ENVIRONMENT.items():
+        os.environ.setdefault(name, value)
+    from mlflow import MlflowClient
+
+    for logger in ("mlflow", "alembic"):  # their import sets levels of its own
+        logging.getLogger(logger).setLevel(logging.ERROR)
+    file = _sqlite_file(uri)
+    if file is None:
+        client = MlflowClient(tracking_uri=uri)
+        client.search_experiments(max_results=1)
+        return client
+    file.parent.mkdir(parents=True, exist_ok=True)
+    # several processes that make the tables at once leave the file broken
+    with file.with_name(f".{file.name}.lock").open("w") as stream:
+        flock(stream, LOCK_EX)
+        client = MlflowClient(tracking_uri=uri)
+        client.search_experiments(max_results=1)
+        with closing(sqlite3.connect(file, timeout=60)) as database:
+            database.execute("pragma journal_mode=wal")
+    return client
+
+
+def _sqlite_file(uri: str) -> Path | None:
+    return Path(uri.removeprefix("sqlite:///")) if uri.startswith("sqlite:///") else None
+
+
+def artifact_root(uri: str) -> Path | None:
+    """Beside a store of our own; a server decides for itself."""
+    file = _sqlite_file(uri)
+    return file.parent / "mlartifacts" if file else None
+
+
+def allowed(name: str) -> str:
+    """A key that MLflow takes: a part's folder may be called anything."""
+    return re.sub(r"[^/\w.\- :]", "_", name)
+
+
+def unavailable() -> tuple[type[Exception], ...]:
+    """What MLflow raises when its store is away, full or locked, or refuses what it gets."""
+    from mlflow.exceptions import MlflowException
+    from sqlalchemy.exc import SQLAlchemyError
+
+    return MlflowException, SQLAlchemyError, OSError

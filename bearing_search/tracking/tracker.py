@@ -1,0 +1,260 @@
+"""MLflow: one run per sweep, one per trial below it, written by the driver alone.
+
+What MLflow misses while it is away is not lost: a trial's measurements lie in its folder
+(`journal`), and a run is brought up to date from there, by the steps it already has.
+"""
+
+import json
+import logging
+import time
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from bearing_search.config import TrialConfig
+from bearing_search.errors import ResourceError
+from bearing_search.journal import JOURNAL, read_journal
+from bearing_search.measurement import OBJECTIVE, Measurement
+from bearing_search.observer import (
+    FINAL_STATES,
+    SweepOutcome,
+    SweepView,
+    TrialRecord,
+    TrialState,
+)
+from bearing_search.tracking.store import allowed, artifact_root, connect, unavailable
+
+PROGRESS = "progress"
+"""Metric of every measurement: its last step says how far a run has come."""
+
+SWEEP_TAG = "bearing_search.sweep"
+SWEEP_ID_TAG = "bearing_search.sweep_id"
+TRIAL_TAG = "bearing_search.trial"
+"""The trial's number; the run of the sweep itself has none."""
+
+RETRY_AFTER_S = 30.0
+"""How long MLflow is left alone after it failed."""
+
+_STATUS: Mapping[TrialState, str] = {
+    "complete": "FINISHED",
+    "failed": "FAILED",
+    "pruned": "KILLED",
+    "stopped": "KILLED",
+}
+_log = logging.getLogger(__name__)
+
+
+class MlflowTracker:
+    """Observer that keeps MLflow's picture of a sweep; see `TrialObserver`.
+
+    Args:
+        tracking_uri: of a server, or `sqlite:///ABSOLUTE/PATH`.
+    """
+
+    def __init__(self, tracking_uri: str) -> None:
+        self._uri = tracking_uri
+        self._away_until = 0.0
+        self._runs: dict[int, str] = {}
+        self._statuses: dict[int, str] = {}
+        self._last_steps: dict[int, int] = {}
+        self._suggestions: dict[int, Mapping[str, Any]] = {}
+        # trials whose runs lack something; with their end, where they have ended
+        self._behind: dict[int, TrialRecord | None] = {}
+
+    def on_sweep_start(self, sweep: SweepView) -> None:
+        """Find or make the runs, and mend what a killed session has left.
+
+        Raises:
+            ResourceError: MLflow cannot be reached.
+        """
+        self._sweep = sweep
+        try:
+            self._client = connect(self._uri)
+            self._experiment = self._find_experiment()
+            self._find_runs()
+            for trial in sweep.trials:
+                self._reconcile(trial)
+            self._catch_up()
+        except unavailable() as error:
+            reason = str(error).strip().splitlines()[0]
+            raise ResourceError(f"MLflow cannot be used at {self._uri}: {reason}") from error
+
+    def on_trial_start(
+        self, number: int, config: TrialConfig, suggestion: Mapping[str, Any]
+    ) -> None:
+        """Make the trial's run, or open it again."""
+        self._suggestions[number] = suggestion
+        self._behind[number] = None
+        self._attempt(self._catch_up)
+
+    def on_measurement(self, number: int, measurement: Measurement) -> None:
+        """Log what is new, in one batch."""
+        if number in self._behind:
+            self._attempt(self._catch_up)
+        elif not self._attempt(lambda: self._write(number, [measurement])):
+            self._behind[number] = None
+
+    def on_trial_end(
+        self, number: int, state: TrialState, value: float | None, reason: str
+    ) -> None:
+        """Upload the trial's artifacts and end its run with the status of its state."""
+        self._behind[number] = TrialRecord(number=number, state=state, value=value, reason=reason)
+        self._attempt(self._catch_up)
+
+    def on_sweep_end(self, outcome: SweepOutcome) -> None:
+        """Catch up, and write the summary into the sweep's own run."""
+        self._away_until = 0.0
+        self._attempt(self._catch_up)
+        self._attempt(lambda: self._summarise(outcome))
+        if self._behind:
+            _log.warning(
+                "MLflow at %s lacks news of %d trials; `resume` brings it up to date",
+                self._uri,
+                len(self._behind),
+            )
+
+    def attach(self, file: Path) -> None:
+        """Upload a file, such as the report, to the sweep's own run."""
+        self._attempt(lambda: self._client.log_artifact(self._parent, str(file)))
+
+    def _attempt(self, action: Callable[[], None]) -> bool:
+        """Whether it worked. MLflow must not take the sweep down, nor hold it up for long."""
+        if time.monotonic() < self._away_until:
+            return False
+        try:
+            action()
+        except unavailable() as error:
+            self._away_until = time.monotonic() + RETRY_AFTER_S
+            reason = str(error).strip().splitlines()[0]
+            _log.warning("MLflow at %s does not answer; the sweep goes on: %s", self._uri, reason)
+            return False
+        return True
+
+    def _catch_up(self) -> None:
+        for number in sorted(self._behind):
+            end = self._behind[number]
+            self._open_run(number)
+            file = self._sweep.trial_folder(number) / JOURNAL
+            self._write(number, read_journal(file, after=self._last_steps[number]))
+            if end is not None:
+                self._close_run(end)
+            self._behind.pop(number)
+
+    def _open_run(self, number: int) -> None:
+        from mlflow.entities import Param
+
+        if number in self._last_steps and self._statuses[number] == "RUNNING":
+            return
+        if number not in self._runs:
+            tags = {TRIAL_TAG: str(number), "mlflow.parentRunId": self._parent}
+            self._runs[number] = self._create_run(f"{self._sweep.name}-{number:05d}", tags)
+        run_id = self._runs[number]
+        self._client.update_run(run_id, status="RUNNING")
+        self._statuses[number] = "RUNNING"
+        suggestion = self._suggestions.get(number, {})
+        params = [Param(path, json.dumps(value)) for path, value in suggestion.items()]
+        self._client.log_batch(run_id, params=params)
+        config = self._sweep.trial_folder(number) / "config.json"
+        if config.exists():
+            self._client.log_artifact(run_id, str(config))
+        history = self._client.get_metric_history(run_id, PROGRESS)
+        self._last_steps[number] = max((metric.step for metric in history), default=-1)
+
+    def _write(self, number: int, measurements: Iterable[Measurement]) -> None:
+        """One batch per measurement, so that a step is there whole or not at all."""
+        from mlflow.entities import Metric, RunTag
+
+        for measurement in measurements:
+            if measurement.step <= self._last_steps[number]:
+                continue
+            now = int(time.time() * 1000)
+            values = {**measurement.values, PROGRESS: measurement.progress}
+            self._client.log_batch(
+                self._runs[number],
+                metrics=[
+                    Metric(allowed(name), float(value), now, measurement.step)
+                    for name, value in values.items()
+                ],
+                tags=[RunTag(allowed(name), text) for name, text in measurement.tags.items()],
+            )
+            self._last_steps[number] = measurement.step
+
+    def _close_run(self, trial: TrialRecord) -> None:
+        run_id = self._runs[trial.number]
+        folder = self._sweep.trial_folder(trial.number)
+        if trial.reason:
+            self._client.set_tag(run_id, "reason", trial.reason[:5000])
+        for name in ("traceback.txt", "log.txt"):
+            if (folder / name).exists():
+                self._client.log_artifact(run_id, str(folder / name))
+        if (folder / "artifacts").is_dir():
+            self._client.log_artifacts(run_id, str(folder / "artifacts"))
+        self._client.set_terminated(run_id, _STATUS[trial.state])
+        self._statuses[trial.number] = _STATUS[trial.state]
+
+    def _reconcile(self, trial: TrialRecord) -> None:
+        self._suggestions[trial.number] = trial.suggestion
+        status = self._statuses.get(trial.number)
+        if trial.state in FINAL_STATES:
+            # a suggestion that was refused has no folder, and needs no run
+            was_run = self._sweep.trial_folder(trial.number).exists()
+            if was_run and status != _STATUS[trial.state]:
+                self._behind[trial.number] = trial
+        elif status == "RUNNING":
+            self._client.set_terminated(self._runs[trial.number], "KILLED")
+            self._statuses[trial.number] = "KILLED"
+
+    def _find_experiment(self) -> str:
+        found = self._client.get_experiment_by_name(self._sweep.name)
+        if found is None:
+            place = artifact_root(self._uri)
+            where = (place / self._sweep.name).as_uri() if place else None
+            return str(self._client.create_experiment(self._sweep.name, artifact_location=where))
+        if found.lifecycle_stage == "deleted":
+            self._client.restore_experiment(found.experiment_id)
+        return str(found.experiment_id)
+
+    def _find_runs(self) -> None:
+        query = f"tags.`{SWEEP_ID_TAG}` = '{self._sweep.sweep_id}'"
+        parent, token = "", None
+        while True:
+            page = self._client.search_runs([self._experiment], query, page_token=token)
+            for run in page:
+                if (number := run.data.tags.get(TRIAL_TAG)) is None:
+                    parent = run.info.run_id
+                else:
+                    self._runs[int(number)] = run.info.run_id
+                    self._statuses[int(number)] = run.info.status
+            if not (token := page.token):
+                break
+        facts = {allowed(name): text for name, text in self._sweep.facts.items()}
+        self._parent = parent or self._create_run(self._sweep.name, facts)
+        self._client.update_run(self._parent, status="RUNNING")
+
+    def _create_run(self, name: str, tags: Mapping[str, str]) -> str:
+        own = {SWEEP_TAG: self._sweep.name, SWEEP_ID_TAG: self._sweep.sweep_id}
+        run = self._client.create_run(
+            self._experiment, run_name=name, tags={**own, **{k: v for k, v in tags.items() if v}}
+        )
+        return str(run.info.run_id)
+
+    def _summarise(self, outcome: SweepOutcome) -> None:
+        from mlflow.entities import Metric, RunTag
+
+        now = int(time.time() * 1000)
+        counts = {state: outcome.count(state) for state in FINAL_STATES}
+        step = sum(counts.values())
+        values: dict[str, float] = {f"trials/{state}": n for state, n in counts.items()}
+        tags = {}
+        if (best := outcome.best) is not None and best.value is not None:
+            values[f"best/{OBJECTIVE}"] = best.value
+            tags = {f"best.{path}": json.dumps(value) for path, value in best.suggestion.items()}
+            tags["best.trial"] = str(best.number)
+        self._client.log_batch(
+            self._parent,
+            metrics=[Metric(name, value, now, step) for name, value in values.items()],
+            tags=[RunTag(allowed(name), text) for name, text in tags.items()],
+        )
+        self._client.log_dict(self._parent, {**values, **tags}, "summary.json")
+        is_done = counts["complete"] + counts["pruned"] >= outcome.target
+        self._client.set_terminated(self._parent, "FINISHED" if is_done else "KILLED")

@@ -1,0 +1,102 @@
+"""One driver process: `drive.py RESULTS NAME TRIALS [--option value]...`; prints the outcome."""
+
+import argparse
+import json
+import os
+import sys
+from pathlib import Path
+
+import fakes
+
+from bearing_search.errors import BearingSearchError
+from bearing_search.sweep.folder import SweepFolder, create_sweep, list_sweeps, load_sweep
+from bearing_search.sweep.record import SweepRecord
+from bearing_search.sweep.resources import Resources
+
+
+def open_sweep(args: argparse.Namespace) -> SweepFolder:
+    if args.name in list_sweeps(args.results):
+        return load_sweep(args.results, args.name)
+    record = SweepRecord(
+        name=args.name,
+        space_text=fakes.SPACE,
+        data=str(args.results),
+        data_digest="fake",
+        target=args.trials,
+        pruner=args.pruner,
+        storage=args.storage,
+        resources=Resources(
+            gpus_per_trial=args.gpus,
+            cpus_per_trial=args.cpus,
+            concurrent=args.concurrent,
+            address=args.address,
+        ),
+    )
+    return create_sweep(args.results, record)
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("results", type=Path)
+    parser.add_argument("name")
+    parser.add_argument("trials", type=int)
+    parser.add_argument("--pruner", default="none")
+    parser.add_argument("--storage", default="")
+    parser.add_argument("--gpus", type=float)
+    parser.add_argument("--cpus", type=int)
+    parser.add_argument("--concurrent", type=int)
+    parser.add_argument("--address")
+    parser.add_argument("--logical-gpus", type=int)
+    parser.add_argument("--time-budget", type=float)
+    parser.add_argument("--mlflow", default="")
+    args = parser.parse_args()
+    try:
+        return drive(args)
+    except BearingSearchError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return error.exit_status
+
+
+def drive(args: argparse.Namespace) -> int:
+    from bearing_search.sweep.engine import run_sweep
+
+    folder = open_sweep(args)
+    observers = []
+    if args.mlflow:
+        from bearing_search.tracking import MlflowTracker, default_tracking_uri
+
+        local = default_tracking_uri(args.results)
+        observers.append(MlflowTracker(local if args.mlflow == "local" else args.mlflow))
+    if args.logical_gpus:
+        import ray
+
+        os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+        ray.init(
+            num_gpus=args.logical_gpus,
+            include_dashboard=False,
+            log_to_driver=False,
+            logging_level="ERROR",
+        )
+    outcome = run_sweep(
+        folder,
+        fakes.run_trial,
+        target=args.trials,
+        observers=observers,
+        time_budget_s=args.time_budget,
+    )
+    counts = {state: outcome.count(state) for state in ("complete", "failed", "pruned", "running")}
+    print(
+        json.dumps(
+            {
+                **counts,
+                "best": outcome.best.value if outcome.best else None,
+                "stopped_by": outcome.stopped_by,
+                "torch": "torch" in sys.modules,
+            }
+        )
+    )
+    return 130 if outcome.interrupted else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
