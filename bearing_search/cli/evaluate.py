@@ -22,8 +22,8 @@ from bearing_search.measurement import TrialContext
 from bearing_search.observer import best_of
 from bearing_search.report import trial_config
 from bearing_search.stages.scored import unit_scores
-from bearing_search.sweep.engine import sweep_status
 from bearing_search.sweep.folder import SweepFolder, load_sweep, write_json
+from bearing_search.sweep.status import sweep_status
 
 
 def evaluate(

@@ -27,7 +27,6 @@ from bearing_search.cli.progress import SweepProgress
 from bearing_search.config import to_plain
 from bearing_search.data.dataset import DataSet, content_digest, load_data_set
 from bearing_search.data.demo_set import render_demo_set
-from bearing_search.deferred import run_trial
 from bearing_search.errors import TrialFailedError
 from bearing_search.report import end_of_sweep, leaderboard, markdown
 from bearing_search.space import SearchSpace, load_search_space
@@ -35,6 +34,7 @@ from bearing_search.sweep.engine import run_sweep
 from bearing_search.sweep.folder import SweepFolder, create_sweep, load_sweep
 from bearing_search.sweep.record import SweepRecord
 from bearing_search.sweep.resources import Resources
+from bearing_search.sweep.worker import ImportedTrial
 from bearing_search.tracking import MlflowTracker, default_tracking_uri
 
 DEMO_TRIALS = 4
@@ -154,7 +154,7 @@ def drive(folder: SweepFolder, *, time_budget: float | None, console: Console) -
     tracker = MlflowTracker(folder.record.tracking_uri or default_tracking_uri(root))
     outcome = run_sweep(
         folder,
-        run_trial,
+        ImportedTrial("bearing_search.trial", "run_trial"),
         observers=[SweepProgress(console), tracker],
         time_budget_s=time_budget,
     )
