@@ -1,17 +1,21 @@
 """`status` and `check`: look at a sweep, or at a question, and start nothing."""
 
 import json as json_text
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
 import typer
 from rich.console import Console
+from rich.table import Table
 
 from bearing_search.cli.options import AsJson, Results, find_space
 from bearing_search.cli.preflight import check_models, edge_configs
+from bearing_search.cli.progress import clock, settings_text
 from bearing_search.cli.run import resolve_data, split_lines, train_digest
 from bearing_search.measurement import OBJECTIVE
+from bearing_search.observer import TrialRecord
 from bearing_search.space import load_search_space
 from bearing_search.stages.costs import progress_of_unit
 from bearing_search.sweep.folder import list_sweeps, load_sweep
