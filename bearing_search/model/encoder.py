@@ -160,14 +160,14 @@ def _build(config: EncoderConfig, seed: int) -> Any:
 
 
 def _unknown_model(timm: ModuleType, name: str) -> str:
+    example = EncoderConfig().name
     if timm.is_model(name):
         return (
-            f"encoder.name: {name} is no plain vision transformer; "
-            "choose one of timm's vit_* models"
+            f"encoder.name: {name} is none of timm's plain vision transformers, such as {example}"
         )
-    known = timm.list_models("vit_*") + timm.list_models("vit_*", pretrained=True)
+    known = timm.list_models(module="vision_transformer", pretrained=True)
     close = get_close_matches(name, known, n=1)
-    hint = f"did you mean {close[0]}?" if close else "choose one of timm's vit_* models"
+    hint = f"did you mean {close[0]}?" if close else f"one that it knows is {example}"
     return f"encoder.name: timm knows no model {name}; {hint}"
 
 

@@ -13,6 +13,13 @@ from torch import Tensor, nn
 
 from bearing_search.errors import WeightsError
 
+_UNREADABLE = (
+    SafetensorError,
+    pickle.UnpicklingError,
+    # what the unpickler stumbles over in a file that is none, or is damaged
+    *(AttributeError, EOFError, IndexError, KeyError, OSError, RuntimeError, TypeError, ValueError),
+)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Weights:
@@ -45,8 +52,8 @@ def read_weights(file: Path) -> Weights:
             if file.suffix == ".safetensors"
             else torch.load(file, map_location="cpu", weights_only=True)
         )
-    except (SafetensorError, pickle.UnpicklingError, RuntimeError, EOFError, OSError) as error:
-        reason = str(error).strip().splitlines()[0] if str(error).strip() else "it is empty"
+    except _UNREADABLE as error:
+        reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
         raise WeightsError(
             f"encoder.weights: {file} cannot be read as encoder weights ({reason}). "
             "A state dict in .pth or .safetensors form is wanted."

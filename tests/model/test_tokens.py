@@ -1,0 +1,54 @@
+import pytest
+import torch
+
+from bearing_search.model.heads import ReconstructionHead
+from bearing_search.model.tokens import patch_labels, patch_tokens, tokens_to_map
+
+
+def test_prefix_tokens_are_dropped_from_the_front(tiny_encoder):
+    tokens = torch.arange(19.0).reshape(1, 19, 1)
+
+    assert patch_tokens(tokens, tiny_encoder).flatten().tolist() == list(range(3, 19))
+
+
+def test_a_map_is_filled_row_by_row(tiny_encoder):
+    tokens = torch.arange(19.0).reshape(1, 19, 1)
+
+    assert tokens_to_map(tokens, tiny_encoder)[0, 0, :2].tolist() == [[3, 4, 5, 6], [7, 8, 9, 10]]
+
+
+def test_a_token_lies_on_the_map_where_its_patch_lies_in_the_picture(tiny_encoder, images):
+    spotted = images.clone()
+    spotted[:, :, 8:16, 24:32] += 9  # second row of patches, last column
+    vit = tiny_encoder.vit
+    changed = vit.patch_embed(spotted) - vit.patch_embed(images)
+    with_prefix = torch.nn.functional.pad(changed, (0, 0, 3, 0))
+
+    moved = tokens_to_map(with_prefix, tiny_encoder).abs().sum(dim=(0, 1)) > 0
+    assert moved.nonzero().tolist() == [[1, 3]]
+
+
+def test_one_anomalous_pixel_marks_its_patch_alone():
+    masks = torch.zeros(2, 12, 8, dtype=torch.bool)
+    masks[1, 4, 3] = True  # second row of 4 x 4 patches, first column
+
+    assert patch_labels(masks, 4).tolist() == [
+        [False] * 6,
+        [False, False, True, False, False, False],
+    ]
+
+
+def test_patch_labels_and_tokens_are_in_the_same_order():
+    masks = torch.rand(2, 32, 32, generator=torch.Generator().manual_seed(0)) > 0.97
+    # an untrained head whose every patch shows its own token
+    head = ReconstructionHead(1, 8)
+    torch.nn.init.ones_(head.project.weight)
+
+    painted = head(patch_labels(masks, 8).float().unsqueeze(2))[:, 0] > 0
+    assert painted[masks].all()
+    assert painted.reshape(2, 4, 8, 4, 8).float().mean(dim=(2, 4)).unique().tolist() == [0, 1]
+
+
+def test_tokens_that_form_no_square_are_refused():
+    with pytest.raises(AssertionError, match="7 tokens"):
+        ReconstructionHead(4, 2)(torch.zeros(1, 7, 4))

@@ -1,0 +1,156 @@
+import hashlib
+import os
+import pickle
+
+import pytest
+import torch
+from safetensors.torch import save_file
+
+from bearing_search.config import EncoderConfig
+from bearing_search.errors import WeightsError
+from bearing_search.model.encoder import load_encoder
+from bearing_search.model.weights import download, read_weights
+
+
+def config(file, **changes):
+    settings = {"name": "test_vit", "weights": f"file:{file}", "input_px": 64}
+    return EncoderConfig(**settings | changes)
+
+
+@pytest.fixture
+def tensors(test_vit):
+    return {name: tensor.clone() + 0.125 for name, tensor in test_vit.vit.state_dict().items()}
+
+
+@pytest.mark.parametrize("suffix", [".pth", ".safetensors"])
+def test_a_file_is_loaded_exactly_and_named_by_its_sha256(tmp_path, tensors, suffix):
+    file = tmp_path / f"weights{suffix}"
+    (save_file if suffix == ".safetensors" else torch.save)(tensors, file)
+
+    encoder = load_encoder(config(file))
+
+    loaded = encoder.vit.state_dict()
+    assert all(torch.equal(loaded[name], tensor) for name, tensor in tensors.items())
+    assert encoder.weights_sha256 == hashlib.sha256(file.read_bytes()).hexdigest()
+
+
+def test_a_classifier_and_a_wrapper_around_the_weights_do_not_matter(tmp_path, tensors):
+    wrapped = {"model": tensors | {"head.weight": torch.ones(1000, 64), "head.bias": torch.ones(9)}}
+    torch.save(wrapped, tmp_path / "weights.pth")
+
+    encoder = load_encoder(config(tmp_path / "weights.pth"))
+
+    assert torch.equal(encoder.vit.cls_token, tensors["cls_token"])
+
+
+def test_another_input_size_resamples_the_position_embedding_alone(tmp_path, tensors):
+    torch.save(tensors, tmp_path / "weights.pth")
+
+    encoder = load_encoder(config(tmp_path / "weights.pth", input_px=96))
+
+    loaded = encoder.vit.state_dict()
+    other = {name for name in tensors if not torch.equal(loaded[name], tensors[name])}
+    assert other == {"pos_embed"}
+    assert encoder.grid == (6, 6)
+
+
+def official_dinov2_reg(vit):
+    # how Meta's own file names the tensors of a model with registers
+    tensors = {name: tensor.clone() for name, tensor in vit.state_dict().items()}
+    registers = tensors.pop("reg_token")
+    class_position = torch.full((1, 1, vit.embed_dim), 0.25)
+    return tensors | {
+        "register_tokens": registers,
+        "mask_token": torch.zeros(1, vit.embed_dim),
+        "cls_token": tensors["cls_token"] - class_position,
+        "pos_embed": torch.cat([class_position, tensors["pos_embed"]], dim=1),
+    }
+
+
+@pytest.mark.slow
+def test_an_official_dinov2_file_with_registers_loads(tmp_path):
+    name = "vit_small_patch14_reg4_dinov2.lvd142m"
+    random = load_encoder(EncoderConfig(name=name, weights="random", input_px=518))
+    torch.save(official_dinov2_reg(random.vit), tmp_path / "official.pth")
+
+    encoder = load_encoder(config(tmp_path / "official.pth", name=name, input_px=518))
+
+    for tensor, loaded in zip(random.vit.parameters(), encoder.vit.parameters(), strict=True):
+        assert torch.allclose(tensor, loaded, atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("damage", "message"),
+    [
+        (lambda t: t.pop("norm.bias"), "no weights of test_vit: missing: norm.bias"),
+        (lambda t: t.update(reg_token=torch.ones(1)), "unknown: reg_token"),
+        (
+            lambda t: t.update({"norm.bias": torch.ones(3)}),
+            r"of another shape: norm.bias is \(3,\), not \(64,\)",
+        ),
+        (
+            lambda t: t.update({"patch_embed.proj.weight": torch.ones(64, 3, 14, 14)}),
+            "has patches of 14 px, test_vit of 16 px",
+        ),
+        (
+            lambda t: [t.pop(name) for name in list(t) if name.startswith("blocks.0.")],
+            "missing: blocks.0.norm1.weight and 11 more",
+        ),
+    ],
+)
+def test_weights_of_another_model_are_refused(tmp_path, tensors, damage, message):
+    damage(tensors)
+    torch.save(tensors, tmp_path / "weights.pth")
+
+    with pytest.raises(WeightsError, match=message) as caught:
+        load_encoder(config(tmp_path / "weights.pth"))
+
+    assert "\n" not in str(caught.value)
+
+
+def a_text(file):
+    file.write_text("these are no weights")
+
+
+def an_empty_file(file):
+    file.touch()
+
+
+def a_bare_tensor(file):
+    torch.save(torch.ones(3), file)
+
+
+def a_program(file):
+    file.write_bytes(pickle.dumps(_Program(), protocol=2))
+
+
+class _Program:
+    def __reduce__(self):
+        return os.mkdir, ("weights-ran-code",)
+
+
+@pytest.mark.parametrize("suffix", [".pth", ".safetensors"])
+@pytest.mark.parametrize("make", [a_text, an_empty_file, a_bare_tensor, a_program])
+def test_other_files_are_refused_in_one_line(tmp_path, monkeypatch, make, suffix):
+    monkeypatch.chdir(tmp_path)
+    file = tmp_path / f"weights{suffix}"
+    make(file)
+
+    with pytest.raises(WeightsError, match="weights") as caught:
+        read_weights(file)
+
+    assert "\n" not in str(caught.value)
+    assert not (tmp_path / "weights-ran-code").exists()
+
+
+def test_a_missing_file_is_named(tmp_path):
+    with pytest.raises(WeightsError, match=r"nothing\.pth is no file"):
+        load_encoder(config(tmp_path / "nothing.pth"))
+
+
+def test_a_hub_out_of_reach_names_the_other_ways():
+    # no registry lists this name, and no network is needed to refuse it
+    with pytest.raises(WeightsError, match=r"could not be downloaded .*file:PATH.*wheel") as caught:
+        download("not a valid/repository/name", "model.safetensors", model="test_vit")
+
+    assert "\n" not in str(caught.value)
