@@ -6,7 +6,7 @@ from collections.abc import Generator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from bearing_search.config import TrialConfig
+from bearing_search.config import TrialConfig, parse
 from bearing_search.data.samples import Sample
 from bearing_search.measurement import TrialContext
 from bearing_search.model.encoder import load_encoder
@@ -41,7 +41,7 @@ class UnitPlan:
 class UnitRecord:
     """What a scored unit leaves, as stored in `unit.json`."""
 
-    rows: Sequence[tuple[str, Row]]
+    rows: tuple[tuple[str, Row], ...]
     """What was being done, and what was measured then."""
 
     metrics: Row
@@ -62,7 +62,7 @@ def run_unit(plan: UnitPlan, config: TrialConfig, context: TrialContext) -> Unit
     folder = context.folder / plan.key
     file = folder / "unit.json"
     if file.exists():
-        record = UnitRecord(**json.loads(file.read_text(encoding="utf-8")))
+        record = parse(UnitRecord, json.loads(file.read_text(encoding="utf-8")))
         yield from record.rows
         return record
     record = yield from _work(plan, config, context)
@@ -157,7 +157,7 @@ def _score(
         heat_map_picture(scored, unit.held_out.images.pixels, file=picture)
     num_held_out = len(scored.names) + scored.num_no_roi
     return UnitRecord(
-        rows=rows,
+        rows=tuple(rows),
         metrics={
             **scored.metrics(protocol),
             "roi_found_share": len(scored.names) / num_held_out,

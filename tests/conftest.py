@@ -1,0 +1,74 @@
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from bearing_search.config import TrialConfig, parse
+
+TINY = {
+    "split": {"folds": 2},
+    "encoder": {"name": "vit_tiny_patch16_224", "weights": "random", "input_px": 64},
+    "finetune": {
+        "epochs": 3,
+        "reconstruction_only_epochs": 1,
+        "alternation_period": 1,
+        "batch_size": 4,
+    },
+    "dinomaly": {
+        "iterations": 6,
+        "batch_size": 4,
+        "lr_warmup_iters": 2,
+        "mining_ramp_iters": 4,
+        "target_blocks": [3, 4],
+        "decoder_blocks": 2,
+    },
+    "protocol": {"map_px": 64},
+}
+
+
+@pytest.fixture
+def tiny_config() -> TrialConfig:
+    return parse(TrialConfig, TINY)
+
+
+@pytest.fixture
+def make_set(tmp_path):
+    """Writes plates with a bright notch where they are anomalous; returns the data set's root."""
+
+    def make(
+        *, parts=("plate",), levels=3, train_defects=4, normals=6, tests=3, name="data"
+    ) -> Path:
+        root = tmp_path / name
+        rng = np.random.default_rng(0)
+        for part in parts:
+            for split, kind, count in (
+                ("train", "good", normals),
+                ("train", "dent", train_defects),
+                ("test", "good", tests),
+                ("test", "dent", tests),
+            ):
+                for number in range(count):
+                    write_sample(root / part, split, kind, f"s{number}", levels, rng)
+        return root
+
+    return make
+
+
+def write_sample(part: Path, split: str, kind: str, name: str, levels: int, rng) -> None:
+    plate = rng.normal(90, 6, (80, 80))
+    mask = np.zeros((80, 80), dtype=np.uint8)
+    if kind != "good":
+        y, x = rng.integers(10, 60, 2)
+        mask[y : y + 8, x : x + 8] = 255
+        plate[mask > 0] += 80
+        folder = part / "ground_truth" / kind
+        folder.mkdir(parents=True, exist_ok=True)
+        # one folder of masks serves both splits, as in MVTec AD, so names must differ
+        cv2.imwrite(str(folder / f"{split}_{name}_mask.png"), mask)
+    folder = part / split / kind
+    folder.mkdir(parents=True, exist_ok=True)
+    for level in range(levels):
+        ending = f"_b{level}" if levels > 1 else ""
+        image = np.clip(plate * (1 - 0.3 * level), 0, 255).astype(np.uint8)
+        cv2.imwrite(str(folder / f"{split}_{name}{ending}.png"), image)

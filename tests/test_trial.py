@@ -1,0 +1,124 @@
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from bearing_search.measurement import (
+    FINISHED_FOLDS,
+    OBJECTIVE,
+    RUNNING_OBJECTIVE,
+    TrialContext,
+)
+from bearing_search.metrics import METRIC_NAMES
+from bearing_search.trial import run_final, run_trial
+
+
+def context(tmp_path: Path, data: Path, folder="trial", stop_after=None) -> TrialContext:
+    asked = iter(range(10**9))
+    return TrialContext(
+        data=data,
+        folder=tmp_path / folder,
+        cache=tmp_path / "cache",
+        should_stop=lambda: stop_after is not None and next(asked) >= stop_after,
+    )
+
+
+def test_a_trial_scores_every_part_in_every_fold(tmp_path, make_set, tiny_config):
+    data = make_set(parts=("LC", "OD"))
+    config = replace(tiny_config, preprocess=replace(tiny_config.preprocess, geometry={}))
+
+    stream = list(run_trial(config, context(tmp_path, data)))
+
+    steps = [measurement.step for measurement in stream]
+    assert steps == list(range(len(stream)))
+    assert len(stream) == 4 * (3 + 6 + 1)  # units * (epochs + rows of the decoder + the score)
+    assert [OBJECTIVE in m.values for m in stream] == [False] * (len(stream) - 1) + [True]
+    last = stream[-1].values
+    for part in ("LC", "OD"):
+        folds = [
+            next(m.values[f"val/{part}/fold{k}/pixel_aupro"] for m in stream
+                 if f"val/{part}/fold{k}/pixel_aupro" in m.values)
+            for k in range(2)
+        ]
+        assert last[f"val/{part}/pixel_aupro"] == pytest.approx(np.mean(folds))
+    assert last[OBJECTIVE] == pytest.approx(
+        (last["val/LC/pixel_aupro"] + last["val/OD/pixel_aupro"]) / 2
+    )
+    assert all(f"val/{name}" in last for name in METRIC_NAMES)
+    assert [m.values[FINISHED_FOLDS] for m in stream if RUNNING_OBJECTIVE in m.values] == [1.0]
+    assert stream[-1].progress == pytest.approx(1.0)
+    assert (tmp_path / "trial/artifacts/heat_maps_LC.png").stat().st_size > 1000
+
+
+@pytest.mark.parametrize("stop_after", [0, 2, 7, 12, 17])
+def test_a_stopped_trial_goes_on_where_it_was_and_ends_with_the_same_numbers(
+    tmp_path, make_set, tiny_config, stop_after
+):
+    data = make_set()
+    whole = list(run_trial(tiny_config, context(tmp_path, data, "whole")))
+
+    first = list(run_trial(tiny_config, context(tmp_path, data, "parts", stop_after)))
+    assert all(OBJECTIVE not in measurement.values for measurement in first)
+    rest = list(run_trial(tiny_config, context(tmp_path, data, "parts")))
+
+    assert [(m.step, m.values) for m in rest] == [(m.step, m.values) for m in whole]
+    assert [(m.step, m.values) for m in first] == [
+        (m.step, m.values) for m in whole[: len(first)]
+    ]
+    for trace in (tmp_path / "parts").glob("*/*/trace.jsonl"):
+        done = {"finetune": 0, "decode": 0}
+        for line in map(json.loads, trace.read_text().splitlines()):
+            if line["event"] == "start":
+                assert line["iteration"] == done[line["stage"]]  # no iteration ran twice
+            done[line["stage"]] = line["iteration"]
+
+
+def test_a_finished_trial_repeats_itself_without_training(tmp_path, make_set, tiny_config):
+    data = make_set()
+    first = list(run_trial(tiny_config, context(tmp_path, data)))
+    traces = {f: f.read_text() for f in (tmp_path / "trial").glob("*/*/trace.jsonl")}
+
+    again = list(run_trial(tiny_config, context(tmp_path, data, stop_after=0)))
+
+    assert [(m.step, m.values, m.tags) for m in again] == [
+        (m.step, m.values, m.tags) for m in first
+    ]
+    assert {f: f.read_text() for f in traces} == traces
+
+
+def test_without_defects_in_train_they_are_drawn_and_it_is_said(tmp_path, make_set, tiny_config):
+    data = make_set(levels=1, train_defects=0)
+
+    last = list(run_trial(tiny_config, context(tmp_path, data)))[-1]
+
+    assert 0 < last.values[OBJECTIVE] <= 1
+    assert last.tags["defects/plate"] == "synthetic"
+
+
+def test_test_images_are_never_opened_by_a_search(tmp_path, make_set, tiny_config):
+    data = make_set()
+    for file in (data / "plate/test").rglob("*.png"):
+        file.write_bytes(b"sealed")
+    assert OBJECTIVE in list(run_trial(tiny_config, context(tmp_path, data)))[-1].values
+
+
+def test_the_final_training_is_scored_on_test_and_keeps_its_weights(
+    tmp_path, make_set, tiny_config
+):
+    last = list(run_final(tiny_config, context(tmp_path, make_set())))[-1]
+
+    assert 0 <= last.values["test/pixel_aupro"] <= 1
+    assert (tmp_path / "trial/plate/all/finetune.pt").exists()
+    assert (tmp_path / "trial/plate/all/decode.pt").exists()
+
+
+def test_frozen_means_no_fine_tuning(tmp_path, make_set, tiny_config):
+    frozen = replace(
+        tiny_config,
+        finetune=replace(tiny_config.finetune, epochs=0, reconstruction_only_epochs=0),
+    )
+    stream = list(run_trial(frozen, context(tmp_path, make_set())))
+    assert not any("pixel_loss" in name for m in stream for name in m.values)
+    assert not list((tmp_path / "trial").glob("*/*/finetune.pt"))
