@@ -1,0 +1,92 @@
+"""What every decoder must do. Another decoder joins by a subclass that builds it."""
+
+import pytest
+import torch
+
+from bearing_search.config import DinomalyConfig
+from bearing_search.model.dinomaly import DinomalyDecoder, group_targets
+from bearing_search.model.losses import dinomaly_loss
+
+BLOCKS = (1, 2, 3, 4)
+
+
+class DecoderContract:
+    def decoder(self, encoder):
+        raise NotImplementedError
+
+    def targets(self, output):
+        raise NotImplementedError
+
+    def loss(self, targets, outputs):
+        raise NotImplementedError
+
+    @pytest.fixture
+    def made(self, tiny_encoder):
+        torch.manual_seed(0)
+        return self.decoder(tiny_encoder)
+
+    @pytest.fixture
+    def encoded(self, tiny_encoder, images):
+        return self.targets(tiny_encoder(images, BLOCKS))
+
+    @pytest.mark.parametrize("precision", [torch.float32, torch.bfloat16])
+    def test_shape_in_is_shape_out(self, made, encoded, precision):
+        with torch.autocast("cpu", precision, enabled=precision is not torch.float32):
+            outputs = made(encoded.to(precision))
+
+        assert outputs.shape == encoded.shape
+        assert outputs.dtype is torch.float32  # the residual stream
+
+    def test_a_gradient_reaches_every_parameter(self, made, encoded):
+        self.loss(encoded, made(encoded)).backward()
+
+        silent = [name for name, p in made.named_parameters() if p.grad is None or not p.grad.any()]
+        assert silent == []
+
+    def test_no_gradient_reaches_the_encoder(self, made, tiny_encoder, images):
+        targets = self.targets(tiny_encoder(images, BLOCKS))
+
+        self.loss(targets, made(targets)).backward()
+
+        assert all(parameter.grad is None for parameter in tiny_encoder.parameters())
+
+    def test_its_state_makes_the_same_decoder_again(self, made, tiny_encoder, encoded):
+        other = self.decoder(tiny_encoder)
+        assert not torch.equal(other.eval()(encoded), made.eval()(encoded))
+
+        other.load_state_dict(made.state_dict())
+
+        assert torch.equal(other.eval()(encoded), made.eval()(encoded))
+
+    def test_it_learns_to_answer_one_batch(self, made, encoded):
+        optimizer = torch.optim.Adam(made.parameters(), lr=3e-3)
+        losses = []
+        for _ in range(60):
+            loss = self.loss(encoded, made(encoded))
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+            losses.append(loss.item())
+
+        assert losses[-1] < losses[0] / 2
+
+    def test_autocast_stays_near_fp32(self, made, encoded):
+        exact = made.eval()(encoded)
+        with torch.autocast("cpu", torch.bfloat16):
+            low = made(encoded)
+
+        # bf16 has 8 bits: four blocks of products in it
+        assert (low - exact).norm() < 0.02 * exact.norm()
+
+
+class TestDinomaly(DecoderContract):
+    CONFIG = DinomalyConfig(target_blocks=BLOCKS, decoder_blocks=4)
+
+    def decoder(self, encoder):
+        return DinomalyDecoder(encoder.dim, encoder.num_heads, self.CONFIG)
+
+    def targets(self, output):
+        return group_targets(output, self.CONFIG)
+
+    def loss(self, targets, outputs):
+        return dinomaly_loss(targets, outputs, mining_share=0.5, mining_factor=0.1)

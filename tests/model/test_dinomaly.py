@@ -1,0 +1,202 @@
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
+from scipy import ndimage
+
+from bearing_search.config import DinomalyConfig
+from bearing_search.model.dinomaly import (
+    DinomalyDecoder,
+    anomaly_map,
+    group_targets,
+    image_score,
+    linear_attention,
+)
+from bearing_search.model.encoder import EncoderOutput
+
+SMALL = DinomalyConfig(target_blocks=(1, 2, 3, 4), decoder_blocks=4)
+
+
+def randn(*shape, seed=0):
+    return torch.randn(*shape, generator=torch.Generator().manual_seed(seed))
+
+
+@pytest.mark.parametrize(("dim", "heads", "count"), [(384, 6, 15_377_280), (768, 12, 61_425_408)])
+def test_the_decoder_has_the_official_number_of_parameters(dim, heads, count):
+    with torch.device("meta"):
+        decoder = DinomalyDecoder(dim, heads, DinomalyConfig())
+
+    assert sum(parameter.numel() for parameter in decoder.parameters()) == count
+
+
+def test_initial_weights_are_small_and_cut_off_and_follow_the_generator():
+    first, second = (
+        DinomalyDecoder(64, 2, SMALL, generator=torch.Generator().manual_seed(1)) for _ in range(2)
+    )
+
+    weights = first.blocks[0].attn.qkv.weight
+    assert weights.abs().max() <= 0.03
+    assert weights.std().item() == pytest.approx(0.01, rel=0.05)
+    assert not first.blocks[0].attn.qkv.bias.any()
+    assert all(map(torch.equal, first.parameters(), second.parameters()))
+
+
+class TestLinearAttention:
+    def test_two_tokens_by_hand(self):
+        # features: key 0 -> 1, key 2 -> 3; weights 1/4 and 3/4 whatever the query
+        key = torch.tensor([[[[0.0], [2.0]]]])
+        value = torch.tensor([[[[0.0], [4.0]]]])
+        query = torch.tensor([[[[5.0], [-1.0]]]])
+
+        assert torch.allclose(
+            linear_attention(query, key, value).flatten(), torch.tensor([3.0, 3.0])
+        )
+
+    def test_below_zero_the_feature_is_the_exponential(self):
+        key = torch.log(torch.tensor([[[[0.25], [0.75]]]]))
+        value = torch.tensor([[[[0.0], [4.0]]]])
+
+        found = linear_attention(torch.ones(1, 1, 2, 1), key, value)
+        assert torch.allclose(found.flatten(), torch.tensor([3.0, 3.0]), atol=1e-5)
+
+    def test_agrees_with_every_weight_written_out(self):
+        query, key, value = (randn(2, 3, 7, 5, seed=seed).double() for seed in range(3))
+
+        def features(x):
+            return torch.nn.functional.elu(x) + 1
+
+        weights = features(query) @ features(key).transpose(2, 3)
+        expected = weights / weights.sum(dim=3, keepdim=True) @ value
+        # the epsilon in the divisor
+        assert torch.allclose(linear_attention(query, key, value), expected, atol=1e-6)
+
+    def test_its_gradient_is_that_of_its_value(self):
+        arguments = [randn(1, 2, 3, 4, seed=seed).double().requires_grad_() for seed in range(3)]
+
+        assert torch.autograd.gradcheck(linear_attention, arguments)
+
+    @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
+    @settings(max_examples=60, deadline=None)
+    @given(data=st.data())
+    def test_no_finite_input_gives_anything_but_a_mean_of_the_values(self, dtype, data):
+        # the whole range of fp16; products of three such numbers fit into fp32
+        extreme = st.one_of(
+            st.sampled_from([-65504.0, -104.0, -88.0, -20.0, -8.0, -0.0, 0.0, 1e-7, 65504.0]),
+            st.floats(-65504, 65504, width=16),
+        )
+        arrays = [
+            data.draw(hnp.arrays(np.float32, (1, 2, 4, 3), elements=extreme, fill=st.nothing()))
+            for _ in range(3)
+        ]
+        query, key, value = (torch.tensor(a).to(dtype).requires_grad_() for a in arrays)
+
+        found = linear_attention(query, key, value)
+        found.float().sum().backward()
+
+        assert torch.isfinite(found).all()
+        # one unit in the last place of bf16 above the largest value
+        assert found.abs().max() <= value.abs().max() * 1.01
+        gradients = torch.stack([query.grad, key.grad, value.grad]).float()
+        # steep where the features vanish: fp16 ends at 65,504, but nothing is undefined
+        is_sound = ~gradients.isnan() if dtype is torch.float16 else gradients.isfinite()
+        assert is_sound.all()
+
+
+class TestGroups:
+    def test_targets_are_means_of_four_blocks_each(self):
+        blocks = {block: torch.full((1, 2, 3), float(block)) for block in range(3, 11)}
+
+        targets = group_targets(EncoderOutput(blocks=blocks, final=None), DinomalyConfig())
+
+        assert targets[:, 0, 0, 0].tolist() == [4.5, 8.5]
+
+    def test_one_group_is_the_mean_of_all(self):
+        blocks = {block: torch.full((1, 2, 3), float(block)) for block in range(3, 11)}
+
+        targets = group_targets(EncoderOutput(blocks=blocks, final=None), DinomalyConfig(groups=1))
+
+        assert targets[:, 0, 0, 0].tolist() == [6.5]
+
+    def test_the_last_decoder_blocks_answer_the_first_encoder_blocks(self):
+        decoder = DinomalyDecoder(8, 2, SMALL).eval()
+        outputs = []
+        for block in decoder.blocks:
+            block.register_forward_hook(lambda *call: outputs.append(call[2]))
+
+        found = decoder(randn(2, 1, 5, 8))
+
+        assert torch.allclose(found[0], (outputs[3] + outputs[2]) / 2)
+        assert torch.allclose(found[1], (outputs[1] + outputs[0]) / 2)
+
+    def test_the_decoder_sees_the_mean_of_the_groups_only(self):
+        decoder = DinomalyDecoder(8, 2, SMALL).eval()
+        targets = randn(2, 1, 5, 8)
+        shift = randn(1, 5, 8, seed=1)
+
+        moved = decoder(torch.stack([targets[0] + shift, targets[1] - shift]))
+        assert torch.allclose(moved, decoder(targets), atol=1e-6)
+
+
+def maps_of(targets, outputs, **changes):
+    settings = {
+        "num_prefix_tokens": 1,
+        "grid": (4, 4),
+        "input_px": 32,
+        "map_px": 16,
+        "smoothing_sigma_px": 0.0,
+    }
+    return anomaly_map(targets, outputs, **settings | changes)
+
+
+class TestAnomalyMap:
+    def test_aligned_is_zero_and_opposite_is_two(self):
+        targets = randn(2, 3, 17, 8)
+
+        assert maps_of(targets, 2 * targets).abs().max() < 1e-6
+        assert torch.allclose(maps_of(targets, -targets), torch.tensor(2.0))
+
+    def test_prefix_tokens_do_not_count(self):
+        targets, outputs = randn(2, 1, 17, 8), randn(2, 1, 17, 8, seed=1)
+        changed = outputs.clone()
+        changed[:, :, 0] = 100
+
+        assert torch.equal(maps_of(targets, outputs), maps_of(targets, changed))
+
+    def test_a_strange_patch_is_bright_where_it_lies(self):
+        targets = randn(2, 1, 17, 8)
+        outputs = targets.clone()
+        outputs[:, :, 1 + 4 * 1 + 3] *= -1  # second row, last column
+
+        row, column = np.unravel_index(maps_of(targets, outputs)[0].argmax().item(), (16, 16))
+        assert (row, column) == (5, 15)  # corners aligned: row 1 of 4 lies at a third of 0..15
+
+    def test_groups_are_averaged(self):
+        targets = randn(2, 1, 17, 8)
+        outputs = torch.stack([targets[0], -targets[1]])
+
+        assert torch.allclose(maps_of(targets, outputs), torch.tensor(1.0))
+
+    def test_smoothing_is_a_five_pixel_gaussian_with_a_border_of_zeros(self):
+        targets, outputs = randn(2, 1, 17, 8), randn(2, 1, 17, 8, seed=1)
+        sharp = maps_of(targets, outputs)[0].double().numpy()
+
+        found = maps_of(targets, outputs, smoothing_sigma_px=4.0)[0].numpy()
+        expected = ndimage.gaussian_filter(sharp, sigma=4, radius=2, mode="constant")
+        assert np.abs(found - expected).max() < 1e-6
+
+    def test_bf16_tokens_are_compared_in_fp32(self):
+        targets, outputs = randn(2, 1, 17, 8).bfloat16(), randn(2, 1, 17, 8, seed=1).bfloat16()
+
+        found = maps_of(targets, outputs)
+        assert found.dtype is torch.float32
+        assert torch.allclose(found, maps_of(targets.float(), outputs.float()), atol=1e-6)
+
+
+def test_the_image_score_is_the_mean_of_the_largest_pixels():
+    maps = np.arange(200, dtype=np.float32).reshape(2, 10, 10)
+
+    assert image_score(maps, 0.03).tolist() == [98, 198]
+    assert image_score(maps, 0.001).tolist() == [99, 199]
+    assert image_score(maps, 1.0).tolist() == [49.5, 149.5]

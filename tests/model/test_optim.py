@@ -1,0 +1,153 @@
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from timm.optim.adamw import AdamWLegacy
+from torch import nn
+
+from bearing_search.config import DinomalyConfig, FinetuneConfig
+from bearing_search.model.optim import (
+    finetune_lr_factor,
+    finetune_optimizer,
+    stable_adamw,
+    warm_cosine,
+)
+
+
+def gradients(shape, steps):
+    # the later ones are a hundred times as large: the clipping must act
+    generator = torch.Generator().manual_seed(3)
+    return [
+        torch.randn(shape, generator=generator, dtype=torch.float64) * (100 if step > 5 else 1)
+        for step in range(steps)
+    ]
+
+
+def test_stable_adamw_is_its_written_out_update():
+    config = DinomalyConfig(lr=0.01, weight_decay=0.1)
+    parameter = nn.Parameter(torch.linspace(-1, 1, 6, dtype=torch.float64))
+    optimizer = stable_adamw([parameter], config)
+    value, mean, square, largest = parameter.detach().numpy().copy(), 0.0, 0.0, 0.0
+    was_clipped = False
+
+    for step, gradient in enumerate(gradients(6, 10), start=1):
+        parameter.grad = gradient
+        optimizer.step()
+
+        g = gradient.numpy()
+        mean = 0.9 * mean + 0.1 * g
+        square = 0.999 * square + 0.001 * g**2
+        largest = np.maximum(largest, square)
+        denominator = np.sqrt(largest / (1 - 0.999**step)) + 1e-10
+        rms = np.sqrt(np.mean((g / denominator) ** 2))
+        was_clipped |= rms > 1.5
+        value = value * (1 - 0.01 * 0.1)
+        value = value - 0.01 / max(1, rms) * mean / (1 - 0.9**step) / denominator
+
+        assert np.allclose(parameter.detach().numpy(), value, atol=1e-14)
+    assert was_clipped
+
+
+def test_stable_adamw_agrees_with_timms():
+    config = DinomalyConfig()
+    ours = nn.Parameter(torch.linspace(-1, 1, 6, dtype=torch.float64))
+    theirs = nn.Parameter(ours.detach().clone())
+    optimizers = [
+        stable_adamw([ours], config),
+        AdamWLegacy(
+            [theirs],
+            lr=config.lr,
+            betas=config.betas,
+            eps=config.eps,
+            weight_decay=config.weight_decay,
+            amsgrad=True,
+            clipping_threshold=1.0,
+        ),
+    ]
+    for gradient in gradients(6, 30):
+        for parameter, optimizer in zip((ours, theirs), optimizers, strict=True):
+            parameter.grad = gradient
+            optimizer.step()
+
+    assert torch.allclose(ours, theirs, atol=1e-12)
+
+
+def test_a_gradient_of_zero_moves_nothing_but_the_decay():
+    parameter = nn.Parameter(torch.ones(3))
+    optimizer = stable_adamw([parameter], DinomalyConfig(weight_decay=0.5, lr=0.1))
+    parameter.grad = torch.zeros(3)
+
+    optimizer.step()
+
+    assert torch.allclose(parameter, torch.full((3,), 0.95))
+
+
+def test_parameters_without_a_gradient_stay():
+    parameter = nn.Parameter(torch.ones(3))
+
+    stable_adamw([parameter], DinomalyConfig()).step()
+
+    assert parameter.tolist() == [1, 1, 1]
+
+
+def test_an_optimiser_restored_from_its_state_goes_on_alike():
+    steps = gradients(6, 8)
+    whole, halved = (nn.Parameter(torch.ones(6, dtype=torch.float64)) for _ in range(2))
+    optimizer, first = (stable_adamw([p], DinomalyConfig()) for p in (whole, halved))
+    for gradient in steps:
+        whole.grad = gradient
+        optimizer.step()
+    for gradient in steps[:4]:
+        halved.grad = gradient
+        first.step()
+    second = stable_adamw([halved], DinomalyConfig())
+    second.load_state_dict(first.state_dict())
+    for gradient in steps[4:]:
+        halved.grad = gradient
+        second.step()
+
+    assert torch.equal(whole, halved)
+
+
+def test_fine_tuning_has_a_rate_for_the_encoder_and_one_for_the_heads():
+    encoder, heads = nn.Linear(2, 2), nn.Linear(3, 3)
+
+    optimizer = finetune_optimizer(encoder, heads, FinetuneConfig())
+
+    rates = [
+        (group["lr"], len(group["params"]), group["weight_decay"])
+        for group in optimizer.param_groups
+    ]
+    assert rates == [(1e-5, 2, 0.05), (5e-4, 2, 0.05)]
+
+
+def test_the_papers_curve_of_the_learning_rate():
+    curve = [
+        warm_cosine(number, total=1750, warmup=100, peak=2e-3, final=2e-4)
+        for number in (0, 50, 100, 925, 1750, 9999)
+    ]
+
+    assert curve == pytest.approx([0, 1e-3, 2e-3, 1.1e-3, 2e-4, 2e-4])
+
+
+@given(total=st.integers(1, 300), warmup=st.integers(0, 300))
+def test_the_learning_rate_rises_then_falls_and_stays_within_its_ends(total, warmup):
+    curve = [
+        warm_cosine(number, total=total, warmup=warmup, peak=1.0, final=0.1)
+        for number in range(total + 1)
+    ]
+    top = min(warmup, total)
+
+    assert 0 <= min(curve) <= max(curve) <= 1
+    assert all(np.diff(curve[: top + 1]) >= 0) or top == total
+    assert all(np.diff(curve[top:]) <= 0)
+
+
+@given(total=st.integers(1, 300), share=st.floats(0, 0.9))
+def test_the_fine_tuning_factor_is_one_once_and_never_zero(total, share):
+    curve = [finetune_lr_factor(number, total=total, warmup_share=share) for number in range(total)]
+
+    assert max(curve) == pytest.approx(1)
+    assert min(curve) > 0
+    assert all(np.diff(curve[curve.index(max(curve)) :]) <= 0)
