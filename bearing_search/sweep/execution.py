@@ -6,7 +6,6 @@ Every session is a fresh `Tuner` without end; `Tuner.restore` and Tune's own boo
 import logging
 import os
 import secrets
-import shutil
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -15,6 +14,7 @@ from typing import Any
 
 import ray
 from ray import tune
+from ray.tune.progress_reporter import TrialProgressCallback
 from ray.tune.schedulers import FIFOScheduler, TrialScheduler
 from ray.tune.search import Searcher
 
@@ -22,6 +22,7 @@ from bearing_search.errors import ResourceError
 from bearing_search.measurement import RunTrial
 from bearing_search.sweep.conductor import Conductor, assignment
 from bearing_search.sweep.resources import Node, Plan, Resources, plan
+from bearing_search.sweep.watchdog import watched
 from bearing_search.sweep.worker import Workplace, run_assignment
 
 MAX_WORKER_DEATHS = 3
@@ -33,7 +34,7 @@ _ENVIRONMENT = {
     "RAY_CHDIR_TO_TRIAL_DIR": "0",
     # else Ray warns that it leaves the GPUs visible to a trial without any; the worker hides them
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
-    "RAY_AIR_NEW_OUTPUT": "0",
+    "RAY_AIR_NEW_OUTPUT": "0",  # the new one prints a banner even when told to be silent
     "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",
     "TUNE_DISABLE_STRICT_METRIC_CHECKING": "1",
     "TUNE_DISABLE_SIGINT_HANDLER": "1",
@@ -62,13 +63,13 @@ def ray_runtime(resources: Resources, after_init: Callable[[], None]) -> Iterato
         return
     # short: the paths of Unix sockets below it may have 107 bytes
     scratch = Path(tempfile.mkdtemp(prefix="bs-", dir="/tmp" if Path("/tmp").is_dir() else None))
-    try:
-        _init(resources.address, scratch)
-        after_init()
-        yield plan(resources, _nodes())
-    finally:
-        ray.shutdown()
-        shutil.rmtree(scratch, ignore_errors=True)
+    with watched(scratch):
+        try:
+            _init(resources.address, scratch)
+            after_init()
+            yield plan(resources, _nodes())
+        finally:
+            ray.shutdown()
 
 
 def execute(
@@ -100,6 +101,7 @@ def execute(
             name=storage.name,
             storage_path=str(storage.parent),
             verbose=0,
+            callbacks=[_Silence()],
             failure_config=tune.FailureConfig(max_failures=MAX_WORKER_DEATHS),
         ),
     ).fit()
@@ -153,6 +155,15 @@ class _Receiver(FIFOScheduler):
 
     def __getstate__(self) -> dict[str, Any]:
         return {}
+
+
+class _Silence(TrialProgressCallback):
+    """Takes the place of the callback that prints every trial's end, even when told not to."""
+
+    def on_trial_result(self, *_: Any, **__: Any) -> None:
+        """Say nothing."""
+
+    on_trial_complete = on_trial_error = on_trial_result
 
 
 def _init(address: str | None, scratch: Path) -> None:
