@@ -57,7 +57,7 @@ def evaluate(
         print((folder.root / "evaluate" / "evaluation.json").read_text(encoding="utf-8"))
     else:
         print(evaluation_markdown(opened))
-        console.print(f"written to {folder.root / 'evaluate'}", highlight=False)
+        console.print(f"written to {folder.root / 'evaluate'}", highlight=False, soft_wrap=True)
 
 
 def chosen_trial(folder: SweepFolder, number: int | None) -> int:
@@ -98,7 +98,7 @@ def measure(
     data_set = load_data_set(Path(folder.record.data))
     scores = {}
     for label, config in (("tuned", tuned), ("frozen", frozen)):
-        console.print(f"{label} encoder, trained on all of train:", highlight=False)
+        console.print(f"{label} encoder, trained on all of train:", highlight=False, soft_wrap=True)
         context = TrialContext(
             data=data_set.root,
             folder=final_folder(folder, config, earlier),

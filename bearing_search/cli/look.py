@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.table import Table
 
 from bearing_search.cli.options import AsJson, Results, find_space
-from bearing_search.cli.preflight import check_models, edge_configs
+from bearing_search.cli.preflight import check_images, check_models, edge_configs
 from bearing_search.cli.progress import clock, settings_text
 from bearing_search.cli.run import resolve_data, split_lines, train_digest
 from bearing_search.measurement import OBJECTIVE
@@ -36,8 +36,8 @@ def status(
         if json:
             print(json_text.dumps(asdict(shown), default=str, indent=2))
         else:
-            console.print(_trial_table(shown.trials), highlight=False)
-            console.print(_sweep_line(shown), highlight=False, markup=False)
+            console.print(_trial_table(shown.trials), highlight=False, soft_wrap=True)
+            console.print(_sweep_line(shown), highlight=False, markup=False, soft_wrap=True)
         return
     every = [sweep_status(load_sweep(results, name)) for name in list_sweeps(results)]
     if json:
@@ -45,7 +45,7 @@ def status(
     elif not every:
         print(f"{results}: no sweeps yet; start one with `python -m bearing_search run`.")
     for one in [] if json else every:
-        console.print(_sweep_line(one), highlight=False, markup=False)
+        console.print(_sweep_line(one), highlight=False, markup=False, soft_wrap=True)
 
 
 def check(
@@ -69,6 +69,7 @@ def check(
     if data is not None:
         folder, data_set = resolve_data(data, results)
         print(f"data {folder} (digest of train {train_digest(data_set)})")
+        check_images(data_set.samples("train"), Console())
         for line in split_lines(data_set, searched):
             print(f"  {line}")
         for part in data_set.chosen_parts(config.parts):

@@ -9,10 +9,14 @@ from concurrent.futures import ProcessPoolExecutor
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
+from rich.console import Console
+from rich.progress import Progress
+
 from bearing_search.config import TrialConfig
 from bearing_search.data.dataset import DataSet
+from bearing_search.data.samples import Sample, read_levels, read_mask
 from bearing_search.data.split import Fold, make_folds
-from bearing_search.errors import ResourceError
+from bearing_search.errors import DataError, ResourceError
 from bearing_search.space import SearchSpace
 
 
@@ -70,6 +74,25 @@ def check_folds(data_set: DataSet, config: TrialConfig) -> dict[str, list[Fold]]
         part: make_folds(data_set.samples("train", part), config.split)
         for part in data_set.chosen_parts(config.parts)
     }
+
+
+def check_images(samples: Sequence[Sample], console: Console) -> None:
+    """Read every image and mask once: a broken file is found now, not hours later.
+
+    Raises:
+        DataError: naming the first broken sample, and how many there are.
+    """
+    problems = []
+    with Progress(console=console, transient=True, disable=not console.is_terminal) as bars:
+        for sample in bars.track(samples, description="reading the images"):
+            try:
+                levels = read_levels(sample)
+                read_mask(sample, levels[0].shape[:2])
+            except DataError as error:
+                problems.append(str(error))
+    if problems:
+        more = f" ({len(problems)} such samples)" if len(problems) > 1 else ""
+        raise DataError(problems[0] + more)
 
 
 def demo_data_folder(results: Path) -> Path:

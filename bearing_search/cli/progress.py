@@ -90,7 +90,9 @@ class SweepProgress:
     ) -> None:
         """Show a new bar."""
         self._begun[number] = time.monotonic()
-        self._console.print(f"trial {number} begins: {settings_text(suggestion)}", highlight=False)
+        self._console.print(
+            f"trial {number} begins: {settings_text(suggestion)}", highlight=False, soft_wrap=True
+        )
         self._tasks[number] = self._bars.add_task(
             f"  trial {number}", total=1.0, completed=self._progress.get(number, 0.0), note=""
         )
@@ -125,7 +127,9 @@ class SweepProgress:
             self._progress.pop(number, None)
         score = f": {OBJECTIVE} {value:.4f}" if value is not None else ""
         why = f": {reason}" if reason else ""
-        self._console.print(f"trial {number} {state}{score}{why} ({took})", highlight=False)
+        self._console.print(
+            f"trial {number} {state}{score}{why} ({took})", highlight=False, soft_wrap=True
+        )
         if state == "complete" and value is not None:
             self._keep_best(value, number)
         self._refresh()

@@ -19,6 +19,7 @@ from bearing_search.cli.options import (
 )
 from bearing_search.cli.preflight import (
     check_folds,
+    check_images,
     check_models,
     demo_data_folder,
     edge_configs,
@@ -32,7 +33,7 @@ from bearing_search.report import end_of_sweep, leaderboard, markdown
 from bearing_search.space import SearchSpace, load_search_space
 from bearing_search.sweep.engine import run_sweep
 from bearing_search.sweep.folder import SweepFolder, create_sweep, load_sweep
-from bearing_search.sweep.record import SweepRecord
+from bearing_search.sweep.record import SweepRecord, check_name
 from bearing_search.sweep.resources import Resources
 from bearing_search.sweep.worker import ImportedTrial
 from bearing_search.tracking import MlflowTracker, default_tracking_uri
@@ -83,6 +84,8 @@ def run(
 ) -> int:
     """Search: train and score trials until the target is reached, then name the best setting."""
     console = Console()
+    name = name or f"{Path(space).stem}-{datetime.now():%Y%m%d-%H%M%S}"
+    check_name(name)
     searched = load_search_space(find_space(space))
     if folds is not None:
         searched = searched.with_setting("split.folds", folds)
@@ -95,9 +98,10 @@ def run(
     root = writable_results(results)
     data_folder, data_set = resolve_data(data, root)
     check_folds(data_set, searched.trial(searched.default_suggestion()))
+    check_images(data_set.samples("train"), console)
     check_models(edge_configs(searched))
     record = SweepRecord(
-        name=name or f"{Path(space).stem}-{datetime.now():%Y%m%d-%H%M%S}",
+        name=name,
         space_text=searched.text,
         space_source=space,
         data=str(data_folder),
@@ -169,7 +173,7 @@ def drive(folder: SweepFolder, *, time_budget: float | None, console: Console) -
         page = markdown(name, board, folder.space().question)
         (folder.root / "report.md").write_text(page, encoding="utf-8")
         text = end_of_sweep(name, board, flag=results_flag(root))
-        console.print(text, highlight=False, markup=False)
+        console.print(text, highlight=False, markup=False, soft_wrap=True)
     elif not outcome.stopped_by:
         reasons = [trial.reason for trial in outcome.trials if trial.reason]
         raise TrialFailedError(f"{name}: no trial gave a score; the last said: {reasons[-1]}")
@@ -185,7 +189,7 @@ def announce(folder: SweepFolder, space: SearchSpace, data_set: DataSet, console
         f"  data {record.data} (digest {record.data_digest})",
         *(f"  {line}" for line in split_lines(data_set, space)),
     ]
-    console.print("\n".join(lines), highlight=False, markup=False)
+    console.print("\n".join(lines), highlight=False, markup=False, soft_wrap=True)
 
 
 def split_lines(data_set: DataSet, space: SearchSpace) -> list[str]:
@@ -211,7 +215,7 @@ def split_lines(data_set: DataSet, space: SearchSpace) -> list[str]:
 def resolve_data(data: str, results: Path) -> tuple[Path, DataSet]:
     """The data set's folder, absolute, and what is in it; `demo` is rendered on first use."""
     if data != DEMO:
-        folder = Path(data).absolute()
+        folder = Path(data).resolve()
         return folder, load_data_set(folder)
     folder = demo_data_folder(results)
     if not folder.exists():

@@ -96,7 +96,7 @@ def follow(
                 f"{name.rpartition('/')[2]} {value:.4f}" for name, value in last.values.items()
             )
             line = f"{last.progress:4.0%}  {last.stage:36} {values if len(values) < 90 else ''}"
-            console.print(f"{line}  {estimate.text}", highlight=False)
+            console.print(f"{line}  {estimate.text}", highlight=False, soft_wrap=True)
     assert last is not None
     return last
 
