@@ -18,12 +18,13 @@ from bearing_search.ranks import (
     Ranks,
     anomalous_pixels,
     aupro_of,
+    aupro_of_even_thresholds,
     auroc_of,
     average_precision_of,
     f1_max_of,
     last_of_tie,
+    overlap_gains,
     rank,
-    region_share,
 )
 
 METRIC_NAMES = (
@@ -36,8 +37,6 @@ METRIC_NAMES = (
     "image_f1_max",
 )
 """Names of the seven metrics, the objective first."""
-
-_EVEN_THRESHOLDS = 200
 
 
 def score(
@@ -71,12 +70,15 @@ def score(
     found = anomalous_pixels(maps, masks)
     normal = np.sort(maps[~masks])
     ranks = rank(found.scores, normal)
-    share = region_share(found, np.ones(len(maps)), missed_regions)
+    gains = overlap_gains(found, np.ones(len(maps)))
+    num_regions = float(found.num_regions.sum() + missed_regions)
     return {
-        "pixel_aupro": aupro_of(ranks, share, fpr_limit=fpr_limit),
+        "pixel_aupro": aupro_of(ranks, gains, num_regions=num_regions, fpr_limit=fpr_limit),
         **_curves("pixel", ranks),
         **_curves("image", _rank_flat(image_scores, is_anomalous)),
-        "pixel_aupro_200": _aupro_200(found.scores, share, normal, fpr_limit),
+        "pixel_aupro_200": aupro_of_even_thresholds(
+            found.scores, gains / max(num_regions, 1), normal, fpr_limit
+        ),
     }
 
 
@@ -113,8 +115,12 @@ def aupro(
     Source: Bergmann et al. 2021 (MVTec AD), who also set the limit of 0.3.
     """
     found = anomalous_pixels(maps, masks)
-    share = region_share(found, np.ones(len(maps)), missed_regions)
-    return aupro_of(rank(found.scores, np.sort(maps[~masks])), share, fpr_limit=fpr_limit)
+    return aupro_of(
+        rank(found.scores, np.sort(maps[~masks])),
+        overlap_gains(found, np.ones(len(maps))),
+        num_regions=float(found.num_regions.sum() + missed_regions),
+        fpr_limit=fpr_limit,
+    )
 
 
 def trivial_floor(
@@ -198,10 +204,13 @@ class PreparedScores:
             weight=counts[self._found.sample].astype(float),
             num_normal=float(counts @ self._num_normal),
         )
-        share = region_share(self._found, counts, float(counts @ self._missed))
+        gains = overlap_gains(self._found, counts)
+        num_regions = float(counts @ (self._found.num_regions + self._missed))
         labels = self._is_anomalous[samples]
         return {
-            "pixel_aupro": aupro_of(ranks, share, fpr_limit=self._fpr_limit),
+            "pixel_aupro": aupro_of(
+                ranks, gains, num_regions=num_regions, fpr_limit=self._fpr_limit
+            ),
             **_curves("pixel", ranks),
             **_curves("image", _rank_flat(self._image_scores[samples], labels)),
         }
@@ -217,27 +226,6 @@ def _curves(level: str, ranks: Ranks) -> dict[str, float]:
         f"{level}_ap": average_precision_of(ranks),
         f"{level}_f1_max": f1_max_of(ranks),
     }
-
-
-def _aupro_200(
-    falling: Float[np.ndarray, " a"],
-    share: Float[np.ndarray, " a"],
-    normal: Float[np.ndarray, " b"],
-    fpr_limit: float,
-) -> float:
-    if not len(falling) or not len(normal):
-        return float("nan")
-    low, high = min(falling[-1], normal[0]), max(falling[0], normal[-1])
-    thresholds = np.linspace(low, high, _EVEN_THRESHOLDS, endpoint=False, dtype=normal.dtype)
-    false_positives = len(normal) - np.searchsorted(normal, thresholds, side="right")
-    num_found = len(falling) - np.searchsorted(falling[::-1], thresholds, side="right")
-    overlap = np.concatenate(([0.0], share.cumsum()))[num_found]
-    rates = false_positives / len(normal)
-    kept = rates < fpr_limit
-    if not kept.any() or rates[kept].max() == 0:
-        return float("nan")
-    rescaled = rates[kept] / rates[kept].max()
-    return float(np.trapezoid(overlap[kept][::-1], rescaled[::-1]))
 
 
 def _require_finite(*arrays: np.ndarray) -> None:

@@ -9,6 +9,9 @@ import cv2
 import numpy as np
 from jaxtyping import Bool, Float, Int, Shaped
 
+EVEN_THRESHOLDS = 200
+"""Of `aupro_of_even_thresholds`, from the lowest score up."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ranks:
@@ -85,23 +88,57 @@ def f1_max_of(ranks: Ranks) -> float:
     return float((2 * found / (found + ranks.at_least + total)).max())
 
 
-def aupro_of(ranks: Ranks, region_share: Float[np.ndarray, " s"], *, fpr_limit: float) -> float:
+def aupro_of(
+    ranks: Ranks, gains: Float[np.ndarray, " a"], *, num_regions: float, fpr_limit: float
+) -> float:
     """Area under the per-region-overlap curve, as a sum of what each anomalous pixel adds.
 
-    A pixel lifts the curve by its share for good, along a ramp while the normal pixels of its own
-    score are crossed; the area is what lies below these ramps.
+    A pixel lifts the curve for good, along a ramp while the normal pixels of its own score are
+    crossed; the area is what lies below these ramps.
 
     Args:
-        region_share: what each pixel adds to the mean overlap; one NaN where there is no region.
+        gains: what each pixel adds to the overlap of its region.
+        num_regions: how many regions the mean overlap is over, missed ones included.
         fpr_limit: where the integration stops.
     """
-    if ranks.num_normal == 0 or np.isnan(region_share).any():
+    if ranks.num_normal == 0 or num_regions == 0:
         return float("nan")
     start, end = ranks.above / ranks.num_normal, ranks.at_least / ranks.num_normal
     width = end - start
     inside = np.clip(fpr_limit - start, 0, width)
     ramp = inside**2 / (2 * np.where(width > 0, width, 1))
-    return float(region_share @ (ramp + np.maximum(fpr_limit - end, 0)) / fpr_limit)
+    area = gains @ (ramp + np.maximum(fpr_limit - end, 0))
+    return float(area / (num_regions * fpr_limit))
+
+
+def aupro_of_even_thresholds(
+    falling: Float[np.ndarray, " a"],
+    share: Float[np.ndarray, " a"],
+    rising: Float[np.ndarray, " b"],
+    fpr_limit: float,
+) -> float:
+    """AUPRO as Dinomaly's code has it, from 200 even thresholds; moves with the scale of the scores.
+
+    The false-positive rates below the limit are stretched to end at 1. NaN where all of them are 0.
+
+    Args:
+        falling: scores of the anomalous pixels.
+        share: what each of them adds to the mean overlap.
+        rising: scores of the normal pixels.
+    """
+    if not len(falling) or not len(rising):
+        return float("nan")
+    low, high = min(falling[-1], rising[0]), max(falling[0], rising[-1])
+    thresholds = np.linspace(low, high, EVEN_THRESHOLDS, endpoint=False, dtype=rising.dtype)
+    false_positives = len(rising) - np.searchsorted(rising, thresholds, side="right")
+    num_found = len(falling) - np.searchsorted(falling[::-1], thresholds, side="right")
+    overlap = np.concatenate(([0.0], share.cumsum()))[num_found]
+    rates = false_positives / len(rising)
+    kept = rates < fpr_limit
+    if not kept.any() or rates[kept].max() == 0:
+        return float("nan")
+    rescaled = rates[kept] / rates[kept].max()
+    return float(np.trapezoid(overlap[kept][::-1], rescaled[::-1]))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -142,14 +179,9 @@ def anomalous_pixels(
     )
 
 
-def region_share(
-    found: AnomalousPixels, counts: Shaped[np.ndarray, " n"], missed_regions: float
+def overlap_gains(
+    found: AnomalousPixels, counts: Shaped[np.ndarray, " n"]
 ) -> Float[np.ndarray, " a"]:
-    """What each pixel adds to the mean overlap of the regions; one NaN where there is no region.
-
-    Args:
-        counts: how often each map is counted.
-        missed_regions: further regions that no pixel belongs to.
-    """
-    total = float(counts @ found.num_regions) + missed_regions
-    return counts[found.sample] / (found.area * total) if total else np.full(1, np.nan)
+    """What each pixel adds to the overlap of its region, its map counted `counts` times."""
+    gains: Float[np.ndarray, " a"] = counts[found.sample] / found.area
+    return gains
