@@ -1,4 +1,4 @@
-"""Everything that can change the outcome of a trial: frozen dataclasses whose defaults are the paper's.
+"""Everything that can change the outcome of a trial: frozen dataclasses, the paper's defaults.
 
 Paths, devices and worker counts are arguments, never settings: they must not move the digest.
 Field types are read at run time by pydantic, so annotations stay real objects in this module.
@@ -9,6 +9,7 @@ import json
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field, fields, is_dataclass
 from difflib import get_close_matches
+from functools import cache
 from typing import Any, Literal, TypeVar, get_args, get_type_hints
 
 from pydantic import ConfigDict, TypeAdapter, ValidationError
@@ -454,11 +455,18 @@ def parse(config_type: type[T], raw: Mapping[str, Any]) -> T:
         ConfigError: naming every bad key by its dotted path, with the closest valid name.
     """
     try:
-        return TypeAdapter(config_type).validate_python(raw)
+        adapter = _adapter(config_type)  # type: ignore[arg-type]  # mypy takes a class for unhashable
+        parsed: T = adapter.validate_python(raw)
+        return parsed
     except ValidationError as error:
         known = config_paths(config_type)
         problems = [_explain(problem, known) for problem in error.errors()]
         raise ConfigError("; ".join(dict.fromkeys(problems))) from None
+
+
+@cache
+def _adapter(config_type: Any) -> Any:
+    return TypeAdapter(config_type)  # building one takes far longer than using it
 
 
 def config_paths(config_type: type) -> list[str]:
