@@ -1,3 +1,4 @@
+from copy import deepcopy
 from pathlib import Path
 
 import cv2
@@ -28,8 +29,13 @@ TINY = {
 
 
 @pytest.fixture
-def tiny_config() -> TrialConfig:
-    return parse(TrialConfig, TINY)
+def tiny_raw() -> dict:
+    return deepcopy(TINY)
+
+
+@pytest.fixture
+def tiny_config(tiny_raw) -> TrialConfig:
+    return parse(TrialConfig, tiny_raw)
 
 
 @pytest.fixture

@@ -10,15 +10,14 @@ import yaml
 
 from bearing_search import cli
 from bearing_search.cli import main
-from conftest import TINY
 
 ROOT = Path(__file__).parents[1]
 
 
 @pytest.fixture
-def space(tmp_path) -> Path:
+def space(tmp_path, tiny_raw) -> Path:
     file = tmp_path / "space.yaml"
-    file.write_text(yaml.safe_dump({"base": TINY, "vary": {"seed": {"int": [0, 3]}}}))
+    file.write_text(yaml.safe_dump({"base": tiny_raw, "vary": {"seed": {"int": [0, 3]}}}))
     return file
 
 
@@ -92,16 +91,17 @@ def test_no_anomalous_validation_sample(make_set, attempt):
     assert "1 anomalous group in train, but 2 folds" in says
 
 
-def test_a_weights_file_that_is_missing_or_another_models(tmp_path, make_set, attempt):
+def test_a_weights_file_that_is_missing_or_another_models(tmp_path, tiny_raw, make_set, attempt):
     import torch
 
-    for name, content in (("none.pth", None), ("other.pth", {"blocks.0.norm1.weight": torch.ones(3)})):
+    other = {"blocks.0.norm1.weight": torch.ones(3)}
+    for name, content in (("none.pth", None), ("other.pth", other)):
         if content:
             torch.save(content, tmp_path / name)
-        base = TINY | {"encoder": TINY["encoder"] | {"weights": f"file:{tmp_path / name}"}}
+        tiny_raw["encoder"]["weights"] = f"file:{tmp_path / name}"
         file = tmp_path / "weights.yaml"
-        file.write_text(yaml.safe_dump({"base": base, "vary": {"seed": {"int": [0, 3]}}}))
-        status, says = attempt(make_set(name=name), space_file=file)
+        file.write_text(yaml.safe_dump({"base": tiny_raw, "vary": {"seed": {"int": [0, 3]}}}))
+        status, says = attempt(make_set(), space_file=file)
         assert status == 4
         assert name in says
 
@@ -119,10 +119,12 @@ def test_a_name_that_climbs_out_of_the_results_folder(make_set, attempt):
     assert "is no name for a sweep" in says
 
 
-def test_an_unknown_block_is_refused_before_anything_starts(tmp_path, make_set, attempt):
+def test_an_unknown_block_is_refused_before_anything_starts(
+    tmp_path, tiny_raw, make_set, attempt
+):
     file = tmp_path / "blocks.yaml"
     vary = {"finetune.ssim_layers": {"subset": [11, 12, 13], "empty": [12]}}
-    file.write_text(yaml.safe_dump({"base": TINY, "vary": vary}))
+    file.write_text(yaml.safe_dump({"base": tiny_raw, "vary": vary}))
     status, says = attempt(make_set(), space_file=file)
     assert status == 2
     assert "block 13" in says
@@ -145,10 +147,10 @@ def test_check_prints_axes_splits_and_starts_nothing(tmp_path, make_set, space, 
 
 
 def test_train_runs_one_trial_without_ray_and_goes_on_in_the_same_folder(
-    tmp_path, make_set, capsys
+    tmp_path, tiny_raw, make_set, capsys
 ):
     config = tmp_path / "config.yaml"
-    config.write_text(yaml.safe_dump(TINY))
+    config.write_text(yaml.safe_dump(tiny_raw))
     arguments = ["train", str(config), "--data", str(make_set()), "--out", str(tmp_path / "one")]
     arguments += ["--results", str(tmp_path / "results"), "--device", "cpu"]
     assert main(arguments) == 0

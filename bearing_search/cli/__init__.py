@@ -10,7 +10,6 @@ import typer
 from bearing_search.cli.demo_data import demo_data
 from bearing_search.cli.evaluate import evaluate
 from bearing_search.cli.look import check, status
-from bearing_search.cli.roi import roi
 from bearing_search.cli.run import resume, run
 from bearing_search.cli.train import train
 from bearing_search.cli.ui import ui
@@ -29,7 +28,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,  # a bug keeps its plain traceback
     rich_markup_mode=None,
 )
-for command in (run, resume, status, check, train, evaluate, roi, demo_data, ui):
+for command in (run, resume, status, check, train, evaluate, demo_data, ui):
     app.command()(command)
 
 
@@ -37,7 +36,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run one command and return its exit status."""
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s: %(message)s")
     try:
-        status = app(args=list(argv) if argv is not None else None, standalone_mode=False)
+        arguments = list(argv) if argv is not None else None
+        status = app(args=arguments, prog_name=app.info.name, standalone_mode=False)
     except BearingSearchError as error:
         print(f"error: {error}", file=sys.stderr)
         return error.exit_status
