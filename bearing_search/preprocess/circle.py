@@ -14,6 +14,10 @@ from bearing_search.config import CircleConfig
 from bearing_search.errors import RoiNotFoundError
 from bearing_search.preprocess.shapes import Circle, outside_share
 
+CLEAR_EDGE = 0.8
+"""Coverage, as a share of the best, from which on an edge is as good as the best: a shadow's or a
+mirror image's is not."""
+
 CLEAR_LEAD = 0.1
 """Two separate circles are equally central when their distances to the image's centre differ by
 less than this share of the radius."""
@@ -30,7 +34,7 @@ def best_guess(
     inside = _inside(candidates, config, width, height)
     if not inside:
         return None
-    needed = 0.8 * max(circle.coverage for circle in inside)
+    needed = CLEAR_EDGE * max(circle.coverage for circle in inside)
     return max((c for c in inside if c.coverage >= needed), key=lambda c: c.radius)
 
 
@@ -66,13 +70,15 @@ def choose_circle(
     plausible = _inside(in_band, config, width, height)
     if not plausible:
         raise RoiNotFoundError(_why_none(candidates, in_band, config, mean_radius_px, image))
-    largest = sorted(plausible, key=lambda c: c.radius, reverse=True)[: config.top_k]
+    needed = CLEAR_EDGE * max(circle.coverage for circle in plausible)
+    clear = [c for c in plausible if c.coverage >= needed]
+    largest = sorted(clear, key=lambda c: c.radius, reverse=True)[: config.top_k]
     outermost = [c for c in largest if not any(_is_within(c, other) for other in largest)]
     centre = ((width - 1) / 2, (height - 1) / 2)
     ordered = sorted(outermost, key=lambda c: _off_centre(c, centre))
     if len(ordered) > 1:
         lead = _off_centre(ordered[1], centre) - _off_centre(ordered[0], centre)
-        if lead < CLEAR_LEAD * ordered[0].radius:
+        if lead < CLEAR_LEAD * ordered[0].radius and _are_apart(ordered[0], ordered[1]):
             raise RoiNotFoundError(
                 f"{image}: two circles are equally near to the centre: {ordered[0]} and "
                 f"{ordered[1]}. Keep one part in the picture, or cut the picture around it."
@@ -113,6 +119,10 @@ def _inside(
 def _is_within(inner: Circle, outer: Circle) -> bool:
     apart = math.hypot(inner.x - outer.x, inner.y - outer.y)
     return inner.radius < outer.radius and apart + inner.radius <= 1.05 * outer.radius
+
+
+def _are_apart(one: Circle, other: Circle) -> bool:
+    return math.hypot(one.x - other.x, one.y - other.y) > 0.5 * (one.radius + other.radius)
 
 
 def _off_centre(circle: Circle, centre: tuple[float, float]) -> float:

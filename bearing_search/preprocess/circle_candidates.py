@@ -13,26 +13,23 @@ from collections.abc import Sequence
 
 import cv2
 import numpy as np
-from jaxtyping import Bool, Float
+from jaxtyping import Bool
 
 from bearing_search.config import CircleConfig
+from bearing_search.preprocess.circle_fit import (
+    ALIGNED,
+    MIN_RADIUS_PX,
+    fits_near,
+    without_doubles,
+)
 from bearing_search.preprocess.contrast import Contrast, Edges
 from bearing_search.preprocess.shapes import Circle
-
-MIN_RADIUS_PX = 16.0
-"""Smallest radius looked for in the working copy: below it, LED dots are circles too."""
 
 NUM_CENTRES = 8
 """How many places are examined for circles."""
 
 VOTING_EDGES = 3000
 """Edge points that vote; more are thinned out evenly."""
-
-ALIGNED = 0.94
-"""Cosine between an edge's direction and the radius, from which on the edge can be the circle's."""
-
-SAME_CENTRE = 0.15
-"""Two circles are concentric when their centres differ by less than this share of the radius."""
 
 
 def circle_candidates(contrast: Contrast, config: CircleConfig, *, inverted: bool) -> list[Circle]:
@@ -51,63 +48,15 @@ def circle_candidates(contrast: Contrast, config: CircleConfig, *, inverted: boo
     height, width = contrast.binary.shape
     centres = _contour_centres(contrast.binary, config, inverted=inverted)
     centres += _voted_centres(edges, width, height)
-    circles: list[Circle] = []
-    for x, y in _distinct(centres, 3.0):
-        for radius in _covered_radii(edges, x, y, max(width, height), config.min_coverage):
-            fitted = fit_to_edges(edges, Circle(x=x, y=y, radius=radius))
-            if fitted is not None and fitted.coverage >= config.min_coverage:
-                circles.append(fitted)
-    return _without_doubles(circles)
-
-
-def fit_to_edges(edges: Edges, start: Circle) -> Circle | None:
-    """Fit a circle to the aligned edges near `start`, three times with a narrowing band."""
-    circle = start
-    for band in (max(3.0, 0.02 * start.radius), 2.0, 1.5):
-        near = _near(edges, circle, band)
-        if near.sum() < 12:
-            return None
-        points = edges.points[near]
-        circle = _least_squares(points, circle)
-        if not MIN_RADIUS_PX <= circle.radius < 4 * start.radius:
-            return None
-    near = _near(edges, circle, 1.5)
-    return Circle(
-        x=circle.x,
-        y=circle.y,
-        radius=circle.radius,
-        coverage=_coverage(edges.points[near], circle),
-    )
-
-
-def _near(edges: Edges, circle: Circle, band: float) -> Bool[np.ndarray, " n"]:
-    offset = edges.points - (circle.x, circle.y)
-    distance = np.hypot(offset[:, 0], offset[:, 1])
-    along = np.abs((offset * edges.directions).sum(axis=1))
-    near: Bool[np.ndarray, " n"] = (np.abs(distance - circle.radius) <= band) & (
-        along >= ALIGNED * distance
-    )
-    return near
-
-
-def _least_squares(points: Float[np.ndarray, "n 2"], start: Circle) -> Circle:
-    """Two Gauss-Newton steps on the geometric distance."""
-    x, y, radius = start.x, start.y, start.radius
-    for _ in range(2):
-        offset = points - (x, y)
-        distance = np.maximum(np.hypot(offset[:, 0], offset[:, 1]), 1e-6)
-        slopes = np.column_stack([offset / distance[:, None], np.ones(len(points))])
-        step, *_ = np.linalg.lstsq(slopes, distance - radius, rcond=None)
-        x, y, radius = x + float(step[0]), y + float(step[1]), radius + float(step[2])
-    return Circle(x=x, y=y, radius=radius)
-
-
-def _coverage(points: Float[np.ndarray, "n 2"], circle: Circle) -> float:
-    """Share of the circumference, in arcs of about two pixels, that holds one of the points."""
-    num_arcs = int(np.clip(math.pi * circle.radius, 24, 720))
-    turn = np.arctan2(points[:, 1] - circle.y, points[:, 0] - circle.x) / (2 * math.pi) + 0.5
-    arcs = np.minimum((turn * num_arcs).astype(int), num_arcs - 1)
-    return len(np.unique(arcs)) / num_arcs
+    rng = np.random.default_rng(0)
+    fits = [
+        fitted
+        for x, y in _distinct(centres, 3.0)
+        for radius in _covered_radii(edges, x, y, max(width, height), config.min_coverage)
+        for fitted in fits_near(edges, Circle(x=x, y=y, radius=radius), rng)
+    ]
+    covered = [circle for circle in fits if circle.coverage >= config.min_coverage]
+    return without_doubles(covered, edges, config.min_coverage)
 
 
 def _contour_centres(
@@ -183,17 +132,3 @@ def _distinct(centres: Sequence[tuple[float, float]], apart: float) -> list[tupl
         if all(math.hypot(x - kx, y - ky) > apart for kx, ky in kept):
             kept.append((x, y))
     return kept
-
-
-def _without_doubles(circles: Sequence[Circle]) -> list[Circle]:
-    """One circle for each edge: of nearly equal ones the best covered. Largest first."""
-    kept: list[Circle] = []
-    for circle in sorted(circles, key=lambda c: c.coverage, reverse=True):
-        if not any(_are_the_same(circle, other) for other in kept):
-            kept.append(circle)
-    return sorted(kept, key=lambda c: c.radius, reverse=True)
-
-
-def _are_the_same(one: Circle, other: Circle) -> bool:
-    apart = math.hypot(one.x - other.x, one.y - other.y) + abs(one.radius - other.radius)
-    return apart < max(2.0, 0.015 * max(one.radius, other.radius))

@@ -9,10 +9,14 @@ import numpy as np
 
 from bearing_search.config import EllipseConfig
 from bearing_search.errors import RoiNotFoundError
+from bearing_search.preprocess.ellipse_fit import signed_distance
 from bearing_search.preprocess.shapes import Ellipse, outside_share
 
 NUM_BOUNDARY_POINTS = 72
 """Boundary points tested for lying in the image, at even angles (at least 36)."""
+
+CLEAR_EDGE = 0.8
+"""Coverage, as a share of the best, from which on an edge is as good as the best."""
 
 Box = tuple[int, int, int, int]
 """Left, up, right, down."""
@@ -23,8 +27,9 @@ def choose_ellipse(
 ) -> Ellipse:
     """The largest ellipse whose whole boundary lies in the image.
 
-    Of several that qualify, those with much poorer edges than the best stand back: background
-    edges line up to large, half-covered ellipses. The paper does not mention the case.
+    Of several that qualify, those with much poorer edges than the best stand back, unless they
+    enclose one of the best: background edges line up to large, half-covered ellipses, but a part's
+    outline may be faint where its bore is not. The paper does not mention the case.
 
     Args:
         candidates: detected ellipses, in any order.
@@ -38,8 +43,9 @@ def choose_ellipse(
     inside = [e for e in candidates if outside_share(e, width, height, NUM_BOUNDARY_POINTS) == 0.0]
     if not inside:
         raise RoiNotFoundError(_why_none(candidates, config, image))
-    needed = 0.8 * max(ellipse.coverage for ellipse in inside)
-    plausible = [e for e in inside if e.coverage >= needed]
+    needed = CLEAR_EDGE * max(ellipse.coverage for ellipse in inside)
+    clear = [e for e in inside if e.coverage >= needed]
+    plausible = [e for e in inside if any(e is c or _encloses(e, c) for c in clear)]
     return max(plausible, key=lambda e: e.semi_major * e.semi_minor)
 
 
@@ -80,6 +86,12 @@ def inside_share(ellipse: Ellipse, centre: tuple[float, float], crop: Box) -> fl
         & (points[:, 1] <= down)
     )
     return float(inside.mean())
+
+
+def _encloses(outer: Ellipse, inner: Ellipse) -> bool:
+    """Whether `inner` lies inside `outer` and not at its rim."""
+    distance, _ = signed_distance(inner.boundary(36), outer)
+    return bool((distance < 0.0).all()) and inner.semi_minor < outer.semi_minor
 
 
 def _why_none(candidates: Sequence[Ellipse], config: EllipseConfig, image: str) -> str:

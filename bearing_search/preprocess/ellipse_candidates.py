@@ -1,103 +1,156 @@
-"""Ellipses in one image, from contours at several levels, kept where edges cover their boundary.
+"""Ellipses in one image, kept where edges cover enough of their boundary.
 
-Otsu's one threshold (the paper's CGMP) fails where the background is as bright as the part on one
-side, so thresholds around it propose contours too. All lengths are pixels of the working copy.
-
-Axis letters: n edge points; h, w rows and columns.
+All lengths are pixels of the working copy. Axis letters: n edge points.
 """
 
 import math
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
-import cv2
 import numpy as np
-from jaxtyping import Bool, Float, UInt8
+from jaxtyping import Bool, Float
 
 from bearing_search.config import EllipseConfig
 from bearing_search.preprocess.contrast import Contrast, Edges
+from bearing_search.preprocess.ellipse_fit import (
+    are_the_same,
+    ellipse_of_conic,
+    fit,
+    signed_distance,
+)
+from bearing_search.preprocess.ellipse_seeds import MIN_SEMI_MINOR_PX, ellipse_seeds
 from bearing_search.preprocess.shapes import Ellipse
-
-MIN_SEMI_MINOR_PX = 10.0
-"""Smallest half width looked for in the working copy."""
 
 ALIGNED = 0.9
 """Cosine between edge direction and normal, from which on an edge can be the ellipse's."""
 
-THRESHOLDS = 12
-"""Grey levels, at even shares of the pixels, at which contours are taken beside Otsu's."""
+CLEAN = 0.95
+"""Coverage from which on a plain least-squares fit needs no second opinion."""
 
-MAX_SEEDS = 40
-"""How many of the best fitting contours are examined against the edges."""
+NUM_DOUBTFUL = 8
+"""How many fits that are not clean get one."""
+
+NUM_QUINTUPLES = 250
+"""Random quintuples tried around each of them."""
+
+OWN_BAND_PX = 1.5
+"""An edge belongs to an ellipse up to this distance."""
+
+WIDE_BANDS = (3.1, 3.0, 2.0, OWN_BAND_PX)
+"""Distances within which edges are fitted, from a rough guess on; the first grows with the size."""
 
 
 def ellipse_candidates(contrast: Contrast, config: EllipseConfig) -> list[Ellipse]:
     """Every ellipse whose boundary is covered by edges to at least `min_coverage`.
 
+    A least-squares fit in a band is dragged between two edges that run side by side, a shadow and
+    an outline; so around the most promising fits, ellipses through random points are tried too.
+
     Returns:
         Ellipses in pixels of the working copy, largest area first.
     """
-    if len(contrast.edges.points) < 32:
+    edges = contrast.edges
+    if len(edges.points) < 32:
         return []
-    found: list[Ellipse] = []
-    for seed in _seeds(contrast):
-        fitted = fit_to_edges(contrast.edges, seed)
-        if fitted is not None and fitted.coverage >= config.min_coverage:
-            found.append(fitted)
-    return _without_doubles(found)
+    fits = [polished(edges, seed, WIDE_BANDS) for seed in ellipse_seeds(contrast)]
+    found = sorted(
+        (e for e in fits if e is not None and e.coverage >= 0.5 * config.min_coverage),
+        key=lambda e: e.coverage,
+        reverse=True,
+    )
+    rng = np.random.default_rng(0)
+    for start in [e for e in _distinct(found) if e.coverage < CLEAN][:NUM_DOUBTFUL]:
+        for rough in _through_quintuples(edges, start, rng):
+            better = polished(edges, rough, (2.0, OWN_BAND_PX))
+            if better is not None:
+                found.append(better)
+    covered = [e for e in found if e.coverage >= config.min_coverage]
+    return without_doubles(covered, edges, config.min_coverage)
 
 
-def fit_to_edges(edges: Edges, start: Ellipse) -> Ellipse | None:
-    """Fit an ellipse to the aligned edges near `start`, with a narrowing band."""
+def polished(edges: Edges, start: Ellipse, bands: Sequence[float]) -> Ellipse | None:
+    """Fit to the aligned edges near `start`, in ever narrower bands."""
     ellipse = start
-    for band in (max(3.0, 0.05 * start.semi_minor), 3.0, 2.0, 2.0):
-        near = _near(edges, ellipse, band)
+    for band in bands:
+        near = _near(edges, ellipse, max(band, 0.05 * start.semi_minor) if band > 3 else band)
         if near.sum() < 24:
             return None
         fitted = fit(edges.points[near])
         if fitted is None or not _is_plausible(fitted, start):
             return None
         ellipse = fitted
-    near = _near(edges, ellipse, 2.0)
-    return Ellipse(
-        x=ellipse.x,
-        y=ellipse.y,
-        semi_major=ellipse.semi_major,
-        semi_minor=ellipse.semi_minor,
-        angle_deg=ellipse.angle_deg,
-        coverage=_coverage(edges.points[near], ellipse),
-    )
+    own = _near(edges, ellipse, OWN_BAND_PX)
+    return replace(ellipse, coverage=_coverage(edges.points[own], ellipse))
 
 
-def fit(points: Float[np.ndarray, "n 2"]) -> Ellipse | None:
-    """Direct least-squares ellipse; None where the points lie on none."""
-    (x, y), (first, second), angle = cv2.fitEllipseDirect(points.astype(np.float32))
-    if not all(map(math.isfinite, (x, y, first, second, angle))) or min(first, second) <= 0:
-        return None
-    if second > first:
-        first, second, angle = second, first, angle + 90.0
-    return Ellipse(x=x, y=y, semi_major=first / 2, semi_minor=second / 2, angle_deg=angle % 180.0)
+def without_doubles(
+    ellipses: Sequence[Ellipse], edges: Edges, min_coverage: float
+) -> list[Ellipse]:
+    """Best covered first, each ellipse owns its edges; one that lives on edges of others goes.
+
+    Returns:
+        What is left, largest area first.
+    """
+    is_free = np.ones(len(edges.points), dtype=bool)
+    kept: list[Ellipse] = []
+    for ellipse in _distinct(sorted(ellipses, key=lambda e: e.coverage, reverse=True)):
+        own = _near(edges, ellipse, OWN_BAND_PX)
+        if _coverage(edges.points[own & is_free], ellipse) >= min_coverage:
+            kept.append(ellipse)
+            is_free &= ~_near(edges, ellipse, 2 * OWN_BAND_PX)
+    return sorted(kept, key=lambda e: e.semi_major * e.semi_minor, reverse=True)
 
 
-def signed_distance(
-    points: Float[np.ndarray, "n 2"], ellipse: Ellipse
-) -> tuple[Float[np.ndarray, " n"], Float[np.ndarray, "n 2"]]:
-    """Distance to the boundary to first order (outside above 0), and the outward unit normals."""
-    tilt = math.radians(ellipse.angle_deg)
-    cos, sin = math.cos(tilt), math.sin(tilt)
-    x, y = points[:, 0] - ellipse.x, points[:, 1] - ellipse.y
-    along, across = x * cos + y * sin, -x * sin + y * cos
-    u, v = along / ellipse.semi_major, across / ellipse.semi_minor
-    level = np.maximum(np.hypot(u, v), 1e-9)
-    du, dv = u / ellipse.semi_major / level, v / ellipse.semi_minor / level
-    steepness = np.maximum(np.hypot(du, dv), 1e-12)
-    normals = np.stack([du * cos - dv * sin, du * sin + dv * cos], axis=1) / steepness[:, None]
-    return (level - 1.0) / steepness, normals
+def _through_quintuples(
+    edges: Edges, start: Ellipse, rng: np.random.Generator
+) -> Iterator[Ellipse]:
+    """The two best supported ellipses through five points each of a band around `start`."""
+    band = max(5.0, 0.08 * start.semi_minor)
+    points = edges.points[_near(edges, start, band, aligned=0.85)] - (start.x, start.y)
+    size = start.semi_major
+    points = points / size
+    for _ in range(2):
+        if len(points) < 40:
+            return
+        conics = _conics(points[rng.integers(0, len(points), (NUM_QUINTUPLES, 5))])
+        if len(conics) == 0:
+            return
+        sparse = points[:: max(1, len(points) // 300)]
+        support = (_conic_distance(conics, sparse) < 1.2 / size).sum(axis=1)
+        best = conics[[int(support.argmax())]]
+        ellipse = ellipse_of_conic(best[0])
+        if ellipse is not None:
+            yield ellipse.moved(size, start.x - (size - 1) / 2, start.y - (size - 1) / 2)
+        points = points[_conic_distance(best, points)[0] > 2.0 / size]
 
 
-def _near(edges: Edges, ellipse: Ellipse, band: float) -> Bool[np.ndarray, " n"]:
+def _conics(quintuples: Float[np.ndarray, "t 5 2"]) -> Float[np.ndarray, "t 5"]:
+    """a, b, c, d, e of ellipses a x^2 + b x y + c y^2 + d x + e y = 1 through five points each."""
+    x, y = quintuples[..., 0], quintuples[..., 1]
+    matrices = np.stack([x * x, x * y, y * y, x, y], axis=2)
+    solvable = np.abs(np.linalg.det(matrices)) > 1e-9
+    conics = np.linalg.solve(matrices[solvable], np.ones((int(solvable.sum()), 5, 1)))[..., 0]
+    a, b, c = conics[:, 0], conics[:, 1], conics[:, 2]
+    result: Float[np.ndarray, "t 5"] = conics[(a > 0) & (4 * a * c - b * b > 1e-2 * a * c)]
+    return result
+
+
+def _conic_distance(
+    conics: Float[np.ndarray, "t 5"], points: Float[np.ndarray, "n 2"]
+) -> Float[np.ndarray, "t n"]:
+    """Distance of points from conics, to first order."""
+    x, y = points[:, 0], points[:, 1]
+    value = conics @ np.stack([x * x, x * y, y * y, x, y]) - 1.0
+    a, b, c, d, e = (conics[:, [i]] for i in range(5))
+    slope = np.hypot(2 * a * x + b * y + d, b * x + 2 * c * y + e)
+    distance: Float[np.ndarray, "t n"] = np.abs(value) / np.maximum(slope, 1e-9)
+    return distance
+
+
+def _near(edges: Edges, ellipse: Ellipse, band: float, aligned: float = ALIGNED) -> Bool[np.ndarray, " n"]:
     distance, normals = signed_distance(edges.points, ellipse)
     along = np.abs((normals * edges.directions).sum(axis=1))
-    near: Bool[np.ndarray, " n"] = (np.abs(distance) <= band) & (along >= ALIGNED)
+    near: Bool[np.ndarray, " n"] = (np.abs(distance) <= band) & (along >= aligned)
     return near
 
 
@@ -117,42 +170,6 @@ def _coverage(points: Float[np.ndarray, "n 2"], ellipse: Ellipse) -> float:
     return len(np.unique(pieces)) / num_pieces
 
 
-def _seeds(contrast: Contrast) -> list[Ellipse]:
-    """Ellipses fitted to contours, the smoothest fits first."""
-    rated: list[tuple[float, Ellipse]] = []
-    for binary in _binaries(contrast):
-        contours, _ = cv2.findContours(binary, cv2.RETR_LIST, cv2.CHAIN_APPROX_NONE)
-        for contour in contours:
-            _, _, width, height = cv2.boundingRect(contour)
-            if min(width, height) < 2 * MIN_SEMI_MINOR_PX:
-                continue
-            points = contour[:, 0].astype(float)
-            for outline in (points, cv2.convexHull(contour)[:, 0].astype(float)):
-                seed = fit(outline) if len(outline) >= 8 else None
-                if seed is None or seed.semi_minor < MIN_SEMI_MINOR_PX:
-                    continue
-                distance, _ = signed_distance(outline, seed)
-                misfit = float(np.median(np.abs(distance))) / seed.semi_minor
-                if misfit < 0.1:
-                    rated.append((misfit, seed))
-    rated.sort(key=lambda pair: pair[0])
-    distinct: list[Ellipse] = []
-    for _, seed in rated:
-        if not any(_are_the_same(seed, other) for other in distinct):
-            distinct.append(seed)
-        if len(distinct) == MAX_SEEDS:
-            break
-    return distinct
-
-
-def _binaries(contrast: Contrast) -> Iterator[UInt8[np.ndarray, "h w"]]:
-    yield contrast.binary.astype(np.uint8)
-    smooth = cv2.GaussianBlur(contrast.equalised, (5, 5), 0)
-    shares = (np.arange(THRESHOLDS) + 1) / (THRESHOLDS + 1)
-    for level in np.unique(np.quantile(smooth, shares)):
-        yield (smooth > level).astype(np.uint8)
-
-
 def _is_plausible(fitted: Ellipse, start: Ellipse) -> bool:
     return (
         fitted.semi_minor >= MIN_SEMI_MINOR_PX
@@ -161,20 +178,9 @@ def _is_plausible(fitted: Ellipse, start: Ellipse) -> bool:
     )
 
 
-def _without_doubles(ellipses: Sequence[Ellipse]) -> list[Ellipse]:
+def _distinct(ellipses: Sequence[Ellipse]) -> list[Ellipse]:
     kept: list[Ellipse] = []
-    for ellipse in sorted(ellipses, key=lambda e: e.coverage, reverse=True):
-        if not any(_are_the_same(ellipse, other) for other in kept):
+    for ellipse in ellipses:
+        if not any(are_the_same(ellipse, other) for other in kept):
             kept.append(ellipse)
-    return sorted(kept, key=lambda e: e.semi_major * e.semi_minor, reverse=True)
-
-
-def _are_the_same(one: Ellipse, other: Ellipse) -> bool:
-    (width, height), (other_width, other_height) = one.half_extent, other.half_extent
-    apart = max(
-        abs(one.x - other.x),
-        abs(one.y - other.y),
-        abs(width - other_width),
-        abs(height - other_height),
-    )
-    return apart < max(2.0, 0.03 * max(one.semi_minor, other.semi_minor))
+    return kept

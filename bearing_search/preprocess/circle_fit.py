@@ -1,0 +1,149 @@
+"""Fitting circles to edges near a rough guess.
+
+All lengths are pixels of the working copy. Axis letters: n edge points; t triples.
+"""
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+
+import numpy as np
+from jaxtyping import Bool, Float
+
+from bearing_search.preprocess.contrast import Edges
+from bearing_search.preprocess.shapes import Circle
+
+MIN_RADIUS_PX = 16.0
+"""Smallest radius looked for in the working copy: below it, LED dots are circles too."""
+
+ALIGNED = 0.94
+"""Cosine between an edge's direction and the radius, from which on the edge can be the circle's."""
+
+CLEAN = 0.95
+"""Coverage from which on a plain least-squares fit needs no second opinion."""
+
+NUM_TRIPLES = 160
+"""Random triples tried where edges run side by side."""
+
+OWN_BAND_PX = 1.5
+"""An edge belongs to a circle up to this distance."""
+
+
+def fits_near(edges: Edges, start: Circle, rng: np.random.Generator) -> list[Circle]:
+    """Circles on the edges near `start`.
+
+    A least-squares fit in a band is dragged between two edges that run side by side, a chamfer and
+    an outline; so where it does not cover its edge completely, circles through random triples are
+    tried, and up to two of them are fitted as well.
+    """
+    plain = _polished(edges, start, (max(3.0, 0.02 * start.radius), 2.0, OWN_BAND_PX))
+    if plain is not None and plain.coverage >= CLEAN:
+        return [plain]
+    found = [] if plain is None else [plain]
+    band = edges.points[near(edges, start, max(4.0, 0.06 * start.radius), aligned=0.88)]
+    for rough in _through_triples(band, start, rng):
+        fitted = _polished(edges, rough, (2.0, OWN_BAND_PX))
+        if fitted is not None:
+            found.append(fitted)
+    return found
+
+
+def near(
+    edges: Edges, circle: Circle, band: float, aligned: float = ALIGNED
+) -> Bool[np.ndarray, " n"]:
+    """Edges within `band` of a circle whose direction is its radius's."""
+    offset = edges.points - (circle.x, circle.y)
+    distance = np.hypot(offset[:, 0], offset[:, 1])
+    along = np.abs((offset * edges.directions).sum(axis=1))
+    is_near: Bool[np.ndarray, " n"] = (np.abs(distance - circle.radius) <= band) & (
+        along >= aligned * distance
+    )
+    return is_near
+
+
+def coverage(points: Float[np.ndarray, "n 2"], circle: Circle) -> float:
+    """Share of the circumference, in arcs of about two pixels, that holds one of the points."""
+    num_arcs = int(np.clip(math.pi * circle.radius, 24, 720))
+    turn = np.arctan2(points[:, 1] - circle.y, points[:, 0] - circle.x) / (2 * math.pi) + 0.5
+    arcs = np.minimum((turn * num_arcs).astype(int), num_arcs - 1)
+    return len(np.unique(arcs)) / num_arcs
+
+
+def without_doubles(
+    circles: Sequence[Circle], edges: Edges, min_coverage: float
+) -> list[Circle]:
+    """Best covered first, each circle owns its edges; one that lives on edges of others goes.
+
+    Returns:
+        What is left, largest first.
+    """
+    is_free = np.ones(len(edges.points), dtype=bool)
+    kept: list[Circle] = []
+    for circle in sorted(circles, key=lambda c: c.coverage, reverse=True):
+        own = near(edges, circle, OWN_BAND_PX)
+        if coverage(edges.points[own & is_free], circle) >= min_coverage:
+            kept.append(circle)
+            is_free &= ~near(edges, circle, 2 * OWN_BAND_PX)
+    return sorted(kept, key=lambda c: c.radius, reverse=True)
+
+
+def _polished(edges: Edges, start: Circle, bands: Sequence[float]) -> Circle | None:
+    """Least squares on the aligned edges in ever narrower bands."""
+    circle = start
+    for band in bands:
+        is_near = near(edges, circle, band)
+        if is_near.sum() < 12:
+            return None
+        circle = _least_squares(edges.points[is_near], circle)
+        if not MIN_RADIUS_PX <= circle.radius < 2 * start.radius:
+            return None
+    own = near(edges, circle, OWN_BAND_PX)
+    return replace(circle, coverage=coverage(edges.points[own], circle))
+
+
+def _least_squares(points: Float[np.ndarray, "n 2"], start: Circle) -> Circle:
+    """Two Gauss-Newton steps on the geometric distance."""
+    x, y, radius = start.x, start.y, start.radius
+    for _ in range(2):
+        offset = points - (x, y)
+        distance = np.maximum(np.hypot(offset[:, 0], offset[:, 1]), 1e-6)
+        slopes = np.column_stack([offset / distance[:, None], np.ones(len(points))])
+        step = np.linalg.lstsq(slopes, distance - radius, rcond=None)[0]
+        x, y, radius = x + float(step[0]), y + float(step[1]), radius + float(step[2])
+    return Circle(x=x, y=y, radius=radius)
+
+
+def _through_triples(
+    points: Float[np.ndarray, "n 2"], start: Circle, rng: np.random.Generator
+) -> Iterator[Circle]:
+    """The two best supported circles through three points each that lie near `start`."""
+    for _ in range(2):
+        if len(points) < 24:
+            return
+        circles = _circumcircles(points[rng.integers(0, len(points), (NUM_TRIPLES, 3))])
+        slack = 0.1 * start.radius + 4.0
+        is_close = np.abs(circles - (start.x, start.y, start.radius)).max(axis=1) < slack
+        circles = circles[is_close]
+        if len(circles) == 0:
+            return
+        sparse = points[:: max(1, len(points) // 400)]
+        distance = np.hypot(
+            sparse[None, :, 0] - circles[:, :1], sparse[None, :, 1] - circles[:, 1:2]
+        )
+        support = (np.abs(distance - circles[:, 2:]) < 1.2).sum(axis=1)
+        x, y, radius = circles[int(support.argmax())]
+        yield Circle(x=float(x), y=float(y), radius=float(radius))
+        points = points[np.abs(np.hypot(points[:, 0] - x, points[:, 1] - y) - radius) > 2.0]
+
+
+def _circumcircles(triples: Float[np.ndarray, "t 3 2"]) -> Float[np.ndarray, "t 3"]:
+    """x, y, radius of the circles through three points; those on a line are left out."""
+    first = triples[:, 0]
+    b, c = triples[:, 1] - first, triples[:, 2] - first
+    doubled = 2 * (b[:, 0] * c[:, 1] - b[:, 1] * c[:, 0])
+    bent = np.abs(doubled) > 1e-6
+    b, c, first, doubled = b[bent], c[bent], first[bent], doubled[bent]
+    bb, cc = (b * b).sum(axis=1), (c * c).sum(axis=1)
+    x = (c[:, 1] * bb - b[:, 1] * cc) / doubled
+    y = (b[:, 0] * cc - c[:, 0] * bb) / doubled
+    return np.stack([first[:, 0] + x, first[:, 1] + y, np.hypot(x, y)], axis=1)
