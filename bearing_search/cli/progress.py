@@ -93,9 +93,7 @@ class SweepProgress:
         self._console.print(
             f"trial {number} begins: {settings_text(suggestion)}", highlight=False, soft_wrap=True
         )
-        self._tasks[number] = self._bars.add_task(
-            f"  trial {number}", total=1.0, completed=self._progress.get(number, 0.0), note=""
-        )
+        self._tasks[number] = self._bars.add_task(f"  trial {number}", total=1.0, note="")
 
     def on_measurement(self, number: int, measurement: Measurement) -> None:
         """Move the bars, or write a line now and then."""

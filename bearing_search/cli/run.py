@@ -1,7 +1,6 @@
 """`run` and `resume`: a sweep, from the question to the best setting."""
 
 import signal
-from dataclasses import asdict
 from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Literal
@@ -133,14 +132,13 @@ def resume(
     """Go on with a sweep towards its target; --trials raises the target."""
     console = Console()
     folder = load_sweep(writable_results(results), sweep)
-    given = {
-        "gpus_per_trial": gpus_per_trial,
-        "cpus_per_trial": cpus_per_trial,
-        "concurrent": concurrent,
-        "address": address,
-    }
-    kept = asdict(folder.record.resources)
-    resources = Resources(**{k: kept[k] if v is None else v for k, v in given.items()})
+    kept = folder.record.resources
+    resources = Resources(
+        gpus_per_trial=kept.gpus_per_trial if gpus_per_trial is None else gpus_per_trial,
+        cpus_per_trial=cpus_per_trial or kept.cpus_per_trial,
+        concurrent=concurrent or kept.concurrent,
+        address=address or kept.address,
+    )
     data_set = load_data_set(Path(folder.record.data))
     folder.refuse_changes(data_digest=train_digest(data_set))
     check_models([folder.space().trial(folder.space().default_suggestion())])

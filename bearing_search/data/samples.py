@@ -117,7 +117,8 @@ def read_mask(sample: Sample, shape: Sequence[int]) -> Bool[np.ndarray, "h w"]:
             f"{pixels.shape[1]}x{pixels.shape[0]}, its images are {width}x{height}. "
             "Draw the mask on the image itself, at its size."
         )
-    return pixels > 0
+    marked: Bool[np.ndarray, "h w"] = pixels > 0
+    return marked
 
 
 def _decode(file: Path) -> UInt8[np.ndarray, "h w *c"] | UInt16[np.ndarray, "h w *c"]:

@@ -53,7 +53,7 @@ def _shape(allowed: Bool[np.ndarray, "h w"], rng: np.random.Generator) -> Bool[n
                 drawn = _rectangle(allowed.shape, centre, (0.03, 0.12), (0.03, 0.12), rng)
             case _:
                 drawn = _blob(allowed.shape, centre, rng)
-        mask = drawn & allowed
+        mask: Bool[np.ndarray, "h w"] = drawn & allowed
         if mask.any():
             return mask
 

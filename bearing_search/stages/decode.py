@@ -83,7 +83,7 @@ class Decoding:
             mining_factor=config.mining_factor,
         )
         self._optimizer.zero_grad(set_to_none=True)
-        loss.backward()
+        torch.autograd.backward(loss)
         nn.utils.clip_grad_norm_(self.decoder.parameters(), config.grad_clip)
         self._optimizer.step()
         return loss.detach()

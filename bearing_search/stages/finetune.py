@@ -105,7 +105,7 @@ class Finetuning:
         else:
             losses = self._patch_classification(step, angle)
         self._optimizer.zero_grad(set_to_none=True)
-        next(iter(losses.values())).backward()
+        torch.autograd.backward(next(iter(losses.values())))
         parameters = [*self.encoder.parameters(), *self._heads.parameters()]
         nn.utils.clip_grad_norm_(parameters, self._config.grad_clip)
         self._optimizer.step()

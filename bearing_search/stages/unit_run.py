@@ -62,9 +62,9 @@ def run_unit(plan: UnitPlan, config: TrialConfig, context: TrialContext) -> Unit
     folder = context.folder / plan.key
     file = folder / "unit.json"
     if file.exists():
-        record = parse(UnitRecord, json.loads(file.read_text(encoding="utf-8")))
-        yield from record.rows
-        return record
+        done = parse(UnitRecord, json.loads(file.read_text(encoding="utf-8")))
+        yield from done.rows
+        return done
     record = yield from _work(plan, config, context)
     if record is not None:
         write_atomically(file, json.dumps(asdict(record)).encode())
