@@ -136,4 +136,5 @@ def _decode(file: Path) -> UInt8[np.ndarray, "h w *c"] | UInt16[np.ndarray, "h w
         raise DataError(
             f"{file}: holds {pixels.dtype} pixels; images of 8 or 16 bits are understood."
         )
-    return pixels
+    decoded: UInt8[np.ndarray, "h w *c"] | UInt16[np.ndarray, "h w *c"] = pixels
+    return decoded
