@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from bearing_search.config import TrialConfig, parse
+from bearing_search.stages.scored import Scored
 
 TINY = {
     "split": {"folds": 2},
@@ -78,3 +79,26 @@ def write_sample(part: Path, split: str, kind: str, name: str, levels: int, rng)
         ending = f"_b{level}" if levels > 1 else ""
         image = np.clip(plate * (1 - 0.3 * level), 0, 255).astype(np.uint8)
         cv2.imwrite(str(folder / f"{split}_{name}{ending}.png"), image)
+
+
+@pytest.fixture
+def scored():
+    def make(signal: float, *, seed=0, num=24, names="s") -> Scored:
+        """Noise of deviation 1, raised by `signal` where every second sample has its 4x4 defect."""
+        rng = np.random.default_rng(seed)
+        masks = np.zeros((num, 16, 16), dtype=bool)
+        masks[::2, 4:8, 4:8] = True
+        maps = (rng.normal(size=masks.shape) + signal * masks).astype(np.float32)
+        return Scored(
+            maps=maps,
+            masks=masks,
+            image_scores=maps.reshape(num, -1).max(axis=1),
+            is_anomalous=masks.any(axis=(1, 2)),
+            groups=tuple(f"g{i}" for i in range(num)),
+            names=tuple(f"{names}{i}" for i in range(num)),
+            lost_regions=np.zeros(num, dtype=np.int64),
+            unreachable_regions=0,
+            num_no_roi=0,
+        )
+
+    return make
