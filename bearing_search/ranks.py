@@ -117,7 +117,7 @@ def aupro_of_even_thresholds(
     rising: Float[np.ndarray, " b"],
     fpr_limit: float,
 ) -> float:
-    """AUPRO as Dinomaly's code has it, from 200 even thresholds; moves with the scale of the scores.
+    """AUPRO as Dinomaly's code has it, from 200 even thresholds; moves with the scores' scale.
 
     The false-positive rates below the limit are stretched to end at 1. NaN where all of them are 0.
 

@@ -10,9 +10,10 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
-PLAIN_UP_TO_TOKENS = 1100
-"""Longest sequence for which matmul-softmax-matmul beats PyTorch's fused attention on a CPU in
-bf16 (forward and backward together; benchmarks/model.py measures it again)."""
+MAX_PLAIN_BYTES = 128 * 2**20
+"""Up to this size the attention weights are written out on a CPU in bf16: that beats PyTorch's
+fused attention at every length met here (2.9 times at 257 tokens, 1.8 at 1,029, forward and
+backward; benchmarks/model.py), but training keeps them for every block."""
 
 
 class SelfAttention(nn.Module):
@@ -52,9 +53,9 @@ def attend(
     query: Float[Tensor, "b a n e"], key: Float[Tensor, "b a n e"], value: Float[Tensor, "b a n e"]
 ) -> Float[Tensor, "b a n e"]:
     """softmax(q k' / sqrt(e)) v, in the precision of its arguments."""
-    length = query.shape[2]
+    samples, heads, length, _ = query.shape
     is_cpu_bf16 = query.device.type == "cpu" and query.dtype is torch.bfloat16
-    if is_cpu_bf16 and length <= PLAIN_UP_TO_TOKENS:
+    if is_cpu_bf16 and samples * heads * length**2 * query.element_size() <= MAX_PLAIN_BYTES:
         return _plain(query, key, value)
     return F.scaled_dot_product_attention(query, key, value)
 
