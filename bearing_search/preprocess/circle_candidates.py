@@ -103,16 +103,17 @@ def _covered_radii(
     `min_coverage` asks for; the fit that follows is measured against the whole."""
     offset = edges.points - (x, y)
     distance = np.maximum(np.hypot(offset[:, 0], offset[:, 1]), 1e-6)
-    along = np.abs((offset * edges.directions).sum(axis=1))
+    directions = edges.directions
+    along = np.abs(offset[:, 0] * directions[:, 0] + offset[:, 1] * directions[:, 1])
     aligned = (along >= ALIGNED * distance) & (distance >= MIN_RADIUS_PX) & (distance < longest)
     num_arcs = 90
     turn = np.arctan2(offset[aligned, 1], offset[aligned, 0]) / (2 * math.pi) + 0.5
     arcs = np.minimum((turn * num_arcs).astype(int), num_arcs - 1)
     bins = (distance[aligned] / 2).astype(int)
     num_bins = longest // 2 + 2
-    held = np.zeros((num_bins, num_arcs), dtype=np.float32)
     # an arc of a 90th of the circle holds r * 2 pi / 90 edge points where it is an edge
-    np.add.at(held, (bins, arcs), 1.0)
+    held = np.bincount(bins * num_arcs + arcs, minlength=num_bins * num_arcs)
+    held = held.reshape(num_bins, num_arcs)
     expected = np.maximum(1.0, (np.arange(num_bins) + 0.5) * 2 * 2 * math.pi / num_arcs)
     filled = np.minimum(1.0, held / expected[:, None])
     covered = filled.mean(axis=1)

@@ -52,9 +52,9 @@ def near(
     edges: Edges, circle: Circle, band: float, aligned: float = ALIGNED
 ) -> Bool[np.ndarray, " n"]:
     """Edges within `band` of a circle whose direction is its radius's."""
-    offset = edges.points - (circle.x, circle.y)
-    distance = np.hypot(offset[:, 0], offset[:, 1])
-    along = np.abs((offset * edges.directions).sum(axis=1))
+    x, y = edges.points[:, 0] - circle.x, edges.points[:, 1] - circle.y
+    distance = np.hypot(x, y)
+    along = np.abs(x * edges.directions[:, 0] + y * edges.directions[:, 1])
     is_near: Bool[np.ndarray, " n"] = (np.abs(distance - circle.radius) <= band) & (
         along >= aligned * distance
     )
@@ -143,7 +143,7 @@ def _circumcircles(triples: Float[np.ndarray, "t 3 2"]) -> Float[np.ndarray, "t 
     doubled = 2 * (b[:, 0] * c[:, 1] - b[:, 1] * c[:, 0])
     bent = np.abs(doubled) > 1e-6
     b, c, first, doubled = b[bent], c[bent], first[bent], doubled[bent]
-    bb, cc = (b * b).sum(axis=1), (c * c).sum(axis=1)
+    bb, cc = b[:, 0] ** 2 + b[:, 1] ** 2, c[:, 0] ** 2 + c[:, 1] ** 2
     x = (c[:, 1] * bb - b[:, 1] * cc) / doubled
     y = (b[:, 0] * cc - c[:, 0] * bb) / doubled
     return np.stack([first[:, 0] + x, first[:, 1] + y, np.hypot(x, y)], axis=1)

@@ -149,7 +149,8 @@ def _conic_distance(
 
 def _near(edges: Edges, ellipse: Ellipse, band: float, aligned: float = ALIGNED) -> Bool[np.ndarray, " n"]:
     distance, normals = signed_distance(edges.points, ellipse)
-    along = np.abs((normals * edges.directions).sum(axis=1))
+    directions = edges.directions
+    along = np.abs(normals[:, 0] * directions[:, 0] + normals[:, 1] * directions[:, 1])
     near: Bool[np.ndarray, " n"] = (np.abs(distance) <= band) & (along >= aligned)
     return near
 

@@ -36,10 +36,10 @@ NUM_CENTRES = 6
 ELLIPSES_PER_CENTRE = 4
 """How many ellipses around one centre are examined: outline, chamfer, bore."""
 
-VOTING_EDGES = 2500
+VOTING_EDGES = 1800
 """Edge points that vote; more are thinned out evenly."""
 
-NUM_TRIPLES = 400
+NUM_TRIPLES = 200
 """Random triples of edge points tried around each centre."""
 
 
@@ -106,7 +106,8 @@ def _voted_centres(edges: Edges, width: int, height: int) -> list[tuple[float, f
     step = max(1, len(edges.points) // VOTING_EDGES)
     points, directions = edges.points[::step], edges.directions[::step]
     orientation = np.arctan2(directions[:, 1], directions[:, 0]) % math.pi
-    votes = np.zeros((height // 2 + 1, width // 2 + 1), dtype=np.float32)
+    rows, columns = height // 2 + 1, width // 2 + 1
+    voted: list[np.ndarray] = []
     num_bins = 36
     for offset in (0.0, 0.5):
         bins = (orientation / math.pi * num_bins + offset).astype(int) % num_bins
@@ -115,11 +116,13 @@ def _voted_centres(edges: Edges, width: int, height: int) -> list[tuple[float, f
         for start, stop in zip(starts[:-1], starts[1:], strict=True):
             members = points[order[start:stop]]
             first, second = np.triu_indices(len(members), 1)
-            apart = np.abs(members[first] - members[second]).max(axis=1)
-            far = apart >= 2 * MIN_SEMI_MINOR_PX
-            middle = ((members[first] + members[second])[far] / 4).astype(int)
-            np.add.at(votes, (middle[:, 1], middle[:, 0]), 1.0)
-    smooth = cv2.GaussianBlur(votes, (0, 0), 2.0)
+            one, other = members[first], members[second]
+            apart = np.abs(one - other)
+            far = np.maximum(apart[:, 0], apart[:, 1]) >= 2 * MIN_SEMI_MINOR_PX
+            middle = ((one + other)[far] / 4).astype(np.int32)
+            voted.append(middle[:, 1] * columns + middle[:, 0])
+    votes = np.bincount(np.concatenate(voted), minlength=rows * columns).reshape(rows, columns)
+    smooth = cv2.GaussianBlur(votes.astype(np.float32), (0, 0), 2.0)
     peaks = smooth == cv2.dilate(smooth, np.ones((13, 13), np.uint8))
     rows_at, columns_at = np.nonzero(peaks & (smooth > 0))
     best = np.argsort(-smooth[rows_at, columns_at], kind="stable")[:NUM_CENTRES]
@@ -141,14 +144,14 @@ def _around(
         forms = _forms(offset, rng)
         if len(forms) == 0:
             return
-        sparse = slice(None, None, max(1, len(offset) // 600))
-        support = [_on(form, offset[sparse], normal[sparse]).sum() for form in forms]
-        best = forms[int(np.argmax(support))]
+        sparse = slice(None, None, max(1, len(offset) // 300))
+        support = _on(forms, offset[sparse], normal[sparse]).sum(axis=1)
+        best = forms[int(support.argmax())]
         a, b, c = best
         ellipse = ellipse_of_conic(np.array([a, 2 * b, c, 0.0, 0.0]))
         if ellipse is not None and ellipse.semi_minor >= MIN_SEMI_MINOR_PX:
             yield replace(ellipse, x=centre[0], y=centre[1])
-        remaining[np.flatnonzero(remaining)[_on(best, offset, normal)]] = False
+        remaining[np.flatnonzero(remaining)[_on(best[None], offset, normal)[0]]] = False
 
 
 def _forms(
@@ -168,16 +171,16 @@ def _forms(
 
 
 def _on(
-    form: Float[np.ndarray, " 3"],
+    forms: Float[np.ndarray, "t 3"],
     offset: Float[np.ndarray, "n 2"],
     normal: Float[np.ndarray, "n 2"],
-) -> Bool[np.ndarray, " n"]:
-    """Points near the ellipse of a form, whose edges run along it."""
-    a, b, c = form
-    x, y = offset[:, 0], offset[:, 1]
+) -> Bool[np.ndarray, "t n"]:
+    """Points near the ellipse of each form, whose edges run along it."""
+    a, b, c = (forms[:, [i]].astype(np.float32) for i in range(3))
+    x, y = offset[:, 0].astype(np.float32), offset[:, 1].astype(np.float32)
     slope_x, slope_y = a * x + b * y, b * x + c * y
-    steepness = np.maximum(np.hypot(slope_x, slope_y), 1e-12)
-    distance = (a * x * x + 2 * b * x * y + c * y * y - 1.0) / (2 * steepness)
-    along = np.abs(slope_x * normal[:, 0] + slope_y * normal[:, 1])
-    near: Bool[np.ndarray, " n"] = (np.abs(distance) < 3.0) & (along >= 0.9 * steepness)
+    steepness = np.maximum(np.sqrt(slope_x * slope_x + slope_y * slope_y), 1e-12)
+    value = np.abs(slope_x * x + slope_y * y - 1.0)
+    along = np.abs(slope_x * normal[:, 0].astype(np.float32) + slope_y * normal[:, 1].astype(np.float32))
+    near: Bool[np.ndarray, "t n"] = (value < 6.0 * steepness) & (along >= 0.9 * steepness)
     return near

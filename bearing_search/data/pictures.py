@@ -1,0 +1,99 @@
+"""Whatever pictures lie below a folder, as samples: for looking at them, not for training.
+
+`load_data_set` refuses a data set with a flaw; here the flawed sample is named and the others
+go on, and a plain folder of pictures will do.
+"""
+
+import re
+from collections import defaultdict
+from dataclasses import dataclass
+from pathlib import Path
+
+from bearing_search.data.samples import GOOD, IMAGE_SUFFIXES, Sample, Split
+from bearing_search.errors import DataError
+
+_LEVEL = re.compile(r"(?P<name>.+)_b(?P<level>\d)")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pictures:
+    """Samples that can be tried, and those that cannot, each with its reason."""
+
+    samples: tuple[Sample, ...]
+    flawed: tuple[tuple[Sample, str], ...]
+
+
+def pictures_below(root: Path) -> Pictures:
+    """Every picture below `root`, levels gathered by `_b<level>`.
+
+    A path `<part>/<train or test>/<defect>/...` says part, split and defect as in a data set; any
+    other folder is a part of its own, and all its pictures count as training side. Folders named
+    ground_truth hold masks.
+
+    Raises:
+        DataError: there is no picture.
+    """
+    if not root.is_dir():
+        raise DataError(f"{root}: is no folder. Name a data set, or a folder of pictures.")
+    levels: dict[tuple[Path, str], dict[int, Path]] = defaultdict(dict)
+    for file in sorted(root.rglob("*")):
+        inside = file.relative_to(root)
+        is_picture = file.suffix.lower() in IMAGE_SUFFIXES and not file.name.startswith(".")
+        if is_picture and "ground_truth" not in inside.parts and file.is_file():
+            match = _LEVEL.fullmatch(file.stem)
+            name, level = (match["name"], int(match["level"])) if match else (file.stem, 0)
+            levels[inside.parent, name].setdefault(level, file)
+    if not levels:
+        raise DataError(
+            f"{root}: no picture in it or below it; looked for "
+            f"{', '.join(sorted(IMAGE_SUFFIXES))}."
+        )
+    samples = {key: _sample(root, *key, files) for key, files in levels.items()}
+    flawed = {key: reason for key in samples if (reason := _flaw(key, samples, levels))}
+    return Pictures(
+        samples=tuple(sample for key, sample in samples.items() if key not in flawed),
+        flawed=tuple((samples[key], reason) for key, reason in flawed.items()),
+    )
+
+
+def _sample(root: Path, folder: Path, name: str, files: dict[int, Path]) -> Sample:
+    part, split, defect = "/".join(folder.parts) or root.absolute().name, "train", GOOD
+    mask = None
+    match folder.parts:
+        case (part, "train" | "test" as split, defect):
+            candidate = root / part / "ground_truth" / defect / f"{name}_mask.png"
+            mask = candidate if candidate.is_file() else None
+    side: Split = "test" if split == "test" else "train"
+    return Sample(
+        part=part,
+        split=side,
+        defect=defect,
+        name=name,
+        group=f"{part}/{split}/{defect}/{name}",
+        is_anomalous=defect != GOOD,
+        level_files=tuple(files[level] for level in sorted(files)),
+        mask_file=mask,
+    )
+
+
+def _flaw(
+    key: tuple[Path, str],
+    samples: dict[tuple[Path, str], Sample],
+    levels: dict[tuple[Path, str], dict[int, Path]],
+) -> str | None:
+    """Why a sample cannot be used: it lacks a level that others of its part have."""
+    sample = samples[key]
+    wanted = {
+        level
+        for other, files in levels.items()
+        if samples[other].part == sample.part
+        for level in files
+    }
+    missing = sorted(wanted - set(levels[key]))
+    if not missing:
+        return None
+    first = f"{sample.name}_b{missing[0]}"
+    return (
+        f"{sample.title}: brightness level {missing[0]} is missing ({first} not found beside "
+        f"{sample.level_files[0].name}). Add the file, or remove the sample."
+    )
