@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from bearing_search.cli.options import AsJson, Results
+from bearing_search.cli.options import AsJson, Results, terminal
 from bearing_search.cli.train import chosen_device, follow, use_cores
 from bearing_search.config import TrialConfig, digest_of, to_plain
 from bearing_search.data.dataset import load_data_set
@@ -42,7 +42,7 @@ def evaluate(
 
     The test set is opened once: asked again, the command repeats what it found then.
     """
-    console = Console(stderr=json)
+    console = terminal(stderr=json)
     folder = load_sweep(results, sweep)
     number = chosen_trial(folder, trial)
     opened = read_evaluation(folder.root)
@@ -57,7 +57,7 @@ def evaluate(
         print((folder.root / "evaluate" / "evaluation.json").read_text(encoding="utf-8"))
     else:
         print(evaluation_markdown(opened))
-        console.print(f"written to {folder.root / 'evaluate'}", highlight=False, soft_wrap=True)
+        console.print(f"written to {folder.root / 'evaluate'}")
 
 
 def chosen_trial(folder: SweepFolder, number: int | None) -> int:
@@ -98,7 +98,7 @@ def measure(
     data_set = load_data_set(Path(folder.record.data))
     scores = {}
     for label, config in (("tuned", tuned), ("frozen", frozen)):
-        console.print(f"{label} encoder, trained on all of train:", highlight=False, soft_wrap=True)
+        console.print(f"{label} encoder, trained on all of train:")
         context = TrialContext(
             data=data_set.root,
             folder=final_folder(folder, config, earlier),

@@ -7,10 +7,9 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 from rich.table import Table
 
-from bearing_search.cli.options import AsJson, Results, find_space
+from bearing_search.cli.options import AsJson, Results, find_space, terminal
 from bearing_search.cli.preflight import check_images, check_models, edge_configs
 from bearing_search.cli.progress import clock, settings_text
 from bearing_search.cli.run import resolve_data, split_lines, train_digest
@@ -30,14 +29,14 @@ def status(
     json: AsJson = False,
 ) -> None:
     """Show how far a sweep is, trial by trial; safe while it runs."""
-    console = Console()
+    console = terminal()
     if sweep is not None:
         shown = sweep_status(load_sweep(results, sweep))
         if json:
             print(json_text.dumps(asdict(shown), default=str, indent=2))
         else:
-            console.print(_trial_table(shown.trials), highlight=False, soft_wrap=True)
-            console.print(_sweep_line(shown), highlight=False, markup=False, soft_wrap=True)
+            console.print(_trial_table(shown.trials))
+            console.print(_sweep_line(shown))
         return
     every = [sweep_status(load_sweep(results, name)) for name in list_sweeps(results)]
     if json:
@@ -45,7 +44,7 @@ def status(
     elif not every:
         print(f"{results}: no sweeps yet; start one with `python -m bearing_search run`.")
     for one in [] if json else every:
-        console.print(_sweep_line(one), highlight=False, markup=False, soft_wrap=True)
+        console.print(_sweep_line(one))
 
 
 def check(
@@ -69,7 +68,7 @@ def check(
     if data is not None:
         folder, data_set = resolve_data(data, results)
         print(f"data {folder} (digest of train {train_digest(data_set)})")
-        check_images(data_set.samples("train"), Console())
+        check_images(data_set.samples("train"), terminal())
         for line in split_lines(data_set, searched):
             print(f"  {line}")
         for part in data_set.chosen_parts(config.parts):

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from rich.console import Console
 
 import bearing_search
 from bearing_search.errors import ConfigError, ResourceError
@@ -19,6 +20,11 @@ Data = Annotated[
     str, typer.Option(help="Folder of the data set, or `demo` for the rendered demo data.")
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of text.")]
+
+
+def terminal(*, stderr: bool = False) -> Console:
+    """Where a command talks to people: no markup, no colours of its own, no broken lines."""
+    return Console(stderr=stderr, soft_wrap=True, highlight=False, markup=False)
 
 
 def find_space(name: str) -> Path:

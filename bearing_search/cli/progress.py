@@ -90,9 +90,7 @@ class SweepProgress:
     ) -> None:
         """Show a new bar."""
         self._begun[number] = time.monotonic()
-        self._console.print(
-            f"trial {number} begins: {settings_text(suggestion)}", highlight=False, soft_wrap=True
-        )
+        self._console.print(f"trial {number} begins: {settings_text(suggestion)}")
         self._tasks[number] = self._bars.add_task(f"  trial {number}", total=1.0, note="")
 
     def on_measurement(self, number: int, measurement: Measurement) -> None:
@@ -108,8 +106,7 @@ class SweepProgress:
             self._last_line = time.monotonic()
             running = ", ".join(f"trial {n} {self._progress.get(n, 0):.0%}" for n in self._tasks)
             self._console.print(
-                f"{self._estimate.share:4.0%} of the sweep; {running}; {self._estimate.text}",
-                highlight=False,
+                f"{self._estimate.share:4.0%} of the sweep; {running}; {self._estimate.text}"
             )
 
     def on_trial_end(
@@ -125,9 +122,7 @@ class SweepProgress:
             self._progress.pop(number, None)
         score = f": {OBJECTIVE} {value:.4f}" if value is not None else ""
         why = f": {reason}" if reason else ""
-        self._console.print(
-            f"trial {number} {state}{score}{why} ({took})", highlight=False, soft_wrap=True
-        )
+        self._console.print(f"trial {number} {state}{score}{why} ({took})")
         if state == "complete" and value is not None:
             self._keep_best(value, number)
         self._refresh()

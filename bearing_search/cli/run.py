@@ -14,6 +14,7 @@ from bearing_search.cli.options import (
     Data,
     Results,
     find_space,
+    terminal,
     writable_results,
 )
 from bearing_search.cli.preflight import (
@@ -82,7 +83,7 @@ def run(
     results: Results = Path("results"),
 ) -> int:
     """Search: train and score trials until the target is reached, then name the best setting."""
-    console = Console()
+    console = terminal()
     name = name or f"{Path(space).stem}-{datetime.now():%Y%m%d-%H%M%S}"
     check_name(name)
     searched = load_search_space(find_space(space))
@@ -130,7 +131,7 @@ def resume(
     results: Results = Path("results"),
 ) -> int:
     """Go on with a sweep towards its target; --trials raises the target."""
-    console = Console()
+    console = terminal()
     folder = load_sweep(writable_results(results), sweep)
     kept = folder.record.resources
     resources = Resources(
@@ -163,15 +164,14 @@ def drive(folder: SweepFolder, *, time_budget: float | None, console: Console) -
     if outcome.stopped_by:
         console.print(
             f"stopped by {outcome.stopped_by}; nothing is lost. Go on with:\n"
-            f"  python -m bearing_search resume {name}{results_flag(root)}",
-            highlight=False,
+            f"  python -m bearing_search resume {name}{results_flag(root)}"
         )
     board = leaderboard(folder.root, outcome.trials)
     if board is not None:
         page = markdown(name, board, folder.space().question)
         (folder.root / "report.md").write_text(page, encoding="utf-8")
         text = end_of_sweep(name, board, flag=results_flag(root))
-        console.print(text, highlight=False, markup=False, soft_wrap=True)
+        console.print(text)
     elif not outcome.stopped_by:
         reasons = [trial.reason for trial in outcome.trials if trial.reason]
         raise TrialFailedError(f"{name}: no trial gave a score; the last said: {reasons[-1]}")
@@ -187,7 +187,7 @@ def announce(folder: SweepFolder, space: SearchSpace, data_set: DataSet, console
         f"  data {record.data} (digest {record.data_digest})",
         *(f"  {line}" for line in split_lines(data_set, space)),
     ]
-    console.print("\n".join(lines), highlight=False, markup=False, soft_wrap=True)
+    console.print("\n".join(lines))
 
 
 def split_lines(data_set: DataSet, space: SearchSpace) -> list[str]:

@@ -9,7 +9,7 @@ import typer
 import yaml
 from rich.console import Console
 
-from bearing_search.cli.options import Data, Results, writable_results
+from bearing_search.cli.options import Data, Results, terminal, writable_results
 from bearing_search.cli.progress import Estimate
 from bearing_search.cli.run import resolve_data
 from bearing_search.config import TrialConfig, parse, to_plain
@@ -44,7 +44,7 @@ def train(
         cache=writable_results(results) / "cache",
         device=chosen_device(device),
     )
-    last = follow(run_trial, trial, context, Console())
+    last = follow(run_trial, trial, context, terminal())
     for name in sorted(name for name in last.values if name.count("/") == 1):
         print(f"{name:24} {last.values[name]:.4f}")
     print(f"{OBJECTIVE} {last.values[OBJECTIVE]:.4f}; everything is in {folder}")
@@ -96,7 +96,7 @@ def follow(
                 f"{name.rpartition('/')[2]} {value:.4f}" for name, value in last.values.items()
             )
             line = f"{last.progress:4.0%}  {last.stage:36} {values if len(values) < 90 else ''}"
-            console.print(f"{line}  {estimate.text}", highlight=False, soft_wrap=True)
+            console.print(f"{line}  {estimate.text}")
     assert last is not None
     return last
 
