@@ -1,0 +1,135 @@
+"""What a user runs, on real Ray, Optuna and MLflow, with a driver that is killed in between."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import yaml
+from mlflow import MlflowClient
+
+ROOT = Path(__file__).parents[1]
+TRIALS = 3
+
+
+def command(*arguments: object, results: Path) -> subprocess.Popen:
+    return subprocess.Popen(
+        [sys.executable, "-m", "bearing_search", *map(str, arguments), "--results", str(results)],
+        cwd=ROOT,
+        env=os.environ | {"OMP_NUM_THREADS": "1"},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+
+
+def finished(process: subprocess.Popen) -> str:
+    out, err = process.communicate(timeout=300)
+    assert process.returncode == 0, out + err
+    return out
+
+
+def trained_iterations(sweep: Path) -> int:
+    """Iterations that some checkpoint or finished stage vouches for."""
+    return sum(
+        len(file.read_text().splitlines()) for file in sweep.glob("trials/*/*/*/trace.jsonl")
+    )
+
+
+def wait_for(condition, process: subprocess.Popen, seconds: float = 120) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert process.poll() is None, process.communicate()
+        assert time.monotonic() < deadline, "nothing happened in time"
+        time.sleep(0.1)
+
+
+@pytest.mark.slow
+def test_a_sweep_survives_two_kills_and_ends_in_an_evaluation(tmp_path, make_set, tiny_raw):
+    tiny_raw["dinomaly"] |= {"iterations": 120}
+    space, results = tmp_path / "space.yaml", tmp_path / "results"
+    vary = {"finetune.alternation_period": {"int": [1, 3]}, "seed": {"int": [0, 99]}}
+    space.write_text(yaml.safe_dump({"base": tiny_raw, "vary": vary}))
+    sweep = results / "e2e"
+
+    process = command(
+        "run", space, "--data", make_set(), "--trials", TRIALS, "--name", "e2e", results=results
+    )
+    for kill in range(2):
+        done = trained_iterations(sweep)
+        wait_for(lambda done=done: trained_iterations(sweep) > done + 1, process)
+        os.kill(process.pid, signal.SIGKILL)
+        process.communicate()
+        process = command("resume", "e2e", results=results)
+        assert kill < 2
+    said = finished(process)
+    assert f"Best of {TRIALS} complete trials" in said
+    assert "python -m bearing_search ui --results" in said
+
+    status = json.loads(finished(command("status", "e2e", "--json", results=results)))
+    assert [trial["state"] for trial in status["trials"]] == ["complete"] * TRIALS
+    assert_no_iteration_ran_twice(sweep)
+    assert_mlflow_agrees(results, status["trials"])
+
+    page = finished(command("evaluate", "e2e", "--device", "cpu", results=results))
+    assert "Test opened once" in page
+    assert finished(command("evaluate", "e2e", "--device", "cpu", results=results)) == page
+
+
+def assert_no_iteration_ran_twice(sweep: Path) -> None:
+    """A stage starts again only from what it last saved."""
+    traces = list(sweep.glob("trials/*/*/*/trace.jsonl"))
+    assert len(traces) == TRIALS * 2
+    for trace in traces:
+        saved = {"finetune": 0, "decode": 0}
+        finishes = []
+        for line in map(json.loads, trace.read_text().splitlines()):
+            if line["event"] == "start":
+                assert line["iteration"] == saved[line["stage"]]
+            else:
+                assert line["iteration"] >= saved[line["stage"]]
+                saved[line["stage"]] = line["iteration"]
+                finishes += [line["stage"]] if line["event"] == "finish" else []
+        assert finishes == ["finetune", "decode"]
+
+
+def assert_mlflow_agrees(results: Path, trials: list[dict]) -> None:
+    client = MlflowClient(f"sqlite:///{results / 'mlflow.db'}")
+    runs = client.search_runs([client.get_experiment_by_name("e2e").experiment_id])
+    assert {run.info.status for run in runs} == {"FINISHED"}
+    scored = [run for run in runs if "finetune.alternation_period" in run.data.params]
+    assert len(scored) == TRIALS
+    assert len(runs) == TRIALS + 1  # and the parent
+    assert sorted(run.data.metrics["val/pixel_aupro"] for run in scored) == pytest.approx(
+        sorted(trial["value"] for trial in trials)
+    )
+    for run in scored:
+        history = client.get_metric_history(run.info.run_id, "train/plate/fold0/decoder_loss")
+        steps = [point.step for point in history]
+        assert steps == sorted(set(steps))
+        assert len(steps) == 25
+        names = {entry.path for entry in client.list_artifacts(run.info.run_id)}
+        assert "config.json" in names
+
+
+@pytest.mark.slow
+def test_ctrl_c_stops_a_sweep_that_can_go_on(tmp_path, make_set, tiny_raw):
+    tiny_raw["dinomaly"] |= {"iterations": 2000}
+    space, results = tmp_path / "space.yaml", tmp_path / "results"
+    space.write_text(yaml.safe_dump({"base": tiny_raw, "vary": {"seed": {"int": [0, 99]}}}))
+    process = command(
+        "run", space, "--data", make_set(), "--trials", 1, "--name", "stopped", results=results
+    )
+    wait_for(lambda: trained_iterations(results / "stopped") > 1, process)
+    process.send_signal(signal.SIGINT)
+    out, err = process.communicate(timeout=60)
+    assert process.returncode == 130, out + err
+    assert f"python -m bearing_search resume stopped --results {results}" in out
+
+    status = json.loads(finished(command("status", "stopped", "--json", results=results)))
+    assert [trial["state"] for trial in status["trials"]] == ["stopped"]
