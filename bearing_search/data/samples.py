@@ -12,6 +12,7 @@ import cv2
 import numpy as np
 from jaxtyping import Bool, UInt8, UInt16
 
+from bearing_search.data.truncation import is_cut_off
 from bearing_search.errors import DataError
 
 Split = Literal["train", "test"]
@@ -123,9 +124,14 @@ def read_mask(sample: Sample, shape: Sequence[int]) -> Bool[np.ndarray, "h w"]:
 
 def _decode(file: Path) -> UInt8[np.ndarray, "h w *c"] | UInt16[np.ndarray, "h w *c"]:
     try:
-        encoded = np.frombuffer(file.read_bytes(), dtype=np.uint8)
+        content = file.read_bytes()
     except OSError as error:
         raise DataError(f"{file}: cannot be read ({error.strerror})") from None
+    if is_cut_off(content):
+        raise DataError(
+            f"{file}: is cut off after {len(content)} bytes. Copy it again, or remove the sample."
+        )
+    encoded = np.frombuffer(content, dtype=np.uint8)
     try:
         pixels = cv2.imdecode(encoded, cv2.IMREAD_UNCHANGED) if encoded.size else None
     except cv2.error:
