@@ -106,7 +106,10 @@ class CircleConfig:
     min_coverage: float = 0.5
     """Share of a circle's circumference that must lie on edges for it to be a candidate."""
 
-    max_outside_share: float = 0.02
+    min_area_share: float = 0.02
+    """Smallest area of a circle, as a share of the image's: below it lie dots and screw holes."""
+
+    max_outside_share: float = 0.05
     """Share of its circumference that may lie outside the image; more is a ring cut off."""
 
     refine: bool = True
@@ -123,7 +126,7 @@ class CircleConfig:
             value = getattr(self, name)
             _require(value > 0, f"{name} is {value}; it is a length in pixels, so above 0")
         _require(self.top_k >= 1, f"top_k is {self.top_k}; at least one circle must compete")
-        for name in ("min_coverage", "max_outside_share"):
+        for name in ("min_coverage", "min_area_share", "max_outside_share"):
             value = getattr(self, name)
             _require(0 <= value <= 1, f"{name} is {value}; a share, so in [0, 1]")
         _require(
@@ -154,6 +157,9 @@ class EllipseConfig:
     min_coverage: float = 0.5
     """Share of an ellipse's boundary that must lie on edges for it to be a candidate."""
 
+    min_area_share: float = 0.02
+    """Smallest area of an ellipse, as a share of the image's."""
+
     min_inside_crop: float = 0.8
     """Share of a sample's own ellipse that must lie inside the crop; less is no ROI."""
 
@@ -169,7 +175,7 @@ class EllipseConfig:
             f"crop_px is {list(self.crop_px)}; give all four, or all 0 to have them estimated",
         )
         _require(self.crop_margin >= 0, f"crop_margin is {self.crop_margin}; not negative")
-        for name in ("min_coverage", "min_inside_crop"):
+        for name in ("min_coverage", "min_area_share", "min_inside_crop"):
             value = getattr(self, name)
             _require(0 <= value <= 1, f"{name} is {value}; a share, so in [0, 1]")
 

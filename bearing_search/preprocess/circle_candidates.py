@@ -55,7 +55,8 @@ def circle_candidates(contrast: Contrast, config: CircleConfig, *, inverted: boo
         for radius in _covered_radii(edges, x, y, max(width, height), config.min_coverage)
         for fitted in fits_near(edges, Circle(x=x, y=y, radius=radius), rng)
     ]
-    covered = [circle for circle in fits if circle.coverage >= config.min_coverage]
+    smallest = math.sqrt(config.min_area_share * width * height / math.pi)
+    covered = [c for c in fits if c.coverage >= config.min_coverage and c.radius >= smallest]
     return without_doubles(covered, edges, config.min_coverage)
 
 

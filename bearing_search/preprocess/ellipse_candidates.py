@@ -64,7 +64,12 @@ def ellipse_candidates(contrast: Contrast, config: EllipseConfig) -> list[Ellips
             better = polished(edges, rough, (2.0, OWN_BAND_PX))
             if better is not None:
                 found.append(better)
-    covered = [e for e in found if e.coverage >= config.min_coverage]
+    smallest = config.min_area_share * contrast.binary.size / math.pi
+    covered = [
+        e
+        for e in found
+        if e.coverage >= config.min_coverage and e.semi_major * e.semi_minor >= smallest
+    ]
     return without_doubles(covered, edges, config.min_coverage)
 
 

@@ -39,7 +39,7 @@ ELLIPSES_PER_CENTRE = 4
 VOTING_EDGES = 1800
 """Edge points that vote; more are thinned out evenly."""
 
-NUM_TRIPLES = 200
+NUM_TRIPLES = 300
 """Random triples of edge points tried around each centre."""
 
 
