@@ -50,6 +50,7 @@ def wait_for(condition, process: subprocess.Popen, seconds: float = 120) -> None
 
 
 @pytest.mark.slow
+@pytest.mark.filterwarnings("ignore:The ``noload`` loader")  # MLflow's own use of SQLAlchemy
 def test_a_sweep_survives_two_kills_and_ends_in_an_evaluation(tmp_path, make_set, tiny_raw):
     tiny_raw["dinomaly"] |= {"iterations": 120}
     space, results = tmp_path / "space.yaml", tmp_path / "results"

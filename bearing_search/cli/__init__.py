@@ -10,6 +10,7 @@ import typer
 from bearing_search.cli.demo_data import demo_data
 from bearing_search.cli.evaluate import evaluate
 from bearing_search.cli.look import check, status
+from bearing_search.cli.roi import roi
 from bearing_search.cli.run import resume, run
 from bearing_search.cli.train import train
 from bearing_search.cli.ui import ui
@@ -28,7 +29,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,  # a bug keeps its plain traceback
     rich_markup_mode=None,
 )
-for command in (run, resume, status, check, train, evaluate, demo_data, ui):
+for command in (run, resume, status, check, train, evaluate, roi, demo_data, ui):
     app.command()(command)
 
 
