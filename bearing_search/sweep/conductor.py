@@ -64,7 +64,7 @@ class Conductor:
     def begin(self) -> None:
         """Tell the observers that the session begins."""
         with storage_errors(self._folder.storage_url):
-            trials = self._ledger.records()
+            trials = [trial for trial in self._ledger.records() if trial.state != "waiting"]
         view = self._folder.view(trials)
         for observer in self._observers:
             observer.on_sweep_start(view)

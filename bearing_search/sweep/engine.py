@@ -1,6 +1,7 @@
 """Runs a sweep, or goes on with one: both are the same, because all memory is in the ledger."""
 
 from collections.abc import Sequence
+from contextlib import closing
 from pathlib import Path
 
 from bearing_search.measurement import RunTrial
@@ -51,15 +52,7 @@ def run_sweep(
         )
         record = folder.record
         stop = Stop(folder, time_budget_s=time_budget_s)
-        with Signals(stop) as signals:
-            ledger = Ledger(
-                url=folder.storage_url,
-                name=folder.study_name,
-                space=folder.space(),
-                target=record.target,
-                seed=record.seed,
-                pruner=record.pruner,
-            )
+        with Signals(stop) as signals, closing(open_ledger(folder)) as ledger:
             session = begin_session(folder)
             conductor = Conductor(folder, ledger, observers, stop)
             conductor.begin()
@@ -76,3 +69,20 @@ def run_sweep(
                     )
                     execute(conductor, run_trial, workplace, plan, new_scratch(folder))
             return conductor.outcome()
+
+
+def open_ledger(folder: SweepFolder) -> Ledger:
+    """The ledger of a sweep whose lock is held.
+
+    Raises:
+        SweepError: it cannot be used.
+    """
+    record = folder.record
+    return Ledger(
+        url=folder.storage_url,
+        name=folder.study_name,
+        space=folder.space(),
+        target=record.target,
+        seed=record.seed,
+        pruner=record.pruner,
+    )

@@ -14,6 +14,7 @@ from typing import Any
 
 import ray
 from ray import tune
+from ray._private import worker as ray_worker
 from ray.tune.progress_reporter import TrialProgressCallback
 from ray.tune.schedulers import FIFOScheduler, TrialScheduler
 from ray.tune.search import Searcher
@@ -28,6 +29,7 @@ from bearing_search.sweep.worker import Workplace, run_assignment
 MAX_WORKER_DEATHS = 3
 """A trial whose process dies (killed, out of memory) starts again so often, from its folder."""
 
+_logger = logging.getLogger(__name__)
 _OBJECT_STORE_BYTES = 128 * 1024**2  # nothing large travels through Ray
 _ENVIRONMENT = {
     "RAY_USAGE_STATS_ENABLED": "0",
@@ -64,6 +66,8 @@ def ray_runtime(resources: Resources, after_init: Callable[[], None]) -> Iterato
     # short: the paths of Unix sockets below it may have 107 bytes
     scratch = Path(tempfile.mkdtemp(prefix="bs-", dir="/tmp" if Path("/tmp").is_dir() else None))
     with watched(scratch):
+        # the raylet's remarks, such as a worker's death, otherwise go to standard output
+        ray_worker.print_to_stdstream = _log_remark
         try:
             _init(resources.address, scratch)
             after_init()
@@ -181,6 +185,11 @@ def _init(address: str | None, scratch: Path) -> None:
     except (ConnectionError, RuntimeError, ValueError) as error:
         where = f"no Ray cluster can be used at {address}" if address else "Ray does not start"
         raise ResourceError(f"{where}: {' '.join(str(error).split())}") from error
+
+
+def _log_remark(data: Mapping[str, Any], ignore_prefix: bool) -> None:
+    for line in data.get("lines", []):
+        _logger.info("Ray: %s", line)
 
 
 def _nodes() -> list[Node]:

@@ -65,8 +65,9 @@ class Ledger:
         self._space = space
         self._target = target
         with storage_errors(url):
+            self._storage = open_storage(url)
             self._study = optuna.create_study(
-                storage=open_storage(url),
+                storage=self._storage,
                 study_name=name,
                 load_if_exists=True,
                 direction="maximize",
@@ -122,7 +123,7 @@ class Ledger:
         known = self._study._storage.get_trial(trial._trial_id).intermediate_values
         if step not in known:
             trial.report(values[RUNNING_OBJECTIVE], step)
-        return trial.should_prune()
+        return bool(trial.should_prune())  # NumPy's, of the median
 
     def complete(self, number: int, value: float) -> None:
         """Tell a trial's objective, once."""
@@ -149,6 +150,10 @@ class Ledger:
     def records(self) -> list[TrialRecord]:
         """All trials, by number."""
         return [record_of(trial) for trial in self._study.get_trials(deepcopy=False)]
+
+    def close(self) -> None:
+        """Let go of the database."""
+        self._storage.engine.dispose()
 
     def _issue(self, trial: Trial) -> Issued | None:
         # Drawing again from an old trial gives its old values, and draws what a kill left out.
@@ -198,11 +203,14 @@ def read_records(url: str, name: str) -> list[TrialRecord]:
     """
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     with storage_errors(url):
+        storage = open_storage(url, read_only=True)
         try:
-            study = optuna.load_study(study_name=name, storage=open_storage(url, read_only=True))
+            study = optuna.load_study(study_name=name, storage=storage)
+            return [record_of(trial) for trial in study.get_trials(deepcopy=False)]
         except KeyError:
             return []  # the driver has not got so far
-        return [record_of(trial) for trial in study.get_trials(deepcopy=False)]
+        finally:
+            storage.engine.dispose()
 
 
 def _pruner(name: str) -> optuna.pruners.BasePruner:

@@ -64,19 +64,22 @@ def plan(resources: Resources, nodes: Sequence[Node]) -> Plan:
     Raises:
         ResourceError: no node has what one trial was asked to hold.
     """
-    cores = int(sum(node.cpus for node in nodes))
     gpus = resources.gpus_per_trial
     if gpus is None:
         gpus = 1.0 if any(node.gpus >= 1 for node in nodes) else 0.0
     _refuse_impossible(gpus, resources.cpus_per_trial, nodes)
-    slots = sum(_gpu_slots(node, gpus) for node in nodes) if gpus else min(MAX_CPU_TRIALS, cores)
-    if resources.cpus_per_trial is not None:
-        fit = sum(int(node.cpus) // resources.cpus_per_trial for node in nodes)
-        slots = min(slots, fit) if gpus else fit
-    slots = max(1, min(slots, resources.concurrent or slots))
-    if not gpus and resources.concurrent and resources.cpus_per_trial is None:
-        slots = max(1, min(resources.concurrent, cores))
-    share = resources.cpus_per_trial or cores / slots
+    fit = [_fitting(node, gpus, resources.cpus_per_trial) for node in nodes]
+    slots = max(1, sum(fit))
+    if resources.concurrent is not None:
+        slots = min(slots, resources.concurrent)
+    elif not gpus and resources.cpus_per_trial is None:
+        slots = min(slots, MAX_CPU_TRIALS)
+    share = resources.cpus_per_trial or (
+        # the node with the least for each of its GPUs decides, or some of them would lie idle
+        min(node.cpus / min(n, slots) for node, n in zip(nodes, fit, strict=True) if n)
+        if gpus
+        else sum(node.cpus for node in nodes) / slots
+    )
     return Plan(
         # rounded down, or the last trial would not fit
         cpus=float(int(share)) if share >= 1 else int(share * 100) / 100,
@@ -86,9 +89,14 @@ def plan(resources: Resources, nodes: Sequence[Node]) -> Plan:
     )
 
 
-def _gpu_slots(node: Node, gpus: float) -> int:
-    per_gpu = int(1 / gpus + 1e-9) if gpus <= 1 else 0
-    return int(node.gpus) * per_gpu if gpus <= 1 else int(node.gpus // gpus)
+def _fitting(node: Node, gpus: float, cpus: int | None) -> int:
+    """How many trials a node holds at once."""
+    by_cpus = int(node.cpus // (cpus or 1))
+    if not gpus:
+        return by_cpus
+    per_gpu = int(1 / gpus + 1e-9)
+    by_gpus = int(node.gpus) * per_gpu if gpus <= 1 else int(node.gpus // gpus)
+    return by_gpus if cpus is None else min(by_gpus, by_cpus)
 
 
 def _refuse_impossible(gpus: float, cpus: int | None, nodes: Sequence[Node]) -> None:

@@ -15,6 +15,8 @@ from bearing_search.sweep.record import without_password
 LOCK_WAIT_S = 60
 """How long a statement waits for another process to let go of the sqlite file."""
 
+_DAMAGE = ("malformed", "not a database", "disk I/O error")
+
 
 @contextmanager
 def storage_errors(url: str) -> Iterator[None]:
@@ -36,7 +38,7 @@ def storage_errors(url: str) -> Iterator[None]:
             "another program holds it (optuna-dashboard?); close that and resume"
             if "locked" in text
             else "the file is damaged; put a copy of it back, or start a sweep of another name"
-            if "malformed" in text or "not a database" in text
+            if any(sign in text for sign in _DAMAGE)
             else "is it reachable, and a database of Optuna?"
         )
         raise SweepError(f"{place}: the ledger cannot be used ({text}); {hint}") from error

@@ -27,10 +27,13 @@ TRACEBACK = "traceback.txt"
 TRIAL_STOP = "STOP"
 """In a trial's folder: this trial alone is to end (it was pruned)."""
 
+LOOK_EVERY_S = 0.2
+"""How often a trial looks whether it is to stop, at most."""
+
 PREDECESSOR_WAIT_S = 120
 """How long a trial waits for a process of a killed session to let go of its folder."""
 
-_THREAD_VARIABLES = (
+THREAD_VARIABLES = (
     "OMP_NUM_THREADS",
     "MKL_NUM_THREADS",
     "OPENBLAS_NUM_THREADS",
@@ -69,7 +72,7 @@ class ImportedTrial:
 
 
 class StopFlag:
-    """Whether a trial is to end: asked often, answered from the disk at most five times a second.
+    """Whether a trial is to end: asked often, answered from the disk every LOOK_EVERY_S.
 
     The flag is a file, not a message, so that it also reaches workers whose driver was killed.
     """
@@ -84,7 +87,7 @@ class StopFlag:
         """True from the first time on that anybody asked this trial to stop."""
         if not self._is_set and time.monotonic() >= self._next_look:
             self._is_set = self._look()
-            self._next_look = time.monotonic() + 0.2
+            self._next_look = time.monotonic() + LOOK_EVERY_S
         return self._is_set
 
     def _look(self) -> bool:
@@ -155,7 +158,7 @@ def reason_of(error: BaseException) -> str:
 
 def claim_processors(*, threads: int, gpus: float) -> str:
     """Set the environment of the numeric libraries; returns the device to train on."""
-    for name in _THREAD_VARIABLES:
+    for name in THREAD_VARIABLES:
         os.environ[name] = str(threads)
     if gpus > 0:
         return "cuda"  # the scheduler has set CUDA_VISIBLE_DEVICES

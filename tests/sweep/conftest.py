@@ -1,0 +1,209 @@
+"""A sweep in this process, without Ray; and drivers in processes of their own."""
+
+import importlib.util
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from bearing_search.sweep.conductor import Conductor, assignment
+from bearing_search.sweep.folder import create_sweep
+from bearing_search.sweep.ledger import Ledger
+from bearing_search.sweep.record import SweepRecord
+from bearing_search.sweep.session import Stop, begin_session, hold
+from bearing_search.sweep.worker import THREAD_VARIABLES, Workplace, run_assignment
+
+HERE = Path(__file__).parent
+
+
+@pytest.fixture(scope="session")
+def fakes():
+    """The module that the drivers' workers import, too."""
+    spec = importlib.util.spec_from_file_location("fakes", HERE / "fakes.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture(autouse=True)
+def _quick_steps(monkeypatch):
+    monkeypatch.setenv("FAKE_STEP_S", "0")
+    monkeypatch.setattr("bearing_search.sweep.worker.LOOK_EVERY_S", 0.0)
+    for name in (*THREAD_VARIABLES, "CUDA_VISIBLE_DEVICES"):
+        monkeypatch.setenv(name, "7")  # so that what the worker sets is undone
+
+
+@pytest.fixture
+def new_sweep(tmp_path, fakes):
+    def create(**changes):
+        facts = {
+            "name": "one",
+            "space_text": fakes.SPACE,
+            "data": str(tmp_path),
+            "data_digest": "d1",
+            "target": 3,
+            "versions": {},
+            "git_commit": "",
+        }
+        return create_sweep(tmp_path, SweepRecord(**(facts | changes)))
+
+    return create
+
+
+@pytest.fixture
+def ledger_of():
+    """The ledger of a sweep; the one before it is closed, as its process would be."""
+    opened = []
+
+    def open_ledger(folder):
+        while opened:
+            opened.pop().close()
+        record = folder.record
+        ledger = Ledger(
+            url=folder.storage_url,
+            name=folder.study_name,
+            space=folder.space(),
+            target=record.target,
+            seed=record.seed,
+            pruner=record.pruner,
+        )
+        opened.append(ledger)
+        return ledger
+
+    yield open_ledger
+    for ledger in opened:
+        ledger.close()
+
+
+@pytest.fixture
+def simulate(ledger_of):
+    """What the engine does, one trial at a time and in this process."""
+
+    def run(folder, run_trial, observers=(), on_message: Callable | None = None):
+        with hold(folder):
+            stop = Stop(folder)
+            conductor = Conductor(folder, ledger_of(folder), observers, stop)
+            session = begin_session(folder)
+            conductor.begin()
+            workplace = Workplace(
+                root=folder.root,
+                session=session,
+                data=Path(folder.record.data),
+                cache=folder.cache,
+                threads=1,
+                gpus=0.0,
+            )
+            while not conductor.is_finished:
+                issued = conductor.issue()
+                if issued is None:
+                    break
+
+                def report(message, number=issued.number):
+                    conductor.receive(number, message)
+                    if on_message is not None:
+                        on_message(number, message, stop)
+
+                run_assignment(assignment(issued), workplace, run_trial, report)
+                conductor.end(issued.number)
+            return conductor.outcome()
+
+    return run
+
+
+class Observed:
+    """An observer that is a list."""
+
+    def __init__(self):
+        self.events = []
+
+    def on_sweep_start(self, sweep):
+        self.events.append(("start", len(sweep.trials)))
+
+    def on_trial_start(self, number, config, suggestion):
+        self.events.append(("trial", number, dict(suggestion)))
+
+    def on_measurement(self, number, measurement):
+        self.events.append(("step", number, measurement.step))
+
+    def on_trial_end(self, number, state, value, reason):
+        self.events.append(("end", number, state, value, reason))
+
+    def on_sweep_end(self, outcome):
+        self.events.append(("over", outcome.stopped_by))
+
+    def of(self, kind):
+        return [event[1:] for event in self.events if event[0] == kind]
+
+
+@pytest.fixture
+def observed():
+    return Observed()
+
+
+class Driver:
+    """One process of drive.py."""
+
+    def __init__(self, results, name, trials, *options, **environment):
+        self.results = Path(results)
+        self.name = name
+        set_by_workers = {*THREAD_VARIABLES, "CUDA_VISIBLE_DEVICES"}
+        inherited = {k: v for k, v in os.environ.items() if k not in set_by_workers}
+        self.process = subprocess.Popen(
+            [sys.executable, str(HERE / "drive.py"), str(results), name, str(trials), *options],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            env={**inherited, "PYTHONPATH": str(HERE.parents[1]), **environment},
+            start_new_session=True,
+        )
+
+    def audit(self):
+        """What all its trials did: trial number -> lines."""
+        files = sorted((self.results / self.name / "trials").glob("*/audit.jsonl"))
+        return {
+            int(file.parent.name): [json.loads(line) for line in file.read_text().splitlines()]
+            for file in files
+        }
+
+    def wait_for_steps(self, count, timeout_s=60.0):
+        """Until its trials have done so many steps in all."""
+        deadline = time.monotonic() + timeout_s
+        while time.monotonic() < deadline:
+            steps = [line for lines in self.audit().values() for line in lines]
+            if sum(line["what"].startswith("step") for line in steps) >= count:
+                return
+            if self.process.poll() is not None:
+                break
+            time.sleep(0.05)
+        raise AssertionError(f"not {count} steps: {self.finish()}")
+
+    def finish(self, timeout_s=120.0):
+        """Exit status, the printed outcome (or text, where there is none), and stderr."""
+        try:
+            out, err = self.process.communicate(timeout=timeout_s)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            raise
+        status = self.process.returncode
+        return status, json.loads(out) if status in (0, 130) else out, err
+
+
+@pytest.fixture
+def drive(tmp_path):
+    started = []
+
+    def start(*arguments, step_s=0.1, **environment):
+        driver = Driver(tmp_path, *map(str, arguments), FAKE_STEP_S=str(step_s), **environment)
+        started.append(driver)
+        return driver
+
+    yield start
+    for driver in started:
+        if driver.process.poll() is None:
+            driver.process.kill()
+        driver.process.communicate()
