@@ -25,11 +25,15 @@ def bench(rng: np.random.Generator, *, dark: float, bright: float, grain: float)
         rng.standard_normal((HEIGHT, WIDTH), dtype=np.float32), (0, 0), sigmaX=6.0, sigmaY=0.8
     )
     ground: Grid = dark + (bright - dark) * np.clip(coarse, 0.0, 1.0) + grain * 2.0 * fine
-    return np.clip(ground, 0.0, None)
+    return np.maximum(ground, np.float32(0.0))
 
 
 def add_led_dots(image: Grid, rng: np.random.Generator, *, clear_px: float) -> None:
-    """Rings of bright dots around the picture's middle, beyond `clear_px`: a ring light mirrored."""
+    """Rings of bright dots around the picture's middle: a ring light mirrored in the bench.
+
+    Args:
+        clear_px: radius within which there are none.
+    """
     x, y = WIDTH / 2 + rng.uniform(-15, 15), HEIGHT / 2 + rng.uniform(-15, 15)
     layer = np.zeros_like(image)
     radius, spacing = clear_px, rng.uniform(24.0, 30.0)
@@ -43,26 +47,42 @@ def add_led_dots(image: Grid, rng: np.random.Generator, *, clear_px: float) -> N
     image += rng.uniform(0.8, 1.2) * cv2.GaussianBlur(layer, (0, 0), 4.0)
 
 
-def add_fixture(image: Grid, rng: np.random.Generator, *, number: int) -> None:
-    """Bars, plates and screw heads, out of focus."""
+def add_fixture(image: Grid, rng: np.random.Generator, *, number: int, bright: float) -> None:
+    """Rails, clamps and screw heads, out of focus, each with light falling off along it.
+
+    Args:
+        number: of rails and clamps.
+        bright: of the brightest.
+    """
     layer, cover = np.zeros_like(image), np.zeros_like(image)
+    columns = np.linspace(-1.0, 1.0, WIDTH, dtype=np.float32)[None]
+    rows = np.linspace(-1.0, 1.0, HEIGHT, dtype=np.float32)[:, None]
     for _ in range(number):
         x, y = rng.uniform(0, WIDTH), rng.uniform(0, HEIGHT)
-        size = (rng.uniform(40, 380), rng.uniform(25, 110))
-        corners = cv2.boxPoints(((x, y), size, rng.uniform(0, 180))).astype(np.int32)
-        value = float(rng.uniform(0.08, 0.7))
-        cv2.fillPoly(layer, [corners], value)
-        cv2.fillPoly(cover, [corners], 1.0)
-        cv2.polylines(layer, [corners], True, min(1.0, value + 0.3), 2)
+        size = (rng.uniform(150, 900), rng.uniform(30, 120))
+        box = cv2.boxPoints(((x, y), size, rng.choice([0, 90]) + rng.normal(0, 12)))
+        shape = np.zeros_like(image)
+        cv2.fillPoly(shape, [(box * 16).astype(np.int32)], 1.0, cv2.LINE_AA, 4)
+        angle, value = rng.uniform(0, 2 * math.pi), rng.uniform(0.15, 1.0) * bright
+        light = value * (1 + 0.5 * (columns * math.cos(angle) + rows * math.sin(angle)))
+        layer = layer * (1 - shape) + shape * light
+        cover = np.maximum(cover, shape)
         for _ in range(int(rng.integers(0, 3))):
-            at = (int(x + rng.uniform(-90, 90)), int(y + rng.uniform(-90, 90)))
-            radius = int(rng.integers(6, 14))
-            cv2.circle(layer, at, radius, float(rng.uniform(0.1, 0.8)), -1)
-            cv2.circle(cover, at, radius, 1.0, -1)
-    blur = rng.uniform(1.0, 3.0)
+            along = rng.uniform(-0.4, 0.4)
+            at = box.mean(axis=0) + along * (box[1] - box[0])
+            _add_screw(layer, (int(at[0]), int(at[1])), rng, value)
+    blur = rng.uniform(1.5, 4.0)
     layer, cover = (cv2.GaussianBlur(each, (0, 0), blur) for each in (layer, cover))
     image *= 1.0 - cover
-    image += layer
+    image += layer * cover
+
+
+def _add_screw(layer: Grid, at: tuple[int, int], rng: np.random.Generator, value: float) -> None:
+    """A hexagon socket: bright rim, dark hole."""
+    radius = int(rng.integers(9, 18))
+    cv2.circle(layer, at, radius, 1.5 * value, -1, cv2.LINE_AA)
+    cv2.circle(layer, at, max(2, radius - 3), 0.9 * value, -1, cv2.LINE_AA)
+    cv2.circle(layer, at, radius // 2, 0.15 * value, -1, cv2.LINE_AA)
 
 
 def add_neighbour(image: Grid, rng: np.random.Generator, *, radius: float, value: float) -> None:
@@ -83,7 +103,8 @@ def add_neighbour(image: Grid, rng: np.random.Generator, *, radius: float, value
 def add_shadow(image: Grid, level: Grid, *, dx: float, dy: float, depth: float) -> None:
     """The part's soft shadow, thrown by (dx, dy) pixels."""
     solid = (level < 1.0).astype(np.float32)
-    moved = cv2.warpAffine(solid, np.float32([[1, 0, dx], [0, 1, dy]]), (WIDTH, HEIGHT))
+    shift = np.array([[1, 0, dx], [0, 1, dy]], dtype=np.float32)
+    moved = cv2.warpAffine(solid, shift, (WIDTH, HEIGHT))
     small = cv2.resize(moved, None, fx=0.25, fy=0.25, interpolation=cv2.INTER_AREA)
-    soft = cv2.resize(cv2.GaussianBlur(small, (0, 0), 2.5), (WIDTH, HEIGHT))
+    soft = cv2.resize(cv2.GaussianBlur(small, (0, 0), 4.0), (WIDTH, HEIGHT))
     image *= 1.0 - depth * soft

@@ -88,4 +88,5 @@ def _distance_in(
     half_along = stretch * half_across
     distance = np.hypot(along / half_along, across / max(half_across, 1.2))
     roughness = {"dent": 0.1, "nick": 0.2, "scratch": 0.12}[kind]
-    return np.maximum(distance * (1.0 + roughness * ragged), 0.0)
+    ragged_distance: Float[np.ndarray, "h w"] = np.maximum(distance * (1 + roughness * ragged), 0)
+    return ragged_distance

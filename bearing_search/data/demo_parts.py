@@ -127,6 +127,9 @@ def render(
     )
     scene = _background(part, surface, rng)
     cover = np.clip((1.0 - surface.level) * pose.half_width + 0.5, 0.0, 1.0)
+    if part == "SC":  # the bright ground shows through the bore
+        bore = BANDS[part][0].stop
+        cover *= np.clip((surface.level - bore) * pose.half_width + 0.5, 0.0, 1.0)
     scene = scene * (1.0 - cover) + metal * cover
     gain = rng.uniform(0.75, 1.25) if along_axis else rng.uniform(0.93, 1.07)
     return Rendered(
@@ -184,21 +187,21 @@ def _background(part: str, surface: Surface, rng: np.random.Generator) -> Grid:
     match part:
         case "LC":
             scene = bench(rng, dark=0.1, bright=0.2, grain=0.01)
-            add_fixture(scene, rng, number=2)
+            add_fixture(scene, rng, number=1, bright=0.3)
             add_led_dots(scene, rng, clear_px=rng.uniform(320, 350))
         case "SC":
             scene = bench(rng, dark=0.7, bright=0.95, grain=0.02)
-            add_fixture(scene, rng, number=2)
+            add_fixture(scene, rng, number=1, bright=0.7)
         case _:
             dark = rng.uniform(0.03, 0.5)
             scene = bench(rng, dark=dark, bright=dark + rng.uniform(0.05, 0.5), grain=0.03)
-            add_fixture(scene, rng, number=int(rng.integers(2, 8)))
+            add_fixture(scene, rng, number=int(rng.integers(1, 5)), bright=0.6)
             if rng.random() < 0.35:
                 add_led_dots(scene, rng, clear_px=rng.uniform(290, 360))
     if rng.random() < 0.4:
         add_neighbour(scene, rng, radius=rng.uniform(170, 240), value=rng.uniform(0.3, 0.8))
     angle = rng.uniform(0.0, 2 * math.pi)
-    add_shadow(scene, surface.level, dx=9 * math.cos(angle), dy=9 * math.sin(angle), depth=0.55)
+    add_shadow(scene, surface.level, dx=9 * math.cos(angle), dy=9 * math.sin(angle), depth=0.45)
     return scene
 
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 import cv2
 import numpy as np
-from jaxtyping import Bool, Float
+from jaxtyping import Float, UInt8
 
 HEIGHT, WIDTH = 640, 800
 """Size of a rendered image."""
@@ -125,22 +125,33 @@ def profile(surface: Surface, bands: tuple[Band, ...], edge: float) -> tuple[Gri
 
 def groove_slopes(surface: Surface, rng: np.random.Generator, *, along_axis: bool) -> Grid:
     """Slopes of turning marks around the axis, or of grinding marks along it; about unit size."""
-    num_turns, num_levels = 1024, 768
-    noise = rng.standard_normal((num_turns, num_levels)).astype(np.float32)
-    if along_axis:
-        noise = cv2.GaussianBlur(noise, (0, 0), sigmaX=60.0, sigmaY=0.7)
-    else:
-        noise = cv2.GaussianBlur(noise, (0, 0), sigmaX=0.7, sigmaY=60.0)
-    noise /= float(noise.std())
-    broad = cv2.resize(rng.standard_normal((24, 12)).astype(np.float32), (num_levels, num_turns))
-    marks: Grid = cv2.remap(
-        noise + 0.5 * broad,
-        surface.level * (num_levels / 1.05),
+    num_turns, num_levels = (1536, 12) if along_axis else (40, 768)
+    marks = _around_the_ring(rng, num_turns, num_levels)
+    broad = _around_the_ring(rng, 24, 10)
+    fine: Grid = cv2.remap(
+        marks,
+        surface.level * ((num_levels - 1) / 1.5),
         surface.turn * (num_turns / (2 * math.pi)),
         cv2.INTER_LINEAR,
-        borderMode=cv2.BORDER_WRAP,
+        borderMode=cv2.BORDER_REPLICATE,
     )
-    return marks
+    coarse: Grid = cv2.remap(
+        broad,
+        surface.level * (9 / 1.5),
+        surface.turn * (24 / (2 * math.pi)),
+        cv2.INTER_CUBIC,
+        borderMode=cv2.BORDER_REPLICATE,
+    )
+    return 1.2 * fine + 0.4 * coarse
+
+
+def _around_the_ring(
+    rng: np.random.Generator, num_turns: int, num_levels: int
+) -> Float[np.ndarray, "turns levels"]:
+    """Soft noise whose last row repeats its first: a full turn ends where it began."""
+    noise = rng.standard_normal((num_turns, num_levels)).astype(np.float32)
+    padded = np.pad(noise, ((3, 4), (0, 0)), mode="wrap")
+    return cv2.GaussianBlur(padded, (0, 0), 0.7)[3 : num_turns + 4]
 
 
 def shade(
@@ -172,15 +183,17 @@ def shade(
     off_around = -off_x * surface.out_y + off_y * surface.out_x
     wide, narrow = (off_around, off_out) if along_axis else (off_out, off_around)
     glint = np.exp(-((wide / light.across) ** 2) - (narrow / light.along) ** 2)
-    return reflectance * (light.diffuse * toward + light.highlight * glint)
+    shaded: Grid = reflectance * (light.diffuse * toward + light.highlight * glint)
+    return shaded
 
 
 def expose(
     radiance: Grid, exposure: float, rng: np.random.Generator, *, blur_px: float = 0.8
-) -> Bool[np.ndarray, "h w"] | np.ndarray:
+) -> UInt8[np.ndarray, "h w"]:
     """What the sensor makes of a scene: defocus, saturation, shot and read noise, 8 bits."""
     blurred = cv2.GaussianBlur(radiance, (0, 0), blur_px)
     signal = 255.0 * np.clip(exposure * blurred, 0.0, 1.2)
     noise = rng.standard_normal(signal.shape, dtype=np.float32)
     noisy = signal + noise * np.sqrt(0.08 * signal + 1.5)
-    return np.clip(np.rint(noisy), 0, 255).astype(np.uint8)
+    image: UInt8[np.ndarray, "h w"] = np.clip(np.rint(noisy), 0, 255).astype(np.uint8)
+    return image
