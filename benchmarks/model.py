@@ -46,8 +46,8 @@ def attention(length: int, batch: int, dtype: torch.dtype) -> None:
     name = f"attention, {length} tokens, batch {batch}, {str(dtype).removeprefix('torch.')}"
     show(
         name,
-        lambda: attend(*qkv).sum().backward(),
-        lambda: F.scaled_dot_product_attention(*qkv).sum().backward(),
+        lambda: attend(*qkv).square().sum().backward(),
+        lambda: F.scaled_dot_product_attention(*qkv).square().sum().backward(),
     )
 
 

@@ -111,16 +111,21 @@ def linear_attention(
     """
     with torch.autocast(query.device.type, enabled=False):
         wide = torch.promote_types(query.dtype, torch.float32)
-        query_features = _positive(query.to(wide))
-        key_features = _positive(key.to(wide))
-        weighted = query_features @ (key_features.transpose(-2, -1) @ value.to(wide))
+        # The heads lie interleaved in memory; in order, the products below are quicker.
+        query_features, key_features, values = (
+            tensor.to(wide, memory_format=torch.contiguous_format) for tensor in (query, key, value)
+        )
+        query_features, key_features = _positive(query_features), _positive(key_features)
+        weighted = query_features @ (key_features.transpose(-2, -1) @ values)
         total = query_features @ key_features.sum(dim=-2).unsqueeze(-1)
         return (weighted / (total + ATTENTION_EPS)).to(query.dtype)
 
 
 def _positive(x: Tensor) -> Tensor:
     # elu(x) + 1 without the rounding of small exp(x): exp(x) below 0, x + 1 above.
-    return x.clamp(max=0).exp() + x.relu()
+    # relu has a quicker gradient than clamp, and x - relu(x) is min(x, 0).
+    above = x.relu()
+    return (x - above).exp() + above
 
 
 def group_targets(output: EncoderOutput, config: DinomalyConfig) -> Float[Tensor, "g b n d"]:

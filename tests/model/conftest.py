@@ -40,7 +40,7 @@ def tiny_encoder(tiny_vit):
 
 
 @pytest.fixture(scope="session")
-def test_vit():
+def smallest_encoder():
     # the smallest vision transformer that timm has a name for
     return load_encoder(EncoderConfig(name="test_vit", weights="random", input_px=64))
 

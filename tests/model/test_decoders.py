@@ -78,6 +78,16 @@ class DecoderContract:
         # bf16 has 8 bits: four blocks of products in it
         assert (low - exact).norm() < 0.02 * exact.norm()
 
+    @pytest.mark.gpu
+    def test_a_gpu_gives_what_the_cpu_gives(self, made, encoded):
+        expected = made.eval()(encoded)
+        found = made.cuda()(encoded.cuda())
+        with torch.autocast("cuda", torch.bfloat16):
+            low = made(encoded.cuda())
+
+        assert torch.allclose(found.cpu(), expected, atol=1e-5)
+        assert (low.cpu() - expected).norm() < 0.02 * expected.norm()
+
 
 class TestDinomaly(DecoderContract):
     CONFIG = DinomalyConfig(target_blocks=BLOCKS, decoder_blocks=4)

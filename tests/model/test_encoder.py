@@ -65,7 +65,7 @@ def test_a_copy_is_trained_without_the_original(tiny_encoder, images):
     assert not torch.allclose(trained(images, (), final=True).final, before)
 
 
-def test_random_weights_follow_the_seed_and_leave_the_global_state_alone(test_vit):
+def test_random_weights_follow_the_seed_and_leave_the_global_state_alone(smallest_encoder):
     torch.manual_seed(5)
     undisturbed = torch.rand(1)
     torch.manual_seed(5)
@@ -73,13 +73,13 @@ def test_random_weights_follow_the_seed_and_leave_the_global_state_alone(test_vi
     other = load_encoder(EncoderConfig(**SMALL), seed=1)
 
     assert torch.equal(torch.rand(1), undisturbed)
-    weights = [encoder.vit.blocks[0].mlp.fc1.weight for encoder in (test_vit, again, other)]
+    weights = [encoder.vit.blocks[0].mlp.fc1.weight for encoder in (smallest_encoder, again, other)]
     assert torch.equal(weights[0], weights[1])
     assert not torch.equal(weights[0], weights[2])
     assert (again.weights_sha256, other.weights_sha256) == ("random-0", "random-1")
 
 
-def test_a_loaded_encoder_is_fp32_and_in_eval_mode(test_vit):
+def test_a_loaded_encoder_is_fp32_and_in_eval_mode(smallest_encoder):
     assert not any(child.training for child in test_vit.modules())
     assert {parameter.dtype for parameter in test_vit.parameters()} == {torch.float32}
 

@@ -1,15 +1,20 @@
 import hashlib
 import os
 import pickle
+import subprocess
+import sys
+import threading
+from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import pytest
 import torch
+from safetensors.torch import save as serialise
 from safetensors.torch import save_file
 
 from bearing_search.config import EncoderConfig
 from bearing_search.errors import WeightsError
 from bearing_search.model.encoder import load_encoder
-from bearing_search.model.weights import download, read_weights
+from bearing_search.model.weights import read_weights
 
 
 def config(file, **changes):
@@ -18,8 +23,10 @@ def config(file, **changes):
 
 
 @pytest.fixture
-def tensors(test_vit):
-    return {name: tensor.clone() + 0.125 for name, tensor in test_vit.vit.state_dict().items()}
+def tensors(smallest_encoder):
+    return {
+        name: tensor.clone() + 0.125 for name, tensor in smallest_encoder.vit.state_dict().items()
+    }
 
 
 @pytest.mark.parametrize("suffix", [".pth", ".safetensors"])
@@ -148,9 +155,69 @@ def test_a_missing_file_is_named(tmp_path):
         load_encoder(config(tmp_path / "nothing.pth"))
 
 
-def test_a_hub_out_of_reach_names_the_other_ways():
-    # no registry lists this name, and no network is needed to refuse it
-    with pytest.raises(WeightsError, match=r"could not be downloaded .*file:PATH.*wheel") as caught:
-        download("not a valid/repository/name", "model.safetensors", model="test_vit")
+class _Hub(BaseHTTPRequestHandler):
+    """The two requests that the hub's client makes for a file."""
 
-    assert "\n" not in str(caught.value)
+    content = b""
+
+    def do_HEAD(self):  # the name that http.server calls
+        self.send_response(200)
+        self.send_header("ETag", '"etag"')
+        self.send_header("X-Repo-Commit", "0" * 40)
+        self.send_header("Content-Length", str(len(self.content)))
+        self.end_headers()
+
+    def do_GET(self):
+        self.do_HEAD()
+        self.wfile.write(self.content)
+
+    def log_message(self, *_args):
+        pass
+
+
+LOAD = """
+from bearing_search.config import EncoderConfig
+from bearing_search.errors import WeightsError
+from bearing_search.model.encoder import load_encoder
+try:
+    print(load_encoder(EncoderConfig(name="test_vit", weights="hub", input_px=64)).weights_sha256)
+except WeightsError as error:
+    print(error)
+"""
+
+
+def load_in_a_new_process(home, endpoint):
+    process = subprocess.run(
+        [sys.executable, "-c", LOAD],
+        env=os.environ | {"HF_HOME": str(home), "HF_ENDPOINT": endpoint},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return process.stdout.strip(), process.stderr.strip()
+
+
+@pytest.mark.slow
+def test_a_download_is_kept_so_that_the_next_trial_needs_no_hub(tmp_path, tensors):
+    _Hub.content = serialise(tensors)
+    server = HTTPServer(("127.0.0.1", 0), _Hub)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    endpoint = f"http://127.0.0.1:{server.server_port}"
+
+    first, _ = load_in_a_new_process(tmp_path, endpoint)
+    server.shutdown()
+    server.server_close()
+
+    assert first == hashlib.sha256(_Hub.content).hexdigest()
+    assert load_in_a_new_process(tmp_path, endpoint) == (first, "")
+
+
+@pytest.mark.slow
+def test_a_hub_out_of_reach_is_one_line_that_names_the_other_ways(tmp_path):
+    # a port that nothing listens on; the client tries for about 25 s
+    message, noise = load_in_a_new_process(tmp_path, "http://127.0.0.1:9")
+
+    assert noise == ""
+    assert "\n" not in message
+    for part in ("test_vit could not be downloaded", "file:PATH", "encoder.weights: wheel"):
+        assert part in message
