@@ -80,8 +80,8 @@ def test_random_weights_follow_the_seed_and_leave_the_global_state_alone(smalles
 
 
 def test_a_loaded_encoder_is_fp32_and_in_eval_mode(smallest_encoder):
-    assert not any(child.training for child in test_vit.modules())
-    assert {parameter.dtype for parameter in test_vit.parameters()} == {torch.float32}
+    assert not any(child.training for child in smallest_encoder.modules())
+    assert {parameter.dtype for parameter in smallest_encoder.parameters()} == {torch.float32}
 
 
 @pytest.mark.parametrize("check", [check_encoder, load_encoder])
