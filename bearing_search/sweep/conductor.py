@@ -49,6 +49,7 @@ class Conductor:
         self._folder = folder
         self._ledger = ledger
         self._observers = observers
+        self._told: list[TrialObserver] = []  # those that know that the session has begun
         self._stop = stop
         self._live: dict[int, _Live] = {}
         self._num_failed = 0
@@ -68,18 +69,20 @@ class Conductor:
         view = self._folder.view(trials)
         for observer in self._observers:
             observer.on_sweep_start(view)
+            self._told.append(observer)
 
     def issue(self) -> Issued | None:
         """A trial to start now; None: not now, or (see `is_finished`) never again."""
-        issued = None
         with self._guard():
             if self._stop.reason or len(self._live) >= self.concurrent:
                 return None
             issued = self._ledger.next()
             if issued is not None:
                 self._prepare(issued)
-                self._tell(lambda o: o.on_trial_start(*_start_of(issued)))
-        return issued
+                start = (issued.number, issued.config, issued.suggestion)
+                self._tell(lambda o: o.on_trial_start(*start))
+            return issued
+        return None
 
     def receive(self, number: int, message: Mapping[str, Any]) -> None:
         """A worker's message: a measurement, or why its trial failed."""
@@ -90,22 +93,32 @@ class Conductor:
             elif "measurement" in message:
                 self._measure(number, live, from_json(message["measurement"]))
 
-    def end(self, number: int, *, crash: str = "") -> None:
-        """A trial's process has ended; `crash`: why it did so without a word of its own."""
+    def end(self, number: int, *, crash: tuple[str, str] | None = None) -> None:
+        """A trial's process has ended.
+
+        Args:
+            number: of the trial.
+            crash: reason and traceback, where it died without a word of its own.
+        """
         live = self._live.pop(number)
         with self._guard():
-            if crash and live.objective is None:
-                live.failure = live.failure or (crash, crash)
+            if live.objective is None:
+                live.failure = live.failure or crash
             state, reason = self._settle(number, live)
             value = live.objective if state == "complete" else None
             self._tell(lambda o: o.on_trial_end(number, state, value, reason))
             self._count(state, reason)
 
+    def keep(self, error: Exception) -> None:
+        """Note an error for `outcome` to raise, the first of them, and ask all trials to stop."""
+        self._error = self._error or error
+        self._stop.request("error")
+
     def outcome(self) -> SweepOutcome:
         """Tell the observers that the session is over, and how.
 
         Raises:
-            Exception: what `issue`, `receive` or `end` met; SweepError where trials only fail.
+            Exception: what was kept; SweepError where trials only fail.
         """
         trials: Sequence[TrialRecord] = ()
         with self._guard():
@@ -175,7 +188,7 @@ class Conductor:
             )
 
     def _tell(self, call: Callable[[TrialObserver], None]) -> None:
-        for observer in self._observers:
+        for observer in self._told:
             call(observer)
 
     @contextmanager
@@ -184,14 +197,9 @@ class Conductor:
             with storage_errors(self._folder.storage_url):
                 yield
         except Exception as error:  # kept for `outcome`, which raises it
-            self._error = self._error or error
-            self._stop.request("error")
+            self.keep(error)
 
 
 def assignment(issued: Issued) -> dict[str, Any]:
     """An issued trial as the worker gets it: text, so that Tune finds nothing to interpret."""
     return {"number": issued.number, "config": json.dumps(to_plain(issued.config))}
-
-
-def _start_of(issued: Issued) -> tuple[int, Any, Mapping[str, Any]]:
-    return issued.number, issued.config, issued.suggestion

@@ -7,7 +7,7 @@ from pathlib import Path
 from bearing_search.measurement import RunTrial
 from bearing_search.observer import SweepOutcome, TrialObserver
 from bearing_search.sweep.conductor import Conductor
-from bearing_search.sweep.execution import execute, ray_runtime
+from bearing_search.sweep.execution import InterruptedStartError, execute, ray_runtime
 from bearing_search.sweep.folder import SweepFolder
 from bearing_search.sweep.ledger import Ledger
 from bearing_search.sweep.resources import Resources
@@ -50,25 +50,35 @@ def run_sweep(
         folder = folder.updated(
             target=target or folder.record.target, resources=resources or folder.record.resources
         )
-        record = folder.record
         stop = Stop(folder, time_budget_s=time_budget_s)
         with Signals(stop) as signals, closing(open_ledger(folder)) as ledger:
-            session = begin_session(folder)
             conductor = Conductor(folder, ledger, observers, stop)
-            conductor.begin()
-            if not conductor.is_finished:
-                with ray_runtime(record.resources, signals.install) as plan:
-                    conductor.concurrent = plan.concurrent
-                    workplace = Workplace(
-                        root=folder.root,
-                        session=session,
-                        data=Path(record.data),
-                        cache=folder.cache,
-                        threads=plan.threads,
-                        gpus=plan.gpus,
-                    )
-                    execute(conductor, run_trial, workplace, plan, new_scratch(folder))
+            try:
+                conductor.begin()
+                if not conductor.is_finished:
+                    _run_trials(folder, run_trial, conductor, signals)
+            except InterruptedStartError:
+                stop.request("signal")
+            except Exception as error:  # raised by `outcome`, when the observers know the end
+                conductor.keep(error)
             return conductor.outcome()
+
+
+def _run_trials(
+    folder: SweepFolder, run_trial: RunTrial, conductor: Conductor, signals: Signals
+) -> None:
+    session = begin_session(folder)
+    with ray_runtime(folder.record.resources, signals.install) as plan:
+        conductor.concurrent = plan.concurrent
+        workplace = Workplace(
+            root=folder.root,
+            session=session,
+            data=Path(folder.record.data),
+            cache=folder.cache,
+            threads=plan.threads,
+            gpus=plan.gpus,
+        )
+        execute(conductor, run_trial, workplace, plan, new_scratch(folder))
 
 
 def open_ledger(folder: SweepFolder) -> Ledger:

@@ -44,6 +44,10 @@ _ENVIRONMENT = {
 }
 
 
+class InterruptedStartError(Exception):
+    """A signal came while Ray was starting."""
+
+
 @contextmanager
 def ray_runtime(resources: Resources, after_init: Callable[[], None]) -> Iterator[Plan]:
     """A running Ray, and what each trial gets of it.
@@ -93,12 +97,13 @@ def execute(
         run_assignment(config, workplace, run_trial, tune.report)
 
     numbers: dict[str, int] = {}
+    crashes: dict[str, tuple[str, str]] = {}
     tune.Tuner(
         tune.with_resources(trainable, {"cpu": shares.cpus, "gpu": shares.gpus}),
         tune_config=tune.TuneConfig(
             num_samples=-1,
-            search_alg=_Issuer(conductor, numbers),
-            scheduler=_Receiver(conductor, numbers),
+            search_alg=_Issuer(conductor, numbers, crashes),
+            scheduler=_Receiver(conductor, numbers, crashes),
             trial_dirname_creator=lambda trial: trial.trial_id,
         ),
         run_config=tune.RunConfig(
@@ -114,10 +119,16 @@ def execute(
 class _Issuer(Searcher):
     """Tune asks it for trials, and tells it when one has ended."""
 
-    def __init__(self, conductor: Conductor, numbers: dict[str, int]) -> None:
+    def __init__(
+        self,
+        conductor: Conductor,
+        numbers: dict[str, int],
+        crashes: dict[str, tuple[str, str]],
+    ) -> None:
         super().__init__(metric=None, mode=None)
         self._conductor = conductor
         self._numbers = numbers
+        self._crashes = crashes
 
     def suggest(self, trial_id: str) -> dict[str, Any] | str | None:
         """The next trial; None: later; FINISHED: no more."""
@@ -131,8 +142,8 @@ class _Issuer(Searcher):
         self, trial_id: str, result: Mapping[str, Any] | None = None, error: bool = False
     ) -> None:
         """The end of a trial's last process."""
-        crash = f"its process died {MAX_WORKER_DEATHS + 1} times (killed, or out of memory)"
-        self._conductor.end(self._numbers.pop(trial_id), crash=crash if error else "")
+        crash = self._crashes.pop(trial_id, None) if error else None
+        self._conductor.end(self._numbers.pop(trial_id), crash=crash)
 
     def save(self, checkpoint_path: str) -> None:
         """Nothing: the ledger remembers."""
@@ -147,15 +158,28 @@ class _Issuer(Searcher):
 class _Receiver(FIFOScheduler):
     """Tune shows it every report first. Pruned trials are asked to stop, by a file."""
 
-    def __init__(self, conductor: Conductor, numbers: dict[str, int]) -> None:
+    def __init__(
+        self,
+        conductor: Conductor,
+        numbers: dict[str, int],
+        crashes: dict[str, tuple[str, str]],
+    ) -> None:
         super().__init__()
         self._conductor = conductor
         self._numbers = numbers
+        self._crashes = crashes
 
     def on_trial_result(self, tune_controller: Any, trial: Any, result: dict[str, Any]) -> str:
         """Pass a report on."""
         self._conductor.receive(self._numbers[trial.trial_id], result)
         return str(TrialScheduler.CONTINUE)
+
+    def on_trial_error(self, tune_controller: Any, trial: Any) -> None:
+        """A trial's process has died for the last time; comes before the searcher's word."""
+        text = str(trial.get_error())
+        last = next((line for line in reversed(text.splitlines()) if line.strip()), "killed")
+        reason = f"its process died {MAX_WORKER_DEATHS + 1} times; at last: {last.strip()}"
+        self._crashes[trial.trial_id] = (reason, text)
 
     def __getstate__(self) -> dict[str, Any]:
         return {}
@@ -182,6 +206,9 @@ def _init(address: str | None, scratch: Path) -> None:
         }
     try:
         ray.init(address=address or "local", **quiet)
+    except SystemExit:
+        # until `ray.init` is over, SIGTERM meets Ray's own handler
+        raise InterruptedStartError from None
     except (ConnectionError, RuntimeError, ValueError) as error:
         where = f"no Ray cluster can be used at {address}" if address else "Ray does not start"
         raise ResourceError(f"{where}: {' '.join(str(error).split())}") from error

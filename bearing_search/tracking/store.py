@@ -54,6 +54,18 @@ def connect(uri: str) -> Any:
     return client
 
 
+def find_experiment(client: Any, uri: str, name: str) -> str:
+    """The id of a sweep's experiment, made or restored where it is missing."""
+    found = client.get_experiment_by_name(name)
+    if found is None:
+        place = artifact_root(uri)
+        where = (place / name).as_uri() if place else None
+        return str(client.create_experiment(name, artifact_location=where))
+    if found.lifecycle_stage == "deleted":
+        client.restore_experiment(found.experiment_id)
+    return str(found.experiment_id)
+
+
 def _sqlite_file(uri: str) -> Path | None:
     return Path(uri.removeprefix("sqlite:///")) if uri.startswith("sqlite:///") else None
 

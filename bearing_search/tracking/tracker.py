@@ -22,7 +22,7 @@ from bearing_search.observer import (
     TrialRecord,
     TrialState,
 )
-from bearing_search.tracking.store import allowed, artifact_root, connect, unavailable
+from bearing_search.tracking.store import allowed, connect, find_experiment, unavailable
 
 PROGRESS = "progress"
 """Metric of every measurement: its last step says how far a run has come."""
@@ -70,7 +70,7 @@ class MlflowTracker:
         self._sweep = sweep
         try:
             self._client = connect(self._uri)
-            self._experiment = self._find_experiment()
+            self._experiment = find_experiment(self._client, self._uri, sweep.name)
             self._find_runs()
             for trial in sweep.trials:
                 self._reconcile(trial)
@@ -203,16 +203,6 @@ class MlflowTracker:
         elif status == "RUNNING":
             self._client.set_terminated(self._runs[trial.number], "KILLED")
             self._statuses[trial.number] = "KILLED"
-
-    def _find_experiment(self) -> str:
-        found = self._client.get_experiment_by_name(self._sweep.name)
-        if found is None:
-            place = artifact_root(self._uri)
-            where = (place / self._sweep.name).as_uri() if place else None
-            return str(self._client.create_experiment(self._sweep.name, artifact_location=where))
-        if found.lifecycle_stage == "deleted":
-            self._client.restore_experiment(found.experiment_id)
-        return str(found.experiment_id)
 
     def _find_runs(self) -> None:
         query = f"tags.`{SWEEP_ID_TAG}` = '{self._sweep.sweep_id}'"

@@ -3,10 +3,12 @@ import math
 
 import pytest
 
-from bearing_search.errors import SweepError, TrialFailedError
-from bearing_search.journal import read_journal
+from bearing_search.errors import ResourceError, SweepError, TrialFailedError
+from bearing_search.journal import read_journal, to_json
 from bearing_search.measurement import FINISHED_FOLDS, OBJECTIVE, RUNNING_OBJECTIVE, Measurement
+from bearing_search.sweep.conductor import Conductor
 from bearing_search.sweep.folder import load_sweep
+from bearing_search.sweep.session import Stop
 from bearing_search.sweep.status import sweep_status
 
 
@@ -155,17 +157,50 @@ def test_a_poor_trial_is_asked_to_stop_and_told_as_pruned(new_sweep, simulate, o
     assert outcome.trials[3].value is None
 
 
-def test_a_trial_whose_process_dies_for_good_has_failed(new_sweep, ledger_of, simulate, fakes):
+def test_a_trial_whose_process_dies_for_good_has_failed(new_sweep, ledger_of, observed):
     folder = new_sweep(target=1)
+    ledger = ledger_of(folder)
+    conductor = Conductor(folder, ledger, [observed], Stop(folder))
+    conductor.begin()
 
-    def run_trial(config, context):
-        if context.folder.name == "00000":
-            raise SystemExit
-        return fakes.run_trial(config, context)
+    conductor.issue()
+    conductor.end(0, crash=("its process died", "trace"))
 
-    with pytest.raises(SystemExit):
-        simulate(folder, run_trial)
-    assert [t.state for t in ledger_of(folder).records()] == ["running"]
+    assert ledger.records()[0].reason == "its process died"
+    assert observed.of("end") == [(0, "failed", None, "its process died")]
+
+
+def test_a_score_that_was_told_counts_even_if_its_process_dies_after_it(new_sweep, ledger_of):
+    folder = new_sweep(target=1)
+    ledger = ledger_of(folder)
+    conductor = Conductor(folder, ledger, [], Stop(folder))
+
+    conductor.issue()
+    done = Measurement(step=1, values={OBJECTIVE: 0.5})
+    conductor.receive(0, {"measurement": to_json(done)})
+    conductor.end(0, crash=("its process died", "trace"))
+
+    assert conductor.outcome().best.value == 0.5
+
+
+def test_an_observer_that_cannot_begin_is_raised_and_the_others_are_told_the_end(
+    new_sweep, ledger_of, observed
+):
+    class Away(type(observed)):
+        def on_sweep_start(self, sweep):
+            raise ResourceError("MLflow cannot be used")
+
+    folder = new_sweep()
+    away = Away()
+    conductor = Conductor(folder, ledger_of(folder), [observed, away], Stop(folder))
+    with pytest.raises(ResourceError) as error:
+        conductor.begin()
+    conductor.keep(error.value)
+    with pytest.raises(ResourceError):
+        conductor.outcome()
+
+    assert observed.of("over") == [("",)]
+    assert away.events == []
 
 
 def test_an_error_of_an_observer_stops_the_sweep_and_is_raised_at_its_end(

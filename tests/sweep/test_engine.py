@@ -129,7 +129,7 @@ def test_a_second_signal_ends_everything_at_once(drive):
 
 
 def test_a_second_driver_is_refused_and_the_time_budget_ends_the_first_resumably(drive):
-    first = drive("one", 2, "--time-budget", "10", step_s=1.5)
+    first = drive("one", 2, "--time-budget", "20", step_s=4)
     first.wait_for_steps(1)
 
     status, _, error = drive("one", 2).finish()
