@@ -14,13 +14,8 @@ from bearing_search.data.manifest import MANIFEST
 from bearing_search.data.pictures import Pictures, pictures_below
 from bearing_search.data.samples import Sample
 from bearing_search.errors import ConfigError, DataError
-from bearing_search.roi_report import (
-    PartReport,
-    look_at_part,
-    summary,
-    write_csv,
-    write_sheets,
-)
+from bearing_search.roi_report import summary, write_csv, write_sheets
+from bearing_search.roi_rows import PartReport, look_at_part
 
 
 def roi(
@@ -42,7 +37,7 @@ def roi(
     ] = None,
     workers: Annotated[int, typer.Option(help="Processes; 0: one for each core.", min=0)] = 0,
 ) -> None:
-    """Extract the region of interest of every image; write contact sheets, roi.csv and a summary."""
+    """Extract every image's region of interest; write contact sheets, roi.csv and a summary."""
     pictures = _pictures(data, is_geometry_given=geometry is not None)
     by_part = _by_part(pictures, part, data)
     settings = _settings(radius_tolerance_px, ring_half_width_px)
@@ -66,7 +61,7 @@ def roi(
                     settings,
                     workers=num_workers,
                     adapt_tolerance=geometry is not None and radius_tolerance_px is None,
-                    on_progress=lambda task=task: bars.advance(task),  # type: ignore[misc]  # bound now
+                    on_progress=lambda task=task: bars.advance(task),
                 )
             )
     _write(reports, out)

@@ -25,7 +25,8 @@ def bench(rng: np.random.Generator, *, dark: float, bright: float, grain: float)
         rng.standard_normal((HEIGHT, WIDTH), dtype=np.float32), (0, 0), sigmaX=6.0, sigmaY=0.8
     )
     ground: Grid = dark + (bright - dark) * np.clip(coarse, 0.0, 1.0) + grain * 2.0 * fine
-    return np.maximum(ground, np.float32(0.0))
+    lit: Grid = np.maximum(ground, np.float32(0.0))
+    return lit
 
 
 def add_led_dots(image: Grid, rng: np.random.Generator, *, clear_px: float) -> None:
@@ -47,12 +48,15 @@ def add_led_dots(image: Grid, rng: np.random.Generator, *, clear_px: float) -> N
     image += rng.uniform(0.8, 1.2) * cv2.GaussianBlur(layer, (0, 0), 4.0)
 
 
-def add_fixture(image: Grid, rng: np.random.Generator, *, number: int, bright: float) -> None:
+def add_fixture(
+    image: Grid, rng: np.random.Generator, *, number: int, bright: float, clear_px: float
+) -> None:
     """Rails, clamps and screw heads, out of focus, each with light falling off along it.
 
     Args:
         number: of rails and clamps.
         bright: of the brightest.
+        clear_px: what comes nearer than this to the picture's middle is left out.
     """
     layer, cover = np.zeros_like(image), np.zeros_like(image)
     columns = np.linspace(-1.0, 1.0, WIDTH, dtype=np.float32)[None]
@@ -61,6 +65,9 @@ def add_fixture(image: Grid, rng: np.random.Generator, *, number: int, bright: f
         x, y = rng.uniform(0, WIDTH), rng.uniform(0, HEIGHT)
         size = (rng.uniform(150, 900), rng.uniform(30, 120))
         box = cv2.boxPoints(((x, y), size, rng.choice([0, 90]) + rng.normal(0, 12)))
+        middle = (WIDTH / 2, HEIGHT / 2)
+        if clear_px > 0 and clear_px > -cv2.pointPolygonTest(box, middle, True):
+            continue
         shape = np.zeros_like(image)
         cv2.fillPoly(shape, [(box * 16).astype(np.int32)], 1.0, cv2.LINE_AA, 4)
         angle, value = rng.uniform(0, 2 * math.pi), rng.uniform(0.15, 1.0) * bright

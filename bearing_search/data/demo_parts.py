@@ -19,10 +19,10 @@ from bearing_search.data.demo_background import (
     bench,
 )
 from bearing_search.data.demo_dents import KINDS, Kind, make_dent
+from bearing_search.data.demo_profiles import BANDS, EXPOSURES, STEEPNESS
 from bearing_search.data.demo_scene import (
     HEIGHT,
     WIDTH,
-    Band,
     Light,
     Pose,
     Surface,
@@ -34,38 +34,6 @@ from bearing_search.data.demo_scene import (
 )
 
 Grid = Float[np.ndarray, "h w"]
-
-BANDS: dict[str, tuple[Band, ...]] = {
-    "LC": (
-        Band(start=0.0, stop=0.66, slope=0.0, reflectance=0.035, grooves=0.0),
-        Band(start=0.66, stop=0.685, slope=-0.7, reflectance=0.55, grooves=0.05),
-        Band(start=0.685, stop=0.965, slope=0.0, reflectance=0.6, grooves=0.16, holds_dents=True),
-        Band(start=0.965, stop=1.0, slope=0.7, reflectance=0.6, grooves=0.05),
-    ),
-    "SC": (
-        Band(start=0.0, stop=0.6, slope=0.0, reflectance=0.5, grooves=0.0),
-        Band(start=0.6, stop=0.63, slope=-0.8, reflectance=0.2, grooves=0.05),
-        Band(start=0.63, stop=0.95, slope=0.0, reflectance=0.26, grooves=0.14, holds_dents=True),
-        Band(start=0.95, stop=1.0, slope=0.8, reflectance=0.2, grooves=0.05),
-    ),
-    "OD": (
-        Band(start=0.0, stop=0.33, slope=0.0, reflectance=0.03, grooves=0.0),
-        Band(start=0.33, stop=0.36, slope=-0.7, reflectance=0.5, grooves=0.03),
-        Band(start=0.36, stop=0.5, slope=0.0, reflectance=0.5, grooves=0.08),
-        Band(start=0.5, stop=0.52, slope=0.7, reflectance=0.35, grooves=0.03),
-        Band(start=0.52, stop=0.9, slope=0.3, reflectance=0.6, grooves=0.12, holds_dents=True),
-        Band(start=0.9, stop=0.915, slope=-0.9, reflectance=0.25, grooves=0.02),
-        Band(start=0.915, stop=1.0, slope=0.25, reflectance=0.6, grooves=0.06),
-    ),
-}
-"""Profile of each part from its middle outwards."""
-
-EXPOSURES: dict[str, tuple[float, float, float]] = {
-    "LC": (1.0, 0.5, 0.045),
-    "SC": (1.0, 0.5, 0.045),
-    "OD": (1.0, 0.55, 0.26),
-}
-"""Brightness levels 0, 1, 2; level 2 of the end faces is almost black, as in the paper."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -110,7 +78,7 @@ def render(
             defect,
             at=_place(part, surface, rng),
             area_px=_area(defect, rng),
-            steepness=rng.uniform(0.25, 0.7),
+            steepness=rng.uniform(*STEEPNESS[part]),
             allowed=_dentable(part, surface),
             rng=rng,
         )
@@ -187,15 +155,15 @@ def _background(part: str, surface: Surface, rng: np.random.Generator) -> Grid:
     match part:
         case "LC":
             scene = bench(rng, dark=0.1, bright=0.2, grain=0.01)
-            add_fixture(scene, rng, number=1, bright=0.3)
+            add_fixture(scene, rng, number=1, bright=0.3, clear_px=240)
             add_led_dots(scene, rng, clear_px=rng.uniform(320, 350))
         case "SC":
             scene = bench(rng, dark=0.7, bright=0.95, grain=0.02)
-            add_fixture(scene, rng, number=1, bright=0.7)
+            add_fixture(scene, rng, number=1, bright=0.7, clear_px=260)
         case _:
             dark = rng.uniform(0.03, 0.5)
             scene = bench(rng, dark=dark, bright=dark + rng.uniform(0.05, 0.5), grain=0.03)
-            add_fixture(scene, rng, number=int(rng.integers(1, 5)), bright=0.6)
+            add_fixture(scene, rng, number=int(rng.integers(1, 4)), bright=0.6, clear_px=200)
             if rng.random() < 0.35:
                 add_led_dots(scene, rng, clear_px=rng.uniform(290, 360))
     if rng.random() < 0.4:
@@ -227,7 +195,8 @@ def _stains(rng: np.random.Generator) -> Grid:
     for _ in range(int(rng.poisson(10))):
         at = (int(rng.uniform(0, WIDTH)), int(rng.uniform(0, HEIGHT)))
         cv2.circle(dust, at, int(rng.integers(1, 3)), float(rng.uniform(-0.4, 0.3)), -1)
-    return 1.0 + 0.05 * film + cv2.GaussianBlur(dust, (0, 0), 0.8)
+    stained: Grid = 1.0 + 0.05 * film + cv2.GaussianBlur(dust, (0, 0), 0.8)
+    return stained
 
 
 def _dentable(part: str, surface: Surface) -> Bool[np.ndarray, "h w"]:
@@ -247,7 +216,7 @@ def _place(part: str, surface: Surface, rng: np.random.Generator) -> tuple[float
 
 def _area(defect: Kind, rng: np.random.Generator) -> float:
     """From .02 to 1 % of the image, small ones more often."""
-    low, high = {"nick": (130.0, 900.0), "dent": (250.0, 4500.0), "scratch": (160.0, 1500.0)}[
+    low, high = {"nick": (160.0, 1200.0), "dent": (300.0, 4800.0), "scratch": (250.0, 2000.0)}[
         defect
     ]
     return math.exp(rng.uniform(math.log(low), math.log(high)))

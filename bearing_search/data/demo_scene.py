@@ -151,7 +151,8 @@ def _around_the_ring(
     """Soft noise whose last row repeats its first: a full turn ends where it began."""
     noise = rng.standard_normal((num_turns, num_levels)).astype(np.float32)
     padded = np.pad(noise, ((3, 4), (0, 0)), mode="wrap")
-    return cv2.GaussianBlur(padded, (0, 0), 0.7)[3 : num_turns + 4]
+    soft: Float[np.ndarray, "turns levels"] = cv2.GaussianBlur(padded, (0, 0), 0.7)
+    return soft[3 : num_turns + 4]
 
 
 def shade(

@@ -45,8 +45,7 @@ def pictures_below(root: Path) -> Pictures:
             levels[inside.parent, name].setdefault(level, file)
     if not levels:
         raise DataError(
-            f"{root}: no picture in it or below it; looked for "
-            f"{', '.join(sorted(IMAGE_SUFFIXES))}."
+            f"{root}: no picture in it or below it; looked for {', '.join(sorted(IMAGE_SUFFIXES))}."
         )
     samples = {key: _sample(root, *key, files) for key, files in levels.items()}
     flawed = {key: reason for key in samples if (reason := _flaw(key, samples, levels))}

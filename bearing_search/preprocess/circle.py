@@ -14,7 +14,7 @@ from bearing_search.config import CircleConfig
 from bearing_search.errors import RoiNotFoundError
 from bearing_search.preprocess.shapes import Circle, outside_share
 
-CLEAR_EDGE = 0.8
+CLEAR_EDGE = 0.7
 """Coverage, as a share of the best, from which on an edge is as good as the best: a shadow's or a
 mirror image's is not."""
 

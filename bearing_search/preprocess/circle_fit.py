@@ -69,9 +69,7 @@ def coverage(points: Float[np.ndarray, "n 2"], circle: Circle) -> float:
     return len(np.unique(arcs)) / num_arcs
 
 
-def without_doubles(
-    circles: Sequence[Circle], edges: Edges, min_coverage: float
-) -> list[Circle]:
+def without_doubles(circles: Sequence[Circle], edges: Edges, min_coverage: float) -> list[Circle]:
     """Best covered first, each circle owns its edges; one that lives on edges of others goes.
 
     Returns:

@@ -63,14 +63,12 @@ def tile(
     if isinstance(outcome, Roi) and reference is not None:
         height, width = image.shape[:2]
         window = window_of(outcome.shape, reference, config, width=width, height=height)
-        corners = [
-            (round(window.left * scale), round(window.top * scale)),
-            (
-                round((window.left + window.width) * scale),
-                round((window.top + window.height) * scale),
-            ),
-        ]
-        cv2.rectangle(left, *corners, CROP, 1)
+        first = (round(window.left * scale), round(window.top * scale))
+        last = (
+            round((window.left + window.width) * scale),
+            round((window.top + window.height) * scale),
+        )
+        cv2.rectangle(left, first, last, CROP, 1)
         right = _region(outcome, TILE_WIDTH - room_w - 6, room_h)
         canvas[CAPTION_HEIGHT : CAPTION_HEIGHT + right.shape[0], room_w + 6 :][
             :, : right.shape[1]
@@ -131,8 +129,6 @@ def _resized(image: Picture, scale: float) -> Picture:
     return np.ascontiguousarray(cv2.resize(image, size, interpolation=method))
 
 
-def _write(
-    image: Picture, text: str, at: tuple[int, int], colour: tuple[int, int, int]
-) -> None:
+def _write(image: Picture, text: str, at: tuple[int, int], colour: tuple[int, int, int]) -> None:
     plain = text.encode("ascii", "replace").decode()  # OpenCV's font knows no other letters
     cv2.putText(image, plain, at, cv2.FONT_HERSHEY_SIMPLEX, 0.38, colour, 1, cv2.LINE_AA)

@@ -152,7 +152,9 @@ def _conic_distance(
     return distance
 
 
-def _near(edges: Edges, ellipse: Ellipse, band: float, aligned: float = ALIGNED) -> Bool[np.ndarray, " n"]:
+def _near(
+    edges: Edges, ellipse: Ellipse, band: float, aligned: float = ALIGNED
+) -> Bool[np.ndarray, " n"]:
     distance, normals = signed_distance(edges.points, ellipse)
     directions = edges.directions
     along = np.abs(normals[:, 0] * directions[:, 0] + normals[:, 1] * directions[:, 1])

@@ -12,13 +12,19 @@ Axis letters: h, w rows and columns; n edge points; t triples.
 import math
 from collections.abc import Iterator
 from dataclasses import replace
+from itertools import pairwise
 
 import cv2
 import numpy as np
 from jaxtyping import Bool, Float, UInt8
 
 from bearing_search.preprocess.contrast import Contrast, Edges
-from bearing_search.preprocess.ellipse_fit import are_the_same, ellipse_of_conic, fit, signed_distance
+from bearing_search.preprocess.ellipse_fit import (
+    are_the_same,
+    ellipse_of_conic,
+    fit,
+    signed_distance,
+)
 from bearing_search.preprocess.shapes import Ellipse
 
 MIN_SEMI_MINOR_PX = 10.0
@@ -96,7 +102,7 @@ def _symmetry_seeds(contrast: Contrast) -> Iterator[Ellipse]:
     for x, y in _voted_centres(edges, width, height):
         mirrored = np.rint((2 * x, 2 * y) - edges.points).astype(int)
         inside = ((mirrored >= 0) & (mirrored < (width, height))).all(axis=1)
-        twin = np.zeros(len(inside), dtype=bool)
+        twin = np.zeros(len(edges.points), dtype=bool)
         twin[inside] = thick[mirrored[inside, 1], mirrored[inside, 0]] > 0
         yield from _around(edges.points[twin], edges.directions[twin], (x, y), rng)
 
@@ -113,7 +119,7 @@ def _voted_centres(edges: Edges, width: int, height: int) -> list[tuple[float, f
         bins = (orientation / math.pi * num_bins + offset).astype(int) % num_bins
         order = np.argsort(bins, kind="stable")
         starts = np.searchsorted(bins[order], np.arange(num_bins + 1))
-        for start, stop in zip(starts[:-1], starts[1:], strict=True):
+        for start, stop in pairwise(starts):
             members = points[order[start:stop]]
             first, second = np.triu_indices(len(members), 1)
             one, other = members[first], members[second]
@@ -154,9 +160,7 @@ def _around(
         remaining[np.flatnonzero(remaining)[_on(best[None], offset, normal)[0]]] = False
 
 
-def _forms(
-    offset: Float[np.ndarray, "n 2"], rng: np.random.Generator
-) -> Float[np.ndarray, "t 3"]:
+def _forms(offset: Float[np.ndarray, "n 2"], rng: np.random.Generator) -> Float[np.ndarray, "t 3"]:
     """Quadratic forms a x^2 + 2 b x y + c y^2 = 1 through random triples, those of ellipses."""
     triples = offset[rng.integers(0, len(offset), (NUM_TRIPLES, 3))]
     x, y = triples[..., 0], triples[..., 1]
@@ -181,6 +185,8 @@ def _on(
     slope_x, slope_y = a * x + b * y, b * x + c * y
     steepness = np.maximum(np.sqrt(slope_x * slope_x + slope_y * slope_y), 1e-12)
     value = np.abs(slope_x * x + slope_y * y - 1.0)
-    along = np.abs(slope_x * normal[:, 0].astype(np.float32) + slope_y * normal[:, 1].astype(np.float32))
+    along = np.abs(
+        slope_x * normal[:, 0].astype(np.float32) + slope_y * normal[:, 1].astype(np.float32)
+    )
     near: Bool[np.ndarray, "t n"] = (value < 6.0 * steepness) & (along >= 0.9 * steepness)
     return near

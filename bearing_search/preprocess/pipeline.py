@@ -74,7 +74,11 @@ def fit_reference(samples: Sequence[Sample], config: PreprocessConfig) -> RoiRef
         else [detect_sample(sample, geometry, config) for sample in samples]
     )
     reference = estimate_reference(part, geometry, detections, config)
-    return replace(reference, num_samples=len(samples)) if geometry == "none" else reference
+    return (
+        replace(reference, num_samples=len(samples), num_found=len(samples))
+        if geometry == "none"
+        else reference
+    )
 
 
 def extract(
@@ -93,12 +97,12 @@ def extract(
     """
     levels = read_levels(sample)
     mask = read_mask(sample, levels[0].shape[:2])
-    located: Shape | NoRoi | None = None
-    if reference.geometry != "none":
-        known = detection or detect_sample(sample, reference.geometry, config)
-        located = locate(levels[0], known, reference, config, name=sample.title)
-        if isinstance(located, NoRoi):
-            return located
+    if reference.geometry == "none":
+        return cut(levels, mask, None, reference, config)
+    known = detection or detect_sample(sample, reference.geometry, config)
+    located = locate(levels[0], known, reference, config, name=sample.title)
+    if isinstance(located, NoRoi):
+        return located
     return cut(levels, mask, located, reference, config)
 
 
