@@ -3,25 +3,22 @@
 Axis letters: h, w rows and columns; c colours.
 """
 
-import json
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from functools import lru_cache
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from jaxtyping import Bool, UInt8
 
-from bearing_search.config import Geometry, PreprocessConfig, parse, to_plain
-from bearing_search.data.samples import Sample, read_image, read_levels, read_mask
-from bearing_search.errors import DataError
+from bearing_search.config import PreprocessConfig
+from bearing_search.data.samples import Sample, read_levels, read_mask
 from bearing_search.preprocess.brightness import fuse
 from bearing_search.preprocess.circle import ring_mask
+from bearing_search.preprocess.detections import detect_sample
 from bearing_search.preprocess.locate import (
     Detection,
     NoRoi,
     RoiReference,
-    detect,
     estimate_reference,
     locate,
 )
@@ -57,8 +54,14 @@ class Roi:
     """What the user should know though the sample is usable, one line each."""
 
 
-def fit_reference(samples: Sequence[Sample], config: PreprocessConfig) -> RoiReference:
+def fit_reference(
+    samples: Sequence[Sample], config: PreprocessConfig, *, cache: Path | None = None
+) -> RoiReference:
     """Estimate what the second pass needs, from the training side of a fold. One part only.
+
+    Args:
+        samples: the training side.
+        cache: folder shared by all trials, where what was found in an image is kept.
 
     Raises:
         DataError: a brightness 0 cannot be read, or (RoiNotFoundError) no sample has a candidate.
@@ -68,17 +71,12 @@ def fit_reference(samples: Sequence[Sample], config: PreprocessConfig) -> RoiRef
         raise ValueError(f"a reference is estimated for one part, not for {sorted(parts)}")
     part = parts.pop()
     geometry = config.geometry_of(part)
-    detections = (
-        []
-        if geometry == "none"
-        else [detect_sample(sample, geometry, config) for sample in samples]
-    )
-    reference = estimate_reference(part, geometry, detections, config)
-    return (
-        replace(reference, num_samples=len(samples), num_found=len(samples))
-        if geometry == "none"
-        else reference
-    )
+    if geometry == "none":
+        return RoiReference(
+            part=part, geometry=geometry, num_samples=len(samples), num_found=len(samples)
+        )
+    detections = [detect_sample(sample, geometry, config, cache) for sample in samples]
+    return estimate_reference(part, geometry, detections, config)
 
 
 def extract(
@@ -104,34 +102,6 @@ def extract(
     if isinstance(located, NoRoi):
         return located
     return cut(levels, mask, located, reference, config)
-
-
-def detect_sample(sample: Sample, geometry: Geometry, config: PreprocessConfig) -> Detection:
-    """Candidates of a sample, remembered: they depend on no tolerance and on no reference.
-
-    Raises:
-        DataError: brightness 0 cannot be read.
-    """
-    file = sample.level_files[0]
-    try:
-        status = file.stat()
-    except OSError as error:
-        raise DataError(f"{file}: cannot be read ({error.strerror})") from None
-    settings = replace(config, geometry={}, mid_level_parts=())
-    canonical = json.dumps(to_plain(settings), sort_keys=True)
-    return _detect_file(file, status.st_mtime_ns, status.st_size, geometry, canonical)
-
-
-@lru_cache(maxsize=4096)
-def _detect_file(
-    file: Path, modified_ns: int, num_bytes: int, geometry: Geometry, settings: str
-) -> Detection:
-    """`modified_ns` and `num_bytes` only make a changed file another entry."""
-    config = parse(PreprocessConfig, json.loads(settings))
-    try:
-        return detect(read_image(file), geometry, config)
-    except DataError as error:
-        raise DataError(f"{file}: {error}") from None
 
 
 def cut(

@@ -1,18 +1,13 @@
 """The cached door for the training stages: samples of one part as arrays of one size.
 
-An entry of the cache holds one sample's arrays. Its name says everything that can change them:
-the content of the source files, the chosen shape, the settings of the cut, the sizes, and the
-versions of this package's preprocessing and of the libraries. Entries are written under a
-temporary name and renamed, so that any number of processes may ask for one at the same time.
+Three things are kept for a sample: what shapes its image holds, which one the settings choose, and
+the pixels that the chosen shape cuts out. A search over tolerances makes new choices, but few new
+pixels.
 
 Axis letters: n samples; s side of the input; m side of the map; h, w rows and columns.
 """
 
 import hashlib
-import json
-import os
-import uuid
-import zipfile
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -23,11 +18,17 @@ from jaxtyping import Bool, Int, UInt8
 
 from bearing_search.config import PreprocessConfig, to_plain
 from bearing_search.data.samples import Sample
-from bearing_search.errors import DataError
+from bearing_search.preprocess.cache import (
+    content_of,
+    entry,
+    load_arrays,
+    load_facts,
+    store_arrays,
+    store_facts,
+)
+from bearing_search.preprocess.detections import detect_sample, facts_of, shape_of
 from bearing_search.preprocess.pipeline import NoRoi, Roi, RoiReference, extract
-
-VERSION = 1
-"""Raised whenever preprocessing gives other pixels for equal settings."""
+from bearing_search.preprocess.shapes import Shape
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,6 +67,15 @@ class _Entry:
     mask: Bool[np.ndarray, "s s"]
     map_mask: Bool[np.ndarray, "m m"]
     lost_regions: int
+
+    def arrays(self) -> dict[str, np.ndarray]:
+        """As the cache keeps it."""
+        return {name: np.asarray(value) for name, value in asdict(self).items()}
+
+    @classmethod
+    def from_arrays(cls, arrays: dict[str, np.ndarray]) -> "_Entry":
+        """Back from the cache."""
+        return cls(**{**arrays, "lost_regions": int(arrays["lost_regions"])})
 
 
 def prepare(
@@ -146,16 +156,52 @@ def _one(
     map_px: int,
     cache: Path,
 ) -> _Entry | str:
-    sizes = {"input_px": input_px, "map_px": map_px}
-    name = _entry_name(sample, reference, config, sizes)
-    file = cache / name[:2] / f"{name}.npz"
-    known = _load(file)
-    if known is not None:
-        return known
-    roi = extract(sample, reference, config)
-    made: _Entry | str = roi.reason if isinstance(roi, NoRoi) else _resized(roi, input_px, map_px)
-    _store(file, made)
+    content = content_of(sample)
+    # a reason quotes the title, and the tolerances that chose the shape
+    facts = [content, sample.title, to_plain(config), asdict(reference)]
+    outcome_file = entry(cache, ".json", "outcome", *facts)
+    outcome = load_facts(outcome_file)
+    if outcome is not None and "reason" in outcome:
+        return str(outcome["reason"])
+    if outcome is not None:
+        shape = shape_of(outcome)
+        file = _pixels_file(cache, content, shape, reference, config, (input_px, map_px))
+        arrays = load_arrays(file)
+        if arrays is not None:
+            return _Entry.from_arrays(arrays)
+    detection = (
+        None
+        if reference.geometry == "none"
+        else detect_sample(sample, reference.geometry, config, cache)
+    )
+    roi = extract(sample, reference, config, detection)
+    if isinstance(roi, NoRoi):
+        store_facts(outcome_file, {"reason": roi.reason})
+        return roi.reason
+    made = _resized(roi, input_px, map_px)
+    file = _pixels_file(cache, content, roi.shape, reference, config, (input_px, map_px))
+    store_arrays(file, made.arrays())
+    store_facts(outcome_file, facts_of(roi.shape))
     return made
+
+
+def _pixels_file(
+    cache: Path,
+    content: str,
+    shape: Shape | None,
+    reference: RoiReference,
+    config: PreprocessConfig,
+    sizes: tuple[int, int],
+) -> Path:
+    """Named by the shape and not by the tolerances that chose it: a search of delta_r shares it."""
+    cut = [
+        config.circle.ring_half_width_px,
+        config.circle.crop_radius,
+        reference.centre,
+        reference.crop_px,
+        reference.part in config.mid_level_parts,
+    ]
+    return entry(cache, ".npz", "pixels", content, facts_of(shape), cut, sizes)
 
 
 def _resized(roi: Roi, input_px: int, map_px: int) -> _Entry:
@@ -171,60 +217,6 @@ def _resized(roi: Roi, input_px: int, map_px: int) -> _Entry:
         map_mask=shrink_any(roi.mask, map_px),
         lost_regions=roi.lost_regions,
     )
-
-
-def _entry_name(
-    sample: Sample, reference: RoiReference, config: PreprocessConfig, sizes: dict[str, int]
-) -> str:
-    total = hashlib.sha256()
-    facts = [to_plain(config), asdict(reference), sizes, VERSION, cv2.__version__, np.__version__]
-    total.update(json.dumps(facts, sort_keys=True).encode())
-    total.update(sample.title.encode())  # a reason quotes it
-    for file in sample.files:
-        try:
-            content = file.read_bytes()
-        except OSError as error:
-            raise DataError(f"{file}: cannot be read ({error.strerror})") from None
-        total.update(hashlib.sha256(content).digest())
-    return total.hexdigest()[:32]
-
-
-def _load(file: Path) -> _Entry | str | None:
-    """What the cache holds; None where it holds nothing, or an entry that a full disk cut off."""
-    try:
-        with np.load(file) as stored:
-            if "reason" in stored:
-                return str(stored["reason"])
-            return _Entry(
-                image=stored["image"],
-                roi_mask=stored["roi_mask"],
-                mask=stored["mask"],
-                map_mask=stored["map_mask"],
-                lost_regions=int(stored["lost_regions"]),
-            )
-    except (FileNotFoundError, EOFError, KeyError, ValueError, zipfile.BadZipFile):
-        return None
-
-
-def _store(file: Path, made: _Entry | str) -> None:
-    file.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = file.with_name(f".{file.name}.{os.getpid()}.{uuid.uuid4().hex}.tmp")
-    try:
-        with unfinished.open("wb") as stream:
-            if isinstance(made, str):
-                np.savez(stream, reason=np.array(made))
-            else:
-                np.savez(
-                    stream,
-                    image=made.image,
-                    roi_mask=made.roi_mask,
-                    mask=made.mask,
-                    map_mask=made.map_mask,
-                    lost_regions=np.array(made.lost_regions),
-                )
-        unfinished.replace(file)
-    finally:
-        unfinished.unlink(missing_ok=True)
 
 
 def _stack(

@@ -1,0 +1,91 @@
+"""Files named by what they hold, shared by all trials.
+
+An entry is written under a temporary name and renamed, so that any number of processes may ask for
+one at the same time: the worst that happens is that two make the same one. An entry that cannot be
+read, for a disk was full, is made again.
+"""
+
+import hashlib
+import json
+import os
+import uuid
+import zipfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+
+from bearing_search.data.samples import Sample
+from bearing_search.errors import DataError
+
+VERSION = 2
+"""Raised whenever preprocessing gives other shapes or pixels for equal settings."""
+
+
+def content_of(sample: Sample) -> str:
+    """Digest of the bytes of all files of a sample.
+
+    Raises:
+        DataError: a file cannot be read.
+    """
+    total = hashlib.sha256()
+    for file in sample.files:
+        try:
+            with file.open("rb") as stream:
+                total.update(hashlib.file_digest(stream, "sha256").digest())
+        except OSError as error:
+            raise DataError(f"{file}: cannot be read ({error.strerror})") from None
+    return total.hexdigest()
+
+
+def entry(cache: Path, suffix: str, *facts: Any) -> Path:
+    """File of the entry that the given JSON-like facts determine, with the libraries' versions."""
+    everything = [*facts, VERSION, cv2.__version__, np.__version__]
+    name = hashlib.sha256(json.dumps(everything, sort_keys=True).encode()).hexdigest()[:32]
+    return cache / name[:2] / f"{name}{suffix}"
+
+
+def load_facts(file: Path) -> dict[str, Any] | None:
+    """A JSON entry, or None."""
+    try:
+        facts: dict[str, Any] = json.loads(file.read_text())
+    except (FileNotFoundError, ValueError):
+        return None
+    return facts
+
+
+def store_facts(file: Path, facts: Mapping[str, Any]) -> None:
+    """Write a JSON entry; floats come back as they were."""
+    unfinished = _unfinished(file)
+    try:
+        unfinished.write_text(json.dumps(facts))
+        unfinished.replace(file)
+    finally:
+        unfinished.unlink(missing_ok=True)
+
+
+def load_arrays(file: Path) -> dict[str, np.ndarray] | None:
+    """An entry of arrays, or None; its checksums are tested."""
+    try:
+        with np.load(file) as stored:
+            return {name: stored[name] for name in stored.files}
+    except (FileNotFoundError, EOFError, ValueError, zipfile.BadZipFile):
+        return None
+
+
+def store_arrays(file: Path, arrays: Mapping[str, np.ndarray]) -> None:
+    """Write an entry of arrays."""
+    unfinished = _unfinished(file)
+    try:
+        with unfinished.open("wb") as stream:
+            np.savez(stream, allow_pickle=False, **arrays)
+        unfinished.replace(file)
+    finally:
+        unfinished.unlink(missing_ok=True)
+
+
+def _unfinished(file: Path) -> Path:
+    file.parent.mkdir(parents=True, exist_ok=True)
+    return file.with_name(f".{file.name}.{os.getpid()}.{uuid.uuid4().hex}.tmp")
