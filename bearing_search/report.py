@@ -167,6 +167,7 @@ def _tie_text(board: Leaderboard) -> str:
     if not board.compared:
         return "It has no rival yet."
     if not board.tied:
-        return f"It is better than the {board.compared} next best, sample by sample (95 %)."
+        rivals = "next best" if board.compared == 1 else f"{board.compared} next best"
+        return f"It is better than the {rivals}, sample by sample (95 %)."
     names = ", ".join(map(str, board.tied))
     return f"Tied with it on this data: trial{'s' * (len(board.tied) > 1)} {names}."

@@ -8,6 +8,7 @@ import typer
 from rich.console import Console
 
 from bearing_search.cli.options import AsJson, Results, terminal
+from bearing_search.cli.preflight import check_installation
 from bearing_search.cli.train import chosen_device, follow, use_cores
 from bearing_search.config import TrialConfig, digest_of, to_plain
 from bearing_search.data.dataset import load_data_set
@@ -88,6 +89,7 @@ def measure(
     earlier: Evaluation | None,
 ) -> Evaluation:
     """Train both encoders' decoders, open the test set, write what was found."""
+    check_installation()
     from bearing_search.trial import run_final  # torch: seconds
 
     use_cores()

@@ -1,6 +1,7 @@
 """Options that several commands share, and how a space or a data set is found by name."""
 
 import os
+import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -24,7 +25,9 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of text
 
 def terminal(*, stderr: bool = False) -> Console:
     """Where a command talks to people: no markup, no colours of its own, no broken lines."""
-    return Console(stderr=stderr, soft_wrap=True, highlight=False, markup=False)
+    stream = sys.stderr if stderr else sys.stdout
+    width = None if stream.isatty() else 160  # a file or a pipe has no width of its own
+    return Console(stderr=stderr, soft_wrap=True, highlight=False, markup=False, width=width)
 
 
 def find_space(name: str) -> Path:

@@ -8,6 +8,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TaskProgressColumn, TextColumn
 
 from bearing_search.config import TrialConfig
+from bearing_search.journal import JOURNAL, last_measurement
 from bearing_search.measurement import OBJECTIVE, Measurement
 from bearing_search.observer import SweepOutcome, SweepView, TrialState
 from bearing_search.report import value_text
@@ -77,8 +78,11 @@ class SweepProgress:
         """Show how far the sweep is already."""
         self._target = sweep.target
         for trial in sweep.trials:
+            if trial.state == "failed":
+                continue
             is_done = trial.state in ("complete", "pruned")
-            self._progress[trial.number] = 1.0 if is_done else trial.progress
+            last = last_measurement(sweep.trial_folder(trial.number) / JOURNAL)
+            self._progress[trial.number] = 1.0 if is_done else last.progress if last else 0.0
             if trial.value is not None:
                 self._keep_best(trial.value, trial.number)
         self._estimate = Estimate(sweep.target, self._done())

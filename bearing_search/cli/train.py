@@ -10,6 +10,7 @@ import yaml
 from rich.console import Console
 
 from bearing_search.cli.options import Data, Results, terminal, writable_results
+from bearing_search.cli.preflight import check_installation
 from bearing_search.cli.progress import Estimate
 from bearing_search.cli.run import resolve_data
 from bearing_search.config import TrialConfig, parse, to_plain
@@ -31,6 +32,7 @@ def train(
     device: Annotated[str, typer.Option(help="cpu, cuda, or auto.")] = "auto",
 ) -> None:
     """Run one trial without Ray and print what it measures."""
+    check_installation()
     from bearing_search.trial import run_trial  # torch takes seconds to import
 
     trial = read_config(config)

@@ -5,65 +5,31 @@ from collections.abc import Iterable
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from timm.optim.adamw import AdamWLegacy
+from torch import nn
 
 from bearing_search.config import DinomalyConfig, FinetuneConfig
 
 
-class StableAdamW(torch.optim.Optimizer):
-    """AdamW with AMSGrad whose step is shortened while gradients outgrow their past.
+def stable_adamw(
+    parameters: Iterable[nn.Parameter], config: DinomalyConfig
+) -> torch.optim.Optimizer:
+    """The decoder's optimiser: AdamW with AMSGrad whose step shrinks while gradients outgrow it.
 
     Each tensor's step is divided by max(1, rms(gradient / denominator)). Every parameter decays.
 
-    Args:
-        parameters: what to train.
-        config: learning rate, betas, epsilon, weight decay.
-
-    Source: Wortsman et al. 2023, in the form of Dinomaly's official code (amsgrad on, decay
-    applied before the step and not shortened with it).
+    Source: Wortsman et al. 2023, in the form of Dinomaly's official code, to which timm's legacy
+    AdamW is equal with these two switches.
     """
-
-    def __init__(self, parameters: Iterable[nn.Parameter], config: DinomalyConfig) -> None:
-        defaults: dict[str, Any] = {
-            "lr": config.lr,
-            "betas": config.betas,
-            "eps": config.eps,
-            "weight_decay": config.weight_decay,
-        }
-        super().__init__(parameters, defaults)
-
-    @torch.no_grad()
-    def step(self, closure: None = None) -> None:  # type: ignore[override]
-        """Update every parameter that has a gradient; `closure` is not supported."""
-        assert closure is None, "a closure is not supported"
-        for group in self.param_groups:
-            for parameter in group["params"]:
-                if parameter.grad is not None:
-                    self._update(parameter, parameter.grad, group)
-
-    def _update(self, parameter: Tensor, gradient: Tensor, group: dict[str, Any]) -> None:
-        state = self.state[parameter]
-        if not state:
-            state["step"] = 0
-            for moment in ("mean", "square", "max_square"):
-                state[moment] = torch.zeros_like(parameter)
-        state["step"] += 1
-        beta1, beta2 = group["betas"]
-        state["mean"].lerp_(gradient, 1 - beta1)
-        state["square"].mul_(beta2).addcmul_(gradient, gradient, value=1 - beta2)
-        torch.maximum(state["max_square"], state["square"], out=state["max_square"])
-        correction = math.sqrt(1 - beta2 ** state["step"])
-        denominator = state["max_square"].sqrt().div_(correction).add_(group["eps"])
-        # Stays on the device: reading the value would make a GPU wait for every tensor.
-        rms = (gradient / denominator).square_().mean().sqrt_()
-        step_size = group["lr"] / (1 - beta1 ** state["step"]) / rms.clamp_(min=1.0)
-        parameter.mul_(1 - group["lr"] * group["weight_decay"])
-        parameter.sub_(state["mean"].div(denominator).mul_(step_size))
-
-
-def stable_adamw(parameters: Iterable[nn.Parameter], config: DinomalyConfig) -> StableAdamW:
-    """The decoder's optimiser."""
-    return StableAdamW(parameters, config)
+    return AdamWLegacy(
+        parameters,
+        lr=config.lr,
+        betas=config.betas,
+        eps=config.eps,
+        weight_decay=config.weight_decay,
+        amsgrad=True,
+        clipping_threshold=1.0,
+    )
 
 
 def finetune_optimizer(
