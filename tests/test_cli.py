@@ -119,9 +119,7 @@ def test_a_name_that_climbs_out_of_the_results_folder(make_set, attempt):
     assert "is no name for a sweep" in says
 
 
-def test_an_unknown_block_is_refused_before_anything_starts(
-    tmp_path, tiny_raw, make_set, attempt
-):
+def test_an_unknown_block_is_refused_before_anything_starts(tmp_path, tiny_raw, make_set, attempt):
     file = tmp_path / "blocks.yaml"
     vary = {"finetune.ssim_layers": {"subset": [11, 12, 13], "empty": [12]}}
     file.write_text(yaml.safe_dump({"base": tiny_raw, "vary": vary}))

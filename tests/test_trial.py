@@ -38,8 +38,11 @@ def test_a_trial_scores_every_part_in_every_fold(tmp_path, make_set, tiny_config
     last = stream[-1].values
     for part in ("LC", "OD"):
         folds = [
-            next(m.values[f"val/{part}/fold{k}/pixel_aupro"] for m in stream
-                 if f"val/{part}/fold{k}/pixel_aupro" in m.values)
+            next(
+                m.values[f"val/{part}/fold{k}/pixel_aupro"]
+                for m in stream
+                if f"val/{part}/fold{k}/pixel_aupro" in m.values
+            )
             for k in range(2)
         ]
         assert last[f"val/{part}/pixel_aupro"] == pytest.approx(np.mean(folds))
@@ -64,9 +67,7 @@ def test_a_stopped_trial_goes_on_where_it_was_and_ends_with_the_same_numbers(
     rest = list(run_trial(tiny_config, context(tmp_path, data, "parts")))
 
     assert [(m.step, m.values) for m in rest] == [(m.step, m.values) for m in whole]
-    assert [(m.step, m.values) for m in first] == [
-        (m.step, m.values) for m in whole[: len(first)]
-    ]
+    assert [(m.step, m.values) for m in first] == [(m.step, m.values) for m in whole[: len(first)]]
     for trace in (tmp_path / "parts").glob("*/*/trace.jsonl"):
         done = {"finetune": 0, "decode": 0}
         for line in map(json.loads, trace.read_text().splitlines()):

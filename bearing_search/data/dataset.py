@@ -57,7 +57,7 @@ def load_data_set(root: Path) -> DataSet:
 
     Raises:
         DataError: no such folder, nothing in it that looks like a data set, a level that is
-            missing, an anomalous sample without mask.
+            missing, an anomalous sample without mask, a mask of two samples.
     """
     if not root.is_dir():
         raise DataError(f"{root}: is no folder. --data wants the folder that holds the parts.")
@@ -65,6 +65,7 @@ def load_data_set(root: Path) -> DataSet:
     found = samples_of_manifest(manifest) if manifest.is_file() else samples_of_folders(root)
     samples = sorted(found, key=lambda s: (s.part, s.split, s.defect, s.name))
     _require_masks(samples)
+    _require_own_masks(samples)
     _require_equal_levels(samples)
     return DataSet(root=root, all_samples=tuple(samples))
 
@@ -94,6 +95,20 @@ def _require_masks(samples: Sequence[Sample]) -> None:
             f"{bare[0].title}: anomalous, but has no mask ({len(bare)} such samples). Put it at "
             f"{bare[0].part}/ground_truth/{bare[0].defect}/{bare[0].name}_mask.png."
         )
+
+
+def _require_own_masks(samples: Sequence[Sample]) -> None:
+    """The masks of train and test share a folder, so two samples of one name share a mask."""
+    owner: dict[Path, Sample] = {}
+    for sample in samples:
+        if sample.mask_file is None:
+            continue
+        other = owner.setdefault(sample.mask_file, sample)
+        if other is not sample:
+            raise DataError(
+                f"{sample.title} and {other.title} have one mask, {sample.mask_file.name}, which "
+                "can fit only one of them. Rename the files of one sample, its mask with them."
+            )
 
 
 def _require_equal_levels(samples: Sequence[Sample]) -> None:

@@ -127,13 +127,15 @@ def plan(scale: Scale, seed: int) -> Iterator[Planned]:
     for part_index, (part, splits) in enumerate(counts(scale).items()):
         for split_index, (split, (normal, anomalous)) in enumerate(splits.items()):
             rings = _rings(part, normal, anomalous)
+            # one folder holds the masks of both splits, so a name serves one sample of its part
+            first = sum(splits["train"]) if split == "test" else 0
             for index, ring in enumerate(rings):
                 group = f"{part}-{split}-{ring:03d}"
                 yield Planned(
                     part=part,
                     split=split,
                     defect=None if index < normal else kind_of(index - normal),
-                    name=f"{part.lower()}{index:03d}",
+                    name=f"{part.lower()}{first + index:03d}",
                     group=group,
                     seeds=(seed, part_index, split_index, 0, index),
                     ring_seeds=(seed, part_index, split_index, 1, ring),

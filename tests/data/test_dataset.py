@@ -145,7 +145,10 @@ def test_sixteen_bits_colour_and_alpha_become_eight_bits(tmp_path):
     assert read_image(image(tmp_path / "a.png", value=65535, dtype=np.uint16)).max() == 255
     colour = image(tmp_path / "c.png", size=(4, 5, 3), value=(255, 0, 0))  # blue, to OpenCV
     assert read_image(colour)[0, 0].tolist() == [0, 0, 255]
-    assert read_image(image(tmp_path / "g.png", size=(4, 5, 4), value=(9, 9, 9, 255))).shape == (4, 5)
+    assert read_image(image(tmp_path / "g.png", size=(4, 5, 4), value=(9, 9, 9, 255))).shape == (
+        4,
+        5,
+    )
 
 
 def test_a_faint_mark_of_a_sixteen_bit_mask_counts(tmp_path):
@@ -171,3 +174,11 @@ def test_the_digest_follows_content_not_place(tmp_path):
 def test_an_unknown_part_is_refused(tmp_path):
     with pytest.raises(DataError, match="has no part SC; its parts are LC"):
         load_data_set(three_level_part(tmp_path)).chosen_parts(["SC"])
+
+
+def test_two_samples_cannot_share_a_mask(tmp_path):
+    three_level_part(tmp_path)
+    for level in range(3):
+        image(tmp_path / f"LC/test/dent/d_b{level}.png")
+    with pytest.raises(DataError, match="LC/train/dent/d and LC/test/dent/d have one mask"):
+        load_data_set(tmp_path)

@@ -51,7 +51,9 @@ def test_both_labels_are_spread_evenly(folds, normal, bad, seed):
 
 def test_the_seed_decides():
     def held_out(seed):
-        return [s.name for s in make_folds(singles(20, 6), SplitConfig(folds=3, seed=seed))[0].held_out]
+        return [
+            s.name for s in make_folds(singles(20, 6), SplitConfig(folds=3, seed=seed))[0].held_out
+        ]
 
     assert held_out(0) == held_out(0)
     assert held_out(0) != held_out(1)

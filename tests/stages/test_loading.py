@@ -17,9 +17,7 @@ def test_a_pass_shows_every_sample_once_and_drops_none(count, batch_size, seed):
 @given(st.integers(1, 20), st.integers(1, 16), st.integers(0, 5))
 def test_endless_batches_are_full_and_show_all_samples_equally_often(count, batch_size, seed):
     size = min(count, batch_size)
-    batches = [
-        endless_batch(i, count, batch_size=batch_size, seed=(seed,)) for i in range(count)
-    ]
+    batches = [endless_batch(i, count, batch_size=batch_size, seed=(seed,)) for i in range(count)]
     assert {len(batch) for batch in batches} == {size}
     assert set(np.bincount(np.concatenate(batches), minlength=count)) == {size}
 
