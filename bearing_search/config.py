@@ -131,7 +131,7 @@ class CircleConfig:
             _require(0 <= value <= 1, f"{name} is {value}; a share, so in [0, 1]")
         _require(
             0 <= self.canny_low <= self.canny_high,
-            f"canny_low is {self.canny_low}, canny_high {self.canny_high}; low must not exceed high",
+            f"canny_low is {self.canny_low}, canny_high {self.canny_high}; low must be the lower",
         )
 
 

@@ -21,9 +21,7 @@ def sweep(tmp_path, scored):
         save_scored(maps, folder / "LC/fold0/scored.npz")
         value = maps.metrics(config.protocol)["pixel_aupro"]
         records.append(
-            TrialRecord(
-                number=number, state="complete", suggestion={"seed": number}, value=value
-            )
+            TrialRecord(number=number, state="complete", suggestion={"seed": number}, value=value)
         )
     records.append(TrialRecord(number=3, state="failed", reason="no ring"))
     return tmp_path, records

@@ -21,7 +21,7 @@ def stable_adamw(
     Source: Wortsman et al. 2023, in the form of Dinomaly's official code, to which timm's legacy
     AdamW is equal with these two switches.
     """
-    return AdamWLegacy(
+    optimizer: torch.optim.Optimizer = AdamWLegacy(
         parameters,
         lr=config.lr,
         betas=config.betas,
@@ -30,6 +30,7 @@ def stable_adamw(
         amsgrad=True,
         clipping_threshold=1.0,
     )
+    return optimizer
 
 
 def finetune_optimizer(

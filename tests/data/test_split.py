@@ -60,9 +60,9 @@ def test_the_seed_decides():
 
 
 def test_too_few_anomalous_groups_are_refused_with_the_largest_number_of_folds():
-    with pytest.raises(DataError, match="OD: 2 anomalous groups in train, but 3 folds.*at most 2"):
+    with pytest.raises(DataError, match=r"OD: 2 anomalous groups in train, but 3 folds.*at most 2"):
         make_folds(singles(20, 2), SplitConfig(folds=3))
-    with pytest.raises(DataError, match="1 anomalous group in train.*not possible"):
+    with pytest.raises(DataError, match=r"1 anomalous group in train.*not possible"):
         make_folds(singles(20, 1), SplitConfig(folds=2))
 
 

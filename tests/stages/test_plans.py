@@ -1,3 +1,5 @@
+from itertools import pairwise
+
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -32,7 +34,7 @@ def test_normals_feed_reconstruction_and_anomalous_samples_the_patch_task():
 def test_rows_end_with_the_last_iteration_and_never_twice_at_once(iterations):
     ends = row_ends(iterations)
     assert ends[-1] == iterations
-    assert all(b > a for a, b in zip(ends, ends[1:], strict=False))
+    assert all(b > a for a, b in pairwise(ends))
 
 
 def test_progress_rises_to_one_over_all_units():
