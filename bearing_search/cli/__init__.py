@@ -38,7 +38,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s: %(message)s")
     try:
         arguments = list(argv) if argv is not None else None
-        status = app(args=arguments, prog_name=app.info.name, standalone_mode=False)
+        result = app(args=arguments, prog_name=app.info.name, standalone_mode=False)
     except BearingSearchError as error:
         print(f"error: {error}", file=sys.stderr)
         return error.exit_status
@@ -48,4 +48,4 @@ def main(argv: Sequence[str] | None = None) -> int:
     except (click.Abort, KeyboardInterrupt):
         print("interrupted", file=sys.stderr)
         return INTERRUPTED
-    return status if isinstance(status, int) else 0
+    return result if isinstance(result, int) else 0
