@@ -2,6 +2,8 @@
 
 import json
 import logging
+import sqlite3
+from contextlib import closing
 
 import pytest
 
@@ -266,3 +268,15 @@ def test_a_store_that_is_not_there_at_the_start_is_one_clear_error(sweep, tmp_pa
     (tmp_path / "torn.db").write_text("no database" * 500)
     with pytest.raises(ResourceError, match="MLflow cannot be used"):
         MlflowTracker(f"sqlite:///{tmp_path / 'torn.db'}").on_sweep_start(sweep)
+
+
+def test_a_kill_while_the_store_was_made_leaves_nothing_that_matters(sweep, tmp_path):
+    uri = default_tracking_uri(tmp_path)
+    (tmp_path / ".mlflow.db.new").write_text("half a database" * 300)
+
+    MlflowTracker(uri).on_sweep_start(sweep)
+
+    with closing(sqlite3.connect(tmp_path / "mlflow.db")) as database:
+        assert database.execute("pragma journal_mode").fetchone() == ("wal",)
+        assert database.execute("select count(*) from runs").fetchone() == (1,)
+    assert not (tmp_path / ".mlflow.db.new").exists()

@@ -6,6 +6,7 @@ Every session is a fresh `Tuner` without end; `Tuner.restore` and Tune's own boo
 import logging
 import os
 import secrets
+import socket
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -204,6 +205,8 @@ def _init(address: str | None, scratch: Path) -> None:
             "_temp_dir": str(scratch),
             "object_store_memory": _OBJECT_STORE_BYTES,
         }
+    else:
+        _refuse_silence(address)
     try:
         ray.init(address=address or "local", **quiet)
     except SystemExit:
@@ -211,7 +214,21 @@ def _init(address: str | None, scratch: Path) -> None:
         raise InterruptedStartError from None
     except (ConnectionError, RuntimeError, ValueError) as error:
         where = f"no Ray cluster can be used at {address}" if address else "Ray does not start"
-        raise ResourceError(f"{where}: {' '.join(str(error).split())}") from error
+        hint = ". RAY_AUTH_MODE and RAY_AUTH_TOKEN must be the cluster's" if address else ""
+        raise ResourceError(f"{where}: {' '.join(str(error).split())}{hint}") from error
+
+
+def _refuse_silence(address: str) -> None:
+    """Ray would knock for minutes where nobody listens."""
+    host, _, port = address.rpartition(":")
+    if not host or "/" in address or not port.isdigit():
+        return  # `auto`, or a kind of address that Ray itself must judge
+    try:
+        socket.create_connection((host, int(port)), timeout=10).close()
+    except OSError as error:
+        raise ResourceError(
+            f"no Ray cluster can be used at {address}: {error.strerror or error}"
+        ) from None
 
 
 def _log_remark(data: Mapping[str, Any], ignore_prefix: bool) -> None:

@@ -24,10 +24,10 @@ def storage_errors(url: str) -> Iterator[None]:
     place = without_password(url)
     try:
         yield
-    except ImportError as error:
+    except ImportError:
         raise ResourceError(
-            f"{place}: the driver of this database is not installed ({error}); for PostgreSQL: "
-            "pip install psycopg2-binary"
+            f"{place}: the Python driver of this database is not installed; for PostgreSQL: "
+            "pip install 'psycopg[binary]', and a URL that begins with postgresql+psycopg://"
         ) from None
     except (SQLAlchemyError, sqlite3.Error, optuna.exceptions.StorageInternalError) as error:
         cause: BaseException = error

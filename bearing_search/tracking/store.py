@@ -14,6 +14,7 @@ from typing import Any
 
 _ENVIRONMENT = {
     "MLFLOW_DISABLE_TELEMETRY": "true",
+    "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
     "GIT_PYTHON_REFRESH": "quiet",
     # a server that is away must not hold the sweep up
     "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1",
@@ -47,11 +48,25 @@ def connect(uri: str) -> Any:
     # several processes that make the tables at once leave the file broken
     with file.with_name(f".{file.name}.lock").open("w") as stream:
         flock(stream, LOCK_EX)
-        client = MlflowClient(tracking_uri=uri)
-        client.search_experiments(max_results=1)
-        with closing(sqlite3.connect(file, timeout=60)) as database:
-            database.execute("pragma journal_mode=wal")
+        if not file.exists():
+            _create(file)
+    client = MlflowClient(tracking_uri=uri)
+    client.search_experiments(max_results=1)
     return client
+
+
+def _create(file: Path) -> None:
+    """Make the tables beside the file and rename: a kill among MLflow's migrations is for ever."""
+    from mlflow import MlflowClient
+
+    new = file.with_name(f".{file.name}.new")
+    new.unlink(missing_ok=True)
+    client = MlflowClient(tracking_uri=f"sqlite:///{new}")
+    client.search_experiments(max_results=1)
+    client._tracking_client.store.engine.dispose()
+    with closing(sqlite3.connect(new)) as database:
+        database.execute("pragma journal_mode=wal")  # kept in the file
+    new.replace(file)
 
 
 def find_experiment(client: Any, uri: str, name: str) -> str:
