@@ -1,4 +1,4 @@
-"""Folds inside the training split: grouped, stratified, seeded (METHOD 8)."""
+"""Folds inside the training split: grouped, stratified, seeded."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass

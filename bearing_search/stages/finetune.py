@@ -1,4 +1,4 @@
-"""Alternating multi-task fine-tuning of the encoder (paper, section 3.2; METHOD 2).
+"""Alternating multi-task fine-tuning of the encoder (paper, section 3.2).
 
 Reconstruction learns from normal samples, patch classification from anomalous ones, both through
 one encoder. The frozen encoder is only read, at the SSIM layers. Axis letters: b batch,

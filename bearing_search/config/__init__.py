@@ -1,0 +1,55 @@
+"""Everything that can change the outcome of a trial: frozen dataclasses, the paper's defaults.
+
+Paths, devices and worker counts are arguments, never settings: they must not move the digest.
+Field types are read at run time by pydantic, so annotations stay real objects in this package.
+"""
+
+from bearing_search.config.parsing import (
+    config_paths,
+    is_layer_set,
+    no_such_setting,
+    parse,
+    setting_type,
+)
+from bearing_search.config.preprocess import (
+    CircleConfig,
+    ContrastConfig,
+    EllipseConfig,
+    Geometry,
+    PreprocessConfig,
+)
+from bearing_search.config.training import (
+    AugmentConfig,
+    DinomalyConfig,
+    EncoderConfig,
+    FinetuneConfig,
+)
+from bearing_search.config.trial import (
+    ProtocolConfig,
+    SplitConfig,
+    TrialConfig,
+    digest_of,
+    to_plain,
+)
+
+__all__ = [
+    "AugmentConfig",
+    "CircleConfig",
+    "ContrastConfig",
+    "DinomalyConfig",
+    "EllipseConfig",
+    "EncoderConfig",
+    "FinetuneConfig",
+    "Geometry",
+    "PreprocessConfig",
+    "ProtocolConfig",
+    "SplitConfig",
+    "TrialConfig",
+    "config_paths",
+    "digest_of",
+    "is_layer_set",
+    "no_such_setting",
+    "parse",
+    "setting_type",
+    "to_plain",
+]

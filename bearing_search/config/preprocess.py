@@ -1,0 +1,168 @@
+"""Regions of interest and brightness (paper, section 3.1)."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+from bearing_search.config.rules import STRICT_KEYS, require
+
+Geometry = Literal["none", "circle", "inverted_circle", "ellipse"]
+"""How the region of interest of a part is found."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ContrastConfig:
+    """CGMP: what is done to brightness 0 before shapes are looked for. The paper gives no number.
+
+    Shapes are looked for in a copy whose longer side is `working_px`; the lengths of this section
+    are pixels of that copy, so that they mean the same at every camera resolution.
+    """
+
+    __pydantic_config__ = STRICT_KEYS
+
+    working_px: int = 512
+    """Longer side of the copy in which shapes are looked for; larger images are shrunk to it."""
+
+    clahe_clip: float = 2.0
+    """Clip limit of the local histogram equalisation (OpenCV's own default is 40)."""
+
+    clahe_tiles: int = 8
+    """Tiles per side of the local histogram equalisation."""
+
+    blur_px: int = 5
+    """Side of the Gaussian blur; odd."""
+
+    closing_px: int = 7
+    """Diameter of the elliptic closing of the binary image."""
+
+    def __post_init__(self) -> None:
+        require(self.working_px >= 64, f"working_px is {self.working_px}; at least 64")
+        require(self.clahe_clip > 0, f"clahe_clip is {self.clahe_clip}; above 0")
+        for name in ("clahe_tiles", "closing_px"):
+            value = getattr(self, name)
+            require(value >= 1, f"{name} is {value}; at least 1")
+        require(
+            self.blur_px >= 1 and self.blur_px % 2 == 1,
+            f"blur_px is {self.blur_px}; an odd number of pixels",
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CircleConfig:
+    """CGCM: the ring of a part seen from above or below. The paper gives no number.
+
+    All lengths are in pixels of the original image.
+    """
+
+    __pydantic_config__ = STRICT_KEYS
+
+    radius_tolerance_px: float = 20.0
+    """Delta_r: how far a circle's radius may lie from the mean radius of the training side."""
+
+    ring_half_width_px: float = 80.0
+    """Delta c_r: the ring that is kept reaches this far inside and outside the chosen circle."""
+
+    top_k: int = 5
+    """How many of the largest plausible circles compete for the place nearest to the centre."""
+
+    crop_radius: Literal["outer", "inner"] = "outer"
+    """Half side of the square crop. The paper's words have `inner`, which cuts the ring away."""
+
+    min_coverage: float = 0.5
+    """Share of a circle's circumference that must lie on edges for it to be a candidate."""
+
+    min_area_share: float = 0.02
+    """Smallest area of a circle, as a share of the image's: below it lie dots and screw holes."""
+
+    max_outside_share: float = 0.05
+    """Share of its circumference that may lie outside the image; more is a ring cut off."""
+
+    refine: bool = True
+    """Fit the chosen circle again, to the edge itself, in the original image (sub-pixel)."""
+
+    canny_low: float = 50.0
+    """Lower threshold of the Canny edges of an inverted circle, in grey levels."""
+
+    canny_high: float = 150.0
+    """Upper threshold of the Canny edges of an inverted circle, in grey levels."""
+
+    def __post_init__(self) -> None:
+        for name in ("radius_tolerance_px", "ring_half_width_px"):
+            value = getattr(self, name)
+            require(value > 0, f"{name} is {value}; it is a length in pixels, so above 0")
+        require(self.top_k >= 1, f"top_k is {self.top_k}; at least one circle must compete")
+        for name in ("min_coverage", "min_area_share", "max_outside_share"):
+            value = getattr(self, name)
+            require(0 <= value <= 1, f"{name} is {value}; a share, so in [0, 1]")
+        require(
+            0 <= self.canny_low <= self.canny_high,
+            f"canny_low is {self.canny_low}, canny_high {self.canny_high}; low must be the lower",
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EllipseConfig:
+    """EGGCC: the outer diameter seen from the side. The paper gives no number.
+
+    All lengths are in pixels of the original image.
+    """
+
+    __pydantic_config__ = STRICT_KEYS
+
+    pre_crop_px: tuple[int, int, int, int] = (0, 0, 0, 0)
+    """Cut from the left, top, right and bottom before ellipses are looked for."""
+
+    crop_px: tuple[int, int, int, int] = (0, 0, 0, 0)
+    """How far the crop reaches left, up, right and down from the reference centre. All 0: taken
+    from the mean ellipse of the training side, plus `crop_margin` to every side."""
+
+    crop_margin: float = 0.08
+    """Margin of a crop that is taken from the mean ellipse, as a share of the ellipse's extent."""
+
+    min_coverage: float = 0.5
+    """Share of an ellipse's boundary that must lie on edges for it to be a candidate."""
+
+    min_area_share: float = 0.02
+    """Smallest area of an ellipse, as a share of the image's."""
+
+    min_inside_crop: float = 0.8
+    """Share of a sample's own ellipse that must lie inside the crop; less is no ROI."""
+
+    refine: bool = True
+    """Fit the chosen ellipse again, to the edge itself, in the original image (sub-pixel)."""
+
+    def __post_init__(self) -> None:
+        for name in ("pre_crop_px", "crop_px"):
+            value = getattr(self, name)
+            require(min(value) >= 0, f"{name} is {list(value)}; lengths are not negative")
+        require(
+            max(self.crop_px) == 0 or min(self.crop_px) > 0,
+            f"crop_px is {list(self.crop_px)}; give all four, or all 0 to have them estimated",
+        )
+        require(self.crop_margin >= 0, f"crop_margin is {self.crop_margin}; not negative")
+        for name in ("min_coverage", "min_area_share", "min_inside_crop"):
+            value = getattr(self, name)
+            require(0 <= value <= 1, f"{name} is {value}; a share, so in [0, 1]")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PreprocessConfig:
+    """Region of interest and brightness fusion (paper, section 3.1)."""
+
+    __pydantic_config__ = STRICT_KEYS
+
+    geometry: Mapping[str, Geometry] = field(
+        default_factory=lambda: {"LC": "circle", "SC": "inverted_circle", "OD": "ellipse"}
+    )
+    """Part -> geometry; a part that is not named is used whole (`none`)."""
+
+    mid_level_parts: tuple[str, ...] = ("LC", "SC")
+    """Parts whose brightness 2 is almost black: their channels are b0, mean(b0, b1), b1."""
+
+    contrast: ContrastConfig = field(default_factory=ContrastConfig)
+    circle: CircleConfig = field(default_factory=CircleConfig)
+    ellipse: EllipseConfig = field(default_factory=EllipseConfig)
+
+    def geometry_of(self, part: str) -> Geometry:
+        """How the region of interest of `part` is found."""
+        return self.geometry.get(part, "none")

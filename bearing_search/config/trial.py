@@ -1,0 +1,90 @@
+"""A whole trial: how it is validated, prepared, trained and scored."""
+
+import hashlib
+import json
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from bearing_search.config.preprocess import PreprocessConfig
+from bearing_search.config.rules import STRICT_KEYS, require
+from bearing_search.config.training import (
+    AugmentConfig,
+    DinomalyConfig,
+    EncoderConfig,
+    FinetuneConfig,
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SplitConfig:
+    """Grouped, stratified k-fold inside the training split. Test is never part of it."""
+
+    __pydantic_config__ = STRICT_KEYS
+
+    folds: int = 3
+    """Number of folds; each is held out once. The paper has no validation at all."""
+
+    seed: int = 0
+    """Seed of the assignment of groups to folds."""
+
+    def __post_init__(self) -> None:
+        require(self.folds >= 2, f"folds is {self.folds}; a held-out fold needs at least 2")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProtocolConfig:
+    """How maps are scored. Named, frozen, stored with every result, never searched."""
+
+    __pydantic_config__ = STRICT_KEYS
+
+    map_px: int = 256
+    """Side of the map on which pixels are scored; a mask pixel counts where any part of it is."""
+
+    fpr_limit: float = 0.3
+    """Where the integration of AUPRO stops."""
+
+    top_share: float = 0.01
+    """The image score is the mean of this share of the largest pixels."""
+
+    def __post_init__(self) -> None:
+        require(self.map_px >= 8, f"map_px is {self.map_px}; at least 8")
+        require(0 < self.fpr_limit <= 1, f"fpr_limit is {self.fpr_limit}; in (0, 1]")
+        require(0 < self.top_share <= 1, f"top_share is {self.top_share}; in (0, 1]")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrialConfig:
+    """Everything that can change the outcome of one trial, and nothing else."""
+
+    __pydantic_config__ = STRICT_KEYS
+
+    parts: tuple[str, ...] = ()
+    """Parts to train and score, each with its own encoder and decoder; empty: every part."""
+
+    seed: int = 0
+    """Seed of initial weights, batches, dropout and synthetic defects."""
+
+    split: SplitConfig = field(default_factory=SplitConfig)
+    preprocess: PreprocessConfig = field(default_factory=PreprocessConfig)
+    encoder: EncoderConfig = field(default_factory=EncoderConfig)
+    augment: AugmentConfig = field(default_factory=AugmentConfig)
+    finetune: FinetuneConfig = field(default_factory=FinetuneConfig)
+    dinomaly: DinomalyConfig = field(default_factory=DinomalyConfig)
+    protocol: ProtocolConfig = field(default_factory=ProtocolConfig)
+
+    @property
+    def digest(self) -> str:
+        """Eight hex digits naming this config: equal configs share one, on any machine."""
+        return digest_of(to_plain(self))
+
+
+def to_plain(config: Any) -> dict[str, Any]:
+    """A config as nested mappings of JSON's own types: what `parse` reads back."""
+    plain: dict[str, Any] = json.loads(json.dumps(asdict(config), sort_keys=True))
+    return plain
+
+
+def digest_of(plain: Any) -> str:
+    """Eight hex digits of a JSON-like value, independent of key order."""
+    canonical = json.dumps(plain, sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(canonical.encode()).hexdigest()[:8]
