@@ -61,7 +61,7 @@ class Sample:
         return (*self.level_files, *([self.mask_file] if self.mask_file else []))
 
 
-def read_levels(sample: Sample) -> list[UInt8[np.ndarray, "h w *c"]]:
+def read_levels(sample: Sample) -> list[UInt8[np.ndarray, "h w ..."]]:
     """The brightness levels of a sample, brightness 0 first: grey (h w) or, in colour, RGB (h w 3).
 
     Raises:

@@ -14,7 +14,7 @@ from bearing_search.preprocess.contrast import grey
 
 
 def fuse(
-    levels: Sequence[UInt8[np.ndarray, "h w *c"]], *, mid_level: bool
+    levels: Sequence[UInt8[np.ndarray, "h w ..."]], *, mid_level: bool
 ) -> UInt8[np.ndarray, "h w 3"]:
     """Stack brightness levels as channels.
 

@@ -1,6 +1,6 @@
 """Fitting circles to edges near a rough guess.
 
-All lengths are pixels of the working copy. Axis letters: n edge points; t triples.
+All lengths are pixels of the working copy. Axis letters: n edge points; t triples, k those that are not on a line.
 """
 
 import math
@@ -134,7 +134,7 @@ def _through_triples(
         points = points[np.abs(np.hypot(points[:, 0] - x, points[:, 1] - y) - radius) > 2.0]
 
 
-def _circumcircles(triples: Float[np.ndarray, "t 3 2"]) -> Float[np.ndarray, "t 3"]:
+def _circumcircles(triples: Float[np.ndarray, "t 3 2"]) -> Float[np.ndarray, "k 3"]:
     """x, y, radius of the circles through three points; those on a line are left out."""
     first = triples[:, 0]
     b, c = triples[:, 1] - first, triples[:, 2] - first

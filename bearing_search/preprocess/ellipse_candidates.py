@@ -1,6 +1,6 @@
 """Ellipses in one image, kept where edges cover enough of their boundary.
 
-All lengths are pixels of the working copy. Axis letters: n edge points.
+All lengths are pixels of the working copy. Axis letters: n edge points; t quintuples, k those on an ellipse.
 """
 
 import math
@@ -129,14 +129,14 @@ def _through_quintuples(
         points = points[_conic_distance(best, points)[0] > 2.0 / size]
 
 
-def _conics(quintuples: Float[np.ndarray, "t 5 2"]) -> Float[np.ndarray, "t 5"]:
+def _conics(quintuples: Float[np.ndarray, "t 5 2"]) -> Float[np.ndarray, "k 5"]:
     """a, b, c, d, e of ellipses a x^2 + b x y + c y^2 + d x + e y = 1 through five points each."""
     x, y = quintuples[..., 0], quintuples[..., 1]
     matrices = np.stack([x * x, x * y, y * y, x, y], axis=2)
     solvable = np.abs(np.linalg.det(matrices)) > 1e-9
     conics = np.linalg.solve(matrices[solvable], np.ones((int(solvable.sum()), 5, 1)))[..., 0]
     a, b, c = conics[:, 0], conics[:, 1], conics[:, 2]
-    result: Float[np.ndarray, "t 5"] = conics[(a > 0) & (4 * a * c - b * b > 1e-2 * a * c)]
+    result: Float[np.ndarray, "k 5"] = conics[(a > 0) & (4 * a * c - b * b > 1e-2 * a * c)]
     return result
 
 

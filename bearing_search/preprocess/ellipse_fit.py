@@ -73,4 +73,4 @@ def are_the_same(one: Ellipse, other: Ellipse) -> bool:
         abs(width - other_width),
         abs(height - other_height),
     )
-    return apart < max(2.0, 0.03 * max(one.semi_minor, other.semi_minor))
+    return bool(apart < max(2.0, 0.03 * max(one.semi_minor, other.semi_minor)))

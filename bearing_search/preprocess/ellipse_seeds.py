@@ -132,7 +132,7 @@ def _voted_centres(edges: Edges, width: int, height: int) -> list[tuple[float, f
     peaks = smooth == cv2.dilate(smooth, np.ones((13, 13), np.uint8))
     rows_at, columns_at = np.nonzero(peaks & (smooth > 0))
     best = np.argsort(-smooth[rows_at, columns_at], kind="stable")[:NUM_CENTRES]
-    return [(2.0 * columns_at[i] + 0.5, 2.0 * rows_at[i] + 0.5) for i in best]
+    return [(2.0 * int(columns_at[i]) + 0.5, 2.0 * int(rows_at[i]) + 0.5) for i in best]
 
 
 def _around(

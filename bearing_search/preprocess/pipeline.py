@@ -105,7 +105,7 @@ def extract(
 
 
 def cut(
-    levels: Sequence[UInt8[np.ndarray, "h w *c"]],
+    levels: Sequence[UInt8[np.ndarray, "h w ..."]],
     mask: Bool[np.ndarray, "h w"],
     shape: Shape | None,
     reference: RoiReference,

@@ -75,7 +75,13 @@ class _Entry:
     @classmethod
     def from_arrays(cls, arrays: dict[str, np.ndarray]) -> "_Entry":
         """Back from the cache."""
-        return cls(**{**arrays, "lost_regions": int(arrays["lost_regions"])})
+        return cls(
+            image=arrays["image"],
+            roi_mask=arrays["roi_mask"],
+            mask=arrays["mask"],
+            map_mask=arrays["map_mask"],
+            lost_regions=int(arrays["lost_regions"]),
+        )
 
 
 def prepare(
