@@ -31,6 +31,7 @@ from bearing_search.data.demo_set import render_demo_set
 from bearing_search.errors import TrialFailedError
 from bearing_search.report import end_of_sweep, leaderboard, markdown
 from bearing_search.space import SearchSpace, load_search_space
+from bearing_search.stages.files import write_atomically
 from bearing_search.sweep.engine import run_sweep
 from bearing_search.sweep.folder import SweepFolder, create_sweep, load_sweep
 from bearing_search.sweep.record import SweepRecord, check_name
@@ -143,12 +144,23 @@ def resume(
     data_set = load_data_set(Path(folder.record.data))
     folder.refuse_changes(data_digest=train_digest(data_set))
     check_models([folder.space().trial(folder.space().default_suggestion())])
-    folder = folder.updated(target=trials or folder.record.target, resources=resources)
-    return drive(folder, time_budget=time_budget, console=console)
+    return drive(
+        folder, target=trials, resources=resources, time_budget=time_budget, console=console
+    )
 
 
-def drive(folder: SweepFolder, *, time_budget: float | None, console: Console) -> int:
+def drive(
+    folder: SweepFolder,
+    *,
+    time_budget: float | None,
+    console: Console,
+    target: int | None = None,
+    resources: Resources | None = None,
+) -> int:
     """Run a sweep's trials and say how it ended; returns the exit status.
+
+    Args:
+        target, resources: replace those that the sweep began with; None keeps them.
 
     Raises:
         TrialFailedError: it ended without a single score.
@@ -158,6 +170,8 @@ def drive(folder: SweepFolder, *, time_budget: float | None, console: Console) -
     outcome = run_sweep(
         folder,
         ImportedTrial("bearing_search.trial", "run_trial"),
+        target=target,
+        resources=resources,
         observers=[SweepProgress(console), tracker],
         time_budget_s=time_budget,
     )
@@ -168,13 +182,14 @@ def drive(folder: SweepFolder, *, time_budget: float | None, console: Console) -
         )
     board = leaderboard(folder.root, outcome.trials)
     if board is not None:
-        page = markdown(name, board, folder.space().question)
-        (folder.root / "report.md").write_text(page, encoding="utf-8")
-        text = end_of_sweep(name, board, flag=results_flag(root))
-        console.print(text)
+        report = folder.root / "report.md"
+        write_atomically(report, markdown(name, board, folder.space().question).encode())
+        tracker.attach(report)
+        console.print(end_of_sweep(name, board, flag=results_flag(root)))
     elif not outcome.stopped_by:
         reasons = [trial.reason for trial in outcome.trials if trial.reason]
-        raise TrialFailedError(f"{name}: no trial gave a score; the last said: {reasons[-1]}")
+        last = f"; the last said: {reasons[-1]}" if reasons else ""
+        raise TrialFailedError(f"{name}: no trial gave a score{last}")
     return 128 + signal.SIGINT if outcome.interrupted else 0
 
 
