@@ -18,6 +18,7 @@ from bearing_search.stages.unit import HeldOut
 
 _PICTURE_ROWS = 6
 _CELL_PX = 224
+_CAPTION_PX = 20
 
 
 def evaluate(
@@ -54,7 +55,7 @@ def heat_map_picture(scored: Scored, pixels: UInt8[np.ndarray, "n s s 3"], *, fi
     """
     shown = _shown(scored)
     low, high = np.quantile(scored.maps, 0.5), scored.maps.max()
-    rows = []
+    rows = [_header()]
     for index in shown:
         image = cv2.resize(pixels[index], (_CELL_PX, _CELL_PX), interpolation=cv2.INTER_AREA)
         mask = cv2.resize(
@@ -84,6 +85,14 @@ def _captioned(
     image: UInt8[np.ndarray, "h w 3"], scored: Scored, index: int
 ) -> UInt8[np.ndarray, "h w 3"]:
     text = f"{scored.names[index].split('/', 2)[2]}  {scored.image_scores[index]:.3f}"
-    for colour, thickness in (((0, 0, 0), 3), ((255, 255, 255), 1)):
-        cv2.putText(image, text, (4, 14), cv2.FONT_HERSHEY_SIMPLEX, 0.42, colour, thickness)
+    image[:_CAPTION_PX] //= 3
+    cv2.putText(image, text, (4, 14), cv2.FONT_HERSHEY_SIMPLEX, 0.42, (255, 255, 255), 1)
     return image
+
+
+def _header() -> UInt8[np.ndarray, "h w 3"]:
+    strip = np.zeros((_CAPTION_PX, 3 * _CELL_PX, 3), dtype=np.uint8)
+    for column, title in enumerate(("input, image score", "ground truth", "anomaly map")):
+        place = (column * _CELL_PX + 4, 14)
+        cv2.putText(strip, title, place, cv2.FONT_HERSHEY_SIMPLEX, 0.42, (255, 255, 255), 1)
+    return strip

@@ -17,6 +17,7 @@ from bearing_search.data.synthetic_defects import draw_defect
 from bearing_search.errors import TrialFailedError
 from bearing_search.preprocess.pipeline import fit_reference
 from bearing_search.preprocess.prepare import PreparedSet, prepare, shrink_any
+from bearing_search.preprocess.score import RoiScore, roi_score
 from bearing_search.stages.loading import Images
 
 
@@ -51,6 +52,9 @@ class Unit:
 
     dropped: tuple[tuple[Sample, str], ...]
     """Training samples without ROI, with the reason."""
+
+    roi: RoiScore
+    """How well the region of interest is found, judged without labels on the training side."""
 
     digest: str
     """Of all prepared pixels: equal inputs, equal digest, whatever the settings were."""
@@ -112,6 +116,7 @@ def prepare_unit(
             no_roi=scored.no_roi,
         ),
         has_synthetic_defects=is_synthetic,
+        roi=roi_score(train, reference, config.preprocess),
         dropped=(*normal.no_roi, *anomalous.no_roi),
         digest="-".join(s.digest[:8] for s in (normal, anomalous, scored)),
     )

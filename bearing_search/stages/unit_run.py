@@ -161,6 +161,8 @@ def _score(
         metrics={
             **scored.metrics(protocol),
             "roi_found_share": len(scored.names) / num_held_out,
+            "roi_size_spread": unit.roi.size_spread,
+            "roi_instability_px": unit.roi.instability_px,
             "missed_regions": float(scored.missed_regions),
         },
         tags={

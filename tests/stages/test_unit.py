@@ -67,6 +67,8 @@ def test_a_unit_holds_the_rings_of_its_fold(rings, tiny_config, tmp_path):
     assert unit.held_out.map_masks[unit.held_out.is_anomalous].any(axis=(1, 2)).all()
     assert not unit.has_synthetic_defects
     assert unit.held_out.lost_regions.sum() == unit.held_out.unreachable_regions == 0
+    assert unit.roi.found_share == 1
+    assert unit.roi.instability_px < 1
 
 
 def test_dents_that_the_roi_cuts_away_count_as_missed(rings, tiny_config, tmp_path):
@@ -114,4 +116,4 @@ def test_scores_are_kept_and_read_again(rings, tiny_config, tmp_path):
     assert again.metrics(protocol) == first.metrics(protocol)
     heat_map_picture(first, unit.held_out.images.pixels, file=tmp_path / "picture.png")
     picture = cv2.imread(str(tmp_path / "picture.png"))
-    assert picture.shape == (4 * 224, 3 * 224, 3)  # two anomalous and two normal samples
+    assert picture.shape == (20 + 4 * 224, 3 * 224, 3)  # two anomalous and two normal samples
