@@ -15,8 +15,8 @@ from bearing_search.preprocess.pipeline import Roi
 from bearing_search.preprocess.shapes import Circle, Shape
 from bearing_search.preprocess.window import window_of
 
-Picture = UInt8[np.ndarray, "h w 3"]
-"""RGB."""
+Picture = UInt8[np.ndarray, "_ _ 3"]
+"""RGB, of any size."""
 
 TILE_WIDTH, TILE_HEIGHT = 560, 300
 CAPTION_HEIGHT = 34
