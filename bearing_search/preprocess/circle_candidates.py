@@ -18,6 +18,7 @@ from jaxtyping import Bool
 from bearing_search.config import CircleConfig
 from bearing_search.preprocess.circle_fit import (
     ALIGNED,
+    CLEAN,
     MIN_RADIUS_PX,
     fits_near,
     without_doubles,
@@ -49,15 +50,21 @@ def circle_candidates(contrast: Contrast, config: CircleConfig, *, inverted: boo
     centres = _contour_centres(contrast.binary, config, inverted=inverted)
     centres += _voted_centres(edges, width, height)
     rng = np.random.default_rng(0)
-    fits = [
-        fitted
-        for x, y in _distinct(centres, 3.0)
-        for radius in _covered_radii(edges, x, y, max(width, height), config.min_coverage)
-        for fitted in fits_near(edges, Circle(x=x, y=y, radius=radius), rng)
-    ]
+    fits: list[Circle] = []
+    for x, y in _distinct(centres, 3.0):
+        for radius in _covered_radii(edges, x, y, max(width, height), config.min_coverage):
+            start = Circle(x=x, y=y, radius=radius)
+            if not any(_is_settled(start, fitted) for fitted in fits):
+                fits += fits_near(edges, start, rng)
     smallest = math.sqrt(config.min_area_share * width * height / math.pi)
     covered = [c for c in fits if c.coverage >= config.min_coverage and c.radius >= smallest]
     return without_doubles(covered, edges, config.min_coverage)
+
+
+def _is_settled(start: Circle, fitted: Circle) -> bool:
+    """Whether a guess would only lead to a circle that is known and clean."""
+    apart = math.hypot(start.x - fitted.x, start.y - fitted.y) + abs(start.radius - fitted.radius)
+    return fitted.coverage >= CLEAN and apart < 4.0
 
 
 def _contour_centres(

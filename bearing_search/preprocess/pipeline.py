@@ -118,9 +118,10 @@ def cut(
         mask: ground truth, of the same size.
         shape: what was chosen; None keeps the whole image.
     """
-    fused = fuse(levels, mid_level=reference.part in config.mid_level_parts)
     height, width = mask.shape
     window = window_of(shape, reference, config, width=width, height=height)
+    cropped = [crop(level, window) for level in levels]
+    fused = fuse(cropped, mid_level=reference.part in config.mid_level_parts)
     roi_mask = crop(np.ones((height, width), dtype=bool), window)
     if isinstance(shape, Circle):
         delta = config.circle.ring_half_width_px
@@ -130,9 +131,10 @@ def cut(
         )
     kept = crop(mask, window) & roi_mask
     lost = mask.copy()
-    paste(lost, window, crop(mask, window) & ~roi_mask)
+    if mask.any():
+        paste(lost, window, crop(mask, window) & ~roi_mask)
     return Roi(
-        image=np.where(roi_mask[..., None], crop(fused, window), np.uint8(0)),
+        image=fused * roi_mask[..., None],
         roi_mask=roi_mask,
         mask=kept,
         shape=shape,
