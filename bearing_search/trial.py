@@ -20,7 +20,7 @@ from bearing_search.measurement import (
     Measurement,
     TrialContext,
 )
-from bearing_search.stages.costs import progress_of_trial, progress_of_unit
+from bearing_search.stages.plans import progress_of_trial, progress_of_unit
 from bearing_search.stages.scored import mean_metrics
 from bearing_search.stages.unit_run import UnitPlan, UnitRecord, run_unit
 

@@ -1,5 +1,7 @@
 import json
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import cv2
@@ -171,3 +173,9 @@ def test_readme_shows_every_command(command):
 def test_every_command_explains_itself(command, capsys):
     assert main([command, "--help"]) == 0
     assert "Usage: python -m bearing_search" in capsys.readouterr().out
+
+
+def test_the_driver_stays_small():
+    code = "import bearing_search.cli, sys; print({'torch', 'timm'} & set(sys.modules))"
+    said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert said.stdout == "set()\n"

@@ -16,7 +16,7 @@ from bearing_search.cli.run import resolve_data, split_lines, train_digest
 from bearing_search.measurement import OBJECTIVE
 from bearing_search.observer import TrialRecord
 from bearing_search.space import load_search_space
-from bearing_search.stages.costs import progress_of_unit
+from bearing_search.stages.plans import progress_of_unit
 from bearing_search.sweep.folder import list_sweeps, load_sweep
 from bearing_search.sweep.status import SweepStatus, sweep_status
 
@@ -82,7 +82,8 @@ def check(
                 "for each trial"
             )
     if weights:
-        sha256 = check_models(edge_configs(searched))
+        with terminal().status("loading the encoder's weights"):
+            sha256 = check_models(edge_configs(searched))
         print(f"encoder {config.encoder.name}, weights sha256 {sha256}")
     print("all is well; nothing was started")
 

@@ -39,9 +39,12 @@ from bearing_search.sweep.resources import Resources
 from bearing_search.sweep.worker import ImportedTrial
 from bearing_search.tracking import MlflowTracker, default_tracking_uri
 
-DEMO_TRIALS = 4
+DEFAULT_TRIALS = 4
 
-Trials = Annotated[int | None, typer.Option(help="Trials wanted in the end.", min=1)]
+Trials = Annotated[
+    int | None,
+    typer.Option(help="Trials wanted in the end. Default: 4, or at `resume` as before.", min=1),
+]
 GpusPerTrial = Annotated[
     float | None,
     typer.Option(help="GPUs of each trial; .5 puts two trials on one GPU. Default: 1 where any."),
@@ -100,14 +103,15 @@ def run(
     data_folder, data_set = resolve_data(data, root)
     check_folds(data_set, searched.trial(searched.default_suggestion()))
     check_images(data_set.samples("train"), console)
-    check_models(edge_configs(searched))
+    with console.status("loading the encoder's weights"):
+        check_models(edge_configs(searched))
     record = SweepRecord(
         name=name,
         space_text=searched.text,
         space_source=space,
         data=str(data_folder),
         data_digest=train_digest(data_set),
-        target=trials or DEMO_TRIALS,
+        target=trials or DEFAULT_TRIALS,
         seed=seed,
         folds=folds,
         pruner=pruner,
@@ -143,7 +147,8 @@ def resume(
     )
     data_set = load_data_set(Path(folder.record.data))
     folder.refuse_changes(data_digest=train_digest(data_set))
-    check_models([folder.space().trial(folder.space().default_suggestion())])
+    with console.status("loading the encoder's weights"):
+        check_models([folder.space().trial(folder.space().default_suggestion())])
     return drive(
         folder, target=trials, resources=resources, time_budget=time_budget, console=console
     )

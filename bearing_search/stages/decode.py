@@ -20,16 +20,13 @@ from bearing_search.model.optim import stable_adamw, warm_cosine
 from bearing_search.stages.checkpoint import Checkpoint, Row
 from bearing_search.stages.loading import (
     Images,
-    endless_batch,
     pick,
     rotate,
-    rotation_angle,
     to_input,
 )
+from bearing_search.stages.order import endless_batch, rotation_angle
+from bearing_search.stages.plans import row_ends
 from bearing_search.stages.precision import autocast, storage_dtype
-
-_ROWS = 25
-"""How many measurements the training of a decoder gives."""
 
 _ENCODE_BATCH = 16
 _MAX_CACHE_BYTES = 4 * 2**30
@@ -195,9 +192,3 @@ def train_decoder(
             yield row
         checkpoint.save_if_due(number + 1, state)
     checkpoint.finish(iterations, {"decoding": {"decoder": decoding.decoder.state_dict()}})
-
-
-def row_ends(iterations: int) -> list[int]:
-    """After how many iterations a measurement is made: evenly, the last one included."""
-    rows = min(_ROWS, iterations)
-    return [round(iterations * (row + 1) / rows) for row in range(rows)]

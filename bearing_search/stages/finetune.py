@@ -6,7 +6,6 @@ n tokens without prefix, d width, c h w feature map, s side of the input in pixe
 """
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -20,47 +19,20 @@ from bearing_search.model.encoder import Encoder, EncoderOutput
 from bearing_search.model.heads import PatchHead, ReconstructionHead
 from bearing_search.model.losses import patch_loss, perceptual_loss, pixel_loss
 from bearing_search.model.optim import finetune_lr_factor, finetune_optimizer
-from bearing_search.model.schedule import Task, task_at
+from bearing_search.model.schedule import Task
 from bearing_search.model.tokens import patch_labels, patch_tokens, tokens_to_map
 from bearing_search.stages.checkpoint import Checkpoint, Row
 from bearing_search.stages.loading import (
     Images,
-    pass_over,
     pick,
     rotate,
-    rotation_angle,
     to_input,
 )
+from bearing_search.stages.order import rotation_angle
+from bearing_search.stages.plans import Step
 from bearing_search.stages.precision import autocast
 
 Maps = list[Float[Tensor, "b c h w"]]
-
-
-@dataclass(frozen=True, slots=True)
-class Step:
-    """One iteration of the plan."""
-
-    epoch: int
-    task: Task
-    batch: Int[np.ndarray, " b"]
-    ends_epoch: bool
-
-
-def finetune_plan(
-    config: FinetuneConfig, *, num_normal: int, num_anomalous: int, seed: int
-) -> list[Step]:
-    """All iterations in order: each epoch is one pass over the samples of its task."""
-    plan = []
-    for epoch in range(config.epochs):
-        task = task_at(
-            epoch,
-            reconstruction_only_epochs=config.reconstruction_only_epochs,
-            alternation_period=config.alternation_period,
-        )
-        count = num_normal if task is Task.RECONSTRUCTION else num_anomalous
-        batches = pass_over(count, batch_size=config.batch_size, seed=(seed, 1, epoch))
-        plan += [Step(epoch, task, batch, batch is batches[-1]) for batch in batches]
-    return plan
 
 
 class Finetuning:

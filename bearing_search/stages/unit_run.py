@@ -14,7 +14,8 @@ from bearing_search.stages.checkpoint import Checkpoint, Row
 from bearing_search.stages.decode import Decoding, train_decoder
 from bearing_search.stages.evaluate import evaluate, heat_map_picture
 from bearing_search.stages.files import write_atomically
-from bearing_search.stages.finetune import Finetuning, finetune, finetune_plan
+from bearing_search.stages.finetune import Finetuning, finetune
+from bearing_search.stages.plans import finetune_plan
 from bearing_search.stages.precision import precision_name
 from bearing_search.stages.unit import Unit, prepare_unit
 

@@ -4,7 +4,8 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bearing_search.stages.loading import Images, endless_batch, pass_over, rotate, to_input
+from bearing_search.stages.loading import Images, rotate, to_input
+from bearing_search.stages.order import endless_batch, pass_over
 
 
 @given(st.integers(1, 40), st.integers(1, 16), st.integers(0, 5))

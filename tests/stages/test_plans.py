@@ -5,9 +5,12 @@ from hypothesis import strategies as st
 
 from bearing_search.config import DinomalyConfig, FinetuneConfig, TrialConfig
 from bearing_search.model.schedule import Task
-from bearing_search.stages.costs import progress_of_trial, progress_of_unit
-from bearing_search.stages.decode import row_ends
-from bearing_search.stages.finetune import finetune_plan
+from bearing_search.stages.plans import (
+    finetune_plan,
+    progress_of_trial,
+    progress_of_unit,
+    row_ends,
+)
 
 SMALL = FinetuneConfig(epochs=7, reconstruction_only_epochs=2, alternation_period=2, batch_size=4)
 
