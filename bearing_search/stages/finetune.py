@@ -34,6 +34,8 @@ from bearing_search.stages.precision import autocast
 
 Maps = list[Float[Tensor, "b c h w"]]
 
+_MAX_CACHE_BYTES = 2 * 2**30
+
 
 class Finetuning:
     """The encoder that is tuned, its heads and its optimiser: what one iteration needs."""
@@ -63,6 +65,9 @@ class Finetuning:
         self._peak_lrs = [group["lr"] for group in self._optimizer.param_groups]
         self._config, self._seed, self._device = config, seed, device
         self._normals, self._anomalous, self._rotation_deg = normals, anomalous, rotation_deg
+        rows, columns = encoder.grid
+        floats = len(normals) * len(config.ssim_layers) * encoder.dim * rows * columns
+        self._is_cacheable = rotation_deg == 0 and 4 * floats <= _MAX_CACHE_BYTES
         self._reference: dict[int, Maps] = {}
 
     def iterate(self, number: int, total: int, step: Step) -> dict[str, Tensor]:
@@ -101,7 +106,7 @@ class Finetuning:
     def _reconstruction(self, step: Step, angle: float) -> dict[str, Tensor]:
         config = self._config
         images = to_input(rotate(pick(self._normals, step.batch), angle).pixels, self._device)
-        frozen = self._frozen_maps(step.batch, images, is_cacheable=self._rotation_deg == 0)
+        frozen = self._frozen_maps(step.batch, images)
         with autocast(self._device):
             output = self.encoder(images, config.ssim_layers, final=True)
             rebuilt = self._heads["reconstruction"](self._patch_tokens(output))
@@ -128,21 +133,21 @@ class Finetuning:
         }
 
     @torch.no_grad()
-    def _frozen_maps(
-        self, batch: Int[np.ndarray, " b"], images: Float[Tensor, "b 3 s s"], *, is_cacheable: bool
-    ) -> Maps:
-        """EN_pre's maps; without rotation each sample is encoded once."""
+    def _frozen_maps(self, batch: Int[np.ndarray, " b"], images: Float[Tensor, "b 3 s s"]) -> Maps:
+        """EN_pre's maps; without rotation each sample is encoded once, if there is room."""
+        if not self._is_cacheable:
+            return self._encode_frozen(images)
         missing = [i for i, index in enumerate(batch) if int(index) not in self._reference]
-        if missing or not is_cacheable:
-            with autocast(self._device):
-                fresh = images[missing] if is_cacheable else images
-                maps = self._maps(self._frozen(fresh, self._config.ssim_layers))
-            if not is_cacheable:
-                return maps
+        if missing:
+            maps = self._encode_frozen(images[missing])
             for row, position in enumerate(missing):
                 self._reference[int(batch[position])] = [m[row].cpu() for m in maps]
         samples = [self._reference[int(index)] for index in batch]
         return [torch.stack(layer).to(self._device) for layer in zip(*samples, strict=True)]
+
+    def _encode_frozen(self, images: Float[Tensor, "b 3 s s"]) -> Maps:
+        with autocast(self._device):
+            return self._maps(self._frozen(images, self._config.ssim_layers))
 
     def _maps(self, output: EncoderOutput) -> Maps:
         return [

@@ -1,0 +1,109 @@
+import copy
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from bearing_search.errors import TrialFailedError
+from bearing_search.model.encoder import load_encoder
+from bearing_search.stages.checkpoint import Checkpoint
+from bearing_search.stages.decode import Decoding, train_decoder
+from bearing_search.stages.finetune import Finetuning, finetune
+from bearing_search.stages.loading import Images
+from bearing_search.stages.plans import finetune_plan
+
+SIDE = 64
+
+
+@pytest.fixture
+def images():
+    rng = np.random.default_rng(0)
+    pixels = rng.integers(60, 120, (5, SIDE, SIDE, 3)).astype(np.uint8)
+    masks = np.zeros((5, SIDE, SIDE), dtype=bool)
+    masks[:, 20:28, 20:28] = True
+    return Images(pixels=pixels, masks=masks)
+
+
+@pytest.fixture
+def encoder(tiny_config):
+    return load_encoder(tiny_config.encoder)
+
+
+def rows_of(encoder, config, images, tmp_path, *, rotation_deg=0.0, name="finetune"):
+    tuning = Finetuning(
+        encoder,
+        copy.deepcopy(encoder),
+        config,
+        normals=images,
+        anomalous=images,
+        rotation_deg=rotation_deg,
+        seed=0,
+        device="cpu",
+    )
+    plan = finetune_plan(config, num_normal=5, num_anomalous=5, seed=0)
+    checkpoint = Checkpoint(tmp_path, name)
+    return list(finetune(tuning, plan, checkpoint=checkpoint, should_stop=lambda: False))
+
+
+def test_the_perceptual_loss_starts_at_nothing(encoder, tiny_config, images, tmp_path):
+    config = replace(tiny_config.finetune, epochs=1, batch_size=5)  # one iteration
+    (row,) = rows_of(encoder, config, images, tmp_path)
+    assert row["perceptual_loss"] == pytest.approx(0, abs=1e-3)
+    assert row["reconstruction_loss"] == pytest.approx(
+        row["perceptual_loss"] + row["pixel_loss"], abs=1e-6
+    )
+
+
+def test_frozen_maps_that_are_kept_are_those_that_would_be_made(
+    encoder, tiny_config, images, tmp_path, monkeypatch
+):
+    config = replace(tiny_config.finetune, epochs=3, reconstruction_only_epochs=3)
+    kept = rows_of(copy.deepcopy(encoder), config, images, tmp_path, name="kept")
+    monkeypatch.setattr("bearing_search.stages.finetune._MAX_CACHE_BYTES", 0)
+    made = rows_of(copy.deepcopy(encoder), config, images, tmp_path, name="made")
+    for one, other in zip(kept, made, strict=True):
+        assert one == pytest.approx(other, rel=1e-2, abs=1e-3)  # batches round differently in bf16
+
+
+def test_both_tasks_are_learned(encoder, tiny_config, images, tmp_path):
+    config = replace(
+        tiny_config.finetune,
+        epochs=60,
+        reconstruction_only_epochs=30,
+        alternation_period=30,
+        encoder_lr=1e-4,
+        head_lr=1e-2,
+    )
+    rows = rows_of(encoder, config, images, tmp_path, rotation_deg=5.0)
+    assert rows[29]["pixel_loss"] < 0.5 * rows[0]["pixel_loss"]
+    assert rows[59]["patch_loss"] < 0.7 * rows[30]["patch_loss"]
+
+
+def test_a_loss_that_is_no_number_fails_the_trial_with_the_iteration(
+    encoder, tiny_config, images, tmp_path
+):
+    config = replace(tiny_config.finetune, encoder_lr=1e30, head_lr=1e30, epochs=8)
+    with pytest.raises(TrialFailedError, match=r"is not finite at iteration \d+.*encoder_lr"):
+        rows_of(encoder, config, images, tmp_path)
+
+
+def test_the_decoder_learns_and_leaves_the_encoder_alone(encoder, tiny_config, images, tmp_path):
+    before = copy.deepcopy(encoder.state_dict())
+    config = replace(tiny_config.dinomaly, iterations=30)
+    decoding = Decoding(encoder, config, normals=images, rotation_deg=0.0, seed=0, device="cpu")
+    untrained = decoding.anomaly_maps(images.pixels, map_px=32)
+    rows = list(
+        train_decoder(
+            decoding,
+            iterations=30,
+            checkpoint=Checkpoint(tmp_path, "decode"),
+            should_stop=lambda: False,
+        )
+    )
+    trained = decoding.anomaly_maps(images.pixels, map_px=32)
+
+    assert len(rows) == 25
+    assert rows[-1]["decoder_loss"] < 0.5 * rows[0]["decoder_loss"]
+    assert trained.mean() < 0.5 * untrained.mean()
+    assert all(torch.equal(value, before[name]) for name, value in encoder.state_dict().items())
