@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 
 from bearing_search.config import Geometry, PreprocessConfig
-from bearing_search.data.samples import Sample, read_image
+from bearing_search.data.samples import Sample, read_image, read_levels, read_mask
 from bearing_search.errors import DataError, RoiNotFoundError
 from bearing_search.preprocess.drawing import Picture, blank_tile, tile
 from bearing_search.preprocess.locate import (
@@ -22,7 +22,7 @@ from bearing_search.preprocess.locate import (
     detect,
     estimate_reference,
 )
-from bearing_search.preprocess.pipeline import Roi, extract
+from bearing_search.preprocess.pipeline import Roi, extract_from
 from bearing_search.preprocess.shapes import Circle, Ellipse
 
 POOL_FROM = 24
@@ -164,11 +164,13 @@ def _row(
     closest = detection.candidates[0] if detection.candidates else None
     outcome: Roi | NoRoi = NoRoi(reason=f"{sample.title}: {failure}", closest=closest)
     try:
-        if reference is not None:
-            outcome = extract(sample, reference, config, detection)
-        image = read_image(sample.level_files[0])
+        levels = read_levels(sample)
+        mask = read_mask(sample, levels[0].shape[:2])
     except DataError as error:
         return _unreadable(sample, str(error))
+    if reference is not None:
+        candidates = None if reference.geometry == "none" else detection
+        outcome = extract_from(levels, mask, candidates, reference, config, name=sample.title)
     is_found = isinstance(outcome, Roi)
     caption = f"{sample.title}: {'found' if is_found else 'no ROI'}"
     if isinstance(outcome, NoRoi):
@@ -181,7 +183,7 @@ def _row(
         lost_regions=outcome.lost_regions if isinstance(outcome, Roi) else 0,
         lost_pixels=outcome.lost_pixels if isinstance(outcome, Roi) else 0,
         notes=outcome.notes if isinstance(outcome, Roi) else (),
-        picture=tile(image, detection, outcome, reference, config, caption=caption),
+        picture=tile(levels[0], detection, outcome, reference, config, caption=caption),
     )
 
 

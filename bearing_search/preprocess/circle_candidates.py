@@ -26,10 +26,10 @@ from bearing_search.preprocess.circle_fit import (
 from bearing_search.preprocess.contrast import Contrast, Edges
 from bearing_search.preprocess.shapes import Circle
 
-NUM_CENTRES = 8
+NUM_CENTRES = 6
 """How many places are examined for circles."""
 
-VOTING_EDGES = 3000
+VOTING_EDGES = 2000
 """Edge points that vote; more are thinned out evenly."""
 
 

@@ -95,10 +95,31 @@ def extract(
     """
     levels = read_levels(sample)
     mask = read_mask(sample, levels[0].shape[:2])
-    if reference.geometry == "none":
+    if detection is None and reference.geometry != "none":
+        detection = detect_sample(sample, reference.geometry, config)
+    return extract_from(levels, mask, detection, reference, config, name=sample.title)
+
+
+def extract_from(
+    levels: Sequence[UInt8[np.ndarray, "h w ..."]],
+    mask: Bool[np.ndarray, "h w"],
+    detection: Detection | None,
+    reference: RoiReference,
+    config: PreprocessConfig,
+    *,
+    name: str,
+) -> Roi | NoRoi:
+    """As `extract`, of pixels that are in memory already.
+
+    Args:
+        levels: brightness 0 first.
+        mask: ground truth, of the same size.
+        detection: candidates in brightness 0; None for a part that is used whole.
+        name: how messages call the sample.
+    """
+    if detection is None:
         return cut(levels, mask, None, reference, config)
-    known = detection or detect_sample(sample, reference.geometry, config)
-    located = locate(levels[0], known, reference, config, name=sample.title)
+    located = locate(levels[0], detection, reference, config, name=name)
     if isinstance(located, NoRoi):
         return located
     return cut(levels, mask, located, reference, config)
