@@ -55,6 +55,13 @@ def connect(uri: str) -> Any:
     return client
 
 
+def experiments(uri: str) -> dict[str, str]:
+    """Names and ids of the sweeps in a store, the newest first."""
+    client = connect(uri)
+    found = client.search_experiments(max_results=100, order_by=["creation_time DESC"])
+    return {one.name: str(one.experiment_id) for one in found if one.name != "Default"}
+
+
 def _create(file: Path) -> None:
     """Make the tables beside the file and rename: a kill among MLflow's migrations is for ever."""
     from mlflow import MlflowClient

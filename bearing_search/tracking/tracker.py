@@ -23,14 +23,16 @@ from bearing_search.observer import (
     TrialState,
 )
 from bearing_search.tracking.store import allowed, connect, find_experiment, unavailable
+from bearing_search.tracking.tags import (
+    DIGEST_TAG,
+    PARENT_TAG,
+    SWEEP_ID_TAG,
+    SWEEP_TAG,
+    TRIAL_TAG,
+)
 
 PROGRESS = "progress"
 """Metric of every measurement: its last step says how far a run has come."""
-
-SWEEP_TAG = "bearing_search.sweep"
-SWEEP_ID_TAG = "bearing_search.sweep_id"
-TRIAL_TAG = "bearing_search.trial"
-"""The trial's number; the run of the sweep itself has none."""
 
 RETRY_AFTER_S = 30.0
 """How long MLflow is left alone after it failed."""
@@ -57,7 +59,7 @@ class MlflowTracker:
         self._runs: dict[int, str] = {}
         self._statuses: dict[int, str] = {}
         self._last_steps: dict[int, int] = {}
-        self._suggestions: dict[int, Mapping[str, Any]] = {}
+        self._trials: dict[int, TrialRecord] = {}
         # trials whose runs lack something; with their end, where they have ended
         self._behind: dict[int, TrialRecord | None] = {}
 
@@ -83,7 +85,9 @@ class MlflowTracker:
         self, number: int, config: TrialConfig, suggestion: Mapping[str, Any]
     ) -> None:
         """Make the trial's run, or open it again."""
-        self._suggestions[number] = suggestion
+        self._trials[number] = TrialRecord(
+            number=number, state="running", suggestion=suggestion, digest=config.digest
+        )
         self._behind[number] = None
         self._attempt(self._catch_up)
 
@@ -145,14 +149,14 @@ class MlflowTracker:
 
         if number in self._last_steps and self._statuses[number] == "RUNNING":
             return
+        trial = self._trials[number]
         if number not in self._runs:
-            tags = {TRIAL_TAG: str(number), "mlflow.parentRunId": self._parent}
+            tags = {TRIAL_TAG: str(number), DIGEST_TAG: trial.digest, PARENT_TAG: self._parent}
             self._runs[number] = self._create_run(f"{self._sweep.name}-{number:05d}", tags)
         run_id = self._runs[number]
         self._client.update_run(run_id, status="RUNNING")
         self._statuses[number] = "RUNNING"
-        suggestion = self._suggestions.get(number, {})
-        params = [Param(path, json.dumps(value)) for path, value in suggestion.items()]
+        params = [Param(path, json.dumps(value)) for path, value in trial.suggestion.items()]
         self._client.log_batch(run_id, params=params)
         config = self._sweep.trial_folder(number) / "config.json"
         if config.exists():
@@ -193,7 +197,7 @@ class MlflowTracker:
         self._statuses[trial.number] = _STATUS[trial.state]
 
     def _reconcile(self, trial: TrialRecord) -> None:
-        self._suggestions[trial.number] = trial.suggestion
+        self._trials[trial.number] = trial
         status = self._statuses.get(trial.number)
         if trial.state in FINAL_STATES:
             # a suggestion that was refused has no folder, and needs no run
