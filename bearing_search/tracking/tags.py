@@ -1,4 +1,8 @@
-"""By which tags runs are found again."""
+"""By which tags runs are found again, and how their ends are called in MLflow."""
+
+from collections.abc import Mapping
+
+from bearing_search.observer import TrialState
 
 SWEEP_TAG = "bearing_search.sweep"
 """Name of the sweep, on its own run and on those of its trials."""
@@ -14,3 +18,11 @@ DIGEST_TAG = "bearing_search.config_digest"
 
 PARENT_TAG = "mlflow.parentRunId"
 """MLflow's own: shows a trial below its sweep."""
+
+STATUS: Mapping[TrialState, str] = {
+    "complete": "FINISHED",
+    "failed": "FAILED",
+    "pruned": "KILLED",
+    "stopped": "KILLED",
+}
+"""MLflow's status of a run whose trial ended so."""

@@ -26,6 +26,7 @@ from bearing_search.tracking.store import allowed, connect, find_experiment, una
 from bearing_search.tracking.tags import (
     DIGEST_TAG,
     PARENT_TAG,
+    STATUS,
     SWEEP_ID_TAG,
     SWEEP_TAG,
     TRIAL_TAG,
@@ -37,12 +38,6 @@ PROGRESS = "progress"
 RETRY_AFTER_S = 30.0
 """How long MLflow is left alone after it failed."""
 
-_STATUS: Mapping[TrialState, str] = {
-    "complete": "FINISHED",
-    "failed": "FAILED",
-    "pruned": "KILLED",
-    "stopped": "KILLED",
-}
 _log = logging.getLogger(__name__)
 
 
@@ -193,8 +188,8 @@ class MlflowTracker:
                 self._client.log_artifact(run_id, str(folder / name))
         if (folder / "artifacts").is_dir():
             self._client.log_artifacts(run_id, str(folder / "artifacts"))
-        self._client.set_terminated(run_id, _STATUS[trial.state])
-        self._statuses[trial.number] = _STATUS[trial.state]
+        self._client.set_terminated(run_id, STATUS[trial.state])
+        self._statuses[trial.number] = STATUS[trial.state]
 
     def _reconcile(self, trial: TrialRecord) -> None:
         self._trials[trial.number] = trial
@@ -202,7 +197,7 @@ class MlflowTracker:
         if trial.state in FINAL_STATES:
             # a suggestion that was refused has no folder, and needs no run
             was_run = self._sweep.trial_folder(trial.number).exists()
-            if was_run and status != _STATUS[trial.state]:
+            if was_run and status != STATUS[trial.state]:
                 self._behind[trial.number] = trial
         elif status == "RUNNING":
             self._client.set_terminated(self._runs[trial.number], "KILLED")
