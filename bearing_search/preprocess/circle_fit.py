@@ -1,6 +1,7 @@
 """Fitting circles to edges near a rough guess.
 
-All lengths are pixels of the working copy. Axis letters: n edge points; t triples, k those that are not on a line.
+All lengths are pixels of the working copy.
+Axis letters: n edge points; t triples, k those that are not on a line.
 """
 
 import math
@@ -88,6 +89,9 @@ def without_doubles(circles: Sequence[Circle], edges: Edges, min_coverage: float
 def _polished(edges: Edges, start: Circle, bands: Sequence[float]) -> Circle | None:
     """Least squares on the aligned edges in ever narrower bands."""
     circle = start
+    # every later band lies well within this one: the many other edges are looked at only once
+    around = near(edges, start, 2 * bands[0] + 8.0, aligned=0.8)
+    edges = Edges(points=edges.points[around], directions=edges.directions[around])
     for band in bands:
         is_near = near(edges, circle, band)
         if is_near.sum() < 12:

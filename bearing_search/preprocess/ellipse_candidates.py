@@ -1,6 +1,7 @@
 """Ellipses in one image, kept where edges cover enough of their boundary.
 
-All lengths are pixels of the working copy. Axis letters: n edge points; t quintuples, k those on an ellipse.
+All lengths are pixels of the working copy.
+Axis letters: n edge points; t quintuples, k those on an ellipse.
 """
 
 import math
@@ -36,9 +37,6 @@ NUM_QUINTUPLES = 250
 OWN_BAND_PX = 1.5
 """An edge belongs to an ellipse up to this distance."""
 
-WIDE_BANDS = (3.1, 3.0, 2.0, OWN_BAND_PX)
-"""Distances within which edges are fitted, from a rough guess on; the first grows with the size."""
-
 
 def ellipse_candidates(contrast: Contrast, config: EllipseConfig) -> list[Ellipse]:
     """Every ellipse whose boundary is covered by edges to at least `min_coverage`.
@@ -52,7 +50,10 @@ def ellipse_candidates(contrast: Contrast, config: EllipseConfig) -> list[Ellips
     edges = contrast.edges
     if len(edges.points) < 32:
         return []
-    fits = [polished(edges, seed, WIDE_BANDS) for seed in ellipse_seeds(contrast)]
+    fits = [
+        polished(edges, seed, (max(3.0, 0.05 * seed.semi_minor), 3.0, 2.0, OWN_BAND_PX))
+        for seed in ellipse_seeds(contrast)
+    ]
     found = sorted(
         (e for e in fits if e is not None and e.coverage >= 0.5 * config.min_coverage),
         key=lambda e: e.coverage,
@@ -76,8 +77,11 @@ def ellipse_candidates(contrast: Contrast, config: EllipseConfig) -> list[Ellips
 def polished(edges: Edges, start: Ellipse, bands: Sequence[float]) -> Ellipse | None:
     """Fit to the aligned edges near `start`, in ever narrower bands."""
     ellipse = start
+    # every later band lies well within this one: the many other edges are looked at only once
+    around = _near(edges, start, 2 * bands[0] + 8.0, aligned=0.7)
+    edges = Edges(points=edges.points[around], directions=edges.directions[around])
     for band in bands:
-        near = _near(edges, ellipse, max(band, 0.05 * start.semi_minor) if band > 3 else band)
+        near = _near(edges, ellipse, band)
         if near.sum() < 24:
             return None
         fitted = fit(edges.points[near])
