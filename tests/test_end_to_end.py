@@ -3,9 +3,11 @@
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
+import urllib.request
 from pathlib import Path
 
 import pytest
@@ -77,9 +79,12 @@ def test_a_sweep_survives_two_kills_and_ends_in_an_evaluation(tmp_path, make_set
     assert_no_iteration_ran_twice(sweep)
     assert_mlflow_agrees(results, status["trials"])
 
+    assert_the_ui_serves_them(results)
+
     page = finished(command("evaluate", "e2e", "--device", "cpu", results=results))
-    assert "Test opened once" in page
-    assert finished(command("evaluate", "e2e", "--device", "cpu", results=results)) == page
+    table = page[page.index("# e2e") :]
+    assert "Test opened once" in table
+    assert finished(command("evaluate", "e2e", "--device", "cpu", results=results)) == table
 
 
 def assert_no_iteration_ran_twice(sweep: Path) -> None:
@@ -116,6 +121,33 @@ def assert_mlflow_agrees(results: Path, trials: list[dict]) -> None:
         assert len(steps) == 25
         names = {entry.path for entry in client.list_artifacts(run.info.run_id)}
         assert "config.json" in names
+
+
+def assert_the_ui_serves_them(results: Path) -> None:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    process = command("ui", "--port", port, results=results)
+    try:
+        wait_for(lambda: answers(f"http://127.0.0.1:{port}/health"), process)
+        client = MlflowClient(f"http://127.0.0.1:{port}")
+        runs = client.search_runs(
+            [client.get_experiment_by_name("e2e").experiment_id],
+            "metrics.`val/pixel_aupro` > 0",  # the filter of the page that `ui` points to
+        )
+        assert [run.info.status for run in runs] == ["FINISHED"] * TRIALS
+    finally:
+        os.killpg(process.pid, signal.SIGTERM)
+        out, _ = process.communicate()
+    assert f"http://127.0.0.1:{port}/#/experiments/1/runs?searchFilter=metrics" in out
+
+
+def answers(url: str) -> bool:
+    try:
+        with urllib.request.urlopen(url, timeout=5) as response:
+            return response.status == 200
+    except OSError:
+        return False
 
 
 @pytest.mark.slow

@@ -79,7 +79,7 @@ def prepare_unit(
         DataError: a file cannot be used.
         TrialFailedError: too few samples have a region of interest.
     """
-    reference = fit_reference(train, config.preprocess)
+    reference = fit_reference(train, config.preprocess, cache=cache)
 
     def prepared(samples: Sequence[Sample]) -> PreparedSet:
         return prepare(
