@@ -9,10 +9,10 @@ from typing import Annotated
 import typer
 from rich.table import Table
 
+from bearing_search.cli.inputs import resolve_data, split_lines, train_digest
 from bearing_search.cli.options import AsJson, Results, find_space, terminal
 from bearing_search.cli.preflight import check_images, check_models, edge_configs
 from bearing_search.cli.progress import clock, settings_text
-from bearing_search.cli.run import resolve_data, split_lines, train_digest
 from bearing_search.measurement import OBJECTIVE
 from bearing_search.observer import TrialRecord
 from bearing_search.space import load_search_space

@@ -7,7 +7,6 @@ import multiprocessing
 from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
 from importlib.metadata import PackageNotFoundError, version
-from pathlib import Path
 
 from rich.console import Console
 from rich.progress import Progress
@@ -93,11 +92,6 @@ def check_images(samples: Sequence[Sample], console: Console) -> None:
     if problems:
         more = f" ({len(problems)} such samples)" if len(problems) > 1 else ""
         raise DataError(problems[0] + more)
-
-
-def demo_data_folder(results: Path) -> Path:
-    """Where the demo data of a results folder lies; rendered on first use."""
-    return results / "demo-data"
 
 
 def _load_all(configs: Sequence[TrialConfig]) -> str:

@@ -7,8 +7,8 @@ from typing import Annotated, Literal
 
 import typer
 from rich.console import Console
-from rich.progress import Progress
 
+from bearing_search.cli.inputs import resolve_data, split_lines, train_digest
 from bearing_search.cli.options import (
     DEMO,
     Data,
@@ -21,13 +21,11 @@ from bearing_search.cli.preflight import (
     check_folds,
     check_images,
     check_models,
-    demo_data_folder,
     edge_configs,
 )
 from bearing_search.cli.progress import SweepProgress
 from bearing_search.config import to_plain
-from bearing_search.data.dataset import DataSet, content_digest, load_data_set
-from bearing_search.data.demo_set import render_demo_set
+from bearing_search.data.dataset import DataSet, load_data_set
 from bearing_search.errors import TrialFailedError
 from bearing_search.report import end_of_sweep, leaderboard, markdown
 from bearing_search.space import SearchSpace, load_search_space
@@ -208,49 +206,6 @@ def announce(folder: SweepFolder, space: SearchSpace, data_set: DataSet, console
         *(f"  {line}" for line in split_lines(data_set, space)),
     ]
     console.print("\n".join(lines))
-
-
-def split_lines(data_set: DataSet, space: SearchSpace) -> list[str]:
-    """Per part, how many samples are trained on and held out."""
-    config = space.trial(space.default_suggestion())
-    lines = []
-    for part, folds in check_folds(data_set, config).items():
-        train = data_set.samples("train", part)
-        anomalous = sum(s.is_anomalous for s in train)
-        held_out = " ".join(
-            f"{sum(not s.is_anomalous for s in f.held_out)}+"
-            f"{sum(s.is_anomalous for s in f.held_out)}"
-            for f in folds
-        )
-        note = "" if anomalous else "; no defects in train: they will be drawn (synthetic)"
-        lines.append(
-            f"{part}: {len(train) - anomalous} normal + {anomalous} anomalous for training; "
-            f"held out fold by fold {held_out}{note}"
-        )
-    return lines
-
-
-def resolve_data(data: str, results: Path) -> tuple[Path, DataSet]:
-    """The data set's folder, absolute, and what is in it; `demo` is rendered on first use."""
-    if data != DEMO:
-        folder = Path(data).resolve()
-        return folder, load_data_set(folder)
-    folder = demo_data_folder(results)
-    if not folder.exists():
-        with Progress(transient=True) as bars:
-            task = bars.add_task("rendering the demo data", total=None)
-            render_demo_set(
-                folder,
-                scale="small",
-                seed=0,
-                on_progress=lambda done, total: bars.update(task, completed=done, total=total),
-            )
-    return folder, load_data_set(folder)
-
-
-def train_digest(data_set: DataSet) -> str:
-    """Digest of what a search may see: the training split. Test files stay unopened."""
-    return content_digest(data_set.samples("train"))
 
 
 def results_flag(results: Path) -> str:

@@ -9,10 +9,10 @@ import typer
 import yaml
 from rich.console import Console
 
+from bearing_search.cli.inputs import resolve_data
 from bearing_search.cli.options import Data, Results, terminal, writable_results
 from bearing_search.cli.preflight import check_installation
 from bearing_search.cli.progress import Estimate
-from bearing_search.cli.run import resolve_data
 from bearing_search.config import TrialConfig, parse, to_plain
 from bearing_search.errors import ConfigError
 from bearing_search.measurement import OBJECTIVE, Measurement, RunTrial, TrialContext

@@ -1,0 +1,54 @@
+"""The data set of a command: found, rendered on first use, and described."""
+
+from pathlib import Path
+
+from rich.progress import Progress
+
+from bearing_search.cli.options import DEMO
+from bearing_search.cli.preflight import check_folds
+from bearing_search.data.dataset import DataSet, content_digest, load_data_set
+from bearing_search.data.demo_set import render_demo_set
+from bearing_search.space import SearchSpace
+
+
+def resolve_data(data: str, results: Path) -> tuple[Path, DataSet]:
+    """The data set's folder, absolute, and what is in it; `demo` is rendered on first use."""
+    if data != DEMO:
+        folder = Path(data).resolve()
+        return folder, load_data_set(folder)
+    folder = results / "demo-data"
+    if not folder.exists():
+        with Progress(transient=True) as bars:
+            task = bars.add_task("rendering the demo data", total=None)
+            render_demo_set(
+                folder,
+                scale="small",
+                seed=0,
+                on_progress=lambda done, total: bars.update(task, completed=done, total=total),
+            )
+    return folder, load_data_set(folder)
+
+
+def train_digest(data_set: DataSet) -> str:
+    """Digest of what a search may see: the training split. Test files stay unopened."""
+    return content_digest(data_set.samples("train"))
+
+
+def split_lines(data_set: DataSet, space: SearchSpace) -> list[str]:
+    """Per part, how many samples are trained on and held out."""
+    config = space.trial(space.default_suggestion())
+    lines = []
+    for part, folds in check_folds(data_set, config).items():
+        train = data_set.samples("train", part)
+        anomalous = sum(s.is_anomalous for s in train)
+        held_out = " ".join(
+            f"{sum(not s.is_anomalous for s in f.held_out)}+"
+            f"{sum(s.is_anomalous for s in f.held_out)}"
+            for f in folds
+        )
+        note = "" if anomalous else "; no defects in train: they will be drawn (synthetic)"
+        lines.append(
+            f"{part}: {len(train) - anomalous} normal + {anomalous} anomalous for training; "
+            f"held out fold by fold {held_out}{note}"
+        )
+    return lines
