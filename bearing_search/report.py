@@ -44,6 +44,9 @@ class Leaderboard:
     compared: int
     """How many trials were compared with the best one."""
 
+    synthetic_parts: Sequence[str]
+    """Parts without defects in train, whose held-out defects were drawn."""
+
     @property
     def best(self) -> TrialRecord:
         """The trial with the highest objective."""
@@ -77,6 +80,7 @@ def leaderboard(sweep: Path, records: Sequence[TrialRecord]) -> Leaderboard | No
         floor=mean_floor(units, protocol)[_NAME],
         tied=tied,
         compared=len(rivals),
+        synthetic_parts=_synthetic_parts(trial_folder(sweep, best.number)),
     )
 
 
@@ -101,6 +105,7 @@ def markdown(sweep: str, board: Leaderboard, question: str) -> str:
         f"(95 % interval over groups; one score for everything reaches {board.floor:.3f}).",
         "",
         _tie_text(board),
+        *_caveats(board),
         "",
         f"| trial | {OBJECTIVE} | | settings | minutes |",
         "| --- | --- | --- | --- | --- |",
@@ -131,6 +136,7 @@ def end_of_sweep(sweep: str, board: Leaderboard, *, flag: str) -> str:
             f"  {OBJECTIVE:34} {interval_text(board.interval)}   "
             f"(95 % interval; floor {board.floor:.3f})",
             _tie_text(board),
+            *_caveats(board),
             "",
             f"Compare the runs:    python -m bearing_search ui{flag}",
             f"Score it on test:    python -m bearing_search evaluate {sweep}{flag}",
@@ -152,8 +158,24 @@ def as_json(board: Leaderboard) -> Mapping[str, Any]:
         "high": board.interval.high,
         "floor": board.floor,
         "tied": list(board.tied),
+        "synthetic_parts": list(board.synthetic_parts),
         "compared": board.compared,
     }
+
+
+def _synthetic_parts(trial: Path) -> list[str]:
+    parts = {file.parents[1].name: file for file in sorted(trial.glob("*/fold*/unit.json"))}
+    tags = {part: json.loads(file.read_text("utf-8"))["tags"] for part, file in parts.items()}
+    return [part for part in tags if tags[part].get(f"defects/{part}") == "synthetic"]
+
+
+def _caveats(board: Leaderboard) -> list[str]:
+    if not board.synthetic_parts:
+        return []
+    return [
+        f"The held-out defects of {', '.join(board.synthetic_parts)} were drawn, since train has "
+        "none: these scores rank settings, they are no detection rates."
+    ]
 
 
 def _is_worse(best: Units, sweep: Path, rival: TrialRecord, protocol: ProtocolConfig) -> bool:

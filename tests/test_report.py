@@ -56,3 +56,13 @@ def test_the_last_words_of_a_sweep_hold_setting_score_and_what_to_do_next(sweep)
     assert f"{board.best.value:.4f} [" in said
     assert "python -m bearing_search ui" in said
     assert json.loads(json.dumps(as_json(board)))["tied"] == list(board.tied)
+
+
+def test_scores_on_drawn_defects_say_so(sweep):
+    folder, records = sweep
+    for record in records[:3]:
+        tags = {"defects/LC": "synthetic"}
+        unit = trial_folder(folder, record.number) / "LC/fold0/unit.json"
+        unit.write_text(json.dumps({"rows": [], "metrics": {}, "tags": tags}))
+    said = end_of_sweep("first", leaderboard(folder, records), flag="")
+    assert "The held-out defects of LC were drawn" in said
