@@ -121,10 +121,11 @@ def markdown(sweep: str, board: Leaderboard, question: str) -> str:
     return "\n".join(lines) + "\n"
 
 
-def end_of_sweep(sweep: str, board: Leaderboard, *, flag: str) -> str:
+def end_of_sweep(sweep: str, board: Leaderboard, *, program: str, flag: str) -> str:
     """What is said on the terminal when a sweep has reached its target.
 
     Args:
+        program: how this program is called on the user's command line.
         flag: ` --results DIR` where it is not the default.
     """
     settings = [f"  {path:34} {value_text(v)}" for path, v in board.best.suggestion.items()]
@@ -138,8 +139,8 @@ def end_of_sweep(sweep: str, board: Leaderboard, *, flag: str) -> str:
             _tie_text(board),
             *_caveats(board),
             "",
-            f"Compare the runs:    python -m bearing_search ui{flag}",
-            f"Score it on test:    python -m bearing_search evaluate {sweep}{flag}",
+            f"Compare the runs:    {program} ui{flag}",
+            f"Score it on test:    {program} evaluate {sweep}{flag}",
         ]
     )
 

@@ -12,6 +12,7 @@ import yaml
 
 from bearing_search import cli
 from bearing_search.cli import main
+from bearing_search.cli.options import program
 
 ROOT = Path(__file__).parents[1]
 
@@ -179,3 +180,11 @@ def test_the_driver_stays_small():
     code = "import bearing_search.cli, sys; print({'torch', 'timm'} & set(sys.modules))"
     said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert said.stdout == "set()\n"
+
+
+def test_the_next_command_is_shown_with_the_interpreter_that_ran_this_one(monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("sys.executable", str(tmp_path / ".venv/bin/python"))
+    assert program() == ".venv/bin/python -m bearing_search"
+    monkeypatch.setattr("shutil.which", lambda name: str(tmp_path / ".venv/bin" / name))
+    assert program() == "python -m bearing_search"

@@ -50,7 +50,7 @@ def test_the_page_marks_best_and_tied_and_leaves_failed_trials_out(sweep):
 
 def test_the_last_words_of_a_sweep_hold_setting_score_and_what_to_do_next(sweep):
     board = leaderboard(*sweep)
-    said = end_of_sweep("first", board, flag="")
+    said = end_of_sweep("first", board, program="python -m bearing_search", flag="")
     assert f"Best of 3 complete trials: trial {board.best.number}" in said
     assert f"seed{' ' * 31}{board.best.number}" in said
     assert f"{board.best.value:.4f} [" in said
@@ -64,5 +64,5 @@ def test_scores_on_drawn_defects_say_so(sweep):
         tags = {"defects/LC": "synthetic"}
         unit = trial_folder(folder, record.number) / "LC/fold0/unit.json"
         unit.write_text(json.dumps({"rows": [], "metrics": {}, "tags": tags}))
-    said = end_of_sweep("first", leaderboard(folder, records), flag="")
+    said = end_of_sweep("first", leaderboard(folder, records), program="x", flag="")
     assert "The held-out defects of LC were drawn" in said

@@ -1,6 +1,7 @@
 """Options that several commands share, and how a space or a data set is found by name."""
 
 import os
+import shutil
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -28,6 +29,16 @@ def terminal(*, stderr: bool = False) -> Console:
     stream = sys.stderr if stderr else sys.stdout
     width = None if stream.isatty() else 160  # a file or a pipe has no width of its own
     return Console(stderr=stderr, soft_wrap=True, highlight=False, markup=False, width=width)
+
+
+def program() -> str:
+    """How this program is called from the user's shell: with the interpreter that runs it now."""
+    python = Path(sys.executable)
+    found = shutil.which(python.name)
+    if found is not None and Path(found) == python:
+        return f"{python.name} -m bearing_search"
+    is_near = python.is_relative_to(Path.cwd())
+    return f"{python.relative_to(Path.cwd()) if is_near else python} -m bearing_search"
 
 
 def find_space(name: str) -> Path:

@@ -181,14 +181,14 @@ def drive(
     if outcome.stopped_by:
         console.print(
             f"stopped by {outcome.stopped_by}; nothing is lost. Go on with:\n"
-            f"  python -m bearing_search resume {name}{results_flag(root)}"
+            f"  {program()} resume {name}{results_flag(root)}"
         )
     board = leaderboard(folder.root, outcome.trials)
     if board is not None:
         report = folder.root / "report.md"
         write_atomically(report, markdown(name, board, folder.space().question).encode())
         tracker.attach(report)
-        console.print(end_of_sweep(name, board, flag=results_flag(root)))
+        console.print(end_of_sweep(name, board, program=program(), flag=results_flag(root)))
     elif not outcome.stopped_by:
         reasons = [trial.reason for trial in outcome.trials if trial.reason]
         last = f"; the last said: {reasons[-1]}" if reasons else ""
