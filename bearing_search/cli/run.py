@@ -14,6 +14,7 @@ from bearing_search.cli.options import (
     Data,
     Results,
     find_space,
+    program,
     terminal,
     writable_results,
 )
