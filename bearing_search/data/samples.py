@@ -3,7 +3,7 @@
 Nothing here opens an image before it is asked for. Axis letters: h, w rows and columns, c colours.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -61,13 +61,19 @@ class Sample:
         return (*self.level_files, *([self.mask_file] if self.mask_file else []))
 
 
-def read_levels(sample: Sample) -> list[UInt8[np.ndarray, "h w ..."]]:
+def read_levels(
+    sample: Sample, read: Callable[[Path], UInt8[np.ndarray, "h w ..."]] | None = None
+) -> list[UInt8[np.ndarray, "h w ..."]]:
     """The brightness levels of a sample, brightness 0 first: grey (h w) or, in colour, RGB (h w 3).
+
+    Args:
+        read: how brightness 0 is read, where somebody has it decoded already.
 
     Raises:
         DataError: a file cannot be read, or the levels differ in size.
     """
-    levels = [read_image(file) for file in sample.level_files]
+    first, *others = sample.level_files
+    levels = [(read or read_image)(first), *map(read_image, others)]
     sizes = {level.shape[:2] for level in levels}
     if len(sizes) > 1:
         found = ", ".join(

@@ -104,9 +104,13 @@ def ring_mask(
         inner: c_inner; at 0 or below nothing is masked inside.
         outer: c_outer.
     """
-    rows, columns = np.ogrid[:side, :side]
-    distance = np.hypot(columns - centre[0], rows - centre[1])
-    mask: Bool[np.ndarray, "h w"] = (distance >= inner) & (distance <= outer)
+    steps = np.arange(side)
+    across = ((steps - centre[0]) ** 2).astype(np.float32)
+    down = ((steps - centre[1]) ** 2).astype(np.float32)
+    squares = down[:, None] + across[None, :]
+    mask: Bool[np.ndarray, "h w"] = squares <= outer**2
+    if inner > 0:
+        mask &= squares >= inner**2
     return mask
 
 

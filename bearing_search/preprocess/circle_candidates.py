@@ -88,14 +88,16 @@ def _contour_centres(
 def _voted_centres(edges: Edges, width: int, height: int) -> list[tuple[float, float]]:
     """Where the lines through the edges, along their directions, meet most often."""
     step = max(1, len(edges.points) // VOTING_EDGES)
-    points, directions = edges.points[::step], edges.directions[::step]
+    points = edges.points[::step].astype(np.float32)
+    directions = edges.directions[::step].astype(np.float32)
     longest = int(0.6 * max(width, height))
     reach = np.arange(MIN_RADIUS_PX, longest, 2.0)
     reach = np.concatenate([-reach, reach]).astype(np.float32)
     x = ((points[:, :1] + directions[:, :1] * reach) / 2).astype(np.int32)
     y = ((points[:, 1:] + directions[:, 1:] * reach) / 2).astype(np.int32)
     columns, rows = (width + 1) // 2, (height + 1) // 2
-    inside = (x >= 0) & (y >= 0) & (x < columns) & (y < rows)
+    # read as unsigned, a negative place is beyond the end: one comparison for both sides
+    inside = (x.view(np.uint32) < columns) & (y.view(np.uint32) < rows)
     votes = np.bincount((y * columns + x)[inside], minlength=rows * columns)
     smooth = cv2.GaussianBlur(votes.reshape(rows, columns).astype(np.float32), (7, 7), 0)
     peaks = smooth == cv2.dilate(smooth, np.ones((9, 9), np.uint8))
@@ -110,7 +112,7 @@ def _covered_radii(
     """Radii around a centre that is known to a few pixels, on which edges cover half of what
     `min_coverage` asks for; the fit that follows is measured against the whole."""
     offset = edges.points - (x, y)
-    distance = np.maximum(np.hypot(offset[:, 0], offset[:, 1]), 1e-6)
+    distance = np.maximum(np.sqrt(offset[:, 0] ** 2 + offset[:, 1] ** 2), 1e-6)
     directions = edges.directions
     along = np.abs(offset[:, 0] * directions[:, 0] + offset[:, 1] * directions[:, 1])
     aligned = (along >= ALIGNED * distance) & (distance >= MIN_RADIUS_PX) & (distance < longest)

@@ -8,10 +8,11 @@ from pathlib import Path
 from typing import Any
 
 from bearing_search.config import Geometry, PreprocessConfig, parse, to_plain
-from bearing_search.data.samples import Sample, read_image
+from bearing_search.data.samples import Sample
 from bearing_search.errors import DataError
 from bearing_search.preprocess.cache import entry, load_facts, store_facts
 from bearing_search.preprocess.locate import Detection, detect
+from bearing_search.preprocess.recent import recent_images
 from bearing_search.preprocess.shapes import Circle, Ellipse, Shape
 
 
@@ -77,7 +78,7 @@ def _detect_file(
         if known is not None:
             return _from_facts(known)
     try:
-        image = read_image(file)
+        image = recent_images.read(file)
         detection = detect(image, geometry, parse(PreprocessConfig, json.loads(settings)))
     except DataError as error:
         named = str(error).startswith(str(file))

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import cv2
 import numpy as np
 from jaxtyping import Bool, UInt8
 
@@ -22,6 +23,7 @@ from bearing_search.preprocess.locate import (
     estimate_reference,
     locate,
 )
+from bearing_search.preprocess.recent import recent_images
 from bearing_search.preprocess.shapes import Circle, Ellipse, Shape
 from bearing_search.preprocess.window import crop, lost_regions, notes_on, paste, window_of
 
@@ -93,7 +95,7 @@ def extract(
     Raises:
         DataError: a file cannot be read, levels or mask differ in size.
     """
-    levels = read_levels(sample)
+    levels = read_levels(sample, read=recent_images.take)
     mask = read_mask(sample, levels[0].shape[:2])
     if detection is None and reference.geometry != "none":
         detection = detect_sample(sample, reference.geometry, config)
@@ -155,7 +157,7 @@ def cut(
     if mask.any():
         paste(lost, window, crop(mask, window) & ~roi_mask)
     return Roi(
-        image=fused * roi_mask[..., None],
+        image=cv2.bitwise_and(fused, fused, mask=roi_mask.view(np.uint8)),
         roi_mask=roi_mask,
         mask=kept,
         shape=shape,

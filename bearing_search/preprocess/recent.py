@@ -1,0 +1,67 @@
+"""Pictures decoded lately: both passes read brightness 0, and decoding is half of their time.
+
+Axis letters: h, w rows and columns; c colours.
+"""
+
+from collections import OrderedDict
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import UInt8
+
+from bearing_search.data.samples import read_image
+
+MAX_BYTES = 48 * 2**20
+"""What one process may keep."""
+
+_Key = tuple[Path, int, int]
+
+
+class RecentImages:
+    """The first pass leaves its pictures here, the second takes them away.
+
+    The newest are kept as long as they fit; a picture that was taken is forgotten, since
+    nobody needs it a third time.
+    """
+
+    def __init__(self, max_bytes: int = MAX_BYTES) -> None:
+        self._max_bytes = max_bytes
+        self._kept: OrderedDict[_Key, UInt8[np.ndarray, "h w *c"]] = OrderedDict()
+        self._num_bytes = 0
+
+    def read(self, file: Path) -> UInt8[np.ndarray, "h w *c"]:
+        """Decode a picture and keep it; it must not be written to.
+
+        Raises:
+            DataError: as `read_image`.
+        """
+        image = read_image(file)
+        image.flags.writeable = False
+        key = _key(file)
+        if key not in self._kept and image.nbytes <= self._max_bytes:
+            self._kept[key] = image
+            self._num_bytes += image.nbytes
+        while self._num_bytes > self._max_bytes:
+            self._num_bytes -= self._kept.popitem(last=False)[1].nbytes
+        return image
+
+    def take(self, file: Path) -> UInt8[np.ndarray, "h w *c"]:
+        """The picture if it is kept, else decoded now; an altered file is decoded again.
+
+        Raises:
+            DataError: as `read_image`.
+        """
+        kept = self._kept.pop(_key(file), None) if self._kept and file.exists() else None
+        if kept is None:
+            return read_image(file)
+        self._num_bytes -= kept.nbytes
+        return kept
+
+
+recent_images = RecentImages()
+"""Of this process."""
+
+
+def _key(file: Path) -> _Key:
+    status = file.stat()
+    return file, status.st_mtime_ns, status.st_size
