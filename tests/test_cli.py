@@ -94,6 +94,7 @@ def test_no_anomalous_validation_sample(make_set, attempt):
     assert "1 anomalous group in train, but 2 folds" in says
 
 
+@pytest.mark.slow  # a process of its own loads torch
 def test_a_weights_file_that_is_missing_or_another_models(tmp_path, tiny_raw, make_set, attempt):
     import torch
 
@@ -122,6 +123,7 @@ def test_a_name_that_climbs_out_of_the_results_folder(make_set, attempt):
     assert "is no name for a sweep" in says
 
 
+@pytest.mark.slow  # a process of its own loads torch
 def test_an_unknown_block_is_refused_before_anything_starts(tmp_path, tiny_raw, make_set, attempt):
     file = tmp_path / "blocks.yaml"
     vary = {"finetune.ssim_layers": {"subset": [11, 12, 13], "empty": [12]}}
@@ -136,6 +138,7 @@ def test_an_unknown_sweep_names_those_that_exist(tmp_path, capsys):
     assert "no such sweep" in capsys.readouterr().err
 
 
+@pytest.mark.slow  # a process of its own loads torch
 def test_check_prints_axes_splits_and_starts_nothing(tmp_path, make_set, space, capsys):
     data = make_set(train_defects=0, levels=1)
     arguments = ["check", str(space), "--data", str(data), "--results", str(tmp_path / "results")]
