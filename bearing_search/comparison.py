@@ -65,7 +65,7 @@ def mean_floor(units: Units, protocol: ProtocolConfig) -> dict[str, float]:
         )
         for key, scored in units.items()
     ]
-    return _flat(mean_metrics(floors))
+    return mean_metrics(floors)
 
 
 def _statistic(
@@ -80,7 +80,7 @@ def _statistic(
         for number, (key, scores) in enumerate(prepared.items()):
             start = ends[number - 1] if number else 0
             rows.append((_part(key), scores.at(drawn[unit_of == number] - start)))
-        return _flat(mean_metrics(rows))
+        return mean_metrics(rows)
 
     return statistic
 
@@ -95,11 +95,3 @@ def _strata(units: Units) -> Sequence[tuple[str, bool]]:
 
 def _part(key: str) -> str:
     return key.split("/")[0]
-
-
-def _flat(means: Mapping[str, Mapping[str, float]]) -> dict[str, float]:
-    return {
-        "/".join(filter(None, (part, name))): value
-        for part, values in means.items()
-        for name, value in values.items()
-    }

@@ -139,11 +139,7 @@ def _rows(
 
 def _summary(records: Sequence[tuple[UnitPlan, UnitRecord]], split: str) -> dict[str, float]:
     means = mean_metrics((plan.part, record.metrics) for plan, record in records)
-    return {
-        "/".join(filter(None, (split, part, name))): value
-        for part, values in means.items()
-        for name, value in values.items()
-    }
+    return {f"{split}/{name}": value for name, value in means.items()}
 
 
 def _running(records: Sequence[tuple[UnitPlan, UnitRecord]]) -> dict[str, float]:

@@ -62,12 +62,10 @@ class Scored:
         return int(self.lost_regions.sum()) + self.unreachable_regions
 
 
-def mean_metrics(
-    units: Iterable[tuple[str, Mapping[str, float]]],
-) -> dict[str, dict[str, float]]:
-    """Per part the mean over its folds, and under "" the unweighted mean over the parts.
+def mean_metrics(units: Iterable[tuple[str, Mapping[str, float]]]) -> dict[str, float]:
+    """Mean over folds for each part (`LC/pixel_aupro`), and over the parts (`pixel_aupro`).
 
-    The paper's tables average the parts in the same way. What is undefined in one fold (no
+    The parts weigh the same, as in the paper's tables. What is undefined in one fold (no
     anomalous sample of it was found, say) is averaged over the others.
 
     Args:
@@ -77,7 +75,8 @@ def mean_metrics(
     for part, metrics in units:
         by_part.setdefault(part, []).append(metrics)
     means = {part: _means(folds) for part, folds in by_part.items()}
-    return {**means, "": _means(list(means.values()))}
+    per_part = {f"{part}/{n}": value for part, row in means.items() for n, value in row.items()}
+    return {**per_part, **_means(list(means.values()))}
 
 
 def _means(rows: Sequence[Mapping[str, float]]) -> dict[str, float]:

@@ -11,6 +11,7 @@ BLOCKS = (1, 2, 3, 4)
 
 
 class DecoderContract:
+    # these three are what a subclass says about its decoder; the contract itself is never collected
     def decoder(self, encoder):
         raise NotImplementedError
 
