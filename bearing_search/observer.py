@@ -12,6 +12,10 @@ from bearing_search.measurement import Measurement
 TrialState = Literal["waiting", "running", "stopped", "complete", "pruned", "failed"]
 """`waiting`: drawn, not begun. `stopped`: begun, goes on at `resume`. The last three are final."""
 
+TrialPurpose = Literal["search", "default", "audit", "finalist"]
+"""Why a trial is run. `search`: the sampler drew it. `default`: trial 0, the base's own setting.
+`audit`: that setting under another seed. `finalist`: one of the best settings under another."""
+
 FINAL_STATES: tuple[TrialState, ...] = ("complete", "pruned", "failed")
 
 
@@ -26,6 +30,13 @@ class TrialRecord:
 
     digest: str = ""
     """Digest of the trial's config."""
+
+    purpose: TrialPurpose = "search"
+    seed: int = 0
+    """The config's seed."""
+
+    setting: str = ""
+    """Digest of the config without its seed: trials of one setting differ in their seed only."""
 
     value: float | None = None
     """The objective; only of complete trials."""

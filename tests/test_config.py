@@ -75,3 +75,11 @@ def test_only_sets_of_blocks_are_layer_sets():
         "finetune.ssim_layers",
         "dinomaly.target_blocks",
     ]
+
+
+def test_trials_of_one_setting_differ_in_their_seed_only():
+    one, other = TrialConfig(seed=1), TrialConfig(seed=2)
+
+    assert one.setting == other.setting
+    assert one.digest != other.digest
+    assert TrialConfig(parts=("LC",)).setting != one.setting

@@ -77,6 +77,13 @@ class TrialConfig:
         """Eight hex digits naming this config: equal configs share one, on any machine."""
         return digest_of(to_plain(self))
 
+    @property
+    def setting(self) -> str:
+        """Eight hex digits naming this config without its seed."""
+        plain = to_plain(self)
+        del plain["seed"]
+        return digest_of(plain)
+
 
 def to_plain(config: Any) -> dict[str, Any]:
     """A config as nested mappings of JSON's own types: what `parse` reads back."""

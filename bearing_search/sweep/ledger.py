@@ -78,7 +78,9 @@ class Ledger:
                 seed=(seed * 1_000_003 + len(trials)) % 2**32
             )
             if not trials:
-                self._study.enqueue_trial(encode(space, space.default_suggestion()))
+                self._study.enqueue_trial(
+                    encode(space, space.default_suggestion()), user_attrs={"purpose": "default"}
+                )
         self._orphans = [t._trial_id for t in trials if t.state == TrialState.RUNNING]
         self._live: dict[int, Trial] = {}
         self.finished = sum(t.state in (TrialState.COMPLETE, TrialState.PRUNED) for t in trials)
@@ -165,6 +167,8 @@ class Ledger:
             return None
         trial.set_user_attr("suggestion", json.dumps(suggestion))
         trial.set_user_attr("digest", config.digest)
+        trial.set_user_attr("setting", config.setting)
+        trial.set_user_attr("seed", config.seed)
         if (failures := self._failures[config.digest]) >= MAX_FAILURES_PER_CONFIG:
             self._refuse(trial, f"this setting failed {failures} times before; not tried again")
             return None
@@ -188,6 +192,9 @@ def record_of(trial: FrozenTrial) -> TrialRecord:
         state=_STATES[trial.state],
         suggestion=json.loads(trial.user_attrs.get("suggestion", "{}")),
         digest=trial.user_attrs.get("digest", ""),
+        purpose=trial.user_attrs.get("purpose", "search"),
+        seed=trial.user_attrs.get("seed", 0),
+        setting=trial.user_attrs.get("setting", ""),
         value=trial.value if trial.state == TrialState.COMPLETE else None,
         reason=trial.user_attrs.get("reason", ""),
         started=trial.datetime_start,

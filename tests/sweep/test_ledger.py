@@ -30,6 +30,16 @@ def test_trial_0_is_the_bases_own_setting(new_sweep, ledger_of):
     assert first.config == folder.space().trial({})
 
 
+def test_a_record_says_why_a_trial_is_run_and_which_setting_it_has(new_sweep, ledger_of):
+    ledger = ledger_of(new_sweep())
+    issued = [ledger.next() for _ in range(3)]
+
+    records = ledger.records()
+    assert [record.purpose for record in records] == ["default", "search", "search"]
+    assert [record.setting for record in records] == [one.config.setting for one in issued]
+    assert {record.seed for record in records} == {0}
+
+
 def test_no_more_is_issued_than_the_target_wants(new_sweep, ledger_of):
     ledger = ledger_of(new_sweep(target=2))
     issued = [ledger.next(), ledger.next()]
