@@ -1,8 +1,8 @@
-"""The five kinds of axis of a search space: `int`, `float`, `log`, `choice`, `subset`."""
+"""The six kinds of axis of a search space: `int`, `float`, `log`, `choice`, `subset`, `bundle`."""
 
 import json
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -107,7 +107,31 @@ class SubsetAxis:
         return f"subset {list(self.members)}, empty: {list(self.empty)}"
 
 
-Axis = IntAxis | FloatAxis | ChoiceAxis | SubsetAxis
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BundleAxis:
+    """One of several named groups of settings; the axis has a name of its own, no setting's."""
+
+    bundles: Mapping[str, Mapping[str, Any]]
+    """Name -> dotted path -> value. What a bundle does not name stays the base's."""
+
+    @property
+    def paths(self) -> list[str]:
+        """Every setting that some bundle sets, each once."""
+        return list(dict.fromkeys(path for settings in self.bundles.values() for path in settings))
+
+    def extremes(self) -> Sequence[str]:
+        """Values to try before anything starts: all."""
+        return list(self.bundles)
+
+    def __str__(self) -> str:
+        shown = [
+            f"{name} ({', '.join(f'{p} {json.dumps(v)}' for p, v in settings.items()) or 'base'})"
+            for name, settings in self.bundles.items()
+        ]
+        return f"bundle {', '.join(shown)}"
+
+
+Axis = IntAxis | FloatAxis | ChoiceAxis | SubsetAxis | BundleAxis
 
 
 def read_axis(spec: Any) -> Axis:
@@ -117,16 +141,16 @@ def read_axis(spec: Any) -> Axis:
         ConfigError: another form, or bounds that leave nothing to draw from.
     """
     match spec:
-        case {"int": [low, high], **rest} if not rest:
-            return _int_axis(low, high, 1)
-        case {"int": [low, high, step], **rest} if not rest:
-            return _int_axis(low, high, step)
+        case {"int": [low, high, *step], **rest} if not rest and len(step) < 2:
+            return _int_axis(low, high, *step)
         case {"float": [low, high], **rest} if not rest:
             return _float_axis(low, high, log=False)
         case {"log": [low, high], **rest} if not rest:
             return _float_axis(low, high, log=True)
         case {"choice": [_, _, *_] as choices, **rest} if not rest:
             return _choice_axis(choices)
+        case {"bundle": dict(bundles), **rest} if not rest and len(bundles) >= 2:
+            return _bundle_axis(bundles)
         case {"subset": [_, *_] as members, "empty": [_, *_] as empty, **rest} if not rest:
             return _subset_axis(members, empty)
         case {"subset": _, **rest} if not rest:
@@ -137,11 +161,12 @@ def read_axis(spec: Any) -> Axis:
     raise ConfigError(
         f"{json.dumps(spec, default=str)} is no axis; one of {{int: [low, high]}}, "
         "{int: [low, high, step]}, {float: [low, high]}, {log: [low, high]}, "
-        "{choice: [a, b, ...]}, {subset: [layers], empty: [layers]}"
+        "{choice: [a, b, ...]}, {subset: [layers], empty: [layers]}, "
+        "{bundle: {name: {setting: value, ...}, ...}}"
     )
 
 
-def _int_axis(low: Any, high: Any, step: Any) -> IntAxis:
+def _int_axis(low: Any, high: Any, step: Any = 1) -> IntAxis:
     for bound in (low, high, step):
         if isinstance(bound, bool) or not isinstance(bound, int):
             raise ConfigError(f"int takes whole numbers, found {bound!r}")
@@ -186,3 +211,16 @@ def _subset_axis(members: Sequence[Any], empty: Sequence[Any]) -> SubsetAxis:
     if set(empty) - set(members) or len(set(empty)) != len(empty):
         raise ConfigError(f"empty: {list(empty)} is not a set out of {list(members)}")
     return SubsetAxis(members=tuple(members), empty=tuple(empty))
+
+
+def _bundle_axis(bundles: Mapping[Any, Any]) -> BundleAxis:
+    for name, settings in bundles.items():
+        if not isinstance(name, str):
+            raise ConfigError(f"bundle {name!r}: its name must be text; put it in quotes")
+        if not isinstance(settings, Mapping) or not all(isinstance(p, str) for p in settings):
+            raise ConfigError(f"bundle {name}: expected settings and their values, or {{}}")
+        try:
+            json.dumps(settings)
+        except TypeError:
+            raise ConfigError(f"bundle {name}: JSON cannot write every value") from None
+    return BundleAxis(bundles=bundles)

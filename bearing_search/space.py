@@ -1,20 +1,20 @@
 """Search spaces: what a sweep varies (`vary`), around one fixed trial (`base`).
 
-A space is data: two mappings and nothing else. Values reach the sampler as scalars, strings and
-booleans only, because nothing else survives a restart: a choice travels as JSON text, a set of
-layers as one boolean per layer (`encode`, `suggest`).
+A space is data: two mappings and nothing else.
 """
 
 import json
-from collections.abc import Mapping
+import re
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from copy import deepcopy
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Protocol, runtime_checkable
+from typing import Any
 
 import yaml
 
-from bearing_search.axes import Axis, ChoiceAxis, FloatAxis, IntAxis, SubsetAxis, read_axis
+from bearing_search.axes import Axis, BundleAxis, FloatAxis, SubsetAxis, read_axis
 from bearing_search.config import (
     TrialConfig,
     config_paths,
@@ -29,30 +29,7 @@ from bearing_search.errors import ConfigError
 FROZEN_SECTIONS = ("protocol", "split")
 """Sections no axis may vary: a better score under another ruler or fold plan is no better model."""
 
-
-@runtime_checkable
-class Drawing(Protocol):
-    """Where values come from: the part of Optuna's trial that a space needs."""
-
-    def suggest_int(self, name: str, low: int, high: int, *, step: int = 1) -> int:
-        """An integer of [low, high]."""
-        ...
-
-    def suggest_float(
-        self,
-        name: str,
-        low: float,
-        high: float,
-        *,
-        step: float | None = None,
-        log: bool = False,
-    ) -> float:
-        """A float of [low, high]."""
-        ...
-
-    def suggest_categorical(self, name: str, choices: Any) -> Any:
-        """One of the choices."""
-        ...
+_BUNDLE_AXIS_NAME = re.compile(r"[^\W\d][\w-]*")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,7 +40,7 @@ class SearchSpace:
     """Nested settings that differ from TrialConfig's defaults."""
 
     axes: Mapping[str, Axis]
-    """Dotted path of a setting -> its axis, in the file's order."""
+    """Dotted path of a setting, or the name of a bundle axis -> axis, in the file's order."""
 
     text: str
     """The file as it was read; kept in sweep.json."""
@@ -72,29 +49,34 @@ class SearchSpace:
     """The file's first line, without the comment sign; empty where it is no comment."""
 
     def trial(self, suggestion: Mapping[str, Any]) -> TrialConfig:
-        """The config of a suggestion (dotted path -> value).
+        """The config of a suggestion (dotted path -> value, bundle axis -> bundle's name).
 
         Raises:
             ConfigError: the settings do not go together.
         """
         raw = deepcopy(dict(self.base))
         for path, value in suggestion.items():
-            *sections, name = path.split(".")
-            target = raw
-            for section in sections:
-                target = target.setdefault(section, {})
-            target[name] = value
+            axis = self.axes.get(path)
+            settings = axis.bundles[value] if isinstance(axis, BundleAxis) else {path: value}
+            for setting, content in settings.items():
+                _put(raw, setting, content)
         return parse(TrialConfig, raw)
 
     def default_suggestion(self) -> dict[str, Any]:
-        """The base's own values along every axis: trial 0.
+        """Trial 0: the base's own values, and of a bundle axis the bundle that the base equals.
+
+        Where the base equals none of the bundles, the first one it is.
 
         Raises:
             ConfigError: a value of the base lies outside its axis.
         """
-        plain = to_plain(parse(TrialConfig, self.base))
-        suggestion = {}
+        base = parse(TrialConfig, self.base)
+        plain = to_plain(base)
+        suggestion: dict[str, Any] = {}
         for path, axis in self.axes.items():
+            if isinstance(axis, BundleAxis):
+                suggestion[path] = self._own_bundle(path, axis, base)
+                continue
             value: Any = plain
             for name in path.split("."):
                 value = value[name]
@@ -113,53 +95,30 @@ class SearchSpace:
         Raises:
             ConfigError: the setting is one of the axes, or does not go with the base.
         """
-        if path in self.axes:
+        if path in self.varied_settings:
             raise ConfigError(f"{path}: the space varies it, so it cannot be fixed as well")
-        bare = SearchSpace(base=self.base, axes={}, text=self.text, question=self.question)
-        bare.trial({path: value})
+        replace(self, axes={}).trial({path: value})
         base = deepcopy(dict(self.base))
-        *sections, name = path.split(".")
-        target = base
-        for section in sections:
-            target = target.setdefault(section, {})
-        target[name] = value
-        return SearchSpace(base=base, axes=self.axes, text=self.text, question=self.question)
+        _put(base, path, value)
+        return replace(self, base=base)
 
+    @property
+    def varied_settings(self) -> list[str]:
+        """Dotted paths of all settings that some axis sets; more than once where two axes do."""
+        return [
+            path
+            for name, axis in self.axes.items()
+            for path in (axis.paths if isinstance(axis, BundleAxis) else [name])
+        ]
 
-def suggest(space: SearchSpace, drawing: Drawing) -> dict[str, Any]:
-    """Draw one value per axis; drawing again from the same trial gives the same values."""
-    suggestion: dict[str, Any] = {}
-    for path, axis in space.axes.items():
-        match axis:
-            case IntAxis():
-                suggestion[path] = drawing.suggest_int(path, axis.low, axis.high, step=axis.step)
-            case FloatAxis():
-                suggestion[path] = drawing.suggest_float(path, axis.low, axis.high, log=axis.log)
-            case ChoiceAxis():
-                suggestion[path] = json.loads(drawing.suggest_categorical(path, axis.as_text()))
-            case SubsetAxis():
-                chosen = [
-                    member
-                    for member in axis.members
-                    if drawing.suggest_categorical(_member_name(path, member), [False, True])
-                ]
-                suggestion[path] = chosen or list(axis.empty)
-    return suggestion
-
-
-def encode(space: SearchSpace, suggestion: Mapping[str, Any]) -> dict[str, Any]:
-    """A suggestion in the sampler's own names and values: what `suggest` would draw it from."""
-    params: dict[str, Any] = {}
-    for path, axis in space.axes.items():
-        value = suggestion[path]
-        match axis:
-            case ChoiceAxis():
-                params[path] = json.dumps(value)
-            case SubsetAxis():
-                params |= {_member_name(path, m): m in value for m in axis.members}
-            case _:
-                params[path] = value
-    return params
+    def _own_bundle(self, name: str, axis: BundleAxis, base: TrialConfig) -> str:
+        for bundle in axis.bundles:
+            try:
+                if self.trial({name: bundle}) == base:
+                    return bundle
+            except ConfigError:
+                continue  # it may go with another axis's values only; every bundle is tried later
+        return next(iter(axis.bundles))
 
 
 def load_search_space(file: Path) -> SearchSpace:
@@ -210,23 +169,30 @@ def _parse(text: str) -> SearchSpace:
         text=text,
         question=text.partition("\n")[0].lstrip("# ").strip() if text.startswith("#") else "",
     )
+    for path, count in Counter(space.varied_settings).items():
+        if count > 1:
+            raise ConfigError(f"{path}: {count} axes set it; a setting belongs to one axis")
     own = space.default_suggestion()
     for path, axis in space.axes.items():
-        for value in axis.extremes():
-            space.trial({**own, path: value})
+        tried = [space.trial({**own, path: value}) for value in axis.extremes()]
+        if isinstance(axis, BundleAxis):
+            _refuse_twins(path, axis, tried)
     return space
 
 
 def _axis(path: Any, spec: Any) -> Axis:
-    known = config_paths(TrialConfig)
-    if path not in known:
-        raise ConfigError(f"cannot vary {no_such_setting(str(path), known)}")
-    if path.split(".")[0] in FROZEN_SECTIONS:
-        raise ConfigError(f"cannot vary {path}: scores would no longer be comparable")
     try:
         axis = read_axis(spec)
     except ConfigError as error:
+        if not (isinstance(spec, Mapping) and "bundle" in spec):
+            _check_setting(path)  # a mistyped name is the likelier mistake
         raise ConfigError(f"{path}: {error}") from None
+    if isinstance(axis, BundleAxis):
+        _check_bundle_name(path)
+        for setting in axis.paths:
+            _check_setting(setting, of=f"{path}: ")
+        return axis
+    _check_setting(path)
     if isinstance(axis, FloatAxis) and setting_type(path) is int:
         raise ConfigError(f"{path}: it is a whole number; use int: [low, high]")
     if isinstance(axis, SubsetAxis) and not is_layer_set(path):
@@ -234,8 +200,36 @@ def _axis(path: Any, spec: Any) -> Axis:
     return axis
 
 
-def _member_name(path: str, member: int) -> str:
-    return f"{path}[{member}]"
+def _check_setting(path: Any, *, of: str = "") -> None:
+    known = config_paths(TrialConfig)
+    if path not in known:
+        raise ConfigError(f"{of}cannot vary {no_such_setting(str(path), known)}")
+    if path.split(".")[0] in FROZEN_SECTIONS:
+        raise ConfigError(f"{of}cannot vary {path}: scores would no longer be comparable")
+
+
+def _check_bundle_name(name: Any) -> None:
+    if not isinstance(name, str) or not _BUNDLE_AXIS_NAME.fullmatch(name):
+        raise ConfigError(
+            f"{name}: no name for a bundle axis; letters, digits, dash and underscore, "
+            "beginning with a letter"
+        )
+    if any(path == name or path.startswith(f"{name}.") for path in config_paths(TrialConfig)):
+        raise ConfigError(f"{name}: a bundle axis needs a name of its own; this is a setting's")
+
+
+def _refuse_twins(path: str, axis: BundleAxis, tried: Sequence[TrialConfig]) -> None:
+    names: dict[str, str] = {}
+    for name, config in zip(axis.bundles, tried, strict=True):
+        if (twin := names.setdefault(config.digest, name)) != name:
+            raise ConfigError(f"{path}: bundles {twin} and {name} are the same settings")
+
+
+def _put(raw: dict[str, Any], path: str, value: Any) -> None:
+    *sections, name = path.split(".")
+    for section in sections:
+        raw = raw.setdefault(section, {})
+    raw[name] = value
 
 
 class _UniqueKeys(yaml.SafeLoader):

@@ -8,13 +8,16 @@ from hypothesis import given, settings
 
 from bearing_search.config import TrialConfig, parse, to_plain
 from bearing_search.errors import ConfigError
-from bearing_search.space import encode, load_search_space, parse_search_space, suggest
+from bearing_search.space import load_search_space, parse_search_space
+from bearing_search.sweep.suggestions import encode, suggest
 
 SHIPPED = sorted((Path(__file__).parents[1] / "search_spaces").glob("*.yaml"))
 
 
 def space(vary, base=None):
-    return parse_search_space(yaml.safe_dump({"base": base or {}, "vary": vary}), "s.yaml")
+    return parse_search_space(
+        yaml.safe_dump({"base": base or {}, "vary": vary}, sort_keys=False), "s.yaml"
+    )
 
 
 class Recorded:
@@ -94,6 +97,40 @@ def test_a_fixed_setting_goes_into_the_base_and_not_onto_an_axis():
 
 
 PERIOD = "finetune.alternation_period"
+SIZES = {
+    "small": {"encoder.input_px": 224, "dinomaly.batch_size": 8},
+    "paper": {},
+    "short": {"finetune.epochs": 60},
+}
+
+
+def test_a_bundle_is_a_name_that_stands_for_several_settings():
+    bundled = space({"size": {"bundle": SIZES}, PERIOD: {"int": [1, 9]}})
+
+    small = bundled.trial({"size": "small", PERIOD: 3})
+
+    assert (small.encoder.input_px, small.dinomaly.batch_size) == (224, 8)
+    assert small.finetune.alternation_period == 3
+    assert bundled.trial({"size": "short"}).encoder == TrialConfig().encoder
+    params = encode(bundled, {"size": "short", PERIOD: 3})
+    assert params == {"size": "short", PERIOD: 3}
+    assert suggest(bundled, Recorded(params)) == {"size": "short", PERIOD: 3}
+
+
+def test_trial_0_has_the_bundle_that_the_base_equals_else_the_first():
+    like_the_base = space({"size": {"bundle": SIZES}})
+    others = {name: settings for name, settings in SIZES.items() if settings}
+    none_of_them = space({"size": {"bundle": others}})
+    as_short = space({"size": {"bundle": others}}, {"finetune": {"epochs": 60}})
+
+    assert like_the_base.default_suggestion() == {"size": "paper"}
+    assert none_of_them.default_suggestion() == {"size": "small"}
+    assert as_short.default_suggestion() == {"size": "short"}
+
+
+def test_a_setting_of_a_bundle_cannot_be_fixed_as_well():
+    with pytest.raises(ConfigError, match="the space varies it"):
+        space({"size": {"bundle": SIZES}}).with_setting("encoder.input_px", 448)
 
 
 @pytest.mark.parametrize(
@@ -129,6 +166,27 @@ PERIOD = "finetune.alternation_period"
         (f"base: {{}}\nvary: {{{PERIOD}: {{choice: [1, 2]}}}}", "not among choice"),
         (f"base: {{}}\nvary: {{{PERIOD}: {{choice: [5, 5]}}}}", "appears twice"),
         (f"base: {{}}\nvary: {{{PERIOD}: {{subset: [4, 5], empty: [5]}}}}", "no set of layers"),
+        ("base: {}\nvary: {size: {bundle: {a: {seed: 1}}}}", "is no axis; one of"),
+        ("base: {}\nvary: {size: {bundle: {a: {seed: 1}, 2: {}}}}", "put it in quotes"),
+        ("base: {}\nvary: {size: {bundle: {a: {seed: 1}, b: 3}}}", "expected settings"),
+        ("base: {}\nvary: {size: {bundle: {a: {seed: 2020-01-01}, b: {}}}}", "JSON cannot"),
+        ("base: {}\nvary: {size: {bundle: {a: {sed: 1}, b: {}}}}", "size: cannot vary sed: no"),
+        ("base: {}\nvary: {size: {bundle: {a: {seed: 1}, b: {seed: x}}}}", "seed: "),
+        (
+            "base: {}\nvary: {size: {bundle: {a: {split.folds: 2}, b: {}}}}",
+            "size: cannot vary split.folds: scores would no longer be comparable",
+        ),
+        (
+            "base: {}\nvary: {size: {bundle: {a: {seed: 1}, b: {}}}, seed: {int: [0, 3]}}",
+            "seed: 2 axes set it",
+        ),
+        (
+            "base: {}\nvary: {size: {bundle: {a: {}, b: {seed: 0}}}}",
+            "size: bundles a and b are the same settings",
+        ),
+        ("base: {}\nvary: {seed: {bundle: {a: {}, b: {seed: 1}}}}", "needs a name of its own"),
+        ("base: {}\nvary: {encoder: {bundle: {a: {}, b: {seed: 1}}}}", "needs a name of its own"),
+        ("base: {}\nvary: {a.b: {bundle: {a: {}, b: {seed: 1}}}}", "no name for a bundle axis"),
         ("base: {}\nvary: {finetune.encoder_lr: {log: [0, 1]}}", "low must be above 0"),
         ("base: {}\nvary: {finetune.encoder_lr: {log: [a, 1]}}", "takes numbers"),
         ("base: {}\nvary: {finetune.encoder_lr: {float: [.nan, 1]}}", "both finite"),

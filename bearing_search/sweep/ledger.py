@@ -18,8 +18,9 @@ from bearing_search.config import TrialConfig
 from bearing_search.errors import ConfigError, SweepError
 from bearing_search.measurement import FINISHED_FOLDS, OBJECTIVE, RUNNING_OBJECTIVE, Measurement
 from bearing_search.observer import TrialRecord
-from bearing_search.space import SearchSpace, encode, suggest
+from bearing_search.space import SearchSpace
 from bearing_search.sweep.storage import open_storage, storage_errors
+from bearing_search.sweep.suggestions import encode, suggest
 
 MAX_FAILURES_PER_CONFIG = 2
 """A config that failed so often in one sweep is not trained again."""

@@ -1,0 +1,80 @@
+"""A suggestion and the sampler's own names and values for it.
+
+Values reach the sampler as scalars, strings and booleans only, because nothing else survives a
+restart: a choice travels as JSON text, a set of layers as one boolean per layer, a bundle as its
+name.
+"""
+
+import json
+from collections.abc import Mapping
+from typing import Any, Protocol, runtime_checkable
+
+from bearing_search.axes import BundleAxis, ChoiceAxis, FloatAxis, IntAxis, SubsetAxis
+from bearing_search.space import SearchSpace
+
+
+@runtime_checkable
+class Drawing(Protocol):
+    """Where values come from: the part of Optuna's trial that a space needs."""
+
+    def suggest_int(self, name: str, low: int, high: int, *, step: int = 1) -> int:
+        """An integer of [low, high]."""
+        ...
+
+    def suggest_float(
+        self,
+        name: str,
+        low: float,
+        high: float,
+        *,
+        step: float | None = None,
+        log: bool = False,
+    ) -> float:
+        """A float of [low, high]."""
+        ...
+
+    def suggest_categorical(self, name: str, choices: Any) -> Any:
+        """One of the choices."""
+        ...
+
+
+def suggest(space: SearchSpace, drawing: Drawing) -> dict[str, Any]:
+    """Draw one value per axis; drawing again from the same trial gives the same values."""
+    suggestion: dict[str, Any] = {}
+    for path, axis in space.axes.items():
+        match axis:
+            case IntAxis():
+                suggestion[path] = drawing.suggest_int(path, axis.low, axis.high, step=axis.step)
+            case FloatAxis():
+                suggestion[path] = drawing.suggest_float(path, axis.low, axis.high, log=axis.log)
+            case ChoiceAxis():
+                suggestion[path] = json.loads(drawing.suggest_categorical(path, axis.as_text()))
+            case SubsetAxis():
+                chosen = [
+                    member
+                    for member in axis.members
+                    if drawing.suggest_categorical(_member_name(path, member), [False, True])
+                ]
+                suggestion[path] = chosen or list(axis.empty)
+            case BundleAxis():
+                suggestion[path] = drawing.suggest_categorical(path, list(axis.bundles))
+    return suggestion
+
+
+def encode(space: SearchSpace, suggestion: Mapping[str, Any]) -> dict[str, Any]:
+    """A suggestion in the sampler's own names and values: what `suggest` would draw it from."""
+    params: dict[str, Any] = {}
+    for path, axis in space.axes.items():
+        value = suggestion[path]
+        match axis:
+            case ChoiceAxis():
+                params[path] = json.dumps(value)
+            case SubsetAxis():
+                params |= {_member_name(path, m): m in value for m in axis.members}
+            case _:
+                params[path] = value
+    return params
+
+
+def _member_name(path: str, member: int) -> str:
+    return f"{path}[{member}]"
