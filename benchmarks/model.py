@@ -10,7 +10,7 @@ from collections.abc import Callable
 import torch
 import torch.nn.functional as F
 
-from bearing_search.config import DinomalyConfig, EncoderConfig
+from bearing_search.config import DecoderConfig, DinomalyConfig, EncoderConfig
 from bearing_search.model.attention import attend
 from bearing_search.model.dinomaly import DinomalyDecoder
 from bearing_search.model.encoder import import_timm, load_encoder
@@ -95,9 +95,8 @@ def mined_loss() -> None:
 
 def decoder_step() -> None:
     """A whole step of the decoder in bf16, against fp32."""
-    config = DinomalyConfig()
-    decoder = DinomalyDecoder(DIM, HEADS, config)
-    optimizer = stable_adamw(decoder.parameters(), config)
+    decoder = DinomalyDecoder(DIM, HEADS, DinomalyConfig())
+    optimizer = stable_adamw(decoder.parameters(), DecoderConfig())
     targets = torch.randn(2, 8, 257, DIM)
 
     def step(is_low: bool) -> None:

@@ -5,8 +5,18 @@ import cv2
 import numpy as np
 import pytest
 
-from bearing_search.config import TrialConfig, parse
+from bearing_search.config import PostprocessConfig, TrialConfig, parse
+from bearing_search.maps import Rendering
 from bearing_search.stages.scored import Scored
+
+UNTOUCHED = Rendering(
+    detector="dinomaly",
+    fusion="channels",
+    input_px=16,
+    map_px=16,
+    postprocess=PostprocessConfig(image_score="max", smoothing_sigma_px=0.0),
+)
+"""Maps are the distances themselves."""
 
 TINY = {
     "split": {"folds": 2},
@@ -17,14 +27,8 @@ TINY = {
         "alternation_period": 1,
         "batch_size": 4,
     },
-    "dinomaly": {
-        "iterations": 6,
-        "batch_size": 4,
-        "lr_warmup_iters": 2,
-        "mining_ramp_iters": 4,
-        "target_blocks": [3, 4],
-        "decoder_blocks": 2,
-    },
+    "decoder": {"iterations": 6, "batch_size": 4, "lr_warmup_iters": 2},
+    "dinomaly": {"mining_ramp_iters": 4, "target_blocks": [3, 4], "decoder_blocks": 2},
     "protocol": {"map_px": 64},
 }
 
@@ -90,9 +94,12 @@ def scored():
         masks[::2, 4:8, 4:8] = True
         maps = (rng.normal(size=masks.shape) + signal * masks).astype(np.float32)
         return Scored(
+            distances=maps[:, None, None],
+            own_scores=None,
+            rendering=UNTOUCHED,
             maps=maps,
-            masks=masks,
             image_scores=maps.reshape(num, -1).max(axis=1),
+            masks=masks,
             is_anomalous=masks.any(axis=(1, 2)),
             groups=tuple(f"g{i}" for i in range(num)),
             names=tuple(f"{names}{i}" for i in range(num)),

@@ -64,7 +64,7 @@ def test_defaults_are_the_papers_numbers():
     assert config.finetune.alternation_period == 5
     assert config.finetune.ssim_layers == (11, 12)
     assert config.augment.rotation_deg == 15
-    decoder = config.dinomaly
+    decoder = config.decoder
     assert (decoder.iterations, decoder.batch_size, decoder.lr_warmup_iters) == (1750, 16, 100)
     assert (decoder.lr, decoder.final_lr, decoder.eps) == (2e-3, 2e-4, 1e-10)
     assert config.encoder.input_px == 448

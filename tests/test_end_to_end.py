@@ -54,7 +54,7 @@ def wait_for(condition, process: subprocess.Popen, seconds: float = 120) -> None
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:The ``noload`` loader")  # MLflow's own use of SQLAlchemy
 def test_a_sweep_survives_two_kills_and_ends_in_an_evaluation(tmp_path, make_set, tiny_raw):
-    tiny_raw["dinomaly"] |= {"iterations": 120}
+    tiny_raw["decoder"] |= {"iterations": 120}
     space, results = tmp_path / "space.yaml", tmp_path / "results"
     vary = {"finetune.alternation_period": {"int": [1, 3]}, "seed": {"int": [0, 99]}}
     space.write_text(yaml.safe_dump({"base": tiny_raw, "vary": vary}))
@@ -92,7 +92,7 @@ def assert_no_iteration_ran_twice(sweep: Path) -> None:
     traces = list(sweep.glob("trials/*/*/*/trace.jsonl"))
     assert len(traces) == TRIALS * 2
     for trace in traces:
-        saved = {"finetune": 0, "decode": 0}
+        saved = {"finetune": 0, "detector": 0}
         finishes = []
         for line in map(json.loads, trace.read_text().splitlines()):
             if line["event"] == "start":
@@ -101,7 +101,7 @@ def assert_no_iteration_ran_twice(sweep: Path) -> None:
                 assert line["iteration"] >= saved[line["stage"]]
                 saved[line["stage"]] = line["iteration"]
                 finishes += [line["stage"]] if line["event"] == "finish" else []
-        assert finishes == ["finetune", "decode"]
+        assert finishes == ["finetune", "detector"]
 
 
 def assert_mlflow_agrees(results: Path, trials: list[dict]) -> None:
@@ -152,7 +152,7 @@ def answers(url: str) -> bool:
 
 @pytest.mark.slow
 def test_ctrl_c_stops_a_sweep_that_can_go_on(tmp_path, make_set, tiny_raw):
-    tiny_raw["dinomaly"] |= {"iterations": 2000}
+    tiny_raw["decoder"] |= {"iterations": 2000}
     space, results = tmp_path / "space.yaml", tmp_path / "results"
     space.write_text(yaml.safe_dump({"base": tiny_raw, "vary": {"seed": {"int": [0, 99]}}}))
     process = command(

@@ -69,7 +69,7 @@ def test_a_stopped_trial_goes_on_where_it_was_and_ends_with_the_same_numbers(
     assert [(m.step, m.values) for m in rest] == [(m.step, m.values) for m in whole]
     assert [(m.step, m.values) for m in first] == [(m.step, m.values) for m in whole[: len(first)]]
     for trace in (tmp_path / "parts").glob("*/*/trace.jsonl"):
-        done = {"finetune": 0, "decode": 0}
+        done = {"finetune": 0, "detector": 0}
         for line in map(json.loads, trace.read_text().splitlines()):
             if line["event"] == "start":
                 assert line["iteration"] == done[line["stage"]]  # no iteration ran twice
@@ -112,7 +112,7 @@ def test_the_final_training_is_scored_on_test_and_keeps_its_weights(
 
     assert 0 <= last.values["test/pixel_aupro"] <= 1
     assert (tmp_path / "trial/plate/all/finetune.pt").exists()
-    assert (tmp_path / "trial/plate/all/decode.pt").exists()
+    assert (tmp_path / "trial/plate/all/detector.pt").exists()
 
 
 def test_frozen_means_no_fine_tuning(tmp_path, make_set, tiny_config):

@@ -11,6 +11,7 @@ from bearing_search.config.parsing import (
     parse,
     setting_type,
 )
+from bearing_search.config.postprocess import ImageScore, PostprocessConfig
 from bearing_search.config.preprocess import (
     CircleConfig,
     ContrastConfig,
@@ -20,11 +21,14 @@ from bearing_search.config.preprocess import (
 )
 from bearing_search.config.training import (
     AugmentConfig,
+    DecoderConfig,
     DinomalyConfig,
     EncoderConfig,
     FinetuneConfig,
 )
 from bearing_search.config.trial import (
+    Detector,
+    Fusion,
     ProtocolConfig,
     SplitConfig,
     TrialConfig,
@@ -36,11 +40,16 @@ __all__ = [
     "AugmentConfig",
     "CircleConfig",
     "ContrastConfig",
+    "DecoderConfig",
+    "Detector",
     "DinomalyConfig",
     "EllipseConfig",
     "EncoderConfig",
     "FinetuneConfig",
+    "Fusion",
     "Geometry",
+    "ImageScore",
+    "PostprocessConfig",
     "PreprocessConfig",
     "ProtocolConfig",
     "SplitConfig",

@@ -124,22 +124,10 @@ class FinetuneConfig:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class DinomalyConfig:
-    """The Dinomaly decoder and its training (Guo et al. 2025)."""
+class DecoderConfig:
+    """Training of a decoder, the same for Dinomaly and ViTAD (paper, section 4.1)."""
 
     __pydantic_config__ = STRICT_KEYS
-
-    target_blocks: tuple[int, ...] = (3, 4, 5, 6, 7, 8, 9, 10)
-    """Encoder blocks that are read, counted from 1; their mean feeds the bottleneck."""
-
-    groups: int = 2
-    """Into how many group means the blocks are gathered for the loss and the map."""
-
-    decoder_blocks: int = 8
-    """Depth of the decoder."""
-
-    dropout: float = 0.2
-    """Dropout of the bottleneck."""
 
     iterations: int = 1750
     """Optimiser steps."""
@@ -168,6 +156,37 @@ class DinomalyConfig:
     grad_clip: float = 0.1
     """Largest norm of the gradient, over all parameters together."""
 
+    def __post_init__(self) -> None:
+        for name in ("iterations", "batch_size"):
+            value = getattr(self, name)
+            require(value >= 1, f"{name} is {value}; it is a count, so at least 1")
+        require(self.lr_warmup_iters >= 0, f"lr_warmup_iters is {self.lr_warmup_iters}; 0 or more")
+        for name in ("lr", "eps", "grad_clip"):
+            value = getattr(self, name)
+            require(value > 0, f"{name} is {value}; it must be above 0")
+        for name in ("final_lr", "weight_decay"):
+            value = getattr(self, name)
+            require(value >= 0, f"{name} is {value}; it must not be negative")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DinomalyConfig:
+    """The Dinomaly decoder (Guo et al. 2025)."""
+
+    __pydantic_config__ = STRICT_KEYS
+
+    target_blocks: tuple[int, ...] = (3, 4, 5, 6, 7, 8, 9, 10)
+    """Encoder blocks that are read, counted from 1; their mean feeds the bottleneck."""
+
+    groups: int = 2
+    """Into how many group means the blocks are gathered for the loss and the map."""
+
+    decoder_blocks: int = 8
+    """Depth of the decoder."""
+
+    dropout: float = 0.2
+    """Dropout of the bottleneck."""
+
     mining_share: float = 0.9
     """Largest share of easy points whose gradient is scaled down (hard mining)."""
 
@@ -177,11 +196,8 @@ class DinomalyConfig:
     mining_factor: float = 0.1
     """What the gradient of an easy point is multiplied by."""
 
-    smoothing_sigma_px: float = 4.0
-    """Sigma of the 5x5 Gaussian on the finished map, in pixels of the map."""
-
     def __post_init__(self) -> None:
-        for name in ("groups", "decoder_blocks", "iterations", "batch_size"):
+        for name in ("groups", "decoder_blocks"):
             value = getattr(self, name)
             require(value >= 1, f"{name} is {value}; it is a count, so at least 1")
         require(
@@ -194,4 +210,3 @@ class DinomalyConfig:
             f"groups is {self.groups}; it must divide decoder_blocks ({self.decoder_blocks})",
         )
         require(0 <= self.dropout < 1, f"dropout is {self.dropout}; in [0, 1)")
-        require(self.lr > 0, f"lr is {self.lr}; it must be above 0")

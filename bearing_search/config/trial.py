@@ -3,16 +3,24 @@
 import hashlib
 import json
 from dataclasses import asdict, dataclass, field
-from typing import Any
+from typing import Any, Literal
 
+from bearing_search.config.postprocess import PostprocessConfig
 from bearing_search.config.preprocess import PreprocessConfig
 from bearing_search.config.rules import STRICT_KEYS, require
 from bearing_search.config.training import (
     AugmentConfig,
+    DecoderConfig,
     DinomalyConfig,
     EncoderConfig,
     FinetuneConfig,
 )
+
+Detector = Literal["dinomaly"]
+"""What finds anomalies in the encoder's tokens."""
+
+Fusion = Literal["channels", "score_mean", "score_max"]
+"""How the brightness images of a sample become one anomaly map."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,13 +51,9 @@ class ProtocolConfig:
     fpr_limit: float = 0.3
     """Where the integration of AUPRO stops."""
 
-    top_share: float = 0.01
-    """The image score is the mean of this share of the largest pixels."""
-
     def __post_init__(self) -> None:
         require(self.map_px >= 8, f"map_px is {self.map_px}; at least 8")
         require(0 < self.fpr_limit <= 1, f"fpr_limit is {self.fpr_limit}; in (0, 1]")
-        require(0 < self.top_share <= 1, f"top_share is {self.top_share}; in (0, 1]")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,12 +68,22 @@ class TrialConfig:
     seed: int = 0
     """Seed of initial weights, batches, dropout and synthetic defects."""
 
+    detector: Detector = "dinomaly"
+    """What finds anomalies in the encoder's tokens."""
+
+    fusion: Fusion = "channels"
+    """`channels`: the three brightness images are the channels of one input (the paper). Else each
+    is an input of its own, in all three channels, and their maps are averaged, or the largest
+    value counts."""
+
     split: SplitConfig = field(default_factory=SplitConfig)
     preprocess: PreprocessConfig = field(default_factory=PreprocessConfig)
     encoder: EncoderConfig = field(default_factory=EncoderConfig)
     augment: AugmentConfig = field(default_factory=AugmentConfig)
     finetune: FinetuneConfig = field(default_factory=FinetuneConfig)
+    decoder: DecoderConfig = field(default_factory=DecoderConfig)
     dinomaly: DinomalyConfig = field(default_factory=DinomalyConfig)
+    postprocess: PostprocessConfig = field(default_factory=PostprocessConfig)
     protocol: ProtocolConfig = field(default_factory=ProtocolConfig)
 
     @property

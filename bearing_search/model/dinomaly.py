@@ -1,14 +1,13 @@
 """The Dinomaly decoder: what it cannot answer of the encoder's tokens is anomalous.
 
 Axis letters: g groups, b samples, n tokens (prefix tokens included), d channels of a token,
-a attention heads, e channels of a head, m rows or columns of the finished map.
+a attention heads, e channels of a head, h w rows and columns of patches.
 
 Source: Guo et al. 2025 (Dinomaly).
 """
 
 from collections.abc import Iterator
 
-import numpy as np
 import torch
 import torch.nn.functional as F
 from jaxtyping import Float
@@ -19,7 +18,6 @@ from bearing_search.model.encoder import EncoderOutput
 
 ATTENTION_EPS = 1e-6
 NORM_EPS = 1e-8
-SMOOTHING_WINDOW = 5
 
 
 class DinomalyDecoder(nn.Module):
@@ -144,51 +142,19 @@ def _linears(module: nn.Module) -> Iterator[nn.Linear]:
     return (child for child in module.modules() if isinstance(child, nn.Linear))
 
 
-def anomaly_map(
+def patch_distances(
     targets: Float[Tensor, "g b n d"],
     outputs: Float[Tensor, "g b n d"],
     *,
     num_prefix_tokens: int,
     grid: tuple[int, int],
-    input_px: int,
-    map_px: int,
-    smoothing_sigma_px: float,
-) -> Float[Tensor, "b m m"]:
-    """How far the decoder's answer is from the encoder's tokens, per pixel; 0 aligned, 2 opposite.
+) -> Float[Tensor, "b g h w"]:
+    """1 - cosine of each patch in each group: 0 aligned, 2 opposite.
 
     Args:
         grid: rows and columns of patches.
-        input_px: side of the encoder's input, to which the distances are enlarged first.
-        map_px: side of the finished map.
-        smoothing_sigma_px: of the 5x5 Gaussian, in pixels of the finished map; 0 leaves it out.
     """
     distances = 1 - F.cosine_similarity(
         targets[:, :, num_prefix_tokens:].float(), outputs[:, :, num_prefix_tokens:].float(), dim=-1
     )
-    # Enlarging is linear, so the groups are averaged before it rather than after.
-    coarse = distances.mean(dim=0).reshape(-1, 1, *grid)
-    full = F.interpolate(coarse, size=(input_px, input_px), mode="bilinear", align_corners=True)
-    maps = F.interpolate(full, size=(map_px, map_px), mode="bilinear", align_corners=False)
-    return _smoothed(maps, smoothing_sigma_px).squeeze(1)
-
-
-def _smoothed(maps: Tensor, sigma_px: float) -> Tensor:
-    # The border is padded with zeros, as in the official code: scores fade in the outer two rows.
-    if sigma_px == 0:
-        return maps
-    half = SMOOTHING_WINDOW // 2
-    offsets = torch.arange(-half, half + 1, device=maps.device, dtype=maps.dtype)
-    kernel = torch.exp(-(offsets**2) / (2 * sigma_px**2))
-    kernel = kernel / kernel.sum()
-    rows = F.conv2d(maps, kernel.reshape(1, 1, -1, 1), padding=(half, 0))
-    return F.conv2d(rows, kernel.reshape(1, 1, 1, -1), padding=(0, half))
-
-
-def image_score(maps: Float[np.ndarray, "b m m"], top_share: float) -> Float[np.ndarray, " b"]:
-    """Mean of the largest `top_share` of each map's pixels, of at least one pixel."""
-    pixels = maps.reshape(len(maps), -1)
-    num_pixels = pixels.shape[1]
-    count = max(1, int(num_pixels * top_share))
-    largest = np.partition(pixels, num_pixels - count, axis=1)[:, num_pixels - count :]
-    scores: Float[np.ndarray, " b"] = largest.mean(axis=1)
-    return scores
+    return distances.transpose(0, 1).reshape(targets.shape[1], len(targets), *grid)

@@ -8,11 +8,11 @@ import torch
 from timm.optim.adamw import AdamWLegacy
 from torch import nn
 
-from bearing_search.config import DinomalyConfig, FinetuneConfig
+from bearing_search.config import DecoderConfig, FinetuneConfig
 
 
 def stable_adamw(
-    parameters: Iterable[nn.Parameter], config: DinomalyConfig
+    parameters: Iterable[nn.Parameter], config: DecoderConfig
 ) -> torch.optim.Optimizer:
     """The decoder's optimiser: AdamW with AMSGrad whose step shrinks while gradients outgrow it.
 

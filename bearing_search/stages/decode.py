@@ -1,9 +1,8 @@
-"""Training of the Dinomaly decoder on normal samples, against the encoder as it now is.
+"""The Dinomaly decoder as a detector: trained on normal samples, against the encoder as it now is.
 
-Axis letters: g groups, b batch, t tokens with prefix, d width, m side of the map in pixels.
+Axis letters: g groups, b batch, t tokens with prefix, d width, h w rows and columns of patches.
 """
 
-from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
@@ -11,34 +10,28 @@ import torch
 from jaxtyping import Float, Int, UInt8
 from torch import Tensor, nn
 
-from bearing_search.config import DinomalyConfig
-from bearing_search.errors import TrialFailedError
-from bearing_search.model.dinomaly import DinomalyDecoder, anomaly_map, group_targets
+from bearing_search.config import DecoderConfig, DinomalyConfig
+from bearing_search.model.dinomaly import DinomalyDecoder, group_targets, patch_distances
 from bearing_search.model.encoder import Encoder
 from bearing_search.model.losses import dinomaly_loss, mining_share_at
 from bearing_search.model.optim import stable_adamw, warm_cosine
-from bearing_search.stages.checkpoint import Checkpoint, Row
-from bearing_search.stages.loading import (
-    Images,
-    pick,
-    rotate,
-    to_input,
-)
+from bearing_search.stages.detection import Detection
+from bearing_search.stages.loading import Images, pick, rotate, to_input
 from bearing_search.stages.order import endless_batch, rotation_angle
-from bearing_search.stages.plans import row_ends
 from bearing_search.stages.precision import autocast, storage_dtype
 
 _ENCODE_BATCH = 16
 _MAX_CACHE_BYTES = 4 * 2**30
 
 
-class Decoding:
-    """A decoder, its optimiser and its targets: what one iteration needs."""
+class DinomalyDetector:
+    """A decoder, its optimiser and its targets: what one iteration needs (see `Detector`)."""
 
     def __init__(
         self,
         encoder: Encoder,
         config: DinomalyConfig,
+        training: DecoderConfig,
         *,
         normals: Images,
         rotation_deg: float,
@@ -48,26 +41,28 @@ class Decoding:
         torch.manual_seed(seed)  # initial weights of the decoder
         self.encoder = encoder.to(device).eval().requires_grad_(False)
         self.decoder = DinomalyDecoder(encoder.dim, encoder.num_heads, config).to(device)
-        self._optimizer = stable_adamw(self.decoder.parameters(), config)
-        self._config, self._seed, self._device = config, seed, device
+        self._optimizer = stable_adamw(self.decoder.parameters(), training)
+        self._config, self._training = config, training
+        self._seed, self._device = seed, device
+        self.iterations = training.iterations
         self._normals, self._rotation_deg = normals, rotation_deg
         self._targets: Float[Tensor, "n g t d"] | None = None
 
-    def iterate(self, number: int) -> Float[Tensor, ""]:
+    def iterate(self, number: int) -> dict[str, Float[Tensor, ""]]:
         """One optimiser step; returns its loss, detached."""
-        config = self._config
+        config, training = self._config, self._training
         learning_rate = warm_cosine(
             number,
-            total=config.iterations,
-            warmup=config.lr_warmup_iters,
-            peak=config.lr,
-            final=config.final_lr,
+            total=training.iterations,
+            warmup=training.lr_warmup_iters,
+            peak=training.lr,
+            final=training.final_lr,
         )
         for group in self._optimizer.param_groups:
             group["lr"] = learning_rate
         torch.manual_seed(self._seed * 1_000_003 + number)  # dropout
         batch = endless_batch(
-            number, len(self._normals), batch_size=config.batch_size, seed=(self._seed, 3)
+            number, len(self._normals), batch_size=training.batch_size, seed=(self._seed, 3)
         )
         targets = self._batch_targets(batch, number)
         with autocast(self._device):
@@ -81,41 +76,39 @@ class Decoding:
         )
         self._optimizer.zero_grad(set_to_none=True)
         torch.autograd.backward(loss)
-        nn.utils.clip_grad_norm_(self.decoder.parameters(), config.grad_clip)
+        nn.utils.clip_grad_norm_(self.decoder.parameters(), training.grad_clip)
         self._optimizer.step()
-        return loss.detach()
+        return {"decoder_loss": loss.detach()}
 
     @torch.no_grad()
-    def anomaly_maps(
-        self, pixels: UInt8[np.ndarray, "n s s 3"], *, map_px: int
-    ) -> Float[np.ndarray, "n m m"]:
-        """Anomaly maps of prepared images; higher is more anomalous, in [0, 2]."""
+    def detect(self, pixels: UInt8[np.ndarray, "n s s 3"]) -> Detection:
+        """Distance of each patch in each group: 1 - cosine, in [0, 2]."""
         self.decoder.eval()
-        maps = []
+        distances = []
         for start in range(0, len(pixels), _ENCODE_BATCH):
             targets = self._encode(pixels[start : start + _ENCODE_BATCH]).float()
             with autocast(self._device):
                 outputs = self.decoder(targets)
-            maps.append(
-                anomaly_map(
-                    targets,
-                    outputs,
-                    num_prefix_tokens=self.encoder.num_prefix_tokens,
-                    grid=self.encoder.grid,
-                    input_px=self.encoder.input_px,
-                    map_px=map_px,
-                    smoothing_sigma_px=self._config.smoothing_sigma_px,
-                ).cpu()
+            found = patch_distances(
+                targets,
+                outputs,
+                num_prefix_tokens=self.encoder.num_prefix_tokens,
+                grid=self.encoder.grid,
             )
+            distances.append(found.cpu())
         self.decoder.train()
-        return torch.cat(maps).numpy()
+        return Detection(distances=torch.cat(distances).numpy(), own_scores=None)
 
     def state(self) -> dict[str, Any]:
         """What a later `load` needs to go on."""
-        return {"decoder": self.decoder.state_dict(), "optimizer": self._optimizer.state_dict()}
+        return {**self.result(), "optimizer": self._optimizer.state_dict()}
+
+    def result(self) -> dict[str, Any]:
+        """What a later `load` needs to detect."""
+        return {"decoder": self.decoder.state_dict()}
 
     def load(self, state: dict[str, Any]) -> None:
-        """Go on from an earlier `state`; that of a finished stage has no optimiser any more."""
+        """Go on from an earlier `state`, or detect with an earlier `result`."""
         self.decoder.load_state_dict(state["decoder"])
         if "optimizer" in state:
             self._optimizer.load_state_dict(state["optimizer"])
@@ -147,48 +140,3 @@ class Decoding:
         with autocast(self._device):
             output = self.encoder(images, self._config.target_blocks)
         return group_targets(output, self._config).to(storage_dtype(self._device))
-
-
-def train_decoder(
-    decoding: Decoding,
-    *,
-    iterations: int,
-    checkpoint: Checkpoint,
-    should_stop: Callable[[], bool],
-) -> Iterator[Row]:
-    """Run what is left of the training, yielding mean losses as it goes (earlier ones first).
-
-    Afterwards the decoder is trained if `checkpoint.is_finished`; otherwise the stage was asked
-    to stop and has saved its state.
-
-    Raises:
-        TrialFailedError: the loss is not finite.
-    """
-    if checkpoint.state is not None:
-        decoding.load(checkpoint.state["decoding"])
-    yield from list(checkpoint.history)
-    if checkpoint.is_finished:
-        return
-    losses: list[float] = list(checkpoint.state["losses"]) if checkpoint.state else []
-    ends = row_ends(iterations)
-    checkpoint.started()
-
-    def state() -> dict[str, Any]:
-        return {"decoding": decoding.state(), "losses": losses}
-
-    for number in range(checkpoint.iteration, iterations):
-        if should_stop():
-            checkpoint.save(number, state())
-            return
-        losses.append(float(decoding.iterate(number)))
-        if not np.isfinite(losses[-1]):
-            raise TrialFailedError(
-                f"decoder: loss is not finite at iteration {number}. Lower dinomaly.lr."
-            )
-        if number + 1 in ends:
-            row = {"decoder_loss": float(np.mean(losses))}
-            losses.clear()
-            checkpoint.history.append(row)
-            yield row
-        checkpoint.save_if_due(number + 1, state)
-    checkpoint.finish(iterations, {"decoding": {"decoder": decoding.decoder.state_dict()}})

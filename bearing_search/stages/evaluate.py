@@ -1,6 +1,6 @@
-"""Anomaly maps of held-out samples -> scores and a picture.
+"""Detection of held-out samples -> scores and a picture.
 
-Axis letters: n samples, m side of the map in pixels, s side of the input in pixels.
+Axis letters: n samples, s side of the input in pixels.
 """
 
 from collections.abc import Callable, Sequence
@@ -8,11 +8,13 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-from jaxtyping import Float, UInt8
+from jaxtyping import UInt8
 
-from bearing_search.config import ProtocolConfig
-from bearing_search.model.dinomaly import image_score
+from bearing_search.config import TrialConfig
+from bearing_search.maps import Rendering, render
+from bearing_search.stages.detection import Detection
 from bearing_search.stages.files import write_atomically
+from bearing_search.stages.loading import by_brightness
 from bearing_search.stages.scored import Scored, load_scored, save_scored
 from bearing_search.stages.unit import HeldOut
 
@@ -23,19 +25,34 @@ _CAPTION_PX = 20
 
 def evaluate(
     held_out: HeldOut,
-    make_maps: Callable[[UInt8[np.ndarray, "n s s 3"]], Float[np.ndarray, "n m m"]],
-    protocol: ProtocolConfig,
+    detect: Callable[[UInt8[np.ndarray, "n s s 3"]], Detection],
+    config: TrialConfig,
     *,
     file: Path,
 ) -> Scored:
     """Score the held-out samples, or read what an earlier call left in `file`."""
     if file.exists():
         return load_scored(file)
-    maps = make_maps(held_out.images.pixels)
+    count = len(held_out.samples)
+    images = held_out.images if config.fusion == "channels" else by_brightness(held_out.images)
+    found = detect(images.pixels)
+    distances = found.distances.reshape(count, -1, *found.distances.shape[1:])
+    own_scores = None if found.own_scores is None else found.own_scores.reshape(count, -1)
+    rendering = Rendering(
+        detector=config.detector,
+        fusion=config.fusion,
+        input_px=config.encoder.input_px,
+        map_px=config.protocol.map_px,
+        postprocess=config.postprocess,
+    )
+    rendered = render(distances, own_scores, rendering)
     scored = Scored(
-        maps=maps,
+        distances=distances,
+        own_scores=own_scores,
+        rendering=rendering,
+        maps=rendered.maps,
+        image_scores=rendered.image_scores,
         masks=held_out.map_masks,
-        image_scores=image_score(maps, protocol.top_share),
         is_anomalous=held_out.is_anomalous,
         groups=tuple(sample.group for sample in held_out.samples),
         names=tuple(sample.title for sample in held_out.samples),

@@ -51,3 +51,12 @@ def rotate(images: Images, angle_deg: float) -> Images:
 def pick(images: Images, index: Int[np.ndarray, " b"]) -> Images:
     """The images at the given positions."""
     return Images(pixels=images.pixels[index], masks=images.masks[index])
+
+
+def by_brightness(images: Images) -> Images:
+    """Each brightness image as an input of its own, in all three channels: thrice as many."""
+    alone = np.repeat(np.moveaxis(images.pixels, 3, 1)[..., None], 3, axis=4)
+    return Images(
+        pixels=np.ascontiguousarray(alone.reshape(-1, *images.pixels.shape[1:])),
+        masks=np.repeat(images.masks, 3, axis=0),
+    )

@@ -68,7 +68,7 @@ def progress_of_unit(config: TrialConfig, *, num_normal: int, num_anomalous: int
     epochs = [0.0] * config.finetune.epochs
     for step in plan:
         epochs[step.epoch] += _FINETUNE_COST
-    ends = row_ends(config.dinomaly.iterations)
+    ends = row_ends(config.decoder.iterations)
     rows = [float(end - start) for start, end in zip([0, *ends], ends, strict=False)]
     return list(accumulate([*epochs, *rows, _UNIT_COST]))
 

@@ -1,17 +1,20 @@
 """What a unit's evaluation leaves on disk: enough to compute any metric again, without torch.
 
-Axis letters: n samples, m side of the map in pixels.
+Axis letters: n samples, f brightness images with a map of their own, k layers, h w rows and columns
+of the detector's grid, m side of the map in pixels.
 """
 
 import io
+import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
-from bearing_search.config import ProtocolConfig
+from bearing_search.config import PostprocessConfig, ProtocolConfig, parse
+from bearing_search.maps import Rendering, render
 from bearing_search.metrics import PreparedScores, score
 from bearing_search.stages.files import write_atomically
 
@@ -20,9 +23,16 @@ from bearing_search.stages.files import write_atomically
 class Scored:
     """What a unit's evaluation leaves: enough to compute any metric again."""
 
+    distances: Float[np.ndarray, "n f k h w"]
+    own_scores: Float[np.ndarray, "n f"] | None
+    """Image scores that the detector computed itself; None where it has no such rule."""
+
+    rendering: Rendering
+    """How `maps` and `image_scores` were made of the two above."""
+
     maps: Float[np.ndarray, "n m m"]
-    masks: Bool[np.ndarray, "n m m"]
     image_scores: Float[np.ndarray, " n"]
+    masks: Bool[np.ndarray, "n m m"]
     is_anomalous: Bool[np.ndarray, " n"]
     groups: tuple[str, ...]
     names: tuple[str, ...]
@@ -33,6 +43,17 @@ class Scored:
     """Ground-truth regions of samples without ROI, which have no map at all."""
 
     num_no_roi: int
+
+    def rendered_with(self, postprocess: PostprocessConfig) -> "Scored":
+        """The same detection under another post-processing."""
+        rendering = replace(self.rendering, postprocess=postprocess)
+        rendered = render(self.distances, self.own_scores, rendering)
+        return replace(
+            self,
+            rendering=rendering,
+            maps=rendered.maps,
+            image_scores=rendered.image_scores,
+        )
 
     def metrics(self, protocol: ProtocolConfig) -> dict[str, float]:
         """The seven metrics by name."""
@@ -88,13 +109,14 @@ def _means(rows: Sequence[Mapping[str, float]]) -> dict[str, float]:
 
 
 def save_scored(scored: Scored, file: Path) -> None:
-    """Write maps, masks (packed) and scores."""
+    """Write distances and masks (packed); maps are made of them again when they are read."""
     buffer = io.BytesIO()
     np.savez_compressed(
         buffer,
-        maps=scored.maps,
+        distances=scored.distances,
+        own_scores=np.empty((0, 0)) if scored.own_scores is None else scored.own_scores,
+        rendering=np.array(json.dumps(asdict(scored.rendering))),
         masks=np.packbits(scored.masks, axis=-1),
-        image_scores=scored.image_scores,
         is_anomalous=scored.is_anomalous,
         groups=np.array(scored.groups),
         names=np.array(scored.names),
@@ -107,13 +129,19 @@ def save_scored(scored: Scored, file: Path) -> None:
 def load_scored(file: Path) -> Scored:
     """Read what `save_scored` wrote."""
     with np.load(file, allow_pickle=False) as saved:
-        maps = saved["maps"]
-        masks = np.unpackbits(saved["masks"], axis=-1, count=maps.shape[-1]).astype(bool)
+        rendering = parse(Rendering, json.loads(str(saved["rendering"])))
+        distances, own_scores = saved["distances"], saved["own_scores"]
+        kept_scores = own_scores if own_scores.size else None
+        rendered = render(distances, kept_scores, rendering)
+        masks = np.unpackbits(saved["masks"], axis=-1, count=rendering.map_px).astype(bool)
         unreachable_regions, num_no_roi = (int(count) for count in saved["counts"])
         return Scored(
-            maps=maps,
+            distances=distances,
+            own_scores=kept_scores,
+            rendering=rendering,
+            maps=rendered.maps,
+            image_scores=rendered.image_scores,
             masks=masks,
-            image_scores=saved["image_scores"],
             is_anomalous=saved["is_anomalous"],
             groups=tuple(saved["groups"].tolist()),
             names=tuple(saved["names"].tolist()),

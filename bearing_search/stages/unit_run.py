@@ -11,10 +11,11 @@ from bearing_search.data.samples import Sample
 from bearing_search.measurement import TrialContext
 from bearing_search.model.encoder import load_encoder
 from bearing_search.stages.checkpoint import Checkpoint, Row
-from bearing_search.stages.decode import Decoding, train_decoder
+from bearing_search.stages.detector import Detector, make_detector, train_detector
 from bearing_search.stages.evaluate import evaluate, heat_map_picture
 from bearing_search.stages.files import write_atomically
 from bearing_search.stages.finetune import Finetuning, finetune
+from bearing_search.stages.loading import by_brightness
 from bearing_search.stages.plans import finetune_plan
 from bearing_search.stages.precision import precision_name
 from bearing_search.stages.unit import Unit, prepare_unit
@@ -88,6 +89,9 @@ def _work(plan: UnitPlan, config: TrialConfig, context: TrialContext) -> UnitStr
     is_rotated = plan.part in config.augment.rotated_parts
     rotation_deg = config.augment.rotation_deg if is_rotated else 0.0
     encoder = load_encoder(config.encoder, seed=config.seed)
+    normals, anomalous = unit.normals, unit.anomalous
+    if config.fusion != "channels":
+        normals, anomalous = by_brightness(normals), by_brightness(anomalous)
     rows: list[tuple[str, Row]] = []
 
     if config.finetune.epochs:
@@ -95,16 +99,16 @@ def _work(plan: UnitPlan, config: TrialConfig, context: TrialContext) -> UnitStr
             encoder,
             copy.deepcopy(encoder),
             config.finetune,
-            normals=unit.normals,
-            anomalous=unit.anomalous,
+            normals=normals,
+            anomalous=anomalous,
             rotation_deg=rotation_deg,
             seed=config.seed,
             device=context.device,
         )
         iterations = finetune_plan(
             config.finetune,
-            num_normal=len(unit.normals),
-            num_anomalous=len(unit.anomalous),
+            num_normal=len(normals),
+            num_anomalous=len(anomalous),
             seed=config.seed,
         )
         checkpoint = Checkpoint(folder, "finetune")
@@ -116,42 +120,29 @@ def _work(plan: UnitPlan, config: TrialConfig, context: TrialContext) -> UnitStr
         if not checkpoint.is_finished:
             return None
 
-    decoding = Decoding(
-        encoder,
-        config.dinomaly,
-        normals=unit.normals,
-        rotation_deg=rotation_deg,
-        seed=config.seed,
-        device=context.device,
+    detector = make_detector(
+        encoder, config, normals=normals, rotation_deg=rotation_deg, device=context.device
     )
-    checkpoint = Checkpoint(folder, "decode")
-    for row in train_decoder(
-        decoding,
-        iterations=config.dinomaly.iterations,
-        checkpoint=checkpoint,
-        should_stop=context.should_stop,
-    ):
-        rows.append(("decoder", row))
+    checkpoint = Checkpoint(folder, "detector")
+    for row in train_detector(detector, checkpoint=checkpoint, should_stop=context.should_stop):
+        rows.append(("detector", row))
         yield rows[-1]
     if not checkpoint.is_finished:
         return None
-    return _score(plan, unit, decoding, rows, config, context)
+    return _score(plan, unit, detector, encoder.weights_sha256, rows, config, context)
 
 
 def _score(
     plan: UnitPlan,
     unit: Unit,
-    decoding: Decoding,
+    detector: Detector,
+    weights_sha256: str,
     rows: Sequence[tuple[str, Row]],
     config: TrialConfig,
     context: TrialContext,
 ) -> UnitRecord:
-    protocol = config.protocol
     scored = evaluate(
-        unit.held_out,
-        lambda pixels: decoding.anomaly_maps(pixels, map_px=protocol.map_px),
-        protocol,
-        file=scored_file(context.folder, plan),
+        unit.held_out, detector.detect, config, file=scored_file(context.folder, plan)
     )
     if plan.fold == 0:
         picture = context.folder / "artifacts" / f"heat_maps_{plan.part}.png"
@@ -160,14 +151,14 @@ def _score(
     return UnitRecord(
         rows=tuple(rows),
         metrics={
-            **scored.metrics(protocol),
+            **scored.metrics(config.protocol),
             "roi_found_share": len(scored.names) / num_held_out,
             "roi_size_spread": unit.roi.size_spread,
             "roi_instability_px": unit.roi.instability_px,
             "missed_regions": float(scored.missed_regions),
         },
         tags={
-            "weights_sha256": decoding.encoder.weights_sha256,
+            "weights_sha256": weights_sha256,
             "precision": precision_name(context.device),
             "device": context.device,
             f"inputs/{plan.key}": unit.digest,

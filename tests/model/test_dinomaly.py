@@ -4,15 +4,13 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
-from scipy import ndimage
 
 from bearing_search.config import DinomalyConfig
 from bearing_search.model.dinomaly import (
     DinomalyDecoder,
-    anomaly_map,
     group_targets,
-    image_score,
     linear_attention,
+    patch_distances,
 )
 from bearing_search.model.encoder import EncoderOutput
 
@@ -139,64 +137,36 @@ class TestGroups:
         assert torch.allclose(moved, decoder(targets), atol=1e-6)
 
 
-def maps_of(targets, outputs, **changes):
-    settings = {
-        "num_prefix_tokens": 1,
-        "grid": (4, 4),
-        "input_px": 32,
-        "map_px": 16,
-        "smoothing_sigma_px": 0.0,
-    }
-    return anomaly_map(targets, outputs, **settings | changes)
+def distances_of(targets, outputs):
+    return patch_distances(targets, outputs, num_prefix_tokens=1, grid=(4, 4))
 
 
-class TestAnomalyMap:
+class TestPatchDistances:
     def test_aligned_is_zero_and_opposite_is_two(self):
         targets = randn(2, 3, 17, 8)
 
-        assert maps_of(targets, 2 * targets).abs().max() < 1e-6
-        assert torch.allclose(maps_of(targets, -targets), torch.tensor(2.0))
+        assert distances_of(targets, 2 * targets).abs().max() < 1e-6
+        assert torch.allclose(distances_of(targets, -targets), torch.tensor(2.0))
 
     def test_prefix_tokens_do_not_count(self):
         targets, outputs = randn(2, 1, 17, 8), randn(2, 1, 17, 8, seed=1)
         changed = outputs.clone()
         changed[:, :, 0] = 100
 
-        assert torch.equal(maps_of(targets, outputs), maps_of(targets, changed))
+        assert torch.equal(distances_of(targets, outputs), distances_of(targets, changed))
 
-    def test_a_strange_patch_is_bright_where_it_lies(self):
-        targets = randn(2, 1, 17, 8)
+    def test_a_strange_patch_lies_in_its_sample_group_row_and_column(self):
+        targets = randn(2, 3, 17, 8)
         outputs = targets.clone()
-        outputs[:, :, 1 + 4 * 1 + 3] *= -1  # second row, last column
+        outputs[1, 2, 1 + 4 * 1 + 3] *= -1  # second group, third sample, second row, last column
 
-        row, column = np.unravel_index(maps_of(targets, outputs)[0].argmax().item(), (16, 16))
-        assert (row, column) == (5, 15)  # corners aligned: row 1 of 4 lies at a third of 0..15
-
-    def test_groups_are_averaged(self):
-        targets = randn(2, 1, 17, 8)
-        outputs = torch.stack([targets[0], -targets[1]])
-
-        assert torch.allclose(maps_of(targets, outputs), torch.tensor(1.0))
-
-    def test_smoothing_is_a_five_pixel_gaussian_with_a_border_of_zeros(self):
-        targets, outputs = randn(2, 1, 17, 8), randn(2, 1, 17, 8, seed=1)
-        sharp = maps_of(targets, outputs)[0].double().numpy()
-
-        found = maps_of(targets, outputs, smoothing_sigma_px=4.0)[0].numpy()
-        expected = ndimage.gaussian_filter(sharp, sigma=4, radius=2, mode="constant")
-        assert np.abs(found - expected).max() < 1e-6
+        found = distances_of(targets, outputs)
+        assert found.shape == (3, 2, 4, 4)
+        assert np.unravel_index(found.argmax().item(), found.shape) == (2, 1, 1, 3)
 
     def test_bf16_tokens_are_compared_in_fp32(self):
         targets, outputs = randn(2, 1, 17, 8).bfloat16(), randn(2, 1, 17, 8, seed=1).bfloat16()
 
-        found = maps_of(targets, outputs)
+        found = distances_of(targets, outputs)
         assert found.dtype is torch.float32
-        assert torch.allclose(found, maps_of(targets.float(), outputs.float()), atol=1e-6)
-
-
-def test_the_image_score_is_the_mean_of_the_largest_pixels():
-    maps = np.arange(200, dtype=np.float32).reshape(2, 10, 10)
-
-    assert image_score(maps, 0.03).tolist() == [98, 198]
-    assert image_score(maps, 0.001).tolist() == [99, 199]
-    assert image_score(maps, 1.0).tolist() == [49.5, 149.5]
+        assert torch.allclose(found, distances_of(targets.float(), outputs.float()), atol=1e-6)

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import nn
 
-from bearing_search.config import DinomalyConfig, FinetuneConfig
+from bearing_search.config import DecoderConfig, FinetuneConfig
 from bearing_search.model.optim import (
     finetune_lr_factor,
     finetune_optimizer,
@@ -24,7 +24,7 @@ def gradients(shape, steps):
 
 
 def test_stable_adamw_is_its_written_out_update():
-    config = DinomalyConfig(lr=0.01, weight_decay=0.1)
+    config = DecoderConfig(lr=0.01, weight_decay=0.1)
     parameter = nn.Parameter(torch.linspace(-1, 1, 6, dtype=torch.float64))
     optimizer = stable_adamw([parameter], config)
     value, mean, square, largest = parameter.detach().numpy().copy(), 0.0, 0.0, 0.0
@@ -50,7 +50,7 @@ def test_stable_adamw_is_its_written_out_update():
 
 def test_a_gradient_of_zero_moves_nothing_but_the_decay():
     parameter = nn.Parameter(torch.ones(3))
-    optimizer = stable_adamw([parameter], DinomalyConfig(weight_decay=0.5, lr=0.1))
+    optimizer = stable_adamw([parameter], DecoderConfig(weight_decay=0.5, lr=0.1))
     parameter.grad = torch.zeros(3)
 
     optimizer.step()
@@ -61,7 +61,7 @@ def test_a_gradient_of_zero_moves_nothing_but_the_decay():
 def test_parameters_without_a_gradient_stay():
     parameter = nn.Parameter(torch.ones(3))
 
-    stable_adamw([parameter], DinomalyConfig()).step()
+    stable_adamw([parameter], DecoderConfig()).step()
 
     assert parameter.tolist() == [1, 1, 1]
 
@@ -69,14 +69,14 @@ def test_parameters_without_a_gradient_stay():
 def test_an_optimiser_restored_from_its_state_goes_on_alike():
     steps = gradients(6, 8)
     whole, halved = (nn.Parameter(torch.ones(6, dtype=torch.float64)) for _ in range(2))
-    optimizer, first = (stable_adamw([p], DinomalyConfig()) for p in (whole, halved))
+    optimizer, first = (stable_adamw([p], DecoderConfig()) for p in (whole, halved))
     for gradient in steps:
         whole.grad = gradient
         optimizer.step()
     for gradient in steps[:4]:
         halved.grad = gradient
         first.step()
-    second = stable_adamw([halved], DinomalyConfig())
+    second = stable_adamw([halved], DecoderConfig())
     second.load_state_dict(first.state_dict())
     for gradient in steps[4:]:
         halved.grad = gradient

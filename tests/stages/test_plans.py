@@ -3,7 +3,7 @@ from itertools import pairwise
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bearing_search.config import DinomalyConfig, FinetuneConfig, TrialConfig
+from bearing_search.config import DecoderConfig, FinetuneConfig, TrialConfig
 from bearing_search.model.schedule import Task
 from bearing_search.stages.plans import (
     finetune_plan,
@@ -41,7 +41,7 @@ def test_rows_end_with_the_last_iteration_and_never_twice_at_once(iterations):
 
 
 def test_progress_rises_to_one_over_all_units():
-    config = TrialConfig(finetune=SMALL, dinomaly=DinomalyConfig(iterations=30))
+    config = TrialConfig(finetune=SMALL, decoder=DecoderConfig(iterations=30))
     unit = progress_of_unit(config, num_normal=10, num_anomalous=3)
     shares = progress_of_trial([unit, unit])
 

@@ -8,7 +8,7 @@ import torch
 from bearing_search.errors import TrialFailedError
 from bearing_search.model.encoder import load_encoder
 from bearing_search.stages.checkpoint import Checkpoint
-from bearing_search.stages.decode import Decoding, train_decoder
+from bearing_search.stages.detector import make_detector, train_detector
 from bearing_search.stages.finetune import Finetuning, finetune
 from bearing_search.stages.loading import Images
 from bearing_search.stages.plans import finetune_plan
@@ -90,18 +90,12 @@ def test_a_loss_that_is_no_number_fails_the_trial_with_the_iteration(
 
 def test_the_decoder_learns_and_leaves_the_encoder_alone(encoder, tiny_config, images, tmp_path):
     before = copy.deepcopy(encoder.state_dict())
-    config = replace(tiny_config.dinomaly, iterations=30)
-    decoding = Decoding(encoder, config, normals=images, rotation_deg=0.0, seed=0, device="cpu")
-    untrained = decoding.anomaly_maps(images.pixels, map_px=32)
-    rows = list(
-        train_decoder(
-            decoding,
-            iterations=30,
-            checkpoint=Checkpoint(tmp_path, "decode"),
-            should_stop=lambda: False,
-        )
-    )
-    trained = decoding.anomaly_maps(images.pixels, map_px=32)
+    config = replace(tiny_config, decoder=replace(tiny_config.decoder, iterations=30))
+    detector = make_detector(encoder, config, normals=images, rotation_deg=0.0, device="cpu")
+    untrained = detector.detect(images.pixels).distances
+    checkpoint = Checkpoint(tmp_path, "detector")
+    rows = list(train_detector(detector, checkpoint=checkpoint, should_stop=lambda: False))
+    trained = detector.detect(images.pixels).distances
 
     assert len(rows) == 25
     assert rows[-1]["decoder_loss"] < 0.5 * rows[0]["decoder_loss"]

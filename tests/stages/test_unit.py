@@ -7,6 +7,7 @@ import pytest
 from bearing_search.data.dataset import load_data_set
 from bearing_search.data.split import make_folds
 from bearing_search.errors import TrialFailedError
+from bearing_search.stages.detection import Detection
 from bearing_search.stages.evaluate import evaluate, heat_map_picture
 from bearing_search.stages.unit import prepare_unit
 
@@ -109,11 +110,29 @@ def test_scores_are_kept_and_read_again(rings, tiny_config, tmp_path):
 
     def brightness(pixels):
         grey = pixels.astype(np.float32).mean(axis=3)
-        return np.stack([cv2.resize(g, (protocol.map_px, protocol.map_px)) for g in grey])
+        cells = np.stack([cv2.resize(g, (16, 16)) for g in grey])
+        return Detection(distances=cells[:, None], own_scores=None)
 
-    first = evaluate(unit.held_out, brightness, protocol, file=file)
-    again = evaluate(unit.held_out, lambda pixels: pytest.fail("made again"), protocol, file=file)
+    first = evaluate(unit.held_out, brightness, tiny_config, file=file)
+    again = evaluate(
+        unit.held_out, lambda pixels: pytest.fail("made again"), tiny_config, file=file
+    )
     assert again.metrics(protocol) == first.metrics(protocol)
     heat_map_picture(first, unit.held_out.images.pixels, file=tmp_path / "picture.png")
     picture = cv2.imread(str(tmp_path / "picture.png"))
     assert picture.shape == (20 + 4 * 224, 3 * 224, 3)  # two anomalous and two normal samples
+
+
+def test_without_fusion_every_brightness_has_its_own_map(rings, tiny_config, tmp_path):
+    unit = unit_of(rings, tiny_config, tmp_path)
+    config = replace(tiny_config, fusion="score_max")
+
+    def brightness(pixels):
+        assert (pixels == pixels[..., :1]).all()  # one brightness, in all three channels
+        cells = np.stack([cv2.resize(p[..., 0], (16, 16)) for p in pixels])
+        return Detection(distances=cells[:, None].astype(np.float32), own_scores=None)
+
+    scored = evaluate(unit.held_out, brightness, config, file=tmp_path / "scored.npz")
+    expected = unit.held_out.images.pixels[1, ..., 2]  # the darkest image of the second sample
+    assert scored.distances.shape[:3] == (len(unit.held_out.samples), 3, 1)
+    assert (scored.distances[1, 2, 0] == cv2.resize(expected, (16, 16))).all()

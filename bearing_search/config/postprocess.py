@@ -1,0 +1,48 @@
+"""From distances on the encoder's grid to a finished map and an image score."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from bearing_search.config.rules import STRICT_KEYS, require
+
+ImageScore = Literal["own", "top_share", "pooled_max", "max"]
+"""How the pixels of a map become one score of the sample."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PostprocessConfig:
+    """What is done to a detector's distances: needs no training, can be changed afterwards."""
+
+    __pydantic_config__ = STRICT_KEYS
+
+    image_score: ImageScore = "own"
+    """`top_share`: mean of the largest pixels; `pooled_max`: largest mean of a `pool_px` square;
+    `max`: largest pixel; `own`: the detector's: `top_share` for Dinomaly, `pooled_max` for ViTAD,
+    `max` for PaDiM, and PatchCore's re-weighted distance of the worst patch."""
+
+    top_share: float = 0.01
+    """Share of the pixels that `top_share` averages."""
+
+    pool_px: int = 16
+    """Side of the squares of `pooled_max`, in pixels of the map; they do not overlap."""
+
+    smoothing_sigma_px: float = 4.0
+    """Sigma of the Gaussian on the finished map, in pixels of the map; 0 leaves it out. Dinomaly's
+    is cut to 5x5 pixels, with zeros beyond the border; the others' reaches 4 sigma and mirrors."""
+
+    layer_weights: tuple[float, ...] = ()
+    """Weight of each of the detector's layers (Dinomaly's groups, ViTAD's scales) in the map;
+    empty: all alike."""
+
+    def __post_init__(self) -> None:
+        require(0 < self.top_share <= 1, f"top_share is {self.top_share}; in (0, 1]")
+        require(self.pool_px >= 1, f"pool_px is {self.pool_px}; at least 1")
+        require(
+            self.smoothing_sigma_px >= 0,
+            f"smoothing_sigma_px is {self.smoothing_sigma_px}; not negative",
+        )
+        require(
+            not self.layer_weights
+            or (min(self.layer_weights) >= 0 and max(self.layer_weights) > 0),
+            f"layer_weights is {list(self.layer_weights)}; not negative, and not all 0",
+        )

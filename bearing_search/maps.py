@@ -1,0 +1,171 @@
+"""Distances on the encoder's grid -> anomaly maps and image scores. NumPy only.
+
+Enlarging and smoothing are linear and act on rows and columns alike, so a whole pipeline of them is
+one matrix K and a map is K D K'. What is stored is the small D, so that other post-processings can
+be tried after training.
+
+Axis letters: n samples, f brightness images with a map of their own (1 where they are channels),
+k layers, h w rows and columns of the grid, m side of the map in pixels.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Float
+
+from bearing_search.config import Detector, Fusion, ImageScore, PostprocessConfig
+
+Matrix = Float[np.ndarray, "out cells"]
+
+DINOMALY_WINDOW = 5
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rendering:
+    """How distances become maps: everything that `render` needs to know."""
+
+    detector: Detector
+    fusion: Fusion
+    input_px: int
+    """Side of the encoder's input, to which the distances are enlarged first."""
+
+    map_px: int
+    """Side of the finished map."""
+
+    postprocess: PostprocessConfig
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rendered:
+    """Finished maps with their image scores."""
+
+    maps: Float[np.ndarray, "n m m"]
+    image_scores: Float[np.ndarray, " n"]
+
+
+def render(
+    distances: Float[np.ndarray, "n f k h w"],
+    own_scores: Float[np.ndarray, "n f"] | None,
+    rendering: Rendering,
+) -> Rendered:
+    """Average the layers, enlarge, smooth, fuse the brightness images, score each sample.
+
+    Args:
+        distances: of each patch, in the detector's unit; higher is more anomalous.
+        own_scores: image scores that the detector computes itself; None where it has none.
+
+    Raises:
+        ValueError: `layer_weights` has another length than the detector has layers.
+    """
+    averaged = _over_layers(distances, rendering.postprocess.layer_weights)
+    kernel_rows = _kernel(averaged.shape[2], rendering)
+    kernel_columns = _kernel(averaged.shape[3], rendering)
+    maps = (kernel_rows @ averaged @ kernel_columns.T).astype(np.float32)
+    rule = rendering.postprocess.image_score
+    fused = _fuse(maps, rendering.fusion)
+    if rule == "own" and own_scores is not None:
+        return Rendered(maps=fused, image_scores=_fuse(own_scores, rendering.fusion))
+    return Rendered(maps=fused, image_scores=image_scores(fused, rendering))
+
+
+def image_scores(maps: Float[np.ndarray, "n m m"], rendering: Rendering) -> Float[np.ndarray, " n"]:
+    """One score per map, by the rule of the rendering."""
+    config = rendering.postprocess
+    match _rule(rendering):
+        case "top_share":
+            return _top_mean(maps, config.top_share)
+        case "pooled_max":
+            return _pooled_max(maps, config.pool_px)
+        case _:
+            highest: Float[np.ndarray, " n"] = maps.max(axis=(1, 2))
+            return highest
+
+
+def _rule(rendering: Rendering) -> ImageScore:
+    rule = rendering.postprocess.image_score
+    if rule != "own":
+        return rule
+    match rendering.detector:
+        case "dinomaly":
+            return "top_share"
+
+
+def _over_layers(
+    distances: Float[np.ndarray, "n f k h w"], weights: tuple[float, ...]
+) -> Float[np.ndarray, "n f h w"]:
+    num_layers = distances.shape[2]
+    if weights and len(weights) != num_layers:
+        raise ValueError(
+            f"layer_weights names {len(weights)} layers, the detector has {num_layers}"
+        )
+    averaged: Float[np.ndarray, "n f h w"] = np.average(distances, axis=2, weights=weights or None)
+    return averaged
+
+
+def _fuse(values: np.ndarray, fusion: Fusion) -> np.ndarray:
+    fused: np.ndarray = values.max(axis=1) if fusion == "score_max" else values.mean(axis=1)
+    return fused
+
+
+def _kernel(cells: int, rendering: Rendering) -> Matrix:
+    full = _enlarge(cells, rendering.input_px, align_corners=True)
+    resized: Matrix = _enlarge(rendering.input_px, rendering.map_px, align_corners=False) @ full
+    sigma = rendering.postprocess.smoothing_sigma_px
+    if sigma == 0:
+        return resized
+    if rendering.detector == "dinomaly":
+        # zeros beyond the border, as in the official code: scores fade in the outer two rows
+        smooth = _smooth(rendering.map_px, sigma, half=DINOMALY_WINDOW // 2, mirror=False)
+    else:
+        smooth = _smooth(rendering.map_px, sigma, half=int(4 * sigma + 0.5), mirror=True)
+    kernel: Matrix = smooth @ resized
+    return kernel
+
+
+def _enlarge(source: int, target: int, *, align_corners: bool) -> Matrix:
+    """Linear interpolation along one axis, as torch's `interpolate` does it."""
+    if align_corners:
+        places = np.linspace(0, source - 1, target) if target > 1 else np.zeros(1)
+    else:
+        places = (np.arange(target) + 0.5) * source / target - 0.5
+    places = np.clip(places, 0, source - 1)
+    low = np.minimum(places.astype(int), max(source - 2, 0))
+    share = places - low
+    matrix = np.zeros((target, source))
+    matrix[np.arange(target), low] = 1 - share
+    matrix[np.arange(target), np.minimum(low + 1, source - 1)] += share
+    return matrix
+
+
+def _smooth(size: int, sigma: float, *, half: int, mirror: bool) -> Matrix:
+    offsets = np.arange(-half, half + 1)
+    weights = np.exp(-(offsets**2) / (2 * sigma**2))
+    weights /= weights.sum()
+    matrix = np.zeros((size, size))
+    for offset, weight in zip(offsets, weights, strict=True):
+        places = np.arange(size) + offset
+        if mirror:  # abc|cba, however often
+            folded = places % (2 * size)
+            np.add.at(matrix, (np.arange(size), np.minimum(folded, 2 * size - 1 - folded)), weight)
+        else:
+            inside = (places >= 0) & (places < size)
+            matrix[np.arange(size)[inside], places[inside]] += weight
+    return matrix
+
+
+def _top_mean(maps: Float[np.ndarray, "n m m"], share: float) -> Float[np.ndarray, " n"]:
+    pixels = maps.reshape(len(maps), -1)
+    num_pixels = pixels.shape[1]
+    count = max(1, int(num_pixels * share))
+    largest = np.partition(pixels, num_pixels - count, axis=1)[:, num_pixels - count :]
+    means: Float[np.ndarray, " n"] = largest.mean(axis=1)
+    return means
+
+
+def _pooled_max(maps: Float[np.ndarray, "n m m"], pool_px: int) -> Float[np.ndarray, " n"]:
+    side = min(pool_px, maps.shape[1])
+    squares = maps.shape[1] // side
+    kept = maps[:, : squares * side, : squares * side]
+    means = kept.reshape(len(maps), squares, side, squares, side).mean(axis=(2, 4))
+    highest: Float[np.ndarray, " n"] = means.max(axis=(1, 2))
+    return highest

@@ -1,0 +1,112 @@
+"""Detectors: what learns the normal samples' tokens and finds those that are strange.
+
+Axis letters: n samples, s side of the input in pixels.
+"""
+
+from collections.abc import Callable, Iterator
+from typing import Any, Protocol, runtime_checkable
+
+import numpy as np
+from jaxtyping import Float, UInt8
+from torch import Tensor
+
+from bearing_search.config import TrialConfig
+from bearing_search.errors import TrialFailedError
+from bearing_search.model.encoder import Encoder
+from bearing_search.stages.checkpoint import Checkpoint, Row
+from bearing_search.stages.decode import DinomalyDetector
+from bearing_search.stages.detection import Detection
+from bearing_search.stages.loading import Images
+from bearing_search.stages.plans import row_ends
+
+
+@runtime_checkable
+class Detector(Protocol):
+    """Learns in a known number of iterations, each a function of its number alone."""
+
+    iterations: int
+
+    def iterate(self, number: int) -> dict[str, Float[Tensor, ""]]:
+        """Do iteration `number` (0-based); returns what was measured, detached, by name."""
+        ...
+
+    def detect(self, pixels: UInt8[np.ndarray, "n s s 3"]) -> Detection:
+        """Distances of prepared images, once all iterations are done."""
+        ...
+
+    def state(self) -> dict[str, Any]:
+        """Tensors that a later `load` needs to go on with the next iteration."""
+        ...
+
+    def result(self) -> dict[str, Any]:
+        """Tensors that a later `load` needs to detect."""
+        ...
+
+    def load(self, state: dict[str, Any]) -> None:
+        """Take over an earlier `state` or `result`."""
+        ...
+
+
+def make_detector(
+    encoder: Encoder, config: TrialConfig, *, normals: Images, rotation_deg: float, device: str
+) -> Detector:
+    """The detector that the config asks for, untrained, on an encoder that no longer changes."""
+    match config.detector:
+        case "dinomaly":
+            return DinomalyDetector(
+                encoder,
+                config.dinomaly,
+                config.decoder,
+                normals=normals,
+                rotation_deg=rotation_deg,
+                seed=config.seed,
+                device=device,
+            )
+
+
+def train_detector(
+    detector: Detector, *, checkpoint: Checkpoint, should_stop: Callable[[], bool]
+) -> Iterator[Row]:
+    """Run what is left of the training, yielding mean measurements as it goes (earlier ones first).
+
+    Afterwards the detector is trained if `checkpoint.is_finished`; otherwise the stage was asked
+    to stop and has saved its state.
+
+    Raises:
+        TrialFailedError: a loss is not finite.
+    """
+    if checkpoint.state is not None:
+        detector.load(checkpoint.state["detector"])
+    yield from list(checkpoint.history)
+    if checkpoint.is_finished:
+        return
+    seen: dict[str, list[float]] = dict(checkpoint.state["seen"]) if checkpoint.state else {}
+    ends = row_ends(detector.iterations)
+    checkpoint.started()
+
+    def state() -> dict[str, Any]:
+        return {"detector": detector.state(), "seen": seen}
+
+    for number in range(checkpoint.iteration, detector.iterations):
+        if should_stop():
+            checkpoint.save(number, state())
+            return
+        for name, value in _finite(detector.iterate(number), number).items():
+            seen.setdefault(name, []).append(value)
+        if number + 1 in ends:
+            row = {name: float(np.mean(values)) for name, values in seen.items()}
+            seen.clear()
+            checkpoint.history.append(row)
+            yield row
+        checkpoint.save_if_due(number + 1, state)
+    checkpoint.finish(detector.iterations, {"detector": detector.result()})
+
+
+def _finite(measured: dict[str, Float[Tensor, ""]], number: int) -> dict[str, float]:
+    values = {name: float(value) for name, value in measured.items()}
+    for name, value in values.items():
+        if not np.isfinite(value):
+            raise TrialFailedError(
+                f"detector: {name} is not finite at iteration {number}. Lower decoder.lr."
+            )
+    return values
