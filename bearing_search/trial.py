@@ -28,8 +28,9 @@ from bearing_search.stages.unit_run import UnitPlan, UnitRecord, run_unit
 def run_trial(config: TrialConfig, context: TrialContext) -> Iterator[Measurement]:
     """Train and score one config on the folds of the training split.
 
-    Fold by fold, all parts of one fold before the next fold, so that the running mean after
-    each fold is a fair thing to prune by. See `measurement.RunTrial` for resuming and stopping.
+    Fold by fold, all parts that have a fold before the next fold, so that the running mean after
+    each fold covers the same units in every trial: a fair thing to prune by. See
+    `measurement.RunTrial` for resuming and stopping.
 
     Raises:
         DataError: the data set cannot be used.
@@ -61,11 +62,11 @@ def run_final(config: TrialConfig, context: TrialContext) -> Iterator[Measuremen
 def validation_plans(config: TrialConfig, train: Sequence[Sample]) -> list[UnitPlan]:
     """Which units a trial consists of, in the order in which they run."""
     parts = [p for p in sorted({s.part for s in train}) if not config.parts or p in config.parts]
-    folds = config.split.folds
+    folds = {p: make_folds([s for s in train if s.part == p], config.split) for p in parts}
     plans = [
         UnitPlan(
             part=part,
-            label=f"{part}, fold {fold.index + 1} of {folds}",
+            label=f"{part}, fold {fold.index + 1} of {len(folds[part])}",
             key=f"{part}/fold{fold.index}",
             fold=fold.index,
             train=fold.train,
@@ -73,7 +74,7 @@ def validation_plans(config: TrialConfig, train: Sequence[Sample]) -> list[UnitP
             is_validation=True,
         )
         for part in parts
-        for fold in make_folds([s for s in train if s.part == part], config.split)
+        for fold in folds[part]
     ]
     return sorted(plans, key=lambda plan: (plan.fold, plan.part))
 

@@ -5,6 +5,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from bearing_search.config import SplitConfig
+from bearing_search.data.dataset import load_data_set
 from bearing_search.measurement import (
     FINISHED_FOLDS,
     OBJECTIVE,
@@ -12,7 +14,7 @@ from bearing_search.measurement import (
     TrialContext,
 )
 from bearing_search.metrics import METRIC_NAMES
-from bearing_search.trial import run_final, run_trial
+from bearing_search.trial import run_final, run_trial, validation_plans
 
 
 def context(tmp_path: Path, data: Path, folder="trial", stop_after=None) -> TrialContext:
@@ -53,6 +55,36 @@ def test_a_trial_scores_every_part_in_every_fold(tmp_path, make_set, tiny_config
     assert [m.values[FINISHED_FOLDS] for m in stream if RUNNING_OBJECTIVE in m.values] == [1.0]
     assert stream[-1].progress == pytest.approx(1.0)
     assert (tmp_path / "trial/artifacts/heat_maps_LC.png").stat().st_size > 1000
+
+
+def test_parts_have_folds_of_their_own_number_and_weigh_the_same(tmp_path, make_set, tiny_config):
+    data = make_set(parts=("few", "many"), train_defects=3)
+    for file in (data / "few").rglob("train_s2*"):
+        if "dent" in str(file):
+            file.unlink()
+    config = replace(tiny_config, split=SplitConfig())
+    train = load_data_set(data).samples("train")
+
+    keys = [plan.key for plan in validation_plans(config, train)]
+    assert keys == ["few/fold0", "many/fold0", "few/fold1", "many/fold1", "many/fold2"]
+
+    stream = list(run_trial(config, context(tmp_path, data)))
+    score = {
+        k: m.values[f"val/{k}/pixel_aupro"]
+        for k in keys
+        for m in stream
+        if f"val/{k}/pixel_aupro" in m.values
+    }
+    few = (score["few/fold0"] + score["few/fold1"]) / 2
+    running = [m.values[RUNNING_OBJECTIVE] for m in stream if RUNNING_OBJECTIVE in m.values]
+    assert running == pytest.approx(
+        [
+            (score["few/fold0"] + score["many/fold0"]) / 2,
+            (few + (score["many/fold0"] + score["many/fold1"]) / 2) / 2,
+        ]
+    )
+    many = sum(score[f"many/fold{k}"] for k in range(3)) / 3
+    assert stream[-1].values[OBJECTIVE] == pytest.approx((few + many) / 2)
 
 
 @pytest.mark.parametrize("stop_after", [0, 2, 7, 17])

@@ -13,6 +13,7 @@ from bearing_search.cli.inputs import resolve_data, split_lines, train_digest
 from bearing_search.cli.options import AsJson, Results, find_space, terminal
 from bearing_search.cli.preflight import check_images, check_models, edge_configs
 from bearing_search.cli.progress import clock, settings_text
+from bearing_search.data.split import num_folds
 from bearing_search.measurement import OBJECTIVE
 from bearing_search.observer import TrialRecord
 from bearing_search.space import load_search_space
@@ -64,7 +65,8 @@ def check(
     print(searched.question or space)
     for path, axis in searched.axes.items():
         print(f"  {path:38} {axis}   trial 0: {json_text.dumps(base[path])}")
-    print(f"  objective {OBJECTIVE}, mean over {config.split.folds} folds of train and all parts")
+    folds = config.split.folds or "as many as each part's anomalous groups allow, at most 5"
+    print(f"  objective {OBJECTIVE}, mean over folds of train and all parts; folds: {folds}")
     if data is not None:
         folder, data_set = resolve_data(data, results)
         print(f"data {folder} (digest of train {train_digest(data_set)})")
@@ -77,10 +79,8 @@ def check(
             cost = progress_of_unit(
                 config, num_normal=len(train) - anomalous, num_anomalous=anomalous
             )[-1]
-            print(
-                f"  {part}: about {cost * config.split.folds:.0f} iterations of the decoder's cost "
-                "for each trial"
-            )
+            cost *= num_folds(train, config.split)
+            print(f"  {part}: about {cost:.0f} iterations of the decoder's cost for each trial")
     if weights:
         with terminal().status("loading the encoder's weights"):
             sha256 = check_models(edge_configs(searched))

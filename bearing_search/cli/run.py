@@ -68,7 +68,11 @@ def run(
     address: Address = None,
     time_budget: TimeBudget = None,
     folds: Annotated[
-        int | None, typer.Option(help="Folds inside train; replaces split.folds.", min=2)
+        int | None,
+        typer.Option(
+            help="Folds inside train; replaces split.folds. Default: as many as defects allow.",
+            min=2,
+        ),
     ] = None,
     seed: Annotated[int, typer.Option(help="Seed of the sampler.")] = 0,
     pruner: Annotated[

@@ -29,14 +29,18 @@ class SplitConfig:
 
     __pydantic_config__ = STRICT_KEYS
 
-    folds: int = 3
-    """Number of folds; each is held out once. The paper has no validation at all."""
+    folds: int | None = None
+    """Number of folds; each is held out once. None: as many as a part's anomalous groups allow, at
+    most 5 (3 where train has no defects). The paper has no validation at all."""
 
     seed: int = 0
     """Seed of the assignment of groups to folds."""
 
     def __post_init__(self) -> None:
-        require(self.folds >= 2, f"folds is {self.folds}; a held-out fold needs at least 2")
+        require(
+            self.folds is None or self.folds >= 2,
+            f"folds is {self.folds}; a held-out fold needs at least 2",
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

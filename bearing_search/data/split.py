@@ -9,6 +9,13 @@ from bearing_search.config import SplitConfig
 from bearing_search.data.samples import Sample
 from bearing_search.errors import DataError
 
+MOST_FOLDS = 5
+"""Of a part whose `split.folds` is not given: each costs a training, and beyond five the training
+sides hardly grow."""
+
+FOLDS_OF_DRAWN_DEFECTS = 3
+"""Of a part without defects in train: every held-out fold has plenty of drawn ones."""
+
 
 @dataclass(frozen=True, slots=True)
 class Fold:
@@ -17,6 +24,27 @@ class Fold:
     index: int
     train: tuple[Sample, ...]
     held_out: tuple[Sample, ...]
+
+
+def num_folds(samples: Sequence[Sample], config: SplitConfig) -> int:
+    """How many folds a part gets: the number of the config, or as many as its groups allow.
+
+    Args:
+        samples: training samples of one part.
+
+    Raises:
+        DataError: fewer normal or anomalous groups than folds. A part without any anomalous
+            training sample is allowed: its held-out defects are synthetic.
+    """
+    part = samples[0].part if samples else "a part"
+    anomalous, normal = _groups_by_label(samples)
+    fewest = min(len(normal), len(anomalous)) if anomalous else len(normal)
+    most = MOST_FOLDS if anomalous else FOLDS_OF_DRAWN_DEFECTS
+    folds = max(2, min(fewest, most)) if config.folds is None else config.folds
+    _require_enough(part, "normal", len(normal), folds)
+    if anomalous:
+        _require_enough(part, "anomalous", len(anomalous), folds)
+    return folds
 
 
 def make_folds(samples: Sequence[Sample], config: SplitConfig) -> list[Fold]:
@@ -29,28 +57,25 @@ def make_folds(samples: Sequence[Sample], config: SplitConfig) -> list[Fold]:
         samples: training samples of one part.
 
     Raises:
-        DataError: fewer normal or anomalous groups than folds. A part without any anomalous
-            training sample is allowed: its held-out defects are synthetic.
+        DataError: as `num_folds` says.
     """
-    part = samples[0].part if samples else "a part"
-    anomalous = {sample.group for sample in samples if sample.is_anomalous}
-    normal = {sample.group for sample in samples} - anomalous
-    _require_enough(part, "normal", len(normal), config.folds)
-    if anomalous:
-        _require_enough(part, "anomalous", len(anomalous), config.folds)
+    folds = num_folds(samples, config)
+    anomalous, normal = _groups_by_label(samples)
     rng = np.random.default_rng(config.seed)
-    fold_of = {
-        **_deal(anomalous, samples, config.folds, rng),
-        **_deal(normal, samples, config.folds, rng),
-    }
+    fold_of = {**_deal(anomalous, samples, folds, rng), **_deal(normal, samples, folds, rng)}
     return [
         Fold(
             index,
             train=tuple(s for s in samples if fold_of[s.group] != index),
             held_out=tuple(s for s in samples if fold_of[s.group] == index),
         )
-        for index in range(config.folds)
+        for index in range(folds)
     ]
+
+
+def _groups_by_label(samples: Sequence[Sample]) -> tuple[set[str], set[str]]:
+    anomalous = {sample.group for sample in samples if sample.is_anomalous}
+    return anomalous, {sample.group for sample in samples} - anomalous
 
 
 def _deal(

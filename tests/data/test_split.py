@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from bearing_search.config import SplitConfig
 from bearing_search.data.samples import Sample
-from bearing_search.data.split import make_folds
+from bearing_search.data.split import make_folds, num_folds
 from bearing_search.errors import DataError
 
 
@@ -69,3 +69,26 @@ def test_too_few_anomalous_groups_are_refused_with_the_largest_number_of_folds()
 def test_a_part_without_any_anomalous_sample_is_split_all_the_same():
     divided = make_folds(singles(10, 0), SplitConfig(folds=2))
     assert [len(f.held_out) for f in divided] == [5, 5]
+
+
+@pytest.mark.parametrize(
+    ("normal", "anomalous", "folds"),
+    [(20, 2, 2), (20, 4, 4), (20, 6, 5), (3, 6, 3), (20, 0, 3), (2, 0, 2)],
+)
+def test_without_a_number_the_rarer_groups_decide(normal, anomalous, folds):
+    samples = singles(normal, anomalous)
+    assert num_folds(samples, SplitConfig()) == folds == len(make_folds(samples, SplitConfig()))
+
+
+def test_groups_are_counted_not_their_views():
+    samples = [sample(f"g{g}v{v}", f"g{g}", g < 3) for g in range(12) for v in range(6)]
+    assert num_folds(samples, SplitConfig()) == 3
+
+
+def test_a_number_wins_over_what_the_groups_would_allow():
+    assert num_folds(singles(20, 6), SplitConfig(folds=2)) == 2
+
+
+def test_a_single_anomalous_group_cannot_be_held_out():
+    with pytest.raises(DataError, match=r"1 anomalous group in train.*not possible"):
+        num_folds(singles(20, 1), SplitConfig())
