@@ -10,6 +10,9 @@ OBJECTIVE = "val/pixel_aupro"
 """The metric a sweep maximises: mean over folds and parts, measured on held-out folds of train.
 Only the last measurement of a finished trial carries it."""
 
+TEST_OBJECTIVE = "test/pixel_aupro"
+"""The same on test, after training on all of train: what `run_final` ends with."""
+
 RUNNING_OBJECTIVE = "val/running_pixel_aupro"
 """Mean of the objective over the folds finished so far; what a pruner looks at."""
 

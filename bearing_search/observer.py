@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, Literal, Protocol, runtime_checkable
 
 from bearing_search.config import TrialConfig
-from bearing_search.measurement import Measurement
+from bearing_search.measurement import OBJECTIVE, Measurement
 
 TrialState = Literal["waiting", "running", "stopped", "complete", "pruned", "failed"]
 """`waiting`: drawn, not begun. `stopped`: begun, goes on at `resume`. The last three are final."""
@@ -15,6 +15,9 @@ TrialState = Literal["waiting", "running", "stopped", "complete", "pruned", "fai
 TrialPurpose = Literal["search", "default", "audit", "finalist"]
 """Why a trial is run. `search`: the sampler drew it. `default`: trial 0, the base's own setting.
 `audit`: that setting under another seed. `finalist`: one of the best settings under another."""
+
+SweepTask = Literal["search", "reproduction"]
+"""`search`: find the best setting on train. `reproduction`: score given settings on test."""
 
 FINAL_STATES: tuple[TrialState, ...] = ("complete", "pruned", "failed")
 
@@ -68,6 +71,10 @@ class SweepView:
     folder: Path
     target: int
     """How many trials are to be complete or pruned."""
+
+    task: SweepTask = "search"
+    objective: str = OBJECTIVE
+    """The metric that a trial ends with."""
 
     facts: Mapping[str, str] = field(default_factory=dict)
     """What belongs to the whole sweep: question, data, digests, versions."""

@@ -65,8 +65,13 @@ def chosen_trial(folder: SweepFolder, number: int | None) -> int:
     """The trial that was asked for, or the best one.
 
     Raises:
-        SweepError: no trial is complete, or the named one is not.
+        SweepError: no trial is complete, the named one is not, or the sweep is no search.
     """
+    if folder.record.task == "reproduction":
+        raise SweepError(
+            f"{folder.record.name}: a reproduction; its trials were scored on test already, and "
+            "nothing may be chosen by that"
+        )
     complete = [t for t in sweep_status(folder).trials if t.state == "complete"]
     best = best_of(complete)
     if best is None:

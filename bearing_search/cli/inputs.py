@@ -8,6 +8,7 @@ from bearing_search.cli.options import DEMO
 from bearing_search.cli.preflight import check_folds
 from bearing_search.data.dataset import DataSet, content_digest, load_data_set
 from bearing_search.data.demo_set import render_demo_set
+from bearing_search.observer import SweepTask
 from bearing_search.space import SearchSpace
 
 
@@ -32,6 +33,13 @@ def resolve_data(data: str, results: Path) -> tuple[Path, DataSet]:
 def train_digest(data_set: DataSet) -> str:
     """Digest of what a search may see: the training split. Test files stay unopened."""
     return content_digest(data_set.samples("train"))
+
+
+def digest_for(task: SweepTask, data_set: DataSet) -> str:
+    """Digest of what a sweep reads: train, and in a reproduction test as well."""
+    if task == "search":
+        return train_digest(data_set)
+    return content_digest(data_set.all_samples)
 
 
 def split_lines(data_set: DataSet, space: SearchSpace) -> list[str]:

@@ -36,7 +36,7 @@ def status(
         if json:
             print(json_text.dumps(asdict(shown), default=str, indent=2))
         else:
-            console.print(_trial_table(shown.trials))
+            console.print(_trial_table(shown.trials, shown.objective))
             console.print(_sweep_line(shown))
         return
     every = [sweep_status(load_sweep(results, name)) for name in list_sweeps(results)]
@@ -88,8 +88,8 @@ def check(
     print("all is well; nothing was started")
 
 
-def _trial_table(trials: Sequence[TrialRecord]) -> Table:
-    table = Table("trial", "state", OBJECTIVE, "settings", "at", "time", box=None)
+def _trial_table(trials: Sequence[TrialRecord], objective: str) -> Table:
+    table = Table("trial", "state", objective, "settings", "at", "time", box=None)
     for trial in trials:
         at = trial.reason if trial.state == "failed" else ""
         if trial.state in ("running", "stopped"):
@@ -107,7 +107,7 @@ def _trial_table(trials: Sequence[TrialRecord]) -> Table:
 
 def _sweep_line(shown: SweepStatus) -> str:
     best = shown.best
-    leader = f", best {OBJECTIVE} {best.value:.4f} (trial {best.number})" if best else ""
+    leader = f", best {shown.objective} {best.value:.4f} (trial {best.number})" if best else ""
     driver = f", running: {shown.holder}" if shown.holder else ""
     failed = sum(trial.state == "failed" for trial in shown.trials)
     also = f", {failed} failed" if failed else ""

@@ -9,7 +9,7 @@ from rich.progress import BarColumn, Progress, TaskID, TaskProgressColumn, TextC
 
 from bearing_search.config import TrialConfig
 from bearing_search.journal import JOURNAL, last_measurement
-from bearing_search.measurement import OBJECTIVE, Measurement
+from bearing_search.measurement import Measurement
 from bearing_search.observer import SweepOutcome, SweepView, TrialState
 from bearing_search.report import value_text
 
@@ -77,6 +77,7 @@ class SweepProgress:
     def on_sweep_start(self, sweep: SweepView) -> None:
         """Show how far the sweep is already."""
         self._target = sweep.target
+        self._objective, self._ranks = sweep.objective, sweep.task == "search"
         for trial in sweep.trials:
             if trial.state == "failed":
                 continue
@@ -124,7 +125,7 @@ class SweepProgress:
             self._progress[number] = 1.0
         elif state == "failed":
             self._progress.pop(number, None)
-        score = f": {OBJECTIVE} {value:.4f}" if value is not None else ""
+        score = f": {self._objective} {value:.4f}" if value is not None else ""
         why = f": {reason}" if reason else ""
         self._console.print(f"trial {number} {state}{score}{why} ({took})")
         if state == "complete" and value is not None:
@@ -149,7 +150,8 @@ class SweepProgress:
 
     def _title(self) -> str:
         complete = sum(progress >= 1.0 for progress in self._progress.values())
-        best = f", best {self._best[0]:.4f} (trial {self._best[1]})" if self._best else ""
+        shown = self._best if self._ranks else None
+        best = f", best {shown[0]:.4f} (trial {shown[1]})" if shown else ""
         return f"{complete} of {self._target} trials{best}"
 
     def _keep_best(self, value: float, number: int) -> None:

@@ -1,6 +1,7 @@
 """`run` and `resume`: a sweep, from the question to the best setting."""
 
 import signal
+from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Literal
@@ -8,7 +9,7 @@ from typing import Annotated, Literal
 import typer
 from rich.console import Console
 
-from bearing_search.cli.inputs import resolve_data, split_lines, train_digest
+from bearing_search.cli.inputs import digest_for, resolve_data, split_lines, train_digest
 from bearing_search.cli.options import (
     DEMO,
     Data,
@@ -28,6 +29,7 @@ from bearing_search.cli.progress import SweepProgress
 from bearing_search.config import to_plain
 from bearing_search.data.dataset import DataSet, load_data_set
 from bearing_search.errors import TrialFailedError
+from bearing_search.observer import SweepOutcome, SweepTask
 from bearing_search.report import end_of_sweep, leaderboard, markdown
 from bearing_search.space import SearchSpace, load_search_space
 from bearing_search.stages.files import write_atomically
@@ -39,6 +41,7 @@ from bearing_search.sweep.worker import ImportedTrial
 from bearing_search.tracking import MlflowTracker, default_tracking_uri
 
 DEFAULT_TRIALS = 4
+_FUNCTIONS: Mapping[SweepTask, str] = {"search": "run_trial", "reproduction": "run_final"}
 
 Trials = Annotated[
     int | None,
@@ -78,6 +81,10 @@ def run(
     pruner: Annotated[
         Literal["none", "median"], typer.Option(help="Whether to end poor trials after a fold.")
     ] = "none",
+    sampler: Annotated[
+        Literal["tpe", "grid"],
+        typer.Option(help="Who draws settings; `grid`: every point of the space, once."),
+    ] = "tpe",
     name: Annotated[
         str | None, typer.Option(help="Name of the sweep. Default: space and time.")
     ] = None,
@@ -114,7 +121,8 @@ def run(
         space_source=space,
         data=str(data_folder),
         data_digest=train_digest(data_set),
-        target=trials or DEFAULT_TRIALS,
+        target=trials or (0 if sampler == "grid" else DEFAULT_TRIALS),
+        sampler=sampler,
         seed=seed,
         folds=folds,
         pruner=pruner,
@@ -149,7 +157,7 @@ def resume(
         address=address or kept.address,
     )
     data_set = load_data_set(Path(folder.record.data))
-    folder.refuse_changes(data_digest=train_digest(data_set))
+    folder.refuse_changes(data_digest=digest_for(folder.record.task, data_set))
     with console.status("loading the encoder's weights"):
         check_models([folder.space().trial(folder.space().default_suggestion())])
     return drive(
@@ -177,7 +185,7 @@ def drive(
     tracker = MlflowTracker(folder.record.tracking_uri or default_tracking_uri(root))
     outcome = run_sweep(
         folder,
-        ImportedTrial("bearing_search.trial", "run_trial"),
+        ImportedTrial("bearing_search.trial", _FUNCTIONS[folder.record.task]),
         target=target,
         resources=resources,
         observers=[SweepProgress(console), tracker],
@@ -188,17 +196,28 @@ def drive(
             f"stopped by {outcome.stopped_by}; nothing is lost. Go on with:\n"
             f"  {program()} resume {name}{results_flag(root)}"
         )
-    board = leaderboard(folder.root, outcome.trials)
-    if board is not None:
+    elif not outcome.count("complete"):
+        reasons = [trial.reason for trial in outcome.trials if trial.reason]
+        last = f"; the last said: {reasons[-1]}" if reasons else ""
+        raise TrialFailedError(f"{name}: no trial gave a score{last}")
+    if folder.record.task == "reproduction":
+        console.print(end_of_reproduction(outcome))
+    elif (board := leaderboard(folder.root, outcome.trials)) is not None:
         report = folder.root / "report.md"
         write_atomically(report, markdown(name, board, folder.space().question).encode())
         tracker.attach(report)
         console.print(end_of_sweep(name, board, program=program(), flag=results_flag(root)))
-    elif not outcome.stopped_by:
-        reasons = [trial.reason for trial in outcome.trials if trial.reason]
-        last = f"; the last said: {reasons[-1]}" if reasons else ""
-        raise TrialFailedError(f"{name}: no trial gave a score{last}")
     return 128 + signal.SIGINT if outcome.interrupted else 0
+
+
+def end_of_reproduction(outcome: SweepOutcome) -> str:
+    """What is said when every point of a reproduction has had its turn."""
+    missing = outcome.target - outcome.count("complete")
+    again = f"; {missing} are missing, `resume` tries them again" if missing else ""
+    return (
+        f"{outcome.count('complete')} of {outcome.target} settings scored on test{again}. "
+        "Test scores are no search result: nothing is ranked."
+    )
 
 
 def announce(folder: SweepFolder, space: SearchSpace, data_set: DataSet, console: Console) -> None:

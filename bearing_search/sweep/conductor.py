@@ -10,7 +10,7 @@ from typing import Any
 from bearing_search.config import to_plain
 from bearing_search.errors import SweepError
 from bearing_search.journal import JOURNAL, Journal, from_json
-from bearing_search.measurement import OBJECTIVE, Measurement
+from bearing_search.measurement import Measurement
 from bearing_search.observer import SweepOutcome, TrialObserver, TrialRecord, TrialState
 from bearing_search.sweep.folder import SweepFolder, write_json
 from bearing_search.sweep.ledger import Issued, Ledger
@@ -47,6 +47,7 @@ class Conductor:
         stop: Stop,
     ) -> None:
         self._folder = folder
+        self._objective = folder.record.objective
         self._ledger = ledger
         self._observers = observers
         self._told: list[TrialObserver] = []  # those that know that the session has begun
@@ -148,15 +149,15 @@ class Conductor:
         live.last_step = measurement.step
         live.journal.append(measurement)
         self._tell(lambda o: o.on_measurement(number, measurement))
-        if OBJECTIVE in measurement.values:
-            live.objective = float(measurement.values[OBJECTIVE])
+        if self._objective in measurement.values:
+            live.objective = float(measurement.values[self._objective])
         if self._ledger.report(number, measurement):
             live.is_pruned = True
             (self._folder.trial_folder(number) / TRIAL_STOP).touch()
 
     def _settle(self, number: int, live: _Live) -> tuple[TrialState, str]:
         if live.failure is None and live.objective is not None and math.isnan(live.objective):
-            live.failure = (f"{OBJECTIVE} is not a number", "")
+            live.failure = (f"{self._objective} is not a number", "")
         if live.failure is not None:
             self._ledger.fail(number, *live.failure)
             return "failed", live.failure[0]
@@ -169,7 +170,7 @@ class Conductor:
         if self._stop.reason:
             self._ledger.leave(number)
             return "stopped", self._stop.reason
-        reason = f"its stream ended without {OBJECTIVE}, and nobody had asked it to stop"
+        reason = f"its stream ended without {self._objective}, and nobody had asked it to stop"
         self._ledger.fail(number, reason, reason)
         return "failed", reason
 

@@ -87,12 +87,9 @@ def open_ledger(folder: SweepFolder) -> Ledger:
     Raises:
         SweepError: it cannot be used.
     """
-    record = folder.record
     return Ledger(
         url=folder.storage_url,
         name=folder.study_name,
         space=folder.space(),
-        target=record.target,
-        seed=record.seed,
-        pruner=record.pruner,
+        record=folder.record,
     )

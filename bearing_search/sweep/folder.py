@@ -23,6 +23,7 @@ from bearing_search.config import parse
 from bearing_search.errors import ConfigError, ResourceError, SweepError
 from bearing_search.observer import SweepView, TrialRecord, trial_folder
 from bearing_search.space import SearchSpace, parse_search_space
+from bearing_search.sweep.grid import grid_points
 from bearing_search.sweep.record import SweepRecord, check_name
 from bearing_search.sweep.resources import Resources
 
@@ -75,8 +76,14 @@ class SweepFolder:
         return trial_folder(self.root, number)
 
     def updated(self, *, target: int, resources: Resources) -> "SweepFolder":
-        """The same sweep with another target or other resources, recorded in sweep.json."""
+        """The same sweep with another target or other resources, recorded in sweep.json.
+
+        Raises:
+            ConfigError: the sweep is a grid, and the target is not the number of its points.
+        """
         record = replace(self.record, target=target, resources=resources)
+        if record.sampler == "grid":
+            _with_every_point(SweepFolder(self.root, record))
         if record != self.record:
             write_json(self.root / "sweep.json", asdict(record))
         return SweepFolder(self.root, record)
@@ -88,6 +95,8 @@ class SweepFolder:
             "question": self.space().question,
             "data": record.data,
             "data_digest": record.data_digest,
+            "task": record.task,
+            "sampler": record.sampler,
             "seed": str(record.seed),
             "git_commit": record.git_commit,
             **{f"version.{name}": number for name, number in record.versions.items()},
@@ -97,6 +106,8 @@ class SweepFolder:
             sweep_id=record.sweep_id,
             folder=self.root,
             target=record.target,
+            task=record.task,
+            objective=record.objective,
             facts=facts,
             trials=trials,
         )
@@ -140,9 +151,13 @@ def create_sweep(results: Path, record: SweepRecord) -> SweepFolder:
 
     Raises:
         SweepError: a sweep of that name exists.
+        ConfigError: the sweep is a grid, and the space is none, or has another number of points
+            than the record's target.
         ResourceError: the results folder cannot be written.
     """
     root = results.resolve() / record.name
+    if record.sampler == "grid":
+        record = _with_every_point(SweepFolder(root, record))
     try:
         root.mkdir(parents=True, exist_ok=True)
         if any(root.iterdir()):
@@ -157,6 +172,16 @@ def create_sweep(results: Path, record: SweepRecord) -> SweepFolder:
             f"{results}: cannot be written ({error.strerror}); choose another --results folder"
         ) from None
     return SweepFolder(root, record)
+
+
+def _with_every_point(folder: SweepFolder) -> SweepRecord:
+    size, target = len(grid_points(folder.space())), folder.record.target
+    if target not in (0, size):
+        raise ConfigError(
+            f"{folder.record.name}: its grid has {size} points, which are all run; trials is "
+            f"{target}, leave it out"
+        )
+    return replace(folder.record, target=size)
 
 
 def load_sweep(results: Path, name: str) -> SweepFolder:

@@ -6,35 +6,31 @@ open a ledger, or a trial would be issued twice.
 """
 
 import json
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import optuna
-from optuna.trial import FrozenTrial, Trial, TrialState
+from optuna.trial import Trial, TrialState
 
 from bearing_search.config import TrialConfig
 from bearing_search.errors import ConfigError, SweepError
-from bearing_search.measurement import FINISHED_FOLDS, OBJECTIVE, RUNNING_OBJECTIVE, Measurement
-from bearing_search.observer import TrialRecord
+from bearing_search.measurement import FINISHED_FOLDS, RUNNING_OBJECTIVE, Measurement
+from bearing_search.observer import TrialPurpose, TrialRecord
 from bearing_search.space import SearchSpace
+from bearing_search.sweep.grid import grid_points
+from bearing_search.sweep.record import SweepRecord
+from bearing_search.sweep.samplers import pruner_of
 from bearing_search.sweep.storage import open_storage, storage_errors
 from bearing_search.sweep.suggestions import encode, suggest
+from bearing_search.sweep.trials import record_of
 
 MAX_FAILURES_PER_CONFIG = 2
 """A config that failed so often in one sweep is not trained again."""
 
 MAX_REDRAWS = 25
 """Suggestions in a row that may be refused before the sweep gives up."""
-
-_STATES: Mapping[TrialState, Any] = {
-    TrialState.WAITING: "waiting",
-    TrialState.RUNNING: "running",
-    TrialState.COMPLETE: "complete",
-    TrialState.PRUNED: "pruned",
-    TrialState.FAIL: "failed",
-}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,18 +49,14 @@ class Ledger:
         url: SQLAlchemy URL; sqlite is put into WAL mode, so that readers do not lock it.
         name: of the study inside that database.
         space: what is drawn; trial 0 is its default suggestion.
-        target: trials wanted, complete or pruned.
-        seed: of the sampler, mixed with the number of trials: reopening with the same seed
-            would draw the same start-up points again.
-        pruner: `none`, or `median` over the folds finished so far.
+        record: its target, seed, sampler, pruner and objective. The seed is mixed with the number
+            of trials: reopening with the same seed would draw the same start-up points again.
     """
 
-    def __init__(
-        self, *, url: str, name: str, space: SearchSpace, target: int, seed: int, pruner: str
-    ) -> None:
+    def __init__(self, *, url: str, name: str, space: SearchSpace, record: SweepRecord) -> None:
         optuna.logging.set_verbosity(optuna.logging.ERROR)
         self._space = space
-        self._target = target
+        self._record = record
         with storage_errors(url):
             self._storage = open_storage(url)
             self._study = optuna.create_study(
@@ -72,16 +64,14 @@ class Ledger:
                 study_name=name,
                 load_if_exists=True,
                 direction="maximize",
-                pruner=_pruner(pruner),
+                pruner=pruner_of(record.pruner),
             )
             trials = self._study.get_trials(deepcopy=False)
             self._study.sampler = optuna.samplers.TPESampler(
-                seed=(seed * 1_000_003 + len(trials)) % 2**32
+                seed=(record.seed * 1_000_003 + len(trials)) % 2**32
             )
             if not trials:
-                self._study.enqueue_trial(
-                    encode(space, space.default_suggestion()), user_attrs={"purpose": "default"}
-                )
+                self._enqueue(space.default_suggestion(), "default")
         self._orphans = [t._trial_id for t in trials if t.state == TrialState.RUNNING]
         self._live: dict[int, Trial] = {}
         self.finished = sum(t.state in (TrialState.COMPLETE, TrialState.PRUNED) for t in trials)
@@ -90,14 +80,16 @@ class Ledger:
             for t in trials
             if t.state == TrialState.FAIL and not t.user_attrs.get("refused")
         )
+        self._points = self._points_left() if record.sampler == "grid" else None
 
     @property
     def is_done(self) -> bool:
-        """Whether the target is reached."""
-        return self.finished >= self._target
+        """Whether the target is reached, or nothing of a grid is left to try in this session."""
+        is_tried = self._points is not None and not (self._points or self._orphans or self._live)
+        return self.finished >= self._record.target or is_tried
 
     def next(self) -> Issued | None:
-        """The next trial to run; None while the target is reached or would be by those running.
+        """The next trial to run; None where those that run may be the last.
 
         Raises:
             SweepError: every new suggestion is one that failed before, or impossible.
@@ -105,9 +97,11 @@ class Ledger:
         while self._orphans:
             if issued := self._issue(Trial(self._study, self._orphans.pop(0))):
                 return issued
-        if self.finished + len(self._live) >= self._target:
+        if self.finished + len(self._live) >= self._record.target:
             return None
         for _ in range(MAX_REDRAWS):
+            if self._points is not None and not self._enqueue_point():
+                return None
             if issued := self._issue(self._study.ask()):
                 return issued
         last = self.records()[-1]
@@ -119,7 +113,7 @@ class Ledger:
     def report(self, number: int, measurement: Measurement) -> bool:
         """Note the running objective; returns whether the trial should end as pruned."""
         values = measurement.values
-        if RUNNING_OBJECTIVE not in values or OBJECTIVE in values:
+        if RUNNING_OBJECTIVE not in values or self._record.objective in values:
             return False
         trial = self._live[number]
         step = int(values[FINISHED_FOLDS])
@@ -142,9 +136,12 @@ class Ledger:
     def fail(self, number: int, reason: str, trace: str) -> None:
         """Tell that a trial gave no score; its slot is free again."""
         trial = self._live.pop(number)
-        self._failures[trial.user_attrs.get("digest", "")] += 1
+        digest = trial.user_attrs.get("digest", "")
+        self._failures[digest] += 1
         trial.set_user_attr("traceback", trace)
         self._tell_failed(trial, reason)
+        if self._points is not None and self._failures[digest] < MAX_FAILURES_PER_CONFIG:
+            self._points.append(json.loads(trial.user_attrs["suggestion"]))
 
     def leave(self, number: int) -> None:
         """Forget a trial that was stopped: it stays RUNNING, to be issued again at resume."""
@@ -157,6 +154,36 @@ class Ledger:
     def close(self) -> None:
         """Let go of the database."""
         self._storage.engine.dispose()
+
+    def _enqueue(self, suggestion: Mapping[str, Any], purpose: TrialPurpose) -> None:
+        """Let this be what is asked for next. Kept in the study, so a kill does not lose it."""
+        digest = self._space.trial(suggestion).digest
+        self._study.enqueue_trial(
+            encode(self._space, suggestion), user_attrs={"purpose": purpose, "digest": digest}
+        )
+
+    def _points_left(self) -> deque[dict[str, Any]]:
+        """Points of the grid that are neither finished, nor running, nor enqueued.
+
+        One that failed in an earlier session is tried again.
+        """
+        self._failures.clear()
+        taken = {
+            trial.user_attrs.get("digest")
+            for trial in self._study.get_trials(deepcopy=False)
+            if trial.state != TrialState.FAIL
+        }
+        points = grid_points(self._space)
+        return deque(point for point in points if self._space.trial(point).digest not in taken)
+
+    def _enqueue_point(self) -> bool:
+        """Whether a point of the grid is waiting, or was left and waits now."""
+        if self._study.get_trials(deepcopy=False, states=(TrialState.WAITING,)):
+            return True
+        if not self._points:
+            return False
+        self._enqueue(self._points.popleft(), "search")
+        return True
 
     def _issue(self, trial: Trial) -> Issued | None:
         # Drawing again from an old trial gives its old values, and draws what a kill left out.
@@ -183,45 +210,3 @@ class Ledger:
     def _tell_failed(self, trial: Trial, reason: str) -> None:
         trial.set_user_attr("reason", reason)
         self._study.tell(trial, state=TrialState.FAIL, skip_if_finished=True)
-
-
-def record_of(trial: FrozenTrial) -> TrialRecord:
-    """A trial of the study in our own words."""
-    duration = trial.duration.total_seconds() if trial.duration else None
-    return TrialRecord(
-        number=trial.number,
-        state=_STATES[trial.state],
-        suggestion=json.loads(trial.user_attrs.get("suggestion", "{}")),
-        digest=trial.user_attrs.get("digest", ""),
-        purpose=trial.user_attrs.get("purpose", "search"),
-        seed=trial.user_attrs.get("seed", 0),
-        setting=trial.user_attrs.get("setting", ""),
-        value=trial.value if trial.state == TrialState.COMPLETE else None,
-        reason=trial.user_attrs.get("reason", ""),
-        started=trial.datetime_start,
-        duration_s=duration,
-    )
-
-
-def read_records(url: str, name: str) -> list[TrialRecord]:
-    """All trials of a ledger that another process may be writing; changes nothing.
-
-    Raises:
-        SweepError: the ledger cannot be read.
-    """
-    optuna.logging.set_verbosity(optuna.logging.ERROR)
-    with storage_errors(url):
-        storage = open_storage(url, read_only=True)
-        try:
-            study = optuna.load_study(study_name=name, storage=storage)
-            return [record_of(trial) for trial in study.get_trials(deepcopy=False)]
-        except KeyError:
-            return []  # the driver has not got so far
-        finally:
-            storage.engine.dispose()
-
-
-def _pruner(name: str) -> optuna.pruners.BasePruner:
-    if name == "median":
-        return optuna.pruners.MedianPruner(n_startup_trials=3)
-    return optuna.pruners.NopPruner()

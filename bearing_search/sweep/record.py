@@ -11,10 +11,13 @@ from pathlib import Path
 from typing import Any
 
 from bearing_search.errors import ConfigError
+from bearing_search.measurement import OBJECTIVE, TEST_OBJECTIVE
+from bearing_search.observer import SweepTask
 from bearing_search.sweep.resources import Resources
 
 _NAME = re.compile(r"\w[\w.\-]{0,79}")
 _RESERVED = {"cache", "mlartifacts"}
+_OBJECTIVES: Mapping[SweepTask, str] = {"search": OBJECTIVE, "reproduction": TEST_OBJECTIVE}
 _PACKAGES = ("bearing_search", "torch", "timm", "numpy", "opencv-python-headless", "ray", "optuna")
 
 
@@ -33,8 +36,19 @@ class SweepRecord:
     """Absolute path of the data set."""
 
     data_digest: str
-    target: int
-    """Trials wanted, complete or pruned. `resume --trials` raises it."""
+    target: int = 0
+    """Trials wanted, complete or pruned. `resume --trials` raises it. Of a grid it is the number
+    of its points, which `create_sweep` counts."""
+
+    task: SweepTask = "search"
+    """`search`: trials are scored on held-out folds of train. `reproduction`: every point of the
+    grid is trained on all of train and scored on test; nothing is chosen by it."""
+
+    objective: str = ""
+    """The metric that a trial ends with; empty: the task's own."""
+
+    sampler: str = "tpe"
+    """`tpe`, or `grid`: every point of the space once."""
 
     seed: int = 0
     """Seed of the sampler."""
@@ -64,10 +78,27 @@ class SweepRecord:
 
     def __post_init__(self) -> None:
         check_name(self.name)
-        if self.target < 1:
+        if not self.objective:
+            object.__setattr__(self, "objective", _OBJECTIVES[self.task])
+        if self.sampler not in ("tpe", "grid"):
+            raise ConfigError(f"sampler is {self.sampler!r}; tpe or grid")
+        if self.target < 1 and self.sampler != "grid":
             raise ConfigError(f"trials is {self.target}; at least 1")
+        self._check_task()
         if self.pruner not in ("none", "median"):
             raise ConfigError(f"pruner is {self.pruner!r}; none or median")
+
+    def _check_task(self) -> None:
+        split = _OBJECTIVES[self.task].partition("/")[0]
+        if not self.objective.startswith(f"{split}/"):
+            raise ConfigError(
+                f"objective is {self.objective}; a {self.task} has metrics that begin with {split}/"
+            )
+        if self.task == "reproduction" and (self.sampler != "grid" or self.pruner != "none"):
+            raise ConfigError(
+                f"a reproduction runs every point to its end; sampler is {self.sampler} and pruner "
+                f"{self.pruner}, wanted grid and none"
+            )
 
 
 def check_name(name: str) -> None:

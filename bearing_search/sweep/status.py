@@ -6,10 +6,10 @@ from datetime import datetime
 from pathlib import Path
 
 from bearing_search.journal import JOURNAL, last_measurement
-from bearing_search.observer import TrialRecord, best_of
+from bearing_search.observer import SweepTask, TrialRecord, best_of
 from bearing_search.sweep.folder import SweepFolder
-from bearing_search.sweep.ledger import read_records
 from bearing_search.sweep.session import holder
+from bearing_search.sweep.trials import read_records
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -20,6 +20,10 @@ class SweepStatus:
     folder: Path
     created: str
     target: int
+    task: SweepTask
+    objective: str
+    """The metric that a trial's value is."""
+
     holder: str
     """Which process drives it; empty: none, so that running trials are `stopped`."""
 
@@ -28,8 +32,8 @@ class SweepStatus:
 
     @property
     def best(self) -> TrialRecord | None:
-        """The complete trial with the highest value."""
-        return best_of(self.trials)
+        """The complete trial with the highest value; None where nothing is chosen by it."""
+        return best_of(self.trials) if self.task == "search" else None
 
     @property
     def num_finished(self) -> int:
@@ -51,6 +55,8 @@ def sweep_status(folder: SweepFolder) -> SweepStatus:
         folder=folder.root,
         created=folder.record.created,
         target=folder.record.target,
+        task=folder.record.task,
+        objective=folder.record.objective,
         holder=driver,
         trials=[_with_progress(folder, record, is_driven=bool(driver)) for record in records],
     )

@@ -14,7 +14,7 @@ from typing import Any
 from bearing_search.config import TrialConfig
 from bearing_search.errors import ResourceError
 from bearing_search.journal import JOURNAL, read_journal
-from bearing_search.measurement import OBJECTIVE, Measurement
+from bearing_search.measurement import Measurement
 from bearing_search.observer import (
     FINAL_STATES,
     SweepOutcome,
@@ -235,8 +235,9 @@ class MlflowTracker:
         step = sum(counts.values())
         values: dict[str, float] = {f"trials/{state}": n for state, n in counts.items()}
         tags = {}
-        if (best := outcome.best) is not None and best.value is not None:
-            values[f"best/{OBJECTIVE}"] = best.value
+        best = outcome.best if self._sweep.task == "search" else None
+        if best is not None and best.value is not None:
+            values[f"best/{self._sweep.objective}"] = best.value
             tags = {f"best.{path}": json.dumps(value) for path, value in best.suggestion.items()}
             tags["best.trial"] = str(best.number)
         self._client.log_batch(

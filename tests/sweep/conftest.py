@@ -63,14 +63,11 @@ def ledger_of():
     def open_ledger(folder):
         while opened:
             opened.pop().close()
-        record = folder.record
         ledger = Ledger(
             url=folder.storage_url,
             name=folder.study_name,
             space=folder.space(),
-            target=record.target,
-            seed=record.seed,
-            pruner=record.pruner,
+            record=folder.record,
         )
         opened.append(ledger)
         return ledger

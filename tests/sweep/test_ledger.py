@@ -6,8 +6,9 @@ import pytest
 
 from bearing_search.errors import ResourceError, SweepError
 from bearing_search.measurement import FINISHED_FOLDS, OBJECTIVE, RUNNING_OBJECTIVE, Measurement
-from bearing_search.sweep.ledger import MAX_FAILURES_PER_CONFIG, read_records
+from bearing_search.sweep.ledger import MAX_FAILURES_PER_CONFIG
 from bearing_search.sweep.storage import storage_errors
+from bearing_search.sweep.trials import read_records
 
 TINY = """# Which of two?
 base: {}

@@ -1,0 +1,55 @@
+"""Trials of the study in our own words, for the ledger and for whoever only looks."""
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+import optuna
+from optuna.trial import FrozenTrial, TrialState
+
+from bearing_search.observer import TrialRecord
+from bearing_search.sweep.storage import open_storage, storage_errors
+
+_STATES: Mapping[TrialState, Any] = {
+    TrialState.WAITING: "waiting",
+    TrialState.RUNNING: "running",
+    TrialState.COMPLETE: "complete",
+    TrialState.PRUNED: "pruned",
+    TrialState.FAIL: "failed",
+}
+
+
+def record_of(trial: FrozenTrial) -> TrialRecord:
+    """A trial of the study in our own words."""
+    duration = trial.duration.total_seconds() if trial.duration else None
+    return TrialRecord(
+        number=trial.number,
+        state=_STATES[trial.state],
+        suggestion=json.loads(trial.user_attrs.get("suggestion", "{}")),
+        digest=trial.user_attrs.get("digest", ""),
+        purpose=trial.user_attrs.get("purpose", "search"),
+        seed=trial.user_attrs.get("seed", 0),
+        setting=trial.user_attrs.get("setting", ""),
+        value=trial.value if trial.state == TrialState.COMPLETE else None,
+        reason=trial.user_attrs.get("reason", ""),
+        started=trial.datetime_start,
+        duration_s=duration,
+    )
+
+
+def read_records(url: str, name: str) -> list[TrialRecord]:
+    """All trials of a ledger that another process may be writing; changes nothing.
+
+    Raises:
+        SweepError: the ledger cannot be read.
+    """
+    optuna.logging.set_verbosity(optuna.logging.ERROR)
+    with storage_errors(url):
+        storage = open_storage(url, read_only=True)
+        try:
+            study = optuna.load_study(study_name=name, storage=storage)
+            return [record_of(trial) for trial in study.get_trials(deepcopy=False)]
+        except KeyError:
+            return []  # the driver has not got so far
+        finally:
+            storage.engine.dispose()
