@@ -164,6 +164,31 @@ def test_train_runs_one_trial_without_ray_and_goes_on_in_the_same_folder(
     assert json.loads((tmp_path / "one/config.json").read_text())["split"]["folds"] == 2
 
 
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["nonsense"], "No such command 'nonsense'"),
+        (["run", "--trials", "abc"], "Invalid value for '--trials'"),
+        (["run", "--trials", "0"], "Invalid value for '--trials'"),
+        (["run", "--pruner", "best"], "Invalid value for '--pruner'"),
+        (["train"], "Missing argument 'config'"),
+        (["run", "--nonsense"], "No such option: --nonsense"),
+    ],
+)
+def test_a_slip_on_the_command_line_is_one_line_and_status_2(arguments, says, capsys):
+    assert main(arguments) == 2
+    said = capsys.readouterr().err
+    assert said.startswith("error: ")
+    assert says in said
+    assert said.count("\n") == 1
+
+
+@pytest.mark.parametrize("arguments", [[], ["cache"]])
+def test_no_command_at_all_shows_the_help_page(arguments, capsys):
+    assert main(arguments) == 2
+    assert capsys.readouterr().err.startswith("Usage: python -m bearing_search")
+
+
 def commands() -> list[str]:
     return sorted(typer.main.get_command(cli.app).commands)
 

@@ -4,9 +4,9 @@ import logging
 import sys
 from collections.abc import Sequence
 
-import click
 import typer
 
+from bearing_search.cli.cache import cache
 from bearing_search.cli.demo_data import demo_data
 from bearing_search.cli.evaluate import evaluate
 from bearing_search.cli.look import check, status
@@ -31,6 +31,7 @@ app = typer.Typer(
 )
 for command in (run, resume, status, check, train, evaluate, roi, demo_data, ui):
     app.command()(command)
+app.add_typer(cache, name="cache")
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -42,10 +43,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     except BearingSearchError as error:
         print(f"error: {error}", file=sys.stderr)
         return error.exit_status
-    except click.ClickException as error:
-        error.show()
+    except typer.TyperException as error:
+        text = error.format_message()  # the help page, where no command was named
+        print(text if text.startswith("Usage:") else f"error: {text}", file=sys.stderr)
         return error.exit_code
-    except (click.Abort, KeyboardInterrupt):
+    except (typer.Abort, KeyboardInterrupt):
         print("interrupted", file=sys.stderr)
         return INTERRUPTED
     return result if isinstance(result, int) else 0

@@ -190,6 +190,20 @@ def load_sweep(results: Path, name: str) -> SweepFolder:
     Raises:
         SweepError: there is none of that name, or its sweep.json cannot be read.
     """
+    root = find_sweep(results, name)
+    try:
+        raw = json.loads((root / "sweep.json").read_text(encoding="utf-8"))
+        return SweepFolder(root, parse(SweepRecord, raw))
+    except (OSError, ValueError, ConfigError) as error:
+        raise SweepError(f"{root / 'sweep.json'}: cannot be read: {error}") from None
+
+
+def find_sweep(results: Path, name: str) -> Path:
+    """Folder of a sweep, unread.
+
+    Raises:
+        SweepError: there is none of that name; says which one was meant.
+    """
     check_name(name)
     root = results.resolve() / name
     known = list_sweeps(results)
@@ -197,11 +211,7 @@ def load_sweep(results: Path, name: str) -> SweepFolder:
         close = difflib.get_close_matches(name, known, n=1)
         hint = f"did you mean {close[0]}?" if close else f"there are: {', '.join(known) or 'none'}"
         raise SweepError(f"{name}: no such sweep in {results}; {hint}")
-    try:
-        raw = json.loads((root / "sweep.json").read_text(encoding="utf-8"))
-        return SweepFolder(root, parse(SweepRecord, raw))
-    except (OSError, ValueError, ConfigError) as error:
-        raise SweepError(f"{root / 'sweep.json'}: cannot be read: {error}") from None
+    return root
 
 
 def list_sweeps(results: Path) -> list[str]:
