@@ -98,7 +98,7 @@ def test_a_fixed_setting_goes_into_the_base_and_not_onto_an_axis():
 
 PERIOD = "finetune.alternation_period"
 SIZES = {
-    "small": {"encoder.input_px": 224, "dinomaly.batch_size": 8},
+    "small": {"encoder.input_px": 224, "decoder.batch_size": 8},
     "paper": {},
     "short": {"finetune.epochs": 60},
 }
@@ -109,7 +109,7 @@ def test_a_bundle_is_a_name_that_stands_for_several_settings():
 
     small = bundled.trial({"size": "small", PERIOD: 3})
 
-    assert (small.encoder.input_px, small.dinomaly.batch_size) == (224, 8)
+    assert (small.encoder.input_px, small.decoder.batch_size) == (224, 8)
     assert small.finetune.alternation_period == 3
     assert bundled.trial({"size": "short"}).encoder == TrialConfig().encoder
     params = encode(bundled, {"size": "short", PERIOD: 3})

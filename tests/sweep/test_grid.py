@@ -19,7 +19,7 @@ LAYERS = "finetune.ssim_layers"
 DESIGN = """# Both sizes, three seeds
 base: {finetune: {epochs: 40}}
 vary:
-  size: {bundle: {paper: {}, small: {encoder.input_px: 224, dinomaly.batch_size: 8}}}
+  size: {bundle: {paper: {}, small: {encoder.input_px: 224, decoder.batch_size: 8}}}
   seed: {choice: [0, 1, 2]}
 """
 POINTS = [{"size": size, "seed": seed} for size in ("paper", "small") for seed in (0, 1, 2)]
