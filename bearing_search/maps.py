@@ -88,6 +88,8 @@ def _rule(rendering: Rendering) -> ImageScore:
     match rendering.detector:
         case "dinomaly":
             return "top_share"
+        case "vitad":
+            return "pooled_max"
 
 
 def _over_layers(
@@ -164,8 +166,8 @@ def _top_mean(maps: Float[np.ndarray, "n m m"], share: float) -> Float[np.ndarra
 
 def _pooled_max(maps: Float[np.ndarray, "n m m"], pool_px: int) -> Float[np.ndarray, " n"]:
     side = min(pool_px, maps.shape[1])
-    squares = maps.shape[1] // side
-    kept = maps[:, : squares * side, : squares * side]
-    means = kept.reshape(len(maps), squares, side, squares, side).mean(axis=(2, 4))
-    highest: Float[np.ndarray, " n"] = means.max(axis=(1, 2))
+    total = np.pad(maps, ((0, 0), (1, 0), (1, 0))).cumsum(axis=1, dtype=float).cumsum(axis=2)
+    ends, starts = total[:, side:], total[:, :-side]
+    sums = ends[:, :, side:] - ends[:, :, :-side] - starts[:, :, side:] + starts[:, :, :-side]
+    highest: Float[np.ndarray, " n"] = sums.max(axis=(1, 2)) / side**2
     return highest

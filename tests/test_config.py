@@ -4,7 +4,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bearing_search.config import TrialConfig, config_paths, is_layer_set, parse, to_plain
+from bearing_search.config import (
+    FinetuneConfig,
+    TrialConfig,
+    config_paths,
+    is_layer_set,
+    parse,
+    to_plain,
+)
 from bearing_search.errors import ConfigError
 
 
@@ -70,10 +77,24 @@ def test_defaults_are_the_papers_numbers():
     assert config.encoder.input_px == 448
 
 
+def test_blocks_are_read_only_where_the_config_uses_them():
+    config = TrialConfig()
+    assert config.encoder_blocks == {
+        "finetune.ssim_layers": (11, 12),
+        "dinomaly.target_blocks": (3, 4, 5, 6, 7, 8, 9, 10),
+    }
+    frozen = FinetuneConfig(epochs=0, reconstruction_only_epochs=0)
+    assert dataclasses.replace(config, detector="vitad", finetune=frozen).encoder_blocks == {
+        "vitad.teacher_blocks": (3, 6, 9),
+        "vitad.neck_block": (12,),
+    }
+
+
 def test_only_sets_of_blocks_are_layer_sets():
     assert [path for path in config_paths(TrialConfig) if is_layer_set(path)] == [
         "finetune.ssim_layers",
         "dinomaly.target_blocks",
+        "vitad.teacher_blocks",
     ]
 
 

@@ -51,6 +51,33 @@ def test_dinomaly_smooths_with_a_five_pixel_gaussian_and_a_border_of_zeros():
     assert maps_of(distances, smoothing_sigma_px=4.0)[0] == pytest.approx(expected, abs=1e-6)
 
 
+def test_the_other_detectors_smooth_with_scipys_gaussian():
+    # as ViTAD's official code does; 256 px and sigma 4 there
+    distances = noise(1, 1, 2, 4, 4)
+    rendering = replace(SHARP, detector="vitad")
+    expected = ndimage.gaussian_filter(maps_of(distances, rendering)[0], sigma=2)
+    found = maps_of(distances, rendering, smoothing_sigma_px=2.0)
+    assert found[0] == pytest.approx(expected, abs=1e-6)
+
+
+@given(side=st.integers(1, 12), pool_px=st.integers(1, 14), seed=st.integers(0))
+def test_a_pooled_maximum_is_that_of_the_official_code(side, pool_px, seed):
+    maps = noise(2, side, side, seed=seed)
+    rendering = replace(
+        SHARP, postprocess=PostprocessConfig(image_score="pooled_max", pool_px=pool_px)
+    )
+    pooled = F.avg_pool2d(torch.from_numpy(maps)[:, None], min(pool_px, side), stride=1)
+    assert image_scores(maps, rendering) == pytest.approx(pooled.amax((1, 2, 3)).numpy(), abs=1e-5)
+
+
+@pytest.mark.parametrize(("detector", "rule"), [("dinomaly", "top_share"), ("vitad", "pooled_max")])
+def test_a_detector_has_its_own_image_score(detector, rule):
+    maps = noise(3, 20, 20)
+    own = replace(SHARP, detector=detector)
+    asked = replace(own, postprocess=replace(SHARP.postprocess, image_score=rule))
+    assert (image_scores(maps, own) == image_scores(maps, asked)).all()
+
+
 def test_a_strange_patch_is_bright_where_it_lies():
     distances = np.zeros((1, 1, 1, 4, 4), dtype=np.float32)
     distances[0, 0, 0, 1, 3] = 1  # second row, last column
@@ -93,8 +120,8 @@ def test_own_scores_count_only_where_they_are_asked_for():
         ({"image_score": "max"}, [99, 199]),
         # the last square has rows 8, 9 and columns 8, 9
         ({"image_score": "pooled_max", "pool_px": 2}, [93.5, 193.5]),
-        # 3 does not divide 10: the squares reach row and column 8
-        ({"image_score": "pooled_max", "pool_px": 3}, [77, 177]),
+        # the last square starts where no multiple of 3 does
+        ({"image_score": "pooled_max", "pool_px": 3}, [88, 188]),
         ({"image_score": "pooled_max", "pool_px": 99}, [49.5, 149.5]),
     ],
 )

@@ -87,11 +87,15 @@ def test_parts_have_folds_of_their_own_number_and_weigh_the_same(tmp_path, make_
     assert stream[-1].values[OBJECTIVE] == pytest.approx((few + many) / 2)
 
 
-@pytest.mark.parametrize("stop_after", [0, 2, 7, 17])
+@pytest.mark.parametrize(
+    ("detector", "stop_after"),
+    [("dinomaly", 0), ("dinomaly", 2), ("dinomaly", 7), ("dinomaly", 17), ("vitad", 7)],
+)
 def test_a_stopped_trial_goes_on_where_it_was_and_ends_with_the_same_numbers(
-    tmp_path, make_set, tiny_config, stop_after
+    tmp_path, make_set, tiny_config, detector, stop_after
 ):
     data = make_set()
+    tiny_config = replace(tiny_config, detector=detector)
     whole = list(run_trial(tiny_config, context(tmp_path, data, "whole")))
 
     first = list(run_trial(tiny_config, context(tmp_path, data, "parts", stop_after)))

@@ -102,6 +102,6 @@ def _load_all(configs: Sequence[TrialConfig]) -> str:
         if config.encoder not in encoders:
             encoders[config.encoder] = load_encoder(config.encoder, seed=config.seed)
         encoder = encoders[config.encoder]
-        encoder.check_blocks(config.finetune.ssim_layers, setting="finetune.ssim_layers")
-        encoder.check_blocks(config.dinomaly.target_blocks, setting="dinomaly.target_blocks")
+        for setting, blocks in config.encoder_blocks.items():
+            encoder.check_blocks(blocks, setting=setting)
     return str(encoders[configs[0].encoder].weights_sha256)

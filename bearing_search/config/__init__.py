@@ -4,6 +4,12 @@ Paths, devices and worker counts are arguments, never settings: they must not mo
 Field types are read at run time by pydantic, so annotations stay real objects in this package.
 """
 
+from bearing_search.config.detectors import (
+    DecoderConfig,
+    Detector,
+    DinomalyConfig,
+    VitadConfig,
+)
 from bearing_search.config.parsing import (
     config_paths,
     is_layer_set,
@@ -21,13 +27,10 @@ from bearing_search.config.preprocess import (
 )
 from bearing_search.config.training import (
     AugmentConfig,
-    DecoderConfig,
-    DinomalyConfig,
     EncoderConfig,
     FinetuneConfig,
 )
 from bearing_search.config.trial import (
-    Detector,
     Fusion,
     ProtocolConfig,
     SplitConfig,
@@ -54,6 +57,7 @@ __all__ = [
     "ProtocolConfig",
     "SplitConfig",
     "TrialConfig",
+    "VitadConfig",
     "config_paths",
     "digest_of",
     "is_layer_set",

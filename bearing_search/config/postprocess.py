@@ -24,7 +24,7 @@ class PostprocessConfig:
     """Share of the pixels that `top_share` averages."""
 
     pool_px: int = 16
-    """Side of the squares of `pooled_max`, in pixels of the map; they do not overlap."""
+    """Side of the squares of `pooled_max`, in pixels of the map; one starts at every pixel."""
 
     smoothing_sigma_px: float = 4.0
     """Sigma of the Gaussian on the finished map, in pixels of the map; 0 leaves it out. Dinomaly's

@@ -5,19 +5,20 @@ import json
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
+from bearing_search.config.detectors import (
+    DecoderConfig,
+    Detector,
+    DinomalyConfig,
+    VitadConfig,
+)
 from bearing_search.config.postprocess import PostprocessConfig
 from bearing_search.config.preprocess import PreprocessConfig
 from bearing_search.config.rules import STRICT_KEYS, require
 from bearing_search.config.training import (
     AugmentConfig,
-    DecoderConfig,
-    DinomalyConfig,
     EncoderConfig,
     FinetuneConfig,
 )
-
-Detector = Literal["dinomaly"]
-"""What finds anomalies in the encoder's tokens."""
 
 Fusion = Literal["channels", "score_mean", "score_max"]
 """How the brightness images of a sample become one anomaly map."""
@@ -87,8 +88,23 @@ class TrialConfig:
     finetune: FinetuneConfig = field(default_factory=FinetuneConfig)
     decoder: DecoderConfig = field(default_factory=DecoderConfig)
     dinomaly: DinomalyConfig = field(default_factory=DinomalyConfig)
+    vitad: VitadConfig = field(default_factory=VitadConfig)
     postprocess: PostprocessConfig = field(default_factory=PostprocessConfig)
     protocol: ProtocolConfig = field(default_factory=ProtocolConfig)
+
+    @property
+    def encoder_blocks(self) -> dict[str, tuple[int, ...]]:
+        """Blocks of the encoder that are read, by the setting that names them."""
+        blocks = {}
+        if self.finetune.epochs:
+            blocks["finetune.ssim_layers"] = self.finetune.ssim_layers
+        match self.detector:
+            case "dinomaly":
+                blocks["dinomaly.target_blocks"] = self.dinomaly.target_blocks
+            case "vitad":
+                blocks["vitad.teacher_blocks"] = self.vitad.teacher_blocks
+                blocks["vitad.neck_block"] = (self.vitad.neck_block,)
+        return blocks
 
     @property
     def digest(self) -> str:

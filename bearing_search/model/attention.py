@@ -3,12 +3,16 @@
 Axis letters: b samples, n tokens, d channels of a token, a attention heads, e channels of a head.
 """
 
+from collections.abc import Callable
 from typing import Any
 
 import torch
 import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
+
+Attend = Callable[[Tensor, Tensor, Tensor], Tensor]
+"""Query, key and value, each (b a n e) -> what each query gathers of the values."""
 
 MAX_PLAIN_BYTES = 128 * 2**20
 """Up to this size the attention weights are written out on a CPU in bf16: that beats PyTorch's
@@ -23,13 +27,17 @@ class SelfAttention(nn.Module):
         qkv: projects a token to its query, key and value, in this order.
         proj: projects the heads' results back to a token.
         num_heads: attention heads.
+        mix: how the values are gathered; None: by softmax.
     """
 
-    def __init__(self, qkv: nn.Linear, proj: nn.Linear, num_heads: int) -> None:
+    def __init__(
+        self, qkv: nn.Linear, proj: nn.Linear, num_heads: int, *, mix: Attend | None = None
+    ) -> None:
         super().__init__()
         self.qkv = qkv
         self.proj = proj
         self.num_heads = num_heads
+        self._mix = mix or attend
 
     def forward(
         self, tokens: Float[Tensor, "b n d"], attn_mask: None = None, is_causal: bool = False
@@ -45,7 +53,7 @@ class SelfAttention(nn.Module):
         count, length, dim = tokens.shape
         qkv = self.qkv(tokens).reshape(count, length, 3, self.num_heads, dim // self.num_heads)
         query, key, value = qkv.permute(2, 0, 3, 1, 4).unbind(0)
-        attended = attend(query, key, value).transpose(1, 2)
+        attended = self._mix(query, key, value).transpose(1, 2)
         return self.proj.forward(attended.reshape(count, length, dim))
 
 

@@ -1,20 +1,19 @@
 """The Dinomaly decoder: what it cannot answer of the encoder's tokens is anomalous.
 
-Axis letters: g groups, b samples, n tokens (prefix tokens included), d channels of a token,
-a attention heads, e channels of a head, h w rows and columns of patches.
+Axis letters: g groups, b samples, n tokens (prefix tokens included), p patch tokens, d channels of
+a token, a attention heads, e channels of a head.
 
 Source: Guo et al. 2025 (Dinomaly).
 """
 
-from collections.abc import Iterator
-
 import torch
-import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
 from bearing_search.config import DinomalyConfig
+from bearing_search.model.blocks import Block, init_linears
 from bearing_search.model.encoder import EncoderOutput
+from bearing_search.model.losses import dinomaly_loss, mining_share_at
 
 ATTENTION_EPS = 1e-6
 NORM_EPS = 1e-8
@@ -39,7 +38,8 @@ class DinomalyDecoder(nn.Module):
         generator: torch.Generator | None = None,
     ) -> None:
         super().__init__()
-        self.groups = config.groups
+        self.config = config
+        self.reads = config.target_blocks
         self.bottleneck = nn.Sequential(
             nn.Dropout(config.dropout),
             nn.Linear(dim, 4 * dim),
@@ -48,54 +48,50 @@ class DinomalyDecoder(nn.Module):
             nn.Linear(4 * dim, dim),
             nn.Dropout(config.dropout),
         )
-        self.blocks = nn.ModuleList(_Block(dim, num_heads) for _ in range(config.decoder_blocks))
-        for linear in _linears(self):
-            nn.init.trunc_normal_(linear.weight, std=0.01, a=-0.03, b=0.03, generator=generator)
-            nn.init.zeros_(linear.bias)
+        self.blocks = nn.ModuleList(
+            Block(dim, num_heads, norm_eps=NORM_EPS, mix=linear_attention)
+            for _ in range(config.decoder_blocks)
+        )
+        init_linears(self, std=0.01, cut=0.03, generator=generator)
 
-    def forward(self, targets: Float[Tensor, "g b n d"]) -> Float[Tensor, "g b n d"]:
+    def forward(self, gathered: Float[Tensor, "g b n d"]) -> Float[Tensor, "g b n d"]:
         """Answer to the encoder's groups, from their mean alone.
 
         The groups are of one size, so their mean is the mean of all blocks. The last decoder
         blocks answer the first encoder blocks.
         """
-        wide = torch.promote_types(targets.dtype, torch.float32)
+        wide = torch.promote_types(gathered.dtype, torch.float32)
         # Under autocast the bottleneck ends in bf16; the sum over the blocks is kept in fp32.
-        tokens = self.bottleneck(targets.mean(dim=0, dtype=wide)).to(wide)
+        tokens = self.bottleneck(gathered.mean(dim=0, dtype=wide)).to(wide)
         outputs = []
         for block in self.blocks:
             tokens = block(tokens)
             outputs.append(tokens)
-        return _group_means(outputs[::-1], self.groups)
+        return _group_means(outputs[::-1], self.config.groups)
 
+    def gather(self, output: EncoderOutput) -> Float[Tensor, "g b n d"]:
+        """Means of the encoder's target blocks, group by group; no gradient flows back."""
+        tokens = [output.blocks[block].detach() for block in self.reads]
+        return _group_means(tokens, self.config.groups)
 
-class _Block(nn.Module):
-    def __init__(self, dim: int, num_heads: int) -> None:
-        super().__init__()
-        self.norm1 = nn.LayerNorm(dim, eps=NORM_EPS)
-        self.attn = _LinearAttention(dim, num_heads)
-        self.norm2 = nn.LayerNorm(dim, eps=NORM_EPS)
-        self.mlp = nn.Sequential(nn.Linear(dim, 4 * dim), nn.GELU(), nn.Linear(4 * dim, dim))
+    def targets(self, gathered: Float[Tensor, "g b n d"]) -> Float[Tensor, "g b n d"]:
+        """What the answers are compared with: the groups themselves."""
+        return gathered
 
-    def forward(self, tokens: Float[Tensor, "b n d"]) -> Float[Tensor, "b n d"]:
-        attended: Tensor = tokens + self.attn(self.norm1(tokens))
-        answered: Tensor = attended + self.mlp(self.norm2(attended))
-        return answered
-
-
-class _LinearAttention(nn.Module):
-    def __init__(self, dim: int, num_heads: int) -> None:
-        super().__init__()
-        self.num_heads = num_heads
-        self.qkv = nn.Linear(dim, 3 * dim)
-        self.proj = nn.Linear(dim, dim)
-
-    def forward(self, tokens: Float[Tensor, "b n d"]) -> Float[Tensor, "b n d"]:
-        count, length, dim = tokens.shape
-        qkv = self.qkv(tokens).reshape(count, length, 3, self.num_heads, dim // self.num_heads)
-        query, key, value = qkv.permute(2, 0, 3, 1, 4).unbind(0)
-        attended = linear_attention(query, key, value).transpose(1, 2)
-        return self.proj.forward(attended.reshape(count, length, dim))
+    def loss(
+        self,
+        targets: Float[Tensor, "g b p d"],
+        outputs: Float[Tensor, "g b p d"],
+        *,
+        iteration: int,
+    ) -> Float[Tensor, ""]:
+        """Loss over the patches, with the hard mining of an iteration (0-based)."""
+        return dinomaly_loss(
+            targets,
+            outputs,
+            mining_share=mining_share_at(iteration, self.config),
+            mining_factor=self.config.mining_factor,
+        )
 
 
 def linear_attention(
@@ -126,35 +122,7 @@ def _positive(x: Tensor) -> Tensor:
     return (x - above).exp() + above
 
 
-def group_targets(output: EncoderOutput, config: DinomalyConfig) -> Float[Tensor, "g b n d"]:
-    """Means of the encoder's target blocks, group by group; no gradient flows back through them."""
-    tokens = [output.blocks[block].detach() for block in config.target_blocks]
-    return _group_means(tokens, config.groups)
-
-
 def _group_means(tokens: list[Tensor], groups: int) -> Tensor:
     size = len(tokens) // groups
     starts = range(0, len(tokens), size)
     return torch.stack([torch.stack(tokens[start : start + size]).mean(dim=0) for start in starts])
-
-
-def _linears(module: nn.Module) -> Iterator[nn.Linear]:
-    return (child for child in module.modules() if isinstance(child, nn.Linear))
-
-
-def patch_distances(
-    targets: Float[Tensor, "g b n d"],
-    outputs: Float[Tensor, "g b n d"],
-    *,
-    num_prefix_tokens: int,
-    grid: tuple[int, int],
-) -> Float[Tensor, "b g h w"]:
-    """1 - cosine of each patch in each group: 0 aligned, 2 opposite.
-
-    Args:
-        grid: rows and columns of patches.
-    """
-    distances = 1 - F.cosine_similarity(
-        targets[:, :, num_prefix_tokens:].float(), outputs[:, :, num_prefix_tokens:].float(), dim=-1
-    )
-    return distances.transpose(0, 1).reshape(targets.shape[1], len(targets), *grid)

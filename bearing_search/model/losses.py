@@ -1,7 +1,7 @@
-"""Losses of the fine-tuning (paper, equations 3 to 6) and of the Dinomaly decoder.
+"""Losses of the fine-tuning (paper, equations 3 to 6) and of the decoders.
 
-All are computed in fp32, also under autocast. Axis letters: g groups, b samples, n patch tokens,
-d or c channels, h w rows and columns.
+All are computed in fp32, also under autocast. Axis letters: g groups, k scales, b samples,
+n patch tokens, d or c channels, h w rows and columns.
 """
 
 from collections.abc import Sequence
@@ -153,6 +153,22 @@ def dinomaly_loss(
     """
     loss: Tensor = _MinedCosine.apply(targets.detach(), outputs, mining_share, mining_factor)
     return loss
+
+
+def vitad_loss(
+    targets: Float[Tensor, "k b n d"], outputs: Float[Tensor, "k b n d"]
+) -> Float[Tensor, ""]:
+    """Sum over scales of the mean over samples of 1 - cosine between whole maps.
+
+    Args:
+        targets: the teacher's scales, patch tokens only; they receive no gradient.
+        outputs: the student's answers, patch tokens only.
+
+    Source: Zhang et al. 2023 and its official code. It is Dinomaly's loss without mining, summed
+    where that one is averaged.
+    """
+    mean: Tensor = _MinedCosine.apply(targets.detach(), outputs, 0.0, 1.0)
+    return mean * len(targets)
 
 
 class _MinedCosine(torch.autograd.Function):

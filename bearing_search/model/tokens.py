@@ -1,9 +1,10 @@
 """Patch tokens as lists and as grids, and the labels of patches.
 
 Axis letters: b samples, n tokens (prefix tokens first, then patches row by row), p patches,
-d channels of a token, h w rows and columns.
+d channels of a token, k layers, h w rows and columns.
 """
 
+import torch.nn.functional as F
 from jaxtyping import Bool, Float
 from torch import Tensor
 
@@ -34,3 +35,15 @@ def patch_labels(masks: Bool[Tensor, "b h w"], patch_px: int) -> Bool[Tensor, "b
     count, height, width = masks.shape
     cells = masks.reshape(count, height // patch_px, patch_px, width // patch_px, patch_px)
     return cells.any(dim=4).any(dim=2).flatten(1)
+
+
+def patch_distances(
+    targets: Float[Tensor, "k b p d"], outputs: Float[Tensor, "k b p d"], grid: tuple[int, int]
+) -> Float[Tensor, "b k h w"]:
+    """1 - cosine of each patch in each layer: 0 aligned, 2 opposite; 1 where one of both is 0.
+
+    Args:
+        grid: rows and columns of patches.
+    """
+    distances = 1 - F.cosine_similarity(targets.float(), outputs.float(), dim=-1)
+    return distances.transpose(0, 1).reshape(targets.shape[1], len(targets), *grid)

@@ -1,6 +1,7 @@
-"""The Dinomaly decoder as a detector: trained on normal samples, against the encoder as it now is.
+"""Decoders as detectors: trained on normal samples, against the encoder as it now is.
 
-Axis letters: g groups, b batch, t tokens with prefix, d width, h w rows and columns of patches.
+Axis letters: l layers that are read of the encoder, k layers that are answered, b batch, t tokens
+with prefix, p patch tokens, d width, h w rows and columns of patches.
 """
 
 from typing import Any
@@ -10,11 +11,12 @@ import torch
 from jaxtyping import Float, Int, UInt8
 from torch import Tensor, nn
 
-from bearing_search.config import DecoderConfig, DinomalyConfig
-from bearing_search.model.dinomaly import DinomalyDecoder, group_targets, patch_distances
+from bearing_search.config import DecoderConfig, TrialConfig
+from bearing_search.model.dinomaly import DinomalyDecoder
 from bearing_search.model.encoder import Encoder
-from bearing_search.model.losses import dinomaly_loss, mining_share_at
 from bearing_search.model.optim import stable_adamw, warm_cosine
+from bearing_search.model.tokens import patch_distances
+from bearing_search.model.vitad import VitadDecoder
 from bearing_search.stages.detection import Detection
 from bearing_search.stages.loading import Images, pick, rotate, to_input
 from bearing_search.stages.order import endless_batch, rotation_angle
@@ -24,33 +26,44 @@ _ENCODE_BATCH = 16
 _MAX_CACHE_BYTES = 4 * 2**30
 
 
-class DinomalyDetector:
+Decoder = DinomalyDecoder | VitadDecoder
+"""Says which blocks it `reads`, `gather`s what is kept of them, answers it when called, and tells
+the `targets` of its answers and its `loss`."""
+
+
+def make_decoder(encoder: Encoder, config: TrialConfig) -> Decoder:
+    """The decoder of the config, with new weights from the global random state."""
+    if config.detector == "vitad":
+        rows, columns = encoder.grid
+        return VitadDecoder(encoder.dim, encoder.num_heads, rows * columns, config.vitad)
+    return DinomalyDecoder(encoder.dim, encoder.num_heads, config.dinomaly)
+
+
+class DecoderDetector:
     """A decoder, its optimiser and its targets: what one iteration needs (see `Detector`)."""
 
     def __init__(
         self,
         encoder: Encoder,
-        config: DinomalyConfig,
-        training: DecoderConfig,
+        config: TrialConfig,
         *,
         normals: Images,
         rotation_deg: float,
-        seed: int,
         device: str,
     ) -> None:
-        torch.manual_seed(seed)  # initial weights of the decoder
+        torch.manual_seed(config.seed)  # initial weights of the decoder
         self.encoder = encoder.to(device).eval().requires_grad_(False)
-        self.decoder = DinomalyDecoder(encoder.dim, encoder.num_heads, config).to(device)
-        self._optimizer = stable_adamw(self.decoder.parameters(), training)
-        self._config, self._training = config, training
-        self._seed, self._device = seed, device
-        self.iterations = training.iterations
+        self.decoder = make_decoder(encoder, config).to(device)
+        self._optimizer = stable_adamw(self.decoder.parameters(), config.decoder)
+        self._training: DecoderConfig = config.decoder
+        self._seed, self._device = config.seed, device
+        self.iterations = config.decoder.iterations
         self._normals, self._rotation_deg = normals, rotation_deg
-        self._targets: Float[Tensor, "n g t d"] | None = None
+        self._gathered: Float[Tensor, "n l t d"] | None = None
 
     def iterate(self, number: int) -> dict[str, Float[Tensor, ""]]:
         """One optimiser step; returns its loss, detached."""
-        config, training = self._config, self._training
+        training = self._training
         learning_rate = warm_cosine(
             number,
             total=training.iterations,
@@ -64,16 +77,8 @@ class DinomalyDetector:
         batch = endless_batch(
             number, len(self._normals), batch_size=training.batch_size, seed=(self._seed, 3)
         )
-        targets = self._batch_targets(batch, number)
-        with autocast(self._device):
-            outputs = self.decoder(targets)
-        prefix = self.encoder.num_prefix_tokens
-        loss = dinomaly_loss(
-            targets[:, :, prefix:],
-            outputs[:, :, prefix:],
-            mining_share=mining_share_at(number, config),
-            mining_factor=config.mining_factor,
-        )
+        gathered = self._gathered_of(batch, number)
+        loss = self.decoder.loss(*self._answer(gathered), iteration=number)
         self._optimizer.zero_grad(set_to_none=True)
         torch.autograd.backward(loss)
         nn.utils.clip_grad_norm_(self.decoder.parameters(), training.grad_clip)
@@ -82,19 +87,12 @@ class DinomalyDetector:
 
     @torch.no_grad()
     def detect(self, pixels: UInt8[np.ndarray, "n s s 3"]) -> Detection:
-        """Distance of each patch in each group: 1 - cosine, in [0, 2]."""
+        """Distance of each patch in each layer: 1 - cosine, in [0, 2]."""
         self.decoder.eval()
         distances = []
         for start in range(0, len(pixels), _ENCODE_BATCH):
-            targets = self._encode(pixels[start : start + _ENCODE_BATCH]).float()
-            with autocast(self._device):
-                outputs = self.decoder(targets)
-            found = patch_distances(
-                targets,
-                outputs,
-                num_prefix_tokens=self.encoder.num_prefix_tokens,
-                grid=self.encoder.grid,
-            )
+            gathered = self._encode(pixels[start : start + _ENCODE_BATCH]).float()
+            found = patch_distances(*self._answer(gathered), self.encoder.grid)
             distances.append(found.cpu())
         self.decoder.train()
         return Detection(distances=torch.cat(distances).numpy(), own_scores=None)
@@ -113,18 +111,28 @@ class DinomalyDetector:
         if "optimizer" in state:
             self._optimizer.load_state_dict(state["optimizer"])
 
+    def _answer(
+        self, gathered: Float[Tensor, "l b t d"]
+    ) -> tuple[Float[Tensor, "k b p d"], Float[Tensor, "k b p d"]]:
+        """Targets and answers, patches only."""
+        with autocast(self._device):
+            outputs = self.decoder(gathered)
+        rows, columns = self.encoder.grid
+        patches = rows * columns
+        return self.decoder.targets(gathered)[:, :, -patches:], outputs[:, :, -patches:]
+
     @torch.no_grad()
-    def _batch_targets(self, batch: Int[np.ndarray, " b"], number: int) -> Float[Tensor, "g b t d"]:
-        """Targets of a batch: cached without rotation, since the encoder no longer changes."""
+    def _gathered_of(self, batch: Int[np.ndarray, " b"], number: int) -> Float[Tensor, "l b t d"]:
+        """What the decoder reads of a batch: cached where nothing turns, as the encoder rests."""
         if self._rotation_deg:
             angle = rotation_angle(self._rotation_deg, seed=(self._seed, 4, number))
             return self._encode(rotate(pick(self._normals, batch), angle).pixels).float()
-        if self._targets is None:
-            self._targets = self._all_targets()
-        picked = self._targets[torch.from_numpy(batch).to(self._targets.device)]
+        if self._gathered is None:
+            self._gathered = self._all_gathered()
+        picked = self._gathered[torch.from_numpy(batch).to(self._gathered.device)]
         return picked.to(self._device).transpose(0, 1).float()
 
-    def _all_targets(self) -> Float[Tensor, "n g t d"]:
+    def _all_gathered(self) -> Float[Tensor, "n l t d"]:
         pixels = self._normals.pixels
         first = self._encode(pixels[:1]).transpose(0, 1)
         is_small = first.numel() * first.element_size() * len(pixels) <= _MAX_CACHE_BYTES
@@ -135,8 +143,8 @@ class DinomalyDetector:
         ]
         return torch.cat(chunks)
 
-    def _encode(self, pixels: UInt8[np.ndarray, "b s s 3"]) -> Float[Tensor, "g b t d"]:
+    def _encode(self, pixels: UInt8[np.ndarray, "b s s 3"]) -> Float[Tensor, "l b t d"]:
         images = to_input(pixels, self._device)
         with autocast(self._device):
-            output = self.encoder(images, self._config.target_blocks)
-        return group_targets(output, self._config).to(storage_dtype(self._device))
+            output = self.encoder(images, self.decoder.reads)
+        return self.decoder.gather(output).to(storage_dtype(self._device))

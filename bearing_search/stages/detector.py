@@ -14,7 +14,7 @@ from bearing_search.config import TrialConfig
 from bearing_search.errors import TrialFailedError
 from bearing_search.model.encoder import Encoder
 from bearing_search.stages.checkpoint import Checkpoint, Row
-from bearing_search.stages.decode import DinomalyDetector
+from bearing_search.stages.decode import DecoderDetector
 from bearing_search.stages.detection import Detection
 from bearing_search.stages.loading import Images
 from bearing_search.stages.plans import row_ends
@@ -52,15 +52,9 @@ def make_detector(
 ) -> Detector:
     """The detector that the config asks for, untrained, on an encoder that no longer changes."""
     match config.detector:
-        case "dinomaly":
-            return DinomalyDetector(
-                encoder,
-                config.dinomaly,
-                config.decoder,
-                normals=normals,
-                rotation_deg=rotation_deg,
-                seed=config.seed,
-                device=device,
+        case "dinomaly" | "vitad":
+            return DecoderDetector(
+                encoder, config, normals=normals, rotation_deg=rotation_deg, device=device
             )
 
 

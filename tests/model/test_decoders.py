@@ -3,22 +3,17 @@
 import pytest
 import torch
 
-from bearing_search.config import DinomalyConfig
-from bearing_search.model.dinomaly import DinomalyDecoder, group_targets
-from bearing_search.model.losses import dinomaly_loss
+from bearing_search.config import DinomalyConfig, VitadConfig
+from bearing_search.model.dinomaly import DinomalyDecoder
+from bearing_search.model.vitad import VitadDecoder
 
-BLOCKS = (1, 2, 3, 4)
+PATCHES = 16
+"""Of the tiny encoder's input."""
 
 
 class DecoderContract:
-    # these three are what a subclass says about its decoder; the contract itself is never collected
+    # what a subclass says about its decoder; the contract itself is never collected
     def decoder(self, encoder):
-        raise NotImplementedError
-
-    def targets(self, output):
-        raise NotImplementedError
-
-    def loss(self, targets, outputs):
         raise NotImplementedError
 
     @pytest.fixture
@@ -27,27 +22,33 @@ class DecoderContract:
         return self.decoder(tiny_encoder)
 
     @pytest.fixture
-    def encoded(self, tiny_encoder, images):
-        return self.targets(tiny_encoder(images, BLOCKS))
+    def encoded(self, made, tiny_encoder, images):
+        return made.gather(tiny_encoder(images, made.reads))
+
+    def loss(self, decoder, encoded):
+        outputs = decoder(encoded)[:, :, -PATCHES:]
+        return decoder.loss(decoder.targets(encoded)[:, :, -PATCHES:], outputs, iteration=2)
 
     @pytest.mark.parametrize("precision", [torch.float32, torch.bfloat16])
-    def test_shape_in_is_shape_out(self, made, encoded, precision):
+    def test_answers_have_the_shape_of_their_targets(self, made, encoded, precision):
         with torch.autocast("cpu", precision, enabled=precision is not torch.float32):
             outputs = made(encoded.to(precision))
 
-        assert outputs.shape == encoded.shape
+        expected = made.targets(encoded)[:, :, -outputs.shape[2] :]
+        assert outputs.shape == expected.shape
+        assert outputs.shape[2] >= PATCHES
         assert outputs.dtype is torch.float32  # the residual stream
 
     def test_a_gradient_reaches_every_parameter(self, made, encoded):
-        self.loss(encoded, made(encoded)).backward()
+        self.loss(made, encoded).backward()
 
         silent = [name for name, p in made.named_parameters() if p.grad is None or not p.grad.any()]
         assert silent == []
 
     def test_no_gradient_reaches_the_encoder(self, made, tiny_encoder, images):
-        targets = self.targets(tiny_encoder(images, BLOCKS))
+        gathered = made.gather(tiny_encoder(images, made.reads))
 
-        self.loss(targets, made(targets)).backward()
+        self.loss(made, gathered).backward()
 
         assert all(parameter.grad is None for parameter in tiny_encoder.parameters())
 
@@ -63,7 +64,7 @@ class DecoderContract:
         optimizer = torch.optim.Adam(made.parameters(), lr=3e-3)
         losses = []
         for _ in range(60):
-            loss = self.loss(encoded, made(encoded))
+            loss = self.loss(made, encoded)
             optimizer.zero_grad()
             loss.backward()
             optimizer.step()
@@ -91,13 +92,25 @@ class DecoderContract:
 
 
 class TestDinomaly(DecoderContract):
-    CONFIG = DinomalyConfig(target_blocks=BLOCKS, decoder_blocks=4)
+    CONFIG = DinomalyConfig(target_blocks=(1, 2, 3, 4), decoder_blocks=4, mining_ramp_iters=4)
 
     def decoder(self, encoder):
         return DinomalyDecoder(encoder.dim, encoder.num_heads, self.CONFIG)
 
-    def targets(self, output):
-        return group_targets(output, self.CONFIG)
 
-    def loss(self, targets, outputs):
-        return dinomaly_loss(targets, outputs, mining_share=0.5, mining_factor=0.1)
+class ViTADContract(DecoderContract):
+    MAPPING = None
+
+    def decoder(self, encoder):
+        config = VitadConfig(
+            teacher_blocks=(1, 2, 3), neck_block=4, student_blocks=4, mapping=self.MAPPING
+        )
+        return VitadDecoder(encoder.dim, encoder.num_heads, PATCHES, config)
+
+
+class TestViTADAsInItsOfficialCode(ViTADContract):
+    MAPPING = "ader"
+
+
+class TestViTADWithDinomalysMapping(ViTADContract):
+    MAPPING = "dinomaly"

@@ -6,12 +6,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from bearing_search.config import DinomalyConfig
-from bearing_search.model.dinomaly import (
-    DinomalyDecoder,
-    group_targets,
-    linear_attention,
-    patch_distances,
-)
+from bearing_search.model.dinomaly import DinomalyDecoder, linear_attention
 from bearing_search.model.encoder import EncoderOutput
 
 SMALL = DinomalyConfig(target_blocks=(1, 2, 3, 4), decoder_blocks=4)
@@ -102,18 +97,22 @@ class TestLinearAttention:
         assert is_sound.all()
 
 
+def gathered(blocks, config):
+    return DinomalyDecoder(8, 2, config).gather(EncoderOutput(blocks=blocks, final=None))
+
+
 class TestGroups:
     def test_targets_are_means_of_four_blocks_each(self):
         blocks = {block: torch.full((1, 2, 3), float(block)) for block in range(3, 11)}
 
-        targets = group_targets(EncoderOutput(blocks=blocks, final=None), DinomalyConfig())
+        targets = gathered(blocks, DinomalyConfig())
 
         assert targets[:, 0, 0, 0].tolist() == [4.5, 8.5]
 
     def test_one_group_is_the_mean_of_all(self):
         blocks = {block: torch.full((1, 2, 3), float(block)) for block in range(3, 11)}
 
-        targets = group_targets(EncoderOutput(blocks=blocks, final=None), DinomalyConfig(groups=1))
+        targets = gathered(blocks, DinomalyConfig(groups=1))
 
         assert targets[:, 0, 0, 0].tolist() == [6.5]
 
@@ -135,38 +134,3 @@ class TestGroups:
 
         moved = decoder(torch.stack([targets[0] + shift, targets[1] - shift]))
         assert torch.allclose(moved, decoder(targets), atol=1e-6)
-
-
-def distances_of(targets, outputs):
-    return patch_distances(targets, outputs, num_prefix_tokens=1, grid=(4, 4))
-
-
-class TestPatchDistances:
-    def test_aligned_is_zero_and_opposite_is_two(self):
-        targets = randn(2, 3, 17, 8)
-
-        assert distances_of(targets, 2 * targets).abs().max() < 1e-6
-        assert torch.allclose(distances_of(targets, -targets), torch.tensor(2.0))
-
-    def test_prefix_tokens_do_not_count(self):
-        targets, outputs = randn(2, 1, 17, 8), randn(2, 1, 17, 8, seed=1)
-        changed = outputs.clone()
-        changed[:, :, 0] = 100
-
-        assert torch.equal(distances_of(targets, outputs), distances_of(targets, changed))
-
-    def test_a_strange_patch_lies_in_its_sample_group_row_and_column(self):
-        targets = randn(2, 3, 17, 8)
-        outputs = targets.clone()
-        outputs[1, 2, 1 + 4 * 1 + 3] *= -1  # second group, third sample, second row, last column
-
-        found = distances_of(targets, outputs)
-        assert found.shape == (3, 2, 4, 4)
-        assert np.unravel_index(found.argmax().item(), found.shape) == (2, 1, 1, 3)
-
-    def test_bf16_tokens_are_compared_in_fp32(self):
-        targets, outputs = randn(2, 1, 17, 8).bfloat16(), randn(2, 1, 17, 8, seed=1).bfloat16()
-
-        found = distances_of(targets, outputs)
-        assert found.dtype is torch.float32
-        assert torch.allclose(found, distances_of(targets.float(), outputs.float()), atol=1e-6)

@@ -14,6 +14,7 @@ from bearing_search.model.losses import (
     perceptual_loss,
     pixel_loss,
     ssim,
+    vitad_loss,
 )
 
 
@@ -251,6 +252,35 @@ class TestDinomalyLoss:
 
         assert loss.item() == 1
         assert torch.isfinite(gradient).all()
+
+
+class TestVitadLoss:
+    @pytest.mark.parametrize("scales", [1, 3])
+    def test_each_scale_adds_nothing_if_aligned_and_two_if_opposite(self, scales):
+        targets = randn(scales, 2, 16, 8)
+
+        assert vitad_loss(targets, 3 * targets).item() == pytest.approx(0, abs=1e-6)
+        assert vitad_loss(targets, -targets).item() == pytest.approx(2 * scales)
+
+    def test_it_is_torchs_own_cosine_and_gradient(self):
+        targets = randn(3, 2, 16, 8)
+        ours, theirs = (randn(3, 2, 16, 8, seed=1).requires_grad_() for _ in range(2))
+        loss = vitad_loss(targets, ours)
+        loss.backward()
+        cosine = F.cosine_similarity(targets.flatten(2), theirs.flatten(2), dim=-1)
+        expected = (1 - cosine).mean(dim=1).sum()
+        expected.backward()
+
+        assert loss.item() == pytest.approx(expected.item(), abs=1e-6)
+        assert torch.allclose(ours.grad, theirs.grad, atol=1e-7)
+
+    def test_nothing_is_mined_and_the_targets_get_no_gradient(self):
+        targets = randn(1, 1, 2, 4).requires_grad_()
+        outputs = (targets * torch.tensor([1.0, -1.0]).reshape(2, 1)).detach().requires_grad_()
+        vitad_loss(targets, outputs).backward()
+
+        assert targets.grad is None
+        assert outputs.grad.norm(dim=-1).min() > 0
 
 
 def test_the_mined_share_grows_to_its_end_and_stays():

@@ -1,8 +1,9 @@
+import numpy as np
 import pytest
 import torch
 
 from bearing_search.model.heads import ReconstructionHead
-from bearing_search.model.tokens import patch_labels, patch_tokens, tokens_to_map
+from bearing_search.model.tokens import patch_distances, patch_labels, patch_tokens, tokens_to_map
 
 
 def test_prefix_tokens_are_dropped_from_the_front(tiny_encoder):
@@ -52,3 +53,41 @@ def test_patch_labels_and_tokens_are_in_the_same_order():
 def test_tokens_that_form_no_square_are_refused():
     with pytest.raises(AssertionError, match="7 tokens"):
         ReconstructionHead(4, 2)(torch.zeros(1, 7, 4))
+
+
+def randn(*shape, seed=0):
+    return torch.randn(*shape, generator=torch.Generator().manual_seed(seed))
+
+
+GRID = (4, 4)
+
+
+class TestPatchDistances:
+    def test_aligned_is_zero_and_opposite_is_two(self):
+        targets = randn(2, 3, 16, 8)
+
+        assert patch_distances(targets, 2 * targets, GRID).abs().max() < 1e-6
+        assert torch.allclose(patch_distances(targets, -targets, GRID), torch.tensor(2.0))
+
+    def test_a_token_of_nothing_is_halfway_off(self):
+        targets = randn(1, 1, 16, 8)
+
+        assert (patch_distances(targets, torch.zeros_like(targets), GRID) == 1).all()
+
+    def test_a_strange_patch_lies_in_its_sample_group_row_and_column(self):
+        targets = randn(2, 3, 16, 8)
+        outputs = targets.clone()
+        outputs[1, 2, 4 * 1 + 3] *= -1  # second group, third sample, second row, last column
+
+        found = patch_distances(targets, outputs, GRID)
+        assert found.shape == (3, 2, 4, 4)
+        assert np.unravel_index(found.argmax().item(), found.shape) == (2, 1, 1, 3)
+
+    def test_bf16_tokens_are_compared_in_fp32(self):
+        targets, outputs = randn(2, 1, 16, 8).bfloat16(), randn(2, 1, 16, 8, seed=1).bfloat16()
+
+        found = patch_distances(targets, outputs, GRID)
+        assert found.dtype is torch.float32
+        assert torch.allclose(
+            found, patch_distances(targets.float(), outputs.float(), GRID), atol=1e-6
+        )

@@ -88,9 +88,13 @@ def test_a_loss_that_is_no_number_fails_the_trial_with_the_iteration(
         rows_of(encoder, config, images, tmp_path)
 
 
-def test_the_decoder_learns_and_leaves_the_encoder_alone(encoder, tiny_config, images, tmp_path):
+@pytest.mark.parametrize("name", ["dinomaly", "vitad"])
+def test_a_decoder_learns_and_leaves_the_encoder_alone(
+    encoder, tiny_config, images, tmp_path, name
+):
     before = copy.deepcopy(encoder.state_dict())
-    config = replace(tiny_config, decoder=replace(tiny_config.decoder, iterations=30))
+    decoder = replace(tiny_config.decoder, iterations=30)
+    config = replace(tiny_config, detector=name, decoder=decoder)
     detector = make_detector(encoder, config, normals=images, rotation_deg=0.0, device="cpu")
     untrained = detector.detect(images.pixels).distances
     checkpoint = Checkpoint(tmp_path, "detector")
