@@ -19,8 +19,6 @@ from bearing_search.intervals import Interval
 from bearing_search.metrics import METRIC_NAMES
 from bearing_search.stages.files import write_atomically
 
-_RESAMPLES = 1000
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Line:
@@ -71,12 +69,10 @@ def write_evaluation(
     times_opened: int,
 ) -> Evaluation:
     """Compare the two on the test samples and write `evaluate/evaluation.{json,md}`."""
-    ours = score_intervals(tuned, protocol, resamples=_RESAMPLES)
-    theirs = score_intervals(frozen, protocol, resamples=_RESAMPLES)
+    ours = score_intervals(tuned, protocol)
+    theirs = score_intervals(frozen, protocol)
     difference: Mapping[str, Interval] = (
-        difference_intervals(tuned, frozen, protocol, resamples=_RESAMPLES)
-        if are_comparable(tuned, frozen)
-        else {}
+        difference_intervals(tuned, frozen, protocol) if are_comparable(tuned, frozen) else {}
     )
     floor = mean_floor(tuned, protocol)
     means = [name for name in ours if "/" not in name]

@@ -1,99 +1,195 @@
-"""Intervals by resampling whole groups: what a metric could have been on another draw of parts.
+"""Intervals from how much each group moves a metric: what it could have been on other parts.
 
-Axis letters: n samples, k drawn samples.
+A group is a physical thing: its views are no independent evidence, so it counts once. Every method
+here was chosen by its measured coverage (`benchmarks/selection.py`, docs/selection.md).
+
+Axis letters: a anomalous groups, b normal groups, m metrics.
 """
 
 import math
-from collections import defaultdict
-from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Int
+from jaxtyping import Float
+from scipy.special import expit, logit
+from scipy.stats import beta, t
+
+LEVEL = 0.95
+"""Of every interval that is reported."""
+
+_INSIDE = 1e-6
+"""How far from 0 and 1 a value is kept on the way to the logit scale."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Interval:
-    """A statistic and its percentile interval."""
+    """A statistic and its interval."""
 
     value: float
     """The statistic of the samples as they are."""
 
     low: float
-    """NaN where there was nothing to resample: fewer than two groups, or a statistic that is
-    undefined in every resample."""
+    """NaN where too few groups were seen to say anything."""
 
     high: float
     level: float
-    """Share of the resamples' statistics that lie inside, in (0, 1)."""
-
-    resamples: int
-    undefined: int
-    """Resamples whose statistic was NaN; the interval is that of the others."""
+    """Share of such intervals that hold the truth, in (0, 1)."""
 
 
-def cluster_bootstrap(
-    groups: Sequence[str],
-    statistic: Callable[[Int[np.ndarray, " k"]], Mapping[str, float]],
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Influence:
+    """The metrics of one part, and what each group of samples adds to their uncertainty."""
+
+    values: Float[np.ndarray, " m"]
+    floors: Float[np.ndarray, " m"]
+    """What one and the same score for everything would reach."""
+
+    anomalous: tuple[str, ...]
+    """Names of the groups with an anomalous sample."""
+
+    normal: tuple[str, ...]
+    of_anomalous: Float[np.ndarray, "a m"]
+    """Shift of each metric by each group, against a sample without it; they sum to about 0."""
+
+    of_normal: Float[np.ndarray, "b m"]
+
+
+def metric_interval(parts: Sequence[Influence], metric: int) -> Interval:
+    """Interval of the mean of a metric over parts.
+
+    Student's t on the logit scale, since the metrics live in [0, 1]. Few defects that were all
+    found say little about the one that comes next: each part counts one anomalous group more than
+    was seen, halfway between its value and chance, as Agresti and Coull (1998) do for rates.
+    """
+    values = np.array([part.values[metric] for part in parts])
+    counted = [part for part, value in zip(parts, values, strict=True) if not np.isnan(value)]
+    if not counted:
+        return _unknown(math.nan)
+    value, weight = float(np.nanmean(values)), 1 / len(counted)
+    centre, terms = value, []
+    for part in counted:
+        seen = len(part.anomalous)
+        pull = (part.values[metric] - part.floors[metric]) / 2
+        spread = seen**2 * (part.of_anomalous[:, metric] ** 2).sum() + seen * pull**2 / (seen + 1)
+        terms.append((weight**2 * spread / max(seen * (seen + 1), 1), seen))
+        terms.append((weight**2 * _variance(part.of_normal[:, metric]), len(part.normal) - 1))
+        centre -= weight * pull / (seen + 1)
+    half = _half_width(terms)
+    if math.isnan(half):
+        return _unknown(value)
+    centre = min(max(centre, _INSIDE), 1 - _INSIDE)
+    step = half / (centre * (1 - centre))
+    low, high = expit(logit(centre) - step), expit(logit(centre) + step)
+    return Interval(
+        value=value, low=min(float(low), value), high=max(float(high), value), level=LEVEL
+    )
+
+
+def difference_interval(
+    ours: Sequence[Influence],
+    theirs: Sequence[Influence],
+    metric: int,
     *,
-    strata: Sequence[Hashable] | None = None,
-    resamples: int = 1000,
-    level: float = 0.95,
-    seed: int = 0,
-) -> dict[str, Interval]:
-    """Percentile intervals of statistics, drawing groups with replacement.
-
-    Samples of one group are drawn together, since views of one part are no independent evidence.
-    To compare two models, let the statistic be the difference of their metrics on the same samples.
+    seed_variance: float = 0.0,
+    seed_freedom: int = 1,
+) -> Interval:
+    """Interval of a metric's mean over parts, `ours` minus `theirs`, paired group by group.
 
     Args:
-        groups: the physical thing of each sample.
-        statistic: named values of drawn samples, given by position; repeated ones count repeatedly.
-        strata: something that every resample must hold as often as the samples do, such as
-            their labels; groups are drawn among those with the same mixture of it. None: no strata.
-        resamples: how many draws.
-        level: of the interval, in (0, 1).
-        seed: of the draws.
-
-    Percentile intervals (Efron and Tibshirani 1993, chapter 13) of few groups are too narrow.
+        ours, theirs: the same parts in the same order.
+        seed_variance: what training under other seeds adds to the variance of the difference.
+        seed_freedom: degrees of freedom of that estimate.
     """
-    value = statistic(np.arange(len(groups)))
-    draws = [statistic(drawn) for drawn in _draws(groups, strata, resamples, seed)]
-    return {name: _interval(value[name], [draw[name] for draw in draws], level) for name in value}
-
-
-def _draws(
-    groups: Sequence[str], strata: Sequence[Hashable] | None, resamples: int, seed: int
-) -> Iterator[Int[np.ndarray, " k"]]:
-    members: dict[str, list[int]] = defaultdict(list)
-    for index, group in enumerate(groups):
-        members[group].append(index)
-    if len(members) < 2:
-        return
-    mixtures: dict[Hashable, list[Int[np.ndarray, " k"]]] = defaultdict(list)
-    for indices in members.values():
-        mixture = frozenset(strata[index] for index in indices) if strata is not None else None
-        mixtures[mixture].append(np.array(indices))
-    generator = np.random.default_rng(seed)
-    for _ in range(resamples):
-        yield np.concatenate(
-            [
-                alike[choice]
-                for alike in mixtures.values()
-                for choice in generator.integers(len(alike), size=len(alike))
+    pairs = list(zip(ours, theirs, strict=True))
+    values = np.array([one.values[metric] - other.values[metric] for one, other in pairs])
+    if np.isnan(values).all():
+        return _unknown(math.nan)
+    defined = ~np.isnan(values)
+    value, weight = float(values[defined].mean()), 1 / defined.sum()
+    terms = [(seed_variance, seed_freedom)]
+    for (one, other), is_defined in zip(pairs, defined, strict=True):
+        if is_defined:
+            terms += [
+                (weight**2 * _variance(gains), len(gains) - 1)
+                for gains in group_gains(one, other, metric)
             ]
-        )
+    half = _half_width(terms)
+    return Interval(value=value, low=value - half, high=value + half, level=LEVEL)
 
 
-def _interval(value: float, draws: Sequence[float], level: float) -> Interval:
-    defined = [draw for draw in draws if not math.isnan(draw)]
-    tail = (1 - level) / 2
-    low, high = np.quantile(defined, [tail, 1 - tail]) if defined else (math.nan, math.nan)
-    return Interval(
-        value=value,
-        low=float(low),
-        high=float(high),
-        level=level,
-        resamples=len(draws),
-        undefined=len(draws) - len(defined),
+def group_gains(
+    one: Influence, other: Influence, metric: int
+) -> tuple[Float[np.ndarray, " a"], Float[np.ndarray, " b"]]:
+    """How much more each group moves `one` than `other`: anomalous and normal groups.
+
+    A group that only one of them could score (no region of interest) moves the other by nothing.
+    """
+    return (
+        _paired(one.anomalous, one.of_anomalous, other.anomalous, other.of_anomalous, metric),
+        _paired(one.normal, one.of_normal, other.normal, other.of_normal, metric),
     )
+
+
+def rate_interval(hits: int, trials: int) -> Interval:
+    """Share of hits with its exact interval (Clopper and Pearson 1934).
+
+    Raises:
+        ValueError: `hits` outside [0, `trials`].
+    """
+    if not 0 <= hits <= trials:
+        raise ValueError(f"{hits} of {trials} is no share")
+    if trials == 0:
+        return _unknown(math.nan)
+    tail = (1 - LEVEL) / 2
+    low = float(beta.ppf(tail, hits, trials - hits + 1)) if hits else 0.0
+    high = float(beta.ppf(1 - tail, hits + 1, trials - hits)) if hits < trials else 1.0
+    return Interval(value=hits / trials, low=low, high=high, level=LEVEL)
+
+
+def largest_rate(trials: int) -> float:
+    """Rate that not one hit in so many trials still allows: one-sided, 95 %."""
+    return 1.0 - float((1 - LEVEL) ** (1 / trials)) if trials else 1.0
+
+
+def trials_needed(rate: float) -> int:
+    """How many trials without a hit show that the rate is at most `rate`: one-sided, 95 %."""
+    return math.ceil(math.log(1 - LEVEL) / math.log(1 - rate))
+
+
+def _paired(
+    names: Sequence[str],
+    influence: Float[np.ndarray, "a m"],
+    other_names: Sequence[str],
+    other_influence: Float[np.ndarray, "b m"],
+    metric: int,
+) -> Float[np.ndarray, " c"]:
+    gains = dict(zip(names, influence[:, metric], strict=True))
+    for name, shift in zip(other_names, other_influence[:, metric], strict=True):
+        gains[name] = gains.get(name, 0.0) - shift
+    return np.array(list(gains.values()), dtype=float)
+
+
+def _variance(influence: Float[np.ndarray, " a"]) -> float:
+    """Of a sum whose terms were seen once each; NaN for a single term."""
+    count = len(influence)
+    if count == 0:
+        return 0.0
+    return math.nan if count == 1 else float((influence**2).sum() * count / (count - 1))
+
+
+def _half_width(terms: Sequence[tuple[float, int]]) -> float:
+    """Student's t times the standard error, freedom by Satterthwaite (1946).
+
+    Args:
+        terms: variances that add up, each with its degrees of freedom.
+    """
+    total = sum(variance for variance, _ in terms)
+    if not total > 0:
+        return total  # 0, or NaN
+    freedom = total**2 / sum(v**2 / max(free, 1) for v, free in terms)
+    return float(t.ppf((1 + LEVEL) / 2, freedom) * math.sqrt(total))
+
+
+def _unknown(value: float) -> Interval:
+    return Interval(value=value, low=math.nan, high=math.nan, level=LEVEL)

@@ -156,6 +156,7 @@ class PreparedScores:
     Args:
         maps, masks, image_scores, is_anomalous, fpr_limit: as in `score`.
         missed_regions: how many regions of each sample preprocessing cut away; None: none.
+        unreachable_regions: regions of samples without a map, missed in every resample.
 
     Raises:
         TrialFailedError: a map or score is no finite number.
@@ -170,10 +171,12 @@ class PreparedScores:
         *,
         fpr_limit: float = 0.3,
         missed_regions: Sequence[int] | None = None,
+        unreachable_regions: int = 0,
     ) -> None:
         _require_finite(maps, image_scores)
         self._image_scores, self._is_anomalous = image_scores, is_anomalous
         self._fpr_limit = fpr_limit
+        self._unreachable = unreachable_regions
         self._missed = np.array([0] * len(maps) if missed_regions is None else missed_regions)
         self._found = anomalous_pixels(maps, masks)
         self._last_of_tie = last_of_tie(self._found.scores)
@@ -205,7 +208,7 @@ class PreparedScores:
             num_normal=float(counts @ self._num_normal),
         )
         gains = overlap_gains(self._found, counts)
-        num_regions = float(counts @ (self._found.num_regions + self._missed))
+        num_regions = float(counts @ (self._found.num_regions + self._missed) + self._unreachable)
         labels = self._is_anomalous[samples]
         return {
             "pixel_aupro": aupro_of(

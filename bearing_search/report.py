@@ -23,8 +23,6 @@ _NAME = OBJECTIVE.partition("/")[2]
 _COMPARED = 8
 """How many of the best trials are compared with the best one, sample by sample."""
 
-_RESAMPLES = 400
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Leaderboard:
@@ -71,7 +69,7 @@ def leaderboard(sweep: Path, records: Sequence[TrialRecord]) -> Leaderboard | No
     )
     protocol = trial_config(sweep, best.number).protocol
     units = unit_scores(trial_folder(sweep, best.number))
-    interval = score_intervals(units, protocol, resamples=_RESAMPLES)[_NAME]
+    interval = score_intervals(units, protocol)[_NAME]
     rivals = complete[1:_COMPARED]
     tied = [r.number for r in rivals if not _is_worse(units, sweep, r, protocol)]
     return Leaderboard(
@@ -183,7 +181,7 @@ def _is_worse(best: Units, sweep: Path, rival: TrialRecord, protocol: ProtocolCo
     units = unit_scores(trial_folder(sweep, rival.number))
     if not are_comparable(best, units):
         return False
-    return difference_intervals(best, units, protocol, resamples=_RESAMPLES)[_NAME].low > 0
+    return difference_intervals(best, units, protocol)[_NAME].low > 0
 
 
 def _tie_text(board: Leaderboard) -> str:

@@ -4,140 +4,125 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy import stats
 
-from bearing_search.intervals import cluster_bootstrap
-from bearing_search.metrics import PreparedScores
-
-
-def own_groups(count):
-    return [f"part{index}" for index in range(count)]
-
-
-def mean_of(values):
-    return lambda drawn: {"mean": float(values[drawn].mean())}
-
-
-def test_the_interval_of_a_mean_is_that_of_the_normal_distribution():
-    values = np.random.default_rng(0).normal(size=400)
-
-    interval = cluster_bootstrap(own_groups(400), mean_of(values), resamples=4000)["mean"]
-
-    half = 1.96 * values.std() / 20
-    assert interval.value == values.mean()
-    # the ends of 4,000 resamples scatter by about 3 % of the half width
-    assert interval.low == pytest.approx(values.mean() - half, abs=0.1 * half)
-    assert interval.high == pytest.approx(values.mean() + half, abs=0.1 * half)
+from bearing_search.intervals import (
+    Influence,
+    difference_interval,
+    group_gains,
+    largest_rate,
+    metric_interval,
+    rate_interval,
+    trials_needed,
+)
 
 
-def test_a_share_of_two_groups_by_hand():
-    # the mean of two groups 0 and 1 is 0, 1/2, 1 with chances 1/4, 1/2, 1/4
-    draws = []
-
-    def statistic(drawn):
-        draws.append(np.array([0.0, 1.0])[drawn].mean())
-        return {"mean": float(draws[-1])}
-
-    interval = cluster_bootstrap(["a", "b"], statistic, resamples=4000)["mean"]
-
-    assert (interval.low, interval.value, interval.high) == (0, 0.5, 1)
-    assert np.mean(np.array(draws[1:]) == 0.5) == pytest.approx(0.5, abs=0.04)  # 5 deviations
-
-
-def test_a_group_is_drawn_whole_or_not_at_all():
-    groups = ["a", "b", "a", "b", "b", "c"]
-
-    def statistic(drawn):
-        counts = np.bincount(drawn, minlength=6)
-        assert counts[0] == counts[2]
-        assert counts[1] == counts[3] == counts[4]
-        return {"groups": float(counts[0] + counts[1] + counts[5])}
-
-    interval = cluster_bootstrap(groups, statistic, resamples=200)["groups"]
-    assert (interval.low, interval.high) == (3, 3)
-
-
-def test_views_of_one_part_are_no_independent_evidence():
-    values = np.repeat(np.random.default_rng(0).normal(size=20), 6)
-    as_parts = [f"part{index // 6}" for index in range(120)]
-
-    wide = cluster_bootstrap(as_parts, mean_of(values))["mean"]
-    narrow = cluster_bootstrap(own_groups(120), mean_of(values))["mean"]
-    assert (wide.high - wide.low) / (narrow.high - narrow.low) == pytest.approx(6**0.5, rel=0.1)
-
-
-def test_within_strata_every_resample_has_the_same_labels():
-    labels = np.array([True] * 3 + [False] * 9)
-
-    interval = cluster_bootstrap(
-        own_groups(12), mean_of(labels), strata=labels.tolist(), resamples=300
-    )["mean"]
-    assert (interval.low, interval.high) == (0.25, 0.25)
-
-
-def test_parts_with_views_of_both_labels_are_a_stratum_of_their_own():
-    groups = ["mixed0", "mixed0", "mixed1", "mixed1", "good0", "good1", "bad0", "bad1"]
-    labels = np.array([1, 0, 1, 0, 0, 0, 1, 1])
-
-    interval = cluster_bootstrap(groups, mean_of(labels), strata=labels.tolist())["mean"]
-    assert (interval.low, interval.high) == (0.5, 0.5)
-
-
-def test_a_difference_on_the_same_samples_is_narrower_than_either():
-    generator = np.random.default_rng(0)
-    first = generator.normal(size=60)
-    second = first + 0.1 + 0.01 * generator.normal(size=60)
-
-    found = cluster_bootstrap(
-        own_groups(60),
-        lambda drawn: {
-            "first": float(first[drawn].mean()),
-            "gain": float((second[drawn] - first[drawn]).mean()),
-        },
+def part_of(contributions, *, floor=0.0, prefix="g", normal=(0.0, 0.0)):
+    """A part whose only metric is the mean of what its anomalous groups contribute."""
+    values = np.asarray(contributions, dtype=float)
+    shifts = (values - values.mean()) / len(values)
+    return Influence(
+        values=np.array([values.mean()]),
+        floors=np.array([floor]),
+        anomalous=tuple(f"{prefix}{i}" for i in range(len(values))),
+        normal=tuple(f"n{i}" for i in range(len(normal))),
+        of_anomalous=shifts[:, None],
+        of_normal=np.array(normal, dtype=float)[:, None],
     )
-    assert 0.09 < found["gain"].low < found["gain"].high < 0.11
-    assert found["first"].high - found["first"].low > 0.3
 
 
-@given(count=st.integers(2, 12), seed=st.integers(0, 9))
-def test_equal_seeds_give_equal_intervals_within_the_range_of_the_values(count, seed):
-    values = np.random.default_rng(seed).normal(size=count)
-
-    first, second = (
-        cluster_bootstrap(own_groups(count), mean_of(values), resamples=50, seed=seed)["mean"]
-        for _ in range(2)
-    )
-    assert first == second
-    assert values.min() - 1e-9 <= first.low <= first.high <= values.max() + 1e-9
+def test_a_paired_difference_of_means_is_the_paired_t_test():
+    rng = np.random.default_rng(0)
+    ours, theirs = rng.random(9), rng.random(9)
+    found = difference_interval([part_of(ours)], [part_of(theirs)], 0)
+    expected = stats.ttest_rel(ours, theirs).confidence_interval(0.95)
+    assert found.value == pytest.approx((ours - theirs).mean())
+    assert (found.low, found.high) == pytest.approx((expected.low, expected.high))
 
 
-def test_a_single_part_has_no_interval():
-    interval = cluster_bootstrap(["a", "a"], mean_of(np.arange(2.0)))["mean"]
-
-    assert interval.value == 0.5
-    assert math.isnan(interval.low)
-    assert math.isnan(interval.high)
-
-
-def test_undefined_resamples_are_counted_and_left_out():
-    values = np.array([np.nan, 1.0, 1.0])
-
-    interval = cluster_bootstrap(own_groups(3), mean_of(values), resamples=900)["mean"]
-    assert math.isnan(interval.value)
-    assert (interval.low, interval.high) == (1, 1)
-    # the first sample is in a draw of three with a chance of 19/27
-    assert interval.undefined == pytest.approx(900 * 19 / 27, abs=70)  # 5 deviations
+def test_two_parts_and_the_normal_groups_add_their_variances_as_welch_has_it():
+    rng = np.random.default_rng(1)
+    first, second = rng.random(6), rng.random(11)
+    zero = [part_of(np.zeros(6)), part_of(np.zeros(11))]
+    found = difference_interval([part_of(first), part_of(second)], zero, 0)
+    welch = stats.ttest_ind(first, -second, equal_var=False).confidence_interval(0.95)
+    # the mean of two parts is half their sum, the difference of `first` and `-second` is all of it
+    assert (2 * found.low, 2 * found.high) == pytest.approx((welch.low, welch.high))
 
 
-def test_metrics_of_maps_get_their_intervals_from_prepared_scores():
-    generator = np.random.default_rng(0)
-    masks = np.zeros((8, 12, 12), dtype=bool)
-    masks[:4, 2:4, 2:5] = True
-    maps = (generator.normal(size=masks.shape) + 1.5 * masks).astype(np.float32)
-    labels = np.arange(8) < 4
-    prepared = PreparedScores(maps, masks, maps.max(axis=(1, 2)).astype(float), labels)
+def test_seeds_widen_a_difference():
+    ours, theirs = [part_of([0.5, 0.6, 0.7])], [part_of([0.4, 0.5, 0.8])]
+    plain = difference_interval(ours, theirs, 0)
+    noisy = difference_interval(ours, theirs, 0, seed_variance=0.01, seed_freedom=4)
+    assert noisy.value == plain.value
+    assert noisy.low < plain.low
 
-    found = cluster_bootstrap(own_groups(8), prepared.at, strata=labels.tolist(), resamples=100)
 
-    interval = found["pixel_aupro"]
-    assert interval.low < interval.value < interval.high
-    assert interval.undefined == 0
+def test_a_group_that_one_of_them_could_not_score_still_counts_for_the_other():
+    one = part_of([0.2, 0.8])
+    other = part_of([0.5], prefix="other")
+    anomalous, normal = group_gains(one, other, 0)
+    assert anomalous == pytest.approx([-0.15, 0.15, 0])
+    assert len(normal) == 2
+
+
+def test_an_interval_of_a_value_worked_by_hand():
+    # four groups at .6 +- .2; the fifth counts halfway to the floor: .6 - (.6 - .2) / 2 = .4
+    found = metric_interval([part_of([0.4, 0.8, 0.4, 0.8], floor=0.2)], 0)
+    five = np.array([0.4, 0.8, 0.4, 0.8, 0.4])
+    centre, error = five.mean(), five.std(ddof=1) / math.sqrt(5)
+    step = stats.t.ppf(0.975, 4) * error / (centre * (1 - centre))
+    logit = math.log(centre / (1 - centre))
+    assert found.value == pytest.approx(0.6)
+    assert found.low == pytest.approx(1 / (1 + math.exp(step - logit)))
+    assert found.high == pytest.approx(1 / (1 + math.exp(-step - logit)))
+
+
+def test_all_defects_found_is_not_certainty():
+    found = metric_interval([part_of(np.ones(6), floor=0.5)], 0)
+    assert found.value == found.high == 1
+    assert 0.6 < found.low < 0.8
+    assert metric_interval([part_of(np.ones(60), floor=0.5)], 0).low > found.low
+
+
+@given(st.lists(st.floats(0, 1), min_size=2, max_size=12), st.floats(0, 0.5))
+def test_an_interval_holds_its_value_and_stays_in_the_range_of_a_metric(contributions, floor):
+    found = metric_interval([part_of(contributions, floor=floor)], 0)
+    assert 0 <= found.low <= found.value <= found.high <= 1
+
+
+def test_a_single_defect_or_a_single_normal_part_gives_no_difference():
+    single = [part_of([0.5])]
+    assert math.isnan(difference_interval(single, [part_of([0.2])], 0).low)
+    assert math.isnan(metric_interval([part_of([0.5, 0.6], normal=(0.1,))], 0).low)
+
+
+def test_an_undefined_part_is_left_out_and_nothing_is_said_of_none():
+    undefined = part_of([math.nan])
+    known = part_of([0.2, 0.4, 0.6])
+    assert metric_interval([known, undefined], 0) == metric_interval([known], 0)
+    assert math.isnan(metric_interval([undefined], 0).value)
+    assert math.isnan(difference_interval([undefined], [undefined], 0).value)
+
+
+@pytest.mark.parametrize(
+    ("hits", "trials", "low", "high"),
+    [(0, 9, 0.0, 0.3363), (9, 9, 0.6637, 1.0), (5, 10, 0.1871, 0.8129), (1, 20, 0.0013, 0.2487)],
+)
+def test_exact_intervals_of_rates_as_the_tables_have_them(hits, trials, low, high):
+    found = rate_interval(hits, trials)
+    assert found.value == hits / trials
+    assert (found.low, found.high) == pytest.approx((low, high), abs=5e-5)
+
+
+def test_a_rate_of_nothing_is_unknown_and_an_impossible_one_refused():
+    assert math.isnan(rate_interval(0, 0).value)
+    with pytest.raises(ValueError, match="3 of 2"):
+        rate_interval(3, 2)
+
+
+def test_what_no_hit_at_all_still_allows():
+    assert largest_rate(9) == pytest.approx(0.2831, abs=5e-5)
+    assert largest_rate(0) == 1
+    assert trials_needed(0.02) == 149
+    assert largest_rate(149) <= 0.02 < largest_rate(148)

@@ -67,7 +67,7 @@ class Scored:
         )
 
     def prepared(self, protocol: ProtocolConfig) -> PreparedScores:
-        """The same, ready for many resamples; regions of samples without ROI are left out."""
+        """The same, ready for many resamples."""
         return PreparedScores(
             self.maps,
             self.masks,
@@ -75,6 +75,7 @@ class Scored:
             self.is_anomalous,
             fpr_limit=protocol.fpr_limit,
             missed_regions=self.lost_regions.tolist(),
+            unreachable_regions=self.unreachable_regions,
         )
 
     @property
