@@ -16,6 +16,9 @@ TEST_OBJECTIVE = "test/pixel_aupro"
 RUNNING_OBJECTIVE = "val/running_pixel_aupro"
 """Mean of the objective over the folds finished so far; what a pruner looks at."""
 
+FOLD_OBJECTIVE = "val/fold_pixel_aupro"
+"""The objective of the fold that has just finished, alone; comes with RUNNING_OBJECTIVE."""
+
 FINISHED_FOLDS = "val/finished_folds"
 """How many folds RUNNING_OBJECTIVE is the mean of."""
 

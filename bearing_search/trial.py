@@ -15,6 +15,7 @@ from bearing_search.data.split import make_folds
 from bearing_search.errors import TrialFailedError
 from bearing_search.measurement import (
     FINISHED_FOLDS,
+    FOLD_OBJECTIVE,
     OBJECTIVE,
     RUNNING_OBJECTIVE,
     Measurement,
@@ -145,7 +146,9 @@ def _summary(records: Sequence[tuple[UnitPlan, UnitRecord]], split: str) -> dict
 
 def _running(records: Sequence[tuple[UnitPlan, UnitRecord]]) -> dict[str, float]:
     folds = {plan.fold for plan, _ in records}
+    last = [(plan, record) for plan, record in records if plan.fold == max(folds)]
     return {
+        FOLD_OBJECTIVE: _summary(last, "val")[OBJECTIVE],
         RUNNING_OBJECTIVE: _summary(records, "val")[OBJECTIVE],
         FINISHED_FOLDS: float(len(folds)),
     }

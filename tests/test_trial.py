@@ -9,6 +9,7 @@ from bearing_search.config import SplitConfig
 from bearing_search.data.dataset import load_data_set
 from bearing_search.measurement import (
     FINISHED_FOLDS,
+    FOLD_OBJECTIVE,
     OBJECTIVE,
     RUNNING_OBJECTIVE,
     TrialContext,
@@ -82,6 +83,10 @@ def test_parts_have_folds_of_their_own_number_and_weigh_the_same(tmp_path, make_
             (score["few/fold0"] + score["many/fold0"]) / 2,
             (few + (score["many/fold0"] + score["many/fold1"]) / 2) / 2,
         ]
+    )
+    alone = [m.values[FOLD_OBJECTIVE] for m in stream if FOLD_OBJECTIVE in m.values]
+    assert alone == pytest.approx(
+        [(score[f"few/fold{k}"] + score[f"many/fold{k}"]) / 2 for k in range(2)]
     )
     many = sum(score[f"many/fold{k}"] for k in range(3)) / 3
     assert stream[-1].values[OBJECTIVE] == pytest.approx((few + many) / 2)

@@ -4,7 +4,7 @@ import signal
 from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
 import typer
 from rich.console import Console
@@ -35,8 +35,9 @@ from bearing_search.space import SearchSpace, load_search_space
 from bearing_search.stages.files import write_atomically
 from bearing_search.sweep.engine import run_sweep
 from bearing_search.sweep.folder import SweepFolder, create_sweep, load_sweep
-from bearing_search.sweep.record import SweepRecord, check_name
+from bearing_search.sweep.record import PrunerName, SamplerName, SweepRecord, check_name
 from bearing_search.sweep.resources import Resources
+from bearing_search.sweep.samplers import check_pruner, check_sampler
 from bearing_search.sweep.worker import ImportedTrial
 from bearing_search.tracking import MlflowTracker, default_tracking_uri
 
@@ -78,12 +79,9 @@ def run(
         ),
     ] = None,
     seed: Annotated[int, typer.Option(help="Seed of the sampler.")] = 0,
-    pruner: Annotated[
-        Literal["none", "median"], typer.Option(help="Whether to end poor trials after a fold.")
-    ] = "none",
+    pruner: Annotated[PrunerName, typer.Option(help="Who ends poor trials after a fold.")] = "none",
     sampler: Annotated[
-        Literal["tpe", "grid"],
-        typer.Option(help="Who draws settings; `grid`: every point of the space, once."),
+        SamplerName, typer.Option(help="Who draws settings; grid: every point of the space, once.")
     ] = "tpe",
     name: Annotated[
         str | None, typer.Option(help="Name of the sweep. Default: space and time.")
@@ -103,6 +101,7 @@ def run(
     searched = load_search_space(find_space(space))
     if folds is not None:
         searched = searched.with_setting("split.folds", folds)
+    check_sampler(sampler, searched)
     resources = Resources(
         gpus_per_trial=gpus_per_trial,
         cpus_per_trial=cpus_per_trial,
@@ -111,7 +110,8 @@ def run(
     )
     root = writable_results(results)
     data_folder, data_set = resolve_data(data, root)
-    check_folds(data_set, searched.trial(searched.default_suggestion()))
+    plan = check_folds(data_set, searched.trial(searched.default_suggestion()))
+    check_pruner(pruner, max(map(len, plan.values())))
     check_images(data_set.samples("train"), console)
     with console.status("loading the encoder's weights"):
         check_models(edge_configs(searched))

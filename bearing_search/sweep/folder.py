@@ -26,6 +26,7 @@ from bearing_search.space import SearchSpace, parse_search_space
 from bearing_search.sweep.grid import grid_points
 from bearing_search.sweep.record import SweepRecord, check_name
 from bearing_search.sweep.resources import Resources
+from bearing_search.sweep.samplers import check_sampler
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,11 +152,12 @@ def create_sweep(results: Path, record: SweepRecord) -> SweepFolder:
 
     Raises:
         SweepError: a sweep of that name exists.
-        ConfigError: the sweep is a grid, and the space is none, or has another number of points
-            than the record's target.
-        ResourceError: the results folder cannot be written.
+        ConfigError: the sampler cannot draw along the space's axes; or the sweep is a grid, and the
+            space is none, or has another number of points than the record's target.
+        ResourceError: the results folder cannot be written, or the sampler's package is missing.
     """
     root = results.resolve() / record.name
+    check_sampler(record.sampler, SweepFolder(root, record).space())
     if record.sampler == "grid":
         record = _with_every_point(SweepFolder(root, record))
     try:

@@ -16,12 +16,17 @@ from optuna.trial import Trial, TrialState
 
 from bearing_search.config import TrialConfig
 from bearing_search.errors import ConfigError, SweepError
-from bearing_search.measurement import FINISHED_FOLDS, RUNNING_OBJECTIVE, Measurement
+from bearing_search.measurement import (
+    FINISHED_FOLDS,
+    FOLD_OBJECTIVE,
+    RUNNING_OBJECTIVE,
+    Measurement,
+)
 from bearing_search.observer import TrialPurpose, TrialRecord
 from bearing_search.space import SearchSpace
 from bearing_search.sweep.grid import grid_points
 from bearing_search.sweep.record import SweepRecord
-from bearing_search.sweep.samplers import pruner_of
+from bearing_search.sweep.samplers import pruner_of, sampler_of
 from bearing_search.sweep.storage import open_storage, storage_errors
 from bearing_search.sweep.suggestions import encode, suggest
 from bearing_search.sweep.trials import record_of
@@ -67,9 +72,8 @@ class Ledger:
                 pruner=pruner_of(record.pruner),
             )
             trials = self._study.get_trials(deepcopy=False)
-            self._study.sampler = optuna.samplers.TPESampler(
-                seed=(record.seed * 1_000_003 + len(trials)) % 2**32
-            )
+            seed = (record.seed * 1_000_003 + len(trials)) % 2**32
+            self._study.sampler = sampler_of(record.sampler, seed)
             if not trials:
                 self._enqueue(space.default_suggestion(), "default")
         self._orphans = [t._trial_id for t in trials if t.state == TrialState.RUNNING]
@@ -111,16 +115,22 @@ class Ledger:
         )
 
     def report(self, number: int, measurement: Measurement) -> bool:
-        """Note the running objective; returns whether the trial should end as pruned."""
+        """Note how the last fold went; returns whether the trial should end as pruned.
+
+        The Wilcoxon test pairs folds with those of the best trial, so it is told each fold's own
+        score; the others compare running means. Only what the sampler drew is ever pruned.
+        """
         values = measurement.values
-        if RUNNING_OBJECTIVE not in values or self._record.objective in values:
+        told = FOLD_OBJECTIVE if self._record.pruner == "wilcoxon" else RUNNING_OBJECTIVE
+        if told not in values or self._record.objective in values:
             return False
         trial = self._live[number]
         step = int(values[FINISHED_FOLDS])
         known = self._study._storage.get_trial(trial._trial_id).intermediate_values
         if step not in known:
-            trial.report(values[RUNNING_OBJECTIVE], step)
-        return bool(trial.should_prune())  # NumPy's, of the median
+            trial.report(values[told], step)
+        is_drawn = trial.user_attrs.get("purpose", "search") == "search"
+        return is_drawn and bool(trial.should_prune())  # NumPy's, of the median
 
     def complete(self, number: int, value: float) -> None:
         """Tell a trial's objective, once."""

@@ -172,7 +172,6 @@ def test_nothing_is_chosen_by_a_reproduction(reproduction, simulate):
             {"task": "reproduction", "sampler": "grid", "objective": "val/pixel_aupro"},
             "a reproduction has metrics that begin with test/",
         ),
-        ({"sampler": "best"}, "sampler is 'best'; tpe or grid"),
         ({"target": 0}, "trials is 0; at least 1"),
     ],
 )
