@@ -13,7 +13,7 @@ from bearing_search.space import SearchSpace
 from bearing_search.sweep.record import PrunerName, SamplerName
 
 NSGA_POPULATION = 12
-"""Trials of one generation; Optuna's 50 would leave a sweep of 60 trials one generation to breed."""
+"""Trials of one generation; Optuna's 50 would be nearly all of a sweep of 60 trials."""
 
 WILCOXON_FOLDS = 5
 """Folds from which on the signed-rank test can decide: 4 finished ones give p = 1/16 at the least,
