@@ -37,6 +37,12 @@ from bearing_search.errors import ConfigError
         ),
         ({"encoder": {"weights": "web"}}, "encoder: weights is 'web'; known are hub, wheel"),
         ({"seed": "x"}, "seed: Input should be a valid integer"),
+        (
+            {"finetune": {"patch_head_blocks": [3, 3]}},
+            "finetune: patch_head_blocks is [3, 3]; each block once",
+        ),
+        ({"finetune": {"layer_decay": 0}}, "finetune: layer_decay is 0.0; in (0, 1]"),
+        ({"finetune": {"trainable_blocks": -1}}, "finetune: trainable_blocks is -1; at least 0"),
         ({"split": {"folds": 1}}, "split: folds is 1; a held-out fold needs at least 2"),
     ],
 )
@@ -83,6 +89,12 @@ def test_blocks_are_read_only_where_the_config_uses_them():
         "finetune.ssim_layers": (11, 12),
         "dinomaly.target_blocks": (3, 4, 5, 6, 7, 8, 9, 10),
     }
+    placed = FinetuneConfig(trainable_blocks=13, patch_head_blocks=(5,))
+    assert dataclasses.replace(config, finetune=placed).encoder_blocks == {
+        **config.encoder_blocks,
+        "finetune.patch_head_blocks": (5,),
+        "finetune.trainable_blocks": (13,),  # an encoder of 12 is refused
+    }
     frozen = FinetuneConfig(epochs=0, reconstruction_only_epochs=0)
     assert dataclasses.replace(config, detector="vitad", finetune=frozen).encoder_blocks == {
         "vitad.teacher_blocks": (3, 6, 9),
@@ -93,6 +105,8 @@ def test_blocks_are_read_only_where_the_config_uses_them():
 def test_only_sets_of_blocks_are_layer_sets():
     assert [path for path in config_paths(TrialConfig) if is_layer_set(path)] == [
         "finetune.ssim_layers",
+        "finetune.patch_head_blocks",
+        "finetune.reconstruction_head_blocks",
         "dinomaly.target_blocks",
         "vitad.teacher_blocks",
     ]

@@ -10,6 +10,15 @@ from bearing_search.config.detectors import (
     DinomalyConfig,
     VitadConfig,
 )
+from bearing_search.config.encoder import (
+    EncoderConfig,
+)
+from bearing_search.config.finetuning import (
+    AugmentConfig,
+    FinetuneConfig,
+    Head,
+    SyntheticDefects,
+)
 from bearing_search.config.parsing import (
     config_paths,
     is_layer_set,
@@ -24,11 +33,6 @@ from bearing_search.config.preprocess import (
     EllipseConfig,
     Geometry,
     PreprocessConfig,
-)
-from bearing_search.config.training import (
-    AugmentConfig,
-    EncoderConfig,
-    FinetuneConfig,
 )
 from bearing_search.config.trial import (
     Fusion,
@@ -51,11 +55,13 @@ __all__ = [
     "FinetuneConfig",
     "Fusion",
     "Geometry",
+    "Head",
     "ImageScore",
     "PostprocessConfig",
     "PreprocessConfig",
     "ProtocolConfig",
     "SplitConfig",
+    "SyntheticDefects",
     "TrialConfig",
     "VitadConfig",
     "config_paths",

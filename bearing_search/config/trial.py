@@ -11,14 +11,13 @@ from bearing_search.config.detectors import (
     DinomalyConfig,
     VitadConfig,
 )
+from bearing_search.config.encoder import (
+    EncoderConfig,
+)
+from bearing_search.config.finetuning import AugmentConfig, FinetuneConfig
 from bearing_search.config.postprocess import PostprocessConfig
 from bearing_search.config.preprocess import PreprocessConfig
 from bearing_search.config.rules import STRICT_KEYS, require
-from bearing_search.config.training import (
-    AugmentConfig,
-    EncoderConfig,
-    FinetuneConfig,
-)
 
 Fusion = Literal["channels", "score_mean", "score_max"]
 """How the brightness images of a sample become one anomaly map."""
@@ -97,7 +96,7 @@ class TrialConfig:
         """Blocks of the encoder that are read, by the setting that names them."""
         blocks = {}
         if self.finetune.epochs:
-            blocks["finetune.ssim_layers"] = self.finetune.ssim_layers
+            blocks = {f"finetune.{n}": found for n, found in self.finetune.encoder_blocks.items()}
         match self.detector:
             case "dinomaly":
                 blocks["dinomaly.target_blocks"] = self.dinomaly.target_blocks

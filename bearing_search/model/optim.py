@@ -9,6 +9,8 @@ from timm.optim.adamw import AdamWLegacy
 from torch import nn
 
 from bearing_search.config import DecoderConfig, FinetuneConfig
+from bearing_search.model.encoder import Encoder
+from bearing_search.model.trainable import encoder_groups
 
 
 def stable_adamw(
@@ -34,17 +36,16 @@ def stable_adamw(
 
 
 def finetune_optimizer(
-    encoder: nn.Module, heads: nn.Module, config: FinetuneConfig
+    encoder: Encoder, heads: nn.Module, config: FinetuneConfig
 ) -> torch.optim.AdamW:
-    """The fine-tuning's optimiser: one group for the encoder, one for both heads, in this order.
+    """The fine-tuning's optimiser: the encoder's groups (see `encoder_groups`), then both heads.
 
-    The paper does not state an optimiser. All parameters decay alike.
+    The paper does not state an optimiser. All parameters decay alike; those without gradient are
+    left out.
     """
-    groups: list[dict[str, Any]] = [
-        {"params": list(encoder.parameters()), "lr": config.encoder_lr},
-        {"params": list(heads.parameters()), "lr": config.head_lr},
-    ]
-    devices = {parameter.device.type for group in groups for parameter in group["params"]}
+    rates = [*encoder_groups(encoder, config), (config.head_lr, list(heads.parameters()))]
+    groups: list[dict[str, Any]] = [{"params": found, "lr": rate} for rate, found in rates]
+    devices = {parameter.device.type for _, found in rates for parameter in found}
     return torch.optim.AdamW(
         groups, weight_decay=config.weight_decay, fused=devices <= {"cpu", "cuda"}
     )

@@ -23,18 +23,23 @@ def tokens_to_map(tokens: Float[Tensor, "b n d"], encoder: Encoder) -> Float[Ten
     return patches.transpose(1, 2).reshape(len(tokens), -1, rows, columns)
 
 
-def patch_labels(masks: Bool[Tensor, "b h w"], patch_px: int) -> Bool[Tensor, "b n"]:
-    """Whether a patch holds any anomalous pixel.
+def patch_labels(
+    masks: Bool[Tensor, "b h w"], patch_px: int, *, coverage: float = 0.0
+) -> Bool[Tensor, "b n"]:
+    """Whether a patch is anomalous.
 
-    The paper does not say how much of a patch must be anomalous; dents are smaller than a patch,
-    so a single pixel is enough.
+    The paper does not say how much of a patch must be; dents are smaller than a patch, so by
+    default a single pixel is enough.
 
     Args:
         masks: ground truth at the encoder's input size, a multiple of `patch_px`.
+        coverage: share of its pixels, in [0, 1], that makes a patch anomalous; below it, the patch
+            counts as normal. 0: any pixel.
     """
     count, height, width = masks.shape
     cells = masks.reshape(count, height // patch_px, patch_px, width // patch_px, patch_px)
-    return cells.any(dim=4).any(dim=2).flatten(1)
+    marked = cells.sum(dim=(2, 4)).flatten(1)
+    return (marked > 0) & (marked / patch_px**2 >= coverage)
 
 
 def patch_distances(

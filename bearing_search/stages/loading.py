@@ -1,4 +1,4 @@
-"""Prepared images as batches of tensors: rotation, normalisation.
+"""Prepared images as batches of tensors: rotation, drawn defects, normalisation.
 
 Axis letters: n samples, b batch, s side of the input in pixels.
 """
@@ -11,16 +11,22 @@ import torch
 from jaxtyping import Bool, Float, Int, UInt8
 from torch import Tensor
 
+from bearing_search.data.synthetic_defects import draw_defect
+
+Seed = tuple[int, ...]
+
 _IMAGENET_MEAN = (0.485, 0.456, 0.406)
 _IMAGENET_STD = (0.229, 0.224, 0.225)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Images:
-    """Prepared images of one part that are trained on together."""
+    """Prepared images that are trained on together."""
 
     pixels: UInt8[np.ndarray, "n s s 3"]
     masks: Bool[np.ndarray, "n s s"]
+    roi: Bool[np.ndarray, "n s s"] | None = None
+    """Where defects may be drawn; None: everywhere."""
 
     def __len__(self) -> int:
         return len(self.pixels)
@@ -59,4 +65,34 @@ def by_brightness(images: Images) -> Images:
     return Images(
         pixels=np.ascontiguousarray(alone.reshape(-1, *images.pixels.shape[1:])),
         masks=np.repeat(images.masks, 3, axis=0),
+        roi=None if images.roi is None else np.repeat(images.roi, 3, axis=0),
+    )
+
+
+def with_drawn_defects(images: Images, index: Int[np.ndarray, " b"], *, seed: Seed) -> Images:
+    """The images at the given positions, each with a defect: a function of seed and position.
+
+    Args:
+        seed: what else the defects depend on, such as the epoch.
+    """
+    pixels, masks = images.pixels[index].copy(), np.zeros_like(images.masks[index])
+    for row, position in enumerate(index):
+        allowed = np.ones_like(masks[row]) if images.roi is None else images.roi[position]
+        rng = np.random.default_rng((*seed, int(position)))
+        pixels[row], masks[row] = draw_defect(pixels[row], allowed, rng)
+    return Images(pixels=pixels, masks=masks)
+
+
+def pick_or_draw(
+    anomalous: Images, normals: Images, index: Int[np.ndarray, " b"], *, seed: Seed
+) -> Images:
+    """Real samples, then drawn ones: positions beyond `anomalous` go on in `normals`."""
+    is_real = index < len(anomalous)
+    real = pick(anomalous, index[is_real])
+    if is_real.all():
+        return real
+    drawn = with_drawn_defects(normals, index[~is_real] - len(anomalous), seed=seed)
+    return Images(
+        pixels=np.concatenate([real.pixels, drawn.pixels]),
+        masks=np.concatenate([real.masks, drawn.masks]),
     )

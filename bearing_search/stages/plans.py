@@ -6,13 +6,14 @@ Axis letters: b batch.
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import accumulate
+from math import ceil
 
 import numpy as np
 from jaxtyping import Int
 
 from bearing_search.config import FinetuneConfig, TrialConfig
 from bearing_search.model.schedule import Task, task_at
-from bearing_search.stages.order import pass_over
+from bearing_search.stages.order import endless_batch, pass_over
 
 _ROWS = 25
 """How many measurements the training of a decoder gives."""
@@ -37,18 +38,53 @@ class Step:
 def finetune_plan(
     config: FinetuneConfig, *, num_normal: int, num_anomalous: int, seed: int
 ) -> list[Step]:
-    """All iterations in order: each epoch is one pass over the samples of its task."""
+    """All iterations in order. By default each epoch is one pass over the samples of its task.
+
+    In batches of patch classification, positions from `num_anomalous` on mean normal samples onto
+    which a defect is drawn.
+    """
     plan = []
+    patch_epochs = 0
     for epoch in range(config.epochs):
         task = task_at(
             epoch,
             reconstruction_only_epochs=config.reconstruction_only_epochs,
             alternation_period=config.alternation_period,
         )
-        count = num_normal if task is Task.RECONSTRUCTION else num_anomalous
-        batches = pass_over(count, batch_size=config.batch_size, seed=(seed, 1, epoch))
+        seeds = (seed, 1, epoch)
+        if task is Task.RECONSTRUCTION:
+            batches = pass_over(num_normal, batch_size=config.batch_size, seed=seeds)
+        elif config.synthetic_defects == "when_needed" and config.patch_steps_per_epoch is None:
+            batches = pass_over(num_anomalous, batch_size=config.batch_size, seed=seeds)
+        else:
+            batches = _patch_batches(config, num_normal, num_anomalous, patch_epochs, seed)
+        patch_epochs += task is Task.PATCH_CLASSIFICATION
         plan += [Step(epoch, task, batch, batch is batches[-1]) for batch in batches]
     return plan
+
+
+def _patch_batches(
+    config: FinetuneConfig, num_normal: int, num_anomalous: int, patch_epoch: int, seed: int
+) -> list[Int[np.ndarray, " b"]]:
+    """Full batches of one epoch: real samples, then drawn ones, each kind in endless passes."""
+    real, drawn = min(config.batch_size, num_anomalous), 0
+    if config.synthetic_defects == "always":
+        share = config.synthetic_share if num_anomalous else 1.0
+        real = min(config.batch_size - int(config.batch_size * share), num_anomalous)
+        drawn = min(config.batch_size - real, num_normal)
+    one_pass = ceil(num_anomalous / real) if real else ceil(num_normal / drawn)
+    steps = config.patch_steps_per_epoch or one_pass
+
+    def batch(number: int) -> Int[np.ndarray, " b"]:
+        kinds = ((num_anomalous, real, 0, 6), (num_normal, drawn, num_anomalous, 7))
+        picked = [
+            first + endless_batch(number, count, batch_size=size, seed=(seed, stream))
+            for count, size, first, stream in kinds
+            if size
+        ]
+        return np.concatenate(picked)
+
+    return [batch(patch_epoch * steps + step) for step in range(steps)]
 
 
 def row_ends(iterations: int) -> list[int]:
@@ -59,11 +95,10 @@ def row_ends(iterations: int) -> list[int]:
 
 def progress_of_unit(config: TrialConfig, *, num_normal: int, num_anomalous: int) -> list[float]:
     """Cost after each measurement of one unit, in iterations of the decoder."""
+    if config.finetune.synthetic_defects == "when_needed":
+        num_anomalous = num_anomalous or num_normal  # one drawn defect per normal sample
     plan = finetune_plan(
-        config.finetune,
-        num_normal=num_normal,
-        num_anomalous=num_anomalous or num_normal,  # synthetic defects: one per normal sample
-        seed=config.seed,
+        config.finetune, num_normal=num_normal, num_anomalous=num_anomalous, seed=config.seed
     )
     epochs = [0.0] * config.finetune.epochs
     for step in plan:

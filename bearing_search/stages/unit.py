@@ -46,6 +46,8 @@ class Unit:
     part: str
     normals: Images
     anomalous: Images
+    """Empty for a part without training defects, if defects are drawn in every epoch anyway."""
+
     held_out: HeldOut
     has_synthetic_defects: bool
     """Whether the training split has no defect, so that those of this unit are drawn."""
@@ -96,15 +98,16 @@ def prepare_unit(
     scored = prepared(held_out)
     is_synthetic = not any(s.is_anomalous for s in train)
     _require_samples(part, normal, needed="normal training sample")
-    if is_synthetic:
-        anomalous = _with_defects(normal, every=1, seed=config.seed)
-        if is_validation:
-            scored = _with_defects(scored, every=2, seed=config.seed + 1)
-    _require_samples(part, anomalous, needed="anomalous training sample")
+    if is_synthetic and is_validation:
+        scored = _with_defects(scored, every=2, seed=config.seed + 1)
+    if config.finetune.synthetic_defects == "when_needed":
+        if is_synthetic:
+            anomalous = _with_defects(normal, every=1, seed=config.seed)
+        _require_samples(part, anomalous, needed="anomalous training sample")
     _require_samples(part, scored, needed="held-out sample")
     return Unit(
         part=part,
-        normals=Images(pixels=normal.images, masks=normal.masks),
+        normals=Images(pixels=normal.images, masks=normal.masks, roi=normal.roi_masks),
         anomalous=Images(pixels=anomalous.images, masks=anomalous.masks),
         held_out=HeldOut(
             images=Images(pixels=scored.images, masks=scored.masks),

@@ -37,3 +37,19 @@ def test_patch_logits_are_one_pair_per_patch():
 
     assert logits.shape == (2, 9, 2)
     assert {name for name, _ in head.named_parameters()} == {"classify.weight", "classify.bias"}
+
+
+def test_a_head_can_have_a_hidden_layer_and_a_norm_of_its_own():
+    plain, deep = PatchHead(6), PatchHead(6, form="mlp", reads_raw=True)
+    deep_picture = ReconstructionHead(6, 2, form="mlp")
+    tokens = torch.randn(2, 4, 6)
+
+    assert {name.split(".")[0] for name, _ in plain.named_parameters()} == {"classify"}
+    assert [type(layer).__name__ for layer in deep.prepare] == ["LayerNorm", "Linear", "GELU"]
+    assert deep(tokens).shape == plain(tokens).shape
+    assert torch.allclose(deep(tokens), deep(5 * tokens + 1), atol=1e-3)  # the norm undoes it
+    assert deep_picture(tokens).shape == (2, 3, 4, 4)
+    # no linear map: the answer to a sum is not the sum of the answers
+    one, other = tokens
+    apart = deep_picture(one[None]) + deep_picture(other[None])
+    assert not torch.allclose(deep_picture(one[None] + other[None]), apart, atol=1e-4)

@@ -85,16 +85,17 @@ def test_an_optimiser_restored_from_its_state_goes_on_alike():
     assert torch.equal(whole, halved)
 
 
-def test_fine_tuning_has_a_rate_for_the_encoder_and_one_for_the_heads():
-    encoder, heads = nn.Linear(2, 2), nn.Linear(3, 3)
+def test_fine_tuning_has_a_rate_for_the_encoder_and_one_for_the_heads(tiny_encoder):
+    heads = nn.Linear(3, 3)
 
-    optimizer = finetune_optimizer(encoder, heads, FinetuneConfig())
+    optimizer = finetune_optimizer(tiny_encoder, heads, FinetuneConfig())
 
     rates = [
         (group["lr"], len(group["params"]), group["weight_decay"])
         for group in optimizer.param_groups
     ]
-    assert rates == [(1e-5, 2, 0.05), (5e-4, 2, 0.05)]
+    num_encoder = len(list(tiny_encoder.parameters()))
+    assert rates == [(1e-5, num_encoder, 0.05), (5e-4, 2, 0.05)]
 
 
 def test_the_papers_curve_of_the_learning_rate():

@@ -39,6 +39,23 @@ def test_one_anomalous_pixel_marks_its_patch_alone():
     ]
 
 
+def test_coverage_asks_for_a_share_of_the_patch():
+    masks = torch.zeros(1, 8, 4, dtype=torch.bool)
+    masks[0, :2, :2] = True  # 4 of the 16 pixels of the first patch
+    masks[0, 4:, :3] = True  # 12 of the second
+    by_share = {
+        share: patch_labels(masks, 4, coverage=share).tolist()[0]
+        for share in (0, 0.25, 0.26, 0.75, 1)
+    }
+    assert by_share == {
+        0: [True, True],
+        0.25: [True, True],
+        0.26: [False, True],
+        0.75: [False, True],
+        1: [False, False],
+    }
+
+
 def test_patch_labels_and_tokens_are_in_the_same_order():
     masks = torch.rand(2, 32, 32, generator=torch.Generator().manual_seed(0)) > 0.97
     # an untrained head whose every patch shows its own token

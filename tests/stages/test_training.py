@@ -30,8 +30,8 @@ def encoder(tiny_config):
     return load_encoder(tiny_config.encoder)
 
 
-def rows_of(encoder, config, images, tmp_path, *, rotation_deg=0.0, name="finetune"):
-    tuning = Finetuning(
+def tuning_of(encoder, config, images, *, rotation_deg=0.0):
+    return Finetuning(
         encoder,
         copy.deepcopy(encoder),
         config,
@@ -41,6 +41,10 @@ def rows_of(encoder, config, images, tmp_path, *, rotation_deg=0.0, name="finetu
         seed=0,
         device="cpu",
     )
+
+
+def rows_of(encoder, config, images, tmp_path, *, rotation_deg=0.0, name="finetune"):
+    tuning = tuning_of(encoder, config, images, rotation_deg=rotation_deg)
     plan = finetune_plan(config, num_normal=5, num_anomalous=5, seed=0)
     checkpoint = Checkpoint(tmp_path, name)
     return list(finetune(tuning, plan, checkpoint=checkpoint, should_stop=lambda: False))
@@ -60,7 +64,7 @@ def test_frozen_maps_that_are_kept_are_those_that_would_be_made(
 ):
     config = replace(tiny_config.finetune, epochs=3, reconstruction_only_epochs=3)
     kept = rows_of(copy.deepcopy(encoder), config, images, tmp_path, name="kept")
-    monkeypatch.setattr("bearing_search.stages.finetune._MAX_CACHE_BYTES", 0)
+    monkeypatch.setattr("bearing_search.stages.frozen._MAX_CACHE_BYTES", 0)
     made = rows_of(copy.deepcopy(encoder), config, images, tmp_path, name="made")
     for one, other in zip(kept, made, strict=True):
         assert one == pytest.approx(other, rel=1e-2, abs=1e-3)  # batches round differently in bf16
@@ -84,8 +88,44 @@ def test_a_loss_that_is_no_number_fails_the_trial_with_the_iteration(
     encoder, tiny_config, images, tmp_path
 ):
     config = replace(tiny_config.finetune, encoder_lr=1e30, head_lr=1e30, epochs=8)
-    with pytest.raises(TrialFailedError, match=r"is not finite at iteration \d+.*encoder_lr"):
+    with pytest.raises(
+        TrialFailedError,
+        match=r"fine-tuning: \w+ is not finite at iteration \d+ \(encoder lr 1e\+30\); "
+        r"the last finite checkpoint is the start\. Lower finetune\.encoder_lr",
+    ):
         rows_of(encoder, config, images, tmp_path)
+
+
+def test_the_last_finite_checkpoint_is_named(encoder, tiny_config, images, tmp_path, monkeypatch):
+    config = replace(tiny_config.finetune, epochs=6, batch_size=5)  # an iteration an epoch
+    tuning = tuning_of(encoder, config, images)
+    sound = tuning.iterate
+
+    def breaks_at_4(number, total, step):
+        if number == 4:
+            next(tuning.model.heads.parameters()).data.fill_(float("nan"))
+        return sound(number, total, step)
+
+    monkeypatch.setattr(tuning, "iterate", breaks_at_4)
+    stops = iter([False] * 3 + [True] + [False] * 9)
+    plan = finetune_plan(config, num_normal=5, num_anomalous=5, seed=0)
+    for expected in (3, None):
+        checkpoint = Checkpoint(tmp_path, "finetune")
+        rows = finetune(tuning, plan, checkpoint=checkpoint, should_stop=lambda: next(stops))
+        if expected:
+            assert len(list(rows)) == expected
+        else:
+            with pytest.raises(
+                TrialFailedError, match=r"at iteration 4 .*checkpoint is iteration 3\."
+            ):
+                list(rows)
+
+
+def test_broken_weights_are_never_kept(encoder, tiny_config, images):
+    tuning = tuning_of(encoder, tiny_config.finetune, images)
+    next(encoder.parameters()).data.fill_(float("inf"))
+    with pytest.raises(TrialFailedError, match="a weight is not finite"):
+        tuning.state()
 
 
 @pytest.mark.parametrize("name", ["dinomaly", "vitad"])

