@@ -90,6 +90,8 @@ def _rule(rendering: Rendering) -> ImageScore:
             return "top_share"
         case "vitad":
             return "pooled_max"
+        case "padim" | "patchcore":
+            return "max"
 
 
 def _over_layers(
@@ -110,7 +112,9 @@ def _fuse(values: np.ndarray, fusion: Fusion) -> np.ndarray:
 
 
 def _kernel(cells: int, rendering: Rendering) -> Matrix:
-    full = _enlarge(cells, rendering.input_px, align_corners=True)
+    # as in the official code of each
+    is_aligned = rendering.detector in ("dinomaly", "vitad")
+    full = _enlarge(cells, rendering.input_px, align_corners=is_aligned)
     resized: Matrix = _enlarge(rendering.input_px, rendering.map_px, align_corners=False) @ full
     sigma = rendering.postprocess.smoothing_sigma_px
     if sigma == 0:

@@ -30,6 +30,8 @@ TINY = {
     "decoder": {"iterations": 6, "batch_size": 4, "lr_warmup_iters": 2},
     "dinomaly": {"mining_ramp_iters": 4, "target_blocks": [3, 4], "decoder_blocks": 2},
     "vitad": {"teacher_blocks": [2, 3], "neck_block": 4, "student_blocks": 3},
+    "patchcore": {"blocks": [2, 3]},
+    "padim": {"blocks": [2, 3], "dims": 20},
     "protocol": {"map_px": 64},
 }
 

@@ -109,6 +109,10 @@ def test_only_sets_of_blocks_are_layer_sets():
         "finetune.reconstruction_head_blocks",
         "dinomaly.target_blocks",
         "vitad.teacher_blocks",
+        "patchcore.layers",
+        "patchcore.blocks",
+        "padim.layers",
+        "padim.blocks",
     ]
 
 

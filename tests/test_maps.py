@@ -34,13 +34,18 @@ def maps_of(distances, rendering=SHARP, **changes):
     input_px=st.integers(9, 70),
     map_px=st.integers(8, 70),
     seed=st.integers(0),
+    detector=st.sampled_from(["dinomaly", "vitad", "patchcore", "padim"]),
 )
-def test_enlarging_is_that_of_the_official_code(cells, input_px, map_px, seed):
+def test_enlarging_is_that_of_the_official_code(cells, input_px, map_px, seed, detector):
     distances = noise(2, 1, 3, cells, cells + 1, seed=seed)
-    found = maps_of(distances, replace(SHARP, input_px=input_px, map_px=map_px))
+    sharp = replace(SHARP, detector=detector, input_px=input_px, map_px=map_px)
+    found = maps_of(distances, sharp)
+    is_aligned = detector in ("dinomaly", "vitad")
 
     coarse = torch.from_numpy(distances).mean(dim=2)
-    full = F.interpolate(coarse, size=(input_px, input_px), mode="bilinear", align_corners=True)
+    full = F.interpolate(
+        coarse, size=(input_px, input_px), mode="bilinear", align_corners=is_aligned
+    )
     expected = F.interpolate(full, size=(map_px, map_px), mode="bilinear", align_corners=False)
     assert found == pytest.approx(expected.squeeze(1).numpy(), abs=1e-5)
 
@@ -70,7 +75,10 @@ def test_a_pooled_maximum_is_that_of_the_official_code(side, pool_px, seed):
     assert image_scores(maps, rendering) == pytest.approx(pooled.amax((1, 2, 3)).numpy(), abs=1e-5)
 
 
-@pytest.mark.parametrize(("detector", "rule"), [("dinomaly", "top_share"), ("vitad", "pooled_max")])
+@pytest.mark.parametrize(
+    ("detector", "rule"),
+    [("dinomaly", "top_share"), ("vitad", "pooled_max"), ("padim", "max"), ("patchcore", "max")],
+)
 def test_a_detector_has_its_own_image_score(detector, rule):
     maps = noise(3, 20, 20)
     own = replace(SHARP, detector=detector)

@@ -94,7 +94,12 @@ def test_parts_have_folds_of_their_own_number_and_weigh_the_same(tmp_path, make_
 
 @pytest.mark.parametrize(
     ("detector", "stop_after"),
-    [("dinomaly", 0), ("dinomaly", 2), ("dinomaly", 7), ("dinomaly", 17), ("vitad", 7)],
+    [
+        *[("dinomaly", number) for number in (0, 2, 7, 17)],
+        ("vitad", 7),
+        ("patchcore", 8),
+        ("padim", 11),
+    ],
 )
 def test_a_stopped_trial_goes_on_where_it_was_and_ends_with_the_same_numbers(
     tmp_path, make_set, tiny_config, detector, stop_after

@@ -95,13 +95,12 @@ def check_images(samples: Sequence[Sample], console: Console) -> None:
 
 
 def _load_all(configs: Sequence[TrialConfig]) -> str:
-    from bearing_search.model.encoder import load_encoder  # torch: this process only
+    # torch: this process only
+    from bearing_search.stages.backbone import check_backbone, load_backbone
 
     encoders = {}
     for config in configs:
         if config.encoder not in encoders:
-            encoders[config.encoder] = load_encoder(config.encoder, seed=config.seed)
-        encoder = encoders[config.encoder]
-        for setting, blocks in config.encoder_blocks.items():
-            encoder.check_blocks(blocks, setting=setting)
+            encoders[config.encoder] = load_backbone(config)
+        check_backbone(encoders[config.encoder], config)
     return str(encoders[configs[0].encoder].weights_sha256)

@@ -8,6 +8,8 @@ from bearing_search.config.detectors import (
     DecoderConfig,
     Detector,
     DinomalyConfig,
+    PadimConfig,
+    PatchCoreConfig,
     VitadConfig,
 )
 from bearing_search.config.encoder import (
@@ -57,6 +59,8 @@ __all__ = [
     "Geometry",
     "Head",
     "ImageScore",
+    "PadimConfig",
+    "PatchCoreConfig",
     "PostprocessConfig",
     "PreprocessConfig",
     "ProtocolConfig",

@@ -5,7 +5,7 @@ from typing import Literal
 
 from bearing_search.config.rules import STRICT_KEYS, require
 
-Detector = Literal["dinomaly", "vitad"]
+Detector = Literal["dinomaly", "vitad", "patchcore", "padim"]
 """What finds anomalies in the encoder's tokens."""
 
 TapMapping = Literal["ader", "dinomaly"]
@@ -144,3 +144,77 @@ class VitadConfig:
         if self.mapping == "ader":
             return self.teacher_blocks[::-1]
         return tuple(self.student_blocks + 1 - block for block in self.teacher_blocks)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PatchCoreConfig:
+    """A bank of normal patches (Roth et al. 2022), for the encoder `wide_resnet50_2.tv_in1k`."""
+
+    __pydantic_config__ = STRICT_KEYS
+
+    layers: tuple[int, ...] = (2, 3)
+    """Layers that are read of a convolutional network; layer k has a value per 2**(k + 1) px."""
+
+    blocks: tuple[int, ...] = (6, 9)
+    """Blocks that are read of a vision transformer, counted from 1. Not in the source: blocks in
+    the middle, whose patches differ more than those at the end."""
+
+    neighbourhood: int = 3
+    """Side of the square of patches whose features are averaged; odd, 1 leaves it out."""
+
+    coreset_share: float = 0.1
+    """Share of all normal patches that the bank keeps."""
+
+    projection_dim: int = 128
+    """Channels in which the bank is chosen, by a random projection."""
+
+    num_neighbours: int = 9
+    """Patches of the bank that the image score is weighed by; 1 leaves the weighing out."""
+
+    def __post_init__(self) -> None:
+        _require_layers(self.layers, self.blocks)
+        side = self.neighbourhood
+        require(side >= 1 and side % 2 == 1, f"neighbourhood is {side}; it must be odd")
+        require(
+            0 < self.coreset_share <= 1, f"coreset_share is {self.coreset_share}; above 0, up to 1"
+        )
+        for name in ("projection_dim", "num_neighbours"):
+            value = getattr(self, name)
+            require(value >= 1, f"{name} is {value}; it is a count, so at least 1")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PadimConfig:
+    """A Gaussian per position (Defard et al. 2021), for `resnet18.tv_in1k`."""
+
+    __pydantic_config__ = STRICT_KEYS
+
+    layers: tuple[int, ...] = (1, 2, 3)
+    """Layers that are read of a convolutional network; layer k has a value per 2**(k + 1) px."""
+
+    blocks: tuple[int, ...] = (3, 6, 9)
+    """Blocks that are read of a vision transformer, counted from 1. Not in the source."""
+
+    dims: int = 100
+    """Channels that are drawn of all layers: 100 with ResNet18, 550 with Wide ResNet50. A position
+    needs `dims` squared numbers."""
+
+    epsilon: float = 0.01
+    """What is added to the diagonal of every covariance."""
+
+    def __post_init__(self) -> None:
+        _require_layers(self.layers, self.blocks)
+        require(self.dims >= 1, f"dims is {self.dims}; it is a count, so at least 1")
+        require(self.epsilon > 0, f"epsilon is {self.epsilon}; it must be above 0")
+
+
+def _require_layers(layers: tuple[int, ...], blocks: tuple[int, ...]) -> None:
+    rising = "at least one, rising"
+    require(
+        len(layers) >= 1 and list(layers) == sorted(set(layers)) and set(layers) <= {1, 2, 3, 4},
+        f"layers is {list(layers)}; {rising}, of 1 to 4",
+    )
+    require(
+        len(blocks) >= 1 and list(blocks) == sorted(set(blocks)) and blocks[0] >= 1,
+        f"blocks is {list(blocks)}; {rising}, counted from 1",
+    )

@@ -9,6 +9,8 @@ from bearing_search.config.detectors import (
     DecoderConfig,
     Detector,
     DinomalyConfig,
+    PadimConfig,
+    PatchCoreConfig,
     VitadConfig,
 )
 from bearing_search.config.encoder import (
@@ -88,12 +90,14 @@ class TrialConfig:
     decoder: DecoderConfig = field(default_factory=DecoderConfig)
     dinomaly: DinomalyConfig = field(default_factory=DinomalyConfig)
     vitad: VitadConfig = field(default_factory=VitadConfig)
+    patchcore: PatchCoreConfig = field(default_factory=PatchCoreConfig)
+    padim: PadimConfig = field(default_factory=PadimConfig)
     postprocess: PostprocessConfig = field(default_factory=PostprocessConfig)
     protocol: ProtocolConfig = field(default_factory=ProtocolConfig)
 
     @property
     def encoder_blocks(self) -> dict[str, tuple[int, ...]]:
-        """Blocks of the encoder that are read, by the setting that names them."""
+        """Blocks that are read of a vision transformer, by the setting that names them."""
         blocks = {}
         if self.finetune.epochs:
             blocks = {f"finetune.{n}": found for n, found in self.finetune.encoder_blocks.items()}
@@ -103,6 +107,10 @@ class TrialConfig:
             case "vitad":
                 blocks["vitad.teacher_blocks"] = self.vitad.teacher_blocks
                 blocks["vitad.neck_block"] = (self.vitad.neck_block,)
+            case "patchcore":
+                blocks["patchcore.blocks"] = self.patchcore.blocks
+            case "padim":
+                blocks["padim.blocks"] = self.padim.blocks
         return blocks
 
     @property

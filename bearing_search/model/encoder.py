@@ -4,7 +4,7 @@ Axis letters: b samples, n tokens (prefix tokens first), d channels of a token, 
 """
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
@@ -110,15 +110,25 @@ def load_encoder(config: EncoderConfig, *, seed: int = 0) -> Encoder:
         ResourceError: torch and torchvision do not belong together.
     """
     vit = _build(config, seed)
-    if config.weights == "random":
-        log.warning("encoder %s has random weights: for tests only", config.name)
-        sha256 = f"random-{seed}"
-    else:
-        weights = _find_weights(config)
-        _load(vit, weights, config.name)
-        sha256 = weights.sha256
+    sha256 = take_weights(config, seed=seed, load=lambda weights: _load(vit, weights, config.name))
     use_quick_attention(vit)
     return Encoder(vit, name=config.name, weights_sha256=sha256).eval()
+
+
+def take_weights(config: EncoderConfig, *, seed: int, load: Callable[[Weights], None]) -> str:
+    """Find a model's weights and hand them to `load`; returns their sha256.
+
+    Random ones are those that the model was made with: their name is ``random-<seed>``.
+
+    Raises:
+        WeightsError: the weights are missing, unreachable, or `load` refuses them.
+    """
+    if config.weights == "random":
+        log.warning("encoder %s has random weights: for tests only", config.name)
+        return f"random-{seed}"
+    weights = _find_weights(config)
+    load(weights)
+    return weights.sha256
 
 
 def check_encoder(config: EncoderConfig) -> None:

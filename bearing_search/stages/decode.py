@@ -20,6 +20,7 @@ from bearing_search.model.vitad import VitadDecoder
 from bearing_search.stages.detection import Detection
 from bearing_search.stages.loading import Images, pick, rotate, to_input
 from bearing_search.stages.order import endless_batch, rotation_angle
+from bearing_search.stages.plans import detector_iterations
 from bearing_search.stages.precision import autocast, storage_dtype
 
 _ENCODE_BATCH = 16
@@ -57,7 +58,7 @@ class DecoderDetector:
         self._optimizer = stable_adamw(self.decoder.parameters(), config.decoder)
         self._training: DecoderConfig = config.decoder
         self._seed, self._device = config.seed, device
-        self.iterations = config.decoder.iterations
+        self.iterations = detector_iterations(config)
         self._normals, self._rotation_deg = normals, rotation_deg
         self._gathered: Float[Tensor, "n l t d"] | None = None
 

@@ -13,10 +13,12 @@ from torch import Tensor
 from bearing_search.config import TrialConfig
 from bearing_search.errors import TrialFailedError
 from bearing_search.model.encoder import Encoder
+from bearing_search.stages.backbone import Backbone
 from bearing_search.stages.checkpoint import Checkpoint, Row
 from bearing_search.stages.decode import DecoderDetector
 from bearing_search.stages.detection import Detection
 from bearing_search.stages.loading import Images
+from bearing_search.stages.memory import MemoryDetector
 from bearing_search.stages.plans import row_ends
 
 
@@ -48,11 +50,14 @@ class Detector(Protocol):
 
 
 def make_detector(
-    encoder: Encoder, config: TrialConfig, *, normals: Images, rotation_deg: float, device: str
+    encoder: Backbone, config: TrialConfig, *, normals: Images, rotation_deg: float, device: str
 ) -> Detector:
     """The detector that the config asks for, untrained, on an encoder that no longer changes."""
     match config.detector:
+        case "patchcore" | "padim":
+            return MemoryDetector(encoder, config, normals=normals, device=device)
         case "dinomaly" | "vitad":
+            assert isinstance(encoder, Encoder)  # `check_backbone` refused others
             return DecoderDetector(
                 encoder, config, normals=normals, rotation_deg=rotation_deg, device=device
             )

@@ -18,6 +18,10 @@ from bearing_search.stages.order import endless_batch, pass_over
 _ROWS = 25
 """How many measurements the training of a decoder gives."""
 
+READ_SHARES = 8
+"""In how many iterations PatchCore and PaDiM read the normal samples. It does not depend on how
+many there are, so that the number of measurements is known before any region of interest is."""
+
 _FINETUNE_COST = 1.6
 """Cost of an iteration of fine-tuning, in iterations of the decoder (both at batch 8, ViT-S)."""
 
@@ -87,6 +91,12 @@ def _patch_batches(
     return [batch(patch_epoch * steps + step) for step in range(steps)]
 
 
+def detector_iterations(config: TrialConfig) -> int:
+    """Iterations of the detector's training."""
+    is_decoder = config.detector in ("dinomaly", "vitad")
+    return config.decoder.iterations if is_decoder else READ_SHARES + 1
+
+
 def row_ends(iterations: int) -> list[int]:
     """After how many iterations a measurement is made: evenly, the last one included."""
     rows = min(_ROWS, iterations)
@@ -103,7 +113,7 @@ def progress_of_unit(config: TrialConfig, *, num_normal: int, num_anomalous: int
     epochs = [0.0] * config.finetune.epochs
     for step in plan:
         epochs[step.epoch] += _FINETUNE_COST
-    ends = row_ends(config.decoder.iterations)
+    ends = row_ends(detector_iterations(config))
     rows = [float(end - start) for start, end in zip([0, *ends], ends, strict=False)]
     return list(accumulate([*epochs, *rows, _UNIT_COST]))
 

@@ -9,7 +9,8 @@ from pathlib import Path
 from bearing_search.config import TrialConfig, parse
 from bearing_search.data.samples import Sample
 from bearing_search.measurement import TrialContext
-from bearing_search.model.encoder import load_encoder
+from bearing_search.model.encoder import Encoder
+from bearing_search.stages.backbone import load_backbone
 from bearing_search.stages.checkpoint import Checkpoint, Row
 from bearing_search.stages.detector import Detector, make_detector, train_detector
 from bearing_search.stages.evaluate import evaluate, heat_map_picture
@@ -88,13 +89,14 @@ def _work(plan: UnitPlan, config: TrialConfig, context: TrialContext) -> UnitStr
     )
     is_rotated = plan.part in config.augment.rotated_parts
     rotation_deg = config.augment.rotation_deg if is_rotated else 0.0
-    encoder = load_encoder(config.encoder, seed=config.seed)
+    encoder = load_backbone(config)
     normals, anomalous = unit.normals, unit.anomalous
     if config.fusion != "channels":
         normals, anomalous = by_brightness(normals), by_brightness(anomalous)
     rows: list[tuple[str, Row]] = []
 
     if config.finetune.epochs:
+        assert isinstance(encoder, Encoder)  # `load_backbone` refused others
         tuning = Finetuning(
             encoder,
             copy.deepcopy(encoder),

@@ -1,0 +1,117 @@
+"""PatchCore and PaDiM as detectors: normal samples are read once, then remembered.
+
+They learn no weights, so they read the samples as they are: parts that are rotated while decoders
+train are not rotated here. Axis letters: n samples, s side of the input in pixels, b batch,
+c channels, p patches, h w rows and columns.
+"""
+
+from typing import Any
+
+import numpy as np
+import torch
+from jaxtyping import Float, UInt8
+from torch import Tensor
+
+from bearing_search.config import PadimConfig, PatchCoreConfig, TrialConfig
+from bearing_search.model.cnn import Cnn
+from bearing_search.model.padim import Padim
+from bearing_search.model.patchcore import PatchCore
+from bearing_search.model.tokens import tokens_to_map
+from bearing_search.stages.backbone import Backbone
+from bearing_search.stages.detection import Detection
+from bearing_search.stages.loading import Images, to_input
+from bearing_search.stages.plans import READ_SHARES, detector_iterations
+from bearing_search.stages.precision import autocast
+
+_ENCODE_BATCH = 16
+
+
+Memory = PatchCore | Padim
+"""`embed`s the maps of the layers that are read, finest first, `fit`s the normal patches, and
+`measure`s how strange others are; `state` and `load` keep it."""
+
+
+def make_memory(config: TrialConfig) -> tuple[Memory, PatchCoreConfig | PadimConfig]:
+    """The empty memory of the config's detector, and its section."""
+    if config.detector == "padim":
+        return Padim(config.padim, seed=config.seed), config.padim
+    return PatchCore(config.patchcore, seed=config.seed), config.patchcore
+
+
+class MemoryDetector:
+    """Reads the normal samples share by share and remembers them in the end (see `Detector`)."""
+
+    def __init__(
+        self, encoder: Backbone, config: TrialConfig, *, normals: Images, device: str
+    ) -> None:
+        self.encoder = encoder.to(device).eval().requires_grad_(False)
+        self._memory, section = make_memory(config)
+        self._reads = section.layers if isinstance(encoder, Cnn) else section.blocks
+        self._normals, self._device = normals, device
+        self._grid = (0, 0)
+        self._features: dict[int, list[Float[Tensor, "b p c"]]] = {}
+        self.iterations = detector_iterations(config)
+
+    def iterate(self, number: int) -> dict[str, Float[Tensor, ""]]:
+        """Read a share of the samples; the last iteration makes the memory of all of them."""
+        if number < READ_SHARES:
+            self._read(number)
+            return {"read_share": torch.tensor((number + 1) / READ_SHARES)}
+        # what an interrupted training had read is read again: quicker than storing it
+        for share in range(READ_SHARES):
+            if share not in self._features:
+                self._read(share)
+        batches = [batch for share in range(READ_SHARES) for batch in self._features[share]]
+        measured = self._memory.fit(torch.cat(batches))
+        self._features.clear()
+        return {name: torch.tensor(value) for name, value in measured.items()}
+
+    @torch.no_grad()
+    def detect(self, pixels: UInt8[np.ndarray, "n s s 3"]) -> Detection:
+        """Distance of each patch to what is remembered, in one layer."""
+        distances, scores = [], []
+        for start in range(0, len(pixels), _ENCODE_BATCH):
+            patches = self._embed(pixels[start : start + _ENCODE_BATCH])
+            found, own = self._memory.measure(patches)
+            distances.append(found.reshape(-1, 1, *self._grid).cpu().numpy())
+            if own is not None:
+                scores.append(own.cpu().numpy())
+        own_scores = np.concatenate(scores) if scores else None
+        return Detection(distances=np.concatenate(distances), own_scores=own_scores)
+
+    def state(self) -> dict[str, Any]:
+        """Nothing: what was read is read again."""
+        return {}
+
+    def result(self) -> dict[str, Any]:
+        """What a later `load` needs to detect."""
+        return {"memory": self._memory.state()}
+
+    def load(self, state: dict[str, Any]) -> None:
+        """Detect with an earlier `result`; a `state` has nothing to take over."""
+        if "memory" in state:
+            self._memory.load({k: v.to(self._device) for k, v in state["memory"].items()})
+
+    @torch.no_grad()
+    def _read(self, share: int) -> None:
+        pixels = np.array_split(self._normals.pixels, READ_SHARES)[share]
+        self._features[share] = [
+            self._embed(pixels[start : start + _ENCODE_BATCH])
+            for start in range(0, len(pixels), _ENCODE_BATCH)
+        ]
+
+    def _embed(self, pixels: UInt8[np.ndarray, "b s s 3"]) -> Float[Tensor, "b p c"]:
+        images = to_input(pixels, self._device)
+        with autocast(self._device):
+            maps = self._maps(images)
+        features = self._memory.embed(maps)
+        rows, columns = features.shape[2:]
+        self._grid = (rows, columns)
+        return features.flatten(2).transpose(1, 2).contiguous()
+
+    def _maps(self, images: Float[Tensor, "b 3 s s"]) -> list[Float[Tensor, "b _ _ _"]]:
+        if isinstance(self.encoder, Cnn):
+            maps: list[Tensor] = self.encoder(images, self._reads)
+            return maps
+        output = self.encoder(images, self._reads)
+        return [tokens_to_map(output.blocks[block], self.encoder) for block in self._reads]

@@ -1,0 +1,154 @@
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from bearing_search.config import EncoderConfig, FinetuneConfig
+from bearing_search.errors import ConfigError
+from bearing_search.stages.backbone import check_backbone, load_backbone
+from bearing_search.stages.checkpoint import Checkpoint
+from bearing_search.stages.detector import Detector, make_detector, train_detector
+from bearing_search.stages.loading import Images
+
+SIDE = 64
+CNN = EncoderConfig(name="test_resnet", weights="random", input_px=SIDE)
+FROZEN = FinetuneConfig(epochs=0, reconstruction_only_epochs=0)
+
+
+def images(count, seed=0):
+    pixels = np.random.default_rng(seed).integers(60, 120, (count, SIDE, SIDE, 3)).astype(np.uint8)
+    return Images(pixels=pixels, masks=np.zeros((count, SIDE, SIDE), dtype=bool))
+
+
+@pytest.fixture(params=["vit", "cnn"])
+def config(request, tiny_config):
+    frozen = replace(tiny_config, finetune=FROZEN, detector="patchcore")
+    return replace(frozen, encoder=CNN) if request.param == "cnn" else frozen
+
+
+def made(config, normals, rotation_deg=0.0):
+    return make_detector(
+        load_backbone(config), config, normals=normals, rotation_deg=rotation_deg, device="cpu"
+    )
+
+
+def trained(config, normals, **options):
+    detector = made(config, normals, **options)
+    for number in range(detector.iterations):
+        detector.iterate(number)
+    return detector
+
+
+@pytest.mark.parametrize("name", ["patchcore", "padim"])
+def test_a_strange_patch_is_found_where_it_lies(config, name):
+    normals, strange = images(12), images(2, seed=1)
+    strange.pixels[1, 32:48, 48:64] = 250
+    detector = trained(replace(config, detector=name), normals)
+
+    found = detector.detect(strange.pixels)
+
+    assert isinstance(detector, Detector)
+    cells = found.distances.shape[2]
+    assert found.distances.shape == (2, 1, cells, cells)
+    assert found.distances.dtype == np.float32
+    strangeness = found.distances[1, 0]
+    there = strangeness[cells // 2 : 3 * cells // 4, 3 * cells // 4 :].mean()
+    assert there > 1.2 * strangeness[:, : cells // 2].mean()
+    assert there > 1.2 * found.distances[0].mean()
+    if name == "patchcore":
+        assert found.own_scores[1] > found.own_scores[0]
+    else:
+        assert found.own_scores is None
+
+
+@pytest.mark.parametrize("name", ["patchcore", "padim"])
+@pytest.mark.parametrize("count", [1, 3, 20])
+def test_any_number_of_normals_takes_the_same_iterations(tiny_config, tmp_path, name, count):
+    config = replace(tiny_config, encoder=CNN, finetune=FROZEN, detector=name)
+    detector = made(config, images(count))
+    checkpoint = Checkpoint(tmp_path, "detector")
+
+    rows = list(train_detector(detector, checkpoint=checkpoint, should_stop=lambda: False))
+
+    assert [row["read_share"] for row in rows[:-1]] == [k / 8 for k in range(1, 9)]
+    assert np.isfinite(list(rows[-1].values())).all()
+    assert np.isfinite(detector.detect(images(2, seed=1).pixels).distances).all()
+
+
+def test_parts_that_are_rotated_elsewhere_are_read_as_they_are(config):
+    normals, others = images(5), images(2, seed=1)
+    straight = trained(config, normals).detect(others.pixels)
+    turned = trained(config, normals, rotation_deg=15.0).detect(others.pixels)
+
+    assert np.array_equal(straight.distances, turned.distances)
+
+
+@pytest.mark.parametrize("name", ["patchcore", "padim"])
+def test_a_result_detects_as_its_maker_did(tiny_config, name):
+    config = replace(tiny_config, encoder=CNN, finetune=FROZEN, detector=name)
+    normals, others = images(5), images(2, seed=1)
+    detector, other = trained(config, normals), made(config, normals)
+    other.load(detector.result())
+
+    assert np.array_equal(
+        detector.detect(others.pixels).distances, other.detect(others.pixels).distances
+    )
+
+
+def test_a_stop_in_the_middle_changes_nothing(config, tmp_path):
+    normals, others = images(9), images(2, seed=1)
+    whole = trained(config, normals).detect(others.pixels)
+    asked = iter(range(99))
+    first = made(config, normals)
+    stopped = Checkpoint(tmp_path, "detector")
+    list(train_detector(first, checkpoint=stopped, should_stop=lambda: next(asked) >= 4))
+    assert not stopped.is_finished
+
+    second, checkpoint = made(config, normals), Checkpoint(tmp_path, "detector")
+    rows = list(train_detector(second, checkpoint=checkpoint, should_stop=lambda: False))
+
+    assert len(rows) == 9
+    assert np.array_equal(second.detect(others.pixels).distances, whole.distances)
+
+
+def test_the_encoder_is_left_alone(config):
+    backbone = load_backbone(config)
+    before = {name: tensor.clone() for name, tensor in backbone.state_dict().items()}
+    detector = make_detector(backbone, config, normals=images(5), rotation_deg=0.0, device="cpu")
+    for number in range(detector.iterations):
+        detector.iterate(number)
+
+    assert all(torch.equal(before[n], tensor) for n, tensor in backbone.state_dict().items())
+
+
+@pytest.mark.parametrize("detector", ["dinomaly", "vitad"])
+def test_a_decoder_on_a_convolutional_network_is_refused(tiny_config, detector):
+    config = replace(tiny_config, encoder=CNN, finetune=FROZEN, detector=detector)
+    with pytest.raises(ConfigError, match=f"test_resnet is a conv.*detector: {detector} reads"):
+        load_backbone(config)
+
+
+def test_fine_tuning_of_a_convolutional_network_is_refused(tiny_config):
+    config = replace(tiny_config, encoder=CNN, detector="padim")
+    with pytest.raises(ConfigError, match=r"not fine-tuned here. Set finetune\.epochs"):
+        load_backbone(config)
+    with pytest.raises(ConfigError, match="not fine-tuned here"):
+        check_backbone(load_backbone(replace(config, finetune=FROZEN)), config)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"detector": "vitad", "vitad": {"neck_block": 13}}, "vitad.neck_block names block 13"),
+        ({"detector": "patchcore", "patchcore": {"blocks": (13,)}}, "patchcore.blocks names"),
+        ({"detector": "padim", "padim": {"blocks": (1, 99)}}, "padim.blocks names block 99"),
+    ],
+)
+def test_blocks_that_the_encoder_lacks_are_refused(tiny_config, changes, message):
+    section = changes["detector"]
+    changed = replace(getattr(tiny_config, section), **changes[section])
+    with pytest.raises(ConfigError, match=message):
+        load_backbone(replace(tiny_config, detector=section, **{section: changed}))
+    # a section that is not in use may say what it likes
+    load_backbone(replace(tiny_config, **{section: changed}))
