@@ -55,19 +55,31 @@ class Influence:
     of_normal: Float[np.ndarray, "b m"]
 
 
-def metric_interval(parts: Sequence[Influence], metric: int) -> Interval:
+def metric_interval(
+    parts: Sequence[Influence],
+    metric: int,
+    *,
+    seed_variance: float = 0.0,
+    seed_freedom: int = 1,
+) -> Interval:
     """Interval of the mean of a metric over parts.
 
     Student's t on the logit scale, since the metrics live in [0, 1]. Few defects that were all
     found say little about the one that comes next: each part counts one anomalous group more than
     was seen, halfway between its value and chance, as Agresti and Coull (1998) do for rates.
+
+    Args:
+        parts: what the mean is over; a part in which the metric is undefined is left out.
+        metric: position among the metrics.
+        seed_variance: what training under other seeds adds to the variance of the value.
+        seed_freedom: degrees of freedom of that estimate.
     """
     values = np.array([part.values[metric] for part in parts])
     counted = [part for part, value in zip(parts, values, strict=True) if not np.isnan(value)]
     if not counted:
         return _unknown(math.nan)
     value, weight = float(np.nanmean(values)), 1 / len(counted)
-    centre, terms = value, []
+    centre, terms = value, [(seed_variance, seed_freedom)]
     for part in counted:
         seen = len(part.anomalous)
         pull = (part.values[metric] - part.floors[metric]) / 2

@@ -1,84 +1,64 @@
-"""A sweep's trials as a leaderboard, with the intervals that say what it may claim."""
+"""A search's settings as a leaderboard, in words that the data can support."""
 
 import json
-from collections.abc import Mapping, Sequence
+import math
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from bearing_search.comparison import (
-    Units,
-    are_comparable,
-    difference_intervals,
-    mean_floor,
-    score_intervals,
-)
-from bearing_search.config import ProtocolConfig, TrialConfig, parse
+from bearing_search.conclusions import conclusions, interval_text
+from bearing_search.config import TrialConfig, parse
 from bearing_search.intervals import Interval
 from bearing_search.measurement import OBJECTIVE
 from bearing_search.observer import TrialRecord, best_of, trial_folder
-from bearing_search.stages.scored import unit_scores
-
-_NAME = OBJECTIVE.partition("/")[2]
-_COMPARED = 8
-"""How many of the best trials are compared with the best one, sample by sample."""
+from bearing_search.openings import Openings, openings
+from bearing_search.selection import Entry, Searched, Selection, select
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Leaderboard:
-    """The complete trials of a sweep, best first."""
+    """What is said about the settings of one sweep, or of several."""
 
-    trials: Sequence[TrialRecord]
-    interval: Interval
-    """Of the best trial's objective."""
-
-    floor: float
-    """The objective of one and the same score for every pixel."""
-
-    tied: Sequence[int]
-    """Trials that this data cannot tell from the best one, by number; the best is not among
-    them."""
-
-    compared: int
-    """How many trials were compared with the best one."""
-
+    selection: Selection
     synthetic_parts: Sequence[str]
     """Parts without defects in train, whose held-out defects were drawn."""
 
-    @property
-    def best(self) -> TrialRecord:
-        """The trial with the highest objective."""
-        return self.trials[0]
+    openings: Openings
+    """Of the test set."""
 
 
-def leaderboard(sweep: Path, records: Sequence[TrialRecord]) -> Leaderboard | None:
-    """Rank the complete trials and compare the best ones on the same held-out samples.
-
-    Undecided is called tied: a trial is worse than the best one only where the 95 % interval of
-    the paired difference lies above 0.
+def leaderboard(
+    sweep: Path,
+    records: Sequence[TrialRecord],
+    *,
+    on_progress: Callable[[int, int], None] = lambda done, total: None,
+) -> Leaderboard | None:
+    """Rank the complete settings of a sweep on the same held-out samples.
 
     Returns:
         None while no trial is complete.
     """
-    best = best_of(records)
-    if best is None:
+    return joint_leaderboard([Searched(name="", folder=sweep, records=records)], on_progress)
+
+
+def joint_leaderboard(
+    sweeps: Sequence[Searched], on_progress: Callable[[int, int], None] = lambda done, total: None
+) -> Leaderboard | None:
+    """Rank the settings of several sweeps that share data, folds and protocol."""
+    found = [(sweep, best) for sweep in sweeps if (best := best_of(sweep.records)) is not None]
+    if not found:
         return None
-    complete = sorted(
-        (r for r in records if r.state == "complete" and r.value is not None),
-        key=lambda record: (-(record.value or 0.0), record.number),
+    sweep, best = found[0]
+    selection = select(
+        sweeps, trial_config(sweep.folder, best.number).protocol, on_progress=on_progress
     )
-    protocol = trial_config(sweep, best.number).protocol
-    units = unit_scores(trial_folder(sweep, best.number))
-    interval = score_intervals(units, protocol)[_NAME]
-    rivals = complete[1:_COMPARED]
-    tied = [r.number for r in rivals if not _is_worse(units, sweep, r, protocol)]
+    assert selection is not None
+    looks = [openings(sweep.folder) for sweep in sweeps]
     return Leaderboard(
-        trials=complete,
-        interval=interval,
-        floor=mean_floor(units, protocol)[_NAME],
-        tied=tied,
-        compared=len(rivals),
-        synthetic_parts=_synthetic_parts(trial_folder(sweep, best.number)),
+        selection=selection,
+        synthetic_parts=_synthetic_parts(trial_folder(sweep.folder, best.number)),
+        openings=Openings(sum(look.times for look in looks), max(look.last for look in looks)),
     )
 
 
@@ -88,35 +68,29 @@ def trial_config(sweep: Path, number: int) -> TrialConfig:
     return parse(TrialConfig, json.loads(file.read_text(encoding="utf-8")))
 
 
-def interval_text(interval: Interval) -> str:
-    """`0.861 [0.79, 0.91]`."""
-    return f"{interval.value:.4f} [{interval.low:.3f}, {interval.high:.3f}]"
-
-
 def markdown(sweep: str, board: Leaderboard, question: str) -> str:
     """The leaderboard as a page."""
+    chosen = board.selection.chosen
     lines = [
         f"# {sweep}",
         "",
         *([question, ""] if question else []),
-        f"Best: trial {board.best.number}, {OBJECTIVE} {interval_text(board.interval)} "
-        f"(95 % interval over groups; one score for everything reaches {board.floor:.3f}).",
+        f"To use: {chosen.title}, {OBJECTIVE} {interval_text(chosen.value)} "
+        f"(95 % interval over groups; one score for everything reaches "
+        f"{board.selection.floor:.3f}).",
         "",
-        _tie_text(board),
-        *_caveats(board),
+        *said_of(board),
         "",
-        f"| trial | {OBJECTIVE} | | settings | minutes |",
-        "| --- | --- | --- | --- | --- |",
+        f"| trial | {OBJECTIVE} | val/image_auroc | | settings | seeds | seconds |",
+        "| --- | --- | --- | --- | --- | --- | --- |",
+        *(_row(board, entry) for entry in board.selection.entries),
     ]
-    for record in board.trials:
-        mark = "best" if record is board.best else "tied" if record.number in board.tied else ""
-        minutes = f"{record.duration_s / 60:.1f}" if record.duration_s else ""
-        settings = ", ".join(
-            f"{path.rpartition('.')[2]} {value_text(value)}"
-            for path, value in record.suggestion.items()
-        )
-        lines.append(f"| {record.number} | {record.value:.4f} | {mark} | {settings} | {minutes} |")
     return "\n".join(lines) + "\n"
+
+
+def said_of(board: Leaderboard) -> list[str]:
+    """What the data shows, what it does not, and how far it reaches; a sentence or two a line."""
+    return [*conclusions(board.selection), *_caveats(board), board.openings.text]
 
 
 def end_of_sweep(sweep: str, board: Leaderboard, *, program: str, flag: str) -> str:
@@ -126,16 +100,16 @@ def end_of_sweep(sweep: str, board: Leaderboard, *, program: str, flag: str) -> 
         program: how this program is called on the user's command line.
         flag: ` --results DIR` where it is not the default.
     """
-    settings = [f"  {path:34} {value_text(v)}" for path, v in board.best.suggestion.items()]
+    chosen = board.selection.chosen
+    settings = [f"  {path:34} {value_text(v)}" for path, v in chosen.trials[0].suggestion.items()]
     return "\n".join(
         [
             "",
-            f"Best of {len(board.trials)} complete trials: trial {board.best.number}",
+            f"To use, of {len(board.selection.entries)} complete settings: {chosen.title}",
             *settings,
-            f"  {OBJECTIVE:34} {interval_text(board.interval)}   "
-            f"(95 % interval; floor {board.floor:.3f})",
-            _tie_text(board),
-            *_caveats(board),
+            f"  {OBJECTIVE:34} {interval_text(chosen.value)}   "
+            f"(95 % interval; floor {board.selection.floor:.3f})",
+            *said_of(board),
             "",
             f"Compare the runs:    {program} ui{flag}",
             f"Score it on test:    {program} evaluate {sweep}{flag}",
@@ -149,17 +123,65 @@ def value_text(value: Any) -> str:
 
 
 def as_json(board: Leaderboard) -> Mapping[str, Any]:
-    """The leaderboard for programs."""
+    """The leaderboard for programs; NaN is null."""
+    selection = board.selection
     return {
-        "best": board.best.number,
-        "value": board.interval.value,
-        "low": board.interval.low,
-        "high": board.interval.high,
-        "floor": board.floor,
-        "tied": list(board.tied),
+        "winner": _entry_json(selection.chosen),
+        "floor": selection.floor,
+        "seed_deviation": _number(selection.seed_deviation),
+        "settings": [_entry_json(entry) for entry in selection.entries],
+        "gain_over_default": {
+            selection.entries[n].title: _interval_json(gain) for n, gain in selection.gains.items()
+        },
+        "groups": {
+            part: {"normal": normal, "anomalous": anomalous}
+            for part, (normal, anomalous) in selection.groups.items()
+        },
         "synthetic_parts": list(board.synthetic_parts),
-        "compared": board.compared,
+        "test_opened": {"times": board.openings.times, "last": board.openings.last},
+        "conclusions": said_of(board),
     }
+
+
+def _entry_json(entry: Entry) -> dict[str, Any]:
+    return {
+        "sweep": entry.sweep,
+        "trials": [trial.number for trial in entry.trials],
+        "suggestion": dict(entry.trials[0].suggestion),
+        OBJECTIVE: _interval_json(entry.value),
+        "val/image_auroc": _interval_json(entry.image_auroc),
+        "tied": entry.is_tied,
+        "default": entry.is_default,
+        "seconds": _number(entry.cost_s),
+    }
+
+
+def _interval_json(interval: Interval) -> dict[str, float | None]:
+    return {name: _number(getattr(interval, name)) for name in ("value", "low", "high")}
+
+
+def _number(value: float) -> float | None:
+    return value if math.isfinite(value) else None
+
+
+def _row(board: Leaderboard, entry: Entry) -> str:
+    mark = "tied" if entry.is_tied else ""
+    if entry is board.selection.chosen:
+        mark = "to use"
+    settings = ", ".join(
+        f"{path.rpartition('.')[2]} {value_text(value)}"
+        for path, value in entry.trials[0].suggestion.items()
+    )
+    cells = (
+        entry.title.removeprefix("trial ") + (" (default)" if entry.is_default else ""),
+        interval_text(entry.value),
+        interval_text(entry.image_auroc),
+        mark,
+        settings,
+        str(len(entry.trials)),
+        f"{entry.cost_s:.0f}" if math.isfinite(entry.cost_s) else "",
+    )
+    return f"| {' | '.join(cells)} |"
 
 
 def _synthetic_parts(trial: Path) -> list[str]:
@@ -175,20 +197,3 @@ def _caveats(board: Leaderboard) -> list[str]:
         f"The held-out defects of {', '.join(board.synthetic_parts)} were drawn, since train has "
         "none: these scores rank settings, they are no detection rates."
     ]
-
-
-def _is_worse(best: Units, sweep: Path, rival: TrialRecord, protocol: ProtocolConfig) -> bool:
-    units = unit_scores(trial_folder(sweep, rival.number))
-    if not are_comparable(best, units):
-        return False
-    return difference_intervals(best, units, protocol)[_NAME].low > 0
-
-
-def _tie_text(board: Leaderboard) -> str:
-    if not board.compared:
-        return "It has no rival yet."
-    if not board.tied:
-        rivals = "next best" if board.compared == 1 else f"{board.compared} next best"
-        return f"It is better than the {rivals}, sample by sample (95 %)."
-    names = ", ".join(map(str, board.tied))
-    return f"Tied with it on this data: trial{'s' * (len(board.tied) > 1)} {names}."

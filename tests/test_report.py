@@ -1,8 +1,10 @@
 import json
+import math
 
 import pytest
 
 from bearing_search.config import TrialConfig, to_plain
+from bearing_search.leaderboard_plot import leaderboard_png
 from bearing_search.observer import TrialRecord, trial_folder
 from bearing_search.report import as_json, end_of_sweep, leaderboard, markdown
 from bearing_search.stages.scored import save_scored
@@ -10,59 +12,152 @@ from bearing_search.stages.scored import save_scored
 
 @pytest.fixture
 def sweep(tmp_path, scored):
-    """Trials 0 to 3 with signals .5, 3, 3 (other noise), and one that failed."""
-    records = []
-    for number, (signal, seed) in enumerate([(0.5, 0), (3.0, 0), (3.0, 5)]):
-        folder = trial_folder(tmp_path, number)
-        (folder / "LC/fold0").mkdir(parents=True)
-        config = TrialConfig(seed=number)
-        (folder / "config.json").write_text(json.dumps(to_plain(config)))
-        maps = scored(signal, seed=seed)
-        save_scored(maps, folder / "LC/fold0/scored.npz")
-        value = maps.metrics(config.protocol)["pixel_aupro"]
-        records.append(
-            TrialRecord(number=number, state="complete", suggestion={"seed": number}, value=value)
-        )
-    records.append(TrialRecord(number=3, state="failed", reason="no ring"))
-    return tmp_path, records
+    """Makes trials from (signal, noise seed, seconds, setting); trial 0 is the default."""
+
+    def make(*trials):
+        records = []
+        for number, (signal, seed, seconds, setting) in enumerate(trials):
+            folder = trial_folder(tmp_path, number)
+            (folder / "LC/fold0").mkdir(parents=True)
+            config = TrialConfig(seed=number)
+            (folder / "config.json").write_text(json.dumps(to_plain(config)))
+            maps = scored(signal, seed=seed)
+            save_scored(maps, folder / "LC/fold0/scored.npz")
+            records.append(
+                TrialRecord(
+                    number=number,
+                    state="complete",
+                    suggestion={"seed": number},
+                    purpose="search" if number else "default",
+                    setting=setting,
+                    value=maps.metrics(config.protocol)["pixel_aupro"],
+                    duration_s=seconds,
+                )
+            )
+        records.append(TrialRecord(number=len(trials), state="failed", reason="no ring"))
+        return tmp_path, records
+
+    return make
+
+
+FAR_APART = ((0.5, 0, 100.0, "a"), (3.0, 0, 100.0, "b"), (3.0, 5, 50.0, "c"))
 
 
 def test_nothing_is_ranked_before_a_trial_is_complete(tmp_path):
     assert leaderboard(tmp_path, [TrialRecord(number=0, state="running")]) is None
 
 
-def test_what_the_data_cannot_tell_from_the_best_is_called_tied(sweep):
-    board = leaderboard(*sweep)
-    assert board.trials[-1].number == 0
-    assert board.best.number in (1, 2)
-    assert list(board.tied) == [3 - board.best.number]
-    assert board.interval.low < board.interval.value < board.interval.high
-    assert board.floor == pytest.approx(0.15)
+def test_the_cheapest_of_those_that_cannot_be_told_apart_is_the_one_to_use(sweep):
+    selection = leaderboard(*sweep(*FAR_APART)).selection
+    assert selection.entries[-1].number == 0
+    assert {entry.number for entry in selection.tied} == {1, 2}
+    assert selection.chosen.number == 2
+    assert selection.chosen.value.low < selection.chosen.value.value < selection.chosen.value.high
+    assert selection.floor == pytest.approx(0.15)
+    assert selection.groups == {"LC": (12, 12)}
 
 
-def test_the_page_marks_best_and_tied_and_leaves_failed_trials_out(sweep):
-    board = leaderboard(*sweep)
-    rows = [line for line in markdown("first", board, "Why?").splitlines() if line[:3] != "| -"]
-    table = [[cell.strip() for cell in row.split("|")[1:-1]] for row in rows if row[0:1] == "|"]
-    assert [row[0] for row in table[1:]] == [str(t.number) for t in board.trials]
-    assert [row[2] for row in table[1:]] == ["best", "tied", ""]
+def test_among_equally_cheap_ones_the_highest_is_used(sweep):
+    selection = leaderboard(*sweep((3.0, 0, 100.0, "a"), (3.0, 5, 90.0, "b"))).selection
+    assert len(selection.tied) == 2
+    assert selection.chosen is selection.best
+
+
+def test_the_default_is_beaten_in_words(sweep):
+    board = leaderboard(*sweep(*FAR_APART))
+    (gain,) = board.selection.gains.values()
+    assert gain.low > 0
+    page = markdown("first", board, "Why?")
+    assert "Better than the default (trial 0): shown, by +0." in page
+    assert "2 of 3 settings cannot be told from the best" in page
+
+
+def test_what_is_not_shown_is_not_claimed(sweep):
+    page = markdown("first", leaderboard(*sweep((3.0, 0, 99.0, "a"), (3.0, 5, 9.0, "b"))), "")
+    assert "Better than the default (trial 0): not shown; the difference is " in page
+
+
+def test_when_the_default_itself_is_used_nothing_better_is_shown(sweep):
+    page = markdown("first", leaderboard(*sweep((3.0, 0, 9.0, "a"), (3.0, 5, 99.0, "b"))), "")
+    assert "It is the default setting (trial 0): nothing better is shown." in page
+
+
+def test_seeds_of_one_setting_are_one_row_and_their_scatter_is_said(sweep):
+    folder, records = sweep((1.0, 0, 9.0, "a"), (1.0, 3, 9.0, "a"), (1.0, 5, 9.0, "b"))
+    board = leaderboard(folder, records)
+    by_number = {entry.number: entry for entry in board.selection.entries}
+    assert {n: len(entry.trials) for n, entry in by_number.items()} == {0: 2, 2: 1}
+    one, other = records[0].value, records[1].value
+    assert by_number[0].value.value == pytest.approx((one + other) / 2)
+    assert board.selection.seed_deviation == pytest.approx(abs(one - other) / math.sqrt(2))
+    assert "Runs of one setting under several seeds scatter by" in markdown("x", board, "")
+
+
+def test_the_page_marks_ties_and_leaves_failed_trials_out(sweep):
+    page = markdown("first", leaderboard(*sweep(*FAR_APART)), "Why?")
+    rows = [line for line in page.splitlines() if line[:1] == "|" and line[:3] != "| -"]
+    table = [[cell.strip() for cell in row.split("|")[1:-1]] for row in rows][1:]
+    marks = {row[0]: row[3] for row in table}
+    assert marks == {"0 (default)": "", "1": "tied", "2": "to use"}
 
 
 def test_the_last_words_of_a_sweep_hold_setting_score_and_what_to_do_next(sweep):
-    board = leaderboard(*sweep)
+    board = leaderboard(*sweep(*FAR_APART))
     said = end_of_sweep("first", board, program="python -m bearing_search", flag="")
-    assert f"Best of 3 complete trials: trial {board.best.number}" in said
-    assert f"seed{' ' * 31}{board.best.number}" in said
-    assert f"{board.best.value:.4f} [" in said
+    assert "To use, of 3 complete settings: trial 2" in said
+    assert f"seed{' ' * 31}2" in said
+    assert f"{board.selection.chosen.value.value:.4f} [" in said
     assert "python -m bearing_search ui" in said
-    assert json.loads(json.dumps(as_json(board)))["tied"] == list(board.tied)
+
+
+def test_programs_get_the_same_without_numbers_that_json_lacks(sweep):
+    board = leaderboard(*sweep(*FAR_APART))
+    found = json.loads(json.dumps(as_json(board), allow_nan=False))
+    assert found["winner"]["trials"] == [2]
+    assert [s["tied"] for s in found["settings"]] == [True, True, False]
+    assert found["seed_deviation"] is None
+    assert found["gain_over_default"]["trial 0"]["low"] > 0
+
+
+def test_sample_sizes_say_what_they_cannot_support(sweep):
+    page = markdown("first", leaderboard(*sweep(*FAR_APART)), "")
+    assert "LC: 12 normal groups: no false alarm at all would still allow a rate of 22%" in page
+    assert "To claim 2% takes 149" in page
+
+
+def test_every_page_says_how_often_test_was_opened(sweep):
+    folder, records = sweep(*FAR_APART)
+    assert "Test has not been opened." in markdown("x", leaderboard(folder, records), "")
+    (folder / "evaluate").mkdir()
+    seen = {"times_opened": 2, "opened": "2026-11-23T20:00:00+00:00"}
+    (folder / "evaluate/evaluation.json").write_text(json.dumps(seen))
+    board = leaderboard(folder, records)
+    assert "Test opened 2 times, last 2026-11-23T20:00:00+00:00." in markdown("x", board, "")
+    assert as_json(board)["test_opened"]["times"] == 2
 
 
 def test_scores_on_drawn_defects_say_so(sweep):
-    folder, records = sweep
+    folder, records = sweep(*FAR_APART)
     for record in records[:3]:
         tags = {"defects/LC": "synthetic"}
         unit = trial_folder(folder, record.number) / "LC/fold0/unit.json"
         unit.write_text(json.dumps({"rows": [], "metrics": {}, "tags": tags}))
     said = end_of_sweep("first", leaderboard(folder, records), program="x", flag="")
     assert "The held-out defects of LC were drawn" in said
+
+
+def test_the_picture_is_one(sweep):
+    png = leaderboard_png(leaderboard(*sweep(*FAR_APART)).selection, "first")
+    assert png.startswith(b"\x89PNG")
+
+
+def test_scores_are_read_once_and_again_when_they_change(sweep, scored, monkeypatch):
+    folder, records = sweep(*FAR_APART)
+    before = leaderboard(folder, records).selection
+    file = trial_folder(folder, 1) / "LC/fold0/scored.npz"
+    save_scored(scored(0.0, seed=9), file)
+    after = leaderboard(folder, records).selection
+    assert after.entries[-1].value.value < before.entries[-1].value.value
+
+    monkeypatch.setattr("bearing_search.trial_influence.unit_scores", lambda folder: 1 / 0)
+    assert leaderboard(folder, records).selection.entries[-1].value == after.entries[-1].value

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import typer
 
 from bearing_search.cli.cache import cache
+from bearing_search.cli.compare import compare
 from bearing_search.cli.demo_data import demo_data
 from bearing_search.cli.evaluate import evaluate
 from bearing_search.cli.look import check, status
@@ -29,7 +30,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,  # a bug keeps its plain traceback
     rich_markup_mode=None,
 )
-for command in (run, resume, status, check, train, evaluate, roi, demo_data, ui):
+for command in (run, resume, status, check, train, compare, evaluate, roi, demo_data, ui):
     app.command()(command)
 app.add_typer(cache, name="cache")
 

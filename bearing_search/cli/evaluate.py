@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
+from bearing_search.cli.compare import board_of, refuse_incomparable
 from bearing_search.cli.options import AsJson, Results, terminal
 from bearing_search.cli.preflight import check_installation
 from bearing_search.cli.train import chosen_device, follow, use_cores
@@ -20,7 +21,6 @@ from bearing_search.evaluation import (
     write_evaluation,
 )
 from bearing_search.measurement import TrialContext
-from bearing_search.observer import best_of
 from bearing_search.report import trial_config
 from bearing_search.stages.scored import unit_scores
 from bearing_search.sweep.folder import SweepFolder, load_sweep, write_json
@@ -30,7 +30,8 @@ from bearing_search.sweep.status import sweep_status
 def evaluate(
     sweep: Annotated[str, typer.Argument(help="Name of the sweep; `status` lists them.")],
     trial: Annotated[
-        int | None, typer.Option(help="Number of the trial. Default: the best one.", min=0)
+        int | None,
+        typer.Option(help="Number of the trial. Default: the one to use, as in report.md.", min=0),
     ] = None,
     again: Annotated[
         bool, typer.Option("--again", help="Open the test set although it was opened before.")
@@ -45,7 +46,8 @@ def evaluate(
     """
     console = terminal(stderr=json)
     folder = load_sweep(results, sweep)
-    number = chosen_trial(folder, trial)
+    refuse_incomparable([folder])
+    number = chosen_trial(folder, trial, console)
     opened = read_evaluation(folder.root)
     if opened is None or again:
         opened = measure(folder, number, chosen_device(device), console, opened)
@@ -61,8 +63,8 @@ def evaluate(
         console.print(f"written to {folder.root / 'evaluate'}")
 
 
-def chosen_trial(folder: SweepFolder, number: int | None) -> int:
-    """The trial that was asked for, or the best one.
+def chosen_trial(folder: SweepFolder, number: int | None, console: Console) -> int:
+    """The trial that was asked for, or the one to use: the cheapest of those tied with the best.
 
     Raises:
         SweepError: no trial is complete, the named one is not, or the sweep is no search.
@@ -73,11 +75,12 @@ def chosen_trial(folder: SweepFolder, number: int | None) -> int:
             "nothing may be chosen by that"
         )
     complete = [t for t in sweep_status(folder).trials if t.state == "complete"]
-    best = best_of(complete)
-    if best is None:
+    if not complete:
         raise SweepError(f"{folder.record.name}: no trial is complete yet; `resume` it first.")
     if number is None:
-        return best.number
+        board = board_of([folder], console)
+        assert board is not None
+        return board.selection.chosen.number
     if number not in {t.number for t in complete}:
         known = ", ".join(str(t.number) for t in complete)
         raise SweepError(

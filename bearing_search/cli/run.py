@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
+from bearing_search.cli.compare import board_of, write_board
 from bearing_search.cli.inputs import digest_for, resolve_data, split_lines, train_digest
 from bearing_search.cli.options import (
     DEMO,
@@ -30,9 +31,8 @@ from bearing_search.config import to_plain
 from bearing_search.data.dataset import DataSet, load_data_set
 from bearing_search.errors import TrialFailedError
 from bearing_search.observer import SweepOutcome, SweepTask
-from bearing_search.report import end_of_sweep, leaderboard, markdown
+from bearing_search.report import end_of_sweep
 from bearing_search.space import SearchSpace, load_search_space
-from bearing_search.stages.files import write_atomically
 from bearing_search.sweep.engine import run_sweep
 from bearing_search.sweep.folder import SweepFolder, create_sweep, load_sweep
 from bearing_search.sweep.record import PrunerName, SamplerName, SweepRecord, check_name
@@ -202,10 +202,9 @@ def drive(
         raise TrialFailedError(f"{name}: no trial gave a score{last}")
     if folder.record.task == "reproduction":
         console.print(end_of_reproduction(outcome))
-    elif (board := leaderboard(folder.root, outcome.trials)) is not None:
-        report = folder.root / "report.md"
-        write_atomically(report, markdown(name, board, folder.space().question).encode())
-        tracker.attach(report)
+    elif (board := board_of([folder], console)) is not None:
+        for file in write_board(folder.root, name, board, folder.space().question):
+            tracker.attach(file)
         console.print(end_of_sweep(name, board, program=program(), flag=results_flag(root)))
     return 128 + signal.SIGINT if outcome.interrupted else 0
 

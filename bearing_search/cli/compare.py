@@ -1,0 +1,103 @@
+"""`compare`: the settings of one sweep or several as a leaderboard that claims what it can."""
+
+import json as json_text
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.progress import Progress
+
+from bearing_search.cli.options import AsJson, Results, terminal, writable_results
+from bearing_search.errors import SweepError
+from bearing_search.leaderboard_plot import leaderboard_png
+from bearing_search.report import Leaderboard, as_json, joint_leaderboard, markdown
+from bearing_search.selection import Searched
+from bearing_search.stages.files import write_atomically
+from bearing_search.sweep.folder import SweepFolder, load_sweep
+from bearing_search.sweep.status import sweep_status
+
+
+def compare(
+    sweeps: Annotated[list[str], typer.Argument(help="Names of sweeps; `status` lists them.")],
+    results: Results = Path("results"),
+    json: AsJson = False,
+) -> None:
+    """Rank all settings of one sweep or several: intervals, ties, and the one to use."""
+    console = terminal(stderr=json)
+    root = writable_results(results)
+    folders = [load_sweep(root, name) for name in dict.fromkeys(sweeps)]
+    refuse_incomparable(folders)
+    board = board_of(folders, console)
+    name = " and ".join(folder.record.name for folder in folders)
+    if board is None:
+        raise SweepError(f"{name}: no trial is complete yet; `resume` it first.")
+    if json:
+        print(json_text.dumps(as_json(board), indent=2))
+        return
+    target = folders[0].root
+    if len(folders) > 1:
+        target = root / "-".join(["compare", *(folder.record.name for folder in folders)])
+    question = folders[0].space().question if len(folders) == 1 else ""
+    write_board(target, name, board, question)
+    print(markdown(name, board, question))
+    console.print(f"written to {target}")
+
+
+def refuse_incomparable(folders: Sequence[SweepFolder]) -> None:
+    """Refuse sweeps whose scores say nothing about each other.
+
+    Raises:
+        SweepError: with the first difference.
+    """
+    first, *others = folders
+    for folder in folders:
+        if folder.record.task != "search":
+            raise SweepError(
+                f"{folder.record.name}: is a {folder.record.task}, scored on test; a setting is "
+                "chosen among those of a search, on held-out folds of train"
+            )
+    for other in others:
+        for what, ours, theirs in zip(_NAMES, _facts(first), _facts(other), strict=True):
+            if ours != theirs:
+                raise SweepError(
+                    f"{first.record.name} and {other.record.name} cannot be compared: {what} "
+                    f"differ: {json_text.dumps(ours)} and {json_text.dumps(theirs)}"
+                )
+
+
+def board_of(folders: Sequence[SweepFolder], console: Console) -> Leaderboard | None:
+    """The leaderboard of sweeps; None while no trial is complete."""
+    searched = [
+        Searched(name=f.record.name, folder=f.root, records=sweep_status(f).trials) for f in folders
+    ]
+    with reading(console) as on_progress:
+        return joint_leaderboard(searched, on_progress)
+
+
+def write_board(folder: Path, name: str, board: Leaderboard, question: str) -> list[Path]:
+    """Write `report.md` and `leaderboard.png`; returns the files."""
+    folder.mkdir(exist_ok=True)
+    files = [folder / "report.md", folder / "leaderboard.png"]
+    write_atomically(files[0], markdown(name, board, question).encode())
+    write_atomically(files[1], leaderboard_png(board.selection, name))
+    return files
+
+
+@contextmanager
+def reading(console: Console) -> Iterator[Callable[[int, int], None]]:
+    """A bar while the trials' scores are read: the first time takes a second or two each."""
+    with Progress(console=console, transient=True, disable=not console.is_terminal) as bars:
+        task = bars.add_task("comparing the trials", total=None)
+        yield lambda done, total: bars.update(task, completed=done, total=total)
+
+
+_NAMES = ("data", "folds", "parts", "protocols")
+
+
+def _facts(folder: SweepFolder) -> tuple[Any, ...]:
+    config = folder.space().trial(folder.space().default_suggestion())
+    split = {"folds": config.split.folds, "seed": config.split.seed}
+    return folder.record.data_digest, split, list(config.parts), dict(folder.record.protocol)

@@ -1,0 +1,82 @@
+"""Sentences about scores, as strong as the data allows."""
+
+import math
+
+from bearing_search.intervals import Interval, largest_rate, trials_needed
+from bearing_search.selection import Selection
+
+_CLAIM = 0.02
+"""Rate of false alarms, or of missed defects, that a report names as a goal."""
+
+_NAMED_TIES = 8
+
+
+def interval_text(interval: Interval, *, signed: bool = False) -> str:
+    """`0.8611 [0.790, 0.912]`, or `+0.0611 [-0.010, +0.112]`."""
+    sign = "+" if signed else ""
+    if math.isnan(interval.low):
+        return f"{interval.value:{sign}.4f} [too few groups]"
+    return f"{interval.value:{sign}.4f} [{interval.low:{sign}.3f}, {interval.high:{sign}.3f}]"
+
+
+def conclusions(selection: Selection) -> list[str]:
+    """What the data shows of the settings, what it does not, and how far it reaches."""
+    return [
+        _tie_text(selection),
+        *(_default_text(selection, number, gain) for number, gain in selection.gains.items()),
+        _seed_text(selection),
+        *(support_text(part, *groups) for part, groups in selection.groups.items()),
+    ]
+
+
+def support_text(part: str, normal: int, anomalous: int) -> str:
+    """What so few samples cannot show, however well they score."""
+    return (
+        f"{part}: {normal} normal groups: no false alarm at all would still allow a rate of "
+        f"{largest_rate(normal):.0%}; {anomalous} anomalous ones: none missed would still allow "
+        f"{largest_rate(anomalous):.0%}. To claim {_CLAIM:.0%} takes {trials_needed(_CLAIM)} of a "
+        "kind without one."
+    )
+
+
+def _tie_text(selection: Selection) -> str:
+    others = [entry for entry in selection.tied if entry is not selection.chosen]
+    total = len(selection.entries)
+    if total == 1:
+        return "It has no rival yet."
+    if not others:
+        return f"It is better than each of the other {total - 1} settings (95 %)."
+    names = ", ".join(entry.title.removeprefix("trial ") for entry in others[:_NAMED_TIES])
+    more = f" and {len(others) - _NAMED_TIES} more" if len(others) > _NAMED_TIES else ""
+    highest = (
+        "it has the highest score"
+        if selection.chosen is selection.best
+        else f"the highest score has {selection.best.title}, {interval_text(selection.best.value)}"
+    )
+    return (
+        f"{len(others) + 1} of {total} settings cannot be told from the best on this data; of "
+        f"these it is the cheapest (within a fifth, the highest scoring); {highest}. "
+        f"Tied with it: {names}{more}."
+    )
+
+
+def _default_text(selection: Selection, number: int, gain: Interval) -> str:
+    default = selection.entries[number]
+    if number == selection.winner:
+        return f"It is the default setting ({default.title}): nothing better is shown."
+    said = f"{interval_text(gain, signed=True)}, for all {len(selection.entries)} settings at once"
+    if gain.low > 0:
+        return f"Better than the default ({default.title}): shown, by {said}."
+    return f"Better than the default ({default.title}): not shown; the difference is {said}."
+
+
+def _seed_text(selection: Selection) -> str:
+    if math.isnan(selection.seed_deviation):
+        return (
+            "No setting was run under a second seed: what the luck of one training adds is unknown "
+            "(`run --audit`)."
+        )
+    return (
+        f"Runs of one setting under several seeds scatter by {selection.seed_deviation:.4f}; "
+        "every interval holds that too."
+    )

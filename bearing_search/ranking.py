@@ -1,0 +1,78 @@
+"""Which of many settings may be the best: multiple comparisons with the best.
+
+Among 200 settings that are all alike, the highest score stands out by chance. So a setting is
+called worse only where its gap to some other one is larger than the largest gap that chance would
+open between it and any of them. Whichever setting is truly the best stays among the tied with 95 %
+confidence (Hsu 1981); the law of the largest gap comes from a multiplier bootstrap of the groups'
+influences, all settings at once (Chernozhukov, Chetverikov and Kato 2013).
+
+Axis letters: c settings, g groups, d draws.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Bool, Float
+
+from bearing_search.intervals import LEVEL, Interval
+
+_DRAWS = 2000
+_EXACT = 1e-12
+"""Variance of a difference that is rounding only: the two have the same scores."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ranking:
+    """Settings compared with one another."""
+
+    values: Float[np.ndarray, " c"]
+    is_tied: Bool[np.ndarray, " c"]
+    """Not shown to be worse than another one."""
+
+    variance: Float[np.ndarray, "c c"]
+    """Of the difference of each two."""
+
+    critical: Float[np.ndarray, " c"]
+    """How many standard errors chance opens between each setting and any other, at most."""
+
+    def gain(self, setting: int, over: int) -> Interval:
+        """How much better one is than `over`; holds for all settings of the ranking at once."""
+        value = float(self.values[setting] - self.values[over])
+        half = float(self.critical[over] * np.sqrt(self.variance[setting, over]))
+        return Interval(value=value, low=value - half, high=value + half, level=LEVEL)
+
+
+def compare_with_best(
+    values: Float[np.ndarray, " c"],
+    shifts: Float[np.ndarray, "g c"],
+    seed_variance: Float[np.ndarray, " c"],
+    *,
+    draws: int = _DRAWS,
+) -> Ranking:
+    """Compare settings that were scored on the same groups.
+
+    Args:
+        values: of the objective.
+        shifts: of each objective by each group, scaled so that their squares add up to its
+            variance.
+        seed_variance: of each objective, from training under another seed.
+    """
+    generator = np.random.default_rng(0)
+    covariance = shifts.T @ shifts + np.diag(seed_variance)
+    own = np.diag(covariance)
+    variance = np.maximum(own[:, None] + own[None] - 2 * covariance, 0.0)
+    variance[variance < _EXACT] = 0.0
+    chance = generator.standard_normal((draws, len(shifts))) @ shifts
+    chance += generator.standard_normal(chance.shape) * np.sqrt(seed_variance)
+    critical = np.empty(len(values))
+    is_tied = np.empty(len(values), dtype=bool)
+    for one in range(len(values)):
+        others = variance[one] > 0
+        if not others.any():
+            critical[one], is_tied[one] = 0.0, True
+            continue
+        error = np.sqrt(variance[one, others])
+        largest = ((chance[:, others] - chance[:, [one]]) / error).max(axis=1)
+        critical[one] = max(np.quantile(largest, LEVEL), 0.0)
+        is_tied[one] = ((values[others] - values[one]) / error).max() <= critical[one]
+    return Ranking(values=values, is_tied=is_tied, variance=variance, critical=critical)

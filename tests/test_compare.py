@@ -1,0 +1,114 @@
+import json
+
+import pytest
+
+from bearing_search.cli import main
+from bearing_search.cli.compare import board_of, refuse_incomparable
+from bearing_search.cli.evaluate import chosen_trial
+from bearing_search.cli.options import terminal
+from bearing_search.config import ProtocolConfig, to_plain
+from bearing_search.errors import SweepError
+from bearing_search.stages.scored import save_scored
+from bearing_search.sweep.folder import create_sweep, write_json
+from bearing_search.sweep.ledger import Ledger
+from bearing_search.sweep.record import SweepRecord
+
+SPACE = """# Which period?
+base: {}
+vary: {finetune.alternation_period: {int: [1, 10]}}
+"""
+
+
+@pytest.fixture
+def make_sweep(tmp_path, scored):
+    """A finished sweep whose trials have the given signals in their maps."""
+
+    def make(name, signals, **changes):
+        facts = {
+            "space_text": SPACE,
+            "data": str(tmp_path),
+            "data_digest": "d1",
+            "versions": {},
+            "git_commit": "",
+            "target": max(len(signals), 1),
+            "protocol": to_plain(ProtocolConfig()),
+        }
+        folder = create_sweep(tmp_path / "results", SweepRecord(name=name, **facts | changes))
+        ledger = Ledger(
+            url=folder.storage_url,
+            name=folder.study_name,
+            space=folder.space(),
+            record=folder.record,
+        )
+        for seed, signal in enumerate(signals):
+            issued = ledger.next()
+            trial = folder.trial_folder(issued.number)
+            (trial / "LC/fold0").mkdir(parents=True)
+            write_json(trial / "config.json", to_plain(issued.config))
+            unit = scored(signal, seed=seed)
+            save_scored(unit, trial / "LC/fold0/scored.npz")
+            ledger.complete(issued.number, unit.metrics(ProtocolConfig())["pixel_aupro"])
+        ledger.close()
+        return folder
+
+    return make
+
+
+def test_one_sweep_is_ranked_and_its_report_written(make_sweep, capsys):
+    folder = make_sweep("first", [0.5, 3.0])
+    assert main(["compare", "first", "--results", str(folder.root.parent)]) == 0
+    said = capsys.readouterr().out
+    assert "To use: trial 1, val/pixel_aupro" in said
+    assert "Better than the default (trial 0): shown" in said
+    assert (folder.root / "report.md").read_text() in said
+    assert (folder.root / "leaderboard.png").stat().st_size > 1000
+
+
+def test_two_sweeps_share_one_ranking_and_each_default_gets_its_answer(make_sweep, capsys):
+    results = make_sweep("first", [0.5, 0.6]).root.parent
+    make_sweep("second", [0.4, 3.0])
+    assert main(["compare", "first", "second", "--json", "--results", str(results)]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert (found["winner"]["sweep"], found["winner"]["trials"]) == ("second", [1])
+    assert set(found["gain_over_default"]) == {"trial 0 of first", "trial 0 of second"}
+    assert [s["tied"] for s in found["settings"]] == [True, False, False, False]
+
+    assert main(["compare", "first", "second", "--results", str(results)]) == 0
+    assert (results / "compare-first-second/report.md").exists()
+    assert not (results / "first/report.md").exists()
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        ({"data_digest": "d2"}, 'data differ: "d1" and "d2"'),
+        ({"folds": 2}, r'folds differ: \{"folds": null, "seed": 0\} and \{"folds": 2, "seed": 0\}'),
+        ({"protocol": {"map_px": 64}}, "protocols differ"),
+        ({"space_text": SPACE.replace("{}", "{parts: [LC]}", 1)}, r'parts differ: \[\] and \["LC"'),
+    ],
+)
+def test_scores_that_say_nothing_about_each_other_are_refused(make_sweep, changes, reason):
+    one, other = make_sweep("first", [1.0]), make_sweep("second", [1.0], **changes)
+    with pytest.raises(SweepError, match=f"first and second cannot be compared: {reason}"):
+        refuse_incomparable([one, other])
+
+
+def test_scores_on_test_choose_nothing(make_sweep):
+    folder = make_sweep("paper", [1.0], task="reproduction", sampler="grid", target=10)
+    with pytest.raises(SweepError, match="is a reproduction, scored on test"):
+        refuse_incomparable([folder])
+
+
+def test_a_sweep_without_a_score_has_no_leaderboard(make_sweep, capsys):
+    folder = make_sweep("empty", [])
+    assert board_of([folder], terminal()) is None
+    assert main(["compare", "empty", "--results", str(folder.root.parent)]) == 6
+    assert "no trial is complete yet" in capsys.readouterr().err
+
+
+def test_evaluate_takes_the_one_to_use_unless_another_is_named(make_sweep):
+    folder = make_sweep("first", [0.5, 3.0])
+    assert chosen_trial(folder, None, terminal()) == 1
+    assert chosen_trial(folder, 0, terminal()) == 0
+    with pytest.raises(SweepError, match="trial 7 is not complete; these are: 0, 1"):
+        chosen_trial(folder, 7, terminal())
