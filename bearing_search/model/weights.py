@@ -3,6 +3,7 @@
 import hashlib
 import logging
 import pickle
+from argparse import Namespace
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,10 @@ from torch import Tensor, nn
 from bearing_search.errors import WeightsError
 
 log = logging.getLogger(__name__)
+
+_WRAPPERS = ("teacher", "state_dict", "model")
+"""Where files keep their tensors. DINO's training keeps a student too; the teacher is the one that
+is used."""
 
 _UNREADABLE = (
     SafetensorError,
@@ -50,11 +55,7 @@ def read_weights(file: Path) -> Weights:
             "or use encoder.weights: hub or wheel."
         )
     try:
-        content = (
-            load_file(file)
-            if file.suffix == ".safetensors"
-            else torch.load(file, map_location="cpu", weights_only=True)
-        )
+        content = load_file(file) if file.suffix == ".safetensors" else _load_pickle(file)
     except _UNREADABLE as error:
         reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
         raise WeightsError(
@@ -70,13 +71,28 @@ def read_weights(file: Path) -> Weights:
     return Weights(tensors=tensors, sha256=sha256_of(file), source=str(file))
 
 
+def _load_pickle(file: Path) -> Any:
+    # DINO's full checkpoints hold the arguments of their training, which are plain values
+    with torch.serialization.safe_globals([Namespace]):
+        return torch.load(file, map_location="cpu", weights_only=True)
+
+
 def _unwrapped(content: Any) -> dict[str, Tensor]:
     while isinstance(content, dict):
-        inner = next((content[key] for key in ("state_dict", "model") if key in content), None)
+        inner = next((content[key] for key in _WRAPPERS if key in content), None)
         if inner is None:
-            return {key: value for key, value in content.items() if isinstance(value, Tensor)}
+            tensors = {key: value for key, value in content.items() if isinstance(value, Tensor)}
+            return _backbone(tensors)
         content = inner
     return {}
+
+
+def _backbone(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+    """Names as the model has them; what a training kept beside its backbone is dropped."""
+    for prefix in ("module.", "backbone."):
+        inside = {k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)}
+        tensors = inside or tensors
+    return tensors
 
 
 def sha256_of(file: Path) -> str:

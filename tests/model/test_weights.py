@@ -4,6 +4,7 @@ import pickle
 import subprocess
 import sys
 import threading
+from argparse import Namespace
 from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import pytest
@@ -48,6 +49,80 @@ def test_a_classifier_and_a_wrapper_around_the_weights_do_not_matter(tmp_path, t
     encoder = load_encoder(config(tmp_path / "weights.pth"))
 
     assert torch.equal(encoder.vit.cls_token, tensors["cls_token"])
+
+
+def plain(tensors):
+    return tensors
+
+
+def distributed(tensors):
+    return {"state_dict": {f"module.{name}": tensor for name, tensor in tensors.items()}}
+
+
+def dino_teacher(tensors):
+    backbone = {f"backbone.{name}": tensor for name, tensor in tensors.items()}
+    return {"teacher": backbone | {"head.mlp.0.weight": torch.ones(3, 64)}}
+
+
+def dino_training(tensors):
+    # Meta's dino_*_pretrain_full_checkpoint.pth
+    student = {f"module.backbone.{name}": torch.zeros(1) for name in tensors}
+    return {
+        "student": student | {"module.head.last_layer.weight_g": torch.ones(9)},
+        **dino_teacher(tensors),
+        "optimizer": {"state": {}, "param_groups": []},
+        "epoch": 100,
+        "args": Namespace(arch="vit_small", patch_size=16),
+        "dino_loss": {"center": torch.zeros(1, 9)},
+    }
+
+
+def wrapped_twice(tensors):
+    backbone = {f"module.backbone.{name}": tensor for name, tensor in tensors.items()}
+    return {"model": {"state_dict": backbone}}
+
+
+@pytest.mark.parametrize("layout", [plain, distributed, dino_teacher, dino_training, wrapped_twice])
+def test_every_layout_of_a_file_gives_the_same_weights(tmp_path, tensors, layout):
+    torch.save(layout(tensors), tmp_path / "weights.pth")
+
+    encoder = load_encoder(config(tmp_path / "weights.pth"))
+
+    loaded = encoder.vit.state_dict()
+    assert all(torch.equal(loaded[name], tensor) for name, tensor in tensors.items())
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("suffix", [".pth", ".safetensors"])
+@pytest.mark.parametrize(
+    ("name", "input_px", "extra"),
+    [
+        ("vit_small_patch16_224.dino", 224, {}),
+        ("vit_small_patch14_dinov2.lvd142m", 518, {"mask_token": torch.zeros(1, 384)}),
+    ],
+)
+def test_an_official_file_loads(tmp_path, name, input_px, extra, suffix):
+    random = load_encoder(EncoderConfig(name=name, weights="random", input_px=input_px))
+    file = tmp_path / f"official{suffix}"
+    tensors = random.vit.state_dict() | extra
+    (save_file if suffix == ".safetensors" else torch.save)(tensors, file)
+
+    encoder = load_encoder(config(file, name=name, input_px=input_px))
+
+    for tensor, loaded in zip(random.vit.parameters(), encoder.vit.parameters(), strict=True):
+        assert torch.equal(tensor, loaded)
+
+
+@pytest.mark.slow
+def test_a_dino_file_is_refused_by_a_dinov2_model(tmp_path):
+    random = load_encoder(
+        EncoderConfig(name="vit_small_patch16_224.dino", weights="random", input_px=224)
+    )
+    torch.save(random.vit.state_dict(), tmp_path / "dino.pth")
+    name = "vit_small_patch14_dinov2.lvd142m"
+
+    with pytest.raises(WeightsError, match=r"patches of 16 px, vit_small_patch14.* of 14 px"):
+        load_encoder(config(tmp_path / "dino.pth", name=name, input_px=224))
 
 
 def test_another_input_size_resamples_the_position_embedding_alone(tmp_path, tensors):
