@@ -145,7 +145,8 @@ def dinomaly_loss(
 
     Args:
         targets: the encoder's groups, patch tokens only; they receive no gradient.
-        outputs: the decoder's answer, patch tokens only.
+        outputs: the decoder's answer, patch tokens only. Where a whole map is 0 its loss is 1, and
+            it receives no gradient.
         mining_share: share of points that are easy, in [0, 1); k is the rest, at least one point.
         mining_factor: what the gradient of an easy point is multiplied by.
 
@@ -192,7 +193,9 @@ class _MinedCosine(torch.autograd.Function):
         output_norm = _norm(output_squares.sum(dim=2))
         norms = _norm(target_squares.sum(dim=2)) * output_norm
         cosine = dots.sum(dim=2) / norms
-        per_map = gains / cosine.numel()
+        # a map of nothing has no direction to turn in
+        has_direction = output_norm > COSINE_EPS
+        per_map = gains * has_direction.unsqueeze(2) / cosine.numel()
         ctx.save_for_backward(
             targets,
             outputs,

@@ -18,6 +18,7 @@ from bearing_search.model.optim import stable_adamw, warm_cosine
 from bearing_search.model.tokens import patch_distances
 from bearing_search.model.vitad import VitadDecoder
 from bearing_search.stages.detection import Detection
+from bearing_search.stages.finite import require_finite, require_finite_weights
 from bearing_search.stages.loading import Images, pick, rotate, to_input
 from bearing_search.stages.order import endless_batch, rotation_angle
 from bearing_search.stages.plans import detector_iterations
@@ -58,12 +59,17 @@ class DecoderDetector:
         self._optimizer = stable_adamw(self.decoder.parameters(), config.decoder)
         self._training: DecoderConfig = config.decoder
         self._seed, self._device = config.seed, device
+        self.advice = "Lower decoder.lr."
         self.iterations = detector_iterations(config)
         self._normals, self._rotation_deg = normals, rotation_deg
         self._gathered: Float[Tensor, "n l t d"] | None = None
 
-    def iterate(self, number: int) -> dict[str, Float[Tensor, ""]]:
-        """One optimiser step; returns its loss, detached."""
+    def iterate(self, number: int) -> dict[str, float]:
+        """One optimiser step; returns its loss.
+
+        Raises:
+            TrialFailedError: the loss or the gradient is not finite. The weights are as before.
+        """
         training = self._training
         learning_rate = warm_cosine(
             number,
@@ -82,9 +88,15 @@ class DecoderDetector:
         loss = self.decoder.loss(*self._answer(gathered), iteration=number)
         self._optimizer.zero_grad(set_to_none=True)
         torch.autograd.backward(loss)
-        nn.utils.clip_grad_norm_(self.decoder.parameters(), training.grad_clip)
+        norm = nn.utils.clip_grad_norm_(self.decoder.parameters(), training.grad_clip)
+        measured = {"decoder_loss": float(loss.detach())}
+        require_finite(
+            {**measured, "the gradient": float(norm)},
+            iteration=number,
+            rate=f"decoder lr {learning_rate:.2g}",
+        )
         self._optimizer.step()
-        return {"decoder_loss": loss.detach()}
+        return measured
 
     @torch.no_grad()
     def detect(self, pixels: UInt8[np.ndarray, "n s s 3"]) -> Detection:
@@ -99,7 +111,12 @@ class DecoderDetector:
         return Detection(distances=torch.cat(distances).numpy(), own_scores=None)
 
     def state(self) -> dict[str, Any]:
-        """What a later `load` needs to go on."""
+        """What a later `load` needs to go on.
+
+        Raises:
+            TrialFailedError: a weight is not finite.
+        """
+        require_finite_weights(self.decoder.parameters())
         return {**self.result(), "optimizer": self._optimizer.state_dict()}
 
     def result(self) -> dict[str, Any]:

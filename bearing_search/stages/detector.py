@@ -7,16 +7,15 @@ from collections.abc import Callable, Iterator
 from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
-from jaxtyping import Float, UInt8
-from torch import Tensor
+from jaxtyping import UInt8
 
 from bearing_search.config import TrialConfig
-from bearing_search.errors import TrialFailedError
 from bearing_search.model.encoder import Encoder
 from bearing_search.stages.backbone import Backbone
 from bearing_search.stages.checkpoint import Checkpoint, Row
 from bearing_search.stages.decode import DecoderDetector
 from bearing_search.stages.detection import Detection
+from bearing_search.stages.finite import failing_as
 from bearing_search.stages.loading import Images
 from bearing_search.stages.memory import MemoryDetector
 from bearing_search.stages.plans import row_ends
@@ -28,8 +27,15 @@ class Detector(Protocol):
 
     iterations: int
 
-    def iterate(self, number: int) -> dict[str, Float[Tensor, ""]]:
-        """Do iteration `number` (0-based); returns what was measured, detached, by name."""
+    advice: str
+    """What to change where a number is not finite."""
+
+    def iterate(self, number: int) -> dict[str, float]:
+        """Do iteration `number` (0-based); returns what was measured, by name.
+
+        Raises:
+            TrialFailedError: something is not finite. The detector is as it was before.
+        """
         ...
 
     def detect(self, pixels: UInt8[np.ndarray, "n s s 3"]) -> Detection:
@@ -37,7 +43,11 @@ class Detector(Protocol):
         ...
 
     def state(self) -> dict[str, Any]:
-        """Tensors that a later `load` needs to go on with the next iteration."""
+        """Tensors that a later `load` needs to go on with the next iteration.
+
+        Raises:
+            TrialFailedError: a weight is not finite.
+        """
         ...
 
     def result(self) -> dict[str, Any]:
@@ -72,13 +82,20 @@ def train_detector(
     to stop and has saved its state.
 
     Raises:
-        TrialFailedError: a loss is not finite.
+        TrialFailedError: a loss, the gradient or a weight is not finite; or a feature.
     """
     if checkpoint.state is not None:
         detector.load(checkpoint.state["detector"])
     yield from list(checkpoint.history)
     if checkpoint.is_finished:
         return
+    with failing_as("detector", checkpoint, advice=detector.advice):
+        yield from _iterations(detector, checkpoint, should_stop)
+
+
+def _iterations(
+    detector: Detector, checkpoint: Checkpoint, should_stop: Callable[[], bool]
+) -> Iterator[Row]:
     seen: dict[str, list[float]] = dict(checkpoint.state["seen"]) if checkpoint.state else {}
     ends = row_ends(detector.iterations)
     checkpoint.started()
@@ -90,7 +107,7 @@ def train_detector(
         if should_stop():
             checkpoint.save(number, state())
             return
-        for name, value in _finite(detector.iterate(number), number).items():
+        for name, value in detector.iterate(number).items():
             seen.setdefault(name, []).append(value)
         if number + 1 in ends:
             row = {name: float(np.mean(values)) for name, values in seen.items()}
@@ -98,14 +115,5 @@ def train_detector(
             checkpoint.history.append(row)
             yield row
         checkpoint.save_if_due(number + 1, state)
+    detector.state()  # refuses weights that the last step broke
     checkpoint.finish(detector.iterations, {"detector": detector.result()})
-
-
-def _finite(measured: dict[str, Float[Tensor, ""]], number: int) -> dict[str, float]:
-    values = {name: float(value) for name, value in measured.items()}
-    for name, value in values.items():
-        if not np.isfinite(value):
-            raise TrialFailedError(
-                f"detector: {name} is not finite at iteration {number}. Lower decoder.lr."
-            )
-    return values

@@ -9,13 +9,11 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
 import torch
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
 from bearing_search.config import FinetuneConfig
-from bearing_search.errors import TrialFailedError
 from bearing_search.model.encoder import Encoder, EncoderOutput
 from bearing_search.model.losses import patch_loss, perceptual_loss, pixel_loss
 from bearing_search.model.multitask import MultiTaskModel
@@ -25,6 +23,7 @@ from bearing_search.model.tokens import patch_labels
 from bearing_search.model.trainable import choose_trainable
 from bearing_search.stages.checkpoint import Checkpoint, Row
 from bearing_search.stages.epoch import Epoch, PatchScores
+from bearing_search.stages.finite import failing_as, require_finite, require_finite_weights
 from bearing_search.stages.frozen import FrozenMaps, Maps, layer_maps
 from bearing_search.stages.loading import Images, pick, pick_or_draw, rotate, to_input
 from bearing_search.stages.order import rotation_angle
@@ -92,12 +91,11 @@ class Finetuning:
         torch.autograd.backward(answer.total)
         norm = nn.utils.clip_grad_norm_(self.model.parameters(), self._config.grad_clip)
         losses = {name: float(loss.detach()) for name, loss in answer.losses.items()}
-        for name, value in {**losses, "the gradient": float(norm)}.items():
-            if not np.isfinite(value):
-                rate = self._config.encoder_lr * factor
-                raise TrialFailedError(
-                    f"{name} is not finite at iteration {number} (encoder lr {rate:.2g})"
-                )
+        require_finite(
+            {**losses, "the gradient": float(norm)},
+            iteration=number,
+            rate=f"encoder lr {self._config.encoder_lr * factor:.2g}",
+        )
         self._optimizer.step()
         return losses, answer.patches
 
@@ -107,8 +105,7 @@ class Finetuning:
         Raises:
             TrialFailedError: a weight is not finite.
         """
-        if not all(bool(p.isfinite().all()) for p in self.model.parameters()):
-            raise TrialFailedError("a weight is not finite")
+        require_finite_weights(self.model.parameters())
         return {**self.result(), "optimizer": self._optimizer.state_dict()}
 
     def result(self) -> dict[str, Any]:
@@ -203,14 +200,9 @@ def finetune(
     yield from list(checkpoint.history)
     if checkpoint.is_finished:
         return
-    try:
+    advice = "Lower finetune.encoder_lr or finetune.head_lr."
+    with failing_as("fine-tuning", checkpoint, advice=advice):
         yield from _iterations(tuning, plan, checkpoint, should_stop)
-    except TrialFailedError as error:
-        last = f"iteration {checkpoint.iteration}" if checkpoint.iteration else "the start"
-        raise TrialFailedError(
-            f"fine-tuning: {error}; the last finite checkpoint is {last}. "
-            "Lower finetune.encoder_lr or finetune.head_lr."
-        ) from None
 
 
 def _iterations(

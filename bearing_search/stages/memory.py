@@ -13,6 +13,7 @@ from jaxtyping import Float, UInt8
 from torch import Tensor
 
 from bearing_search.config import PadimConfig, PatchCoreConfig, TrialConfig
+from bearing_search.errors import TrialFailedError
 from bearing_search.model.cnn import Cnn
 from bearing_search.model.padim import Padim
 from bearing_search.model.patchcore import PatchCore
@@ -50,13 +51,18 @@ class MemoryDetector:
         self._normals, self._device = normals, device
         self._grid = (0, 0)
         self._features: dict[int, list[Float[Tensor, "b p c"]]] = {}
+        self.advice = "Lower finetune.encoder_lr, or take other weights."
         self.iterations = detector_iterations(config)
 
-    def iterate(self, number: int) -> dict[str, Float[Tensor, ""]]:
-        """Read a share of the samples; the last iteration makes the memory of all of them."""
+    def iterate(self, number: int) -> dict[str, float]:
+        """Read a share of the samples; the last iteration makes the memory of all of them.
+
+        Raises:
+            TrialFailedError: a feature of the encoder is not finite.
+        """
         if number < READ_SHARES:
             self._read(number)
-            return {"read_share": torch.tensor((number + 1) / READ_SHARES)}
+            return {"read_share": (number + 1) / READ_SHARES}
         # what an interrupted training had read is read again: quicker than storing it
         for share in range(READ_SHARES):
             if share not in self._features:
@@ -64,7 +70,7 @@ class MemoryDetector:
         batches = [batch for share in range(READ_SHARES) for batch in self._features[share]]
         measured = self._memory.fit(torch.cat(batches))
         self._features.clear()
-        return {name: torch.tensor(value) for name, value in measured.items()}
+        return measured
 
     @torch.no_grad()
     def detect(self, pixels: UInt8[np.ndarray, "n s s 3"]) -> Detection:
@@ -99,6 +105,8 @@ class MemoryDetector:
             self._embed(pixels[start : start + _ENCODE_BATCH])
             for start in range(0, len(pixels), _ENCODE_BATCH)
         ]
+        if not all(bool(batch.isfinite().all()) for batch in self._features[share]):
+            raise TrialFailedError("a feature of the encoder is not finite")
 
     def _embed(self, pixels: UInt8[np.ndarray, "b s s 3"]) -> Float[Tensor, "b p c"]:
         images = to_input(pixels, self._device)

@@ -1,7 +1,11 @@
 import copy
 
+import numpy as np
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
 
 from bearing_search.model import attention
 from bearing_search.model.attention import SelfAttention, attend, use_quick_attention
@@ -75,3 +79,28 @@ def test_attention_with_more_than_a_projection_is_left_to_timm():
     use_quick_attention(vit)
 
     assert not isinstance(vit.blocks[0].attn, SelfAttention)
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
+@settings(max_examples=60, deadline=None)
+@given(data=st.data())
+def test_no_finite_input_gives_anything_but_a_mean_of_the_values(dtype, data):
+    shape = (1, 2, 4, 3)
+    extreme = st.one_of(
+        st.sampled_from([-65504.0, -104.0, -1e-40, 0.0, 1e-40, 1e-7, 65504.0]),
+        st.floats(-65504, 65504, width=16),
+    )
+    arrays = st.one_of(
+        hnp.arrays(np.float32, shape, elements=extreme, fill=st.nothing()),
+        extreme.map(lambda value: np.full(shape, value, np.float32)),
+    )
+    query, key, value = (torch.tensor(data.draw(arrays)).to(dtype) for _ in range(3))
+    arguments = [tensor.requires_grad_() for tensor in (query, key, value)]
+
+    found = attend(*arguments)
+    found.float().sum().backward()
+
+    assert found.isfinite().all()
+    assert found.abs().max() <= value.abs().max() * 1.01
+    # nothing is trained in fp16, where PyTorch's own gradient overflows
+    assert dtype is torch.float16 or all(tensor.grad.isfinite().all() for tensor in arguments)

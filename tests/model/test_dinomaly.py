@@ -76,11 +76,17 @@ class TestLinearAttention:
     def test_no_finite_input_gives_anything_but_a_mean_of_the_values(self, dtype, data):
         # the whole range of fp16; products of three such numbers fit into fp32
         extreme = st.one_of(
-            st.sampled_from([-65504.0, -104.0, -88.0, -20.0, -8.0, -0.0, 0.0, 1e-7, 65504.0]),
+            st.sampled_from([-65504.0, -104.0, -20.0, -8.0, -0.0, 0.0, 1e-40, 1e-7, 65504.0]),
             st.floats(-65504, 65504, width=16),
         )
+        shape = (1, 2, 4, 3)
         arrays = [
-            data.draw(hnp.arrays(np.float32, (1, 2, 4, 3), elements=extreme, fill=st.nothing()))
+            data.draw(
+                st.one_of(
+                    hnp.arrays(np.float32, shape, elements=extreme, fill=st.nothing()),
+                    extreme.map(lambda value: np.full(shape, value, np.float32)),
+                )
+            )
             for _ in range(3)
         ]
         query, key, value = (torch.tensor(a).to(dtype).requires_grad_() for a in arrays)
@@ -99,6 +105,19 @@ class TestLinearAttention:
 
 def gathered(blocks, config):
     return DinomalyDecoder(8, 2, config).gather(EncoderOutput(blocks=blocks, final=None))
+
+
+@pytest.mark.parametrize("query", [1.0, 1e9, -1e9])
+@pytest.mark.parametrize("key", [1.0, 1e9, -1e9])
+def test_linear_attention_is_finite_far_beyond_fp16_at_the_papers_length(query, key):
+    arrays = [torch.full((1, 1, 1029, 64), x).bfloat16() for x in (query, key, 1e9)]
+    arguments = [array.requires_grad_() for array in arrays]
+
+    found = linear_attention(*arguments)
+    found.float().sum().backward()
+
+    assert found.isfinite().all()
+    assert all(argument.grad.isfinite().all() for argument in arguments)
 
 
 class TestGroups:

@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from bearing_search.config import EncoderConfig, FinetuneConfig
-from bearing_search.errors import ConfigError
+from bearing_search.errors import ConfigError, TrialFailedError
 from bearing_search.stages.backbone import check_backbone, load_backbone
 from bearing_search.stages.checkpoint import Checkpoint
 from bearing_search.stages.detector import Detector, make_detector, train_detector
@@ -110,6 +110,18 @@ def test_a_stop_in_the_middle_changes_nothing(config, tmp_path):
 
     assert len(rows) == 9
     assert np.array_equal(second.detect(others.pixels).distances, whole.distances)
+
+
+def test_a_broken_encoder_fails_the_trial(config, tmp_path):
+    backbone = load_backbone(config)
+    next(backbone.parameters()).data.fill_(float("nan"))
+    detector = make_detector(backbone, config, normals=images(3), rotation_deg=0.0, device="cpu")
+    with pytest.raises(TrialFailedError, match=r"detector: a feature of the encoder is not finite"):
+        list(
+            train_detector(
+                detector, checkpoint=Checkpoint(tmp_path, "d"), should_stop=lambda: False
+            )
+        )
 
 
 def test_the_encoder_is_left_alone(config):

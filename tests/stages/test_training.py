@@ -129,6 +129,52 @@ def test_broken_weights_are_never_kept(encoder, tiny_config, images):
 
 
 @pytest.mark.parametrize("name", ["dinomaly", "vitad"])
+def test_a_decoder_that_diverges_fails_the_trial_and_says_what_is_left(
+    encoder, tiny_config, images, tmp_path, name
+):
+    decoder = replace(tiny_config.decoder, iterations=30, lr=1e30, final_lr=1e30)
+    config = replace(tiny_config, detector=name, decoder=decoder)
+    detector = make_detector(encoder, config, normals=images, rotation_deg=0.0, device="cpu")
+    checkpoint = Checkpoint(tmp_path, "detector")
+    with pytest.raises(
+        TrialFailedError,
+        match=r"detector: [\w ]+ is not finite at iteration \d+ \(decoder lr [15]e\+\d\d\); "
+        r"the last finite checkpoint is the start\. Lower decoder\.lr\.",
+    ):
+        list(train_detector(detector, checkpoint=checkpoint, should_stop=lambda: False))
+
+
+def test_the_last_finite_checkpoint_of_a_decoder_is_named(
+    encoder, tiny_config, images, tmp_path, monkeypatch
+):
+    detector = make_detector(encoder, tiny_config, normals=images, rotation_deg=0.0, device="cpu")
+    stops = iter([False] * 3 + [True])
+    checkpoint = Checkpoint(tmp_path, "detector")
+    list(train_detector(detector, checkpoint=checkpoint, should_stop=lambda: next(stops)))
+    sound = detector.iterate
+
+    def breaks_at_4(number):
+        if number == 4:
+            next(detector.decoder.parameters()).data.fill_(float("nan"))
+        return sound(number)
+
+    monkeypatch.setattr(detector, "iterate", breaks_at_4)
+    again = Checkpoint(tmp_path, "detector")
+    with pytest.raises(
+        TrialFailedError,
+        match=r"decoder_loss is not finite at iteration 4 .*checkpoint is iteration 3\.",
+    ):
+        list(train_detector(detector, checkpoint=again, should_stop=lambda: False))
+
+
+def test_broken_weights_of_a_decoder_are_never_kept(encoder, tiny_config, images):
+    detector = make_detector(encoder, tiny_config, normals=images, rotation_deg=0.0, device="cpu")
+    next(detector.decoder.parameters()).data.fill_(float("inf"))
+    with pytest.raises(TrialFailedError, match="a weight is not finite"):
+        detector.state()
+
+
+@pytest.mark.parametrize("name", ["dinomaly", "vitad"])
 def test_a_decoder_learns_and_leaves_the_encoder_alone(
     encoder, tiny_config, images, tmp_path, name
 ):
