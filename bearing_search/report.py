@@ -185,9 +185,12 @@ def _row(board: Leaderboard, entry: Entry) -> str:
 
 
 def _synthetic_parts(trial: Path) -> list[str]:
-    parts = {file.parents[1].name: file for file in sorted(trial.glob("*/fold*/unit.json"))}
-    tags = {part: json.loads(file.read_text("utf-8"))["tags"] for part, file in parts.items()}
-    return [part for part in tags if tags[part].get(f"defects/{part}") == "synthetic"]
+    prefix = "defects/"
+    tags: dict[str, str] = {}
+    for file in trial.glob("*/*/unit.json"):
+        tags |= json.loads(file.read_text("utf-8"))["tags"]
+    drawn = (name for name, found in tags.items() if found == "synthetic")
+    return sorted(name.removeprefix(prefix) for name in drawn if name.startswith(prefix))
 
 
 def _caveats(board: Leaderboard) -> list[str]:

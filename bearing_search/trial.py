@@ -1,7 +1,8 @@
 """One trial: prepare, fine-tune, decode and score every part in every fold, as a stream.
 
-Knows no scheduler and no tracker. Each unit (a part in a fold) keeps its own folder,
-``<part>/fold<k>/``: the stages' checkpoints while it runs, then `unit.json` and `scored.npz`.
+Knows no scheduler and no tracker. Each unit (a part in a fold, or all parts in a fold where they
+are trained together) keeps its own folder, ``<part>/fold<k>/`` or ``all/fold<k>/``: the stages'
+checkpoints while it runs, then `unit.json`. Each part's `scored.npz` is in ``<part>/fold<k>/``.
 """
 
 from collections.abc import Generator, Iterator, Mapping, Sequence
@@ -10,8 +11,6 @@ import numpy as np
 
 from bearing_search.config import TrialConfig
 from bearing_search.data.dataset import load_data_set
-from bearing_search.data.samples import Sample
-from bearing_search.data.split import make_folds
 from bearing_search.errors import TrialFailedError
 from bearing_search.measurement import (
     FINISHED_FOLDS,
@@ -21,9 +20,15 @@ from bearing_search.measurement import (
     Measurement,
     TrialContext,
 )
-from bearing_search.stages.plans import progress_of_trial, progress_of_unit
+from bearing_search.stages.plans import progress_of_trial
 from bearing_search.stages.scored import mean_metrics
-from bearing_search.stages.unit_run import UnitPlan, UnitRecord, run_unit
+from bearing_search.stages.unit_plan import (
+    UnitPlan,
+    final_plans,
+    progress_of_plan,
+    validation_plans,
+)
+from bearing_search.stages.unit_run import UnitRecord, run_unit
 
 
 def run_trial(config: TrialConfig, context: TrialContext) -> Iterator[Measurement]:
@@ -44,53 +49,14 @@ def run_trial(config: TrialConfig, context: TrialContext) -> Iterator[Measuremen
 
 def run_final(config: TrialConfig, context: TrialContext) -> Iterator[Measurement]:
     """Train on all of train and score on test: for the chosen config, once."""
-    data_set = load_data_set(context.data)
-    plans = [
-        UnitPlan(
-            part=part,
-            label=part,
-            key=f"{part}/all",
-            fold=0,
-            train=data_set.samples("train", part),
-            held_out=data_set.samples("test", part),
-            is_validation=False,
-        )
-        for part in data_set.chosen_parts(config.parts)
-    ]
+    plans = final_plans(config, load_data_set(context.data))
     return _run_units(plans, config, context, split="test")
-
-
-def validation_plans(config: TrialConfig, train: Sequence[Sample]) -> list[UnitPlan]:
-    """Which units a trial consists of, in the order in which they run."""
-    parts = [p for p in sorted({s.part for s in train}) if not config.parts or p in config.parts]
-    folds = {p: make_folds([s for s in train if s.part == p], config.split) for p in parts}
-    plans = [
-        UnitPlan(
-            part=part,
-            label=f"{part}, fold {fold.index + 1} of {len(folds[part])}",
-            key=f"{part}/fold{fold.index}",
-            fold=fold.index,
-            train=fold.train,
-            held_out=fold.held_out,
-            is_validation=True,
-        )
-        for part in parts
-        for fold in folds[part]
-    ]
-    return sorted(plans, key=lambda plan: (plan.fold, plan.part))
 
 
 def _run_units(
     plans: Sequence[UnitPlan], config: TrialConfig, context: TrialContext, *, split: str
 ) -> Iterator[Measurement]:
-    costs = [
-        progress_of_unit(
-            config,
-            num_normal=sum(not s.is_anomalous for s in plan.train),
-            num_anomalous=sum(s.is_anomalous for s in plan.train),
-        )
-        for plan in plans
-    ]
+    costs = [progress_of_plan(config, plan) for plan in plans]
     progress = progress_of_trial(costs)
     first = 0
     records: list[tuple[UnitPlan, UnitRecord]] = []
@@ -102,7 +68,11 @@ def _run_units(
             return
         first += len(costs[number])
         records.append((plan, record))
-        values = {f"{split}/{plan.key}/{name}": v for name, v in record.metrics.items()}
+        values = {
+            f"{split}/{key}/{name}": value
+            for key, metrics in record.metrics.items()
+            for name, value in metrics.items()
+        }
         if number + 1 == len(plans):
             values |= _summary(records, split)
             _require_objective(values, split)
@@ -140,7 +110,9 @@ def _rows(
 
 
 def _summary(records: Sequence[tuple[UnitPlan, UnitRecord]], split: str) -> dict[str, float]:
-    means = mean_metrics((plan.part, record.metrics) for plan, record in records)
+    means = mean_metrics(
+        (part.part, record.metrics[part.key]) for plan, record in records for part in plan.parts
+    )
     return {f"{split}/{name}": value for name, value in means.items()}
 
 

@@ -15,7 +15,9 @@ from bearing_search.measurement import (
     TrialContext,
 )
 from bearing_search.metrics import METRIC_NAMES
-from bearing_search.trial import run_final, run_trial, validation_plans
+from bearing_search.stages.scored import unit_scores
+from bearing_search.stages.unit_plan import validation_plans
+from bearing_search.trial import run_final, run_trial
 
 
 def context(tmp_path: Path, data: Path, folder="trial", stop_after=None) -> TrialContext:
@@ -120,6 +122,72 @@ def test_a_stopped_trial_goes_on_where_it_was_and_ends_with_the_same_numbers(
             if line["event"] == "start":
                 assert line["iteration"] == done[line["stage"]]  # no iteration ran twice
             done[line["stage"]] = line["iteration"]
+
+
+@pytest.fixture
+def together(tiny_config, make_set):
+    """A config that trains two parts together, and their data; one part is turned."""
+    config = replace(
+        tiny_config,
+        scope="multi_part",
+        preprocess=replace(tiny_config.preprocess, geometry={}),
+    )
+    return config, make_set(parts=("LC", "OD"))
+
+
+def test_parts_that_are_trained_together_are_scored_one_by_one(tmp_path, together):
+    config, data = together
+
+    stream = list(run_trial(config, context(tmp_path, data)))
+
+    assert [m.step for m in stream] == list(range(2 * (3 + 6 + 1)))  # folds * (epochs, rows, score)
+    assert "train/all/fold1/decoder_loss" in stream[-2].values
+    scored = [m.values for m in stream if "val/LC/fold0/pixel_aupro" in m.values]
+    assert len(scored) == 1
+    assert "val/OD/fold0/pixel_aupro" in scored[0]
+    last = stream[-1].values
+    assert last[OBJECTIVE] == pytest.approx(
+        (last["val/LC/pixel_aupro"] + last["val/OD/pixel_aupro"]) / 2
+    )
+    assert last["val/LC/pixel_aupro"] == pytest.approx(
+        (scored[0]["val/LC/fold0/pixel_aupro"] + last["val/LC/fold1/pixel_aupro"]) / 2
+    )
+    assert stream[-1].progress == pytest.approx(1.0)
+    assert stream[-1].tags["defects/OD"] == "real"
+    folder = tmp_path / "trial"
+    assert list(unit_scores(folder)) == ["LC/fold0", "LC/fold1", "OD/fold0", "OD/fold1"]
+    assert sorted(f.parent.name for f in folder.glob("all/*/trace.jsonl")) == ["fold0", "fold1"]
+    assert not list(folder.glob("[LO]*/*/trace.jsonl"))
+    assert not list(folder.rglob("*.pt"))
+    assert (folder / "artifacts/heat_maps_OD.png").exists()
+
+
+def test_parts_that_are_trained_together_go_on_where_they_were(tmp_path, together):
+    config, data = together
+    whole = list(run_trial(config, context(tmp_path, data, "whole")))
+
+    first = list(run_trial(config, context(tmp_path, data, "parts", 4)))
+    rest = list(run_trial(config, context(tmp_path, data, "parts")))
+
+    assert len(first) < len(whole)
+    assert [(m.step, m.values) for m in rest] == [(m.step, m.values) for m in whole]
+
+
+def test_one_part_alone_scores_the_same_under_both_scopes(tmp_path, make_set, tiny_config):
+    data = make_set()
+    last = [
+        list(run_trial(replace(tiny_config, scope=scope), context(tmp_path, data, scope)))[-1]
+        for scope in ("per_part", "multi_part")
+    ]
+    assert last[0].values == last[1].values
+
+
+def test_the_final_training_of_parts_together_is_scored_part_by_part(tmp_path, together):
+    config, data = together
+    last = list(run_final(config, context(tmp_path, data)))[-1]
+    assert {"test/LC/pixel_aupro", "test/OD/pixel_aupro", "test/pixel_aupro"} <= set(last.values)
+    assert (tmp_path / "trial/all/all/detector.pt").exists()
+    assert list(unit_scores(tmp_path / "trial")) == ["LC/all", "OD/all"]
 
 
 def test_a_finished_trial_repeats_itself_without_training(tmp_path, make_set, tiny_config):

@@ -13,11 +13,10 @@ from bearing_search.cli.inputs import resolve_data, split_lines, train_digest
 from bearing_search.cli.options import AsJson, Results, find_space, terminal
 from bearing_search.cli.preflight import check_images, check_models, edge_configs
 from bearing_search.cli.progress import clock, settings_text
-from bearing_search.data.split import num_folds
 from bearing_search.measurement import OBJECTIVE
 from bearing_search.observer import TrialRecord
 from bearing_search.space import load_search_space
-from bearing_search.stages.plans import progress_of_unit
+from bearing_search.stages.unit_plan import progress_of_plan, validation_plans
 from bearing_search.sweep.folder import list_sweeps, load_sweep
 from bearing_search.sweep.status import SweepStatus, sweep_status
 
@@ -73,14 +72,12 @@ def check(
         check_images(data_set.samples("train"), terminal())
         for line in split_lines(data_set, searched):
             print(f"  {line}")
-        for part in data_set.chosen_parts(config.parts):
-            train = data_set.samples("train", part)
-            anomalous = sum(s.is_anomalous for s in train)
-            cost = progress_of_unit(
-                config, num_normal=len(train) - anomalous, num_anomalous=anomalous
-            )[-1]
-            cost *= num_folds(train, config.split)
-            print(f"  {part}: about {cost:.0f} iterations of the decoder's cost for each trial")
+        costs: dict[str, float] = {}
+        for plan in validation_plans(config, data_set.samples("train")):
+            trained, _, _ = plan.key.partition("/")
+            costs[trained] = costs.get(trained, 0.0) + progress_of_plan(config, plan)[-1]
+        for trained, cost in costs.items():
+            print(f"  {trained}: about {cost:.0f} iterations of the decoder's cost for each trial")
     if weights:
         with terminal().status("loading the encoder's weights"):
             sha256 = check_models(edge_configs(searched))

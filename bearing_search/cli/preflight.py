@@ -14,7 +14,7 @@ from rich.progress import Progress
 from bearing_search.config import TrialConfig
 from bearing_search.data.dataset import DataSet
 from bearing_search.data.samples import Sample, read_levels, read_mask
-from bearing_search.data.split import Fold, make_folds
+from bearing_search.data.split import Fold, folds_of_parts
 from bearing_search.errors import DataError, ResourceError
 from bearing_search.space import SearchSpace
 
@@ -69,10 +69,8 @@ def check_folds(data_set: DataSet, config: TrialConfig) -> dict[str, list[Fold]]
     Raises:
         DataError: a part lacks training samples, or has too few groups for its folds.
     """
-    return {
-        part: make_folds(data_set.samples("train", part), config.split)
-        for part in data_set.chosen_parts(config.parts)
-    }
+    parts = data_set.chosen_parts(config.parts)
+    return folds_of_parts({part: data_set.samples("train", part) for part in parts}, config)
 
 
 def check_images(samples: Sequence[Sample], console: Console) -> None:

@@ -39,6 +39,7 @@ from bearing_search.config.preprocess import (
 from bearing_search.config.trial import (
     Fusion,
     ProtocolConfig,
+    Scope,
     SplitConfig,
     TrialConfig,
     digest_of,
@@ -64,6 +65,7 @@ __all__ = [
     "PostprocessConfig",
     "PreprocessConfig",
     "ProtocolConfig",
+    "Scope",
     "SplitConfig",
     "SyntheticDefects",
     "TrialConfig",

@@ -21,6 +21,9 @@ from bearing_search.config.postprocess import PostprocessConfig
 from bearing_search.config.preprocess import PreprocessConfig
 from bearing_search.config.rules import STRICT_KEYS, require
 
+Scope = Literal["per_part", "multi_part"]
+"""Whose samples one encoder and one detector learn from."""
+
 Fusion = Literal["channels", "score_mean", "score_max"]
 """How the brightness images of a sample become one anomaly map."""
 
@@ -69,7 +72,12 @@ class TrialConfig:
     __pydantic_config__ = STRICT_KEYS
 
     parts: tuple[str, ...] = ()
-    """Parts to train and score, each with its own encoder and decoder; empty: every part."""
+    """Parts to train and score; empty: every part."""
+
+    scope: Scope = "per_part"
+    """`per_part`: each part has an encoder and a detector of its own. `multi_part`: one of both
+    learns from all parts. Scores are per part, and their mean, either way; so is what finds the
+    region of interest. The paper does not say which of the two it did."""
 
     seed: int = 0
     """Seed of initial weights, batches, dropout and synthetic defects."""

@@ -1,11 +1,11 @@
 """Folds inside the training split: grouped, stratified, seeded."""
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 
-from bearing_search.config import SplitConfig
+from bearing_search.config import SplitConfig, TrialConfig
 from bearing_search.data.samples import Sample
 from bearing_search.errors import DataError
 
@@ -15,6 +15,9 @@ sides hardly grow."""
 
 FOLDS_OF_DRAWN_DEFECTS = 3
 """Of a part without defects in train: every held-out fold has plenty of drawn ones."""
+
+TOGETHER = "all"
+"""Where parts that are trained together keep what they share; no part may have this name then."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +74,30 @@ def make_folds(samples: Sequence[Sample], config: SplitConfig) -> list[Fold]:
         )
         for index in range(folds)
     ]
+
+
+def folds_of_parts(
+    train: Mapping[str, Sequence[Sample]], config: TrialConfig
+) -> dict[str, list[Fold]]:
+    """The folds of every part; parts that are trained together have equally many.
+
+    Each part is dealt on its own: groups of two parts that share a name are different things.
+
+    Args:
+        train: training samples of every part.
+
+    Raises:
+        DataError: as `num_folds` says, or a part has the name of what all parts share.
+    """
+    split = config.split
+    if config.scope == "multi_part" and train:
+        if TOGETHER in train:
+            raise DataError(
+                f"a part is named {TOGETHER}, which is where scope: multi_part keeps what its "
+                "parts share. Rename the part."
+            )
+        split = replace(split, folds=min(num_folds(found, split) for found in train.values()))
+    return {part: make_folds(found, split) for part, found in train.items()}
 
 
 def _groups_by_label(samples: Sequence[Sample]) -> tuple[set[str], set[str]]:

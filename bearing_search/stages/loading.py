@@ -3,6 +3,7 @@
 Axis letters: n samples, b batch, s side of the input in pixels.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import cv2
@@ -28,6 +29,9 @@ class Images:
     roi: Bool[np.ndarray, "n s s"] | None = None
     """Where defects may be drawn; None: everywhere."""
 
+    may_turn: Bool[np.ndarray, " n"] | None = None
+    """Which images a rotation turns; None: all."""
+
     def __len__(self) -> int:
         return len(self.pixels)
 
@@ -44,6 +48,8 @@ def rotate(images: Images, angle_deg: float) -> Images:
     """Turn images (bilinear) and masks (nearest) about their middle; what enters is black."""
     if not angle_deg:
         return images
+    if images.may_turn is not None and not images.may_turn.all():
+        return _rotate_some(images, angle_deg)
     side = images.pixels.shape[1]
     matrix = cv2.getRotationMatrix2D(((side - 1) / 2, (side - 1) / 2), angle_deg, 1.0)
     pixels = [cv2.warpAffine(p, matrix, (side, side)) for p in images.pixels]
@@ -54,9 +60,38 @@ def rotate(images: Images, angle_deg: float) -> Images:
     return Images(pixels=np.stack(pixels), masks=np.stack(masks))
 
 
+def _rotate_some(images: Images, angle_deg: float) -> Images:
+    assert images.may_turn is not None
+    pixels, masks = images.pixels.copy(), images.masks.copy()
+    index = np.flatnonzero(images.may_turn)
+    if len(index):
+        turned = rotate(Images(pixels=pixels[index], masks=masks[index]), angle_deg)
+        pixels[index], masks[index] = turned.pixels, turned.masks
+    return Images(pixels=pixels, masks=masks, may_turn=images.may_turn)
+
+
 def pick(images: Images, index: Int[np.ndarray, " b"]) -> Images:
-    """The images at the given positions."""
-    return Images(pixels=images.pixels[index], masks=images.masks[index])
+    """The images at the given positions, to be turned and looked at."""
+    may_turn = None if images.may_turn is None else images.may_turn[index]
+    return Images(pixels=images.pixels[index], masks=images.masks[index], may_turn=may_turn)
+
+
+def joined(sets: Sequence[Images]) -> Images:
+    """All images, one set after the other."""
+    if len(sets) == 1:
+        return sets[0]
+    return Images(
+        pixels=np.concatenate([images.pixels for images in sets]),
+        masks=np.concatenate([images.masks for images in sets]),
+        roi=_joined([images.roi for images in sets]),
+        may_turn=_joined([images.may_turn for images in sets]),
+    )
+
+
+def _joined(found: Sequence[np.ndarray | None]) -> np.ndarray | None:
+    known = [array for array in found if array is not None]
+    assert len(known) in (0, len(found)), "some sets say it, others do not"
+    return np.concatenate(known) if known else None
 
 
 def by_brightness(images: Images) -> Images:
@@ -66,6 +101,7 @@ def by_brightness(images: Images) -> Images:
         pixels=np.ascontiguousarray(alone.reshape(-1, *images.pixels.shape[1:])),
         masks=np.repeat(images.masks, 3, axis=0),
         roi=None if images.roi is None else np.repeat(images.roi, 3, axis=0),
+        may_turn=None if images.may_turn is None else np.repeat(images.may_turn, 3),
     )
 
 
@@ -75,12 +111,13 @@ def with_drawn_defects(images: Images, index: Int[np.ndarray, " b"], *, seed: Se
     Args:
         seed: what else the defects depend on, such as the epoch.
     """
-    pixels, masks = images.pixels[index].copy(), np.zeros_like(images.masks[index])
+    clean = pick(images, index)
+    pixels, masks = clean.pixels.copy(), np.zeros_like(clean.masks)
     for row, position in enumerate(index):
         allowed = np.ones_like(masks[row]) if images.roi is None else images.roi[position]
         rng = np.random.default_rng((*seed, int(position)))
         pixels[row], masks[row] = draw_defect(pixels[row], allowed, rng)
-    return Images(pixels=pixels, masks=masks)
+    return Images(pixels=pixels, masks=masks, may_turn=clean.may_turn)
 
 
 def pick_or_draw(
@@ -92,7 +129,4 @@ def pick_or_draw(
     if is_real.all():
         return real
     drawn = with_drawn_defects(normals, index[~is_real] - len(anomalous), seed=seed)
-    return Images(
-        pixels=np.concatenate([real.pixels, drawn.pixels]),
-        masks=np.concatenate([real.masks, drawn.masks]),
-    )
+    return joined([real, drawn])

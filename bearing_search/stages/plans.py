@@ -103,10 +103,16 @@ def row_ends(iterations: int) -> list[int]:
     return [round(iterations * (row + 1) / rows) for row in range(rows)]
 
 
-def progress_of_unit(config: TrialConfig, *, num_normal: int, num_anomalous: int) -> list[float]:
-    """Cost after each measurement of one unit, in iterations of the decoder."""
-    if config.finetune.synthetic_defects == "when_needed":
-        num_anomalous = num_anomalous or num_normal  # one drawn defect per normal sample
+def progress_of_unit(
+    config: TrialConfig, *, num_normal: int, num_anomalous: int, num_scored: int = 1
+) -> list[float]:
+    """Cost after each measurement of one unit, in iterations of the decoder.
+
+    Args:
+        num_normal: training samples.
+        num_anomalous: the same; with drawn defects, where those make the patch task.
+        num_scored: parts that are scored.
+    """
     plan = finetune_plan(
         config.finetune, num_normal=num_normal, num_anomalous=num_anomalous, seed=config.seed
     )
@@ -115,7 +121,7 @@ def progress_of_unit(config: TrialConfig, *, num_normal: int, num_anomalous: int
         epochs[step.epoch] += _FINETUNE_COST
     ends = row_ends(detector_iterations(config))
     rows = [float(end - start) for start, end in zip([0, *ends], ends, strict=False)]
-    return list(accumulate([*epochs, *rows, _UNIT_COST]))
+    return list(accumulate([*epochs, *rows, _UNIT_COST * num_scored]))
 
 
 def progress_of_trial(units: Sequence[Sequence[float]]) -> list[float]:

@@ -107,8 +107,8 @@ def prepare_unit(
     _require_samples(part, scored, needed="held-out sample")
     return Unit(
         part=part,
-        normals=Images(pixels=normal.images, masks=normal.masks, roi=normal.roi_masks),
-        anomalous=Images(pixels=anomalous.images, masks=anomalous.masks),
+        normals=_to_train(normal, config),
+        anomalous=_to_train(anomalous, config),
         held_out=HeldOut(
             images=Images(pixels=scored.images, masks=scored.masks),
             map_masks=scored.map_masks,
@@ -122,6 +122,16 @@ def prepare_unit(
         roi=roi_score(train, reference, config.preprocess),
         dropped=(*normal.no_roi, *anomalous.no_roi),
         digest="-".join(s.digest[:8] for s in (normal, anomalous, scored)),
+    )
+
+
+def _to_train(found: PreparedSet, config: TrialConfig) -> Images:
+    turned = [s.part in config.augment.rotated_parts for s in found.samples]
+    return Images(
+        pixels=found.images,
+        masks=found.masks,
+        roi=found.roi_masks,
+        may_turn=np.array(turned, dtype=bool),
     )
 
 

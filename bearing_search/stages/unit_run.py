@@ -4,40 +4,21 @@ import copy
 import json
 from collections.abc import Generator, Sequence
 from dataclasses import asdict, dataclass
-from pathlib import Path
 
 from bearing_search.config import TrialConfig, parse
-from bearing_search.data.samples import Sample
 from bearing_search.measurement import TrialContext
 from bearing_search.model.encoder import Encoder
-from bearing_search.stages.backbone import load_backbone
+from bearing_search.stages.backbone import Backbone, load_backbone
 from bearing_search.stages.checkpoint import Checkpoint, Row
 from bearing_search.stages.detector import Detector, make_detector, train_detector
 from bearing_search.stages.evaluate import evaluate, heat_map_picture
 from bearing_search.stages.files import write_atomically
 from bearing_search.stages.finetune import Finetuning, finetune
-from bearing_search.stages.loading import by_brightness
+from bearing_search.stages.loading import Images, by_brightness, joined
 from bearing_search.stages.plans import finetune_plan
 from bearing_search.stages.precision import precision_name
 from bearing_search.stages.unit import Unit, prepare_unit
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class UnitPlan:
-    """A unit before anything of it is read."""
-
-    part: str
-    label: str
-    """For people: `LC, fold 1 of 2`."""
-
-    key: str
-    """Its folder below the trial's, and the prefix of its measurements: `LC/fold0`."""
-
-    fold: int
-    train: tuple[Sample, ...]
-    held_out: tuple[Sample, ...]
-    is_validation: bool
-    """Held out from train, rather than the test split."""
+from bearing_search.stages.unit_plan import PartPlan, UnitPlan
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,7 +28,9 @@ class UnitRecord:
     rows: tuple[tuple[str, Row], ...]
     """What was being done, and what was measured then."""
 
-    metrics: Row
+    metrics: dict[str, Row]
+    """Of each part, by its key."""
+
     tags: dict[str, str]
 
 
@@ -55,9 +38,13 @@ UnitStream = Generator[tuple[str, Row], None, UnitRecord | None]
 """Rows as they are made; the record at the end, or None if it was asked to stop."""
 
 
-def scored_file(trial_folder: Path, plan: UnitPlan) -> Path:
-    """Where the maps and scores of a unit are kept."""
-    return trial_folder / plan.key / "scored.npz"
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _TrainingSide:
+    """What the encoder and the detector of a unit learn from: all its parts together."""
+
+    normals: Images
+    anomalous: Images
+    rotation_deg: float
 
 
 def run_unit(plan: UnitPlan, config: TrialConfig, context: TrialContext) -> UnitStream:
@@ -79,51 +66,26 @@ def run_unit(plan: UnitPlan, config: TrialConfig, context: TrialContext) -> Unit
 
 def _work(plan: UnitPlan, config: TrialConfig, context: TrialContext) -> UnitStream:
     folder = context.folder / plan.key
-    unit = prepare_unit(
-        plan.part,
-        plan.train,
-        plan.held_out,
-        config,
-        is_validation=plan.is_validation,
-        cache=context.cache,
-    )
-    is_rotated = plan.part in config.augment.rotated_parts
-    rotation_deg = config.augment.rotation_deg if is_rotated else 0.0
+    units = [_prepare(part, plan, config, context) for part in plan.parts]
+    side = _training_side(units, config)
     encoder = load_backbone(config)
-    normals, anomalous = unit.normals, unit.anomalous
-    if config.fusion != "channels":
-        normals, anomalous = by_brightness(normals), by_brightness(anomalous)
     rows: list[tuple[str, Row]] = []
 
     if config.finetune.epochs:
         assert isinstance(encoder, Encoder)  # `load_backbone` refused others
-        tuning = Finetuning(
-            encoder,
-            copy.deepcopy(encoder),
-            config.finetune,
-            normals=normals,
-            anomalous=anomalous,
-            rotation_deg=rotation_deg,
-            seed=config.seed,
-            device=context.device,
-        )
-        iterations = finetune_plan(
-            config.finetune,
-            num_normal=len(normals),
-            num_anomalous=len(anomalous),
-            seed=config.seed,
-        )
         checkpoint = Checkpoint(folder, "finetune")
-        for row in finetune(
-            tuning, iterations, checkpoint=checkpoint, should_stop=context.should_stop
-        ):
+        for row in _finetuned(encoder, side, checkpoint, config, context):
             rows.append(("fine-tuning", row))
             yield rows[-1]
         if not checkpoint.is_finished:
             return None
 
     detector = make_detector(
-        encoder, config, normals=normals, rotation_deg=rotation_deg, device=context.device
+        encoder,
+        config,
+        normals=side.normals,
+        rotation_deg=side.rotation_deg,
+        device=context.device,
     )
     checkpoint = Checkpoint(folder, "detector")
     for row in train_detector(detector, checkpoint=checkpoint, should_stop=context.should_stop):
@@ -131,39 +93,95 @@ def _work(plan: UnitPlan, config: TrialConfig, context: TrialContext) -> UnitStr
         yield rows[-1]
     if not checkpoint.is_finished:
         return None
-    return _score(plan, unit, detector, encoder.weights_sha256, rows, config, context)
+    scores = {
+        part.key: _score(part, plan, unit, detector, config, context)
+        for part, unit in zip(plan.parts, units, strict=True)
+    }
+    tags = _tags(plan, units, encoder, context)
+    return UnitRecord(rows=tuple(rows), metrics=scores, tags=tags)
+
+
+def _prepare(part: PartPlan, plan: UnitPlan, config: TrialConfig, context: TrialContext) -> Unit:
+    return prepare_unit(
+        part.part,
+        part.train,
+        part.held_out,
+        config,
+        is_validation=plan.is_validation,
+        cache=context.cache,
+    )
+
+
+def _training_side(units: Sequence[Unit], config: TrialConfig) -> _TrainingSide:
+    normals = joined([unit.normals for unit in units])
+    anomalous = joined([unit.anomalous for unit in units])
+    if config.fusion != "channels":
+        normals, anomalous = by_brightness(normals), by_brightness(anomalous)
+    is_rotated = any(unit.part in config.augment.rotated_parts for unit in units)
+    rotation_deg = config.augment.rotation_deg if is_rotated else 0.0
+    return _TrainingSide(normals=normals, anomalous=anomalous, rotation_deg=rotation_deg)
+
+
+def _finetuned(
+    encoder: Encoder,
+    side: _TrainingSide,
+    checkpoint: Checkpoint,
+    config: TrialConfig,
+    context: TrialContext,
+) -> Generator[Row, None, None]:
+    """Fine-tune the encoder in place, yielding a row for each epoch."""
+    tuning = Finetuning(
+        encoder,
+        copy.deepcopy(encoder),
+        config.finetune,
+        normals=side.normals,
+        anomalous=side.anomalous,
+        rotation_deg=side.rotation_deg,
+        seed=config.seed,
+        device=context.device,
+    )
+    iterations = finetune_plan(
+        config.finetune,
+        num_normal=len(side.normals),
+        num_anomalous=len(side.anomalous),
+        seed=config.seed,
+    )
+    yield from finetune(tuning, iterations, checkpoint=checkpoint, should_stop=context.should_stop)
 
 
 def _score(
+    part: PartPlan,
     plan: UnitPlan,
     unit: Unit,
     detector: Detector,
-    weights_sha256: str,
-    rows: Sequence[tuple[str, Row]],
     config: TrialConfig,
     context: TrialContext,
-) -> UnitRecord:
-    scored = evaluate(
-        unit.held_out, detector.detect, config, file=scored_file(context.folder, plan)
-    )
+) -> Row:
+    folder = context.folder / part.key
+    folder.mkdir(parents=True, exist_ok=True)
+    scored = evaluate(unit.held_out, detector.detect, config, file=folder / "scored.npz")
     if plan.fold == 0:
-        picture = context.folder / "artifacts" / f"heat_maps_{plan.part}.png"
+        picture = context.folder / "artifacts" / f"heat_maps_{part.part}.png"
         heat_map_picture(scored, unit.held_out.images.pixels, file=picture)
     num_held_out = len(scored.names) + scored.num_no_roi
-    return UnitRecord(
-        rows=tuple(rows),
-        metrics={
-            **scored.metrics(config.protocol),
-            "roi_found_share": len(scored.names) / num_held_out,
-            "roi_size_spread": unit.roi.size_spread,
-            "roi_instability_px": unit.roi.instability_px,
-            "missed_regions": float(scored.missed_regions),
-        },
-        tags={
-            "weights_sha256": weights_sha256,
-            "precision": precision_name(context.device),
-            "device": context.device,
-            f"inputs/{plan.key}": unit.digest,
-            f"defects/{plan.part}": "synthetic" if unit.has_synthetic_defects else "real",
-        },
-    )
+    return {
+        **scored.metrics(config.protocol),
+        "roi_found_share": len(scored.names) / num_held_out,
+        "roi_size_spread": unit.roi.size_spread,
+        "roi_instability_px": unit.roi.instability_px,
+        "missed_regions": float(scored.missed_regions),
+    }
+
+
+def _tags(
+    plan: UnitPlan, units: Sequence[Unit], encoder: Backbone, context: TrialContext
+) -> dict[str, str]:
+    tags = {
+        "weights_sha256": encoder.weights_sha256,
+        "precision": precision_name(context.device),
+        "device": context.device,
+    }
+    for part, unit in zip(plan.parts, units, strict=True):
+        tags[f"inputs/{part.key}"] = unit.digest
+        tags[f"defects/{part.part}"] = "synthetic" if unit.has_synthetic_defects else "real"
+    return tags

@@ -4,9 +4,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bearing_search.config import SplitConfig
+from bearing_search.config import SplitConfig, TrialConfig
 from bearing_search.data.samples import Sample
-from bearing_search.data.split import make_folds, num_folds
+from bearing_search.data.split import folds_of_parts, make_folds, num_folds
 from bearing_search.errors import DataError
 
 
@@ -92,3 +92,18 @@ def test_a_number_wins_over_what_the_groups_would_allow():
 def test_a_single_anomalous_group_cannot_be_held_out():
     with pytest.raises(DataError, match=r"1 anomalous group in train.*not possible"):
         num_folds(singles(20, 1), SplitConfig())
+
+
+def test_parts_that_are_trained_together_have_equally_many_folds():
+    train = {"few": singles(20, 2), "many": singles(20, 4)}
+    apart = folds_of_parts(train, TrialConfig())
+    together = folds_of_parts(train, TrialConfig(scope="multi_part"))
+    assert {part: len(folds) for part, folds in apart.items()} == {"few": 2, "many": 4}
+    assert {part: len(folds) for part, folds in together.items()} == {"few": 2, "many": 2}
+
+
+def test_a_part_may_not_have_the_name_of_all_parts_together():
+    train = {"all": singles(20, 2)}
+    assert len(folds_of_parts(train, TrialConfig())["all"]) == 2
+    with pytest.raises(DataError, match=r"a part is named all.*Rename the part"):
+        folds_of_parts(train, TrialConfig(scope="multi_part"))

@@ -4,7 +4,14 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bearing_search.stages.loading import Images, rotate, to_input
+from bearing_search.stages.loading import (
+    Images,
+    by_brightness,
+    joined,
+    pick,
+    rotate,
+    to_input,
+)
 from bearing_search.stages.order import endless_batch, pass_over
 
 
@@ -32,6 +39,35 @@ def test_a_quarter_turn_moves_the_mask_with_the_image():
 
     assert np.argwhere(turned.masks[0]).tolist() == [[4, 1]]
     assert np.argwhere(turned.pixels[0, ..., 0] > 127).tolist() == [[4, 1]]
+
+
+def test_only_images_that_may_turn_are_turned():
+    rng = np.random.default_rng(0)
+    images = Images(
+        pixels=rng.integers(0, 255, (3, 9, 9, 3)).astype(np.uint8),
+        masks=rng.random((3, 9, 9)) > 0.5,
+        may_turn=np.array([True, False, True]),
+    )
+    everything = rotate(Images(pixels=images.pixels, masks=images.masks), 30.0)
+
+    turned = rotate(images, 30.0)
+
+    assert (turned.pixels[[0, 2]] == everything.pixels[[0, 2]]).all()
+    assert (turned.masks[[0, 2]] == everything.masks[[0, 2]]).all()
+    assert (turned.pixels[1] == images.pixels[1]).all()
+    assert (turned.masks[1] == images.masks[1]).all()
+
+
+def test_what_an_image_is_follows_it_into_batches_and_brightness_levels():
+    images = Images(
+        pixels=np.zeros((2, 4, 4, 3), dtype=np.uint8),
+        masks=np.zeros((2, 4, 4), dtype=bool),
+        may_turn=np.array([True, False]),
+    )
+    assert pick(images, np.array([1, 0, 1])).may_turn.tolist() == [False, True, False]
+    assert by_brightness(images).may_turn.tolist() == [True] * 3 + [False] * 3
+    assert joined([images, images]).may_turn.tolist() == [True, False, True, False]
+    assert joined([images]) is images
 
 
 def test_input_is_normalised_with_imagenets_statistics():
