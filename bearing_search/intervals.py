@@ -81,12 +81,9 @@ def metric_interval(
     value, weight = float(np.nanmean(values)), 1 / len(counted)
     centre, terms = value, [(seed_variance, seed_freedom)]
     for part in counted:
-        seen = len(part.anomalous)
         pull = (part.values[metric] - part.floors[metric]) / 2
-        spread = seen**2 * (part.of_anomalous[:, metric] ** 2).sum() + seen * pull**2 / (seen + 1)
-        terms.append((weight**2 * spread / max(seen * (seen + 1), 1), seen))
-        terms.append((weight**2 * _variance(part.of_normal[:, metric]), len(part.normal) - 1))
-        centre -= weight * pull / (seen + 1)
+        terms += _terms(part.of_anomalous[:, metric], part.of_normal[:, metric], pull, weight)
+        centre -= weight * pull / (len(part.anomalous) + 1)
     half = _half_width(terms)
     if math.isnan(half):
         return _unknown(value)
@@ -108,6 +105,9 @@ def difference_interval(
 ) -> Interval:
     """Interval of a metric's mean over parts, `ours` minus `theirs`, paired group by group.
 
+    Student's t. Here too each part counts one anomalous group more than was seen; the two differ in
+    it by a quarter of what lies between their values and chance, in favour of neither.
+
     Args:
         ours, theirs: the same parts in the same order.
         seed_variance: what training under other seeds adds to the variance of the difference.
@@ -122,10 +122,8 @@ def difference_interval(
     terms = [(seed_variance, seed_freedom)]
     for (one, other), is_defined in zip(pairs, defined, strict=True):
         if is_defined:
-            terms += [
-                (weight**2 * _variance(gains), len(gains) - 1)
-                for gains in group_gains(one, other, metric)
-            ]
+            height = (one.values + other.values - one.floors - other.floors)[metric] / 2
+            terms += _terms(*group_gains(one, other, metric), height / 4, weight)
     half = _half_width(terms)
     return Interval(value=value, low=value - half, high=value + half, level=LEVEL)
 
@@ -182,12 +180,28 @@ def _paired(
     return np.array(list(gains.values()), dtype=float)
 
 
-def _variance(influence: Float[np.ndarray, " a"]) -> float:
-    """Of a sum whose terms were seen once each; NaN for a single term."""
-    count = len(influence)
-    if count == 0:
-        return 0.0
-    return math.nan if count == 1 else float((influence**2).sum() * count / (count - 1))
+def _terms(
+    of_anomalous: Float[np.ndarray, " a"],
+    of_normal: Float[np.ndarray, " b"],
+    distance: float,
+    weight: float,
+) -> list[tuple[float, int]]:
+    """Variances of a part's metric, each with its degrees of freedom.
+
+    Args:
+        of_anomalous, of_normal: what each group adds.
+        distance: of one more anomalous group from the others' mean.
+        weight: of the part in the mean over parts.
+    """
+    seen, normal = len(of_anomalous), len(of_normal)
+    if seen == 0 or normal == 1:
+        return [(math.nan, 1)]
+    spread = seen**2 * (of_anomalous**2).sum() + distance**2 * seen / (seen + 1)
+    scatter = (of_normal**2).sum() * normal / (normal - 1) if normal else 0.0
+    return [
+        (float(weight**2 * spread / (seen * (seen + 1))), seen),
+        (float(weight**2 * scatter), max(normal - 1, 1)),
+    ]
 
 
 def _half_width(terms: Sequence[tuple[float, int]]) -> float:

@@ -6,6 +6,9 @@ open between it and any of them. Whichever setting is truly the best stays among
 confidence (Hsu 1981); the law of the largest gap comes from a multiplier bootstrap of the groups'
 influences, all settings at once (Chernozhukov, Chetverikov and Kato 2013).
 
+Among thousands of pairs some have a small scatter by luck, and would stand out. So the standard
+error of a pair is moderated as for genes (Smyth 2004): half its own variance, half the typical one.
+
 Axis letters: c settings, g groups, d draws.
 """
 
@@ -29,8 +32,8 @@ class Ranking:
     is_tied: Bool[np.ndarray, " c"]
     """Not shown to be worse than another one."""
 
-    variance: Float[np.ndarray, "c c"]
-    """Of the difference of each two."""
+    error: Float[np.ndarray, "c c"]
+    """Standard error of the difference of each two, moderated; 0 where they score alike."""
 
     critical: Float[np.ndarray, " c"]
     """How many standard errors chance opens between each setting and any other, at most."""
@@ -38,7 +41,7 @@ class Ranking:
     def gain(self, setting: int, over: int) -> Interval:
         """How much better one is than `over`; holds for all settings of the ranking at once."""
         value = float(self.values[setting] - self.values[over])
-        half = float(self.critical[over] * np.sqrt(self.variance[setting, over]))
+        half = float(self.critical[over] * self.error[setting, over])
         return Interval(value=value, low=value - half, high=value + half, level=LEVEL)
 
 
@@ -60,19 +63,18 @@ def compare_with_best(
     generator = np.random.default_rng(0)
     covariance = shifts.T @ shifts + np.diag(seed_variance)
     own = np.diag(covariance)
-    variance = np.maximum(own[:, None] + own[None] - 2 * covariance, 0.0)
-    variance[variance < _EXACT] = 0.0
+    variance = own[:, None] + own[None] - 2 * covariance
+    differs = variance > _EXACT
+    typical = np.median(variance[differs]) if differs.any() else 0.0
+    error = np.sqrt(np.where(differs, (variance + typical) / 2, 0.0))
     chance = generator.standard_normal((draws, len(shifts))) @ shifts
     chance += generator.standard_normal(chance.shape) * np.sqrt(seed_variance)
-    critical = np.empty(len(values))
-    is_tied = np.empty(len(values), dtype=bool)
-    for one in range(len(values)):
-        others = variance[one] > 0
-        if not others.any():
-            critical[one], is_tied[one] = 0.0, True
-            continue
-        error = np.sqrt(variance[one, others])
-        largest = ((chance[:, others] - chance[:, [one]]) / error).max(axis=1)
-        critical[one] = max(np.quantile(largest, LEVEL), 0.0)
-        is_tied[one] = ((values[others] - values[one]) / error).max() <= critical[one]
-    return Ranking(values=values, is_tied=is_tied, variance=variance, critical=critical)
+    critical = np.zeros(len(values))
+    is_tied = np.ones(len(values), dtype=bool)
+    for one, others in enumerate(differs):
+        if others.any():
+            gaps = (chance[:, others] - chance[:, [one]]) / error[one, others]
+            critical[one] = max(np.quantile(gaps.max(axis=1), LEVEL), 0.0)
+            seen = (values[others] - values[one]) / error[one, others]
+            is_tied[one] = seen.max() <= critical[one]
+    return Ranking(values=values, is_tied=is_tied, error=error, critical=critical)

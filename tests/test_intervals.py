@@ -1,4 +1,5 @@
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -31,21 +32,36 @@ def part_of(contributions, *, floor=0.0, prefix="g", normal=(0.0, 0.0)):
     )
 
 
-def test_a_paired_difference_of_means_is_the_paired_t_test():
+def test_a_paired_difference_at_chance_is_the_t_test_with_one_more_pair_of_the_mean():
     rng = np.random.default_rng(0)
     ours, theirs = rng.random(9), rng.random(9)
-    found = difference_interval([part_of(ours)], [part_of(theirs)], 0)
-    expected = stats.ttest_rel(ours, theirs).confidence_interval(0.95)
-    assert found.value == pytest.approx((ours - theirs).mean())
+    found = difference_interval(
+        [part_of(ours, floor=ours.mean())], [part_of(theirs, floor=theirs.mean())], 0
+    )
+    gains = ours - theirs
+    expected = stats.ttest_1samp([*gains, gains.mean()], 0).confidence_interval(0.95)
+    assert found.value == pytest.approx(gains.mean())
     assert (found.low, found.high) == pytest.approx((expected.low, expected.high))
 
 
-def test_two_parts_and_the_normal_groups_add_their_variances_as_welch_has_it():
+def test_one_more_defect_may_favour_either():
+    ours, theirs = [part_of(np.ones(8), floor=0.2)], [part_of(np.ones(8), floor=0.2)]
+    found = difference_interval(ours, theirs, 0)
+    ninth = 0.2  # a quarter of the way from 1 to .2
+    error = math.sqrt(ninth**2 * 8 / 9 / (8 * 9))
+    assert (found.low, found.high) == pytest.approx(
+        np.array([-1, 1]) * stats.t.ppf(0.975, 8) * error
+    )
+
+
+def test_two_parts_add_their_variances_as_welch_has_it():
     rng = np.random.default_rng(1)
     first, second = rng.random(6), rng.random(11)
     zero = [part_of(np.zeros(6)), part_of(np.zeros(11))]
-    found = difference_interval([part_of(first), part_of(second)], zero, 0)
-    welch = stats.ttest_ind(first, -second, equal_var=False).confidence_interval(0.95)
+    flat = [part_of(x, floor=x.mean()) for x in (first, second)]
+    found = difference_interval(flat, zero, 0)
+    more = [np.append(x, x.mean()) for x in (first, second)]
+    welch = stats.ttest_ind(more[0], -more[1], equal_var=False).confidence_interval(0.95)
     # the mean of two parts is half their sum, the difference of `first` and `-second` is all of it
     assert (2 * found.low, 2 * found.high) == pytest.approx((welch.low, welch.high))
 
@@ -91,10 +107,13 @@ def test_an_interval_holds_its_value_and_stays_in_the_range_of_a_metric(contribu
     assert 0 <= found.low <= found.value <= found.high <= 1
 
 
-def test_a_single_defect_or_a_single_normal_part_gives_no_difference():
-    single = [part_of([0.5])]
-    assert math.isnan(difference_interval(single, [part_of([0.2])], 0).low)
-    assert math.isnan(metric_interval([part_of([0.5, 0.6], normal=(0.1,))], 0).low)
+def test_without_a_defect_or_with_a_single_normal_part_nothing_is_said():
+    single_normal = [part_of([0.5, 0.6], normal=(0.1,))]
+    assert math.isnan(metric_interval(single_normal, 0).low)
+    assert math.isnan(difference_interval(single_normal, single_normal, 0).low)
+    none = part_of([0.5])
+    none = replace(none, anomalous=(), of_anomalous=np.empty((0, 1)))
+    assert math.isnan(metric_interval([none], 0).low)
 
 
 def test_an_undefined_part_is_left_out_and_nothing_is_said_of_none():
