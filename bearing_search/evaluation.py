@@ -1,8 +1,9 @@
 """What `evaluate` found on test: tuned beside frozen, with intervals, floors and the difference."""
 
 import json
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -14,9 +15,11 @@ from bearing_search.comparison import (
     mean_floor,
     score_intervals,
 )
+from bearing_search.conclusions import interval_text, support_text
 from bearing_search.config import ProtocolConfig, parse, to_plain
 from bearing_search.intervals import Interval
 from bearing_search.metrics import METRIC_NAMES
+from bearing_search.rates import Rates, groups_of, rates_at_thresholds
 from bearing_search.stages.files import write_atomically
 
 
@@ -52,6 +55,9 @@ class Evaluation:
     missed_regions: int
     protocol: Mapping[str, Any]
     lines: tuple[Line, ...]
+    rates: tuple[Rates, ...] = ()
+    groups: Mapping[str, tuple[int, int]] = field(default_factory=dict)
+    """Part -> normal and anomalous groups."""
 
     def line(self, name: str) -> Line:
         """The line of one metric."""
@@ -65,10 +71,15 @@ def write_evaluation(
     trial: int,
     tuned: Units,
     frozen: Units,
+    validation: Units,
     protocol: ProtocolConfig,
     times_opened: int,
 ) -> Evaluation:
-    """Compare the two on the test samples and write `evaluate/evaluation.{json,md}`."""
+    """Compare the two on the test samples and write `evaluate/evaluation.{json,md}`.
+
+    Args:
+        validation: the held-out folds of the tuned trial, which the thresholds come from.
+    """
     ours = score_intervals(tuned, protocol)
     theirs = score_intervals(frozen, protocol)
     difference: Mapping[str, Interval] = (
@@ -102,6 +113,8 @@ def write_evaluation(
             )
             for name in means + (parts if len(tuned) > 1 else [])
         ),
+        rates=rates_at_thresholds(validation, tuned),
+        groups=groups_of(tuned),
     )
     folder = sweep_folder / "evaluate"
     folder.mkdir(exist_ok=True)
@@ -133,18 +146,46 @@ def evaluation_markdown(evaluation: Evaluation) -> str:
         "| --- | --- | --- | --- | --- |",
     ]
     for line in evaluation.lines:
-        difference = _signed(line.difference) if line.difference else "other samples"
+        difference = (
+            interval_text(line.difference, signed=True) if line.difference else "other samples"
+        )
         cells = (
             line.name,
-            _plain(line.tuned),
-            _plain(line.frozen),
+            interval_text(line.tuned),
+            interval_text(line.frozen),
             difference,
             f"{line.floor:.3f}",
         )
         lines.append(f"| {' | '.join(cells)} |")
     verdict = _verdict(evaluation.line(METRIC_NAMES[0]))
     lines += ["", f"95 % intervals over groups. {verdict}"]
+    lines += ["", *_rate_lines(evaluation.rates)]
+    lines += [support_text(part, *groups) for part, groups in evaluation.groups.items()]
     return "\n".join(lines) + "\n"
+
+
+def _rate_lines(rates: Sequence[Rates]) -> list[str]:
+    if not rates:
+        return []
+    return [
+        "Flagged on test at thresholds that the held-out folds of train gave (a group is flagged "
+        "where any of its views is; exact 95 % intervals):",
+        "",
+        "| part | threshold | defects found | false alarms |",
+        "| --- | --- | --- | --- |",
+        *(
+            f"| {one.part} | {one.threshold:.4g}: {one.rule} | {_share(one.found)} | "
+            f"{_share(one.false_alarms)} |"
+            for one in rates
+        ),
+        "",
+    ]
+
+
+def _share(interval: Interval) -> str:
+    if math.isnan(interval.value):
+        return "none to flag"
+    return f"{interval.value:.0%} [{interval.low:.0%}, {interval.high:.0%}]"
 
 
 def _caveats(evaluation: Evaluation) -> list[str]:
@@ -162,16 +203,9 @@ def _caveats(evaluation: Evaluation) -> list[str]:
 def _verdict(line: Line) -> str:
     if line.difference is None:
         return "The two were scored on different samples and cannot be compared."
+    change = interval_text(line.difference, signed=True)
     if line.difference.low > 0:
-        return f"Fine-tuning helped: {line.name} rose by {_signed(line.difference)}."
+        return f"Fine-tuning helped: {line.name} rose by {change}."
     if line.difference.high < 0:
-        return f"Fine-tuning hurt: {line.name} changed by {_signed(line.difference)}."
-    return f"Whether fine-tuning helped is undecided: {line.name} {_signed(line.difference)}."
-
-
-def _plain(interval: Interval) -> str:
-    return f"{interval.value:.4f} [{interval.low:.3f}, {interval.high:.3f}]"
-
-
-def _signed(interval: Interval) -> str:
-    return f"{interval.value:+.4f} [{interval.low:+.3f}, {interval.high:+.3f}]"
+        return f"Fine-tuning hurt: {line.name} changed by {change}."
+    return f"Whether fine-tuning helped is undecided: {line.name} {change}."

@@ -64,6 +64,18 @@ def test_one_sweep_is_ranked_and_its_report_written(make_sweep, capsys):
     assert (folder.root / "leaderboard.png").stat().st_size > 1000
 
 
+def test_status_carries_the_leaderboard_and_how_often_test_was_opened(make_sweep, capsys):
+    folder = make_sweep("first", [0.5, 3.0])
+    results = str(folder.root.parent)
+    assert main(["status", "first", "--json", "--results", results]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert found["leaderboard"]["winner"]["trials"] == [1]
+    assert found["leaderboard"]["winner"]["val/pixel_aupro"]["low"] > 0.5
+    assert found["test_opened"] == {"times": 0, "last": ""}
+    assert main(["status", "first", "--results", results]) == 0
+    assert "Test has not been opened." in capsys.readouterr().out
+
+
 def test_two_sweeps_share_one_ranking_and_each_default_gets_its_answer(make_sweep, capsys):
     results = make_sweep("first", [0.5, 0.6]).root.parent
     make_sweep("second", [0.4, 3.0])

@@ -125,6 +125,7 @@ def measure(
         trial=number,
         tuned=scores["tuned"],
         frozen=scores["frozen"],
+        validation=unit_scores(folder.trial_folder(number)),
         protocol=tuned.protocol,
         times_opened=(earlier.times_opened if earlier else 0) + 1,
     )

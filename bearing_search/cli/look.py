@@ -15,6 +15,8 @@ from bearing_search.cli.preflight import check_images, check_models, edge_config
 from bearing_search.cli.progress import clock, settings_text
 from bearing_search.measurement import OBJECTIVE
 from bearing_search.observer import TrialRecord
+from bearing_search.openings import openings
+from bearing_search.report import as_json, leaderboard
 from bearing_search.space import load_search_space
 from bearing_search.stages.unit_plan import progress_of_plan, validation_plans
 from bearing_search.sweep.folder import list_sweeps, load_sweep
@@ -31,12 +33,20 @@ def status(
     """Show how far a sweep is, trial by trial; safe while it runs."""
     console = terminal()
     if sweep is not None:
-        shown = sweep_status(load_sweep(results, sweep))
+        folder = load_sweep(results, sweep)
+        shown = sweep_status(folder)
+        looks = openings(folder.root)
         if json:
-            print(json_text.dumps(asdict(shown), default=str, indent=2))
+            board = leaderboard(folder.root, shown.trials) if shown.task == "search" else None
+            found = {
+                "test_opened": asdict(looks),
+                "leaderboard": as_json(board) if board else None,
+            }
+            print(json_text.dumps(asdict(shown) | found, default=str, indent=2))
         else:
             console.print(_trial_table(shown.trials, shown.objective))
             console.print(_sweep_line(shown))
+            console.print(looks.text)
         return
     every = [sweep_status(load_sweep(results, name)) for name in list_sweeps(results)]
     if json:
