@@ -11,6 +11,7 @@ from bearing_search.cli.compare import compare
 from bearing_search.cli.demo_data import demo_data
 from bearing_search.cli.evaluate import evaluate
 from bearing_search.cli.look import check, status
+from bearing_search.cli.reproduce import reproduce
 from bearing_search.cli.roi import roi
 from bearing_search.cli.run import resume, run
 from bearing_search.cli.train import train
@@ -30,7 +31,19 @@ app = typer.Typer(
     pretty_exceptions_enable=False,  # a bug keeps its plain traceback
     rich_markup_mode=None,
 )
-for command in (run, resume, status, check, train, compare, evaluate, roi, demo_data, ui):
+for command in (
+    run,
+    resume,
+    status,
+    check,
+    train,
+    compare,
+    evaluate,
+    reproduce,
+    roi,
+    demo_data,
+    ui,
+):
     app.command()(command)
 app.add_typer(cache, name="cache")
 

@@ -27,10 +27,11 @@ from bearing_search.cli.preflight import (
     edge_configs,
 )
 from bearing_search.cli.progress import SweepProgress
+from bearing_search.cli.reproduction import finish_reproduction
 from bearing_search.config import to_plain
 from bearing_search.data.dataset import DataSet, load_data_set
 from bearing_search.errors import TrialFailedError
-from bearing_search.observer import SweepOutcome, SweepTask
+from bearing_search.observer import SweepTask
 from bearing_search.report import end_of_sweep
 from bearing_search.space import SearchSpace, load_search_space
 from bearing_search.sweep.engine import run_sweep
@@ -149,19 +150,31 @@ def resume(
     """Go on with a sweep towards its target; --trials raises the target."""
     console = terminal()
     folder = load_sweep(writable_results(results), sweep)
-    kept = folder.record.resources
-    resources = Resources(
-        gpus_per_trial=kept.gpus_per_trial if gpus_per_trial is None else gpus_per_trial,
-        cpus_per_trial=cpus_per_trial or kept.cpus_per_trial,
-        concurrent=concurrent or kept.concurrent,
-        address=address or kept.address,
+    asked = Resources(
+        gpus_per_trial=gpus_per_trial,
+        cpus_per_trial=cpus_per_trial,
+        concurrent=concurrent,
+        address=address,
     )
+    resources = merged(folder.record.resources, asked)
     data_set = load_data_set(Path(folder.record.data))
     folder.refuse_changes(data_digest=digest_for(folder.record.task, data_set))
     with console.status("loading the encoder's weights"):
         check_models([folder.space().trial(folder.space().default_suggestion())])
     return drive(
         folder, target=trials, resources=resources, time_budget=time_budget, console=console
+    )
+
+
+def merged(kept: Resources, asked: Resources) -> Resources:
+    """What was asked for now; what was left open stays as the sweep has it."""
+    return Resources(
+        gpus_per_trial=(
+            kept.gpus_per_trial if asked.gpus_per_trial is None else asked.gpus_per_trial
+        ),
+        cpus_per_trial=asked.cpus_per_trial or kept.cpus_per_trial,
+        concurrent=asked.concurrent or kept.concurrent,
+        address=asked.address or kept.address,
     )
 
 
@@ -201,22 +214,13 @@ def drive(
         last = f"; the last said: {reasons[-1]}" if reasons else ""
         raise TrialFailedError(f"{name}: no trial gave a score{last}")
     if folder.record.task == "reproduction":
-        console.print(end_of_reproduction(outcome))
+        for file in finish_reproduction(folder, outcome, console):
+            tracker.attach(file)
     elif (board := board_of([folder], console)) is not None:
         for file in write_board(folder.root, name, board, folder.space().question):
             tracker.attach(file)
         console.print(end_of_sweep(name, board, program=program(), flag=results_flag(root)))
     return 128 + signal.SIGINT if outcome.interrupted else 0
-
-
-def end_of_reproduction(outcome: SweepOutcome) -> str:
-    """What is said when every point of a reproduction has had its turn."""
-    missing = outcome.target - outcome.count("complete")
-    again = f"; {missing} are missing, `resume` tries them again" if missing else ""
-    return (
-        f"{outcome.count('complete')} of {outcome.target} settings scored on test{again}. "
-        "Test scores are no search result: nothing is ranked."
-    )
 
 
 def announce(folder: SweepFolder, space: SearchSpace, data_set: DataSet, console: Console) -> None:

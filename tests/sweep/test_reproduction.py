@@ -33,8 +33,11 @@ def resume(results):
 
 def test_a_reproduction_is_resumed_by_its_name_and_ranks_nothing(tmp_path, make_set, tiny_raw):
     data, results = make_set(), tmp_path / "results"
-    size = {"bundle": {"tiny": {}, "shorter": {"finetune.epochs": 2}}}
-    vary = {"size": size, "seed": {"choice": [0, 1]}}
+    frozen = {"finetune.epochs": 0, "finetune.reconstruction_only_epochs": 0}
+    vary = {
+        "encoder_state": {"bundle": {"frozen": frozen, "tuned": {"finetune.epochs": 2}}},
+        "seed": {"choice": [0, 1]},
+    }
     record = SweepRecord(
         name="repro",
         task="reproduction",
@@ -57,7 +60,8 @@ def test_a_reproduction_is_resumed_by_its_name_and_ranks_nothing(tmp_path, make_
     out, err = second.communicate(timeout=300)
 
     assert second.returncode == 0, out + err
-    assert "4 of 4 settings scored on test. Test scores are no search result" in out
+    assert "4 of 4 runs scored on test." in out
+    assert (folder.root / "table2.html").exists()
     assert "best" not in out.lower()
     units = sorted(folder.root.glob("trials/*/plate/all/unit.json"))
     assert [unit.parts[-4] for unit in units] == [f"{n:05d}" for n in range(4)]

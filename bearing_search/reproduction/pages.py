@@ -1,0 +1,196 @@
+"""The table as csv, JSON and Markdown."""
+
+import csv
+import io
+import json
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from bearing_search.intervals import Interval
+from bearing_search.reproduction.measure import Measured
+from bearing_search.reproduction.published import (
+    ENCODER_STATES,
+    EVEN_THRESHOLDS_METRIC,
+    TITLES,
+)
+from bearing_search.reproduction.texts import (
+    Facts,
+    conclusions,
+    detector_title,
+    how_measured,
+    how_sure,
+    metric_title,
+    paper_label,
+    show,
+    show_difference,
+    warnings_of,
+)
+
+DIFFERENCE = "EN_train - EN_pre"
+COLUMNS = (
+    "detector",
+    "encoder",
+    "part",
+    "metric",
+    "value",
+    "low",
+    "high",
+    "seeds",
+    "floor",
+    "paper",
+    "paper_is_of_this_data",
+    "verdict",
+)
+METRICS = (*TITLES, EVEN_THRESHOLDS_METRIC)
+
+
+def long_rows(measured: Measured, facts: Facts) -> list[dict[str, Any]]:
+    """One mapping per detector, encoder (or their difference), part and metric; None: no value."""
+    is_same = paper_label(measured, facts) == "paper"
+    rows = []
+    for line in measured.lines:
+        about = {"detector": line.detector, "part": line.part, "metric": line.metric}
+        shared = {"seeds": len(measured.seeds), "paper_is_of_this_data": is_same}
+        rows += [
+            about
+            | shared
+            | _numbers(line.values[encoder])
+            | {
+                "encoder": encoder,
+                "floor": _number(line.floor),
+                "paper": line.paper[encoder],
+                "verdict": None,
+            }
+            for encoder in ENCODER_STATES
+        ]
+        before, after = (line.paper[encoder] for encoder in ENCODER_STATES)
+        in_paper = round(after - before, 4) if before is not None and after is not None else None
+        rows.append(
+            about
+            | shared
+            | _numbers(line.difference)
+            | {
+                "encoder": DIFFERENCE,
+                "floor": None,
+                "paper": in_paper,
+                "verdict": line.verdict or None,
+            }
+        )
+    return [{column: row[column] for column in COLUMNS} for row in rows]
+
+
+def csv_text(rows: Sequence[Mapping[str, Any]]) -> str:
+    """The long rows with a header."""
+    stream = io.StringIO()
+    writer = csv.DictWriter(stream, COLUMNS, lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    return stream.getvalue()
+
+
+def json_text(measured: Measured, facts: Facts, rows: Sequence[Mapping[str, Any]]) -> str:
+    """The long rows with what must be known to read them."""
+    content = {
+        "name": facts.name,
+        "data": facts.data,
+        "runs": measured.num_runs,
+        "planned": facts.planned,
+        "seeds": list(measured.seeds),
+        "warnings": warnings_of(measured, facts),
+        "conclusions": [*conclusions(measured), *how_sure(measured)],
+        "rows": list(rows),
+    }
+    return json.dumps(content, indent=2, ensure_ascii=False) + "\n"
+
+
+def markdown_page(
+    measured: Measured, facts: Facts, figures: Mapping[str, Sequence[str]], choices: str
+) -> str:
+    """The page for a terminal or a repository.
+
+    Args:
+        figures: heading -> file names beside the page.
+        choices: what the paper leaves open, as Markdown; may be empty.
+    """
+    lines = [
+        f"# {facts.name}",
+        "",
+        facts.question,
+        "",
+        *(f"* {text}" for text in warnings_of(measured, facts)),
+        "",
+        "## What may be concluded",
+        "",
+        *(f"* {text}" for text in conclusions(measured)),
+        "",
+        *(f"* {text}" for text in how_sure(measured)),
+        "",
+        "## Table 2",
+        "",
+        *_values_table(measured, facts),
+        "",
+        f"## {DIFFERENCE}",
+        "",
+        *_difference_table(measured),
+        "",
+        *(f"* {text}" for text in how_measured(measured, facts)),
+    ]
+    for heading, files in figures.items():
+        lines += ["", f"## {heading}", "", *(f"![{file}]({file})" for file in files)]
+    return "\n".join([*lines, "", choices]).rstrip() + "\n"
+
+
+def value_rows(measured: Measured) -> Iterator[tuple[str, str, str]]:
+    """Detector, part and kind (an encoder, `floor`) of each row of the table, in its order."""
+    for detector in measured.detectors:
+        for part in measured.rows:
+            yield from ((detector, part, encoder) for encoder in ENCODER_STATES)
+    yield from (("", part, "floor") for part in measured.rows)
+
+
+def _values_table(measured: Measured, facts: Facts) -> Iterator[str]:
+    yield f"| model | part | encoder | {' | '.join(map(metric_title, METRICS))} |"
+    yield "| --- " * (3 + len(METRICS)) + "|"
+    label = paper_label(measured, facts)
+    for detector, part, kind in value_rows(measured):
+        lines = [measured.line(detector or measured.detectors[0], part, m) for m in METRICS]
+        if kind == "floor":
+            values = [f"{x.floor:.4f}" if not math.isnan(x.floor) else "-" for x in lines]
+            yield f"| one score for everything | {part} | floor | {' | '.join(values)} |"
+            continue
+        encoder = next(state for state in ENCODER_STATES if state == kind)
+        shown = [show(x.values[encoder]) for x in lines]
+        title = detector_title(detector)
+        yield f"| {title} | {cell(part)} | {encoder} | {' | '.join(shown)} |"
+        printed = [x.paper[encoder] for x in lines]
+        if any(value is not None for value in printed):
+            numbers = " | ".join("-" if v is None else f"*{v:.4f}*" for v in printed)
+            yield f"| {title} | {part} | {encoder}, *{label}* | {numbers} |"
+
+
+def _difference_table(measured: Measured) -> Iterator[str]:
+    yield f"| model | part | {' | '.join(map(metric_title, METRICS))} |"
+    yield "| --- " * (2 + len(METRICS)) + "|"
+    for detector in measured.detectors:
+        for part in measured.rows:
+            lines = [measured.line(detector, part, metric) for metric in METRICS]
+            cells = [f"{show_difference(x.difference)} {x.verdict}".strip() for x in lines]
+            yield f"| {detector_title(detector)} | {cell(part)} | {' | '.join(cells)} |"
+
+
+def cell(text: str) -> str:
+    """Text that cannot end a Markdown cell."""
+    return text.replace("|", "\\|").replace("\n", " ")
+
+
+def _numbers(interval: Interval) -> dict[str, float | None]:
+    return {
+        "value": _number(interval.value),
+        "low": _number(interval.low),
+        "high": _number(interval.high),
+    }
+
+
+def _number(value: float) -> float | None:
+    return None if math.isnan(value) else round(value, 6)

@@ -1,0 +1,173 @@
+"""Writes everything a reproduction says into its folder, from what its runs left there."""
+
+import json
+import re
+import shutil
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from bearing_search.config import TrialConfig
+from bearing_search.data.dataset import load_data_set
+from bearing_search.observer import TrialRecord
+from bearing_search.reproduction.chart import draw_chart
+from bearing_search.reproduction.crossed import Run
+from bearing_search.reproduction.html_page import html_page
+from bearing_search.reproduction.measure import Measured, measure
+from bearing_search.reproduction.pages import csv_text, json_text, long_rows, markdown_page
+from bearing_search.reproduction.pictures import (
+    Shown,
+    draw_comparison,
+    scale_end,
+    shown_samples,
+)
+from bearing_search.reproduction.published import ENCODER_STATES, EncoderState
+from bearing_search.reproduction.texts import Facts
+from bearing_search.stages.files import write_atomically
+from bearing_search.stages.scored import load_scored
+from bearing_search.sweep.folder import SweepFolder
+
+TABLE_JSON = "table2.json"
+FIGURE_9 = "Figure 9: losses and patch average precision while the encoder is fine-tuned"
+FIGURE_10 = "Figure 10: reconstruction and patch classification after fine-tuning"
+_ARTIFACTS = {FIGURE_9: ("fig9", "curves"), FIGURE_10: ("fig10", "reconstruction")}
+"""Heading -> prefix of our file and of the picture that fine-tuning left in a run's folder."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Trained:
+    """A complete trial: what it was told, and where it is."""
+
+    config: TrialConfig
+    folder: Path
+
+    @property
+    def encoder(self) -> EncoderState:
+        return ENCODER_STATES[1 if self.config.finetune.epochs else 0]
+
+
+def is_table_2(configs: Sequence[TrialConfig]) -> bool:
+    """Whether detector, encoder state, parts and seed tell the runs apart."""
+    kinds = {(c.detector, bool(c.finetune.epochs), c.parts, c.seed) for c in configs}
+    return len(kinds) == len(configs)
+
+
+def write_report(folder: SweepFolder, records: Sequence[TrialRecord]) -> Measured:
+    """Write table2.{csv,md,html,png} and fig8_*, fig9_*, fig10_* from the complete runs.
+
+    Args:
+        folder: a reproduction for which `is_table_2` holds.
+        records: all trials of the sweep; at least one is complete.
+    """
+    space = folder.space()
+    trained = [
+        _Trained(config=space.trial(record.suggestion), folder=folder.trial_folder(record.number))
+        for record in records
+        if record.state == "complete"
+    ]
+    runs = [run for one in trained for run in _runs(one)]
+    protocol = trained[0].config.protocol
+    measured = measure(runs, protocol)
+    facts = Facts(
+        name=folder.record.name,
+        question=space.question,
+        planned=folder.record.target,
+        data=folder.record.data,
+        is_rendered=(Path(folder.record.data) / "truth.json").exists(),
+        map_px=protocol.map_px,
+        fpr_limit=protocol.fpr_limit,
+        synthetic_parts=_synthetic_parts(trained),
+        versions={**folder.record.versions, "commit": folder.record.git_commit or "unknown"},
+        space_text=folder.record.space_text,
+    )
+    rows = long_rows(measured, facts)
+    write_atomically(folder.root / "table2.csv", csv_text(rows).encode())
+    write_atomically(folder.root / TABLE_JSON, json_text(measured, facts, rows).encode())
+    chart = folder.root / "table2.png"
+    draw_chart(measured, facts, chart)
+    figures: Mapping[str, Sequence[Path]] = {
+        "Table 2 as a chart": [chart],
+        "Figure 8: anomaly maps of both encoders": list(_comparisons(folder, trained, runs)),
+        **{heading: list(_collected(folder.root, trained, heading)) for heading in _ARTIFACTS},
+    }
+    figures = {heading: files for heading, files in figures.items() if files}
+    names = {heading: [file.name for file in files] for heading, files in figures.items()}
+    write_atomically(folder.root / "table2.md", markdown_page(measured, facts, names, "").encode())
+    write_atomically(folder.root / "table2.html", html_page(measured, facts, figures, []).encode())
+    return measured
+
+
+def _runs(one: _Trained) -> Iterator[Run]:
+    for file in sorted(one.folder.glob("*/*/scored.npz")):
+        yield Run(
+            detector=one.config.detector,
+            encoder=one.encoder,
+            part=file.parent.parent.name,
+            seed=one.config.seed,
+            file=file,
+        )
+
+
+def _comparisons(
+    folder: SweepFolder, trained: Sequence[_Trained], runs: Sequence[Run]
+) -> Iterator[Path]:
+    """Figure 8 of each detector and part of which both encoders are there, at their first seed."""
+    data = load_data_set(Path(folder.record.data))
+    for detector in sorted({run.detector for run in runs}, reverse=True):
+        config = next(one.config for one in trained if one.config.detector == detector)
+        pairs: dict[str, Shown] = {}
+        maps = []
+        for part in sorted({run.part for run in runs}):
+            pair = _pair(detector, part, runs)
+            if pair is None:
+                continue
+            before, after = (load_scored(run.file) for run in pair)
+            maps += [before.maps, after.maps]
+            pairs[part] = shown_samples(
+                before, after, config=config, part=part, data=data, cache=folder.cache
+            )
+        end = scale_end(maps) if maps else 0.0
+        for part, shown in pairs.items():
+            file = folder.root / f"fig8_{detector}_{file_part(part)}.png"
+            draw_comparison(shown, file, detector=detector, part=part, end=end)
+            yield file
+
+
+def _pair(detector: str, part: str, runs: Sequence[Run]) -> tuple[Run, Run] | None:
+    of_cell = {
+        (run.seed, run.encoder): run
+        for run in runs
+        if run.detector == detector and run.part == part
+    }
+    before, after = ENCODER_STATES
+    both = [seed for seed, state in of_cell if state == before and (seed, after) in of_cell]
+    return (of_cell[min(both), before], of_cell[min(both), after]) if both else None
+
+
+def _collected(root: Path, trained: Sequence[_Trained], heading: str) -> Iterator[Path]:
+    """Copies of what fine-tuning drew, of the first seed of each detector and part."""
+    prefix, kind = _ARTIFACTS[heading]
+    tuned = [one for one in trained if one.encoder == ENCODER_STATES[1]]
+    for one in sorted(tuned, key=lambda one: (one.config.seed, one.config.detector)):
+        for picture in sorted((one.folder / "artifacts").glob(f"{kind}_*.png")):
+            part = picture.stem.removeprefix(f"{kind}_")
+            copy = root / f"{prefix}_{one.config.detector}_{file_part(part)}.png"
+            if one.config.seed == min(t.config.seed for t in tuned):
+                shutil.copyfile(picture, copy)
+                yield copy
+
+
+def _synthetic_parts(trained: Sequence[_Trained]) -> list[str]:
+    found = set()
+    for one in trained:
+        for file in one.folder.glob("*/*/unit.json"):
+            part = file.parent.parent.name
+            tags = json.loads(file.read_text(encoding="utf-8"))["tags"]
+            if tags.get(f"defects/{part}") == "synthetic":
+                found.add(part)
+    return sorted(found)
+
+
+def file_part(part: str) -> str:
+    """A part's name as a piece of a file name."""
+    return re.sub(r"[^\w.-]", "-", part)

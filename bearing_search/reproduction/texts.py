@@ -1,0 +1,193 @@
+"""What the numbers allow to say, in words: the same sentences on every page."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from bearing_search.data.demo_set import PAPER_COUNTS
+from bearing_search.intervals import Interval
+from bearing_search.reproduction.measure import Line, Measured
+from bearing_search.reproduction.published import DETECTOR_TITLES, MEAN, TABLE_2, TITLES
+
+PAPER_PARTS = ("LC", "SC", "OD")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Facts:
+    """What is known about a reproduction besides its numbers."""
+
+    name: str
+    question: str
+    planned: int
+    """Runs that the design has."""
+
+    data: str
+    is_rendered: bool
+    """Whether the data are the rendered demo set."""
+
+    map_px: int
+    fpr_limit: float
+    synthetic_parts: Sequence[str] = ()
+    versions: Mapping[str, str] = field(default_factory=dict)
+    space_text: str = ""
+
+
+def metric_title(metric: str) -> str:
+    """`pixel_aupro` as the paper calls it."""
+    return TITLES.get(metric, "P-AUPRO (200)")
+
+
+def detector_title(detector: str) -> str:
+    """`vitad` as the paper calls it."""
+    return DETECTOR_TITLES.get(detector, detector)
+
+
+def is_the_papers_kind(measured: Measured, facts: Facts) -> bool:
+    """Whether the paper's numbers may be set beside these: its parts, and photographs."""
+    return tuple(measured.parts) == PAPER_PARTS and not facts.is_rendered
+
+
+def paper_label(measured: Measured, facts: Facts) -> str:
+    """What stands over the paper's numbers."""
+    return "paper" if is_the_papers_kind(measured, facts) else "paper, other data"
+
+
+def show(interval: Interval) -> str:
+    """`0.861 [0.79, 0.91]`; a dash where there is no value."""
+    if interval.value != interval.value:
+        return "-"
+    if interval.low != interval.low:
+        return f"{interval.value:.4f}"
+    return f"{interval.value:.4f} [{interval.low:.3f}, {interval.high:.3f}]"
+
+
+def show_difference(interval: Interval) -> str:
+    """The same with signs."""
+    if interval.value != interval.value:
+        return "-"
+    if interval.low != interval.low:
+        return f"{interval.value:+.4f}"
+    return f"{interval.value:+.4f} [{interval.low:+.3f}, {interval.high:+.3f}]"
+
+
+def conclusions(measured: Measured) -> list[str]:
+    """Per detector and part, which metrics fine-tuning moved."""
+    return [_conclusion(measured, d, part) for d in measured.detectors for part in measured.rows]
+
+
+def how_sure(measured: Measured) -> list[str]:
+    """What the intervals hold, and what they do not."""
+    judged = [line for line in measured.lines if line.verdict]
+    decided = sum(line.verdict != "undecided" for line in judged)
+    return [
+        *_on_seeds(len(measured.seeds)),
+        f"{decided} of {len(judged)} differences exclude 0; if fine-tuning changed nothing, about "
+        f"{0.05 * len(judged):.0f} of them would do so by chance.",
+    ]
+
+
+def warnings_of(measured: Measured, facts: Facts) -> list[str]:
+    """What a reader must know before using a number."""
+    found = [
+        f"Test was read by design, in {measured.num_runs} runs. Do not choose settings by this "
+        "table: that is what `run` is for, on folds of train."
+    ]
+    if measured.num_runs < facts.planned:
+        found.append(f"Incomplete: {measured.num_runs} of {facts.planned} runs. A dash is a gap.")
+    if facts.is_rendered:
+        found.append("The data are rendered: these numbers say nothing about real rings.")
+    if facts.synthetic_parts:
+        found.append(
+            f"Train has no defects of {', '.join(facts.synthetic_parts)}: the patch task was "
+            "trained on drawn ones."
+        )
+    no_roi = sum(part.no_roi for part in measured.parts.values())
+    missed = sum(part.missed_regions for part in measured.parts.values())
+    if no_roi:
+        found.append(f"{no_roi} test samples have no region of interest and no score.")
+    if missed:
+        found.append(f"{missed} anomalous regions have no map and count as missed in P-AUPRO.")
+    return [*found, *_on_paper(measured, facts)]
+
+
+def how_measured(measured: Measured, facts: Facts) -> list[str]:
+    """What each kind of number is."""
+    return [
+        "EN_pre is the pretrained encoder, frozen; EN_train the same one fine-tuned as in section "
+        "3.2. A value is the mean over seeds.",
+        "Brackets: 95 % interval, from how much each physical part (group) moves the value when "
+        "it is left out, with Student's t on the logit scale"
+        + (", and the scatter between seeds." if len(measured.seeds) > 1 else ".")
+        + " A difference is paired: group by group and seed by seed.",
+        "Floor: what one and the same score for everything reaches. A value is worth what it has "
+        "above it.",
+        f"P-AUPRO is exact, to a false-positive rate of {facts.fpr_limit:g}, on maps of "
+        f"{facts.map_px} px. P-AUPRO (200), from 200 even thresholds, moves with the scale "
+        "of the scores; it is what the paper's code base computes, and stands here for "
+        "comparison only.",
+        f"{MEAN}: unweighted mean over the parts, as in the paper.",
+    ]
+
+
+def _conclusion(measured: Measured, detector: str, part: str) -> str:
+    lines = [measured.line(detector, part, metric) for metric in TITLES]
+    where = f"{detector_title(detector)}, {'mean over parts' if part == MEAN else part}"
+    sentences = [
+        f"{verb}: {names}"
+        for verb, names in (
+            ("rose", _named(lines, "higher")),
+            ("fell", _named(lines, "lower")),
+            ("undecided", ", ".join(_titles(lines, "undecided"))),
+        )
+        if names
+    ]
+    return f"{where}: {'; '.join(sentences) or _why_not(lines)}."
+
+
+def _why_not(lines: Sequence[Line]) -> str:
+    if all(line.difference.value != line.difference.value for line in lines):
+        return "runs of one of the encoders are missing"
+    return "no interval: test has one normal or one anomalous physical part only"
+
+
+def _named(lines: Sequence[Line], verdict: str) -> str:
+    return ", ".join(
+        f"{metric_title(line.metric)} {show_difference(line.difference)}"
+        for line in lines
+        if line.verdict == verdict
+    )
+
+
+def _titles(lines: Sequence[Line], verdict: str) -> list[str]:
+    return [metric_title(line.metric) for line in lines if line.verdict == verdict]
+
+
+def _on_seeds(count: int) -> Iterator[str]:
+    if count == 1:
+        yield (
+            "One seed: the intervals say how the numbers depend on the test samples, not what "
+            "another training would give. `--seeds 3` says that too."
+        )
+    else:
+        yield (
+            f"{count} seeds: the intervals hold both the test samples and the scatter between "
+            "trainings."
+        )
+
+
+def _on_paper(measured: Measured, facts: Facts) -> Iterator[str]:
+    if not is_the_papers_kind(measured, facts):
+        yield "The paper's numbers are of other data; they stand here for reference only."
+        return
+    counts = {part: (f.normal, f.anomalous) for part, f in measured.parts.items()}
+    other = [part for part in counts if counts[part] != PAPER_COUNTS[part]["test"]]
+    if other:
+        found = ", ".join(f"{part} {counts[part][0]} + {counts[part][1]}" for part in other)
+        printed = ", ".join(
+            "{} {} + {}".format(part, *PAPER_COUNTS[part]["test"]) for part in other
+        )
+        yield (
+            f"Scored test samples (normal + anomalous): {found}; the paper's Table 1 has {printed}."
+        )
+    unknown = [name for name in measured.detectors if name not in TABLE_2]
+    if unknown:
+        yield f"The paper has no numbers of {', '.join(unknown)}."
