@@ -66,6 +66,14 @@ def test_rings_of_od_have_several_views_and_stay_on_one_side(scale):
     assert max(Counter(p.group for p in planned if p.part != "OD").values()) == 1
 
 
+@pytest.mark.parametrize("scale", ["small", "paper"])
+def test_every_part_has_two_normal_rings_in_test_so_that_intervals_exist(scale):
+    for part in PAPER_COUNTS:
+        tests = [p for p in plan(scale, 0) if p.part == part and p.split == "test"]
+        rings = {p.group for p in tests if p.defect is None}
+        assert len(rings) >= 2
+
+
 def test_a_rendered_set_is_a_data_set(rendered):
     root, steps = rendered
     data = load_data_set(root)

@@ -260,7 +260,7 @@ def reproduced(tmp_path, make_set, scored, tiny_raw):
         artifacts = folder.trial_folder(number) / "artifacts"
         artifacts.mkdir()
         if number:
-            for kind in ("curves", "reconstruction"):
+            for kind in ("curves", "reconstruction", "patches"):
                 cv2.imwrite(str(artifacts / f"{kind}_plate.png"), np.zeros((9, 9), np.uint8))
     states = ("frozen", "tuned")
     records = [
@@ -282,11 +282,12 @@ def test_a_report_has_every_table_and_figure(reproduced):
         "table2.html",
         "table2.png",
         "fig8_dinomaly_plate.png",
-        "fig9_dinomaly_plate.png",
-        "fig10_dinomaly_plate.png",
+        "fig9_dinomaly_plate_curves.png",
+        "fig10_dinomaly_plate_reconstruction.png",
+        "fig10_dinomaly_plate_patches.png",
     }
     page = (folder.root / "table2.html").read_text()
-    assert page.count("data:image/png;base64,") == 4
+    assert page.count("data:image/png;base64,") == 5
     assert "Test was read by design, in 2 runs" in page
     linked = (folder.root / "table2.md").read_text()
     assert "![fig8_dinomaly_plate.png](fig8_dinomaly_plate.png)" in linked

@@ -61,6 +61,12 @@ def test_one_choice_is_no_axis():
     assert frozen.decoder == tuned.decoder
 
 
+def test_one_model_for_all_parts_has_no_axis_of_parts():
+    configs = points(Design(profile="cpu", parts=PARTS, scope="multi_part"))
+    assert len(configs) == 4
+    assert {(c.scope, c.parts) for c in configs} == {("multi_part", PARTS)}
+
+
 def test_a_recipe_replaces_the_fine_tuning_and_weights_those_of_one_detector():
     design = Design(
         profile="paper",

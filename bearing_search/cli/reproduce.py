@@ -24,7 +24,7 @@ from bearing_search.cli.run import (
     drive,
     merged,
 )
-from bearing_search.config import TrialConfig, parse, to_plain
+from bearing_search.config import Scope, TrialConfig, parse, to_plain
 from bearing_search.data.dataset import DataSet
 from bearing_search.errors import ConfigError, SweepError
 from bearing_search.report import trial_config
@@ -53,6 +53,10 @@ def reproduce(
         int | None,
         typer.Option(help="Trainings of each kind. Default: 3, in the cpu profile 1.", min=1),
     ] = None,
+    scope: Annotated[
+        Scope,
+        typer.Option(help="A model for each part, or one for all of them."),
+    ] = "per_part",
     finetune: Annotated[
         str | None,
         typer.Option(
@@ -93,6 +97,7 @@ def reproduce(
         parts=data_set.parts,
         detectors=detector_names(detectors),
         seeds=seeds or (1 if chosen == "cpu" else 3),
+        scope=scope,
         finetune=settings,
         finetune_source=source,
         weights=weights_of(weights or ()),

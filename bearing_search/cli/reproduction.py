@@ -24,7 +24,10 @@ def announce_reproduction(folder: SweepFolder, data_set: DataSet, console: Conso
     """Print the plan, and about how long it will take."""
     space = folder.space()
     configs = [space.trial(point) for point in grid_points(space)]
-    work = [work_of(config, data_set.samples("train", config.parts[0])) for config in configs]
+    work = [
+        work_of(config, [s for part in config.parts for s in data_set.samples("train", part)])
+        for config in configs
+    ]
     total = sum(work, Work())
     with console.status("measuring the speed of this machine"):
         speed = measure_speed(use_gpus=folder.record.resources.gpus_per_trial != 0)
@@ -64,7 +67,7 @@ def estimate(work: Work, speed: Speed, resources: Resources) -> str:
 
 def _kinds(configs: Sequence[TrialConfig]) -> str:
     detectors = Counter(DETECTOR_TITLES[config.detector] for config in configs)
-    parts = Counter(config.parts[0] for config in configs)
+    parts = Counter(" and ".join(config.parts) for config in configs)
     seeds = len({config.seed for config in configs})
     return (
         f"{', '.join(detectors)} x EN_pre, EN_train x {', '.join(parts)} x "

@@ -155,7 +155,9 @@ def _rings(part: str, normal: int, anomalous: int) -> list[int]:
     room = [VIEWS_PER_RING - of_anomalous.count(ring) for ring in range(dented)]
     shared = min(normal // 3, sum(min(1, r) for r in room))
     of_normal = list(range(shared))
-    of_normal += [dented + index // 4 for index in range(normal - shared)]
+    alone = normal - shared
+    views = 4 if alone > 4 else math.ceil(alone / 2)  # two rings, where there are two samples
+    of_normal += [dented + index // views for index in range(alone)]
     return of_normal + of_anomalous
 
 

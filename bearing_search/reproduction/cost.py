@@ -52,10 +52,10 @@ class Work:
 
 
 def work_of(config: TrialConfig, train: Sequence[Sample]) -> Work:
-    """What training one part takes.
+    """What one training takes.
 
     Args:
-        train: its training samples.
+        train: samples of the parts that it learns from.
     """
     normals = sum(not sample.is_anomalous for sample in train)
     anomalous = len(train) - normals or normals  # none: a defect is drawn on every normal sample
@@ -66,7 +66,9 @@ def work_of(config: TrialConfig, train: Sequence[Sample]) -> Work:
     passes = {Task.RECONSTRUCTION: _DEPTH * (_TRAINED + 1), Task.PATCH_CLASSIFICATION: _DEPTH * 3}
     tuning = sum(passes[step.task] * len(step.batch) for step in plan)
     batch = min(config.decoder.batch_size, normals)
-    is_rotated = config.augment.rotation_deg > 0 and train[0].part in config.augment.rotated_parts
+    is_rotated = config.augment.rotation_deg > 0 and any(
+        sample.part in config.augment.rotated_parts for sample in train
+    )
     detecting = config.decoder.iterations * batch * _blocks_of_detector(config, is_rotated)
     return Work(
         runs=1,

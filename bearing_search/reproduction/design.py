@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 import yaml
 
-from bearing_search.config import FinetuneConfig, parse, to_plain
+from bearing_search.config import FinetuneConfig, Scope, parse, to_plain
 from bearing_search.reproduction.published import DETECTOR_TITLES
 
 Profile = Literal["paper", "cpu"]
@@ -58,6 +58,9 @@ class Design:
     parts: Sequence[str]
     detectors: Sequence[str] = ("vitad", "dinomaly")
     seeds: int = 1
+    scope: Scope = "per_part"
+    """`multi_part`: one model for all parts, so that parts are no axis."""
+
     finetune: Mapping[str, Any] | None = None
     """Settings of the fine-tuned rows; None: the profile's."""
 
@@ -66,11 +69,6 @@ class Design:
 
     weights: Mapping[str, str] = field(default_factory=dict)
     """Detector -> `encoder.weights`, where it is not the profile's."""
-
-    @property
-    def num_runs(self) -> int:
-        """Points of the grid."""
-        return len(self.detectors) * 2 * len(self.parts) * self.seeds
 
 
 def space_text(design: Design) -> str:
@@ -88,8 +86,9 @@ def space_text(design: Design) -> str:
         for path, value in pairings[design.detectors[0]].items():
             _put(base, path, value)
     vary["encoder_state"] = {"bundle": {"frozen": dict(FROZEN), "tuned": _tuned(design)}}
-    parts = [[part] for part in design.parts]
-    base["parts"] = [design.parts[0]]
+    is_joint = design.scope == "multi_part"
+    parts = [list(design.parts)] if is_joint else [[part] for part in design.parts]
+    base |= {"scope": design.scope, "parts": list(parts[0])}  # a copy: YAML would write an alias
     if len(parts) > 1:
         vary["parts"] = {"choice": parts}
     if design.seeds > 1:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bearing_search.config import TrialConfig
-from bearing_search.data.dataset import load_data_set
+from bearing_search.data.dataset import DataSet, load_data_set
 from bearing_search.observer import TrialRecord
 from bearing_search.reproduction.chart import draw_chart
 from bearing_search.reproduction.crossed import Run
@@ -26,12 +26,13 @@ from bearing_search.reproduction.texts import Facts
 from bearing_search.stages.files import write_atomically
 from bearing_search.stages.scored import load_scored
 from bearing_search.sweep.folder import SweepFolder
+from bearing_search.sweep.grid import grid_points
 
 TABLE_JSON = "table2.json"
 FIGURE_9 = "Figure 9: losses and patch average precision while the encoder is fine-tuned"
 FIGURE_10 = "Figure 10: reconstruction and patch classification after fine-tuning"
-_ARTIFACTS = {FIGURE_9: ("fig9", "curves"), FIGURE_10: ("fig10", "reconstruction")}
-"""Heading -> prefix of our file and of the picture that fine-tuning left in a run's folder."""
+_ARTIFACTS = {FIGURE_9: ("fig9", ("curves",)), FIGURE_10: ("fig10", ("reconstruction", "patches"))}
+"""Heading -> prefix of our files, and of the pictures that fine-tuning left in a run's folder."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,13 +66,15 @@ def write_report(folder: SweepFolder, records: Sequence[TrialRecord]) -> Measure
         for record in records
         if record.state == "complete"
     ]
+    data = load_data_set(Path(folder.record.data))
+    designed = [space.trial(point) for point in grid_points(space)]
     runs = [run for one in trained for run in _runs(one)]
     protocol = trained[0].config.protocol
     measured = measure(runs, protocol)
     facts = Facts(
         name=folder.record.name,
         question=space.question,
-        planned=folder.record.target,
+        planned=sum(len(data.chosen_parts(config.parts)) for config in designed),
         data=folder.record.data,
         is_rendered=(Path(folder.record.data) / "truth.json").exists(),
         map_px=protocol.map_px,
@@ -87,7 +90,7 @@ def write_report(folder: SweepFolder, records: Sequence[TrialRecord]) -> Measure
     draw_chart(measured, facts, chart)
     figures: Mapping[str, Sequence[Path]] = {
         "Table 2 as a chart": [chart],
-        "Figure 8: anomaly maps of both encoders": list(_comparisons(folder, trained, runs)),
+        "Figure 8: anomaly maps of both encoders": list(_comparisons(folder, data, trained, runs)),
         **{heading: list(_collected(folder.root, trained, heading)) for heading in _ARTIFACTS},
     }
     figures = {heading: files for heading, files in figures.items() if files}
@@ -109,10 +112,9 @@ def _runs(one: _Trained) -> Iterator[Run]:
 
 
 def _comparisons(
-    folder: SweepFolder, trained: Sequence[_Trained], runs: Sequence[Run]
+    folder: SweepFolder, data: DataSet, trained: Sequence[_Trained], runs: Sequence[Run]
 ) -> Iterator[Path]:
     """Figure 8 of each detector and part of which both encoders are there, at their first seed."""
-    data = load_data_set(Path(folder.record.data))
     for detector in sorted({run.detector for run in runs}, reverse=True):
         config = next(one.config for one in trained if one.config.detector == detector)
         pairs: dict[str, Shown] = {}
@@ -145,14 +147,15 @@ def _pair(detector: str, part: str, runs: Sequence[Run]) -> tuple[Run, Run] | No
 
 
 def _collected(root: Path, trained: Sequence[_Trained], heading: str) -> Iterator[Path]:
-    """Copies of what fine-tuning drew, of the first seed of each detector and part."""
-    prefix, kind = _ARTIFACTS[heading]
+    """Copies of what fine-tuning drew, of the first seed of each detector."""
+    prefix, kinds = _ARTIFACTS[heading]
     tuned = [one for one in trained if one.encoder == ENCODER_STATES[1]]
-    for one in sorted(tuned, key=lambda one: (one.config.seed, one.config.detector)):
-        for picture in sorted((one.folder / "artifacts").glob(f"{kind}_*.png")):
-            part = picture.stem.removeprefix(f"{kind}_")
-            copy = root / f"{prefix}_{one.config.detector}_{file_part(part)}.png"
-            if one.config.seed == min(t.config.seed for t in tuned):
+    for one in tuned:
+        rivals = [t.config.seed for t in tuned if t.config.detector == one.config.detector]
+        for kind in kinds if one.config.seed == min(rivals) else ():
+            for picture in sorted((one.folder / "artifacts").glob(f"{kind}_*.png")):
+                part = picture.stem.removeprefix(f"{kind}_")
+                copy = root / f"{prefix}_{one.config.detector}_{file_part(part)}_{kind}.png"
                 shutil.copyfile(picture, copy)
                 yield copy
 
@@ -161,10 +164,12 @@ def _synthetic_parts(trained: Sequence[_Trained]) -> list[str]:
     found = set()
     for one in trained:
         for file in one.folder.glob("*/*/unit.json"):
-            part = file.parent.parent.name
             tags = json.loads(file.read_text(encoding="utf-8"))["tags"]
-            if tags.get(f"defects/{part}") == "synthetic":
-                found.add(part)
+            found |= {
+                name.removeprefix("defects/")
+                for name, kind in tags.items()
+                if name.startswith("defects/") and kind == "synthetic"
+            }
     return sorted(found)
 
 
