@@ -190,6 +190,28 @@ def test_the_final_training_of_parts_together_is_scored_part_by_part(tmp_path, t
     assert list(unit_scores(tmp_path / "trial")) == ["LC/all", "OD/all"]
 
 
+@pytest.mark.parametrize(
+    ("detector", "fusion"),
+    [("vitad", "score_mean"), ("patchcore", "score_max"), ("padim", "score_mean")],
+)
+def test_every_detector_works_with_several_parts_and_a_map_for_each_brightness(
+    tmp_path, make_set, tiny_config, detector, fusion
+):
+    data = make_set(parts=("LC", "OD"), normals=4, train_defects=2)
+    config = replace(
+        tiny_config,
+        detector=detector,
+        fusion=fusion,
+        finetune=replace(tiny_config.finetune, epochs=0, reconstruction_only_epochs=0),
+        preprocess=replace(tiny_config.preprocess, geometry={}),
+    )
+
+    last = list(run_trial(config, context(tmp_path, data)))[-1]
+
+    assert {f"val/{part}/pixel_aupro" for part in ("LC", "OD")} <= set(last.values)
+    assert 0 < last.values[OBJECTIVE] <= 1
+
+
 def test_a_finished_trial_repeats_itself_without_training(tmp_path, make_set, tiny_config):
     data = make_set()
     first = list(run_trial(tiny_config, context(tmp_path, data)))

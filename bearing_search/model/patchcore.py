@@ -37,9 +37,16 @@ class PatchCore:
         self._bank = torch.empty(0, 0)
 
     def embed(self, maps: Sequence[Float[Tensor, "b _ _ _"]]) -> Float[Tensor, "b c h w"]:
-        """Mean of each neighbourhood, all layers enlarged to the first one's grid and stacked."""
+        """Mean of each neighbourhood, all layers enlarged to the first one's grid and stacked.
+
+        At the border only patches that exist are averaged. The official code averages zeros in,
+        which brings all border patches near to each other, and defects there are lost.
+        """
         side = self._config.neighbourhood
-        pooled = [F.avg_pool2d(m.float(), side, stride=1, padding=side // 2) for m in maps]
+        pooled = [
+            F.avg_pool2d(m.float(), side, stride=1, padding=side // 2, count_include_pad=False)
+            for m in maps
+        ]
         grid = pooled[0].shape[2:]
         return torch.cat([F.interpolate(m, size=grid, mode="bilinear") for m in pooled], dim=1)
 

@@ -95,11 +95,12 @@ def test_patches_are_compared_a_part_at_a_time(monkeypatch):
 class TestEmbedding:
     def test_a_patch_is_the_mean_of_its_neighbourhood(self):
         spot = torch.zeros(1, 1, 4, 4)
-        spot[0, 0, 1, 1] = 9
+        spot[0, 0, 1, 1] = 36
 
         found = PatchCore(PatchCoreConfig(), seed=0).embed([spot])
 
-        assert found[0, 0].tolist() == [[1, 1, 1, 0], [1, 1, 1, 0], [1, 1, 1, 0], [0, 0, 0, 0]]
+        # of 4 patches in the corner, of 6 at an edge, of 9 within
+        assert found[0, 0].tolist() == [[9, 6, 6, 0], [6, 4, 4, 0], [6, 4, 4, 0], [0, 0, 0, 0]]
 
     def test_coarser_layers_are_enlarged_to_the_first_ones_grid(self):
         fine, coarse = torch.zeros(2, 3, 4, 4), torch.tensor([[0.0, 4.0], [0.0, 4.0]])

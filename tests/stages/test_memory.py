@@ -5,8 +5,8 @@ import pytest
 import torch
 
 from bearing_search.config import EncoderConfig, FinetuneConfig
-from bearing_search.errors import ConfigError, TrialFailedError
-from bearing_search.stages.backbone import check_backbone, load_backbone
+from bearing_search.errors import TrialFailedError
+from bearing_search.stages.backbone import load_backbone
 from bearing_search.stages.checkpoint import Checkpoint
 from bearing_search.stages.detector import Detector, make_detector, train_detector
 from bearing_search.stages.loading import Images
@@ -132,35 +132,3 @@ def test_the_encoder_is_left_alone(config):
         detector.iterate(number)
 
     assert all(torch.equal(before[n], tensor) for n, tensor in backbone.state_dict().items())
-
-
-@pytest.mark.parametrize("detector", ["dinomaly", "vitad"])
-def test_a_decoder_on_a_convolutional_network_is_refused(tiny_config, detector):
-    config = replace(tiny_config, encoder=CNN, finetune=FROZEN, detector=detector)
-    with pytest.raises(ConfigError, match=f"test_resnet is a conv.*detector: {detector} reads"):
-        load_backbone(config)
-
-
-def test_fine_tuning_of_a_convolutional_network_is_refused(tiny_config):
-    config = replace(tiny_config, encoder=CNN, detector="padim")
-    with pytest.raises(ConfigError, match=r"not fine-tuned here. Set finetune\.epochs"):
-        load_backbone(config)
-    with pytest.raises(ConfigError, match="not fine-tuned here"):
-        check_backbone(load_backbone(replace(config, finetune=FROZEN)), config)
-
-
-@pytest.mark.parametrize(
-    ("changes", "message"),
-    [
-        ({"detector": "vitad", "vitad": {"neck_block": 13}}, "vitad.neck_block names block 13"),
-        ({"detector": "patchcore", "patchcore": {"blocks": (13,)}}, "patchcore.blocks names"),
-        ({"detector": "padim", "padim": {"blocks": (1, 99)}}, "padim.blocks names block 99"),
-    ],
-)
-def test_blocks_that_the_encoder_lacks_are_refused(tiny_config, changes, message):
-    section = changes["detector"]
-    changed = replace(getattr(tiny_config, section), **changes[section])
-    with pytest.raises(ConfigError, match=message):
-        load_backbone(replace(tiny_config, detector=section, **{section: changed}))
-    # a section that is not in use may say what it likes
-    load_backbone(replace(tiny_config, **{section: changed}))
