@@ -46,3 +46,9 @@ class TrialFailedError(BearingSearchError):
     """A trial cannot give a score; the message is its reason. The sweep goes on."""
 
     exit_status = 7
+
+
+class LeakError(BearingSearchError):
+    """Train and test share samples, so that a score on test would be too good."""
+
+    exit_status = 8

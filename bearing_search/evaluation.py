@@ -58,6 +58,8 @@ class Evaluation:
     rates: tuple[Rates, ...] = ()
     groups: Mapping[str, tuple[int, int]] = field(default_factory=dict)
     """Part -> normal and anomalous groups."""
+    notes: tuple[str, ...] = ()
+    """What else a reader must know."""
 
     def line(self, name: str) -> Line:
         """The line of one metric."""
@@ -74,6 +76,7 @@ def write_evaluation(
     validation: Units,
     protocol: ProtocolConfig,
     times_opened: int,
+    notes: tuple[str, ...] = (),
 ) -> Evaluation:
     """Compare the two on the test samples and write `evaluate/evaluation.{json,md}`.
 
@@ -103,6 +106,7 @@ def write_evaluation(
         no_roi=sum(scored.num_no_roi for scored in tuned.values()),
         missed_regions=sum(scored.missed_regions for scored in tuned.values()),
         protocol=to_plain(protocol),
+        notes=notes,
         lines=tuple(
             Line(
                 name=name,
@@ -189,7 +193,7 @@ def _share(interval: Interval) -> str:
 
 
 def _caveats(evaluation: Evaluation) -> list[str]:
-    found = []
+    found = list(evaluation.notes)
     if evaluation.no_roi:
         found.append(f"{evaluation.no_roi} samples without region of interest are not scored.")
     if evaluation.missed_regions:

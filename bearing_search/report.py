@@ -27,6 +27,9 @@ class Leaderboard:
     openings: Openings
     """Of the test set."""
 
+    notes: Sequence[str] = ()
+    """What else every page must say."""
+
 
 def leaderboard(
     sweep: Path,
@@ -90,7 +93,7 @@ def markdown(sweep: str, board: Leaderboard, question: str) -> str:
 
 def said_of(board: Leaderboard) -> list[str]:
     """What the data shows, what it does not, and how far it reaches; a sentence or two a line."""
-    return [*conclusions(board.selection), *_caveats(board), board.openings.text]
+    return [*conclusions(board.selection), *_caveats(board), board.openings.text, *board.notes]
 
 
 def end_of_sweep(sweep: str, board: Leaderboard, *, program: str, flag: str) -> str:

@@ -7,10 +7,11 @@ from collections.abc import Sequence
 import typer
 
 from bearing_search.cli.cache import cache
+from bearing_search.cli.check import check
 from bearing_search.cli.compare import compare
 from bearing_search.cli.demo_data import demo_data
 from bearing_search.cli.evaluate import evaluate
-from bearing_search.cli.look import check, status
+from bearing_search.cli.look import status
 from bearing_search.cli.reproduce import reproduce
 from bearing_search.cli.roi import roi
 from bearing_search.cli.run import resume, run
@@ -25,7 +26,8 @@ app = typer.Typer(
     name="python -m bearing_search",
     help="Find the best settings for detecting tiny dents on roller-bearing inner rings.",
     epilog="Exit status: 0 done; 2 a command, space or config to mend; 3 data; 4 encoder weights; "
-    "5 machine or installation; 6 sweep; 7 no trial could be scored; 130 interrupted; 1 a bug.",
+    "5 machine or installation; 6 sweep; 7 no trial could be scored; 8 a leak; 130 interrupted; "
+    "1 a bug.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,  # a bug keeps its plain traceback

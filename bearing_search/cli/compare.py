@@ -3,6 +3,7 @@
 import json as json_text
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -74,7 +75,9 @@ def board_of(folders: Sequence[SweepFolder], console: Console) -> Leaderboard | 
         Searched(name=f.record.name, folder=f.root, records=sweep_status(f).trials) for f in folders
     ]
     with reading(console) as on_progress:
-        return joint_leaderboard(searched, on_progress)
+        board = joint_leaderboard(searched, on_progress)
+    notes = dict.fromkeys(note for folder in folders for note in folder.record.notes)
+    return replace(board, notes=tuple(notes)) if board else None
 
 
 def write_board(folder: Path, name: str, board: Leaderboard, question: str) -> list[Path]:

@@ -8,6 +8,7 @@ import typer
 from rich.console import Console
 
 from bearing_search.cli.compare import board_of, refuse_incomparable
+from bearing_search.cli.guard import AllowLeak, refuse_leaks
 from bearing_search.cli.options import AsJson, Results, terminal
 from bearing_search.cli.preflight import check_installation
 from bearing_search.cli.train import chosen_device, follow, use_cores
@@ -37,6 +38,7 @@ def evaluate(
         bool, typer.Option("--again", help="Open the test set although it was opened before.")
     ] = False,
     device: Annotated[str, typer.Option(help="cpu, cuda, or auto.")] = "auto",
+    allow_leak: AllowLeak = "",
     results: Results = Path("results"),
     json: AsJson = False,
 ) -> None:
@@ -50,6 +52,7 @@ def evaluate(
     number = chosen_trial(folder, trial, console)
     opened = read_evaluation(folder.root)
     if opened is None or again:
+        folder = guarded(folder, number, allow_leak, console)
         opened = measure(folder, number, chosen_device(device), console, opened)
     elif opened.trial != number:
         raise SweepError(
@@ -61,6 +64,24 @@ def evaluate(
     else:
         print(evaluation_markdown(opened))
         console.print(f"written to {folder.root / 'evaluate'}")
+
+
+def guarded(folder: SweepFolder, number: int, reason: str, console: Console) -> SweepFolder:
+    """The sweep, with what the leak guard let pass; test may have changed since it began.
+
+    Raises:
+        LeakError: train and test share what nobody has allowed.
+    """
+    data_set = load_data_set(Path(folder.record.data))
+    allowed = refuse_leaks(
+        data_set,
+        [trial_config(folder.root, number)],
+        folder.root.parent,
+        console,
+        reason=reason,
+        known=folder.record.allowed_leak,
+    )
+    return folder.with_allowed_leak(allowed or folder.record.allowed_leak)
 
 
 def chosen_trial(folder: SweepFolder, number: int | None, console: Console) -> int:
@@ -128,6 +149,7 @@ def measure(
         validation=unit_scores(folder.trial_folder(number)),
         protocol=tuned.protocol,
         times_opened=(earlier.times_opened if earlier else 0) + 1,
+        notes=folder.record.notes,
     )
 
 

@@ -11,6 +11,7 @@ import yaml
 from rich.console import Console
 
 from bearing_search.cli.evaluate import chosen_trial
+from bearing_search.cli.guard import AllowLeak, refuse_leaks
 from bearing_search.cli.inputs import digest_for, resolve_data
 from bearing_search.cli.options import DEMO, AsJson, Data, Results, terminal, writable_results
 from bearing_search.cli.preflight import check_images, check_models, edge_configs
@@ -79,6 +80,7 @@ def reproduce(
     tracking_uri: Annotated[
         str, typer.Option(help="MLflow's tracking URI. Default: mlflow.db in the results folder.")
     ] = "",
+    allow_leak: AllowLeak = "",
     results: Results = Path("results"),
     json: AsJson = False,
 ) -> int:
@@ -118,7 +120,7 @@ def reproduce(
             address=address,
         ),
     )
-    folder = opened(root, record, data_set, console)
+    folder = opened(root, record, data_set, console, allow_leak)
     announce_reproduction(folder, data_set, console)
     status = drive(
         folder,
@@ -132,12 +134,15 @@ def reproduce(
     return status
 
 
-def opened(root: Path, record: SweepRecord, data_set: DataSet, console: Console) -> SweepFolder:
+def opened(
+    root: Path, record: SweepRecord, data_set: DataSet, console: Console, allow_leak: str
+) -> SweepFolder:
     """The sweep's folder: the one that exists, if it asks the same of the same data.
 
     Raises:
         ConfigError, DataError, WeightsError: what no trial could run with.
         SweepError: a sweep of that name asks something else.
+        LeakError: train and test share samples, and nobody allowed it.
     """
     check_name(record.name)
     space = parse_search_space(record.space_text, record.name)
@@ -146,7 +151,8 @@ def opened(root: Path, record: SweepRecord, data_set: DataSet, console: Console)
         check_models(edge_configs(space))
     if record.name not in list_sweeps(root):
         protocol = to_plain(space.trial(space.default_suggestion()).protocol)
-        return create_sweep(root, replace(record, protocol=protocol))
+        allowed = refuse_leaks(data_set, edge_configs(space), root, console, reason=allow_leak)
+        return create_sweep(root, replace(record, protocol=protocol, allowed_leak=allowed))
     folder = load_sweep(root, record.name)
     if folder.record.task != "reproduction":
         raise SweepError(f"{record.name}: is a search, no reproduction; choose another --name")

@@ -10,6 +10,7 @@ import typer
 from rich.console import Console
 
 from bearing_search.cli.compare import board_of, write_board
+from bearing_search.cli.guard import AllowLeak, refuse_leaks
 from bearing_search.cli.inputs import digest_for, resolve_data, split_lines, train_digest
 from bearing_search.cli.options import (
     DEMO,
@@ -93,6 +94,7 @@ def run(
     tracking_uri: Annotated[
         str, typer.Option(help="MLflow's tracking URI. Default: mlflow.db in the results folder.")
     ] = "",
+    allow_leak: AllowLeak = "",
     results: Results = Path("results"),
 ) -> int:
     """Search: train and score trials until the target is reached, then name the best setting."""
@@ -114,6 +116,7 @@ def run(
     plan = check_folds(data_set, searched.trial(searched.default_suggestion()))
     check_pruner(pruner, max(map(len, plan.values())))
     check_images(data_set.samples("train"), console)
+    allowed = refuse_leaks(data_set, edge_configs(searched), root, console, reason=allow_leak)
     with console.status("loading the encoder's weights"):
         check_models(edge_configs(searched))
     record = SweepRecord(
@@ -122,6 +125,7 @@ def run(
         space_source=space,
         data=str(data_folder),
         data_digest=train_digest(data_set),
+        allowed_leak=allowed,
         target=trials or (0 if sampler == "grid" else DEFAULT_TRIALS),
         sampler=sampler,
         seed=seed,

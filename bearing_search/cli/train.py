@@ -2,6 +2,7 @@
 
 import os
 import time
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
@@ -9,6 +10,7 @@ import typer
 import yaml
 from rich.console import Console
 
+from bearing_search.cli.guard import AllowLeak, refuse_leaks
 from bearing_search.cli.inputs import resolve_data
 from bearing_search.cli.options import Data, Results, terminal, writable_results
 from bearing_search.cli.preflight import check_installation
@@ -30,16 +32,22 @@ def train(
         typer.Option(help="Folder of the trial; the same folder again goes on there."),
     ] = None,
     device: Annotated[str, typer.Option(help="cpu, cuda, or auto.")] = "auto",
+    allow_leak: AllowLeak = "",
 ) -> None:
     """Run one trial without Ray and print what it measures."""
     check_installation()
+    trial = read_config(config)
+    root, data_set = resolve_data(data, results)
+    allowed = refuse_leaks(
+        data_set, [trial], writable_results(results), terminal(), reason=allow_leak
+    )
     from bearing_search.trial import run_trial  # torch takes seconds to import
 
-    trial = read_config(config)
     folder = (out or writable_results(results) / f"train-{trial.digest}").absolute()
     folder.mkdir(parents=True, exist_ok=True)
     write_json(folder / "config.json", to_plain(trial))
-    root, _ = resolve_data(data, results)
+    if allowed is not None:
+        write_json(folder / "allowed_leak.json", asdict(allowed))
     context = TrialContext(
         data=root,
         folder=folder,

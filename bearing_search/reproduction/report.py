@@ -82,6 +82,7 @@ def write_report(folder: SweepFolder, records: Sequence[TrialRecord]) -> Measure
         synthetic_parts=_synthetic_parts(trained),
         versions={**folder.record.versions, "commit": folder.record.git_commit or "unknown"},
         space_text=folder.record.space_text,
+        notes=folder.record.notes,
     )
     rows = long_rows(measured, facts)
     write_atomically(folder.root / "table2.csv", csv_text(rows).encode())

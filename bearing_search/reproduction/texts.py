@@ -29,6 +29,8 @@ class Facts:
     synthetic_parts: Sequence[str] = ()
     versions: Mapping[str, str] = field(default_factory=dict)
     space_text: str = ""
+    notes: Sequence[str] = ()
+    """What every report of the sweep must say."""
 
 
 def metric_title(metric: str) -> str:
@@ -91,6 +93,7 @@ def warnings_of(measured: Measured, facts: Facts) -> list[str]:
         f"Test was read by design, in {measured.num_runs} runs. Do not choose settings by this "
         "table: that is what `run` is for, on folds of train."
     ]
+    found += facts.notes
     if measured.num_runs < facts.planned:
         found.append(f"Incomplete: {measured.num_runs} of {facts.planned} runs. A dash is a gap.")
     if facts.is_rendered:

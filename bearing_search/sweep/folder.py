@@ -24,7 +24,7 @@ from bearing_search.errors import ConfigError, ResourceError, SweepError
 from bearing_search.observer import SweepView, TrialRecord, trial_folder
 from bearing_search.space import SearchSpace, parse_search_space
 from bearing_search.sweep.grid import grid_points
-from bearing_search.sweep.record import SweepRecord, check_name
+from bearing_search.sweep.record import AllowedLeak, SweepRecord, check_name
 from bearing_search.sweep.resources import Resources
 from bearing_search.sweep.samplers import check_sampler
 
@@ -85,6 +85,13 @@ class SweepFolder:
         record = replace(self.record, target=target, resources=resources)
         if record.sampler == "grid":
             _with_every_point(SweepFolder(self.root, record))
+        if record != self.record:
+            write_json(self.root / "sweep.json", asdict(record))
+        return SweepFolder(self.root, record)
+
+    def with_allowed_leak(self, allowed: AllowedLeak | None) -> "SweepFolder":
+        """The same sweep, with what the leak guard was told to let pass, in sweep.json."""
+        record = replace(self.record, allowed_leak=allowed)
         if record != self.record:
             write_json(self.root / "sweep.json", asdict(record))
         return SweepFolder(self.root, record)

@@ -19,9 +19,27 @@ SamplerName = Literal["tpe", "random", "gp", "cma-es", "nsga-ii", "grid"]
 PrunerName = Literal["none", "median", "hyperband", "wilcoxon"]
 
 _NAME = re.compile(r"\w[\w.\-]{0,79}")
-_RESERVED = {"cache", "mlartifacts"}
+_RESERVED = {"cache", "check", "mlartifacts"}
 _OBJECTIVES: Mapping[SweepTask, str] = {"search": OBJECTIVE, "reproduction": TEST_OBJECTIVE}
 _PACKAGES = ("bearing_search", "torch", "timm", "numpy", "opencv-python-headless", "ray", "optuna")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AllowedLeak:
+    """What train and test share, and why somebody went on all the same."""
+
+    reason: str
+    leaks: tuple[str, ...]
+    """Each as a sentence."""
+
+    @property
+    def sentence(self) -> str:
+        """For every report."""
+        more = f" (and {len(self.leaks) - 1} more)" if len(self.leaks) > 1 else ""
+        return (
+            f"LEAK ALLOWED, so that scores may be too good: {self.leaks[0]}{more}. Reason given: "
+            f"{self.reason}."
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,6 +57,9 @@ class SweepRecord:
     """Absolute path of the data set."""
 
     data_digest: str
+    allowed_leak: AllowedLeak | None = None
+    """What the leak guard found and was told to let pass; None: it found nothing."""
+
     target: int = 0
     """Trials wanted, complete or pruned. `resume --trials` raises it. Of a grid it is the number
     of its points, which `create_sweep` counts."""
@@ -78,6 +99,11 @@ class SweepRecord:
 
     created: str = field(default_factory=lambda: datetime.now().astimezone().isoformat())
     sweep_id: str = field(default_factory=lambda: uuid.uuid4().hex[:12])
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What every report of the sweep must say."""
+        return (self.allowed_leak.sentence,) if self.allowed_leak else ()
 
     def __post_init__(self) -> None:
         check_name(self.name)

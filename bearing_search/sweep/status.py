@@ -27,6 +27,9 @@ class SweepStatus:
     holder: str
     """Which process drives it; empty: none, so that running trials are `stopped`."""
 
+    notes: Sequence[str]
+    """What every report of the sweep must say."""
+
     trials: Sequence[TrialRecord]
     """With stage and progress of what each was last heard of."""
 
@@ -58,6 +61,7 @@ def sweep_status(folder: SweepFolder) -> SweepStatus:
         task=folder.record.task,
         objective=folder.record.objective,
         holder=driver,
+        notes=folder.record.notes,
         trials=[_with_progress(folder, record, is_driven=bool(driver)) for record in records],
     )
 
