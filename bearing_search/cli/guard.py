@@ -40,7 +40,7 @@ def refuse_leaks(
     reason: str = "",
     known: AllowedLeak | None = None,
 ) -> AllowedLeak | None:
-    """Look for leaks in the data of some trials, show warnings, and refuse leaks that nobody allowed.
+    """Look for leaks in the data of trials, show warnings, refuse what nobody has allowed.
 
     Args:
         configs: of the trials; they say which parts are used, and whether one model learns from
@@ -80,7 +80,7 @@ def refuse_leaks(
 def look_for_leaks(
     data_set: DataSet, configs: Sequence[TrialConfig], root: Path, console: Console
 ) -> LeakReport:
-    """The guard's findings on what the trials use, with a bar, or a line now and then, while it looks."""
+    """What the guard finds in the data of trials; a bar, or a line now and then, while it looks."""
     chosen = {part for config in configs for part in data_set.chosen_parts(config.parts)}
     together = any(config.scope == "multi_part" for config in configs)
     samples = [sample for sample in data_set.all_samples if sample.part in chosen]
