@@ -3,6 +3,7 @@ import io
 import json
 import math
 from dataclasses import replace
+from html import escape
 
 import cv2
 import numpy as np
@@ -13,6 +14,7 @@ from bearing_search.data.dataset import load_data_set
 from bearing_search.data.demo_set import PAPER_COUNTS
 from bearing_search.metrics import METRIC_NAMES
 from bearing_search.observer import TrialRecord
+from bearing_search.open_choices import OPEN_CHOICES, markdown_table
 from bearing_search.reproduction.crossed import Run
 from bearing_search.reproduction.html_page import html_page
 from bearing_search.reproduction.measure import measure
@@ -291,6 +293,8 @@ def test_a_report_has_every_table_and_figure(reproduced):
     assert "Test was read by design, in 2 runs" in page
     linked = (folder.root / "table2.md").read_text()
     assert "![fig8_dinomaly_plate.png](fig8_dinomaly_plate.png)" in linked
+    assert markdown_table() in linked
+    assert all(f">{escape(choice.choice)}<" in page for choice in OPEN_CHOICES)
     content = json.loads((folder.root / "table2.json").read_text())
     assert (content["runs"], content["planned"]) == (2, 2)
     picture = cv2.imread(str(folder.root / "fig8_dinomaly_plate.png"))

@@ -57,7 +57,11 @@ def test_a_trial_scores_every_part_in_every_fold(tmp_path, make_set, tiny_config
     assert all(f"val/{name}" in last for name in METRIC_NAMES)
     assert [m.values[FINISHED_FOLDS] for m in stream if RUNNING_OBJECTIVE in m.values] == [1.0]
     assert stream[-1].progress == pytest.approx(1.0)
-    assert (tmp_path / "trial/artifacts/heat_maps_LC.png").stat().st_size > 1000
+    pictures = {file.name for file in (tmp_path / "trial/artifacts").iterdir()}
+    kinds = ("heat_maps", "reconstruction", "patches", "curves")
+    assert pictures == {f"{kind}_{part}.png" for kind in kinds for part in ("LC", "OD")}
+    assert 0 <= last["val/patch_ap"] <= 1
+    assert sum("train/LC/fold0/patch_ap" in m.values for m in stream) == 1  # of 3 epochs
 
 
 def test_parts_have_folds_of_their_own_number_and_weigh_the_same(tmp_path, make_set, tiny_config):
@@ -159,7 +163,8 @@ def test_parts_that_are_trained_together_are_scored_one_by_one(tmp_path, togethe
     assert sorted(f.parent.name for f in folder.glob("all/*/trace.jsonl")) == ["fold0", "fold1"]
     assert not list(folder.glob("[LO]*/*/trace.jsonl"))
     assert not list(folder.rglob("*.pt"))
-    assert (folder / "artifacts/heat_maps_OD.png").exists()
+    pictures = {file.name for file in (folder / "artifacts").iterdir()}
+    assert {"heat_maps_OD.png", "reconstruction_LC.png", "curves_all.png"} < pictures
 
 
 def test_parts_that_are_trained_together_go_on_where_they_were(tmp_path, together):

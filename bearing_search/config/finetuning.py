@@ -117,6 +117,10 @@ class FinetuneConfig:
     synthetic_share: float = 0.5
     """Share of drawn defects in a batch, where they are drawn always; 1 uses no real ones."""
 
+    tuned_share: float = 1.0
+    """How far the encoder keeps, at the end, the way that it went from its pretrained weights, in
+    [0, 1] (weight interpolation, Wortsman et al. 2022, WiSE-FT). 1: all of it, as in the paper."""
+
     def __post_init__(self) -> None:
         for name in ("alternation_period", "batch_size"):
             value = getattr(self, name)
@@ -145,7 +149,7 @@ class FinetuneConfig:
             require(value > 0, f"{name} is {value}; it must be above 0")
         require(0 <= self.warmup_share < 1, f"warmup_share is {self.warmup_share}; in [0, 1)")
         require(0 < self.layer_decay <= 1, f"layer_decay is {self.layer_decay}; in (0, 1]")
-        for name in ("patch_coverage", "synthetic_share"):
+        for name in ("patch_coverage", "synthetic_share", "tuned_share"):
             value = getattr(self, name)
             require(0 <= value <= 1, f"{name} is {value}; in [0, 1]")
         blocks, steps = self.trainable_blocks, self.patch_steps_per_epoch

@@ -7,6 +7,7 @@ from html import escape
 from pathlib import Path
 
 from bearing_search.intervals import Interval
+from bearing_search.open_choices import CHOICES
 from bearing_search.reproduction.measure import Line, Measured
 from bearing_search.reproduction.pages import DIFFERENCE, METRICS, value_rows
 from bearing_search.reproduction.published import ENCODER_STATES, MEAN, EncoderState
@@ -84,7 +85,7 @@ def html_page(
     for heading, files in figures.items():
         pieces += [f"<h2>{escape(heading)}</h2>", *map(_picture, files)]
     if choices:
-        pieces += ["<h2>What the paper leaves open</h2>", _scroll(_plain_table(choices))]
+        pieces += [f"<h2>{CHOICES}</h2>", _scroll(_plain_table(choices))]
     versions = "".join(f"{name} {number}\n" for name, number in facts.versions.items())
     pieces += [
         f"<h2>Provenance</h2><p>Data: {escape(facts.data)}</p>",

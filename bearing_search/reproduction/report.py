@@ -10,6 +10,7 @@ from pathlib import Path
 from bearing_search.config import TrialConfig
 from bearing_search.data.dataset import DataSet, load_data_set
 from bearing_search.observer import TrialRecord
+from bearing_search.open_choices import CHOICES, HEADER, OPEN_CHOICES, markdown_table
 from bearing_search.reproduction.chart import draw_chart
 from bearing_search.reproduction.crossed import Run
 from bearing_search.reproduction.html_page import html_page
@@ -96,8 +97,11 @@ def write_report(folder: SweepFolder, records: Sequence[TrialRecord]) -> Measure
     }
     figures = {heading: files for heading, files in figures.items() if files}
     names = {heading: [file.name for file in files] for heading, files in figures.items()}
-    write_atomically(folder.root / "table2.md", markdown_page(measured, facts, names, "").encode())
-    write_atomically(folder.root / "table2.html", html_page(measured, facts, figures, []).encode())
+    page = markdown_page(measured, facts, names, f"## {CHOICES}\n\n{markdown_table()}")
+    write_atomically(folder.root / "table2.md", page.encode())
+    table = [HEADER, *(choice.cells for choice in OPEN_CHOICES)]
+    page = html_page(measured, facts, figures, table)
+    write_atomically(folder.root / "table2.html", page.encode())
     return measured
 
 

@@ -61,6 +61,7 @@ class Finetuning:
         choose_trainable(encoder, config.trainable_blocks)
         self.model = MultiTaskModel(encoder.train(), config).to(device)
         self.encoder = encoder
+        self._pretrained = pretrained_encoder
         self._frozen = FrozenMaps(
             pretrained_encoder,
             config.ssim_layers,
@@ -98,6 +99,14 @@ class Finetuning:
         )
         self._optimizer.step()
         return losses, answer.patches
+
+    @torch.no_grad()
+    def settle(self) -> None:
+        """End the training: move the encoder back towards its pretrained weights, if asked to."""
+        if self._config.tuned_share < 1:
+            pairs = zip(self.encoder.parameters(), self._pretrained.parameters(), strict=True)
+            for ours, theirs in pairs:
+                ours.lerp_(theirs, 1 - self._config.tuned_share)
 
     def state(self) -> dict[str, Any]:
         """What a later `load` needs to go on.
@@ -227,4 +236,5 @@ def _iterations(
             epoch = Epoch()
         checkpoint.save_if_due(number + 1, state)
     tuning.state()  # refuses weights that the last step broke
+    tuning.settle()
     checkpoint.finish(len(plan), {"tuning": tuning.result()})

@@ -44,6 +44,14 @@ def to_input(pixels: UInt8[np.ndarray, "b s s 3"], device: str) -> Float[Tensor,
     return ((images - mean) / std).contiguous()
 
 
+def to_pixels(images: Float[Tensor, "b 3 s s"]) -> UInt8[np.ndarray, "b s s 3"]:
+    """The inverse of `to_input`, rounded; what lies outside the bytes' range is cut."""
+    mean = torch.tensor(_IMAGENET_MEAN, device=images.device).view(3, 1, 1)
+    std = torch.tensor(_IMAGENET_STD, device=images.device).view(3, 1, 1)
+    grey = ((images.float() * std + mean) * 255).round().clamp(0, 255)
+    return grey.permute(0, 2, 3, 1).to(torch.uint8).cpu().numpy()
+
+
 def rotate(images: Images, angle_deg: float) -> Images:
     """Turn images (bilinear) and masks (nearest) about their middle; what enters is black."""
     if not angle_deg:

@@ -48,6 +48,8 @@ class Unit:
     anomalous: Images
     """Empty for a part without training defects, if defects are drawn in every epoch anyway."""
 
+    normal_samples: tuple[Sample, ...]
+    anomalous_samples: tuple[Sample, ...]
     held_out: HeldOut
     has_synthetic_defects: bool
     """Whether the training split has no defect, so that those of this unit are drawn."""
@@ -109,6 +111,8 @@ def prepare_unit(
         part=part,
         normals=_to_train(normal, config),
         anomalous=_to_train(anomalous, config),
+        normal_samples=normal.samples,
+        anomalous_samples=anomalous.samples,
         held_out=HeldOut(
             images=Images(pixels=scored.images, masks=scored.masks),
             map_masks=scored.map_masks,

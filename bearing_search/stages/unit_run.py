@@ -8,14 +8,17 @@ from dataclasses import asdict, dataclass
 from bearing_search.config import TrialConfig, parse
 from bearing_search.measurement import TrialContext
 from bearing_search.model.encoder import Encoder
+from bearing_search.model.multitask import MultiTaskModel
+from bearing_search.stages.answers import draw_answers, held_out_patch_metrics
 from bearing_search.stages.backbone import Backbone, load_backbone
 from bearing_search.stages.checkpoint import Checkpoint, Row
+from bearing_search.stages.curves import curves_picture
 from bearing_search.stages.detector import Detector, make_detector, train_detector
 from bearing_search.stages.evaluate import evaluate, heat_map_picture
 from bearing_search.stages.files import write_atomically
 from bearing_search.stages.finetune import Finetuning, finetune
 from bearing_search.stages.loading import Images, by_brightness, joined
-from bearing_search.stages.plans import finetune_plan
+from bearing_search.stages.plans import Step, finetune_plan
 from bearing_search.stages.precision import precision_name
 from bearing_search.stages.unit import Unit, prepare_unit
 from bearing_search.stages.unit_plan import PartPlan, UnitPlan
@@ -70,15 +73,24 @@ def _work(plan: UnitPlan, config: TrialConfig, context: TrialContext) -> UnitStr
     side = _training_side(units, config)
     encoder = load_backbone(config)
     rows: list[tuple[str, Row]] = []
+    model = None
 
     if config.finetune.epochs:
         assert isinstance(encoder, Encoder)  # `load_backbone` refused others
+        tuning = _finetuning(encoder, side, config, context)
         checkpoint = Checkpoint(folder, "finetune")
-        for row in _finetuned(encoder, side, checkpoint, config, context):
+        for row in finetune(
+            tuning,
+            _finetune_plan(side, config),
+            checkpoint=checkpoint,
+            should_stop=context.should_stop,
+        ):
             rows.append(("fine-tuning", row))
             yield rows[-1]
         if not checkpoint.is_finished:
             return None
+        model = tuning.model
+        del tuning  # the frozen encoder and the optimiser's moments
 
     detector = make_detector(
         encoder,
@@ -94,9 +106,16 @@ def _work(plan: UnitPlan, config: TrialConfig, context: TrialContext) -> UnitStr
     if not checkpoint.is_finished:
         return None
     scores = {
-        part.key: _score(part, plan, unit, detector, config, context)
+        part.key: {
+            **_score(part, plan, unit, detector, config, context),
+            **_patch_metrics(model, plan, unit, config, context),
+        }
         for part, unit in zip(plan.parts, units, strict=True)
     }
+    if plan.fold == 0:
+        name = plan.key.partition("/")[0]
+        file = context.folder / "artifacts" / f"curves_{name}.png"
+        curves_picture([row for _, row in rows], file)
     tags = _tags(plan, units, encoder, context)
     return UnitRecord(rows=tuple(rows), metrics=scores, tags=tags)
 
@@ -122,15 +141,10 @@ def _training_side(units: Sequence[Unit], config: TrialConfig) -> _TrainingSide:
     return _TrainingSide(normals=normals, anomalous=anomalous, rotation_deg=rotation_deg)
 
 
-def _finetuned(
-    encoder: Encoder,
-    side: _TrainingSide,
-    checkpoint: Checkpoint,
-    config: TrialConfig,
-    context: TrialContext,
-) -> Generator[Row, None, None]:
-    """Fine-tune the encoder in place, yielding a row for each epoch."""
-    tuning = Finetuning(
+def _finetuning(
+    encoder: Encoder, side: _TrainingSide, config: TrialConfig, context: TrialContext
+) -> Finetuning:
+    return Finetuning(
         encoder,
         copy.deepcopy(encoder),
         config.finetune,
@@ -140,13 +154,15 @@ def _finetuned(
         seed=config.seed,
         device=context.device,
     )
-    iterations = finetune_plan(
+
+
+def _finetune_plan(side: _TrainingSide, config: TrialConfig) -> list[Step]:
+    return finetune_plan(
         config.finetune,
         num_normal=len(side.normals),
         num_anomalous=len(side.anomalous),
         seed=config.seed,
     )
-    yield from finetune(tuning, iterations, checkpoint=checkpoint, should_stop=context.should_stop)
 
 
 def _score(
@@ -171,6 +187,21 @@ def _score(
         "roi_instability_px": unit.roi.instability_px,
         "missed_regions": float(scored.missed_regions),
     }
+
+
+def _patch_metrics(
+    model: MultiTaskModel | None,
+    plan: UnitPlan,
+    unit: Unit,
+    config: TrialConfig,
+    context: TrialContext,
+) -> Row:
+    """How patches are told apart after fine-tuning, if there was any; drawn for the first fold."""
+    if model is None:
+        return {}
+    if plan.fold == 0:
+        draw_answers(model, unit, config, context.device, folder=context.folder / "artifacts")
+    return held_out_patch_metrics(model, unit, config, context.device)
 
 
 def _tags(

@@ -121,6 +121,22 @@ def test_the_last_finite_checkpoint_is_named(encoder, tiny_config, images, tmp_p
                 list(rows)
 
 
+@pytest.mark.parametrize("share", [0.0, 0.25])
+def test_the_encoder_keeps_a_share_of_the_way_it_went(
+    encoder, tiny_config, images, tmp_path, share
+):
+    before = copy.deepcopy(encoder)
+    whole, part = (copy.deepcopy(encoder) for _ in range(2))
+    config = replace(tiny_config.finetune, encoder_lr=1e-3)
+    rows_of(whole, config, images, tmp_path, name="whole")
+    rows_of(part, replace(config, tuned_share=share), images, tmp_path, name="part")
+
+    for start, end, kept in zip(*(e.parameters() for e in (before, whole, part)), strict=True):
+        assert torch.allclose(kept, start + share * (end - start), atol=1e-6)
+    stored = Checkpoint(tmp_path, "part").state["tuning"]["encoder"]
+    assert all(torch.equal(value, stored[name]) for name, value in part.state_dict().items())
+
+
 def test_broken_weights_are_never_kept(encoder, tiny_config, images):
     tuning = tuning_of(encoder, tiny_config.finetune, images)
     next(encoder.parameters()).data.fill_(float("inf"))
