@@ -25,9 +25,10 @@ _TRAINED = 3
 UNIT_S = 15.0
 """Starting a process, loading weights, preparing and scoring one part."""
 
-EFFICIENCY = {"cpu": 0.55, "cuda": 0.3}
-"""Share of the speed of plain matrix products that a step reaches: measured on 2 cores with AMX
-(.7 s for a step of a decoder, 1.1 s for one of fine-tuning, ViT-S at 224 px and batch 8)."""
+EFFICIENCY = {"cpu": 0.42, "cuda": 0.3}
+"""Share of the speed of plain matrix products that a step reaches. Measured on 2 quiet cores that
+multiply bf16 at 935 GFLOP/s (ViT-S, 224 px, batch 8): .66 s a step of Dinomaly, .75 s of ViTAD,
+1.09 s of fine-tuning. For GPUs it is a guess."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
