@@ -153,6 +153,13 @@ OPEN_CHOICES = (
         _OURS,
     ),
     OpenChoice(
+        "other augmentation",
+        "rotation alone",
+        "none; fine-tuning can mirror and transpose its batches",
+        ("augment.flip",),
+        _OURS,
+    ),
+    OpenChoice(
         "groups of the Dinomaly decoder",
         "describes one group",
         "two, as the official code has",

@@ -14,7 +14,7 @@ SyntheticDefects = Literal["when_needed", "always"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AugmentConfig:
-    """Random rotation during training (paper, section 4.1)."""
+    """Random rotation during training (paper, section 4.1), and flips, which the paper lacks."""
 
     __pydantic_config__ = STRICT_KEYS
 
@@ -23,6 +23,10 @@ class AugmentConfig:
 
     rotated_parts: tuple[str, ...] = ("LC", "SC")
     """Parts that are rotated."""
+
+    flip: bool = False
+    """Whether fine-tuning mirrors and transposes its images, in one of the eight ways for a whole
+    batch and for all parts; the detector's training does not. The paper does not."""
 
     def __post_init__(self) -> None:
         require(

@@ -25,8 +25,8 @@ from bearing_search.stages.checkpoint import Checkpoint, Row
 from bearing_search.stages.epoch import Epoch, PatchScores
 from bearing_search.stages.finite import failing_as, require_finite, require_finite_weights
 from bearing_search.stages.frozen import FrozenMaps, Maps, layer_maps
-from bearing_search.stages.loading import Images, pick, pick_or_draw, rotate, to_input
-from bearing_search.stages.order import rotation_angle
+from bearing_search.stages.loading import Images, flip, pick, pick_or_draw, rotate, to_input
+from bearing_search.stages.order import flip_way, rotation_angle
 from bearing_search.stages.plans import Step
 from bearing_search.stages.precision import autocast
 
@@ -56,6 +56,7 @@ class Finetuning:
         rotation_deg: float,
         seed: int,
         device: str,
+        flips: bool = False,
     ) -> None:
         torch.manual_seed(seed)  # initial weights of the heads
         choose_trainable(encoder, config.trainable_blocks)
@@ -65,13 +66,14 @@ class Finetuning:
         self._frozen = FrozenMaps(
             pretrained_encoder,
             config.ssim_layers,
-            num_samples=0 if rotation_deg else len(normals),
+            num_samples=0 if rotation_deg or flips else len(normals),
             device=device,
         )
         self._optimizer = finetune_optimizer(encoder, self.model.heads, config)
         self._peak_lrs = [group["lr"] for group in self._optimizer.param_groups]
         self._config, self._seed, self._device = config, seed, device
-        self._normals, self._anomalous, self._rotation_deg = normals, anomalous, rotation_deg
+        self._normals, self._anomalous = normals, anomalous
+        self._rotation_deg, self._flips = rotation_deg, flips
 
     def iterate(self, number: int, total: int, step: Step) -> tuple[Row, PatchScores | None]:
         """One optimiser step; returns its losses by name, and the patches that it classified.
@@ -83,11 +85,10 @@ class Finetuning:
         for group, peak in zip(self._optimizer.param_groups, self._peak_lrs, strict=True):
             group["lr"] = peak * factor
         torch.manual_seed(self._seed * 1_000_003 + number)
-        angle = rotation_angle(self._rotation_deg, seed=(self._seed, 2, number))
         if step.task is Task.RECONSTRUCTION:
-            answer = self._reconstruction(step, angle)
+            answer = self._reconstruction(step, number)
         else:
-            answer = self._patch_classification(step, angle)
+            answer = self._patch_classification(step, number)
         self._optimizer.zero_grad(set_to_none=True)
         torch.autograd.backward(answer.total)
         norm = nn.utils.clip_grad_norm_(self.model.parameters(), self._config.grad_clip)
@@ -128,9 +129,15 @@ class Finetuning:
         if "optimizer" in state:
             self._optimizer.load_state_dict(state["optimizer"])
 
-    def _reconstruction(self, step: Step, angle: float) -> _Answer:
+    def _augmented(self, images: Images, number: int) -> Images:
+        """The batch of an iteration, turned and flipped as one."""
+        turned = rotate(images, rotation_angle(self._rotation_deg, seed=(self._seed, 2, number)))
+        return flip(turned, flip_way(seed=(self._seed, 9, number))) if self._flips else turned
+
+    def _reconstruction(self, step: Step, number: int) -> _Answer:
         config = self._config
-        images = to_input(rotate(pick(self._normals, step.batch), angle).pixels, self._device)
+        batch = self._augmented(pick(self._normals, step.batch), number)
+        images = to_input(batch.pixels, self._device)
         frozen = self._frozen.of_samples(step.batch, images)
         with autocast(self._device):
             rebuilt, output = self.model.reconstruct(images, config.ssim_layers)
@@ -144,11 +151,11 @@ class Finetuning:
         }
         return _Answer(total=total, losses=losses)
 
-    def _patch_classification(self, step: Step, angle: float) -> _Answer:
+    def _patch_classification(self, step: Step, number: int) -> _Answer:
         config = self._config
         seed = (self._seed, 8, step.epoch)
         found = pick_or_draw(self._anomalous, self._normals, step.batch, seed=seed)
-        batch = rotate(found, angle)
+        batch = self._augmented(found, number)
         images = to_input(batch.pixels, self._device)
         masks = torch.from_numpy(batch.masks).to(self._device)
         labels = patch_labels(masks, self.encoder.patch_px, coverage=config.patch_coverage)

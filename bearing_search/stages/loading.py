@@ -68,6 +68,21 @@ def rotate(images: Images, angle_deg: float) -> Images:
     return Images(pixels=np.stack(pixels), masks=np.stack(masks))
 
 
+def flip(images: Images, way: int) -> Images:
+    """Mirror top and bottom (bit 0 of `way`), left and right (bit 1), transpose (bit 2)."""
+    pixels, masks = images.pixels, images.masks
+    for bit, axis in ((1, 1), (2, 2)):
+        if way & bit:
+            pixels, masks = np.flip(pixels, axis), np.flip(masks, axis)
+    if way & 4:
+        pixels, masks = pixels.swapaxes(1, 2), masks.swapaxes(1, 2)
+    return Images(
+        pixels=np.ascontiguousarray(pixels),
+        masks=np.ascontiguousarray(masks),
+        may_turn=images.may_turn,
+    )
+
+
 def _rotate_some(images: Images, angle_deg: float) -> Images:
     assert images.may_turn is not None
     pixels, masks = images.pixels.copy(), images.masks.copy()

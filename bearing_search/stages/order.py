@@ -32,6 +32,11 @@ def endless_batch(
     return np.concatenate(picked)
 
 
+def flip_way(*, seed: tuple[int, ...]) -> int:
+    """One of the eight ways to mirror and transpose a square, for a whole batch."""
+    return int(np.random.default_rng(seed).integers(8))
+
+
 def rotation_angle(limit_deg: float, *, seed: tuple[int, ...]) -> float:
     """One angle for a whole batch, uniform in [-limit, limit] (paper, section 4.1)."""
     return float(np.random.default_rng(seed).uniform(-limit_deg, limit_deg)) if limit_deg else 0.0

@@ -142,6 +142,37 @@ def test_coverage_decides_which_patches_are_anomalous(tuning_with, coverage, mar
     assert patches.is_anomalous.sum() == marked
 
 
+def test_flips_show_a_batch_in_one_of_eight_ways_and_the_labels_with_it(
+    images, pretrained, tiny_config
+):
+    config = replace(tiny_config.finetune, ssim_layers=(1,))
+    tuning = Finetuning(
+        copy.deepcopy(pretrained),
+        copy.deepcopy(pretrained),
+        config,
+        normals=images,
+        anomalous=images,
+        rotation_deg=0.0,
+        seed=0,
+        device="cpu",
+        flips=True,
+    )
+    shown = [tuning._augmented(images, number) for number in range(40)]
+    assert len({batch.pixels.tobytes() for batch in shown}) == 8
+    assert len({batch.masks.tobytes() for batch in shown}) == 4  # the square lies on the diagonal
+    labels = {
+        number: tuning.iterate(number, 9, step(Task.PATCH_CLASSIFICATION))[1].is_anomalous
+        for number in range(9)
+    }
+    for number, found in labels.items():
+        cells = shown[number].masks.reshape(4, 4, 16, 4, 16).any(axis=(2, 4))
+        assert (found.numpy() == cells.ravel()).all()
+    tuning.load({"encoder": pretrained.state_dict(), "heads": tuning.model.heads.state_dict()})
+    for number in range(0, 9, 2):  # frozen maps are flipped too
+        losses, _ = tuning.iterate(number, 1000, step(Task.RECONSTRUCTION))
+        assert losses["perceptual_loss"] < 0.1
+
+
 def test_drawn_defects_fill_their_share_of_every_batch(tiny_config):
     config = replace(
         tiny_config.finetune,

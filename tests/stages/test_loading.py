@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from bearing_search.stages.loading import (
     Images,
     by_brightness,
+    flip,
     joined,
     pick,
     rotate,
@@ -39,6 +40,18 @@ def test_a_quarter_turn_moves_the_mask_with_the_image():
 
     assert np.argwhere(turned.masks[0]).tolist() == [[4, 1]]
     assert np.argwhere(turned.pixels[0, ..., 0] > 127).tolist() == [[4, 1]]
+
+
+def test_the_eight_flips_are_the_symmetries_of_a_square_and_move_the_mask_along():
+    pixels = np.arange(27, dtype=np.uint8).reshape(1, 3, 3, 3)
+    masks = pixels[..., 0] == 3  # upper edge, middle
+    ways = [flip(Images(pixels=pixels, masks=masks), way) for way in range(8)]
+
+    assert len({found.pixels.tobytes() for found in ways}) == 8
+    assert all((found.pixels[..., 0] == 3).tolist() == found.masks.tolist() for found in ways)
+    assert (ways[0].pixels == pixels).all()
+    assert (ways[1].pixels == pixels[:, ::-1]).all()
+    assert (ways[4].pixels == pixels.transpose(0, 2, 1, 3)).all()
 
 
 def test_only_images_that_may_turn_are_turned():
