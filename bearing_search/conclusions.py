@@ -3,6 +3,7 @@
 import math
 
 from bearing_search.intervals import Interval, largest_rate, trials_needed
+from bearing_search.knobs import Choice, Tuning
 from bearing_search.selection import Selection
 
 _CLAIM = 0.02
@@ -37,6 +38,26 @@ def support_text(part: str, normal: int, anomalous: int) -> str:
         f"{largest_rate(anomalous):.0%}. To claim {_CLAIM:.0%} takes {trials_needed(_CLAIM)} of a "
         "kind without one."
     )
+
+
+def knob_lines(tuning: Tuning) -> list[str]:
+    """What post-processing could gain without another training, as a table."""
+    return [
+        "Post-processing tried on the stored distances; each choice is judged on the fold that it "
+        "was not made on, and used only where its gain is shown:",
+        "",
+        "| | tried | best | gain on folds left out | used |",
+        "| --- | --- | --- | --- | --- |",
+        _knob_row("maps", tuning.maps),
+        _knob_row("image score", tuning.image_score),
+    ]
+
+
+def _knob_row(what: str, choice: Choice) -> str:
+    best = choice.best.difference(choice.before) or "as trained"
+    used = "yes" if choice.is_shown else "as trained: no gain is shown"
+    gain = f"{choice.metric} {interval_text(choice.gain, signed=True)}"
+    return f"| {what} | {choice.tried} | {best} | {gain} | {used} |"
 
 
 def _tie_text(selection: Selection) -> str:

@@ -16,7 +16,7 @@ from bearing_search.comparison import (
     score_intervals,
 )
 from bearing_search.conclusions import interval_text, support_text
-from bearing_search.config import ProtocolConfig, parse, to_plain
+from bearing_search.config import PostprocessConfig, ProtocolConfig, parse, to_plain
 from bearing_search.intervals import Interval
 from bearing_search.metrics import METRIC_NAMES
 from bearing_search.rates import Rates, groups_of, rates_at_thresholds
@@ -54,6 +54,7 @@ class Evaluation:
     no_roi: int
     missed_regions: int
     protocol: Mapping[str, Any]
+    postprocess: Mapping[str, Any]
     lines: tuple[Line, ...]
     rates: tuple[Rates, ...] = ()
     groups: Mapping[str, tuple[int, int]] = field(default_factory=dict)
@@ -75,6 +76,7 @@ def write_evaluation(
     frozen: Units,
     validation: Units,
     protocol: ProtocolConfig,
+    postprocess: PostprocessConfig,
     times_opened: int,
     notes: tuple[str, ...] = (),
 ) -> Evaluation:
@@ -82,6 +84,7 @@ def write_evaluation(
 
     Args:
         validation: the held-out folds of the tuned trial, which the thresholds come from.
+        postprocess: how maps and scores were made; chosen on those folds.
     """
     ours = score_intervals(tuned, protocol)
     theirs = score_intervals(frozen, protocol)
@@ -107,6 +110,7 @@ def write_evaluation(
         missed_regions=sum(scored.missed_regions for scored in tuned.values()),
         protocol=to_plain(protocol),
         notes=notes,
+        postprocess=to_plain(postprocess),
         lines=tuple(
             Line(
                 name=name,
@@ -145,6 +149,7 @@ def evaluation_markdown(evaluation: Evaluation) -> str:
         "",
         f"Test opened {times}, last {evaluation.opened}. Samples: {samples}.",
         *_caveats(evaluation),
+        f"Post-processing: {json.dumps(evaluation.postprocess)}.",
         "",
         "| metric | fine-tuned encoder | frozen encoder | difference | floor |",
         "| --- | --- | --- | --- | --- |",

@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from bearing_search.conclusions import conclusions, interval_text
+from bearing_search.conclusions import conclusions, interval_text, knob_lines
 from bearing_search.config import TrialConfig, parse
 from bearing_search.intervals import Interval
+from bearing_search.knobs import Tuning
 from bearing_search.measurement import OBJECTIVE
 from bearing_search.observer import TrialRecord, best_of, trial_folder
 from bearing_search.openings import Openings, openings
@@ -71,8 +72,12 @@ def trial_config(sweep: Path, number: int) -> TrialConfig:
     return parse(TrialConfig, json.loads(file.read_text(encoding="utf-8")))
 
 
-def markdown(sweep: str, board: Leaderboard, question: str) -> str:
-    """The leaderboard as a page."""
+def markdown(sweep: str, board: Leaderboard, question: str, tuning: Tuning | None = None) -> str:
+    """The leaderboard as a page.
+
+    Args:
+        tuning: what post-processing could gain for the setting to use.
+    """
     chosen = board.selection.chosen
     lines = [
         f"# {sweep}",
@@ -84,6 +89,7 @@ def markdown(sweep: str, board: Leaderboard, question: str) -> str:
         "",
         *said_of(board),
         "",
+        *([*knob_lines(tuning), ""] if tuning else []),
         f"| trial | {OBJECTIVE} | val/image_auroc | | settings | seeds | seconds |",
         "| --- | --- | --- | --- | --- | --- | --- |",
         *(_row(board, entry) for entry in board.selection.entries),

@@ -39,6 +39,11 @@ class Entry:
     """One setting: its trial, or its trials under several seeds."""
 
     sweep: str
+    """Its name where several are compared, else empty."""
+
+    folder: Path
+    """Of that sweep."""
+
     trials: tuple[TrialRecord, ...]
     """Complete ones, by number. The value is their mean."""
 
@@ -135,6 +140,7 @@ def select(
     entries = [
         Entry(
             sweep=sweep.name if len(sweeps) > 1 else "",
+            folder=sweep.folder,
             trials=tuple(group),
             value=metric_interval(
                 list(parts.values()), _OBJECTIVE, seed_variance=extra, seed_freedom=freedom

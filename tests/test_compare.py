@@ -62,6 +62,8 @@ def test_one_sweep_is_ranked_and_its_report_written(make_sweep, capsys):
     assert "Better than the default (trial 0): shown" in said
     assert (folder.root / "report.md").read_text() in said
     assert (folder.root / "leaderboard.png").stat().st_size > 1000
+    assert "| maps | " in said
+    assert json.loads((folder.root / "knobs.json").read_text())["of"] == "trial 1"
 
 
 def test_status_carries_the_leaderboard_and_how_often_test_was_opened(make_sweep, capsys):

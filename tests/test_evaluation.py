@@ -3,7 +3,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from bearing_search.config import ProtocolConfig
+from bearing_search.config import PostprocessConfig, ProtocolConfig
 from bearing_search.evaluation import evaluation_markdown, read_evaluation, write_evaluation
 from bearing_search.intervals import rate_interval
 from bearing_search.rates import (
@@ -26,6 +26,7 @@ def evaluated(tmp_path, scored):
             frozen={"LC/all": frozen},
             validation={"LC/fold0": scored(3.0, seed=4), "LC/fold1": scored(3.0, seed=5)},
             protocol=ProtocolConfig(map_px=16),
+            postprocess=PostprocessConfig(),
             times_opened=times_opened,
         )
 

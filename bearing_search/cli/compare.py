@@ -1,16 +1,15 @@
 """`compare`: the settings of one sweep or several as a leaderboard that claims what it can."""
 
 import json as json_text
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 from rich.console import Console
-from rich.progress import Progress
 
+from bearing_search.cli.knobs import bar, knobs_json, tuned
 from bearing_search.cli.options import AsJson, Results, terminal, writable_results
 from bearing_search.errors import SweepError
 from bearing_search.leaderboard_plot import leaderboard_png
@@ -42,8 +41,8 @@ def compare(
     if len(folders) > 1:
         target = root / "-".join(["compare", *(folder.record.name for folder in folders)])
     question = folders[0].space().question if len(folders) == 1 else ""
-    write_board(target, name, board, question)
-    print(markdown(name, board, question))
+    files = write_board(target, name, board, question, console)
+    print(files[0].read_text(encoding="utf-8"))
     console.print(f"written to {target}")
 
 
@@ -74,27 +73,27 @@ def board_of(folders: Sequence[SweepFolder], console: Console) -> Leaderboard | 
     searched = [
         Searched(name=f.record.name, folder=f.root, records=sweep_status(f).trials) for f in folders
     ]
-    with reading(console) as on_progress:
+    with bar(console, "comparing the trials") as on_progress:
         board = joint_leaderboard(searched, on_progress)
     notes = dict.fromkeys(note for folder in folders for note in folder.record.notes)
     return replace(board, notes=tuple(notes)) if board else None
 
 
-def write_board(folder: Path, name: str, board: Leaderboard, question: str) -> list[Path]:
-    """Write `report.md` and `leaderboard.png`; returns the files."""
+def write_board(
+    folder: Path, name: str, board: Leaderboard, question: str, console: Console
+) -> list[Path]:
+    """Write `report.md`, `leaderboard.png` and `knobs.json`; returns the files."""
     folder.mkdir(exist_ok=True)
-    files = [folder / "report.md", folder / "leaderboard.png"]
-    write_atomically(files[0], markdown(name, board, question).encode())
-    write_atomically(files[1], leaderboard_png(board.selection, name))
-    return files
-
-
-@contextmanager
-def reading(console: Console) -> Iterator[Callable[[int, int], None]]:
-    """A bar while the trials' scores are read: the first time takes a second or two each."""
-    with Progress(console=console, transient=True, disable=not console.is_terminal) as bars:
-        task = bars.add_task("comparing the trials", total=None)
-        yield lambda done, total: bars.update(task, completed=done, total=total)
+    chosen = board.selection.chosen
+    tuning = tuned(chosen.folder, chosen.number, console)
+    contents = {
+        "report.md": markdown(name, board, question, tuning).encode(),
+        "leaderboard.png": leaderboard_png(board.selection, name),
+        "knobs.json": knobs_json(chosen.title, tuning),
+    }
+    for file, content in contents.items():
+        write_atomically(folder / file, content)
+    return [folder / file for file in contents]
 
 
 _NAMES = ("data", "folds", "parts", "protocols")

@@ -9,6 +9,8 @@ from rich.console import Console
 
 from bearing_search.cli.compare import board_of, refuse_incomparable
 from bearing_search.cli.guard import AllowLeak, refuse_leaks
+from bearing_search.cli.knobs import tuned as tuned_knobs
+from bearing_search.cli.knobs import with_knobs
 from bearing_search.cli.options import AsJson, Results, terminal
 from bearing_search.cli.preflight import check_installation
 from bearing_search.cli.train import chosen_device, follow, use_cores
@@ -21,6 +23,7 @@ from bearing_search.evaluation import (
     read_evaluation,
     write_evaluation,
 )
+from bearing_search.knobs import rendered
 from bearing_search.measurement import TrialContext
 from bearing_search.report import trial_config
 from bearing_search.stages.scored import unit_scores
@@ -122,7 +125,8 @@ def measure(
     from bearing_search.trial import run_final  # torch: seconds
 
     use_cores()
-    tuned = trial_config(folder.root, number)
+    knobs = tuned_knobs(folder.root, number, console)
+    tuned = with_knobs(trial_config(folder.root, number), knobs)
     frozen = replace(
         tuned, finetune=replace(tuned.finetune, epochs=0, reconstruction_only_epochs=0)
     )
@@ -146,7 +150,11 @@ def measure(
         trial=number,
         tuned=scores["tuned"],
         frozen=scores["frozen"],
-        validation=unit_scores(folder.trial_folder(number)),
+        validation={
+            key: rendered(scored, knobs.applied)
+            for key, scored in unit_scores(folder.trial_folder(number)).items()
+        },
+        postprocess=tuned.postprocess,
         protocol=tuned.protocol,
         times_opened=(earlier.times_opened if earlier else 0) + 1,
         notes=folder.record.notes,

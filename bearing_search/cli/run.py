@@ -221,7 +221,7 @@ def drive(
         for file in finish_reproduction(folder, outcome, console):
             tracker.attach(file)
     elif (board := board_of([folder], console)) is not None:
-        for file in write_board(folder.root, name, board, folder.space().question):
+        for file in write_board(folder.root, name, board, folder.space().question, console):
             tracker.attach(file)
         console.print(end_of_sweep(name, board, program=program(), flag=results_flag(root)))
     return 128 + signal.SIGINT if outcome.interrupted else 0
