@@ -156,7 +156,7 @@ OPEN_CHOICES = (
         "other augmentation",
         "rotation alone",
         "none; fine-tuning can mirror and transpose its batches",
-        ("augment.flip",),
+        ("finetune.flip",),
         _OURS,
     ),
     OpenChoice(

@@ -14,7 +14,7 @@ SyntheticDefects = Literal["when_needed", "always"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AugmentConfig:
-    """Random rotation during training (paper, section 4.1), and flips, which the paper lacks."""
+    """Random rotation during training (paper, section 4.1)."""
 
     __pydantic_config__ = STRICT_KEYS
 
@@ -23,10 +23,6 @@ class AugmentConfig:
 
     rotated_parts: tuple[str, ...] = ("LC", "SC")
     """Parts that are rotated."""
-
-    flip: bool = False
-    """Whether fine-tuning mirrors and transposes its images, in one of the eight ways for a whole
-    batch and for all parts; the detector's training does not. The paper does not."""
 
     def __post_init__(self) -> None:
         require(
@@ -120,6 +116,10 @@ class FinetuneConfig:
 
     synthetic_share: float = 0.5
     """Share of drawn defects in a batch, where they are drawn always; 1 uses no real ones."""
+
+    flip: bool = False
+    """Whether fine-tuning mirrors and transposes its images, in one of the eight ways for a whole
+    batch and for all parts; the detector's training does not. The paper does not."""
 
     tuned_share: float = 1.0
     """How far the encoder keeps, at the end, the way that it went from its pretrained weights, in

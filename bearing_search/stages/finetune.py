@@ -56,7 +56,6 @@ class Finetuning:
         rotation_deg: float,
         seed: int,
         device: str,
-        flips: bool = False,
     ) -> None:
         torch.manual_seed(seed)  # initial weights of the heads
         choose_trainable(encoder, config.trainable_blocks)
@@ -66,14 +65,14 @@ class Finetuning:
         self._frozen = FrozenMaps(
             pretrained_encoder,
             config.ssim_layers,
-            num_samples=0 if rotation_deg or flips else len(normals),
+            num_samples=0 if rotation_deg or config.flip else len(normals),
             device=device,
         )
         self._optimizer = finetune_optimizer(encoder, self.model.heads, config)
         self._peak_lrs = [group["lr"] for group in self._optimizer.param_groups]
         self._config, self._seed, self._device = config, seed, device
         self._normals, self._anomalous = normals, anomalous
-        self._rotation_deg, self._flips = rotation_deg, flips
+        self._rotation_deg = rotation_deg
 
     def iterate(self, number: int, total: int, step: Step) -> tuple[Row, PatchScores | None]:
         """One optimiser step; returns its losses by name, and the patches that it classified.
@@ -132,7 +131,7 @@ class Finetuning:
     def _augmented(self, images: Images, number: int) -> Images:
         """The batch of an iteration, turned and flipped as one."""
         turned = rotate(images, rotation_angle(self._rotation_deg, seed=(self._seed, 2, number)))
-        return flip(turned, flip_way(seed=(self._seed, 9, number))) if self._flips else turned
+        return flip(turned, flip_way(seed=(self._seed, 9, number))) if self._config.flip else turned
 
     def _reconstruction(self, step: Step, number: int) -> _Answer:
         config = self._config

@@ -153,7 +153,6 @@ def _finetuning(
         rotation_deg=side.rotation_deg,
         seed=config.seed,
         device=context.device,
-        flips=config.augment.flip,
     )
 
 

@@ -145,7 +145,7 @@ def test_coverage_decides_which_patches_are_anomalous(tuning_with, coverage, mar
 def test_flips_show_a_batch_in_one_of_eight_ways_and_the_labels_with_it(
     images, pretrained, tiny_config
 ):
-    config = replace(tiny_config.finetune, ssim_layers=(1,))
+    config = replace(tiny_config.finetune, ssim_layers=(1,), flip=True)
     tuning = Finetuning(
         copy.deepcopy(pretrained),
         copy.deepcopy(pretrained),
@@ -155,7 +155,6 @@ def test_flips_show_a_batch_in_one_of_eight_ways_and_the_labels_with_it(
         rotation_deg=0.0,
         seed=0,
         device="cpu",
-        flips=True,
     )
     shown = [tuning._augmented(images, number) for number in range(40)]
     assert len({batch.pixels.tobytes() for batch in shown}) == 8
