@@ -15,11 +15,13 @@ from torch import Tensor
 from bearing_search.config import TrialConfig
 from bearing_search.data.samples import Sample
 from bearing_search.model.multitask import MultiTaskModel
+from bearing_search.model.schedule import Task
 from bearing_search.model.tokens import patch_labels
 from bearing_search.stages.checkpoint import Row
 from bearing_search.stages.epoch import patch_metrics
 from bearing_search.stages.loading import Images, by_brightness, joined, pick, to_input, to_pixels
 from bearing_search.stages.pictures import patch_picture, reconstruction_picture, write_png
+from bearing_search.stages.plans import learned_tasks
 from bearing_search.stages.precision import autocast
 from bearing_search.stages.unit import Unit
 
@@ -51,7 +53,12 @@ def patch_scores(
 def held_out_patch_metrics(
     model: MultiTaskModel, unit: Unit, config: TrialConfig, device: str
 ) -> Row:
-    """`patch_ap` and `patch_auroc` on the held-out anomalous samples; NaN where undefined."""
+    """`patch_ap` and `patch_auroc` on the held-out anomalous samples; NaN where undefined.
+
+    Nothing, if no epoch trained the patch head.
+    """
+    if Task.PATCH_CLASSIFICATION not in learned_tasks(config.finetune):
+        return {}
     held_out = unit.held_out
     anomalous = _inputs(pick(held_out.images, np.flatnonzero(held_out.is_anomalous)), config)
     found: Row = {}
@@ -69,7 +76,10 @@ def held_out_patch_metrics(
 def draw_answers(
     model: MultiTaskModel, unit: Unit, config: TrialConfig, device: str, *, folder: Path
 ) -> None:
-    """`reconstruction_<part>.png` and `patches_<part>.png`: training and held-out samples."""
+    """`reconstruction_<part>.png` and `patches_<part>.png`: training and held-out samples.
+
+    Only of heads that some epoch trained.
+    """
     held_out = unit.held_out
     normal, anomalous = (np.flatnonzero(held_out.is_anomalous == label) for label in (False, True))
     first = np.arange(_SHOWN)
@@ -80,12 +90,15 @@ def draw_answers(
         _Shown("held out", held_out.images, held_out.samples, anomalous[:_SHOWN]),
     ]
     images, titles = _chosen(shown, config)
-    rebuilt = reconstructions(model, images.pixels, device)
-    probabilities = 1 / (1 + np.exp(-patch_scores(model, images.pixels, device)))
-    picture = reconstruction_picture(images.pixels, rebuilt, titles)
-    write_png(picture, folder / f"reconstruction_{unit.part}.png")
-    picture = patch_picture(images.pixels, images.masks, probabilities, titles)
-    write_png(picture, folder / f"patches_{unit.part}.png")
+    tasks = learned_tasks(config.finetune)
+    if Task.RECONSTRUCTION in tasks:
+        rebuilt = reconstructions(model, images.pixels, device)
+        picture = reconstruction_picture(images.pixels, rebuilt, titles)
+        write_png(picture, folder / f"reconstruction_{unit.part}.png")
+    if Task.PATCH_CLASSIFICATION in tasks:
+        probabilities = 1 / (1 + np.exp(-patch_scores(model, images.pixels, device)))
+        picture = patch_picture(images.pixels, images.masks, probabilities, titles)
+        write_png(picture, folder / f"patches_{unit.part}.png")
 
 
 class _Shown(NamedTuple):

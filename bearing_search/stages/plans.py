@@ -67,6 +67,18 @@ def finetune_plan(
     return plan
 
 
+def learned_tasks(config: FinetuneConfig) -> set[Task]:
+    """Tasks that have an epoch at all: the other's head stays as it was drawn."""
+    return {
+        task_at(
+            epoch,
+            reconstruction_only_epochs=config.reconstruction_only_epochs,
+            alternation_period=config.alternation_period,
+        )
+        for epoch in range(config.epochs)
+    }
+
+
 def _patch_batches(
     config: FinetuneConfig, num_normal: int, num_anomalous: int, patch_epoch: int, seed: int
 ) -> list[Int[np.ndarray, " b"]]:

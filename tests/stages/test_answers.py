@@ -89,3 +89,21 @@ def test_the_pictures_show_training_and_held_out_samples(
         # two normal and two anomalous samples of either side
         assert (height - 22 - 30) / (22 + 224) == 8 * times
         assert width == columns * (224 + 2) - 2
+
+
+@pytest.mark.parametrize(
+    ("reconstruction_only", "drawn"),
+    [(0, ["patches_plate.png"]), (3, ["reconstruction_plate.png"])],
+)
+def test_a_head_that_never_learned_is_not_shown(
+    model, unit, config, tmp_path, reconstruction_only, drawn
+):
+    finetune = replace(
+        config.finetune,
+        reconstruction_only_epochs=reconstruction_only,
+        alternation_period=3,  # of 3 epochs: one task alone
+    )
+    alone = replace(config, finetune=finetune)
+    draw_answers(model, unit, alone, "cpu", folder=tmp_path / "drawn")
+    assert [file.name for file in (tmp_path / "drawn").iterdir()] == drawn
+    assert bool(held_out_patch_metrics(model, unit, alone, "cpu")) == (reconstruction_only == 0)
