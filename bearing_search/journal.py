@@ -1,7 +1,7 @@
 """The measurements of one trial as lines of JSON: what is known of it when nothing else runs."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict
 from pathlib import Path
 
@@ -66,6 +66,12 @@ def last_measurement(file: Path) -> Measurement | None:
             if len(lines) > 2 or span >= size:
                 return from_json(whole[-1].decode()) if whole else None
             span *= 4
+
+
+def last_values(file: Path) -> Mapping[str, float]:
+    """What the newest measurement says; nothing where there is none."""
+    last = last_measurement(file)
+    return last.values if last is not None else {}
 
 
 def _drop_torn_line(file: Path) -> None:

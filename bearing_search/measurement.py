@@ -22,6 +22,13 @@ FOLD_OBJECTIVE = "val/fold_pixel_aupro"
 FINISHED_FOLDS = "val/finished_folds"
 """How many folds RUNNING_OBJECTIVE is the mean of."""
 
+COMPUTED_S = "cost/computed_s"
+"""Seconds that the trial has spent on the stages of the units that are scored so far."""
+
+SAVED_S = "cost/saved_s"
+"""Seconds that other trials have spent on what it reused of them. Like COMPUTED_S it depends on
+the machine and on what else has run; everything else in a measurement depends on the config."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Measurement:
@@ -52,7 +59,12 @@ class TrialContext:
     """The trial's own folder: a trial that is started again with the same folder goes on there."""
 
     cache: Path
-    """Shared by all trials; entries are named by what they hold."""
+    """Shared by all trials; entries are named by what they hold. It lies in the folder of all
+    results."""
+
+    shares_stages: bool = True
+    """Whether what its stages compute is read from, and left to, other trials. If not, the stages
+    stay in the trial's folder, and only the weights that were scored on test are kept."""
 
     device: str = "cpu"
     """`cpu` or `cuda`."""

@@ -1,13 +1,13 @@
 """What a running sweep tells whoever looks on: MLflow, a progress display, a report."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Literal, Protocol, runtime_checkable
 
 from bearing_search.config import TrialConfig
-from bearing_search.measurement import OBJECTIVE, Measurement
+from bearing_search.measurement import COMPUTED_S, OBJECTIVE, SAVED_S, Measurement
 
 TrialState = Literal["waiting", "running", "stopped", "complete", "pruned", "failed"]
 """`waiting`: drawn, not begun. `stopped`: begun, goes on at `resume`. The last three are final."""
@@ -58,6 +58,23 @@ class TrialRecord:
 
     progress: float = 0.0
     """Share of its work that was done then."""
+
+    computed_s: float | None = None
+    """Seconds that it spent on its stages; None while that is not told."""
+
+    saved_s: float | None = None
+    """Seconds that other trials spent on the stages that it reused."""
+
+    @property
+    def cost_s(self) -> float | None:
+        """Seconds that its stages take, whoever spent them; its duration where that is not told."""
+        if self.computed_s is None:
+            return self.duration_s
+        return self.computed_s + (self.saved_s or 0.0)
+
+    def with_costs(self, values: Mapping[str, float]) -> "TrialRecord":
+        """The same, with what its last measurement tells of its cost."""
+        return replace(self, computed_s=values.get(COMPUTED_S), saved_s=values.get(SAVED_S))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

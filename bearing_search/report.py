@@ -3,13 +3,14 @@
 import json
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from bearing_search.conclusions import conclusions, interval_text, knob_lines
 from bearing_search.config import TrialConfig, parse
 from bearing_search.intervals import Interval
+from bearing_search.journal import JOURNAL, last_values
 from bearing_search.knobs import Tuning
 from bearing_search.measurement import OBJECTIVE
 from bearing_search.observer import TrialRecord, best_of, trial_folder
@@ -50,6 +51,7 @@ def joint_leaderboard(
     sweeps: Sequence[Searched], on_progress: Callable[[int, int], None] = lambda done, total: None
 ) -> Leaderboard | None:
     """Rank the settings of several sweeps that share data, folds and protocol."""
+    sweeps = [_with_costs(sweep) for sweep in sweeps]
     found = [(sweep, best) for sweep in sweeps if (best := best_of(sweep.records)) is not None]
     if not found:
         return None
@@ -99,7 +101,8 @@ def markdown(sweep: str, board: Leaderboard, question: str, tuning: Tuning | Non
 
 def said_of(board: Leaderboard) -> list[str]:
     """What the data shows, what it does not, and how far it reaches; a sentence or two a line."""
-    return [*conclusions(board.selection), *_caveats(board), board.openings.text, *board.notes]
+    drawn, saved = _caveats(board), _saved(board.selection)
+    return [*conclusions(board.selection), *drawn, *saved, board.openings.text, *board.notes]
 
 
 def end_of_sweep(sweep: str, board: Leaderboard, *, program: str, flag: str) -> str:
@@ -150,6 +153,29 @@ def as_json(board: Leaderboard) -> Mapping[str, Any]:
         "test_opened": {"times": board.openings.times, "last": board.openings.last},
         "conclusions": said_of(board),
     }
+
+
+def _with_costs(sweep: Searched) -> Searched:
+    """What its trials cost, shared stages included: a duration does not tell."""
+    records = [
+        record.with_costs(last_values(trial_folder(sweep.folder, record.number) / JOURNAL))
+        for record in sweep.records
+    ]
+    return replace(sweep, records=records)
+
+
+def _saved(selection: Selection) -> list[str]:
+    trials = [trial for entry in selection.entries for trial in entry.trials]
+    computed, saved = (
+        sum(getattr(trial, name) or 0.0 for trial in trials) / 60
+        for name in ("computed_s", "saved_s")
+    )
+    if not saved:
+        return []
+    return [
+        f"Stages took {computed:.1f} minutes of compute; sharing them between trials saved "
+        f"{saved:.1f} more."
+    ]
 
 
 def _entry_json(entry: Entry) -> dict[str, Any]:

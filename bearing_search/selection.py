@@ -69,8 +69,8 @@ class Entry:
 
     @property
     def cost_s(self) -> float:
-        """Seconds of one run; infinite where it is not known."""
-        known = [trial.duration_s for trial in self.trials if trial.duration_s]
+        """Seconds of one run, reused stages included; infinite where it is not known."""
+        known = [trial.cost_s for trial in self.trials if trial.cost_s]
         return float(np.mean(known)) if known else math.inf
 
 

@@ -1,11 +1,14 @@
 """One trial: prepare, fine-tune, decode and score every part in every fold, as a stream.
 
 Knows no scheduler and no tracker. Each unit (a part in a fold, or all parts in a fold where they
-are trained together) keeps its own folder, ``<part>/fold<k>/`` or ``all/fold<k>/``: the stages'
-checkpoints while it runs, then `unit.json`. Each part's `scored.npz` is in ``<part>/fold<k>/``.
+are trained together) leaves `unit.json` in ``<part>/fold<k>/`` or ``all/fold<k>/``. Each part's
+`scored.npz` is in ``<part>/fold<k>/``. What the stages compute lies in a store.
 """
 
+import shutil
+import sys
 from collections.abc import Generator, Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
 
 import numpy as np
 
@@ -13,15 +16,18 @@ from bearing_search.config import TrialConfig
 from bearing_search.data.dataset import load_data_set
 from bearing_search.errors import TrialFailedError
 from bearing_search.measurement import (
+    COMPUTED_S,
     FINISHED_FOLDS,
     FOLD_OBJECTIVE,
     OBJECTIVE,
     RUNNING_OBJECTIVE,
+    SAVED_S,
     Measurement,
     TrialContext,
 )
 from bearing_search.stages.plans import progress_of_trial
 from bearing_search.stages.scored import mean_metrics
+from bearing_search.stages.store import StageStore
 from bearing_search.stages.unit_plan import (
     UnitPlan,
     final_plans,
@@ -62,8 +68,9 @@ def _run_units(
     records: list[tuple[UnitPlan, UnitRecord]] = []
     for number, plan in enumerate(plans):
         step = first
-        unit = run_unit(plan, config, context)
-        record = yield from _rows(unit, plan, split, step, progress)
+        with _store(plan, context) as store:
+            unit = run_unit(plan, config, context, store)
+            record = yield from _rows(unit, plan, split, step, progress)
         if record is None:
             return
         first += len(costs[number])
@@ -73,6 +80,7 @@ def _run_units(
             for key, metrics in record.metrics.items()
             for name, value in metrics.items()
         }
+        values |= _cost(records)
         if number + 1 == len(plans):
             values |= _summary(records, split)
             _require_objective(values, split)
@@ -107,6 +115,31 @@ def _rows(
             progress=progress[step],
         )
         step += 1
+
+
+def _cost(records: Sequence[tuple[UnitPlan, UnitRecord]]) -> dict[str, float]:
+    return {
+        COMPUTED_S: round(sum(record.computed_s for _, record in records), 3),
+        SAVED_S: round(sum(record.saved_s for _, record in records), 3),
+    }
+
+
+@contextmanager
+def _store(plan: UnitPlan, context: TrialContext) -> Iterator[StageStore]:
+    """The store of all trials, or one of the unit's own, of which only weights may be left."""
+    if context.shares_stages:
+        with closing(StageStore(context.cache / "stages")) as store:
+            yield store
+        return
+    folder = context.folder / plan.key
+    own = folder / "stages"
+    with closing(StageStore(own, max_bytes=sys.maxsize)) as store:
+        yield store
+    if (folder / "unit.json").exists():
+        if not plan.is_validation:
+            for weights in own.glob("*/*/done/*.pt"):
+                weights.replace(folder / weights.name)
+        shutil.rmtree(own)
 
 
 def _summary(records: Sequence[tuple[UnitPlan, UnitRecord]], split: str) -> dict[str, float]:

@@ -4,7 +4,9 @@ import math
 import pytest
 
 from bearing_search.config import TrialConfig, to_plain
+from bearing_search.journal import JOURNAL, Journal
 from bearing_search.leaderboard_plot import leaderboard_png
+from bearing_search.measurement import COMPUTED_S, SAVED_S, Measurement
 from bearing_search.observer import TrialRecord, trial_folder
 from bearing_search.report import as_json, end_of_sweep, leaderboard, markdown
 from bearing_search.stages.scored import save_scored
@@ -55,6 +57,22 @@ def test_the_cheapest_of_those_that_cannot_be_told_apart_is_the_one_to_use(sweep
     assert selection.chosen.value.low < selection.chosen.value.value < selection.chosen.value.high
     assert selection.floor == pytest.approx(0.15)
     assert selection.groups == {"LC": (12, 12)}
+
+
+def test_a_setting_costs_what_its_stages_took_whoever_computed_them(sweep):
+    folder, records = sweep(*FAR_APART)
+    for number, (computed, saved) in {1: (300.0, 0.0), 2: (1.0, 900.0)}.items():
+        costs = {COMPUTED_S: computed, SAVED_S: saved}
+        journal = Journal(trial_folder(folder, number) / JOURNAL)
+        journal.append(Measurement(step=9, values=costs))
+    board = leaderboard(folder, records)
+    assert {entry.number: entry.cost_s for entry in board.selection.entries} == {
+        0: 100.0,  # nothing is told of its stages, so its duration counts
+        1: 300.0,
+        2: 901.0,
+    }
+    assert board.selection.chosen.number == 1
+    assert "sharing them between trials saved 15.0 more" in markdown("first", board, "")
 
 
 def test_among_equally_cheap_ones_the_highest_is_used(sweep):

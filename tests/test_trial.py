@@ -20,14 +20,28 @@ from bearing_search.stages.unit_plan import validation_plans
 from bearing_search.trial import run_final, run_trial
 
 
-def context(tmp_path: Path, data: Path, folder="trial", stop_after=None) -> TrialContext:
+def context(tmp_path: Path, data: Path, folder="trial", stop_after=None, **more) -> TrialContext:
     asked = iter(range(10**9))
     return TrialContext(
+        **more,
         data=data,
         folder=tmp_path / folder,
         cache=tmp_path / "cache",
         should_stop=lambda: stop_after is not None and next(asked) >= stop_after,
     )
+
+
+def numbers(stream) -> list:
+    """All that depends on the config alone."""
+    return [
+        (m.step, {name: v for name, v in m.values.items() if not name.startswith("cost/")})
+        for m in stream
+    ]
+
+
+def traces(tmp_path: Path) -> dict[Path, str]:
+    """Which iterations ran when, by stage in the store."""
+    return {file: file.read_text() for file in tmp_path.glob("cache/stages/*/*/*/trace.jsonl")}
 
 
 def test_a_trial_scores_every_part_in_every_fold(tmp_path, make_set, tiny_config):
@@ -112,20 +126,21 @@ def test_a_stopped_trial_goes_on_where_it_was_and_ends_with_the_same_numbers(
 ):
     data = make_set()
     tiny_config = replace(tiny_config, detector=detector)
-    whole = list(run_trial(tiny_config, context(tmp_path, data, "whole")))
+    whole = list(run_trial(tiny_config, context(tmp_path, data, "whole", shares_stages=False)))
 
     first = list(run_trial(tiny_config, context(tmp_path, data, "parts", stop_after)))
     assert all(OBJECTIVE not in measurement.values for measurement in first)
     rest = list(run_trial(tiny_config, context(tmp_path, data, "parts")))
 
-    assert [(m.step, m.values) for m in rest] == [(m.step, m.values) for m in whole]
-    assert [(m.step, m.values) for m in first] == [(m.step, m.values) for m in whole[: len(first)]]
-    for trace in (tmp_path / "parts").glob("*/*/trace.jsonl"):
-        done = {"finetune": 0, "detector": 0}
-        for line in map(json.loads, trace.read_text().splitlines()):
+    assert numbers(rest) == numbers(whole)
+    assert numbers(first) == numbers(whole[: len(first)])
+    assert len(traces(tmp_path)) == 2 * 2  # folds * stages that learn
+    for text in traces(tmp_path).values():
+        done = 0
+        for line in map(json.loads, text.splitlines()):
             if line["event"] == "start":
-                assert line["iteration"] == done[line["stage"]]  # no iteration ran twice
-            done[line["stage"]] = line["iteration"]
+                assert line["iteration"] == done  # no iteration ran twice
+            done = line["iteration"]
 
 
 @pytest.fixture
@@ -160,8 +175,9 @@ def test_parts_that_are_trained_together_are_scored_one_by_one(tmp_path, togethe
     assert stream[-1].tags["defects/OD"] == "real"
     folder = tmp_path / "trial"
     assert list(unit_scores(folder)) == ["LC/fold0", "LC/fold1", "OD/fold0", "OD/fold1"]
-    assert sorted(f.parent.name for f in folder.glob("all/*/trace.jsonl")) == ["fold0", "fold1"]
-    assert not list(folder.glob("[LO]*/*/trace.jsonl"))
+    assert sorted(f.parent.name for f in folder.glob("all/*/unit.json")) == ["fold0", "fold1"]
+    assert not list(folder.glob("[LO]*/*/unit.json"))
+    assert len(traces(tmp_path)) == 2 * 2  # folds * stages that learn
     assert not list(folder.rglob("*.pt"))
     pictures = {file.name for file in (folder / "artifacts").iterdir()}
     assert {"heat_maps_OD.png", "reconstruction_LC.png", "curves_all.png"} < pictures
@@ -169,27 +185,27 @@ def test_parts_that_are_trained_together_are_scored_one_by_one(tmp_path, togethe
 
 def test_parts_that_are_trained_together_go_on_where_they_were(tmp_path, together):
     config, data = together
-    whole = list(run_trial(config, context(tmp_path, data, "whole")))
+    whole = list(run_trial(config, context(tmp_path, data, "whole", shares_stages=False)))
 
     first = list(run_trial(config, context(tmp_path, data, "parts", 4)))
     rest = list(run_trial(config, context(tmp_path, data, "parts")))
 
     assert len(first) < len(whole)
-    assert [(m.step, m.values) for m in rest] == [(m.step, m.values) for m in whole]
+    assert numbers(rest) == numbers(whole)
 
 
 def test_one_part_alone_scores_the_same_under_both_scopes(tmp_path, make_set, tiny_config):
     data = make_set()
-    last = [
-        list(run_trial(replace(tiny_config, scope=scope), context(tmp_path, data, scope)))[-1]
-        for scope in ("per_part", "multi_part")
-    ]
-    assert last[0].values == last[1].values
+    last = []
+    for scope in ("per_part", "multi_part"):
+        alone = context(tmp_path, data, scope, shares_stages=False)
+        last += list(run_trial(replace(tiny_config, scope=scope), alone))[-1:]
+    assert numbers(last[:1]) == numbers(last[1:])
 
 
 def test_the_final_training_of_parts_together_is_scored_part_by_part(tmp_path, together):
     config, data = together
-    last = list(run_final(config, context(tmp_path, data)))[-1]
+    last = list(run_final(config, context(tmp_path, data, shares_stages=False)))[-1]
     assert {"test/LC/pixel_aupro", "test/OD/pixel_aupro", "test/pixel_aupro"} <= set(last.values)
     assert (tmp_path / "trial/all/all/detector.pt").exists()
     assert list(unit_scores(tmp_path / "trial")) == ["LC/all", "OD/all"]
@@ -220,14 +236,15 @@ def test_every_detector_works_with_several_parts_and_a_map_for_each_brightness(
 def test_a_finished_trial_repeats_itself_without_training(tmp_path, make_set, tiny_config):
     data = make_set()
     first = list(run_trial(tiny_config, context(tmp_path, data)))
-    traces = {f: f.read_text() for f in (tmp_path / "trial").glob("*/*/trace.jsonl")}
+    before = traces(tmp_path)
+    assert len(before) == 4
 
     again = list(run_trial(tiny_config, context(tmp_path, data, stop_after=0)))
 
     assert [(m.step, m.values, m.tags) for m in again] == [
         (m.step, m.values, m.tags) for m in first
     ]
-    assert {f: f.read_text() for f in traces} == traces
+    assert traces(tmp_path) == before
 
 
 def test_without_defects_in_train_they_are_drawn_and_it_is_said(tmp_path, make_set, tiny_config):
@@ -242,11 +259,12 @@ def test_without_defects_in_train_they_are_drawn_and_it_is_said(tmp_path, make_s
 def test_the_final_training_is_scored_on_test_and_keeps_its_weights(
     tmp_path, make_set, tiny_config
 ):
-    last = list(run_final(tiny_config, context(tmp_path, make_set())))[-1]
+    alone = context(tmp_path, make_set(), shares_stages=False)
+    last = list(run_final(tiny_config, alone))[-1]
 
     assert 0 <= last.values["test/pixel_aupro"] <= 1
-    assert (tmp_path / "trial/plate/all/finetune.pt").exists()
-    assert (tmp_path / "trial/plate/all/detector.pt").exists()
+    kept = {file.name for file in (tmp_path / "trial/plate/all").iterdir()}
+    assert kept == {"finetune.pt", "detector.pt", "scored.npz", "unit.json"}
 
 
 def test_frozen_means_no_fine_tuning(tmp_path, make_set, tiny_config):
@@ -256,4 +274,4 @@ def test_frozen_means_no_fine_tuning(tmp_path, make_set, tiny_config):
     )
     stream = list(run_trial(frozen, context(tmp_path, make_set())))
     assert not any("pixel_loss" in name for m in stream for name in m.values)
-    assert not list((tmp_path / "trial").glob("*/*/finetune.pt"))
+    assert not (tmp_path / "cache/stages/encoder").exists()

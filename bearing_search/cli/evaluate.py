@@ -138,6 +138,7 @@ def measure(
             data=data_set.root,
             folder=final_folder(folder, config, earlier),
             cache=folder.cache,
+            shares_stages=False,  # so that the weights are kept here
             device=device,
         )
         context.folder.mkdir(parents=True, exist_ok=True)

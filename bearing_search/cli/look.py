@@ -53,7 +53,7 @@ def status(
 
 
 def _trial_table(trials: Sequence[TrialRecord], objective: str) -> Table:
-    table = Table("trial", "state", objective, "settings", "at", "time", box=None)
+    table = Table("trial", "state", objective, "settings", "at", "time", "saved", box=None)
     for trial in trials:
         at = trial.reason if trial.state == "failed" else ""
         if trial.state in ("running", "stopped"):
@@ -65,6 +65,7 @@ def _trial_table(trials: Sequence[TrialRecord], objective: str) -> Table:
             settings_text(trial.suggestion),
             at,
             clock(trial.duration_s) if trial.duration_s else "",
+            clock(trial.saved_s) if trial.saved_s else "",
         )
     return table
 
@@ -76,6 +77,6 @@ def _sweep_line(shown: SweepStatus) -> str:
     driver = f", running: {shown.holder}" if shown.holder else ""
     failed = sum(trial.state == "failed" for trial in shown.trials)
     also = f", {failed} failed" if failed else ""
-    return (
-        f"{shown.name}: {shown.num_finished} of {shown.target} trials{also}{leader}{driver}{notes}"
-    )
+    saved = f", {clock(shown.saved_s)} of compute saved" if shown.saved_s else ""
+    finished = f"{shown.num_finished} of {shown.target} trials"
+    return f"{shown.name}: {finished}{also}{leader}{saved}{driver}{notes}"

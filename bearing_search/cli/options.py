@@ -21,6 +21,9 @@ Results = Annotated[
 Data = Annotated[
     str, typer.Option(help="Folder of the data set, or `demo` for the rendered demo data.")
 ]
+NoSharing = Annotated[
+    bool, typer.Option("--no-sharing", help="Compute every stage, whatever other trials have left.")
+]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of text.")]
 
 

@@ -15,6 +15,7 @@ from bearing_search.cli.inputs import digest_for, resolve_data, split_lines, tra
 from bearing_search.cli.options import (
     DEMO,
     Data,
+    NoSharing,
     Results,
     find_space,
     program,
@@ -88,6 +89,7 @@ def run(
     name: Annotated[
         str | None, typer.Option(help="Name of the sweep. Default: space and time.")
     ] = None,
+    no_sharing: NoSharing = False,
     storage: Annotated[
         str, typer.Option(help="Database URL of the ledger. Default: sqlite in the sweep's folder.")
     ] = "",
@@ -134,6 +136,7 @@ def run(
         storage=storage,
         tracking_uri=tracking_uri,
         resources=resources,
+        shares_stages=not no_sharing,
         protocol=to_plain(searched.trial(searched.default_suggestion()).protocol),
     )
     folder = create_sweep(root, record)

@@ -12,7 +12,7 @@ from rich.console import Console
 
 from bearing_search.cli.guard import AllowLeak, refuse_leaks
 from bearing_search.cli.inputs import resolve_data
-from bearing_search.cli.options import Data, Results, terminal, writable_results
+from bearing_search.cli.options import Data, NoSharing, Results, terminal, writable_results
 from bearing_search.cli.preflight import check_installation
 from bearing_search.cli.progress import Estimate
 from bearing_search.config import TrialConfig, parse, to_plain
@@ -32,6 +32,7 @@ def train(
         typer.Option(help="Folder of the trial; the same folder again goes on there."),
     ] = None,
     device: Annotated[str, typer.Option(help="cpu, cuda, or auto.")] = "auto",
+    no_sharing: NoSharing = False,
     allow_leak: AllowLeak = "",
 ) -> None:
     """Run one trial without Ray and print what it measures."""
@@ -52,6 +53,7 @@ def train(
         data=root,
         folder=folder,
         cache=writable_results(results) / "cache",
+        shares_stages=not no_sharing,
         device=chosen_device(device),
     )
     last = follow(run_trial, trial, context, terminal())

@@ -20,19 +20,27 @@ class Checkpoint:
     check that no iteration ran twice but those after the last save.
     """
 
-    def __init__(self, folder: Path, stage: str, *, overhead: float = 0.03) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        stage: str,
+        *,
+        overhead: float = 0.03,
+        write: Callable[[Callable[[], None]], None] = lambda write: write(),
+    ) -> None:
         """Read what is there.
 
         Args:
-            folder: the unit's folder; made if missing.
+            folder: where it is kept; made if missing.
             stage: name of the stage, and of its file.
             overhead: share of the time that saving may take; it sets how often `save_if_due` saves.
+            write: runs what writes a file; it may make room where the disk is full.
         """
         folder.mkdir(parents=True, exist_ok=True)
         self._file = folder / f"{stage}.pt"
         self._trace = folder / "trace.jsonl"
         self._stage = stage
-        self._overhead = overhead
+        self._overhead, self._write = overhead, write
         self._last_save = time.monotonic()
         self._save_seconds = 0.1
         self.iteration = 0
@@ -69,8 +77,14 @@ class Checkpoint:
             "state": self.state,
             "is_finished": is_finished,
         }
-        torch.save(content, temporary)
-        temporary.replace(self._file)
+
+        def write() -> None:
+            # a stream of our own: torch reports a full disk as a RuntimeError about positions
+            with temporary.open("wb") as stream:
+                torch.save(content, stream)
+            temporary.replace(self._file)
+
+        self._write(write)
         self._note("finish" if is_finished else "save")
         self._last_save = time.monotonic()
         self._save_seconds = self._last_save - begun

@@ -3,7 +3,7 @@
 Axis letters: n samples, s side of the input in pixels.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import cv2
@@ -14,8 +14,7 @@ from bearing_search.config import TrialConfig
 from bearing_search.maps import Rendering, render
 from bearing_search.stages.detection import Detection
 from bearing_search.stages.files import write_atomically
-from bearing_search.stages.loading import by_brightness
-from bearing_search.stages.scored import Scored, load_scored, save_scored
+from bearing_search.stages.scored import Scored, save_scored
 from bearing_search.stages.unit import HeldOut
 
 _PICTURE_ROWS = 6
@@ -23,19 +22,13 @@ _CELL_PX = 224
 _CAPTION_PX = 20
 
 
-def evaluate(
-    held_out: HeldOut,
-    detect: Callable[[UInt8[np.ndarray, "n s s 3"]], Detection],
-    config: TrialConfig,
-    *,
-    file: Path,
-) -> Scored:
-    """Score the held-out samples, or read what an earlier call left in `file`."""
-    if file.exists():
-        return load_scored(file)
+def evaluate(held_out: HeldOut, found: Detection, config: TrialConfig, *, file: Path) -> Scored:
+    """Score the held-out samples, and keep the result in `file`.
+
+    Args:
+        found: distances of the held-out samples, or of their brightness images, in order.
+    """
     count = len(held_out.samples)
-    images = held_out.images if config.fusion == "channels" else by_brightness(held_out.images)
-    found = detect(images.pixels)
     distances = found.distances.reshape(count, -1, *found.distances.shape[1:])
     own_scores = None if found.own_scores is None else found.own_scores.reshape(count, -1)
     rendering = Rendering(

@@ -5,7 +5,6 @@ with the checkpoint of a trial that stopped or was killed there; while another p
 it waits. A trial holds one claim at a time, so that two never wait for each other.
 """
 
-import errno
 import logging
 import threading
 import time
@@ -14,7 +13,6 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TypeVar
 
-from bearing_search.errors import ResourceError
 from bearing_search.stages.store_entry import (
     DONE,
     FREE,
@@ -30,16 +28,14 @@ from bearing_search.stages.store_entry import (
 from bearing_search.stages.store_holder import BEAT_S, MISSED_BEATS, Holder, Patience
 from bearing_search.stages.store_key import StageKey
 from bearing_search.stages.store_space import (
-    Occupant,
     locked,
     make_room,
     max_bytes_of,
     set_aside,
-    tree_bytes,
+    with_room,
 )
 
 _LOG = logging.getLogger(__name__)
-_FULL = (errno.ENOSPC, errno.EDQUOT)
 _POLL_S = (0.02, 0.5)
 """First and longest pause between two looks at what another process works on."""
 
@@ -119,6 +115,17 @@ class StageStore:
             if not entry.is_done:
                 self._let_go(entry)
 
+    def find(self, key: StageKey, *, user: str, title: str = "") -> Entry | None:
+        """A finished output to read, or None; nothing is waited for."""
+        home = self.root / key.name
+        with locked(self.root):
+            if not (home / DONE).exists():
+                return None
+            self._holder.pin(key.name)
+            note_user(home, user)
+        done = home / DONE
+        return Entry(key, done, user=user, title=title) if self._is_sound(done) else None
+
     def finish(self, entry: Entry) -> None:
         """Publish what was computed; the store is brought back into its bound.
 
@@ -136,7 +143,7 @@ class StageStore:
             raise ClaimLostError(entry.key.name) from None
         entry.settle(done)
         self._verified.add(_version(done))
-        self._evict(self.max_bytes)
+        make_room(self.root, max_bytes=self.max_bytes, stale_s=self._stale_s)
 
     def with_room(self, write: Callable[[], T]) -> T:
         """Run something that writes; while the disk is full, delete entries and try again.
@@ -144,18 +151,7 @@ class StageStore:
         Raises:
             ResourceError: the disk is full and nothing can be deleted.
         """
-        while True:
-            try:
-                return write()
-            except OSError as error:
-                if error.errno not in _FULL:
-                    raise
-            held = tree_bytes(self.root)
-            if not self._evict(held // 2):
-                raise ResourceError(
-                    f"{self.root}: the disk is full, and none of the {held / 1e9:.1f} GB of shared "
-                    "stages can be deleted, for running trials need them. Free some space."
-                )
+        return with_room(self.root, write, stale_s=self._stale_s)
 
     def _acquire(
         self, key: StageKey, user: str, title: str, should_stop: Callable[[], bool]
@@ -239,9 +235,6 @@ class StageStore:
         with self._noting, suppress(FileNotFoundError):
             if self._working is not None:
                 self._working.note_seconds()
-
-    def _evict(self, max_bytes: int) -> list[Occupant]:
-        return make_room(self.root, max_bytes=max_bytes, stale_s=self._stale_s)
 
 
 def _version(done: Path) -> tuple[str, int]:

@@ -1,5 +1,6 @@
 """What a store holds, and what is deleted first when it holds too much. No torch."""
 
+import errno
 import fcntl
 import logging
 import os
@@ -9,8 +10,9 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Literal, TypeVar
 
+from bearing_search.errors import ResourceError
 from bearing_search.stages.files import write_atomically
 from bearing_search.stages.store_entry import (
     DONE,
@@ -33,6 +35,7 @@ _LIMIT = "max_bytes"
 QUARANTINE = "quarantine"
 _OWN_FOLDERS = {"holders", QUARANTINE, "staging", "trash"}
 
+T = TypeVar("T")
 State = Literal["done", "in work", "stopped", "broken"]
 
 
@@ -139,6 +142,26 @@ def make_room(
     for occupant in chosen:
         logging.getLogger(__name__).info("deleted %s, %d bytes", occupant.name, occupant.bytes)
     return chosen
+
+
+def with_room(root: Path, write: Callable[[], T], *, stale_s: float = STALE_S) -> T:
+    """Run something that writes; while the disk is full, delete entries and try again.
+
+    Raises:
+        ResourceError: the disk is full and nothing can be deleted.
+    """
+    while True:
+        try:
+            return write()
+        except OSError as error:
+            if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+                raise
+        held = tree_bytes(root)
+        if not make_room(root, max_bytes=held // 2, stale_s=stale_s):
+            raise ResourceError(
+                f"{root}: the disk is full, and none of the {held / 1e9:.1f} GB of shared stages "
+                "can be deleted, for running trials need them. Free some space."
+            )
 
 
 def tree_bytes(folder: Path) -> int:

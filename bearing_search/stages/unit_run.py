@@ -1,27 +1,38 @@
 """Runs one unit through all stages, and remembers it once it is scored."""
 
-import copy
 import json
-from collections.abc import Generator, Sequence
+import logging
+from collections.abc import Callable, Generator, Sequence
+from contextlib import closing
 from dataclasses import asdict, dataclass
+from functools import partial
+from itertools import count
+from pathlib import Path
 
-from bearing_search.config import TrialConfig, parse
+from bearing_search.config import TrialConfig, digest_of, parse
 from bearing_search.measurement import TrialContext
-from bearing_search.model.encoder import Encoder
 from bearing_search.model.multitask import MultiTaskModel
 from bearing_search.stages.answers import draw_answers, held_out_patch_metrics
 from bearing_search.stages.backbone import Backbone, load_backbone
-from bearing_search.stages.checkpoint import Checkpoint, Row
+from bearing_search.stages.checkpoint import Row
 from bearing_search.stages.curves import curves_picture
-from bearing_search.stages.detector import Detector, make_detector, train_detector
+from bearing_search.stages.detection import Detection
 from bearing_search.stages.evaluate import evaluate, heat_map_picture
 from bearing_search.stages.files import write_atomically
-from bearing_search.stages.finetune import Finetuning, finetune
 from bearing_search.stages.loading import Images, by_brightness, joined
-from bearing_search.stages.plans import Step, finetune_plan
 from bearing_search.stages.precision import precision_name
+from bearing_search.stages.sharing import (
+    Outcome,
+    Samples,
+    others_seconds,
+    own_seconds,
+    reused_stages,
+)
+from bearing_search.stages.store import StageStore
+from bearing_search.stages.store_entry import ClaimLostError
 from bearing_search.stages.unit import Unit, prepare_unit
 from bearing_search.stages.unit_plan import PartPlan, UnitPlan
+from bearing_search.stages.unit_stages import Bench, run_stages
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,89 +46,94 @@ class UnitRecord:
     """Of each part, by its key."""
 
     tags: dict[str, str]
+    reused: tuple[str, ...]
+    """Stages that other trials have computed, at least in part."""
+
+    computed_s: float
+    """Seconds that this trial spent on the stages."""
+
+    saved_s: float
+    """Seconds that other trials spent on what it reused."""
 
 
 UnitStream = Generator[tuple[str, Row], None, UnitRecord | None]
 """Rows as they are made; the record at the end, or None if it was asked to stop."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _TrainingSide:
-    """What the encoder and the detector of a unit learn from: all its parts together."""
-
-    normals: Images
-    anomalous: Images
-    rotation_deg: float
-
-
-def run_unit(plan: UnitPlan, config: TrialConfig, context: TrialContext) -> UnitStream:
+def run_unit(
+    plan: UnitPlan, config: TrialConfig, context: TrialContext, store: StageStore
+) -> UnitStream:
     """Train and score one unit, or repeat what it measured if it is done already."""
-    folder = context.folder / plan.key
-    file = folder / "unit.json"
+    file = context.folder / plan.key / "unit.json"
     if file.exists():
         done = parse(UnitRecord, json.loads(file.read_text(encoding="utf-8")))
         yield from done.rows
         return done
-    record = yield from _work(plan, config, context)
+    file.parent.mkdir(parents=True, exist_ok=True)
+    record = yield from _insistent(lambda: _work(plan, config, context, store))
     if record is not None:
         write_atomically(file, json.dumps(asdict(record)).encode())
-        if plan.is_validation:  # weights of a fold serve nobody; those of `evaluate` are kept
-            for checkpoint in folder.glob("*.pt"):
-                checkpoint.unlink()
     return record
 
 
-def _work(plan: UnitPlan, config: TrialConfig, context: TrialContext) -> UnitStream:
-    folder = context.folder / plan.key
+def trial_name(context: TrialContext) -> str:
+    """How the store calls the trial: its folder below the results', `first/trials/00003`."""
+    results = context.cache.parent
+    is_below = context.folder.is_relative_to(results)
+    return (context.folder.relative_to(results) if is_below else context.folder).as_posix()
+
+
+def _insistent(attempt: Callable[[], UnitStream]) -> UnitStream:
+    """Attempt again whenever another process took our work over; no row is given twice."""
+    given = 0
+    while True:
+        with closing(attempt()) as stream:
+            try:
+                for number in count():
+                    row = next(stream)
+                    if number == given:
+                        given += 1
+                        yield row
+            except StopIteration as end:
+                record: UnitRecord | None = end.value
+                return record
+            except ClaimLostError as lost:
+                logging.getLogger(__name__).warning("%s was taken over meanwhile", lost)
+
+
+def _work(
+    plan: UnitPlan, config: TrialConfig, context: TrialContext, store: StageStore
+) -> UnitStream:
     units = [_prepare(part, plan, config, context) for part in plan.parts]
-    side = _training_side(units, config)
     encoder = load_backbone(config)
-    rows: list[tuple[str, Row]] = []
-    model = None
-
-    if config.finetune.epochs:
-        assert isinstance(encoder, Encoder)  # `load_backbone` refused others
-        tuning = _finetuning(encoder, side, config, context)
-        checkpoint = Checkpoint(folder, "finetune")
-        for row in finetune(
-            tuning,
-            _finetune_plan(side, config),
-            checkpoint=checkpoint,
-            should_stop=context.should_stop,
-        ):
-            rows.append(("fine-tuning", row))
-            yield rows[-1]
-        if not checkpoint.is_finished:
-            return None
-        model = tuning.model
-        del tuning  # the frozen encoder and the optimiser's moments
-
-    detector = make_detector(
-        encoder,
-        config,
-        normals=side.normals,
-        rotation_deg=side.rotation_deg,
+    user = trial_name(context)
+    bench = Bench(
+        store=store,
+        user=user,
+        title=plan.label,
+        should_stop=context.should_stop,
         device=context.device,
     )
-    checkpoint = Checkpoint(folder, "detector")
-    for row in train_detector(detector, checkpoint=checkpoint, should_stop=context.should_stop):
-        rows.append(("detector", row))
-        yield rows[-1]
-    if not checkpoint.is_finished:
+    samples = _samples(units, config, has_pictures=plan.fold == 0)
+    outcome = yield from run_stages(
+        samples, encoder, config, bench, partial(_answer, plan, units, config, context)
+    )
+    if outcome is None:
         return None
+    found = zip(plan.parts, units, outcome.detections, outcome.answers, strict=True)
     scores = {
-        part.key: {
-            **_score(part, plan, unit, detector, config, context),
-            **_patch_metrics(model, plan, unit, config, context),
-        }
-        for part, unit in zip(plan.parts, units, strict=True)
+        part.key: {**_score(part, plan, unit, detection, config, context), **answers}
+        for part, unit, detection, answers in found
     }
-    if plan.fold == 0:
-        name = plan.key.partition("/")[0]
-        file = context.folder / "artifacts" / f"curves_{name}.png"
-        curves_picture([row for _, row in rows], file)
-    tags = _tags(plan, units, encoder, context)
-    return UnitRecord(rows=tuple(rows), metrics=scores, tags=tags)
+    _draw(plan, outcome, context)
+    return UnitRecord(
+        rows=outcome.rows,
+        metrics=scores,
+        tags=_tags(plan, units, encoder, context),
+        reused=reused_stages(outcome.seconds, user),
+        computed_s=own_seconds(outcome.seconds, user),
+        saved_s=others_seconds(outcome.seconds, user),
+    )
 
 
 def _prepare(part: PartPlan, plan: UnitPlan, config: TrialConfig, context: TrialContext) -> Unit:
@@ -131,51 +147,66 @@ def _prepare(part: PartPlan, plan: UnitPlan, config: TrialConfig, context: Trial
     )
 
 
-def _training_side(units: Sequence[Unit], config: TrialConfig) -> _TrainingSide:
-    normals = joined([unit.normals for unit in units])
-    anomalous = joined([unit.anomalous for unit in units])
-    if config.fusion != "channels":
-        normals, anomalous = by_brightness(normals), by_brightness(anomalous)
+def _samples(units: Sequence[Unit], config: TrialConfig, *, has_pictures: bool) -> Samples:
+    def seen(images: Images) -> Images:
+        return images if config.fusion == "channels" else by_brightness(images)
+
     is_rotated = any(unit.part in config.augment.rotated_parts for unit in units)
-    rotation_deg = config.augment.rotation_deg if is_rotated else 0.0
-    return _TrainingSide(normals=normals, anomalous=anomalous, rotation_deg=rotation_deg)
-
-
-def _finetuning(
-    encoder: Encoder, side: _TrainingSide, config: TrialConfig, context: TrialContext
-) -> Finetuning:
-    return Finetuning(
-        encoder,
-        copy.deepcopy(encoder),
-        config.finetune,
-        normals=side.normals,
-        anomalous=side.anomalous,
-        rotation_deg=side.rotation_deg,
-        seed=config.seed,
-        device=context.device,
+    return Samples(
+        normals=seen(joined([unit.normals for unit in units])),
+        anomalous=seen(joined([unit.anomalous for unit in units])),
+        held_out=tuple(seen(unit.held_out.images) for unit in units),
+        rotation_deg=config.augment.rotation_deg if is_rotated else 0.0,
+        shown=digest_of([has_pictures, [_names(unit) for unit in units]]),
     )
 
 
-def _finetune_plan(side: _TrainingSide, config: TrialConfig) -> list[Step]:
-    return finetune_plan(
-        config.finetune,
-        num_normal=len(side.normals),
-        num_anomalous=len(side.anomalous),
-        seed=config.seed,
-    )
+def _names(unit: Unit) -> list[list[object]]:
+    """All that patch metrics and pictures show of a unit, beside its images."""
+    train, held_out = (*unit.normal_samples, *unit.anomalous_samples), unit.held_out
+    labels = zip(held_out.samples, held_out.is_anomalous.tolist(), strict=True)
+    return [
+        [unit.part, *(sample.title for sample in train)],
+        *([sample.title, is_anomalous] for sample, is_anomalous in labels),
+    ]
+
+
+def _answer(
+    plan: UnitPlan,
+    units: Sequence[Unit],
+    config: TrialConfig,
+    context: TrialContext,
+    model: MultiTaskModel,
+    folder: Path,
+) -> tuple[Row, ...]:
+    """How patches are told apart after fine-tuning; drawn for the first fold."""
+    for unit in units if plan.fold == 0 else ():
+        draw_answers(model, unit, config, context.device, folder=folder)
+    return tuple(held_out_patch_metrics(model, unit, config, context.device) for unit in units)
+
+
+def _draw(plan: UnitPlan, outcome: Outcome, context: TrialContext) -> None:
+    """The pictures of the first fold's training."""
+    folder = context.folder / "artifacts"
+    for name, content in outcome.pictures.items():
+        folder.mkdir(parents=True, exist_ok=True)
+        write_atomically(folder / name, content)
+    if plan.fold == 0:
+        file = folder / f"curves_{plan.key.partition('/')[0]}.png"
+        curves_picture([row for _, row in outcome.rows], file)
 
 
 def _score(
     part: PartPlan,
     plan: UnitPlan,
     unit: Unit,
-    detector: Detector,
+    detection: Detection,
     config: TrialConfig,
     context: TrialContext,
 ) -> Row:
     folder = context.folder / part.key
     folder.mkdir(parents=True, exist_ok=True)
-    scored = evaluate(unit.held_out, detector.detect, config, file=folder / "scored.npz")
+    scored = evaluate(unit.held_out, detection, config, file=folder / "scored.npz")
     if plan.fold == 0:
         picture = context.folder / "artifacts" / f"heat_maps_{part.part}.png"
         heat_map_picture(scored, unit.held_out.images.pixels, file=picture)
@@ -187,21 +218,6 @@ def _score(
         "roi_instability_px": unit.roi.instability_px,
         "missed_regions": float(scored.missed_regions),
     }
-
-
-def _patch_metrics(
-    model: MultiTaskModel | None,
-    plan: UnitPlan,
-    unit: Unit,
-    config: TrialConfig,
-    context: TrialContext,
-) -> Row:
-    """How patches are told apart after fine-tuning, if there was any; drawn for the first fold."""
-    if model is None:
-        return {}
-    if plan.fold == 0:
-        draw_answers(model, unit, config, context.device, folder=context.folder / "artifacts")
-    return held_out_patch_metrics(model, unit, config, context.device)
 
 
 def _tags(

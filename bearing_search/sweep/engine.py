@@ -77,6 +77,7 @@ def _run_trials(
             cache=folder.cache,
             threads=plan.threads,
             gpus=plan.gpus,
+            shares_stages=folder.record.shares_stages,
         )
         execute(conductor, run_trial, workplace, plan, new_scratch(folder))
 

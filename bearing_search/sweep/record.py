@@ -89,6 +89,9 @@ class SweepRecord:
     tracking_uri: str = ""
     """MLflow's; empty: mlflow.db in the results folder."""
 
+    shares_stages: bool = True
+    """Whether its trials read what others have computed, and leave them what they compute."""
+
     resources: Resources = field(default_factory=Resources)
     protocol: Mapping[str, Any] = field(default_factory=dict)
     """How maps are scored; the same for every trial."""

@@ -39,6 +39,11 @@ class SweepStatus:
         return best_of(self.trials) if self.task == "search" else None
 
     @property
+    def saved_s(self) -> float:
+        """Seconds of compute that sharing stages has saved so far."""
+        return sum(trial.saved_s or 0.0 for trial in self.trials)
+
+    @property
     def num_finished(self) -> int:
         """Trials that count towards the target."""
         return sum(trial.state in ("complete", "pruned") for trial in self.trials)
@@ -70,6 +75,7 @@ def _with_progress(folder: SweepFolder, record: TrialRecord, *, is_driven: bool)
     last = last_measurement(folder.trial_folder(record.number) / JOURNAL)
     if last is not None:
         record = replace(record, stage=last.stage, progress=last.progress)
+        record = record.with_costs(last.values)
     if record.state == "running":
         since = (datetime.now() - record.started).total_seconds() if record.started else None
         record = replace(

@@ -56,6 +56,8 @@ class Workplace:
     cache: Path
     threads: int
     gpus: float
+    shares_stages: bool
+    """See `TrialContext`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,6 +128,7 @@ def run_assignment(
         data=workplace.data,
         folder=folder,
         cache=workplace.cache,
+        shares_stages=workplace.shares_stages,
         device=device,
         should_stop=stop,
     )

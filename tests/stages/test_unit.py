@@ -9,6 +9,8 @@ from bearing_search.data.split import make_folds
 from bearing_search.errors import TrialFailedError
 from bearing_search.stages.detection import Detection
 from bearing_search.stages.evaluate import evaluate, heat_map_picture
+from bearing_search.stages.loading import by_brightness
+from bearing_search.stages.scored import load_scored
 from bearing_search.stages.unit import prepare_unit
 
 SIDE = 160
@@ -107,18 +109,13 @@ def test_a_fold_without_any_usable_training_dent_fails_with_the_reason(
 def test_scores_are_kept_and_read_again(rings, tiny_config, tmp_path):
     unit = unit_of(rings, tiny_config, tmp_path)
     protocol, file = tiny_config.protocol, tmp_path / "scored.npz"
+    grey = unit.held_out.images.pixels.astype(np.float32).mean(axis=3)
+    cells = np.stack([cv2.resize(g, (16, 16)) for g in grey])
+    found = Detection(distances=cells[:, None], own_scores=None)
 
-    def brightness(pixels):
-        grey = pixels.astype(np.float32).mean(axis=3)
-        cells = np.stack([cv2.resize(g, (16, 16)) for g in grey])
-        return Detection(distances=cells[:, None], own_scores=None)
-
-    first = evaluate(unit.held_out, brightness, tiny_config, file=file)
-    again = evaluate(
-        unit.held_out, lambda pixels: pytest.fail("made again"), tiny_config, file=file
-    )
-    assert again.metrics(protocol) == first.metrics(protocol)
-    heat_map_picture(first, unit.held_out.images.pixels, file=tmp_path / "picture.png")
+    scored = evaluate(unit.held_out, found, tiny_config, file=file)
+    assert load_scored(file).metrics(protocol) == scored.metrics(protocol)
+    heat_map_picture(scored, unit.held_out.images.pixels, file=tmp_path / "picture.png")
     picture = cv2.imread(str(tmp_path / "picture.png"))
     assert picture.shape == (20 + 4 * 224, 3 * 224, 3)  # two anomalous and two normal samples
 
@@ -126,13 +123,12 @@ def test_scores_are_kept_and_read_again(rings, tiny_config, tmp_path):
 def test_without_fusion_every_brightness_has_its_own_map(rings, tiny_config, tmp_path):
     unit = unit_of(rings, tiny_config, tmp_path)
     config = replace(tiny_config, fusion="score_max")
+    alone = by_brightness(unit.held_out.images).pixels
+    assert (alone == alone[..., :1]).all()  # one brightness, in all three channels
+    cells = np.stack([cv2.resize(p[..., 0], (16, 16)) for p in alone])
+    found = Detection(distances=cells[:, None].astype(np.float32), own_scores=None)
 
-    def brightness(pixels):
-        assert (pixels == pixels[..., :1]).all()  # one brightness, in all three channels
-        cells = np.stack([cv2.resize(p[..., 0], (16, 16)) for p in pixels])
-        return Detection(distances=cells[:, None].astype(np.float32), own_scores=None)
-
-    scored = evaluate(unit.held_out, brightness, config, file=tmp_path / "scored.npz")
+    scored = evaluate(unit.held_out, found, config, file=tmp_path / "scored.npz")
     expected = unit.held_out.images.pixels[1, ..., 2]  # the darkest image of the second sample
     assert scored.distances.shape[:3] == (len(unit.held_out.samples), 3, 1)
     assert (scored.distances[1, 2, 0] == cv2.resize(expected, (16, 16))).all()

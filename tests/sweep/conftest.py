@@ -94,6 +94,7 @@ def simulate(ledger_of):
                 cache=folder.cache,
                 threads=1,
                 gpus=0.0,
+                shares_stages=True,
             )
             while not conductor.is_finished:
                 issued = conductor.issue()

@@ -5,6 +5,7 @@ import yaml
 
 from bearing_search.cli.evaluate import chosen_trial
 from bearing_search.cli.inputs import digest_for
+from bearing_search.cli.options import terminal
 from bearing_search.data.dataset import load_data_set
 from bearing_search.errors import ConfigError, SweepError
 from bearing_search.measurement import TEST_OBJECTIVE, Measurement
@@ -159,7 +160,7 @@ def test_nothing_is_chosen_by_a_reproduction(reproduction, simulate):
     simulate(reproduction, on_test)
 
     with pytest.raises(SweepError, match="nothing may be chosen by that"):
-        chosen_trial(reproduction, None)
+        chosen_trial(reproduction, None, terminal())
 
 
 @pytest.mark.parametrize(

@@ -32,6 +32,7 @@ def workplace(new_sweep):
         cache=folder.cache,
         threads=2,
         gpus=0.0,
+        shares_stages=True,
     )
 
 
