@@ -97,7 +97,8 @@ def _seed_text(selection: Selection) -> str:
             "No setting was run under a second seed: what the luck of one training adds is unknown "
             "(`run --audit`)."
         )
+    repeats = selection.repeated_runs
     return (
-        f"Runs of one setting under several seeds scatter by {selection.seed_deviation:.4f}; "
-        "every interval holds that too."
+        f"Runs of one setting under several seeds scatter by {selection.seed_deviation:.4f} "
+        f"({repeats} repeated run{'s' * (repeats != 1)}); every interval holds that too."
     )

@@ -13,7 +13,7 @@ from bearing_search.intervals import Interval
 from bearing_search.journal import JOURNAL, last_values
 from bearing_search.knobs import Tuning
 from bearing_search.measurement import OBJECTIVE
-from bearing_search.observer import TrialRecord, best_of, trial_folder
+from bearing_search.observer import TrialRecord, trial_folder
 from bearing_search.openings import Openings, openings
 from bearing_search.selection import Entry, Searched, Selection, select
 
@@ -52,18 +52,15 @@ def joint_leaderboard(
 ) -> Leaderboard | None:
     """Rank the settings of several sweeps that share data, folds and protocol."""
     sweeps = [_with_costs(sweep) for sweep in sweeps]
-    found = [(sweep, best) for sweep in sweeps if (best := best_of(sweep.records)) is not None]
-    if not found:
+    scored = [(sweep.folder, trial.number) for sweep in sweeps for trial in sweep.scored]
+    if not scored:
         return None
-    sweep, best = found[0]
-    selection = select(
-        sweeps, trial_config(sweep.folder, best.number).protocol, on_progress=on_progress
-    )
+    selection = select(sweeps, trial_config(*scored[0]).protocol, on_progress=on_progress)
     assert selection is not None
     looks = [openings(sweep.folder) for sweep in sweeps]
     return Leaderboard(
         selection=selection,
-        synthetic_parts=_synthetic_parts(trial_folder(sweep.folder, best.number)),
+        synthetic_parts=_synthetic_parts(trial_folder(*scored[0])),
         openings=Openings(sum(look.times for look in looks), max(look.last for look in looks)),
     )
 

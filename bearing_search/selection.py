@@ -33,6 +33,16 @@ class Searched:
     folder: Path
     records: Sequence[TrialRecord]
 
+    @property
+    def scored(self) -> list[TrialRecord]:
+        """The complete trials that left scores; one that repeats another's end has none."""
+        return [
+            record
+            for record in sorted(self.records, key=lambda record: record.number)
+            if record.state == "complete"
+            and any(trial_folder(self.folder, record.number).glob("*/*/scored.npz"))
+        ]
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Entry:
@@ -95,6 +105,9 @@ class Selection:
     seed_deviation: float
     """Of the objective between runs of one setting; NaN where no setting was run twice."""
 
+    repeated_runs: int
+    """How many runs beyond the first of a setting that rests on."""
+
     @property
     def best(self) -> Entry:
         """The setting with the highest value."""
@@ -125,7 +138,7 @@ def select(
     Returns:
         None while no trial is complete.
     """
-    runs = [(sweep, group) for sweep in sweeps for group in _by_setting(sweep.records)]
+    runs = [(sweep, group) for sweep in sweeps for group in _by_setting(sweep.scored)]
     if not runs:
         return None
     folders = [trial_folder(sweep.folder, t.number) for sweep, group in runs for t in group]
@@ -160,14 +173,14 @@ def select(
         floor=float(np.mean([part.floors[_OBJECTIVE] for part in means[winner].values()])),
         groups={p: (len(i.normal), len(i.anomalous)) for p, i in means[winner].items()},
         seed_deviation=deviation,
+        repeated_runs=0 if math.isnan(deviation) else freedom,
     )
 
 
 def _by_setting(records: Sequence[TrialRecord]) -> list[list[TrialRecord]]:
     settings: dict[str, list[TrialRecord]] = {}
-    for record in sorted(records, key=lambda record: record.number):
-        if record.state == "complete" and record.value is not None:
-            settings.setdefault(record.setting or f"trial {record.number}", []).append(record)
+    for record in records:
+        settings.setdefault(record.setting or f"trial {record.number}", []).append(record)
     return list(settings.values())
 
 

@@ -1,5 +1,6 @@
 import json
 import math
+from dataclasses import replace
 
 import pytest
 
@@ -108,7 +109,17 @@ def test_seeds_of_one_setting_are_one_row_and_their_scatter_is_said(sweep):
     one, other = records[0].value, records[1].value
     assert by_number[0].value.value == pytest.approx((one + other) / 2)
     assert board.selection.seed_deviation == pytest.approx(abs(one - other) / math.sqrt(2))
-    assert "Runs of one setting under several seeds scatter by" in markdown("x", board, "")
+    page = markdown("x", board, "")
+    assert "Runs of one setting under several seeds scatter by" in page
+    assert "(1 repeated run)" in page
+
+
+def test_a_trial_that_repeats_anothers_end_has_no_row_of_its_own(sweep):
+    folder, records = sweep(*FAR_APART)
+    copy = replace(records[1], number=7, reason="same as trial 1")
+    selection = leaderboard(folder, [*records, copy]).selection
+    assert sorted(t.number for entry in selection.entries for t in entry.trials) == [0, 1, 2]
+    assert math.isnan(selection.seed_deviation)
 
 
 def test_the_page_marks_ties_and_leaves_failed_trials_out(sweep):
