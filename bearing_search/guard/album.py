@@ -13,7 +13,7 @@ from jaxtyping import Float32, Int
 
 from bearing_search.guard.thumbnail import Thumbnail, code, resized, structure, turned
 
-_CROP = 0.05
+_CROPS = (0.02, 0.04, 0.06)
 """A copy may be cropped by so much of its side: hashes are taken with and without it."""
 
 _OVERVIEW_PX = 128
@@ -39,7 +39,9 @@ class Album:
         self._pixels = [thumbnail.pixels for thumbnail in thumbnails]
         images = [self.image(item) for item in range(len(thumbnails))]
         self._codes = np.stack([code(image) for image in images])
-        self._cropped_codes = np.stack([code(image, cropped=_CROP) for image in images])
+        self._cropped_codes = [
+            np.stack([code(image, cropped=crop) for image in images]) for crop in _CROPS
+        ]
         self._overviews = np.stack([_overview(structure(image)) for image in images])
         self._structures: OrderedDict[int, Float32[np.ndarray, "s s"]] = OrderedDict()
 
@@ -87,11 +89,12 @@ class Album:
     def _likeness(self, own: Int[np.ndarray, " l"], orientation: int) -> Float32[np.ndarray, "l n"]:
         """Correlation of hashes; either side may be the cropped one."""
         plain = _rows([turned(one, orientation) for one in self._codes[own]])
-        cropped = _rows([turned(one, orientation) for one in self._cropped_codes[own]])
-        all_plain, all_cropped = _rows(self._codes), _rows(self._cropped_codes)
-        likeness: Float32[np.ndarray, "l n"] = np.maximum.reduce(
-            [plain @ all_plain.T, plain @ all_cropped.T, cropped @ all_plain.T]
-        )
+        all_plain = _rows(self._codes)
+        tried = [plain @ all_plain.T]
+        for codes in self._cropped_codes:
+            cropped = _rows([turned(one, orientation) for one in codes[own]])
+            tried += [plain @ _rows(codes).T, cropped @ all_plain.T]
+        likeness: Float32[np.ndarray, "l n"] = np.maximum.reduce(tried)
         return likeness
 
     def alike(self, seen: Float32[np.ndarray, "s s"], owner: int, *, least: float) -> list[int]:

@@ -17,6 +17,8 @@ SATURATED = 252
 
 _CELLS = 12
 _WEAKEST = 0.2
+_SIGMAS = (2.0, 1.0)
+_GRAIN_FROM = 0.15
 _TONE_PX = 48
 
 
@@ -36,6 +38,8 @@ def coarse_warp(
 ) -> tuple[Float32[np.ndarray, "2 3"], float]:
     """The warp that lays `moving` over `target`, found on small copies of both, and agreement.
 
+    The agreement is -1 where their grain differs already.
+
     Enhanced correlation (Evangelidis and Psarakis 2008) from the identity: it follows crops of a
     few per cent, no turns. Returns the warp in pixels of the thumbnails.
     """
@@ -44,11 +48,12 @@ def coarse_warp(
     warp = np.eye(2, 3, dtype=np.float32)
     for blur_px in (25, 9, 3):
         warp = _refined(small_target, small_moving, warp, blur_px=blur_px)
-    over = overlay(small_moving, warp, sigma=2.0)
-    score = agreement(
-        structure(small_target, sigma=2.0), over.structure, over.covers & (small_target < SATURATED)
-    )
-    return _scaled(warp, len(target) / side), score
+    scores = []
+    for sigma in _SIGMAS:
+        over = overlay(small_moving, warp, sigma=sigma)
+        covers = over.covers & (small_target < SATURATED)
+        scores.append(agreement(structure(small_target, sigma=sigma), over.structure, covers))
+    return _scaled(warp, len(target) / side), scores[0] if scores[1] >= _GRAIN_FROM else -1.0
 
 
 def fine_warp(
@@ -136,8 +141,7 @@ def _refined(
     blur_px: int,
 ) -> Float32[np.ndarray, "2 3"]:
     criteria = (cv2.TERM_CRITERIA_EPS | cv2.TERM_CRITERIA_COUNT, 25, 1e-4)
-    wide = len(target) / 8
-    first, second = (image - cv2.GaussianBlur(image, (0, 0), wide) for image in (target, moving))
+    first, second = _level(target), _level(moving)
     everywhere = np.full(target.shape, 255, dtype=np.uint8)
     try:
         _, better = cv2.findTransformECC(
@@ -147,6 +151,14 @@ def _refined(
         return warp
     found: Float32[np.ndarray, "2 3"] = better
     return found
+
+
+def _level(image: Float32[np.ndarray, "s s"]) -> Float32[np.ndarray, "s s"]:
+    """Without shading: a blur of an eighth of the side, made on a small copy, is taken away."""
+    small = cv2.GaussianBlur(resized(image, 32), (0, 0), 4)
+    shading = cv2.resize(small, image.shape[::-1], interpolation=cv2.INTER_LINEAR)
+    level: Float32[np.ndarray, "s s"] = image - shading
+    return level
 
 
 def _scaled(warp: Float32[np.ndarray, "2 3"], factor: float) -> Float32[np.ndarray, "2 3"]:

@@ -39,14 +39,17 @@ COPY_FROM = 0.1
 """Agreement of what is left of two images that makes them one."""
 
 LONE_COPY_FROM = 0.9
-"""The same where too few images show the scene to tell it from what is in it."""
+"""The same in a part of so few samples that nobody knows what its images share anyway."""
+
+NEARER_BY = 0.5
+"""Where few others show the scene: how much of the way from them to full agreement a copy goes."""
 
 PHOTOGRAPH_FROM = 0.985
 """Share of brightness in common from which two images are one photograph. Below it, the same
 thing was photographed again. Measured: copies from .993, tiles photographed again up to .970."""
 
-_PROPOSED = 8
-_PROPOSED_PER_ORIENTATION = 2
+_PROPOSED = 12
+_PROPOSED_PER_ORIENTATION = 4
 _VERIFIED = 3
 _MATES_FROM = 4
 _MATES_MOST = 12
@@ -137,8 +140,14 @@ def _compared(album: Album, frame: _Frame, item: int, scene: Sequence[int]) -> N
     """The two as a pair, if they agree where the others of the scene do not."""
     target = album.image(item)
     laid = overlay(frame.moving, fine_warp(target, frame.moving, frame.warp))
-    score = _agreement(album, laid, item, scene)
-    if score is None:
+    score = _plain(album, laid, item)
+    if score < COPY_FROM:
+        return None
+    if len(scene) >= _MATES_FROM:
+        score, least = _left_over(album, laid, item, scene[:_MATES_MOST]), COPY_FROM
+    else:
+        least = _least_among_few(album, frame, scene)
+    if score < least:
         return None
     asked = frame.proposal.asked
     return NearCopy(
@@ -169,31 +178,45 @@ def _closest(
     return [tried[index] for index in np.argsort(values)[::-1][:_VERIFIED]]
 
 
-def _agreement(album: Album, seen: Overlay, item: int, scene: Sequence[int]) -> float | None:
-    """How well two images agree in what is theirs alone; None where they are no copies."""
-    if len(scene) < _MATES_FROM:
-        covers = seen.covers & (album.image(item) < SATURATED)
-        score = agreement(seen.structure, album.structure(item), covers)
-        is_known = not scene and album.num_samples - 2 >= _MATES_FROM
-        return score if score >= (COPY_FROM if is_known else LONE_COPY_FROM) else None
-    scene = scene[:_MATES_MOST]
-    if _left_over(album, seen, item, [album.structure(mate) for mate in scene]) < COPY_FROM:
-        return None
-    # a part that lies half a pixel aside differs from the others at every edge
-    score = _left_over(album, seen, item, [_placed(album, mate, item) for mate in scene])
-    return score if score >= COPY_FROM else None
+def _plain(album: Album, laid: Overlay, item: int) -> float:
+    covers = laid.covers & (album.image(item) < SATURATED)
+    return agreement(laid.structure, album.structure(item), covers)
 
 
-def _left_over(
-    album: Album, seen: Overlay, item: int, scene: Sequence[Float32[np.ndarray, "s s"]]
-) -> float:
-    """Agreement without the scene.
+def _least_among_few(album: Album, frame: _Frame, scene: Sequence[int]) -> float:
+    """From which agreement two are copies where too few others show the scene to take it away.
 
-    Each of the two loses the mean of other images: one and the same mean would be common to both.
+    A copy comes much nearer to full agreement than any of the others does.
     """
-    first = seen.structure - np.mean(scene[0::2], axis=0)
+    if not scene:
+        return COPY_FROM if album.num_samples - 2 >= _MATES_FROM else LONE_COPY_FROM
+    strangers = []
+    for mate in scene:
+        warp = fine_warp(album.image(mate), frame.moving, frame.warp)
+        strangers.append(_plain(album, overlay(frame.moving, warp), mate))
+    stranger = max(0.0, *strangers)
+    return max(COPY_FROM, stranger + NEARER_BY * (1 - stranger))
+
+
+def _left_over(album: Album, laid: Overlay, item: int, scene: Sequence[int]) -> float:
+    """Agreement without the scene, as the others show it.
+
+    They are laid over the image first, where it makes a difference: a part that lies half a pixel
+    aside differs from all others at every edge.
+    """
+    score = _without(album, laid, item, [album.structure(mate) for mate in scene])
+    if score < COPY_FROM:
+        return score
+    return _without(album, laid, item, [_placed(album, mate, item) for mate in scene])
+
+
+def _without(
+    album: Album, laid: Overlay, item: int, scene: Sequence[Float32[np.ndarray, "s s"]]
+) -> float:
+    """Each of the two loses the mean of other images: one and the same would be common to both."""
+    first = laid.structure - np.mean(scene[0::2], axis=0)
     second = album.structure(item) - np.mean(scene[1::2], axis=0)
-    return agreement(first, second, seen.covers & (album.image(item) < SATURATED))
+    return agreement(first, second, laid.covers & (album.image(item) < SATURATED))
 
 
 def _placed(album: Album, mate: int, item: int) -> Float32[np.ndarray, "s s"]:
