@@ -80,8 +80,12 @@ class Checkpoint:
 
         def write() -> None:
             # a stream of our own: torch reports a full disk as a RuntimeError about positions
-            with temporary.open("wb") as stream:
-                torch.save(content, stream)
+            try:
+                with temporary.open("wb") as stream:
+                    torch.save(content, stream)
+            except OSError:
+                temporary.unlink(missing_ok=True)  # it may have taken what was left of the disk
+                raise
             temporary.replace(self._file)
 
         self._write(write)

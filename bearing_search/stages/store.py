@@ -163,6 +163,8 @@ class StageStore:
             if folder is None and should_stop():
                 return None
             if folder is None:
+                if pause == _POLL_S[0]:
+                    _LOG.info("%s: waits, for another process computes it", key.name)
                 time.sleep(pause)
                 pause = min(1.5 * pause, longest)
             elif folder.name != DONE or self._is_sound(folder):

@@ -1,8 +1,15 @@
+import errno
 import json
+import os
+from contextlib import closing
+from pathlib import Path
 
+import pytest
 import torch
 
 from bearing_search.stages.checkpoint import Checkpoint
+from bearing_search.stages.store import StageStore
+from bearing_search.stages.store_key import StageKey
 
 
 def test_a_stage_goes_on_from_what_it_saved(tmp_path):
@@ -42,3 +49,28 @@ def test_a_half_written_file_is_never_read(tmp_path):
     Checkpoint(tmp_path, "decode").save(3, {})
     (tmp_path / "decode.123.tmp").write_bytes(b"half")
     assert Checkpoint(tmp_path, "decode").iteration == 3
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a device that is always full")
+def test_a_full_disk_is_told_as_such(tmp_path):
+    (tmp_path / f"decode.{os.getpid()}.tmp").symlink_to("/dev/full")
+    with pytest.raises(OSError, match="No space left") as caught:
+        Checkpoint(tmp_path, "decode").save(1, {"weights": torch.ones(100_000)})
+    assert caught.value.errno == errno.ENOSPC
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a device that is always full")
+def test_where_the_disk_is_full_old_outputs_make_room(tmp_path):
+    with (
+        closing(StageStore(tmp_path)) as before,
+        before.claim(StageKey("encoder", {"n": 1}), user="a") as old,
+    ):
+        before.finish(old)
+    with closing(StageStore(tmp_path)) as store:
+        with store.claim(StageKey("encoder", {"n": 2}), user="b") as entry:
+            checkpoint = Checkpoint(entry.folder, "finetune", write=store.with_room)
+            (entry.folder / f"finetune.{os.getpid()}.tmp").symlink_to("/dev/full")  # fails once
+            checkpoint.save(1, {"weights": torch.ones(100_000)})
+        assert not old.folder.exists()
+        assert Checkpoint(entry.folder.with_name("work.free"), "finetune").iteration == 1

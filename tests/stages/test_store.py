@@ -174,12 +174,14 @@ def test_a_claim_left_by_an_error_goes_on_with_what_was_there(store):
     assert set(read_manifest(entry.folder).seconds) == {"a", "b"}
 
 
-def test_waiting_ends_when_asked_to_stop(tmp_path, store):
+def test_waiting_ends_when_asked_to_stop(tmp_path, store, caplog):
+    caplog.set_level("INFO")
     with closing(quick(tmp_path / "store")) as other, store.claim(key(), user="a") as held:
         asked = iter([False, False, True])
         with other.claim(key(), user="b", should_stop=lambda: next(asked)) as entry:
             assert entry is None
         assert not held.is_lost
+    assert caplog.text.count("waits, for another process computes it") == 1
 
 
 def test_another_thread_waits_for_its_own_process(tmp_path, store):
