@@ -31,8 +31,7 @@ STALE_S = 60.0
 MAX_BYTES = 20 * 10**9
 """Bound of a store's size, unless a quarter of the disk's free space is less."""
 
-_LIMIT = "max_bytes"
-QUARANTINE = "quarantine"
+_LIMIT, QUARANTINE = "max_bytes", "quarantine"
 _OWN_FOLDERS = {"holders", QUARANTINE, "staging", "trash"}
 
 T = TypeVar("T")
@@ -130,6 +129,8 @@ def make_room(
 
     What lies in quarantine goes before any of them.
     """
+    if tree_bytes(root) <= max_bytes:
+        return []  # no manifest was read, and nobody had to wait
     with locked(root):
         occupants = survey(root, stale_s=stale_s)
         excess = sum(o.bytes for o in occupants) - max_bytes
