@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
+from statistics import fmean
 from typing import Any, Literal, Protocol, runtime_checkable
 
 from bearing_search.config import TrialConfig
@@ -15,6 +16,9 @@ TrialState = Literal["waiting", "running", "stopped", "complete", "pruned", "fai
 TrialPurpose = Literal["search", "default", "audit", "finalist"]
 """Why a trial is run. `search`: the sampler drew it. `default`: trial 0, the base's own setting.
 `audit`: that setting under another seed. `finalist`: one of the best settings under another."""
+
+COUNTED: tuple[TrialPurpose, ...] = ("default", "search")
+"""Purposes of the trials that count towards a sweep's target."""
 
 SweepTask = Literal["search", "reproduction"]
 """`search`: find the best setting on train. `reproduction`: score given settings on test."""
@@ -34,7 +38,13 @@ class TrialRecord:
     digest: str = ""
     """Digest of the trial's config."""
 
+    is_refused: bool = False
+    """It failed without being handed out: its setting is impossible, or has failed too often."""
+
     purpose: TrialPurpose = "search"
+    same_as: int | None = None
+    """The trial of the same config that this one's end was copied from; it was not trained."""
+
     seed: int = 0
     """The config's seed."""
 
@@ -45,7 +55,7 @@ class TrialRecord:
     """The objective; only of complete trials."""
 
     reason: str = ""
-    """Why it failed, in one line."""
+    """Why it failed, or what it was copied from, in one line."""
 
     started: datetime | None = None
     """When it was drawn (local time)."""
@@ -76,6 +86,11 @@ class TrialRecord:
         """The same, with what its last measurement tells of its cost."""
         return replace(self, computed_s=values.get(COMPUTED_S), saved_s=values.get(SAVED_S))
 
+    @property
+    def counts(self) -> bool:
+        """Whether it counts towards the sweep's target."""
+        return self.state in ("complete", "pruned") and self.purpose in ("default", "search")
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SweepView:
@@ -88,6 +103,9 @@ class SweepView:
     folder: Path
     target: int
     """How many trials are to be complete or pruned."""
+
+    num_seed_runs: int = 0
+    """How many trials come on top, at most: settings run again under other seeds."""
 
     task: SweepTask = "search"
     objective: str = OBJECTIVE
@@ -110,6 +128,9 @@ class SweepOutcome:
 
     target: int
     trials: Sequence[TrialRecord]
+    is_done: bool = True
+    """Whether nothing is left to run."""
+
     stopped_by: Literal["", "signal", "time budget", "stop file"] = ""
     """What ended it before its target was reached; empty: nothing did."""
 
@@ -120,7 +141,7 @@ class SweepOutcome:
 
     @property
     def best(self) -> TrialRecord | None:
-        """The complete trial with the highest value."""
+        """The trial to choose; see `best_of`."""
         return best_of(self.trials)
 
     def count(self, state: TrialState) -> int:
@@ -137,7 +158,11 @@ class TrialObserver(Protocol):
         ...
 
     def on_trial_start(
-        self, number: int, config: TrialConfig, suggestion: Mapping[str, Any]
+        self,
+        number: int,
+        config: TrialConfig,
+        suggestion: Mapping[str, Any],
+        purpose: TrialPurpose = "search",
     ) -> None:
         """A trial was handed out, for the first time or again."""
         ...
@@ -149,7 +174,14 @@ class TrialObserver(Protocol):
     def on_trial_end(
         self, number: int, state: TrialState, value: float | None, reason: str
     ) -> None:
-        """A trial ended as `complete`, `pruned` or `failed`, or was `stopped` to go on later."""
+        """A trial ended as `complete`, `pruned` or `failed`, or was `stopped` to go on later.
+
+        Args:
+            number: of the trial.
+            state: how it ended.
+            value: the objective, of a complete trial.
+            reason: why it failed or stopped; `same as trial 3` where it was not trained at all.
+        """
         ...
 
     def on_sweep_end(self, outcome: SweepOutcome) -> None:
@@ -158,9 +190,48 @@ class TrialObserver(Protocol):
 
 
 def best_of(trials: Sequence[TrialRecord]) -> TrialRecord | None:
-    """The complete trial with the highest value, the first of equals."""
-    complete = [trial for trial in trials if trial.state == "complete" and trial.value is not None]
-    return max(complete, key=lambda trial: (trial.value, -trial.number), default=None)
+    """The trial whose setting is to be chosen, the first of equals.
+
+    Without finalists the one with the highest value; runs of an audit are not among them, or the
+    base would win by having had more luck. With finalists the one of the setting with the highest
+    mean over seeds, among settings that were run on as many seeds as the finalists.
+    """
+    runs = runs_of_settings(trials)
+    finalists = [s for s, of_it in runs.items() if any(t.purpose == "finalist" for t in of_it)]
+    if not finalists:
+        return next(iter(best_settings(trials, 1)), None)
+    least = min(len(runs[setting]) for setting in finalists)
+    rivals = [of_it for of_it in runs.values() if len(of_it) >= least]
+    return max(rivals, key=lambda of_it: (fmean(_values(of_it)), -of_it[0].number))[0]
+
+
+def best_settings(trials: Sequence[TrialRecord], count: int) -> list[TrialRecord]:
+    """The best trials that were drawn, one of each setting, best first."""
+    drawn = [
+        trial
+        for of_it in runs_of_settings(trials).values()
+        for trial in of_it
+        if trial.purpose in ("default", "search")
+    ]
+    drawn.sort(key=lambda trial: (-_values([trial])[0], trial.number))
+    firsts: dict[str, TrialRecord] = {}
+    for trial in drawn:
+        firsts.setdefault(trial.setting or f"trial {trial.number}", trial)
+    return list(firsts.values())[:count]
+
+
+def runs_of_settings(trials: Sequence[TrialRecord]) -> dict[str, list[TrialRecord]]:
+    """Complete trials by setting, each config once, in order of their numbers."""
+    runs: dict[str, list[TrialRecord]] = {}
+    for trial in sorted(trials, key=lambda trial: trial.number):
+        if trial.state == "complete" and trial.value is not None and trial.same_as is None:
+            # records that were not made by a ledger may not say their setting
+            runs.setdefault(trial.setting or f"trial {trial.number}", []).append(trial)
+    return runs
+
+
+def _values(trials: Sequence[TrialRecord]) -> list[float]:
+    return [trial.value for trial in trials if trial.value is not None]
 
 
 def trial_folder(sweep: Path, number: int) -> Path:

@@ -15,6 +15,7 @@ from bearing_search.knobs import Tuning
 from bearing_search.measurement import OBJECTIVE
 from bearing_search.observer import TrialRecord, trial_folder
 from bearing_search.openings import Openings, openings
+from bearing_search.seeds import SeedNoise, seed_noise
 from bearing_search.selection import Entry, Searched, Selection, select
 
 
@@ -28,6 +29,9 @@ class Leaderboard:
 
     openings: Openings
     """Of the test set."""
+
+    noise: SeedNoise | None = None
+    """None where no setting was run under a second seed."""
 
     notes: Sequence[str] = ()
     """What else every page must say."""
@@ -62,6 +66,7 @@ def joint_leaderboard(
         selection=selection,
         synthetic_parts=_synthetic_parts(trial_folder(*scored[0])),
         openings=Openings(sum(look.times for look in looks), max(look.last for look in looks)),
+        noise=seed_noise([record for sweep in sweeps for record in sweep.records]),
     )
 
 
@@ -99,7 +104,9 @@ def markdown(sweep: str, board: Leaderboard, question: str, tuning: Tuning | Non
 def said_of(board: Leaderboard) -> list[str]:
     """What the data shows, what it does not, and how far it reaches; a sentence or two a line."""
     drawn, saved = _caveats(board), _saved(board.selection)
-    return [*conclusions(board.selection), *drawn, *saved, board.openings.text, *board.notes]
+    noise = [board.noise.text] if board.noise else []
+    fixed = [board.openings.text, *board.notes]
+    return [*conclusions(board.selection), *noise, *drawn, *saved, *fixed]
 
 
 def end_of_sweep(sweep: str, board: Leaderboard, *, program: str, flag: str) -> str:

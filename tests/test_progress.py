@@ -55,3 +55,19 @@ def test_a_resumed_sweep_shows_what_is_done_and_says_how_trials_end(tmp_path):
     assert lines[0] == "trial 1 begins: seed=1"
     assert lines[1].startswith("trial 1 complete: val/pixel_aupro 0.7500 (")
     assert lines[3].startswith("trial 2 failed: no ring in LC_031 (")
+
+
+def test_runs_under_other_seeds_are_named_and_not_the_best(tmp_path):
+    out = io.StringIO()
+    progress = SweepProgress(Console(file=out, width=200))
+    view = SweepView(name="s", sweep_id="x", folder=tmp_path, target=1, num_seed_runs=1)
+
+    progress.on_sweep_start(view)
+    progress.on_trial_start(0, TrialConfig(), {}, "default")
+    progress.on_trial_end(0, "complete", 0.5, "")
+    progress.on_trial_start(1, TrialConfig(seed=1), {}, "audit")
+    progress.on_trial_end(1, "complete", 0.75, "")
+
+    assert "trial 1 begins:  seed=1 (audit)" in out.getvalue()
+    assert progress._title() == "2 of 2 trials, best 0.5000 (trial 0)"
+    progress.on_sweep_end(SweepOutcome(target=1, trials=[]))

@@ -10,7 +10,7 @@ import typer
 from rich.table import Table
 
 from bearing_search.cli.options import AsJson, Results, terminal
-from bearing_search.cli.progress import clock, settings_text
+from bearing_search.cli.progress import clock, seed_text, settings_text
 from bearing_search.observer import TrialRecord
 from bearing_search.openings import openings
 from bearing_search.report import as_json, leaderboard
@@ -55,14 +55,15 @@ def status(
 def _trial_table(trials: Sequence[TrialRecord], objective: str) -> Table:
     table = Table("trial", "state", objective, "settings", "at", "time", "saved", box=None)
     for trial in trials:
-        at = trial.reason if trial.state == "failed" else ""
+        is_explained = trial.state == "failed" or trial.same_as is not None
+        at = trial.reason if is_explained else ""
         if trial.state in ("running", "stopped"):
             at = f"{trial.progress:.0%} {trial.stage}"
         table.add_row(
             str(trial.number),
             trial.state,
             f"{trial.value:.4f}" if trial.value is not None else "",
-            settings_text(trial.suggestion),
+            settings_text(trial.suggestion) + seed_text(trial.seed, trial.purpose),
             at,
             clock(trial.duration_s) if trial.duration_s else "",
             clock(trial.saved_s) if trial.saved_s else "",

@@ -10,7 +10,7 @@ from rich.progress import BarColumn, Progress, TaskID, TaskProgressColumn, TextC
 from bearing_search.config import TrialConfig
 from bearing_search.journal import JOURNAL, last_measurement
 from bearing_search.measurement import Measurement
-from bearing_search.observer import SweepOutcome, SweepView, TrialState
+from bearing_search.observer import COUNTED, SweepOutcome, SweepView, TrialPurpose, TrialState
 from bearing_search.report import value_text
 
 _LINE_EVERY_S = 30.0
@@ -28,6 +28,11 @@ def settings_text(suggestion: Mapping[str, Any]) -> str:
     return " ".join(
         f"{path.rpartition('.')[2]}={value_text(value)}" for path, value in suggestion.items()
     )
+
+
+def seed_text(seed: int, purpose: TrialPurpose) -> str:
+    """` seed=2 (audit)` of a trial that is another run of a setting; else nothing."""
+    return "" if purpose in COUNTED else f" seed={seed} ({purpose})"
 
 
 class Estimate:
@@ -71,12 +76,13 @@ class SweepProgress:
         self._tasks: dict[int, TaskID] = {}
         self._progress: dict[int, float] = {}
         self._begun: dict[int, float] = {}
+        self._seed_runs: set[int] = set()
         self._best: tuple[float, int] | None = None
         self._last_line = time.monotonic()
 
     def on_sweep_start(self, sweep: SweepView) -> None:
         """Show how far the sweep is already."""
-        self._target = sweep.target
+        self._target = sweep.target + sweep.num_seed_runs
         self._objective, self._ranks = sweep.objective, sweep.task == "search"
         for trial in sweep.trials:
             if trial.state == "failed":
@@ -84,18 +90,25 @@ class SweepProgress:
             is_done = trial.state in ("complete", "pruned")
             last = last_measurement(sweep.trial_folder(trial.number) / JOURNAL)
             self._progress[trial.number] = 1.0 if is_done else last.progress if last else 0.0
-            if trial.value is not None:
+            if trial.value is not None and trial.counts:
                 self._keep_best(trial.value, trial.number)
-        self._estimate = Estimate(sweep.target, self._done())
+        self._estimate = Estimate(self._target, self._done())
         self._bars.start()
         self._overall = self._bars.add_task(self._title(), total=1.0, note="starting Ray")
 
     def on_trial_start(
-        self, number: int, config: TrialConfig, suggestion: Mapping[str, Any]
+        self,
+        number: int,
+        config: TrialConfig,
+        suggestion: Mapping[str, Any],
+        purpose: TrialPurpose = "search",
     ) -> None:
         """Show a new bar."""
         self._begun[number] = time.monotonic()
-        self._console.print(f"trial {number} begins: {settings_text(suggestion)}")
+        if purpose not in COUNTED:
+            self._seed_runs.add(number)
+        settings = settings_text(suggestion) + seed_text(config.seed, purpose)
+        self._console.print(f"trial {number} begins: {settings}")
         self._tasks[number] = self._bars.add_task(f"  trial {number}", total=1.0, note="")
 
     def on_measurement(self, number: int, measurement: Measurement) -> None:
@@ -128,7 +141,7 @@ class SweepProgress:
         score = f": {self._objective} {value:.4f}" if value is not None else ""
         why = f": {reason}" if reason else ""
         self._console.print(f"trial {number} {state}{score}{why} ({took})")
-        if state == "complete" and value is not None:
+        if value is not None and number not in self._seed_runs:
             self._keep_best(value, number)
         self._refresh()
 

@@ -16,13 +16,13 @@ from bearing_search.cli.inputs import digest_for, resolve_data
 from bearing_search.cli.options import DEMO, AsJson, Data, Results, terminal, writable_results
 from bearing_search.cli.preflight import check_images, check_models, edge_configs
 from bearing_search.cli.reproduction import announce_reproduction
-from bearing_search.cli.run import (
+from bearing_search.cli.run import drive
+from bearing_search.cli.sweep_options import (
     Address,
     Concurrent,
     CpusPerTrial,
     GpusPerTrial,
     TimeBudget,
-    drive,
     merged,
 )
 from bearing_search.config import Scope, TrialConfig, parse, to_plain

@@ -30,6 +30,19 @@ from bearing_search.cli.preflight import (
 )
 from bearing_search.cli.progress import SweepProgress
 from bearing_search.cli.reproduction import finish_reproduction
+from bearing_search.cli.sweep_options import (
+    Address,
+    Audit,
+    Concurrent,
+    CpusPerTrial,
+    Finalists,
+    GpusPerTrial,
+    Seeds,
+    TimeBudget,
+    Trials,
+    merged,
+    seed_plan,
+)
 from bearing_search.config import to_plain
 from bearing_search.data.dataset import DataSet, load_data_set
 from bearing_search.errors import TrialFailedError
@@ -38,7 +51,7 @@ from bearing_search.report import end_of_sweep
 from bearing_search.space import SearchSpace, load_search_space
 from bearing_search.sweep.engine import run_sweep
 from bearing_search.sweep.folder import SweepFolder, create_sweep, load_sweep
-from bearing_search.sweep.record import PrunerName, SamplerName, SweepRecord, check_name
+from bearing_search.sweep.record import PrunerName, SamplerName, SeedPlan, SweepRecord, check_name
 from bearing_search.sweep.resources import Resources
 from bearing_search.sweep.samplers import check_pruner, check_sampler
 from bearing_search.sweep.worker import ImportedTrial
@@ -46,21 +59,6 @@ from bearing_search.tracking import MlflowTracker, default_tracking_uri
 
 DEFAULT_TRIALS = 4
 _FUNCTIONS: Mapping[SweepTask, str] = {"search": "run_trial", "reproduction": "run_final"}
-
-Trials = Annotated[
-    int | None,
-    typer.Option(help="Trials wanted in the end. Default: 4, or at `resume` as before.", min=1),
-]
-GpusPerTrial = Annotated[
-    float | None,
-    typer.Option(help="GPUs of each trial; .5 puts two trials on one GPU. Default: 1 where any."),
-]
-CpusPerTrial = Annotated[int | None, typer.Option(help="Cores, and threads, of each trial.")]
-Concurrent = Annotated[int | None, typer.Option(help="Trials side by side, at most.")]
-Address = Annotated[str | None, typer.Option(help="Existing Ray cluster, as host:port.")]
-TimeBudget = Annotated[
-    float | None, typer.Option(help="Seconds after which trials stop and stay resumable.", min=1)
-]
 
 
 def run(
@@ -74,6 +72,9 @@ def run(
     concurrent: Concurrent = None,
     address: Address = None,
     time_budget: TimeBudget = None,
+    audit: Audit = None,
+    finalists: Finalists = None,
+    seeds: Seeds = None,
     folds: Annotated[
         int | None,
         typer.Option(
@@ -137,6 +138,7 @@ def run(
         tracking_uri=tracking_uri,
         resources=resources,
         shares_stages=not no_sharing,
+        seeds=seed_plan(SeedPlan(), audit, finalists, seeds),
         protocol=to_plain(searched.trial(searched.default_suggestion()).protocol),
     )
     folder = create_sweep(root, record)
@@ -152,6 +154,9 @@ def resume(
     concurrent: Concurrent = None,
     address: Address = None,
     time_budget: TimeBudget = None,
+    audit: Audit = None,
+    finalists: Finalists = None,
+    seeds: Seeds = None,
     results: Results = Path("results"),
 ) -> int:
     """Go on with a sweep towards its target; --trials raises the target."""
@@ -169,19 +174,12 @@ def resume(
     with console.status("loading the encoder's weights"):
         check_models([folder.space().trial(folder.space().default_suggestion())])
     return drive(
-        folder, target=trials, resources=resources, time_budget=time_budget, console=console
-    )
-
-
-def merged(kept: Resources, asked: Resources) -> Resources:
-    """What was asked for now; what was left open stays as the sweep has it."""
-    return Resources(
-        gpus_per_trial=(
-            kept.gpus_per_trial if asked.gpus_per_trial is None else asked.gpus_per_trial
-        ),
-        cpus_per_trial=asked.cpus_per_trial or kept.cpus_per_trial,
-        concurrent=asked.concurrent or kept.concurrent,
-        address=asked.address or kept.address,
+        folder,
+        target=trials,
+        resources=resources,
+        seeds=seed_plan(folder.record.seeds, audit, finalists, seeds),
+        time_budget=time_budget,
+        console=console,
     )
 
 
@@ -192,11 +190,12 @@ def drive(
     console: Console,
     target: int | None = None,
     resources: Resources | None = None,
+    seeds: SeedPlan | None = None,
 ) -> int:
     """Run a sweep's trials and say how it ended; returns the exit status.
 
     Args:
-        target, resources: replace those that the sweep began with; None keeps them.
+        target, resources, seeds: replace those that the sweep began with; None keeps them.
 
     Raises:
         TrialFailedError: it ended without a single score.
@@ -208,6 +207,7 @@ def drive(
         ImportedTrial("bearing_search.trial", _FUNCTIONS[folder.record.task]),
         target=target,
         resources=resources,
+        seeds=seeds,
         observers=[SweepProgress(console), tracker],
         time_budget_s=time_budget,
     )

@@ -4,7 +4,7 @@ import json
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from bearing_search.config import to_plain
@@ -12,6 +12,7 @@ from bearing_search.errors import SweepError
 from bearing_search.journal import JOURNAL, Journal, from_json
 from bearing_search.measurement import Measurement
 from bearing_search.observer import SweepOutcome, TrialObserver, TrialRecord, TrialState
+from bearing_search.seeds import seed_noise
 from bearing_search.sweep.folder import SweepFolder, write_json
 from bearing_search.sweep.ledger import Issued, Ledger
 from bearing_search.sweep.session import Stop
@@ -78,10 +79,12 @@ class Conductor:
             if self._stop.reason or len(self._live) >= self.concurrent:
                 return None
             issued = self._ledger.next()
+            self._tell_copies()
             if issued is not None:
                 self._prepare(issued)
-                start = (issued.number, issued.config, issued.suggestion)
-                self._tell(lambda o: o.on_trial_start(*start))
+                self._live[issued.number] = _Live(
+                    journal=Journal(self._folder.trial_folder(issued.number) / JOURNAL)
+                )
             return issued
         return None
 
@@ -108,6 +111,7 @@ class Conductor:
             state, reason = self._settle(number, live)
             value = live.objective if state == "complete" else None
             self._tell(lambda o: o.on_trial_end(number, state, value, reason))
+            self._tell_copies()
             self._count(state, reason)
 
     def keep(self, error: Exception) -> None:
@@ -124,10 +128,13 @@ class Conductor:
         trials: Sequence[TrialRecord] = ()
         with self._guard():
             trials = self._ledger.records()
+            if (noise := seed_noise(trials)) is not None:
+                write_json(self._folder.root / "seed_noise.json", asdict(noise))
         reason = "" if self._ledger.is_done else self._stop.reason
         outcome = SweepOutcome(
             target=self._folder.record.target,
             trials=trials,
+            is_done=self._ledger.is_done,
             stopped_by=reason if reason != "error" else "",
         )
         with self._guard():
@@ -141,7 +148,14 @@ class Conductor:
         trial.mkdir(parents=True, exist_ok=True)
         (trial / TRIAL_STOP).unlink(missing_ok=True)
         write_json(trial / "config.json", to_plain(issued.config))
-        self._live[issued.number] = _Live(journal=Journal(trial / JOURNAL))
+        start = (issued.number, issued.config, issued.suggestion, issued.purpose)
+        self._tell(lambda o: o.on_trial_start(*start))
+
+    def _tell_copies(self) -> None:
+        for issued, copy in self._ledger.take_copies():
+            self._prepare(issued)
+            end = (copy.number, copy.state, copy.value, copy.reason)
+            self._tell(lambda o, end=end: o.on_trial_end(*end))
 
     def _measure(self, number: int, live: _Live, measurement: Measurement) -> None:
         if live.last_step is not None and measurement.step <= live.last_step:

@@ -10,6 +10,7 @@ from bearing_search.sweep.conductor import Conductor
 from bearing_search.sweep.execution import InterruptedStartError, execute, ray_runtime
 from bearing_search.sweep.folder import SweepFolder
 from bearing_search.sweep.ledger import Ledger
+from bearing_search.sweep.record import SeedPlan
 from bearing_search.sweep.resources import Resources
 from bearing_search.sweep.session import Signals, Stop, begin_session, hold, new_scratch
 from bearing_search.sweep.worker import Workplace
@@ -21,6 +22,7 @@ def run_sweep(
     *,
     target: int | None = None,
     resources: Resources | None = None,
+    seeds: SeedPlan | None = None,
     observers: Sequence[TrialObserver] = (),
     time_budget_s: float | None = None,
 ) -> SweepOutcome:
@@ -34,6 +36,7 @@ def run_sweep(
             import must not load torch.
         target: trials wanted, complete or pruned; None: as recorded. A new one is recorded.
         resources: None: as recorded. New ones are recorded.
+        seeds: None: as recorded. New ones are recorded.
         observers: told of everything, in this process.
         time_budget_s: after so many seconds no trial starts, and the running ones are asked to
             stop; they go on at the next session.
@@ -48,7 +51,9 @@ def run_sweep(
     """
     with hold(folder):
         folder = folder.updated(
-            target=target or folder.record.target, resources=resources or folder.record.resources
+            target=target or folder.record.target,
+            resources=resources or folder.record.resources,
+            seeds=seeds,
         )
         stop = Stop(folder, time_budget_s=time_budget_s)
         with Signals(stop) as signals, closing(open_ledger(folder)) as ledger:

@@ -23,10 +23,9 @@ from bearing_search.config import parse
 from bearing_search.errors import ConfigError, ResourceError, SweepError
 from bearing_search.observer import SweepView, TrialRecord, trial_folder
 from bearing_search.space import SearchSpace, parse_search_space
-from bearing_search.sweep.grid import grid_points
-from bearing_search.sweep.record import AllowedLeak, SweepRecord, check_name
+from bearing_search.sweep.checks import checked
+from bearing_search.sweep.record import AllowedLeak, SeedPlan, SweepRecord, check_name
 from bearing_search.sweep.resources import Resources
-from bearing_search.sweep.samplers import check_sampler
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,15 +75,18 @@ class SweepFolder:
         """Folder of one trial."""
         return trial_folder(self.root, number)
 
-    def updated(self, *, target: int, resources: Resources) -> "SweepFolder":
-        """The same sweep with another target or other resources, recorded in sweep.json.
+    def updated(
+        self, *, target: int, resources: Resources, seeds: SeedPlan | None = None
+    ) -> "SweepFolder":
+        """The same sweep with another target, resources or seeds, recorded in sweep.json.
 
         Raises:
-            ConfigError: the sweep is a grid, and the target is not the number of its points.
+            ConfigError: the record does not fit its space; see `checked`.
         """
-        record = replace(self.record, target=target, resources=resources)
-        if record.sampler == "grid":
-            _with_every_point(SweepFolder(self.root, record))
+        changed = replace(
+            self.record, target=target, resources=resources, seeds=seeds or self.record.seeds
+        )
+        record = checked(changed, self.space())
         if record != self.record:
             write_json(self.root / "sweep.json", asdict(record))
         return SweepFolder(self.root, record)
@@ -114,6 +116,7 @@ class SweepFolder:
             sweep_id=record.sweep_id,
             folder=self.root,
             target=record.target,
+            num_seed_runs=record.seeds.num_runs,
             task=record.task,
             objective=record.objective,
             facts=facts,
@@ -159,14 +162,11 @@ def create_sweep(results: Path, record: SweepRecord) -> SweepFolder:
 
     Raises:
         SweepError: a sweep of that name exists.
-        ConfigError: the sampler cannot draw along the space's axes; or the sweep is a grid, and the
-            space is none, or has another number of points than the record's target.
+        ConfigError: the record does not fit its space; see `checked`.
         ResourceError: the results folder cannot be written, or the sampler's package is missing.
     """
     root = results.resolve() / record.name
-    check_sampler(record.sampler, SweepFolder(root, record).space())
-    if record.sampler == "grid":
-        record = _with_every_point(SweepFolder(root, record))
+    record = checked(record, SweepFolder(root, record).space())
     try:
         root.mkdir(parents=True, exist_ok=True)
         if any(root.iterdir()):
@@ -181,16 +181,6 @@ def create_sweep(results: Path, record: SweepRecord) -> SweepFolder:
             f"{results}: cannot be written ({error.strerror}); choose another --results folder"
         ) from None
     return SweepFolder(root, record)
-
-
-def _with_every_point(folder: SweepFolder) -> SweepRecord:
-    size, target = len(grid_points(folder.space())), folder.record.target
-    if target not in (0, size):
-        raise ConfigError(
-            f"{folder.record.name}: its grid has {size} points, which are all run; trials is "
-            f"{target}, leave it out"
-        )
-    return replace(folder.record, target=size)
 
 
 def load_sweep(results: Path, name: str) -> SweepFolder:

@@ -1,7 +1,9 @@
 """Every point of a search space, in an order that a restart repeats."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from itertools import product
+from math import prod
 from typing import Any
 
 from bearing_search.axes import Axis, BundleAxis, ChoiceAxis, IntAxis, SubsetAxis
@@ -19,21 +21,41 @@ def grid_points(space: SearchSpace) -> list[dict[str, Any]]:
         ConfigError: an axis has no finite number of values, there are too many points, or the
             settings of a point do not go together.
     """
-    values = {path: _values(path, axis) for path, axis in space.axes.items()}
-    number = 1
-    for choices in values.values():
-        number *= len(choices)
-    if number > MAX_POINTS:
+    axes = _axes(space)
+    if (number := prod(map(len, axes.values()))) > MAX_POINTS:
         raise ConfigError(f"the grid has {number} points; at most {MAX_POINTS} can be run")
     own = space.default_suggestion()
-    points = [dict(zip(values, point, strict=True)) for point in product(*values.values())]
-    points.sort(key=lambda point: point != own)
+    points = sorted(_points(axes), key=lambda point: point != own)
     for point in points:
         try:
             space.trial(point)
         except ConfigError as error:
             raise ConfigError(f"the grid's point {point} is impossible: {error}") from None
     return points
+
+
+def all_digests(space: SearchSpace, *, at_most: int) -> frozenset[str] | None:
+    """Digests of all configs of a space; None where there are more, or any number of them."""
+    try:
+        axes = _axes(space)
+    except ConfigError:
+        return None
+    if prod(map(len, axes.values())) > at_most:
+        return None
+    digests = set()
+    for point in _points(axes):
+        with suppress(ConfigError):  # an impossible point is never trained
+            digests.add(space.trial(point).digest)
+    return frozenset(digests)
+
+
+def _axes(space: SearchSpace) -> dict[str, Sequence[Any]]:
+    return {path: _values(path, axis) for path, axis in space.axes.items()}
+
+
+def _points(axes: Mapping[str, Sequence[Any]]) -> Iterator[dict[str, Any]]:
+    for point in product(*axes.values()):
+        yield dict(zip(axes, point, strict=True))
 
 
 def _values(path: str, axis: Axis) -> Sequence[Any]:

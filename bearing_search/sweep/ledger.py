@@ -1,18 +1,17 @@
-"""The ledger: an Optuna study that says which trials exist and how each one ended.
+"""The ledger: which trials exist, what is to run next, and how each trial ended.
 
-A trial is RUNNING from the moment it is drawn until its end is told, whatever dies in between;
-at the next start every RUNNING trial is issued again. Only the holder of the sweep's lock may
-open a ledger, or a trial would be issued twice.
+Its memory is an Optuna study. A trial is RUNNING from the moment it is drawn until its end is told,
+whatever dies in between; at the next start every RUNNING trial is issued again. Only the holder of
+the sweep's lock may open a ledger, or a trial would be issued twice.
 """
 
 import json
-from collections import Counter, deque
+from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
-import optuna
-from optuna.trial import Trial, TrialState
+from optuna.trial import Trial
 
 from bearing_search.config import TrialConfig
 from bearing_search.errors import ConfigError, SweepError
@@ -22,20 +21,24 @@ from bearing_search.measurement import (
     RUNNING_OBJECTIVE,
     Measurement,
 )
-from bearing_search.observer import TrialPurpose, TrialRecord
+from bearing_search.observer import COUNTED, TrialPurpose, TrialRecord
 from bearing_search.space import SearchSpace
-from bearing_search.sweep.grid import grid_points
+from bearing_search.sweep.appointments import Agenda, Appointment, with_seed
+from bearing_search.sweep.fates import MAX_FAILURES_PER_CONFIG, Fates
+from bearing_search.sweep.grid import all_digests
 from bearing_search.sweep.record import SweepRecord
-from bearing_search.sweep.samplers import pruner_of, sampler_of
-from bearing_search.sweep.storage import open_storage, storage_errors
+from bearing_search.sweep.study import SweepStudy
 from bearing_search.sweep.suggestions import encode, suggest
-from bearing_search.sweep.trials import record_of
-
-MAX_FAILURES_PER_CONFIG = 2
-"""A config that failed so often in one sweep is not trained again."""
+from bearing_search.sweep.trials import purpose_of
 
 MAX_REDRAWS = 25
 """Suggestions in a row that may be refused before the sweep gives up."""
+
+MAX_REPEATS = 10
+"""So often in a row a suggestion that was made before is drawn anew; then its end is copied."""
+
+Refusal = Literal["refused", "redrawn", "copied"]
+"""Why a drawn trial is not issued: it cannot be run, or its config is known already."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,52 +48,39 @@ class Issued:
     number: int
     config: TrialConfig
     suggestion: Mapping[str, Any]
+    purpose: TrialPurpose = "search"
 
 
 class Ledger:
-    """The study of one sweep, opened for writing.
+    """The decisions of one sweep, opened for writing.
 
     Args:
-        url: SQLAlchemy URL; sqlite is put into WAL mode, so that readers do not lock it.
+        url: SQLAlchemy URL of the study.
         name: of the study inside that database.
-        space: what is drawn; trial 0 is its default suggestion.
-        record: its target, seed, sampler, pruner and objective. The seed is mixed with the number
-            of trials: reopening with the same seed would draw the same start-up points again.
+        space: what is drawn.
+        record: of the sweep.
     """
 
     def __init__(self, *, url: str, name: str, space: SearchSpace, record: SweepRecord) -> None:
-        optuna.logging.set_verbosity(optuna.logging.ERROR)
         self._space = space
         self._record = record
-        with storage_errors(url):
-            self._storage = open_storage(url)
-            self._study = optuna.create_study(
-                storage=self._storage,
-                study_name=name,
-                load_if_exists=True,
-                direction="maximize",
-                pruner=pruner_of(record.pruner),
-            )
-            trials = self._study.get_trials(deepcopy=False)
-            seed = (record.seed * 1_000_003 + len(trials)) % 2**32
-            self._study.sampler = sampler_of(record.sampler, seed)
-            if not trials:
-                self._enqueue(space.default_suggestion(), "default")
-        self._orphans = [t._trial_id for t in trials if t.state == TrialState.RUNNING]
+        self._study = SweepStudy(url=url, name=name, record=record)
+        records = self._study.records()
+        self._orphans = deque(self._study.running())
         self._live: dict[int, Trial] = {}
-        self.finished = sum(t.state in (TrialState.COMPLETE, TrialState.PRUNED) for t in trials)
-        self._failures = Counter(
-            t.user_attrs.get("digest", "")
-            for t in trials
-            if t.state == TrialState.FAIL and not t.user_attrs.get("refused")
-        )
-        self._points = self._points_left() if record.sampler == "grid" else None
+        self._twins: dict[int, list[Trial]] = {}  # running trial -> draws of the same config
+        self._copies: list[TrialRecord] = []
+        self._num_finished = sum(r.counts for r in records)
+        self._fates = Fates(records)
+        if record.sampler == "grid":
+            self._fates.forgive()  # its points are all there is: `resume` tries them again
+        self._points = all_digests(space, at_most=2 * record.target)
+        self._agenda = Agenda(space, record, self._fates)
 
     @property
     def is_done(self) -> bool:
-        """Whether the target is reached, or nothing of a grid is left to try in this session."""
-        is_tried = self._points is not None and not (self._points or self._orphans or self._live)
-        return self.finished >= self._record.target or is_tried
+        """Whether nothing runs and nothing is left to run."""
+        return self._is_idle and self._pending() is None and not self._wants_draws
 
     def next(self) -> Issued | None:
         """The next trial to run; None where those that run may be the last.
@@ -98,16 +88,17 @@ class Ledger:
         Raises:
             SweepError: every new suggestion is one that failed before, or impossible.
         """
-        while self._orphans:
-            if issued := self._issue(Trial(self._study, self._orphans.pop(0))):
-                return issued
-        if self.finished + len(self._live) >= self._record.target:
-            return None
-        for _ in range(MAX_REDRAWS):
-            if self._points is not None and not self._enqueue_point():
+        refused = repeats = 0
+        while refused < MAX_REDRAWS:
+            drawn = self._draw()
+            if drawn is None:
                 return None
-            if issued := self._issue(self._study.ask()):
+            trial, is_drawn = drawn
+            issued = self._issue(trial, may_redraw=is_drawn and repeats < MAX_REPEATS)
+            if isinstance(issued, Issued):
                 return issued
+            refused += issued == "refused"
+            repeats = repeats + 1 if issued == "redrawn" else 0
         last = self.records()[-1]
         raise SweepError(
             f"the last {MAX_REDRAWS} suggestions had all failed before or were impossible; the "
@@ -125,98 +116,134 @@ class Ledger:
         if told not in values or self._record.objective in values:
             return False
         trial = self._live[number]
-        step = int(values[FINISHED_FOLDS])
-        known = self._study._storage.get_trial(trial._trial_id).intermediate_values
-        if step not in known:
-            trial.report(values[told], step)
-        is_drawn = trial.user_attrs.get("purpose", "search") == "search"
-        return is_drawn and bool(trial.should_prune())  # NumPy's, of the median
+        is_poor = self._study.should_prune(trial, values[told], int(values[FINISHED_FOLDS]))
+        return is_poor and purpose_of(trial) == "search"
 
     def complete(self, number: int, value: float) -> None:
         """Tell a trial's objective, once."""
-        self._study.tell(self._live.pop(number), value, skip_if_finished=True)
-        self.finished += 1
+        self._finish(self._study.complete(self._live.pop(number), value))
 
     def prune(self, number: int) -> None:
         """Tell that a trial was ended early; its partial value is no value."""
-        trial = self._live.pop(number)
-        self._study.tell(trial, state=TrialState.PRUNED, skip_if_finished=True)
-        self.finished += 1
+        self._finish(self._study.prune(self._live.pop(number)))
 
     def fail(self, number: int, reason: str, trace: str) -> None:
         """Tell that a trial gave no score; its slot is free again."""
         trial = self._live.pop(number)
-        digest = trial.user_attrs.get("digest", "")
-        self._failures[digest] += 1
         trial.set_user_attr("traceback", trace)
-        self._tell_failed(trial, reason)
-        if self._points is not None and self._failures[digest] < MAX_FAILURES_PER_CONFIG:
-            self._points.append(json.loads(trial.user_attrs["suggestion"]))
+        self._study.fail(trial, reason)
+        for twin in self._twins.pop(number, []):
+            self._study.redraw(twin, f"same as trial {number}, which failed")
+        facts = trial.user_attrs
+        self._fates.fail(facts["digest"])
+        if "appointed" in facts:
+            suggestion = json.loads(facts["suggestion"])
+            self._agenda.again(
+                Appointment(suggestion=suggestion, purpose=purpose_of(trial), seed=facts["seed"])
+            )
 
     def leave(self, number: int) -> None:
         """Forget a trial that was stopped: it stays RUNNING, to be issued again at resume."""
-        self._live.pop(number)
+        self._fates.leave(self._live.pop(number).user_attrs["digest"])
+        self._twins.pop(number, None)
+
+    def take_copies(self) -> list[tuple[Issued, TrialRecord]]:
+        """Trials that were told an earlier one's end, since the last time of asking."""
+        copies, self._copies = self._copies, []
+        return [(self._issued(copy), copy) for copy in copies]
 
     def records(self) -> list[TrialRecord]:
         """All trials, by number."""
-        return [record_of(trial) for trial in self._study.get_trials(deepcopy=False)]
+        return self._study.records()
 
     def close(self) -> None:
         """Let go of the database."""
-        self._storage.engine.dispose()
+        self._study.close()
 
-    def _enqueue(self, suggestion: Mapping[str, Any], purpose: TrialPurpose) -> None:
-        """Let this be what is asked for next. Kept in the study, so a kill does not lose it."""
-        digest = self._space.trial(suggestion).digest
-        self._study.enqueue_trial(
-            encode(self._space, suggestion), user_attrs={"purpose": purpose, "digest": digest}
-        )
+    @property
+    def _is_idle(self) -> bool:
+        return not (self._live or self._twins or self._orphans or self._study.is_waiting)
 
-    def _points_left(self) -> deque[dict[str, Any]]:
-        """Points of the grid that are neither finished, nor running, nor enqueued.
+    @property
+    def _has_room(self) -> bool:
+        """Whether another trial may count towards the target."""
+        running = sum(purpose_of(trial) in COUNTED for trial in self._live.values())
+        twins = sum(map(len, self._twins.values()))
+        return self._num_finished + running + twins < self._record.target
 
-        One that failed in an earlier session is tried again.
-        """
-        self._failures.clear()
-        taken = {
-            trial.user_attrs.get("digest")
-            for trial in self._study.get_trials(deepcopy=False)
-            if trial.state != TrialState.FAIL
-        }
-        points = grid_points(self._space)
-        return deque(point for point in points if self._space.trial(point).digest not in taken)
+    @property
+    def _wants_draws(self) -> bool:
+        """Whether the sampler is to be asked: not for a grid, nor when every point had its turn."""
+        is_tried = self._points is not None and self._fates.have_all(self._points)
+        return self._record.sampler != "grid" and self._has_room and not is_tried
 
-    def _enqueue_point(self) -> bool:
-        """Whether a point of the grid is waiting, or was left and waits now."""
-        if self._study.get_trials(deepcopy=False, states=(TrialState.WAITING,)):
-            return True
-        if not self._points:
-            return False
-        self._enqueue(self._points.popleft(), "search")
-        return True
+    def _pending(self) -> Appointment | None:
+        """The next appointment; the finalists' are made when all else is over."""
+        found = self._agenda.pending(has_room=self._has_room)
+        if found is not None or not self._is_idle or self._wants_draws:
+            return found
+        is_new = self._agenda.close(self.records())
+        return self._agenda.pending(has_room=self._has_room) if is_new else None
 
-    def _issue(self, trial: Trial) -> Issued | None:
-        # Drawing again from an old trial gives its old values, and draws what a kill left out.
+    def _draw(self) -> tuple[Trial, bool] | None:
+        """A trial to issue, and whether the sampler has just drawn it."""
+        if self._orphans:
+            return self._orphans.popleft(), False
+        if not self._study.is_waiting:
+            appointment = self._pending()
+            if appointment is None:
+                return (self._study.ask(), True) if self._wants_draws else None
+            seed = appointment.config(self._space).seed
+            facts = {"purpose": appointment.purpose, "seed": seed, "appointed": True}
+            self._study.enqueue(encode(self._space, appointment.suggestion), facts)
+            self._agenda.take(appointment)
+        return self._study.ask(), False
+
+    def _issue(self, trial: Trial, *, may_redraw: bool) -> Issued | Refusal:
         suggestion = suggest(self._space, trial)
         try:
-            config = self._space.trial(suggestion)
+            config = with_seed(self._space.trial(suggestion), trial.user_attrs.get("seed"))
         except ConfigError as error:
-            self._refuse(trial, str(error))
-            return None
-        trial.set_user_attr("suggestion", json.dumps(suggestion))
-        trial.set_user_attr("digest", config.digest)
-        trial.set_user_attr("setting", config.setting)
-        trial.set_user_attr("seed", config.seed)
-        if (failures := self._failures[config.digest]) >= MAX_FAILURES_PER_CONFIG:
-            self._refuse(trial, f"this setting failed {failures} times before; not tried again")
-            return None
+            self._study.refuse(trial, str(error))
+            return "refused"
+        facts = {"digest": config.digest, "setting": config.setting, "seed": config.seed}
+        self._study.note(trial, {"suggestion": json.dumps(suggestion), **facts})
+        if (times := self._fates.failures(config.digest)) >= MAX_FAILURES_PER_CONFIG:
+            self._study.refuse(trial, f"this setting failed {times} times before; not tried again")
+            return "refused"
+        known = self._fates.known(config.digest)
+        if known is not None:
+            return self._repeat(trial, known, config.digest, may_redraw=may_redraw)
+        self._fates.begin(config.digest, trial.number)
         self._live[trial.number] = trial
-        return Issued(number=trial.number, config=config, suggestion=suggestion)
+        return Issued(
+            number=trial.number, config=config, suggestion=suggestion, purpose=purpose_of(trial)
+        )
 
-    def _refuse(self, trial: Trial, reason: str) -> None:
-        trial.set_user_attr("refused", True)
-        self._tell_failed(trial, reason)
+    def _repeat(self, trial: Trial, number: int, digest: str, *, may_redraw: bool) -> Refusal:
+        """Draw another one, or end as the first trial of the same config did, or will."""
+        if may_redraw:
+            self._study.redraw(trial, f"same as trial {number}")
+            return "redrawn"
+        if digest in self._fates.finished:
+            self._copy(trial, self._fates.finished[digest])
+        else:
+            self._twins.setdefault(number, []).append(trial)
+        return "copied"
 
-    def _tell_failed(self, trial: Trial, reason: str) -> None:
-        trial.set_user_attr("reason", reason)
-        self._study.tell(trial, state=TrialState.FAIL, skip_if_finished=True)
+    def _copy(self, trial: Trial, source: TrialRecord) -> None:
+        copy = self._study.copy(trial, source)
+        self._num_finished += copy.counts
+        self._copies.append(copy)
+
+    def _finish(self, record: TrialRecord) -> None:
+        self._fates.finish(record)
+        self._num_finished += record.counts
+        for twin in self._twins.pop(record.number, []):
+            self._copy(twin, record)
+
+    def _issued(self, copy: TrialRecord) -> Issued:
+        config = with_seed(self._space.trial(copy.suggestion), copy.seed)
+        return Issued(
+            number=copy.number, config=config, suggestion=copy.suggestion, purpose=copy.purpose
+        )

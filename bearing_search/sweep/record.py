@@ -43,6 +43,31 @@ class AllowedLeak:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SeedPlan:
+    """Which settings are run under more than one seed. None of it counts towards the target."""
+
+    audit: int = 0
+    """Seeds of the base's own setting, trial 0 included; 0 or 1: no audit."""
+
+    finalists: int = 0
+    """So many of the best settings are run again when the target is reached."""
+
+    each: int = 3
+    """Seeds of each finalist, its first run included."""
+
+    def __post_init__(self) -> None:
+        if self.audit < 0 or self.finalists < 0:
+            raise ConfigError(f"audit {self.audit}, finalists {self.finalists}: at least 0")
+        if self.each < 2:
+            raise ConfigError(f"seeds is {self.each}; a finalist is run on at least 2")
+
+    @property
+    def num_runs(self) -> int:
+        """How many trials it adds, at most."""
+        return max(self.audit - 1, 0) + self.finalists * (self.each - 1)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class SweepRecord:
     """The content of sweep.json: the question, the data, and how the answer is looked for."""
 
@@ -92,6 +117,7 @@ class SweepRecord:
     shares_stages: bool = True
     """Whether its trials read what others have computed, and leave them what they compute."""
 
+    seeds: SeedPlan = field(default_factory=SeedPlan)
     resources: Resources = field(default_factory=Resources)
     protocol: Mapping[str, Any] = field(default_factory=dict)
     """How maps are scored; the same for every trial."""
@@ -127,6 +153,8 @@ class SweepRecord:
                 f"a reproduction runs every point to its end; sampler is {self.sampler} and pruner "
                 f"{self.pruner}, wanted grid and none"
             )
+        if self.task == "reproduction" and self.seeds.num_runs:
+            raise ConfigError("a reproduction has no audit and no finalists; vary `seed` instead")
 
 
 def check_name(name: str) -> None:

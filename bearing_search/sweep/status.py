@@ -46,7 +46,7 @@ class SweepStatus:
     @property
     def num_finished(self) -> int:
         """Trials that count towards the target."""
-        return sum(trial.state in ("complete", "pruned") for trial in self.trials)
+        return sum(trial.counts for trial in self.trials)
 
 
 def sweep_status(folder: SweepFolder) -> SweepStatus:

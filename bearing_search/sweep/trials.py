@@ -5,9 +5,9 @@ from collections.abc import Mapping
 from typing import Any
 
 import optuna
-from optuna.trial import FrozenTrial, TrialState
+from optuna.trial import FrozenTrial, Trial, TrialState
 
-from bearing_search.observer import TrialRecord
+from bearing_search.observer import TrialPurpose, TrialRecord
 from bearing_search.sweep.storage import open_storage, storage_errors
 
 _STATES: Mapping[TrialState, Any] = {
@@ -19,6 +19,23 @@ _STATES: Mapping[TrialState, Any] = {
 }
 
 
+REDRAWN = "redrawn"
+"""Attribute of a trial whose suggestion had been made before, so that another was drawn: it never
+was a trial to anybody but Optuna."""
+
+
+def records_of(study: optuna.Study) -> list[TrialRecord]:
+    """All trials of a study but those that were drawn anew, by number."""
+    trials = study.get_trials(deepcopy=False)
+    return [record_of(trial) for trial in trials if REDRAWN not in trial.user_attrs]
+
+
+def purpose_of(trial: FrozenTrial | Trial) -> TrialPurpose:
+    """Why a trial is run; what the sampler drew says nothing of it."""
+    purpose: TrialPurpose = trial.user_attrs.get("purpose", "search")
+    return purpose
+
+
 def record_of(trial: FrozenTrial) -> TrialRecord:
     """A trial of the study in our own words."""
     duration = trial.duration.total_seconds() if trial.duration else None
@@ -27,7 +44,9 @@ def record_of(trial: FrozenTrial) -> TrialRecord:
         state=_STATES[trial.state],
         suggestion=json.loads(trial.user_attrs.get("suggestion", "{}")),
         digest=trial.user_attrs.get("digest", ""),
-        purpose=trial.user_attrs.get("purpose", "search"),
+        is_refused=trial.user_attrs.get("refused", False),
+        same_as=trial.user_attrs.get("same_as"),
+        purpose=purpose_of(trial),
         seed=trial.user_attrs.get("seed", 0),
         setting=trial.user_attrs.get("setting", ""),
         value=trial.value if trial.state == TrialState.COMPLETE else None,
@@ -48,7 +67,7 @@ def read_records(url: str, name: str) -> list[TrialRecord]:
         storage = open_storage(url, read_only=True)
         try:
             study = optuna.load_study(study_name=name, storage=storage)
-            return [record_of(trial) for trial in study.get_trials(deepcopy=False)]
+            return records_of(study)
         except KeyError:
             return []  # the driver has not got so far
         finally:

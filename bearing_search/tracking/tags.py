@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from bearing_search.observer import TrialState
+from bearing_search.observer import SweepView, TrialRecord, TrialState
 
 SWEEP_TAG = "bearing_search.sweep"
 """Name of the sweep, on its own run and on those of its trials."""
@@ -16,6 +16,12 @@ TRIAL_TAG = "bearing_search.trial"
 DIGEST_TAG = "bearing_search.config_digest"
 """Digest of the trial's config."""
 
+PURPOSE_TAG = "bearing_search.purpose"
+"""Why the trial is run; its setting under another seed has the same parameters."""
+
+SEED_TAG = "bearing_search.seed"
+"""The config's seed."""
+
 PARENT_TAG = "mlflow.parentRunId"
 """MLflow's own: shows a trial below its sweep."""
 
@@ -26,3 +32,18 @@ STATUS: Mapping[TrialState, str] = {
     "stopped": "KILLED",
 }
 """MLflow's status of a run whose trial ended so."""
+
+
+def sweep_tags(sweep: SweepView) -> dict[str, str]:
+    """What every run of a sweep is found by."""
+    return {SWEEP_TAG: sweep.name, SWEEP_ID_TAG: sweep.sweep_id}
+
+
+def run_tags(trial: TrialRecord) -> dict[str, str]:
+    """What a trial's run is found and told apart by."""
+    return {
+        TRIAL_TAG: str(trial.number),
+        DIGEST_TAG: trial.digest,
+        PURPOSE_TAG: trial.purpose,
+        SEED_TAG: str(trial.seed),
+    }

@@ -19,17 +19,19 @@ from bearing_search.observer import (
     FINAL_STATES,
     SweepOutcome,
     SweepView,
+    TrialPurpose,
     TrialRecord,
     TrialState,
 )
 from bearing_search.tracking.store import allowed, connect, find_experiment, unavailable
+from bearing_search.tracking.summary import summary_of
 from bearing_search.tracking.tags import (
-    DIGEST_TAG,
     PARENT_TAG,
     STATUS,
     SWEEP_ID_TAG,
-    SWEEP_TAG,
     TRIAL_TAG,
+    run_tags,
+    sweep_tags,
 )
 
 PROGRESS = "progress"
@@ -77,11 +79,20 @@ class MlflowTracker:
             raise ResourceError(f"MLflow cannot be used at {self._uri}: {reason}") from error
 
     def on_trial_start(
-        self, number: int, config: TrialConfig, suggestion: Mapping[str, Any]
+        self,
+        number: int,
+        config: TrialConfig,
+        suggestion: Mapping[str, Any],
+        purpose: TrialPurpose = "search",
     ) -> None:
         """Make the trial's run, or open it again."""
         self._trials[number] = TrialRecord(
-            number=number, state="running", suggestion=suggestion, digest=config.digest
+            number=number,
+            state="running",
+            suggestion=suggestion,
+            digest=config.digest,
+            purpose=purpose,
+            seed=config.seed,
         )
         self._behind[number] = None
         self._attempt(self._catch_up)
@@ -146,7 +157,7 @@ class MlflowTracker:
             return
         trial = self._trials[number]
         if number not in self._runs:
-            tags = {TRIAL_TAG: str(number), DIGEST_TAG: trial.digest, PARENT_TAG: self._parent}
+            tags = run_tags(trial) | {PARENT_TAG: self._parent}
             self._runs[number] = self._create_run(f"{self._sweep.name}-{number:05d}", tags)
         run_id = self._runs[number]
         self._client.update_run(run_id, status="RUNNING")
@@ -221,30 +232,19 @@ class MlflowTracker:
         self._client.update_run(self._parent, status="RUNNING")
 
     def _create_run(self, name: str, tags: Mapping[str, str]) -> str:
-        own = {SWEEP_TAG: self._sweep.name, SWEEP_ID_TAG: self._sweep.sweep_id}
-        run = self._client.create_run(
-            self._experiment, run_name=name, tags={**own, **{k: v for k, v in tags.items() if v}}
-        )
-        return str(run.info.run_id)
+        known = sweep_tags(self._sweep) | {key: text for key, text in tags.items() if text}
+        return str(self._client.create_run(self._experiment, run_name=name, tags=known).info.run_id)
 
     def _summarise(self, outcome: SweepOutcome) -> None:
         from mlflow.entities import Metric, RunTag
 
         now = int(time.time() * 1000)
-        counts = {state: outcome.count(state) for state in FINAL_STATES}
-        step = sum(counts.values())
-        values: dict[str, float] = {f"trials/{state}": n for state, n in counts.items()}
-        tags = {}
-        best = outcome.best if self._sweep.task == "search" else None
-        if best is not None and best.value is not None:
-            values[f"best/{self._sweep.objective}"] = best.value
-            tags = {f"best.{path}": json.dumps(value) for path, value in best.suggestion.items()}
-            tags["best.trial"] = str(best.number)
+        values, tags = summary_of(self._sweep, outcome)
+        step = sum(map(outcome.count, FINAL_STATES))
         self._client.log_batch(
             self._parent,
             metrics=[Metric(name, value, now, step) for name, value in values.items()],
             tags=[RunTag(allowed(name), text) for name, text in tags.items()],
         )
         self._client.log_dict(self._parent, {**values, **tags}, "summary.json")
-        is_done = counts["complete"] + counts["pruned"] >= outcome.target
-        self._client.set_terminated(self._parent, "FINISHED" if is_done else "KILLED")
+        self._client.set_terminated(self._parent, "FINISHED" if outcome.is_done else "KILLED")

@@ -10,7 +10,7 @@ import fakes
 
 from bearing_search.errors import BearingSearchError
 from bearing_search.sweep.folder import SweepFolder, create_sweep, list_sweeps, load_sweep
-from bearing_search.sweep.record import SweepRecord
+from bearing_search.sweep.record import SeedPlan, SweepRecord
 from bearing_search.sweep.resources import Resources
 
 
@@ -25,6 +25,7 @@ def open_sweep(args: argparse.Namespace) -> SweepFolder:
         target=args.trials,
         pruner=args.pruner,
         storage=args.storage,
+        seeds=SeedPlan(audit=args.audit, finalists=args.finalists, each=2),
         resources=Resources(
             gpus_per_trial=args.gpus,
             cpus_per_trial=args.cpus,
@@ -41,6 +42,8 @@ def main() -> int:
     parser.add_argument("name")
     parser.add_argument("trials", type=int)
     parser.add_argument("--pruner", default="none")
+    parser.add_argument("--audit", type=int, default=0)
+    parser.add_argument("--finalists", type=int, default=0)
     parser.add_argument("--storage", default="")
     parser.add_argument("--gpus", type=float)
     parser.add_argument("--cpus", type=int)

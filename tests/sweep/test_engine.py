@@ -90,6 +90,24 @@ def test_two_kills_of_the_driver_lose_nothing_and_repeat_nothing(drive, tmp_path
     assert orphans == []
 
 
+def test_audit_and_finalists_run_once_each_though_the_driver_is_killed_among_them(drive, tmp_path):
+    seeds = ("--audit", "3", "--finalists", "2", *LOCAL)
+    for steps in (12, 38):  # among the audit, and among the finalists
+        driver = drive("one", 2, *seeds)
+        driver.wait_for_steps(steps)
+        driver.process.kill()
+        driver.finish()
+    status, outcome, error = drive("one", 2, *seeds).finish()
+
+    assert (status, error) == (0, "")
+    # two searched, two more of the audit, two finalists; one of those may be in the audit already
+    assert outcome["complete"] in (5, 6)
+    assert_each_step_once_but_after_a_checkpoint(steps_of(driver), most_repeats=4)
+    runs, parent = child_runs(tmp_path, "one")
+    assert runs == dict.fromkeys(range(outcome["complete"]), ("FINISHED", list(range(1, 9))))
+    assert parent == "FINISHED"
+
+
 def test_a_signal_stops_the_trials_where_they_are_and_the_sweep_is_extended_later(drive, tmp_path):
     driver = drive("one", 3, *LOCAL, step_s=0.3)
     driver.wait_for_steps(3)
@@ -144,7 +162,7 @@ def test_a_second_driver_is_refused_and_the_time_budget_ends_the_first_resumably
 
 
 def test_four_trials_run_at_once_on_four_gpus(drive):
-    driver = drive("one", 8, "--logical-gpus", "4", step_s=0.8)
+    driver = drive("one", 8, "--logical-gpus", "4", step_s=2)
     status, outcome, error = driver.finish()
 
     assert (status, outcome["complete"]) == (0, 8), error

@@ -14,6 +14,7 @@ from bearing_search.sweep import grid
 from bearing_search.sweep.folder import load_sweep
 from bearing_search.sweep.grid import grid_points
 from bearing_search.sweep.status import sweep_status
+from bearing_search.sweep.suggestions import encode
 
 PERIOD = "finetune.alternation_period"
 LAYERS = "finetune.ssim_layers"
@@ -74,8 +75,9 @@ def test_every_point_runs_once_whenever_the_driver_dies(new_sweep, ledger_of):
         ledger.next()  # killed while this one runs
         ledger = ledger_of(folder)
         if round_ == 2:
-            assert ledger._enqueue_point()  # killed between drawing a point and asking for it
-            ledger = ledger_of(folder)
+            queued = encode(folder.space(), POINTS[3])
+            ledger._study.enqueue(queued, {"purpose": "search", "appointed": True})
+            ledger = ledger_of(folder)  # killed between queueing a point and asking for it
         issued = ledger.next()
         seen.append(issued.suggestion)
         ledger.complete(issued.number, 0.5)

@@ -2,6 +2,7 @@ import json
 import sqlite3
 from contextlib import closing
 
+import optuna
 import pytest
 
 from bearing_search.errors import ResourceError, SweepError
@@ -197,8 +198,10 @@ def test_a_database_without_its_driver_says_what_to_install(new_sweep, ledger_of
 
 
 def test_suggestions_are_kept_as_json(new_sweep, ledger_of):
-    ledger = ledger_of(new_sweep())
-    issued = ledger.next()
+    folder = new_sweep()
+    issued = ledger_of(folder).next()
 
-    (trial,) = ledger._study.get_trials()
+    (trial,) = optuna.load_study(
+        study_name=folder.study_name, storage=folder.storage_url
+    ).get_trials()
     assert json.loads(trial.user_attrs["suggestion"]) == issued.suggestion

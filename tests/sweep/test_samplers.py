@@ -53,18 +53,6 @@ def test_equal_seeds_draw_equal_settings_with_every_sampler(new_sweep, ledger_of
     assert drawn("c", 2)[1:] != drawn("d", 1)[1:]
 
 
-def test_tpe_finds_more_than_random_draws(new_sweep, ledger_of, fakes):
-    def mean_of_last(sampler):
-        ledger = ledger_of(new_sweep(name=sampler, sampler=sampler, target=40))
-        scores = []
-        while (issued := ledger.next()) is not None:
-            scores.append(fakes.score_of(issued.config))
-            ledger.complete(issued.number, scores[-1])
-        return sum(scores[20:]) / 20
-
-    assert mean_of_last("tpe") > mean_of_last("random") + 0.1
-
-
 def space_of(vary):
     return parse_search_space(yaml.safe_dump({"base": {}, "vary": vary}), "s")
 
@@ -129,7 +117,8 @@ def test_wilcoxon_pairs_folds_with_those_of_the_best_trial(new_sweep, ledger_of)
 
 
 def test_hyperband_ends_what_is_poor_after_a_fold(new_sweep, ledger_of):
-    ledger = ledger_of(new_sweep(target=40, pruner="hyperband"))
+    # Optuna deals trials to brackets by the study's name, which holds the sweep's id
+    ledger = ledger_of(new_sweep(target=40, pruner="hyperband", sweep_id="fixed"))
     good, poor = [0.8] * 4, [0.1] * 4
     assert run(ledger, good) == 4
     ran = [run(ledger, scores) for scores in [good, poor] * 8]

@@ -1,0 +1,57 @@
+"""Options that `run` and `resume` share."""
+
+from typing import Annotated
+
+import typer
+
+from bearing_search.sweep.record import SeedPlan
+from bearing_search.sweep.resources import Resources
+
+Trials = Annotated[
+    int | None,
+    typer.Option(help="Trials wanted in the end. Default: 4, or at `resume` as before.", min=1),
+]
+GpusPerTrial = Annotated[
+    float | None,
+    typer.Option(help="GPUs of each trial; .5 puts two trials on one GPU. Default: 1 where any."),
+]
+CpusPerTrial = Annotated[int | None, typer.Option(help="Cores, and threads, of each trial.")]
+Concurrent = Annotated[int | None, typer.Option(help="Trials side by side, at most.")]
+Address = Annotated[str | None, typer.Option(help="Existing Ray cluster, as host:port.")]
+Audit = Annotated[
+    int | None,
+    typer.Option(help="Seeds of the base's own setting, to see what the seed alone does.", min=0),
+]
+Finalists = Annotated[
+    int | None,
+    typer.Option(help="So many of the best settings are run again under other seeds.", min=0),
+]
+Seeds = Annotated[
+    int | None, typer.Option(help="Seeds of each finalist, its first run included.", min=2)
+]
+TimeBudget = Annotated[
+    float | None, typer.Option(help="Seconds after which trials stop and stay resumable.", min=1)
+]
+
+
+def seed_plan(
+    kept: SeedPlan, audit: int | None, finalists: int | None, each: int | None
+) -> SeedPlan:
+    """What was asked for, and where nothing was, what was kept."""
+    return SeedPlan(
+        audit=kept.audit if audit is None else audit,
+        finalists=kept.finalists if finalists is None else finalists,
+        each=each or kept.each,
+    )
+
+
+def merged(kept: Resources, asked: Resources) -> Resources:
+    """What was asked for now; what was left open stays as the sweep has it."""
+    return Resources(
+        gpus_per_trial=(
+            kept.gpus_per_trial if asked.gpus_per_trial is None else asked.gpus_per_trial
+        ),
+        cpus_per_trial=asked.cpus_per_trial or kept.cpus_per_trial,
+        concurrent=asked.concurrent or kept.concurrent,
+        address=asked.address or kept.address,
+    )

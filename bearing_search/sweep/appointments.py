@@ -1,0 +1,104 @@
+"""Trials that are run whatever the sampler draws: the base, its audit, a grid, the finalists."""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from bearing_search.config import TrialConfig
+from bearing_search.observer import COUNTED, TrialPurpose, TrialRecord, best_settings
+from bearing_search.space import SearchSpace
+from bearing_search.sweep.fates import Fates
+from bearing_search.sweep.grid import grid_points
+from bearing_search.sweep.record import SweepRecord
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Appointment:
+    """A setting that must be run."""
+
+    suggestion: Mapping[str, Any]
+    purpose: TrialPurpose
+    seed: int | None = None
+    """Takes the place of the config's own."""
+
+    def config(self, space: SearchSpace) -> TrialConfig:
+        """What is to be trained."""
+        return with_seed(space.trial(self.suggestion), self.seed)
+
+
+def with_seed(config: TrialConfig, seed: int | None) -> TrialConfig:
+    """The same setting under another seed; None: its own."""
+    return config if seed is None else replace(config, seed=seed)
+
+
+def opening(space: SearchSpace, record: SweepRecord) -> Iterator[Appointment]:
+    """What a sweep begins with: trial 0 and the audit of its seed; or every point of a grid."""
+    own = space.default_suggestion()
+    yield Appointment(suggestion=own, purpose="default")
+    first = space.trial(own).seed
+    for seed in range(first + 1, first + record.seeds.audit):
+        yield Appointment(suggestion=own, purpose="audit", seed=seed)
+    if record.sampler == "grid":
+        for point in grid_points(space)[1:]:
+            yield Appointment(suggestion=point, purpose="search")
+
+
+def closing(
+    space: SearchSpace, record: SweepRecord, trials: Sequence[TrialRecord]
+) -> Iterator[Appointment]:
+    """What a search ends with: its best settings under further seeds, seed by seed."""
+    finalists = best_settings(trials, record.seeds.finalists)
+    for step in range(1, record.seeds.each):
+        for trial in finalists:
+            yield Appointment(
+                suggestion=trial.suggestion, purpose="finalist", seed=trial.seed + step
+            )
+
+
+class Agenda:
+    """The appointments of a sweep that are still to be kept.
+
+    Args:
+        space: of the sweep.
+        record: of the sweep.
+        fates: of its configs; kept by the ledger.
+    """
+
+    def __init__(self, space: SearchSpace, record: SweepRecord, fates: Fates) -> None:
+        self._space = space
+        self._record = record
+        self._fates = fates
+        self._open = self._by_digest(opening(space, record))
+        self._is_closed = False
+
+    def pending(self, *, has_room: bool) -> Appointment | None:
+        """The next appointment whose config is not settled.
+
+        Args:
+            has_room: whether another trial may count towards the target.
+        """
+        for digest, appointment in list(self._open.items()):
+            if self._fates.is_settled(digest):
+                del self._open[digest]
+            elif has_room or appointment.purpose not in COUNTED:
+                return appointment
+        return None
+
+    def close(self, trials: Sequence[TrialRecord]) -> bool:
+        """Appoint the finalists, now that all else is over; false where that was done before."""
+        if self._is_closed:
+            return False
+        self._is_closed = True
+        self._open |= self._by_digest(closing(self._space, self._record, trials))
+        return True
+
+    def take(self, appointment: Appointment) -> None:
+        """It is being kept."""
+        del self._open[appointment.config(self._space).digest]
+
+    def again(self, appointment: Appointment) -> None:
+        """It failed; unless it has failed too often, its turn comes once more."""
+        self._open |= self._by_digest([appointment])
+
+    def _by_digest(self, appointments: Iterable[Appointment]) -> dict[str, Appointment]:
+        return {appointment.config(self._space).digest: appointment for appointment in appointments}

@@ -1,0 +1,34 @@
+"""Whether a sweep's record and its space go together, asked before anything is written."""
+
+from dataclasses import replace
+
+from bearing_search.errors import ConfigError
+from bearing_search.space import SearchSpace
+from bearing_search.sweep.grid import grid_points
+from bearing_search.sweep.record import SweepRecord
+from bearing_search.sweep.samplers import check_sampler
+
+
+def checked(record: SweepRecord, space: SearchSpace) -> SweepRecord:
+    """The record, with the number of a grid's points as its target.
+
+    Raises:
+        ConfigError: the sampler cannot draw along the axes; the space varies the seed that an audit
+            or finalists would set; the sweep is a grid, and the space is none, or has another
+            number of points than the target.
+        ResourceError: the sampler's package is not installed.
+    """
+    check_sampler(record.sampler, space)
+    if record.seeds.num_runs and "seed" in space.varied_settings:
+        raise ConfigError(
+            f"{record.name}: the space varies seed, so that an audit or finalists cannot set it too"
+        )
+    if record.sampler != "grid":
+        return record
+    size = len(grid_points(space))
+    if record.target not in (0, size):
+        raise ConfigError(
+            f"{record.name}: its grid has {size} points, which are all run; trials is "
+            f"{record.target}, leave it out"
+        )
+    return replace(record, target=size)

@@ -1,0 +1,112 @@
+"""The Optuna study of a sweep, opened for writing: draws, queues and tells, and decides nothing."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, cast
+
+import optuna
+from optuna.trial import Trial, TrialState
+
+from bearing_search.observer import TrialRecord
+from bearing_search.sweep.record import SweepRecord
+from bearing_search.sweep.samplers import pruner_of, sampler_of
+from bearing_search.sweep.storage import open_storage, storage_errors
+from bearing_search.sweep.trials import REDRAWN, record_of, records_of
+from bearing_search.sweep.veil import Veil
+
+
+class SweepStudy:
+    """A study and its sampler.
+
+    Args:
+        url: SQLAlchemy URL; sqlite is put into WAL mode, so that readers do not lock it.
+        name: of the study inside that database.
+        record: its seed, sampler and pruner. The seed is mixed with the number of trials: reopening
+            with the same seed would draw the same start-up points again.
+    """
+
+    def __init__(self, *, url: str, name: str, record: SweepRecord) -> None:
+        optuna.logging.set_verbosity(optuna.logging.ERROR)
+        with storage_errors(url):
+            self._storage = open_storage(url)
+            self._all = optuna.create_study(
+                storage=self._storage, study_name=name, load_if_exists=True, direction="maximize"
+            )
+            trials = self._all.get_trials(deepcopy=False)
+            self._veiled = optuna.load_study(
+                study_name=name,
+                storage=cast(optuna.storages.BaseStorage, Veil(self._all._storage)),
+                sampler=sampler_of(record.sampler, (record.seed * 1_000_003 + len(trials)) % 2**32),
+                pruner=pruner_of(record.pruner),
+            )
+
+    def running(self) -> Sequence[Trial]:
+        """Trials that are RUNNING: when a session begins, those that an earlier one has left.
+
+        Suggesting again from one of them gives its old values, and draws what a kill left out.
+        """
+        trials = self._all.get_trials(deepcopy=False, states=(TrialState.RUNNING,))
+        return [Trial(self._veiled, trial._trial_id) for trial in trials]
+
+    @property
+    def is_waiting(self) -> bool:
+        """Whether something is enqueued, so that it is what `ask` gives."""
+        return bool(self._all.get_trials(deepcopy=False, states=(TrialState.WAITING,)))
+
+    def enqueue(self, params: Mapping[str, Any], facts: Mapping[str, Any]) -> None:
+        """Let this be what is asked for next; it lies in the study, so that no kill loses it."""
+        self._all.enqueue_trial(dict(params), user_attrs=dict(facts))
+
+    def ask(self) -> Trial:
+        """A new trial, RUNNING from now on."""
+        return self._veiled.ask()
+
+    def note(self, trial: Trial, facts: Mapping[str, Any]) -> None:
+        """Keep facts about a trial."""
+        for name, value in facts.items():
+            trial.set_user_attr(name, value)
+
+    def should_prune(self, trial: Trial, value: float, step: int) -> bool:
+        """Note an intermediate value, each step once; whether the pruner would end the trial."""
+        if step not in self._veiled._storage.get_trial(trial._trial_id).intermediate_values:
+            trial.report(value, step)
+        return bool(trial.should_prune())  # NumPy's, of the median
+
+    def complete(self, trial: Trial, value: float) -> TrialRecord:
+        """Tell the objective."""
+        return record_of(self._veiled.tell(trial, value, skip_if_finished=True))
+
+    def prune(self, trial: Trial) -> TrialRecord:
+        """Tell that a trial was ended early."""
+        state = TrialState.PRUNED
+        return record_of(self._veiled.tell(trial, state=state, skip_if_finished=True))
+
+    def copy(self, trial: Trial, source: TrialRecord) -> TrialRecord:
+        """Tell a trial the end of another one of the same config."""
+        trial.set_user_attr("same_as", source.number)
+        trial.set_user_attr("reason", f"same as trial {source.number}")
+        if source.value is None:
+            return self.prune(trial)
+        return self.complete(trial, source.value)
+
+    def fail(self, trial: Trial, reason: str) -> None:
+        """Tell that a trial gave no score."""
+        trial.set_user_attr("reason", reason)
+        self._veiled.tell(trial, state=TrialState.FAIL, skip_if_finished=True)
+
+    def refuse(self, trial: Trial, reason: str) -> None:
+        """Tell that a trial cannot be run."""
+        trial.set_user_attr("refused", True)
+        self.fail(trial, reason)
+
+    def redraw(self, trial: Trial, reason: str) -> None:
+        """Tell that another one is drawn instead."""
+        trial.set_user_attr(REDRAWN, True)
+        self.fail(trial, reason)
+
+    def records(self) -> list[TrialRecord]:
+        """All trials, by number."""
+        return records_of(self._all)
+
+    def close(self) -> None:
+        """Let go of the database."""
+        self._storage.engine.dispose()
