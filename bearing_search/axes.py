@@ -45,11 +45,15 @@ class FloatAxis:
 
     def snap(self, value: Any) -> float:
         """The value itself, if it lies on the axis; ConfigError says why not."""
-        if isinstance(value, bool) or not isinstance(value, int | float):
+        try:
+            number = float(value)  # YAML reads 1e-4 as a string
+        except (TypeError, ValueError):
+            raise ConfigError("which is no number") from None
+        if isinstance(value, bool):
             raise ConfigError("which is no number")
-        if not self.low <= value <= self.high:
+        if not self.low <= number <= self.high:
             raise ConfigError(f"outside {self}")
-        return float(value)
+        return number
 
     def extremes(self) -> Sequence[float]:
         """Values to try before anything starts."""
@@ -95,7 +99,8 @@ class SubsetAxis:
 
     def snap(self, value: Any) -> list[int]:
         """The set in the order of `members`, if it is one of theirs; ConfigError says why not."""
-        if not isinstance(value, Sequence) or not value or set(value) - set(self.members):
+        is_set = isinstance(value, Sequence) and all(member in self.members for member in value)
+        if not is_set or not value:
             raise ConfigError(f"not a set out of {self}")
         return [member for member in self.members if member in value]
 
@@ -118,6 +123,12 @@ class BundleAxis:
     def paths(self) -> list[str]:
         """Every setting that some bundle sets, each once."""
         return list(dict.fromkeys(path for settings in self.bundles.values() for path in settings))
+
+    def snap(self, value: Any) -> str:
+        """The name itself, if it is a bundle's; ConfigError says why not."""
+        if not isinstance(value, str) or value not in self.bundles:
+            raise ConfigError(f"not among {', '.join(self.bundles)}")
+        return value
 
     def extremes(self) -> Sequence[str]:
         """Values to try before anything starts: all."""

@@ -1,10 +1,9 @@
 """Search spaces: what a sweep varies (`vary`), around one fixed trial (`base`).
 
-A space is data: two mappings and nothing else.
+A space is data: two mappings, and perhaps a list of settings to begin with (`enqueue`).
 """
 
 import json
-import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from copy import deepcopy
@@ -14,22 +13,10 @@ from typing import Any
 
 import yaml
 
-from bearing_search.axes import Axis, BundleAxis, FloatAxis, SubsetAxis, read_axis
-from bearing_search.config import (
-    TrialConfig,
-    config_paths,
-    is_layer_set,
-    no_such_setting,
-    parse,
-    setting_type,
-    to_plain,
-)
+from bearing_search.axes import Axis, BundleAxis
+from bearing_search.axis_file import UniqueKeys, axis_of
+from bearing_search.config import TrialConfig, parse, to_plain
 from bearing_search.errors import ConfigError
-
-FROZEN_SECTIONS = ("protocol", "split")
-"""Sections no axis may vary: a better score under another ruler or fold plan is no better model."""
-
-_BUNDLE_AXIS_NAME = re.compile(r"[^\W\d][\w-]*")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,6 +28,9 @@ class SearchSpace:
 
     axes: Mapping[str, Axis]
     """Dotted path of a setting, or the name of a bundle axis -> axis, in the file's order."""
+
+    enqueued: Sequence[Mapping[str, Any]] = ()
+    """Suggestions that are run before the sampler draws: what somebody already believes in."""
 
     text: str
     """The file as it was read; kept in sweep.json."""
@@ -154,18 +144,18 @@ def parse_search_space(text: str, source: str) -> SearchSpace:
 
 
 def _parse(text: str) -> SearchSpace:
-    match yaml.load(text, Loader=_UniqueKeys):  # a SafeLoader
-        case {"base": dict(base), "vary": dict(vary), **rest} if not rest and vary:
+    match yaml.load(text, Loader=UniqueKeys):  # a SafeLoader
+        case {"base": dict(base), "vary": dict(vary), **rest} if vary and set(rest) <= {"enqueue"}:
             pass
         case _:
             raise ConfigError(
-                "expected two mappings, base (may be {}) and vary (at least one axis), "
-                "and nothing else"
+                "expected two mappings, base (may be {}) and vary (at least one axis), perhaps a "
+                "list enqueue, and nothing else"
             )
     parse(TrialConfig, base)
     space = SearchSpace(
         base=base,
-        axes={path: _axis(path, spec) for path, spec in vary.items()},
+        axes={path: axis_of(path, spec) for path, spec in vary.items()},
         text=text,
         question=text.partition("\n")[0].lstrip("# ").strip() if text.startswith("#") else "",
     )
@@ -177,45 +167,32 @@ def _parse(text: str) -> SearchSpace:
         tried = [space.trial({**own, path: value}) for value in axis.extremes()]
         if isinstance(axis, BundleAxis):
             _refuse_twins(path, axis, tried)
-    return space
+    return replace(space, enqueued=_enqueued(space, rest.get("enqueue", [])))
 
 
-def _axis(path: Any, spec: Any) -> Axis:
-    try:
-        axis = read_axis(spec)
-    except ConfigError as error:
-        if not (isinstance(spec, Mapping) and "bundle" in spec):
-            _check_setting(path)  # a mistyped name is the likelier mistake
-        raise ConfigError(f"{path}: {error}") from None
-    if isinstance(axis, BundleAxis):
-        _check_bundle_name(path)
-        for setting in axis.paths:
-            _check_setting(setting, of=f"{path}: ")
-        return axis
-    _check_setting(path)
-    if isinstance(axis, FloatAxis) and setting_type(path) is int:
-        raise ConfigError(f"{path}: it is a whole number; use int: [low, high]")
-    if isinstance(axis, SubsetAxis) and not is_layer_set(path):
-        raise ConfigError(f"{path}: it is no set of layers; subset cannot vary it")
-    return axis
-
-
-def _check_setting(path: Any, *, of: str = "") -> None:
-    known = config_paths(TrialConfig)
-    if path not in known:
-        raise ConfigError(f"{of}cannot vary {no_such_setting(str(path), known)}")
-    if path.split(".")[0] in FROZEN_SECTIONS:
-        raise ConfigError(f"{of}cannot vary {path}: scores would no longer be comparable")
-
-
-def _check_bundle_name(name: Any) -> None:
-    if not isinstance(name, str) or not _BUNDLE_AXIS_NAME.fullmatch(name):
-        raise ConfigError(
-            f"{name}: no name for a bundle axis; letters, digits, dash and underscore, "
-            "beginning with a letter"
-        )
-    if any(path == name or path.startswith(f"{name}.") for path in config_paths(TrialConfig)):
-        raise ConfigError(f"{name}: a bundle axis needs a name of its own; this is a setting's")
+def _enqueued(space: SearchSpace, listed: Any) -> list[dict[str, Any]]:
+    if not isinstance(listed, list) or not all(isinstance(entry, Mapping) for entry in listed):
+        raise ConfigError("enqueue: expected a list of settings, as in [{finetune.epochs: 40}]")
+    suggestions = []
+    for number, entry in enumerate(listed, start=1):
+        suggestion = space.default_suggestion()
+        for path, value in entry.items():
+            if path not in space.axes:
+                raise ConfigError(
+                    f"enqueue {number}: {path} is no axis; the axes are {', '.join(space.axes)}"
+                )
+            try:
+                suggestion[path] = space.axes[path].snap(value)
+            except ConfigError as error:
+                raise ConfigError(
+                    f"enqueue {number}: {path} is {json.dumps(value)}, {error}"
+                ) from None
+        try:
+            space.trial(suggestion)
+        except ConfigError as error:
+            raise ConfigError(f"enqueue {number}: {error}") from None
+        suggestions.append(suggestion)
+    return suggestions
 
 
 def _refuse_twins(path: str, axis: BundleAxis, tried: Sequence[TrialConfig]) -> None:
@@ -230,15 +207,3 @@ def _put(raw: dict[str, Any], path: str, value: Any) -> None:
     for section in sections:
         raw = raw.setdefault(section, {})
     raw[name] = value
-
-
-class _UniqueKeys(yaml.SafeLoader):
-    """PyYAML keeps the last of two equal keys without a word."""
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-        """As SafeLoader's, refusing a key that appears twice."""
-        keys = [self.construct_object(key, deep=True) for key, _ in node.value]
-        for position, key in enumerate(keys):
-            if key in keys[:position]:
-                raise ConfigError(f"{key} appears twice")
-        return super().construct_mapping(node, deep=deep)

@@ -96,6 +96,41 @@ def test_a_fixed_setting_goes_into_the_base_and_not_onto_an_axis():
         periods.with_setting("split.folds", 1)
 
 
+ENQUEUED = """base: {finetune: {epochs: 40}}
+vary:
+  finetune.alternation_period: {int: [1, 9]}
+  finetune.encoder_lr: {log: [1e-6, 1e-3]}
+  size: {bundle: {paper: {}, small: {encoder.input_px: 224}}}
+"""
+
+
+def test_settings_that_somebody_believes_in_are_enqueued_around_the_base():
+    text = ENQUEUED + "enqueue: [{finetune.encoder_lr: 1e-4, size: small}, {}]"
+
+    first, second = parse_search_space(text, "s.yaml").enqueued
+
+    assert first == {PERIOD: 5, "finetune.encoder_lr": 1e-4, "size": "small"}
+    assert second == {PERIOD: 5, "finetune.encoder_lr": 1e-5, "size": "paper"}
+
+
+@pytest.mark.parametrize(
+    ("listed", "complaint"),
+    [
+        ("{a: 1}", "enqueue: expected a list of settings"),
+        ("[3]", "enqueue: expected a list of settings"),
+        ("[{}, {finetune.epochs: 50}]", "enqueue 2: finetune.epochs is no axis; the axes are"),
+        ("[{finetune.alternation_period: 12}]", "alternation_period is 12, outside int"),
+        ("[{finetune.encoder_lr: fast}]", 'encoder_lr is "fast", which is no number'),
+        ("[{size: [small]}]", 'size is ["small"], not among paper, small'),
+    ],
+)
+def test_what_cannot_be_enqueued_is_named_by_its_place(listed, complaint):
+    with pytest.raises(ConfigError) as error:
+        parse_search_space(f"{ENQUEUED}enqueue: {listed}", "s.yaml")
+
+    assert complaint in str(error.value)
+
+
 PERIOD = "finetune.alternation_period"
 SIZES = {
     "small": {"encoder.input_px": 224, "decoder.batch_size": 8},

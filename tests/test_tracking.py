@@ -141,7 +141,10 @@ def test_a_stopped_trial_goes_on_in_its_own_run(client, uri, sweep):
     first = MlflowTracker(uri)
     first.on_sweep_start(sweep)
     run_trial(first, sweep, steps=(1, 2), end="stopped", reason="signal")
-    first.on_sweep_end(SweepOutcome(target=2, trials=[record(0, "running")], stopped_by="signal"))
+    stopped = SweepOutcome(
+        target=2, trials=[record(0, "running")], is_done=False, stopped_by="signal"
+    )
+    first.on_sweep_end(stopped)
     assert {run.info.status for run in runs_of(client, sweep).values()} == {"KILLED"}
 
     second = MlflowTracker(uri)

@@ -32,12 +32,14 @@ def with_seed(config: TrialConfig, seed: int | None) -> TrialConfig:
 
 
 def opening(space: SearchSpace, record: SweepRecord) -> Iterator[Appointment]:
-    """What a sweep begins with: trial 0 and the audit of its seed; or every point of a grid."""
+    """What a sweep begins with: trial 0, its audit, what the space enqueues, a grid's points."""
     own = space.default_suggestion()
     yield Appointment(suggestion=own, purpose="default")
     first = space.trial(own).seed
     for seed in range(first + 1, first + record.seeds.audit):
         yield Appointment(suggestion=own, purpose="audit", seed=seed)
+    for suggestion in space.enqueued:
+        yield Appointment(suggestion=suggestion, purpose="search")
     if record.sampler == "grid":
         for point in grid_points(space)[1:]:
             yield Appointment(suggestion=point, purpose="search")

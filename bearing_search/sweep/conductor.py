@@ -62,7 +62,7 @@ class Conductor:
     @property
     def is_finished(self) -> bool:
         """Whether nothing more will be issued."""
-        return bool(self._stop.reason) or self._ledger.is_done
+        return self._is_done() or bool(self._stop.reason)
 
     def begin(self) -> None:
         """Tell the observers that the session begins."""
@@ -130,11 +130,12 @@ class Conductor:
             trials = self._ledger.records()
             if (noise := seed_noise(trials)) is not None:
                 write_json(self._folder.root / "seed_noise.json", asdict(noise))
-        reason = "" if self._ledger.is_done else self._stop.reason
+        is_done = self._is_done()
+        reason = "" if is_done else self._stop.reason
         outcome = SweepOutcome(
             target=self._folder.record.target,
             trials=trials,
-            is_done=self._ledger.is_done,
+            is_done=is_done,
             stopped_by=reason if reason != "error" else "",
         )
         with self._guard():
@@ -142,6 +143,12 @@ class Conductor:
         if self._error is not None:
             raise self._error
         return outcome
+
+    def _is_done(self) -> bool:
+        """Whether the ledger has nothing left; false, and the sweep stops, where it cannot say."""
+        with self._guard():
+            return self._ledger.is_done
+        return False
 
     def _prepare(self, issued: Issued) -> None:
         trial = self._folder.trial_folder(issued.number)

@@ -1,5 +1,7 @@
 import json
 import math
+import sqlite3
+from contextlib import closing
 
 import pytest
 
@@ -216,6 +218,24 @@ def test_an_error_of_an_observer_stops_the_sweep_and_is_raised_at_its_end(
 
     assert folder.stop_file.exists()
     assert simulate(folder, fakes.run_trial).count("complete") == 2
+
+
+def test_a_ledger_that_breaks_stops_the_sweep_and_is_raised_at_its_end(
+    new_sweep, ledger_of, observed
+):
+    folder = new_sweep(target=1)
+    ledger = ledger_of(folder)
+    conductor = Conductor(folder, ledger, [observed], Stop(folder))
+    conductor.begin()
+    with closing(sqlite3.connect(folder.root / "ledger.db")) as database:
+        database.execute("drop table trials")
+        database.commit()
+
+    assert conductor.is_finished  # so that the scheduler ends by itself
+    assert folder.stop_file.exists()
+    with pytest.raises(SweepError, match=r"ledger\.db: the ledger cannot be used"):
+        conductor.outcome()
+    assert observed.of("over") == [("",)]
 
 
 def test_status_reads_without_touching(new_sweep, simulate, fakes):

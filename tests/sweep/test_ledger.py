@@ -42,6 +42,34 @@ def test_a_record_says_why_a_trial_is_run_and_which_setting_it_has(new_sweep, le
     assert {record.seed for record in records} == {0}
 
 
+def test_what_a_space_enqueues_is_run_after_trial_0_and_once(new_sweep, ledger_of, fakes):
+    listed = "enqueue:\n- {finetune.alternation_period: 1}\n- {finetune.alternation_period: 2}\n"
+    folder = new_sweep(space_text=fakes.SPACE + listed, target=4)
+    periods = []
+    for _ in range(4):
+        ledger_of(folder).next()  # killed while it runs
+        ledger = ledger_of(folder)
+        issued = ledger.next()
+        periods.append(issued.config.finetune.alternation_period)
+        ledger.complete(issued.number, 0.5)
+
+    assert periods[:3] == [5, 1, 2]
+    assert ledger.is_done
+    assert [record.purpose for record in ledger.records()] == ["default"] + ["search"] * 3
+
+
+def test_what_is_enqueued_beyond_the_target_waits_for_a_larger_one(new_sweep, ledger_of, fakes):
+    listed = "enqueue: [{finetune.alternation_period: 1}, {finetune.alternation_period: 2}]\n"
+    folder = new_sweep(space_text=fakes.SPACE + listed, target=2)
+    ledger = ledger_of(folder)
+    while (issued := ledger.next()) is not None:
+        ledger.complete(issued.number, 0.5)
+    assert len(ledger.records()) == 2
+
+    folder = folder.updated(target=3, resources=folder.record.resources)
+    assert ledger_of(folder).next().config.finetune.alternation_period == 2
+
+
 def test_no_more_is_issued_than_the_target_wants(new_sweep, ledger_of):
     ledger = ledger_of(new_sweep(target=2))
     issued = [ledger.next(), ledger.next()]
