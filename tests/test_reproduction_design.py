@@ -187,6 +187,8 @@ def test_a_recipe_comes_from_a_file(tmp_path):
         finetune_settings(str(file), tmp_path, Console())
     with pytest.raises(SweepError, match="no such sweep"):
         finetune_settings("first", tmp_path, Console())
+    with pytest.raises(ConfigError, match="first:best: wanted SWEEP:NUMBER"):
+        finetune_settings("first:best", tmp_path, Console())
 
 
 def test_the_default_name_is_found_again(tmp_path):

@@ -62,7 +62,8 @@ def reproduce(
         str | None,
         typer.Option(
             help="Fine-tuning settings of EN_train: a YAML file (a space's base, or one trial), or "
-            "a sweep, whose best trial gives them. Default: the paper's."
+            "a sweep, whose setting to use gives them, or SWEEP:NUMBER, one of its trials. "
+            "Default: the paper's."
         ),
     ] = None,
     weights: Annotated[
@@ -199,7 +200,7 @@ def weights_of(pairs: Sequence[str]) -> dict[str, str]:
 def finetune_settings(
     source: str, results: Path, console: Console
 ) -> tuple[Mapping[str, Any], str]:
-    """Fine-tuning settings of a file or of the trial that `evaluate` would take, and their name.
+    """Fine-tuning settings and their name: of a file, a trial, or the one `evaluate` would take.
 
     Raises:
         ConfigError: the file is no config or space, or its encoder stays frozen.
@@ -208,9 +209,12 @@ def finetune_settings(
     if Path(source).is_file():
         config, called = _config_of(Path(source)), Path(source).name
     else:
-        folder = load_sweep(results, source)
-        number = chosen_trial(folder, None, console)
-        config, called = trial_config(folder.root, number), f"trial {number} of {source}"
+        sweep, _, wanted = source.partition(":")
+        if wanted and not wanted.isdecimal():
+            raise ConfigError(f"--finetune {source}: wanted SWEEP:NUMBER, as `status` lists them")
+        folder = load_sweep(results, sweep)
+        number = chosen_trial(folder, int(wanted) if wanted else None, console)
+        config, called = trial_config(folder.root, number), f"trial {number} of {sweep}"
     if not config.finetune.epochs:
         raise ConfigError(f"{called}: finetune.epochs is 0, so there is nothing to fine-tune with")
     plain: Mapping[str, Any] = to_plain(config.finetune)
