@@ -131,7 +131,7 @@ class SweepOutcome:
     is_done: bool = True
     """Whether nothing is left to run."""
 
-    stopped_by: Literal["", "signal", "time budget", "stop file"] = ""
+    stopped_by: Literal["", "signal", "time budget", "GPU hours", "stop file"] = ""
     """What ended it before its target was reached; empty: nothing did."""
 
     @property

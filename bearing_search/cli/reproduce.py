@@ -10,13 +10,13 @@ import typer
 import yaml
 from rich.console import Console
 
+from bearing_search.cli.drive import drive
 from bearing_search.cli.evaluate import chosen_trial
 from bearing_search.cli.guard import AllowLeak, refuse_leaks
 from bearing_search.cli.inputs import digest_for, resolve_data
 from bearing_search.cli.options import DEMO, AsJson, Data, Results, terminal, writable_results
 from bearing_search.cli.preflight import check_images, check_models, edge_configs
 from bearing_search.cli.reproduction import announce_reproduction
-from bearing_search.cli.run import drive
 from bearing_search.cli.sweep_options import (
     Address,
     Concurrent,

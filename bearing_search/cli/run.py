@@ -1,24 +1,21 @@
 """`run` and `resume`: a sweep, from the question to the best setting."""
 
-import signal
-from collections.abc import Mapping
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
-from bearing_search.cli.compare import board_of, write_board
+from bearing_search.cli.drive import announce, drive
 from bearing_search.cli.guard import AllowLeak, refuse_leaks
-from bearing_search.cli.inputs import digest_for, resolve_data, split_lines, train_digest
+from bearing_search.cli.inputs import digest_for, resolve_data, train_digest
 from bearing_search.cli.options import (
     DEMO,
     Data,
     NoSharing,
     Results,
     find_space,
-    program,
     terminal,
     writable_results,
 )
@@ -28,14 +25,13 @@ from bearing_search.cli.preflight import (
     check_models,
     edge_configs,
 )
-from bearing_search.cli.progress import SweepProgress
-from bearing_search.cli.reproduction import finish_reproduction
 from bearing_search.cli.sweep_options import (
     Address,
     Audit,
     Concurrent,
     CpusPerTrial,
     Finalists,
+    GpuHours,
     GpusPerTrial,
     Seeds,
     TimeBudget,
@@ -44,21 +40,15 @@ from bearing_search.cli.sweep_options import (
     seed_plan,
 )
 from bearing_search.config import to_plain
-from bearing_search.data.dataset import DataSet, load_data_set
-from bearing_search.errors import TrialFailedError
-from bearing_search.observer import SweepTask
-from bearing_search.report import end_of_sweep
-from bearing_search.space import SearchSpace, load_search_space
-from bearing_search.sweep.engine import run_sweep
-from bearing_search.sweep.folder import SweepFolder, create_sweep, load_sweep
+from bearing_search.data.dataset import load_data_set
+from bearing_search.space import load_search_space
+from bearing_search.sweep.folder import create_sweep, load_sweep
 from bearing_search.sweep.record import PrunerName, SamplerName, SeedPlan, SweepRecord, check_name
 from bearing_search.sweep.resources import Resources
 from bearing_search.sweep.samplers import check_pruner, check_sampler
-from bearing_search.sweep.worker import ImportedTrial
-from bearing_search.tracking import MlflowTracker, default_tracking_uri
+from bearing_search.sweep.warm_start import known_points
 
 DEFAULT_TRIALS = 4
-_FUNCTIONS: Mapping[SweepTask, str] = {"search": "run_trial", "reproduction": "run_final"}
 
 
 def run(
@@ -72,6 +62,7 @@ def run(
     concurrent: Concurrent = None,
     address: Address = None,
     time_budget: TimeBudget = None,
+    gpu_hours: GpuHours = None,
     audit: Audit = None,
     finalists: Finalists = None,
     seeds: Seeds = None,
@@ -97,6 +88,10 @@ def run(
     tracking_uri: Annotated[
         str, typer.Option(help="MLflow's tracking URI. Default: mlflow.db in the results folder.")
     ] = "",
+    warm_start: Annotated[
+        str | None,
+        typer.Option(help="Earlier sweep over the same space and data; its scores are known."),
+    ] = None,
     allow_leak: AllowLeak = "",
     results: Results = Path("results"),
 ) -> int:
@@ -141,9 +136,12 @@ def run(
         seeds=seed_plan(SeedPlan(), audit, finalists, seeds),
         protocol=to_plain(searched.trial(searched.default_suggestion()).protocol),
     )
+    if warm_start is not None:
+        earlier = load_sweep(root, warm_start)
+        record = replace(record, known=known_points(earlier, record, searched))
     folder = create_sweep(root, record)
     announce(folder, searched, data_set, console)
-    return drive(folder, time_budget=time_budget, console=console)
+    return drive(folder, time_budget=time_budget, gpu_hours=gpu_hours, console=console)
 
 
 def resume(
@@ -154,6 +152,7 @@ def resume(
     concurrent: Concurrent = None,
     address: Address = None,
     time_budget: TimeBudget = None,
+    gpu_hours: GpuHours = None,
     audit: Audit = None,
     finalists: Finalists = None,
     seeds: Seeds = None,
@@ -179,69 +178,6 @@ def resume(
         resources=resources,
         seeds=seed_plan(folder.record.seeds, audit, finalists, seeds),
         time_budget=time_budget,
+        gpu_hours=gpu_hours,
         console=console,
     )
-
-
-def drive(
-    folder: SweepFolder,
-    *,
-    time_budget: float | None,
-    console: Console,
-    target: int | None = None,
-    resources: Resources | None = None,
-    seeds: SeedPlan | None = None,
-) -> int:
-    """Run a sweep's trials and say how it ended; returns the exit status.
-
-    Args:
-        target, resources, seeds: replace those that the sweep began with; None keeps them.
-
-    Raises:
-        TrialFailedError: it ended without a single score.
-    """
-    root, name = folder.root.parent, folder.record.name
-    tracker = MlflowTracker(folder.record.tracking_uri or default_tracking_uri(root))
-    outcome = run_sweep(
-        folder,
-        ImportedTrial("bearing_search.trial", _FUNCTIONS[folder.record.task]),
-        target=target,
-        resources=resources,
-        seeds=seeds,
-        observers=[SweepProgress(console), tracker],
-        time_budget_s=time_budget,
-    )
-    if outcome.stopped_by:
-        console.print(
-            f"stopped by {outcome.stopped_by}; nothing is lost. Go on with:\n"
-            f"  {program()} resume {name}{results_flag(root)}"
-        )
-    elif not outcome.count("complete"):
-        reasons = [trial.reason for trial in outcome.trials if trial.reason]
-        last = f"; the last said: {reasons[-1]}" if reasons else ""
-        raise TrialFailedError(f"{name}: no trial gave a score{last}")
-    if folder.record.task == "reproduction":
-        for file in finish_reproduction(folder, outcome, console):
-            tracker.attach(file)
-    elif (board := board_of([folder], console)) is not None:
-        for file in write_board(folder.root, name, board, folder.space().question, console):
-            tracker.attach(file)
-        console.print(end_of_sweep(name, board, program=program(), flag=results_flag(root)))
-    return 128 + signal.SIGINT if outcome.interrupted else 0
-
-
-def announce(folder: SweepFolder, space: SearchSpace, data_set: DataSet, console: Console) -> None:
-    """Say what is about to run."""
-    record = folder.record
-    lines = [
-        f"sweep {record.name}: {space.question}",
-        f"  {record.target} trials over {', '.join(space.axes)}",
-        f"  data {record.data} (digest {record.data_digest})",
-        *(f"  {line}" for line in split_lines(data_set, space)),
-    ]
-    console.print("\n".join(lines))
-
-
-def results_flag(results: Path) -> str:
-    """` --results DIR`, or nothing where it is the default of this working directory."""
-    return "" if results == Path("results").resolve() else f" --results {results}"

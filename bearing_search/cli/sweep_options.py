@@ -29,6 +29,10 @@ Finalists = Annotated[
 Seeds = Annotated[
     int | None, typer.Option(help="Seeds of each finalist, its first run included.", min=2)
 ]
+GpuHours = Annotated[
+    float | None,
+    typer.Option(help="GPU hours after which trials stop and stay resumable.", min=0.001),
+]
 TimeBudget = Annotated[
     float | None, typer.Option(help="Seconds after which trials stop and stay resumable.", min=1)
 ]

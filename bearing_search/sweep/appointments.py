@@ -26,6 +26,16 @@ class Appointment:
         return with_seed(space.trial(self.suggestion), self.seed)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Issued:
+    """A trial to be run, for the first time or again."""
+
+    number: int
+    config: TrialConfig
+    suggestion: Mapping[str, Any]
+    purpose: TrialPurpose = "search"
+
+
 def with_seed(config: TrialConfig, seed: int | None) -> TrialConfig:
     """The same setting under another seed; None: its own."""
     return config if seed is None else replace(config, seed=seed)

@@ -13,8 +13,9 @@ from bearing_search.journal import JOURNAL, Journal, from_json
 from bearing_search.measurement import Measurement
 from bearing_search.observer import SweepOutcome, TrialObserver, TrialRecord, TrialState
 from bearing_search.seeds import seed_noise
+from bearing_search.sweep.appointments import Issued
 from bearing_search.sweep.folder import SweepFolder, write_json
-from bearing_search.sweep.ledger import Issued, Ledger
+from bearing_search.sweep.ledger import Ledger
 from bearing_search.sweep.session import Stop
 from bearing_search.sweep.storage import storage_errors
 from bearing_search.sweep.worker import TRIAL_STOP
@@ -82,6 +83,7 @@ class Conductor:
             self._tell_copies()
             if issued is not None:
                 self._prepare(issued)
+                self._stop.meter.begin(issued.number)
                 self._live[issued.number] = _Live(
                     journal=Journal(self._folder.trial_folder(issued.number) / JOURNAL)
                 )
@@ -105,6 +107,7 @@ class Conductor:
             crash: reason and traceback, where it died without a word of its own.
         """
         live = self._live.pop(number)
+        self._stop.meter.end(number)
         with self._guard():
             if live.objective is None:
                 live.failure = live.failure or crash

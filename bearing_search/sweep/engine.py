@@ -25,6 +25,7 @@ def run_sweep(
     seeds: SeedPlan | None = None,
     observers: Sequence[TrialObserver] = (),
     time_budget_s: float | None = None,
+    gpu_budget_s: float | None = None,
 ) -> SweepOutcome:
     """Run trials until the target is reached, or somebody asks to stop.
 
@@ -40,6 +41,8 @@ def run_sweep(
         observers: told of everything, in this process.
         time_budget_s: after so many seconds no trial starts, and the running ones are asked to
             stop; they go on at the next session.
+        gpu_budget_s: the same, after the trials of this session have held GPUs for so many seconds
+            in all.
 
     Returns:
         How the session ended; `interrupted` after SIGINT or SIGTERM. A second signal ends the
@@ -55,13 +58,13 @@ def run_sweep(
             resources=resources or folder.record.resources,
             seeds=seeds,
         )
-        stop = Stop(folder, time_budget_s=time_budget_s)
+        stop = Stop(folder, time_budget_s=time_budget_s, gpu_budget_s=gpu_budget_s)
         with Signals(stop) as signals, closing(open_ledger(folder)) as ledger:
             conductor = Conductor(folder, ledger, observers, stop)
             try:
                 conductor.begin()
                 if not conductor.is_finished:
-                    _run_trials(folder, run_trial, conductor, signals)
+                    _run_trials(folder, run_trial, conductor, signals, stop)
             except InterruptedStartError:
                 stop.request("signal")
             except Exception as error:  # raised by `outcome`, when the observers know the end
@@ -70,11 +73,12 @@ def run_sweep(
 
 
 def _run_trials(
-    folder: SweepFolder, run_trial: RunTrial, conductor: Conductor, signals: Signals
+    folder: SweepFolder, run_trial: RunTrial, conductor: Conductor, signals: Signals, stop: Stop
 ) -> None:
     session = begin_session(folder)
     with ray_runtime(folder.record.resources, signals.install) as plan:
         conductor.concurrent = plan.concurrent
+        stop.count_gpus(plan.gpus)
         workplace = Workplace(
             root=folder.root,
             session=session,

@@ -108,6 +108,7 @@ class SweepFolder:
             "task": record.task,
             "sampler": record.sampler,
             "seed": str(record.seed),
+            "warm_start": ", ".join(sorted({p.source.split("/")[0] for p in record.known})),
             "git_commit": record.git_commit,
             **{f"version.{name}": number for name, number in record.versions.items()},
         }

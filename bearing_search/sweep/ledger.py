@@ -7,13 +7,10 @@ the sweep's lock may open a ledger, or a trial would be issued twice.
 
 import json
 from collections import deque
-from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
 from optuna.trial import Trial
 
-from bearing_search.config import TrialConfig
 from bearing_search.errors import ConfigError, SweepError
 from bearing_search.measurement import (
     FINISHED_FOLDS,
@@ -21,9 +18,9 @@ from bearing_search.measurement import (
     RUNNING_OBJECTIVE,
     Measurement,
 )
-from bearing_search.observer import COUNTED, TrialPurpose, TrialRecord
+from bearing_search.observer import COUNTED, TrialRecord
 from bearing_search.space import SearchSpace
-from bearing_search.sweep.appointments import Agenda, Appointment, with_seed
+from bearing_search.sweep.appointments import Agenda, Appointment, Issued, with_seed
 from bearing_search.sweep.fates import MAX_FAILURES_PER_CONFIG, Fates
 from bearing_search.sweep.grid import all_digests
 from bearing_search.sweep.record import SweepRecord
@@ -39,16 +36,6 @@ MAX_REPEATS = 10
 
 Refusal = Literal["refused", "redrawn", "copied"]
 """Why a drawn trial is not issued: it cannot be run, or its config is known already."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Issued:
-    """A trial to be run, for the first time or again."""
-
-    number: int
-    config: TrialConfig
-    suggestion: Mapping[str, Any]
-    purpose: TrialPurpose = "search"
 
 
 class Ledger:
@@ -191,8 +178,11 @@ class Ledger:
             return self._orphans.popleft(), False
         if not self._study.is_waiting:
             appointment = self._pending()
+            if appointment is None and self._wants_draws:
+                self._study.learn(self._record.known, self._space)  # not before trial 0
+                return self._study.ask(), True
             if appointment is None:
-                return (self._study.ask(), True) if self._wants_draws else None
+                return None
             seed = appointment.config(self._space).seed
             facts = {"purpose": appointment.purpose, "seed": seed, "appointed": True}
             self._study.enqueue(encode(self._space, appointment.suggestion), facts)

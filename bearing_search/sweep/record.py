@@ -68,6 +68,17 @@ class SeedPlan:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class KnownPoint:
+    """A trial of an earlier sweep, as far as a sampler learns from it."""
+
+    source: str
+    """Sweep and number: `first/3`."""
+
+    suggestion: Mapping[str, Any]
+    value: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class SweepRecord:
     """The content of sweep.json: the question, the data, and how the answer is looked for."""
 
@@ -118,6 +129,9 @@ class SweepRecord:
     """Whether its trials read what others have computed, and leave them what they compute."""
 
     seeds: SeedPlan = field(default_factory=SeedPlan)
+    known: tuple[KnownPoint, ...] = ()
+    """What the sampler knows from an earlier sweep. None of it is a trial of this one."""
+
     resources: Resources = field(default_factory=Resources)
     protocol: Mapping[str, Any] = field(default_factory=dict)
     """How maps are scored; the same for every trial."""

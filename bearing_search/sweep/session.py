@@ -18,7 +18,7 @@ from typing import Any, Literal
 from bearing_search.errors import ResourceError, SweepError
 from bearing_search.sweep.folder import SweepFolder, write_json
 
-StopReason = Literal["", "signal", "time budget", "stop file", "error"]
+StopReason = Literal["", "signal", "time budget", "GPU hours", "stop file", "error"]
 
 _LOCK_PATIENCE_S = 2.0
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
@@ -83,14 +83,58 @@ def holder(folder: SweepFolder) -> str:
     return f"process {who['pid']} on {who['host']}, since {who['since']}"
 
 
+class GpuMeter:
+    """How long the trials of a session have held GPUs, in all."""
+
+    def __init__(self) -> None:
+        self.gpus_per_trial = 0.0
+        self._begun: dict[int, float] = {}
+        self._ended_s = 0.0
+
+    def begin(self, trial: int) -> None:
+        """A trial holds its share from now on."""
+        self._begun[trial] = time.monotonic()
+
+    def end(self, trial: int) -> None:
+        """It has let go of it."""
+        self._ended_s += time.monotonic() - self._begun.pop(trial)
+
+    @property
+    def spent_s(self) -> float:
+        """GPU seconds so far; a share of a GPU counts as that share."""
+        running = sum(time.monotonic() - begun for begun in self._begun.values())
+        return self.gpus_per_trial * (self._ended_s + running)
+
+
 class Stop:
     """Why this session is to end, if it is. The workers see it as the sweep's STOP file."""
 
-    def __init__(self, folder: SweepFolder, *, time_budget_s: float | None = None) -> None:
+    def __init__(
+        self,
+        folder: SweepFolder,
+        *,
+        time_budget_s: float | None = None,
+        gpu_budget_s: float | None = None,
+    ) -> None:
+        self.meter = GpuMeter()
+        self._gpu_budget_s = gpu_budget_s
         self._file = folder.stop_file
         self._file.unlink(missing_ok=True)
         self._deadline = None if time_budget_s is None else time.monotonic() + time_budget_s
         self._reason: StopReason = ""
+
+    def count_gpus(self, gpus_per_trial: float) -> None:
+        """Say what each trial holds.
+
+        Raises:
+            ResourceError: there is a budget of GPU hours, and no trial holds a GPU.
+        """
+        if self._gpu_budget_s is not None and not gpus_per_trial:
+            raise ResourceError(
+                "no trial holds a GPU, so that a budget of GPU hours would never be spent; use "
+                "--time-budget"
+            )
+        self.meter.gpus_per_trial = gpus_per_trial
 
     def request(self, reason: StopReason) -> None:
         """Ask all trials to save their state and end; the first reason stays."""
@@ -99,10 +143,12 @@ class Stop:
 
     @property
     def reason(self) -> StopReason:
-        """Why; empty: go on. Looks at the clock and for a STOP file made by hand."""
+        """Why; empty: go on. Looks at the clock, the meter, and for a STOP file made by hand."""
         if not self._reason:
             if self._deadline is not None and time.monotonic() > self._deadline:
                 self.request("time budget")
+            elif self._gpu_budget_s is not None and self.meter.spent_s > self._gpu_budget_s:
+                self.request("GPU hours")
             elif self._file.exists():
                 self._reason = "stop file"
         return self._reason

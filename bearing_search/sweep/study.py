@@ -7,10 +7,12 @@ import optuna
 from optuna.trial import Trial, TrialState
 
 from bearing_search.observer import TrialRecord
-from bearing_search.sweep.record import SweepRecord
+from bearing_search.space import SearchSpace
+from bearing_search.sweep.record import KnownPoint, SweepRecord
 from bearing_search.sweep.samplers import pruner_of, sampler_of
 from bearing_search.sweep.storage import open_storage, storage_errors
-from bearing_search.sweep.trials import REDRAWN, record_of, records_of
+from bearing_search.sweep.suggestions import Replay, encode, suggest
+from bearing_search.sweep.trials import KNOWN, REDRAWN, record_of, records_of
 from bearing_search.sweep.veil import Veil
 
 
@@ -55,6 +57,23 @@ class SweepStudy:
     def enqueue(self, params: Mapping[str, Any], facts: Mapping[str, Any]) -> None:
         """Let this be what is asked for next; it lies in the study, so that no kill loses it."""
         self._all.enqueue_trial(dict(params), user_attrs=dict(facts))
+
+    def learn(self, points: Sequence[KnownPoint], space: SearchSpace) -> None:
+        """Tell the sampler what an earlier sweep found, each point once whatever is killed."""
+        there = {trial.user_attrs.get(KNOWN) for trial in self._all.get_trials(deepcopy=False)}
+        for point in points:
+            if point.source in there:
+                continue
+            replay = Replay(encode(space, point.suggestion))
+            suggest(space, replay)
+            self._all.add_trial(
+                optuna.trial.create_trial(
+                    params=encode(space, point.suggestion),
+                    distributions=replay.distributions,
+                    value=point.value,
+                    user_attrs={KNOWN: point.source},
+                )
+            )
 
     def ask(self) -> Trial:
         """A new trial, RUNNING from now on."""

@@ -9,6 +9,13 @@ import json
 from collections.abc import Mapping
 from typing import Any, Protocol, runtime_checkable
 
+from optuna.distributions import (
+    BaseDistribution,
+    CategoricalDistribution,
+    FloatDistribution,
+    IntDistribution,
+)
+
 from bearing_search.axes import BundleAxis, ChoiceAxis, FloatAxis, IntAxis, SubsetAxis
 from bearing_search.space import SearchSpace
 
@@ -59,6 +66,32 @@ def suggest(space: SearchSpace, drawing: Drawing) -> dict[str, Any]:
             case BundleAxis():
                 suggestion[path] = drawing.suggest_categorical(path, list(axis.bundles))
     return suggestion
+
+
+class Replay:
+    """A Drawing that answers from given parameters, and notes where they were drawn from."""
+
+    def __init__(self, params: Mapping[str, Any]) -> None:
+        self._params = params
+        self.distributions: dict[str, BaseDistribution] = {}
+
+    def suggest_int(self, name: str, low: int, high: int, *, step: int = 1) -> int:
+        """The parameter of that name."""
+        return int(self._note(name, IntDistribution(low, high, step=step)))
+
+    def suggest_float(
+        self, name: str, low: float, high: float, *, step: float | None = None, log: bool = False
+    ) -> float:
+        """The parameter of that name."""
+        return float(self._note(name, FloatDistribution(low, high, step=step, log=log)))
+
+    def suggest_categorical(self, name: str, choices: Any) -> Any:
+        """The parameter of that name."""
+        return self._note(name, CategoricalDistribution(choices))
+
+    def _note(self, name: str, distribution: BaseDistribution) -> Any:
+        self.distributions[name] = distribution
+        return self._params[name]
 
 
 def encode(space: SearchSpace, suggestion: Mapping[str, Any]) -> dict[str, Any]:

@@ -24,10 +24,17 @@ REDRAWN = "redrawn"
 was a trial to anybody but Optuna."""
 
 
+KNOWN = "known"
+"""Attribute of a point of an earlier sweep, told to the sampler; names that sweep and trial."""
+
+
 def records_of(study: optuna.Study) -> list[TrialRecord]:
-    """All trials of a study but those that were drawn anew, by number."""
-    trials = study.get_trials(deepcopy=False)
-    return [record_of(trial) for trial in trials if REDRAWN not in trial.user_attrs]
+    """All trials of a sweep, by number; numbers skip what was drawn anew or known before."""
+    return [
+        record_of(trial)
+        for trial in study.get_trials(deepcopy=False)
+        if not {REDRAWN, KNOWN} & set(trial.user_attrs)
+    ]
 
 
 def purpose_of(trial: FrozenTrial | Trial) -> TrialPurpose:

@@ -51,6 +51,7 @@ def main() -> int:
     parser.add_argument("--address")
     parser.add_argument("--logical-gpus", type=int)
     parser.add_argument("--time-budget", type=float)
+    parser.add_argument("--gpu-budget", type=float)
     parser.add_argument("--mlflow", default="")
     args = parser.parse_args()
     try:
@@ -86,6 +87,7 @@ def drive(args: argparse.Namespace) -> int:
         target=args.trials,
         observers=observers,
         time_budget_s=args.time_budget,
+        gpu_budget_s=args.gpu_budget,
     )
     counts = {state: outcome.count(state) for state in ("complete", "failed", "pruned", "running")}
     print(

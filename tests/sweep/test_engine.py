@@ -182,6 +182,16 @@ def test_four_trials_run_at_once_on_four_gpus(drive):
         assert not any(other[1] < start < other[2] for other in others), "a GPU was shared"
 
 
+def test_gpu_hours_end_a_session_resumably(drive):
+    driver = drive("one", 2, "--logical-gpus", "2", "--gpu-budget", "8", step_s=2)
+    status, outcome, error = driver.finish()
+
+    assert (status, outcome["stopped_by"]) == (0, "GPU hours"), error
+    assert outcome["complete"] < 2
+    assert drive("one", 2, "--logical-gpus", "2").finish()[1]["complete"] == 2
+    assert_each_step_once_but_after_a_checkpoint(steps_of(driver), most_repeats=0)
+
+
 def test_more_gpus_than_there_are_is_refused_at_once(drive):
     status, _, error = drive("one", 2, "--gpus", "5", "--logical-gpus", "4").finish(60)
 

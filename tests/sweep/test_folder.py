@@ -153,6 +153,30 @@ def test_the_time_budget_stops_the_workers_too(new_sweep):
     assert folder.stop_file.exists()
 
 
+def test_gpu_hours_are_counted_over_all_trials_by_their_share(new_sweep, monkeypatch):
+    now = [0.0]
+    monkeypatch.setattr("time.monotonic", lambda: now[0])
+    stop = Stop(new_sweep(), gpu_budget_s=100.0)
+    stop.count_gpus(0.5)
+    stop.meter.begin(0)
+    now[0] = 60.0
+    stop.meter.end(0)  # 30 GPU seconds
+    now[0] = 1000.0  # nothing held any
+    stop.meter.begin(1)
+    stop.meter.begin(2)
+    now[0] += 69.0  # 2 * 34.5
+    assert stop.meter.spent_s == 99.0
+    assert stop.reason == ""
+    now[0] += 2.0
+    assert stop.reason == "GPU hours"
+
+
+def test_gpu_hours_without_a_gpu_are_refused(new_sweep):
+    with pytest.raises(ResourceError, match="use --time-budget"):
+        Stop(new_sweep(), gpu_budget_s=100.0).count_gpus(0.0)
+    Stop(new_sweep(name="two")).count_gpus(0.0)
+
+
 def test_a_password_is_not_shown():
     assert without_password("postgresql://me:pw@host/db") == "postgresql://me:...@host/db"
     assert without_password("sqlite:////r/l.db") == "sqlite:////r/l.db"

@@ -1,0 +1,58 @@
+"""What an earlier sweep found, told to a new one's sampler before it draws."""
+
+from bearing_search.errors import SweepError
+from bearing_search.space import SearchSpace
+from bearing_search.sweep.folder import SweepFolder
+from bearing_search.sweep.record import KnownPoint, SweepRecord
+from bearing_search.sweep.status import sweep_status
+
+
+def known_points(
+    earlier: SweepFolder, record: SweepRecord, space: SearchSpace
+) -> tuple[KnownPoint, ...]:
+    """The complete trials of an earlier sweep, as points that a new one knows.
+
+    Args:
+        earlier: where they were found.
+        record: of the new sweep.
+        space: of the new sweep.
+
+    Raises:
+        SweepError: the scores of the two could not be compared, or there are none.
+    """
+    reason = _difference(earlier, record, space)
+    if reason:
+        raise SweepError(f"{earlier.record.name}: cannot warm-start {record.name}: {reason}")
+    found = [t for t in sweep_status(earlier).trials if t.state == "complete" and t.counts]
+    points = tuple(
+        KnownPoint(
+            source=f"{earlier.record.name}/{trial.number}",
+            suggestion=trial.suggestion,
+            value=trial.value,
+        )
+        for trial in found
+        if trial.value is not None and trial.same_as is None
+    )
+    if not points:
+        raise SweepError(f"{earlier.record.name}: cannot warm-start: no trial of it is complete")
+    return points
+
+
+def _difference(earlier: SweepFolder, record: SweepRecord, space: SearchSpace) -> str:
+    """Why points of the one say nothing in the other; empty: they do."""
+    theirs, old = earlier.space(), earlier.record
+    if record.pruner == "wilcoxon":
+        return "the pruner wilcoxon needs each fold's score of the best trial; use another"
+    if old.task != record.task or old.objective != record.objective:
+        return f"its objective is {old.objective}, here it is {record.objective}"
+    if old.data_digest != record.data_digest:
+        return f"its data digest is {old.data_digest}, here it is {record.data_digest}"
+    if theirs.axes != space.axes:
+        names = sorted(
+            n for n in {*theirs.axes, *space.axes} if theirs.axes.get(n) != space.axes.get(n)
+        )
+        return f"its axes differ in {', '.join(names)}"
+    own, other = space.default_suggestion(), theirs.default_suggestion()
+    if theirs.trial(own) != space.trial(own) or theirs.trial(other) != space.trial(other):
+        return "its base has other settings"
+    return ""

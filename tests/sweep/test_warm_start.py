@@ -1,0 +1,110 @@
+from dataclasses import replace
+
+import pytest
+
+from bearing_search.errors import SweepError
+from bearing_search.sweep.folder import load_sweep
+from bearing_search.sweep.record import SeedPlan, SweepRecord
+from bearing_search.sweep.warm_start import known_points
+
+
+@pytest.fixture
+def first(new_sweep, simulate, fakes):
+    folder = new_sweep(name="first", target=12, seeds=SeedPlan(audit=2))
+    simulate(folder, fakes.run_trial)
+    return folder
+
+
+@pytest.fixture
+def warm(first, new_sweep):
+    """A sweep that knows what the first one found."""
+
+    def start(**changes):
+        record = replace(first.record, **{"name": "second", "sweep_id": "2", **changes})
+        return new_sweep(
+            name="second",
+            target=record.target,
+            seed=record.seed,
+            known=known_points(first, record, first.space()),
+        )
+
+    return start
+
+
+def finish(ledger, fakes):
+    issued = []
+    while (one := ledger.next()) is not None:
+        issued.append(one)
+        ledger.complete(one.number, fakes.score_of(one.config))
+    return issued
+
+
+def test_the_points_are_the_trials_that_counted(first):
+    points = known_points(first, replace(first.record, name="second"), first.space())
+
+    assert [point.source for point in points] == ["first/0", *(f"first/{n}" for n in range(2, 13))]
+    assert all(point.value > 0 for point in points)
+
+
+def test_a_warm_start_draws_where_the_first_sweep_found_something(
+    warm, ledger_of, fakes, new_sweep
+):
+    issued = finish(ledger_of(warm(target=9, seed=5)), fakes)
+    cold = finish(ledger_of(new_sweep(name="cold", target=9, seed=5)), fakes)
+
+    def mean(trials):
+        return sum(fakes.score_of(trial.config) for trial in trials[1:]) / 8
+
+    assert issued[0].number == 0  # the base, run afresh
+    assert issued[1].number == 13  # after it the 12 known points
+    assert mean(issued) > mean(cold) + 0.05
+
+
+def test_known_points_are_no_trials_and_are_told_once_whatever_dies(warm, ledger_of, fakes):
+    folder = load_sweep(warm(target=3).root.parent, "second")  # as `resume` reads it
+    for _ in range(3):
+        ledger = ledger_of(folder)
+        ledger.next()
+        ledger.next()
+    finish(ledger, fakes)
+
+    records = ledger_of(folder).records()
+    assert len(records) == 3
+    study = ledger_of(folder)._study._all
+    assert sum("known" in trial.user_attrs for trial in study.get_trials()) == 12
+
+
+def test_a_sweep_that_says_nothing_here_is_refused_with_the_reason(first, new_sweep, fakes):
+    def refusal(record=first.record, space=None):
+        with pytest.raises(SweepError, match="first: cannot warm-start") as error:
+            known_points(first, replace(record, name="second"), space or first.space())
+        return str(error.value)
+
+    other = new_sweep(name="other", space_text=fakes.SPACE.replace("[1, 10]", "[1, 20]"))
+    assert "its axes differ in finetune.alternation_period" in refusal(space=other.space())
+    base = new_sweep(name="base", space_text=fakes.SPACE.replace("epochs: 40", "epochs: 50"))
+    assert "its base has other settings" in refusal(space=base.space())
+    assert "its base has other settings" in refusal(
+        space=first.space().with_setting("split.folds", 4)
+    )
+    changed = replace(first.record, data_digest="d2")
+    assert "its data digest is d1, here it is d2" in refusal(changed)
+    auroc = replace(first.record, objective="val/image_auroc")
+    assert "its objective is val/pixel_aupro, here it is val/image_auroc" in refusal(auroc)
+    assert "wilcoxon needs each fold's score" in refusal(replace(first.record, pruner="wilcoxon"))
+
+
+def test_a_sweep_without_a_complete_trial_knows_nothing(new_sweep):
+    empty = new_sweep(name="empty")
+
+    with pytest.raises(SweepError, match="no trial of it is complete"):
+        known_points(empty, replace(empty.record, name="second"), empty.space())
+
+
+def test_what_is_known_is_kept_in_the_record(warm):
+    folder = warm()
+
+    read = load_sweep(folder.root.parent, "second")
+    assert read.record.known == folder.record.known
+    assert isinstance(read.record, SweepRecord)
+    assert folder.view([]).facts["warm_start"] == "first"
