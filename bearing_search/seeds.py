@@ -29,9 +29,12 @@ class SeedNoise:
     @property
     def text(self) -> str:
         """What follows, in a sentence."""
+        found = f"{self.runs} runs of {self.settings} setting{'s' * (self.settings > 1)}"
+        if self.smallest_gain >= 1:
+            return f"Which gains are more than seed noise cannot be told from {found}; audit more."
         return (
             f"Between two single runs, gains below {self.smallest_gain:.3f} are within seed noise "
-            f"({self.runs} runs of {self.settings} setting{'s' * (self.settings > 1)})."
+            f"({found})."
         )
 
 

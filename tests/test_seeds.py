@@ -32,7 +32,18 @@ def test_two_runs_a_tenth_apart_allow_gains_of_nine_tenths():
     assert noise.deviation == pytest.approx(0.1 / 2**0.5)
     # Student's t with one degree of freedom is 12.706; times sqrt(2) times .1 / sqrt(2)
     assert noise.smallest_gain == pytest.approx(1.2706, abs=1e-4)
-    assert noise.text.startswith("Between two single runs, gains below 1.271 are within seed noise")
+    assert noise.text == (  # the objective lies in [0, 1]
+        "Which gains are more than seed noise cannot be told from 2 runs of 1 setting; audit more."
+    )
+
+
+def test_the_smallest_gain_is_quoted_with_what_it_rests_on():
+    rows = [("a", "default", 0, 0.50), ("a", "audit", 1, 0.52), ("a", "audit", 2, 0.51)]
+
+    # Student's t with two degrees of freedom is 4.303; times sqrt(2) times .01
+    assert seed_noise(trials(*rows)).text == (
+        "Between two single runs, gains below 0.061 are within seed noise (3 runs of 1 setting)."
+    )
 
 
 def test_settings_are_pooled_by_their_degrees_of_freedom():

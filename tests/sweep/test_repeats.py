@@ -1,7 +1,10 @@
 """No config is trained twice in a sweep, and no sweep draws for ever."""
 
+from dataclasses import replace
+
 import pytest
 
+from bearing_search.cli.drive import missing_text
 from bearing_search.config import TrialConfig
 from bearing_search.selection import Searched, select
 from bearing_search.sweep import ledger as ledger_module
@@ -36,6 +39,16 @@ def test_a_space_of_three_points_is_tried_three_times_whatever_the_target(
     assert len(digests) == len(set(digests)) == 3
     assert ledger.is_done
     assert len(ledger.records()) < 10  # ten draws of the same in a row are told as one copy
+
+
+def test_a_sweep_that_ends_below_its_target_says_why(new_sweep, simulate, fakes):
+    space = TINY.replace("base: {}", "base: {finetune: {epochs: 40}}")
+
+    outcome = simulate(new_sweep(space_text=space, target=40), fakes.run_trial)
+
+    assert missing_text(outcome).startswith("done after 3 of 40 trials: nothing is left to try")
+    assert missing_text(replace(outcome, target=3)) == ""
+    assert missing_text(replace(outcome, is_done=False, stopped_by="signal")) == ""
 
 
 def test_a_suggestion_made_before_is_drawn_anew(new_sweep, ledger_of):
