@@ -184,7 +184,7 @@ def _saved(selection: Selection) -> list[str]:
 
 def _entry_json(entry: Entry) -> dict[str, Any]:
     return {
-        "sweep": entry.sweep,
+        "sweep": entry.folder.name,
         "trials": [trial.number for trial in entry.trials],
         "suggestion": dict(entry.trials[0].suggestion),
         OBJECTIVE: _interval_json(entry.value),

@@ -142,6 +142,7 @@ def test_the_last_words_of_a_sweep_hold_setting_score_and_what_to_do_next(sweep)
 def test_programs_get_the_same_without_numbers_that_json_lacks(sweep):
     board = leaderboard(*sweep(*FAR_APART))
     found = json.loads(json.dumps(as_json(board), allow_nan=False))
+    assert {one["sweep"] for one in found["settings"]} == {board.selection.chosen.folder.name}
     assert found["winner"]["trials"] == [2]
     assert [s["tied"] for s in found["settings"]] == [True, True, False]
     assert found["seed_deviation"] is None
