@@ -14,7 +14,7 @@ PATCHES = 16
 class DecoderContract:
     # what a subclass says about its decoder; the contract itself is never collected
     def decoder(self, encoder):
-        raise NotImplementedError
+        raise NotImplementedError  # a subclass that forgets it must fail, not pass on None
 
     @pytest.fixture
     def made(self, tiny_encoder):

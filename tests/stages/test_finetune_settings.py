@@ -143,19 +143,9 @@ def test_coverage_decides_which_patches_are_anomalous(tuning_with, coverage, mar
 
 
 def test_flips_show_a_batch_in_one_of_eight_ways_and_the_labels_with_it(
-    images, pretrained, tiny_config
+    images, pretrained, tuning_with
 ):
-    config = replace(tiny_config.finetune, ssim_layers=(1,), flip=True)
-    tuning = Finetuning(
-        copy.deepcopy(pretrained),
-        copy.deepcopy(pretrained),
-        config,
-        normals=images,
-        anomalous=images,
-        rotation_deg=0.0,
-        seed=0,
-        device="cpu",
-    )
+    tuning = tuning_with(ssim_layers=(1,), flip=True)
     shown = [tuning._augmented(images, number) for number in range(40)]
     assert len({batch.pixels.tobytes() for batch in shown}) == 8
     assert len({batch.masks.tobytes() for batch in shown}) == 4  # the square lies on the diagonal
