@@ -167,6 +167,13 @@ OPEN_CHOICES = (
         "Dinomaly's code",
     ),
     OpenChoice(
+        "whether PatchCore averages neighbouring patches",
+        "has no PatchCore",
+        "3x3 means of a convolutional network's features, as its authors; none of a transformer's",
+        ("patchcore.neighbourhood",),
+        "measured (docs/method.md)",
+    ),
+    OpenChoice(
         "what r_mean and the centre are estimated on",
         "the whole data set",
         "the training side of the fold; the whole set would leak test",

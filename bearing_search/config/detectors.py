@@ -159,8 +159,10 @@ class PatchCoreConfig:
     """Blocks that are read of a vision transformer, counted from 1. Not in the source: blocks in
     the middle, whose patches differ more than those at the end."""
 
-    neighbourhood: int = 3
-    """Side of the square of patches whose features are averaged; odd, 1 leaves it out."""
+    neighbourhood: int | None = None
+    """Side of the square of patches whose features are averaged; odd, 1 leaves it out. None: 3 of a
+    convolutional network, as in the source; 1 of a vision transformer, whose patches have seen
+    their surroundings already (measured: docs/method.md)."""
 
     coreset_share: float = 0.1
     """Share of all normal patches that the bank keeps."""
@@ -174,13 +176,20 @@ class PatchCoreConfig:
     def __post_init__(self) -> None:
         _require_layers(self.layers, self.blocks)
         side = self.neighbourhood
-        require(side >= 1 and side % 2 == 1, f"neighbourhood is {side}; it must be odd")
+        if side is not None:
+            require(side >= 1 and side % 2 == 1, f"neighbourhood is {side}; it must be odd")
         require(
             0 < self.coreset_share <= 1, f"coreset_share is {self.coreset_share}; above 0, up to 1"
         )
         for name in ("projection_dim", "num_neighbours"):
             value = getattr(self, name)
             require(value >= 1, f"{name} is {value}; it is a count, so at least 1")
+
+    def averaged_side(self, *, is_cnn: bool) -> int:
+        """Side of the square of patches that is averaged, given what they are features of."""
+        if self.neighbourhood is not None:
+            return self.neighbourhood
+        return 3 if is_cnn else 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

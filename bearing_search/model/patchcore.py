@@ -28,12 +28,13 @@ class PatchCore:
     """A bank of normal patches (see `stages.memory.Memory`).
 
     Args:
-        config: neighbourhood, coreset, image score.
+        config: coreset, image score.
         seed: of the projection and of the first patch of the coreset.
+        averaged_side: of the square of patches whose features are averaged; odd.
     """
 
-    def __init__(self, config: PatchCoreConfig, *, seed: int) -> None:
-        self._config, self._seed = config, seed
+    def __init__(self, config: PatchCoreConfig, *, seed: int, averaged_side: int) -> None:
+        self._config, self._seed, self._side = config, seed, averaged_side
         self._bank = torch.empty(0, 0)
 
     def embed(self, maps: Sequence[Float[Tensor, "b _ _ _"]]) -> Float[Tensor, "b c h w"]:
@@ -42,7 +43,7 @@ class PatchCore:
         At the border only patches that exist are averaged. The official code averages zeros in,
         which brings all border patches near to each other, and defects there are lost.
         """
-        side = self._config.neighbourhood
+        side = self._side
         pooled = [
             F.avg_pool2d(m.float(), side, stride=1, padding=side // 2, count_include_pad=False)
             for m in maps

@@ -32,11 +32,15 @@ Memory = PatchCore | Padim
 `measure`s how strange others are; `state` and `load` keep it."""
 
 
-def make_memory(config: TrialConfig) -> tuple[Memory, PatchCoreConfig | PadimConfig]:
+def make_memory(
+    config: TrialConfig, *, is_cnn: bool
+) -> tuple[Memory, PatchCoreConfig | PadimConfig]:
     """The empty memory of the config's detector, and its section."""
     if config.detector == "padim":
         return Padim(config.padim, seed=config.seed), config.padim
-    return PatchCore(config.patchcore, seed=config.seed), config.patchcore
+    section = config.patchcore
+    side = section.averaged_side(is_cnn=is_cnn)
+    return PatchCore(section, seed=config.seed, averaged_side=side), section
 
 
 class MemoryDetector:
@@ -46,8 +50,9 @@ class MemoryDetector:
         self, encoder: Backbone, config: TrialConfig, *, normals: Images, device: str
     ) -> None:
         self.encoder = encoder.to(device).eval().requires_grad_(False)
-        self._memory, section = make_memory(config)
-        self._reads = section.layers if isinstance(encoder, Cnn) else section.blocks
+        is_cnn = isinstance(encoder, Cnn)
+        self._memory, section = make_memory(config, is_cnn=is_cnn)
+        self._reads = section.layers if is_cnn else section.blocks
         self._normals, self._device = normals, device
         self._grid = (0, 0)
         self._features: dict[int, list[Float[Tensor, "b p c"]]] = {}

@@ -16,7 +16,7 @@ def randn(*shape, seed=0):
 
 
 def fitted(patches, **settings):
-    model = PatchCore(PatchCoreConfig(coreset_share=1.0, **settings), seed=0)
+    model = PatchCore(PatchCoreConfig(coreset_share=1.0, **settings), seed=0, averaged_side=1)
     model.fit(patches)
     return model
 
@@ -97,16 +97,16 @@ class TestEmbedding:
         spot = torch.zeros(1, 1, 4, 4)
         spot[0, 0, 1, 1] = 36
 
-        found = PatchCore(PatchCoreConfig(), seed=0).embed([spot])
+        found = PatchCore(PatchCoreConfig(), seed=0, averaged_side=3).embed([spot])
 
         # of 4 patches in the corner, of 6 at an edge, of 9 within
         assert found[0, 0].tolist() == [[9, 6, 6, 0], [6, 4, 4, 0], [6, 4, 4, 0], [0, 0, 0, 0]]
 
     def test_coarser_layers_are_enlarged_to_the_first_ones_grid(self):
         fine, coarse = torch.zeros(2, 3, 4, 4), torch.tensor([[0.0, 4.0], [0.0, 4.0]])
-        config = PatchCoreConfig(neighbourhood=1)
+        model = PatchCore(PatchCoreConfig(), seed=0, averaged_side=1)
 
-        found = PatchCore(config, seed=0).embed([fine, coarse.expand(2, 1, 2, 2)])
+        found = model.embed([fine, coarse.expand(2, 1, 2, 2)])
 
         assert found.shape == (2, 4, 4, 4)
         assert found[0, 3, 0].tolist() == [0, 1, 3, 4]
@@ -149,7 +149,7 @@ class TestPatchCore:
         assert few > 0
 
     def test_identical_normals_leave_one_patch_whose_distance_is_the_score(self):
-        model = PatchCore(PatchCoreConfig(), seed=0)
+        model = PatchCore(PatchCoreConfig(), seed=0, averaged_side=1)
         measured = model.fit(torch.ones(4, 25, 3))
         distances, scores = model.measure(torch.full((1, 25, 3), 2.0))
 
@@ -159,7 +159,7 @@ class TestPatchCore:
 
     def test_the_bank_is_a_share_of_the_patches_and_follows_the_seed(self):
         patches = randn(4, 50, 200)
-        models = [PatchCore(PatchCoreConfig(), seed=seed) for seed in (1, 1, 2)]
+        models = [PatchCore(PatchCoreConfig(), seed=seed, averaged_side=1) for seed in (1, 1, 2)]
         sizes = [model.fit(patches)["bank_patches"] for model in models]
         banks = [model.state()["bank"] for model in models]
 
@@ -171,11 +171,18 @@ class TestPatchCore:
 
     def test_its_state_measures_the_same(self):
         patches = randn(2, 9, 4)
-        model, other = fitted(patches), PatchCore(PatchCoreConfig(), seed=5)
+        model, other = fitted(patches), PatchCore(PatchCoreConfig(), seed=5, averaged_side=1)
         other.load(model.state())
         ours, theirs = (m.measure(patches + 1) for m in (model, other))
 
         assert all(np.array_equal(a, b) for a, b in zip(ours, theirs, strict=True))
+
+
+def test_patches_are_averaged_where_the_encoder_is_convolutional_unless_a_side_is_given():
+    own, five = PatchCoreConfig(), PatchCoreConfig(neighbourhood=5)
+
+    assert [own.averaged_side(is_cnn=cnn) for cnn in (True, False)] == [3, 1]
+    assert [five.averaged_side(is_cnn=cnn) for cnn in (True, False)] == [5, 5]
 
 
 @pytest.mark.parametrize(
