@@ -97,6 +97,8 @@ def execute(
     def trainable(config: dict[str, Any]) -> None:
         run_assignment(config, workplace, run_trial, tune.report)
 
+    # Tune starts one worker at a time for a searcher of one's own, however many GPUs wait
+    os.environ["TUNE_MAX_PENDING_TRIALS_PG"] = str(shares.starting)
     numbers: dict[str, int] = {}
     crashes: dict[str, tuple[str, str]] = {}
     tune.Tuner(

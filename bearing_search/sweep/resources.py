@@ -57,6 +57,10 @@ class Plan:
     concurrent: int
     """Trials side by side."""
 
+    starting: int
+    """Workers that may start at the same time: each loads a core for a second, and where cores are
+    few, four of them take longer than one after the other while three GPUs compute."""
+
 
 def plan(resources: Resources, nodes: Sequence[Node]) -> Plan:
     """Decide what was left open, and refuse at once what could never be scheduled.
@@ -86,6 +90,7 @@ def plan(resources: Resources, nodes: Sequence[Node]) -> Plan:
         gpus=gpus,
         threads=max(1, int(share)),
         concurrent=slots,
+        starting=min(slots, max(1, int(sum(node.cpus for node in nodes) / 2))),
     )
 
 

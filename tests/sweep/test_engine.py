@@ -161,27 +161,6 @@ def test_a_second_driver_is_refused_and_the_time_budget_ends_the_first_resumably
     assert_each_step_once_but_after_a_checkpoint(steps_of(first), most_repeats=0)
 
 
-def test_four_trials_run_at_once_on_four_gpus(drive):
-    driver = drive("one", 8, "--logical-gpus", "4", step_s=2)
-    status, outcome, error = driver.finish()
-
-    assert (status, outcome["complete"]) == (0, 8), error
-    spans = {
-        number: (lines[0]["visible"], lines[0]["time"], lines[-1]["time"], lines[0]["device"])
-        for number, lines in driver.audit().items()
-    }
-    assert {span[0] for span in spans.values()} == {"0", "1", "2", "3"}
-    assert {span[3] for span in spans.values()} == {"cuda"}
-    at_once = [
-        {other[0] for other in spans.values() if other[1] <= start < other[2]}
-        for _, start, _, _ in spans.values()
-    ]
-    assert max(map(len, at_once)) == 4
-    for number, (gpu, start, _, _) in spans.items():
-        others = [o for n, o in spans.items() if n != number and o[0] == gpu]
-        assert not any(other[1] < start < other[2] for other in others), "a GPU was shared"
-
-
 def test_gpu_hours_end_a_session_resumably(drive):
     driver = drive("one", 2, "--logical-gpus", "2", "--gpu-budget", "8", step_s=2)
     status, outcome, error = driver.finish()

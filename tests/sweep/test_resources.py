@@ -40,6 +40,13 @@ def test_what_was_left_open_is_shared_out(asked, nodes, cpus, gpus, threads, con
 
 
 @pytest.mark.parametrize(
+    ("nodes", "starting"), [(one(2, 4), 1), (one(32, 4), 4), (4 * one(4, 2), 8), (one(1), 1)]
+)
+def test_workers_start_together_where_cores_are_free_for_it(nodes, starting):
+    assert plan(Resources(), nodes).starting == starting
+
+
+@pytest.mark.parametrize(
     ("asked", "nodes", "complaint"),
     [
         ({"gpus_per_trial": 1}, one(8), "asked for 1 GPU per trial; this machine has 0"),

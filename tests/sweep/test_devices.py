@@ -1,0 +1,59 @@
+"""Real Ray with four logical GPUs: who holds which, and how long one lies idle between trials."""
+
+import os
+from typing import NamedTuple
+
+import pytest
+
+pytestmark = pytest.mark.slow
+
+LOCAL = ("--mlflow", "local")
+
+
+class Span(NamedTuple):
+    """From the first to the last word of a trial."""
+
+    device: str
+    start: float
+    end: float
+
+
+def spans_of(driver):
+    return [
+        Span(lines[0]["visible"], lines[0]["time"], lines[-1]["time"])
+        for lines in driver.audit().values()
+    ]
+
+
+def most_at_once(spans):
+    """Of trials that run at one moment; it is reached when one of them begins."""
+    return max(sum(o.start <= span.start < o.end for o in spans) for span in spans)
+
+
+def test_twelve_trials_keep_four_gpus_busy_and_share_none(drive):
+    busy = os.getloadavg()[0] / (os.cpu_count() or 1)
+    driver = drive("one", 12, "--logical-gpus", "4", *LOCAL, step_s=3)
+    status, outcome, error = driver.finish(200)
+
+    assert (status, outcome["complete"]) == (0, 12), error
+    spans = spans_of(driver)
+    assert {span.device for span in spans} == set("0123")
+    assert most_at_once(spans) == 4
+    for device in "0123":
+        assert most_at_once([span for span in spans if span.device == device]) == 1
+    if busy > 1.5:  # a worker's start takes a second of a core, which then has to be waited for
+        pytest.skip("makespan not judged: other programs kept the cores busy")
+    makespan = max(span.end for span in spans) - min(span.start for span in spans)
+    ideal = sum(span.end - span.start for span in spans) / 4
+    assert makespan < 1.15 * ideal
+
+
+def test_half_a_gpu_each_puts_two_trials_on_every_gpu(drive):
+    driver = drive("one", 10, "--logical-gpus", "4", "--gpus", ".5", step_s=3)
+    status, outcome, error = driver.finish(200)
+
+    assert (status, outcome["complete"]) == (0, 10), error
+    spans = spans_of(driver)
+    assert most_at_once(spans) == 8
+    for device in "0123":
+        assert most_at_once([span for span in spans if span.device == device]) == 2
