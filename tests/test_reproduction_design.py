@@ -20,7 +20,7 @@ from bearing_search.data.samples import Sample
 from bearing_search.errors import ConfigError, SweepError
 from bearing_search.reproduction.cost import Work, seconds, work_of
 from bearing_search.reproduction.design import Design, space_text
-from bearing_search.space import parse_search_space
+from bearing_search.space_file import parse_search_space
 from bearing_search.sweep.grid import grid_points
 from bearing_search.sweep.resources import Resources
 

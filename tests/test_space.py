@@ -8,7 +8,7 @@ from hypothesis import given, settings
 
 from bearing_search.config import TrialConfig, parse, to_plain
 from bearing_search.errors import ConfigError
-from bearing_search.space import load_search_space, parse_search_space
+from bearing_search.space_file import load_search_space, parse_search_space
 from bearing_search.sweep.suggestions import encode, suggest
 
 SHIPPED = sorted((Path(__file__).parents[1] / "search_spaces").glob("*.yaml"))

@@ -14,6 +14,7 @@ from bearing_search.cli.guard import draw, look_for_leaks, sentence, share_bar
 from bearing_search.cli.inputs import resolve_data, split_lines, train_digest
 from bearing_search.cli.options import DEMO, AsJson, Results, find_space, terminal, writable_results
 from bearing_search.cli.preflight import check_images, check_models, edge_configs
+from bearing_search.conditions import condition_text
 from bearing_search.config import TrialConfig
 from bearing_search.data.dataset import DataSet
 from bearing_search.errors import ConfigError, DataError, LeakError
@@ -22,7 +23,8 @@ from bearing_search.guard.findings import Finding, Severity
 from bearing_search.guard.quality import PartFacts, facts_of_part
 from bearing_search.guard.quality_findings import lost_share, quality_findings
 from bearing_search.measurement import OBJECTIVE
-from bearing_search.space import SearchSpace, load_search_space
+from bearing_search.space import SearchSpace
+from bearing_search.space_file import load_search_space
 from bearing_search.stages.unit_plan import progress_of_plan, validation_plans
 
 _HEADINGS: dict[Severity, str] = {
@@ -138,12 +140,15 @@ def _check_space(space: SearchSpace, name: str, console: Console) -> dict[str, A
     folds = space.trial(base).split.folds
     console.print(space.question or name)
     for path, axis in space.axes.items():
-        console.print(f"  {path:38} {axis}   trial 0: {json_text.dumps(base[path])}")
+        own = json_text.dumps(base[path]) if path in base else "not varied"
+        condition = condition_text(space.conditions, path)
+        console.print(f"  {path:38} {axis}{condition}   trial 0: {own}")
     number = folds or "as many as each part's anomalous groups allow, at most 5"
     console.print(
         f"  objective {OBJECTIVE}, mean over folds of train and all parts; folds: {number}"
     )
-    return {"question": space.question, "axes": {path: str(a) for path, a in space.axes.items()}}
+    axes = {p: f"{axis}{condition_text(space.conditions, p)}" for p, axis in space.axes.items()}
+    return {"question": space.question, "axes": axes}
 
 
 def _look_at(

@@ -39,11 +39,10 @@ def check_installation() -> None:
 
 def edge_configs(space: SearchSpace) -> list[TrialConfig]:
     """Trial 0 and the extremes of every axis: what must be possible before a sweep starts."""
-    base = space.default_suggestion()
-    configs = [space.trial(base)]
-    for path, axis in space.axes.items():
-        configs += [space.trial({**base, path: value}) for value in axis.extremes()]
-    return configs
+    tried = [space.default_suggestion()]
+    for path in space.axes:
+        tried += space.extremes(path)
+    return [space.trial(suggestion) for suggestion in tried]
 
 
 def check_models(configs: Sequence[TrialConfig]) -> str:

@@ -32,7 +32,7 @@ from bearing_search.report import trial_config
 from bearing_search.reproduction.design import Design, Profile, space_text
 from bearing_search.reproduction.published import DETECTOR_TITLES
 from bearing_search.reproduction.report import TABLE_JSON
-from bearing_search.space import parse_search_space
+from bearing_search.space_file import parse_search_space
 from bearing_search.sweep.folder import SweepFolder, create_sweep, list_sweeps, load_sweep
 from bearing_search.sweep.record import SweepRecord, check_name
 from bearing_search.sweep.resources import Resources

@@ -41,7 +41,7 @@ from bearing_search.cli.sweep_options import (
 )
 from bearing_search.config import to_plain
 from bearing_search.data.dataset import load_data_set
-from bearing_search.space import load_search_space
+from bearing_search.space_file import load_search_space
 from bearing_search.sweep.folder import create_sweep, load_sweep
 from bearing_search.sweep.record import PrunerName, SamplerName, SeedPlan, SweepRecord, check_name
 from bearing_search.sweep.resources import Resources

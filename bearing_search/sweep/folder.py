@@ -22,7 +22,8 @@ from typing import Any
 from bearing_search.config import parse
 from bearing_search.errors import ConfigError, ResourceError, SweepError
 from bearing_search.observer import SweepView, TrialRecord, trial_folder
-from bearing_search.space import SearchSpace, parse_search_space
+from bearing_search.space import SearchSpace
+from bearing_search.space_file import parse_search_space
 from bearing_search.sweep.checks import checked
 from bearing_search.sweep.record import AllowedLeak, SeedPlan, SweepRecord, check_name
 from bearing_search.sweep.resources import Resources

@@ -2,8 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
-from itertools import product
-from math import prod
+from itertools import islice, product
 from typing import Any
 
 from bearing_search.axes import Axis, BundleAxis, ChoiceAxis, IntAxis, SubsetAxis
@@ -21,11 +20,11 @@ def grid_points(space: SearchSpace) -> list[dict[str, Any]]:
         ConfigError: an axis has no finite number of values, there are too many points, or the
             settings of a point do not go together.
     """
-    axes = _axes(space)
-    if (number := prod(map(len, axes.values()))) > MAX_POINTS:
-        raise ConfigError(f"the grid has {number} points; at most {MAX_POINTS} can be run")
+    found = list(islice(_points(space, _axes(space)), MAX_POINTS + 1))
+    if len(found) > MAX_POINTS:
+        raise ConfigError(f"the grid has more than {MAX_POINTS} points, which is no design")
     own = space.default_suggestion()
-    points = sorted(_points(axes), key=lambda point: point != own)
+    points = sorted(found, key=lambda point: point != own)
     for point in points:
         try:
             space.trial(point)
@@ -40,10 +39,11 @@ def all_digests(space: SearchSpace, *, at_most: int) -> frozenset[str] | None:
         axes = _axes(space)
     except ConfigError:
         return None
-    if prod(map(len, axes.values())) > at_most:
+    points = list(islice(_points(space, axes), at_most + 1))
+    if len(points) > at_most:
         return None
     digests = set()
-    for point in _points(axes):
+    for point in points:
         with suppress(ConfigError):  # an impossible point is never trained
             digests.add(space.trial(point).digest)
     return frozenset(digests)
@@ -53,9 +53,22 @@ def _axes(space: SearchSpace) -> dict[str, Sequence[Any]]:
     return {path: _values(path, axis) for path, axis in space.axes.items()}
 
 
-def _points(axes: Mapping[str, Sequence[Any]]) -> Iterator[dict[str, Any]]:
-    for point in product(*axes.values()):
-        yield dict(zip(axes, point, strict=True))
+def _points(space: SearchSpace, axes: Mapping[str, Sequence[Any]]) -> Iterator[dict[str, Any]]:
+    """All suggestions, the last axis turning fastest."""
+    points: Iterator[dict[str, Any]] = iter([{}])
+    for path, values in axes.items():
+        points = _spread(space, points, path, values)
+    return points
+
+
+def _spread(
+    space: SearchSpace, points: Iterator[dict[str, Any]], path: str, values: Sequence[Any]
+) -> Iterator[dict[str, Any]]:
+    for point in points:
+        if space.is_varied(path, point):
+            yield from ({**point, path: value} for value in values)
+        else:
+            yield point
 
 
 def _values(path: str, axis: Axis) -> Sequence[Any]:

@@ -51,7 +51,7 @@ class Ledger:
     def __init__(self, *, url: str, name: str, space: SearchSpace, record: SweepRecord) -> None:
         self._space = space
         self._record = record
-        self._study = SweepStudy(url=url, name=name, record=record)
+        self._study = SweepStudy(url=url, name=name, space=space, record=record)
         records = self._study.records()
         self._orphans = deque(self._study.running())
         self._live: dict[int, Trial] = {}

@@ -25,13 +25,17 @@ _NEEDS = {
 }
 
 
-def sampler_of(name: SamplerName, seed: int) -> BaseSampler:
-    """Who draws settings. A grid's points are enqueued, so that its sampler is never asked."""
+def sampler_of(name: SamplerName, seed: int, *, has_conditions: bool = False) -> BaseSampler:
+    """Who draws settings. A grid's points are enqueued, so that its sampler is never asked.
+
+    Where some axes are varied under conditions, TPE keeps a model of each group of axes that are
+    varied together. The others draw such axes evenly and learn from the rest.
+    """
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
         match name:
             case "tpe":
-                return TPESampler(seed=seed)
+                return TPESampler(seed=seed, group=has_conditions)
             case "gp":
                 return GPSampler(seed=seed)
             case "cma-es":
@@ -68,11 +72,15 @@ def check_sampler(name: SamplerName, space: SearchSpace) -> None:
     package, command = _NEEDS.get(name, ("", ""))
     if package and find_spec(package) is None:
         raise ResourceError(f"the sampler {name} needs the package {package}: {command}")
-    numeric = [path for path, axis in space.axes.items() if isinstance(axis, IntAxis | FloatAxis)]
+    numeric = [
+        path
+        for path, axis in space.axes.items()
+        if isinstance(axis, IntAxis | FloatAxis) and path not in space.conditions
+    ]
     if name == "cma-es" and len(numeric) < 2:
         raise ConfigError(
-            f"the sampler cma-es draws int, float and log axes together, at least two; the space "
-            f"has {len(numeric)}, the others are drawn at random. Use tpe"
+            f"the sampler cma-es draws int, float and log axes without conditions together, at "
+            f"least two; the space has {len(numeric)}, the others are drawn at random. Use tpe"
         )
 
 

@@ -22,11 +22,12 @@ class SweepStudy:
     Args:
         url: SQLAlchemy URL; sqlite is put into WAL mode, so that readers do not lock it.
         name: of the study inside that database.
+        space: what is drawn.
         record: its seed, sampler and pruner. The seed is mixed with the number of trials: reopening
             with the same seed would draw the same start-up points again.
     """
 
-    def __init__(self, *, url: str, name: str, record: SweepRecord) -> None:
+    def __init__(self, *, url: str, name: str, space: SearchSpace, record: SweepRecord) -> None:
         optuna.logging.set_verbosity(optuna.logging.ERROR)
         with storage_errors(url):
             self._storage = open_storage(url)
@@ -34,10 +35,11 @@ class SweepStudy:
                 storage=self._storage, study_name=name, load_if_exists=True, direction="maximize"
             )
             trials = self._all.get_trials(deepcopy=False)
+            seed = (record.seed * 1_000_003 + len(trials)) % 2**32
             self._veiled = optuna.load_study(
                 study_name=name,
                 storage=cast(optuna.storages.BaseStorage, Veil(self._all._storage)),
-                sampler=sampler_of(record.sampler, (record.seed * 1_000_003 + len(trials)) % 2**32),
+                sampler=sampler_of(record.sampler, seed, has_conditions=bool(space.conditions)),
                 pruner=pruner_of(record.pruner),
             )
 

@@ -46,9 +46,14 @@ class Drawing(Protocol):
 
 
 def suggest(space: SearchSpace, drawing: Drawing) -> dict[str, Any]:
-    """Draw one value per axis; drawing again from the same trial gives the same values."""
+    """Draw one value per axis that is varied beside those before it.
+
+    Drawing again from the same trial gives the same values.
+    """
     suggestion: dict[str, Any] = {}
     for path, axis in space.axes.items():
+        if not space.is_varied(path, suggestion):
+            continue
         match axis:
             case IntAxis():
                 suggestion[path] = drawing.suggest_int(path, axis.low, axis.high, step=axis.step)
@@ -97,9 +102,8 @@ class Replay:
 def encode(space: SearchSpace, suggestion: Mapping[str, Any]) -> dict[str, Any]:
     """A suggestion in the sampler's own names and values: what `suggest` would draw it from."""
     params: dict[str, Any] = {}
-    for path, axis in space.axes.items():
-        value = suggestion[path]
-        match axis:
+    for path, value in suggestion.items():
+        match axis := space.axes[path]:
             case ChoiceAxis():
                 params[path] = json.dumps(value)
             case SubsetAxis():

@@ -52,6 +52,8 @@ def _difference(earlier: SweepFolder, record: SweepRecord, space: SearchSpace) -
             n for n in {*theirs.axes, *space.axes} if theirs.axes.get(n) != space.axes.get(n)
         )
         return f"its axes differ in {', '.join(names)}"
+    if theirs.conditions != space.conditions:
+        return "its axes are varied under other conditions"
     own, other = space.default_suggestion(), theirs.default_suggestion()
     if theirs.trial(own) != space.trial(own) or theirs.trial(other) != space.trial(other):
         return "its base has other settings"

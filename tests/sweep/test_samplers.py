@@ -1,5 +1,3 @@
-from importlib.util import find_spec
-
 import pytest
 import yaml
 
@@ -11,16 +9,15 @@ from bearing_search.measurement import (
     RUNNING_OBJECTIVE,
     Measurement,
 )
-from bearing_search.space import parse_search_space
+from bearing_search.space_file import parse_search_space
 from bearing_search.sweep import samplers
 from bearing_search.sweep.samplers import check_pruner, check_sampler
 
-needs_cmaes = pytest.mark.skipif(find_spec("cmaes") is None, reason="cmaes is not installed")
 SAMPLERS = [
     "tpe",
     "random",
     "nsga-ii",
-    pytest.param("cma-es", marks=needs_cmaes),
+    "cma-es",
     pytest.param("gp", marks=pytest.mark.slow),  # it loads torch
 ]
 
