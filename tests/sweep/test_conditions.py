@@ -112,7 +112,9 @@ def test_a_grid_has_a_branchs_points_in_that_branch_only(new_sweep):
     assert points[0] == {DETECTOR: "dinomaly", DROPOUT: 0.2}
     assert len(points) == 3 + 2 + 1
     assert [p for p in points if p[DETECTOR] == "padim"] == [{DETECTOR: "padim"}]
-    folder = new_sweep(space_text=yaml.safe_dump({"base": {}, "vary": vary}), sampler="grid", target=0)
+    folder = new_sweep(
+        space_text=yaml.safe_dump({"base": {}, "vary": vary}), sampler="grid", target=0
+    )
     assert folder.record.target == 6
 
 
