@@ -30,6 +30,23 @@ def conclusions(selection: Selection) -> list[str]:
     ]
 
 
+def micro_batch_lines(selection: Selection) -> list[str]:
+    """Which trials' batches had no room on the device."""
+    found = [
+        f"trial {trial.number} ({trial.micro_batch:.0f})"
+        for entry in selection.entries
+        for trial in entry.trials
+        if trial.micro_batch is not None
+    ]
+    if not found:
+        return []
+    return [
+        "The device had no room for whole batches, so that gradients of smaller ones were added "
+        f"up: {', '.join(found)}, samples at once in brackets. The batch that a step is taken by "
+        "is the config's; scores move as by rounding, of detectors with dropout as by another seed."
+    ]
+
+
 def support_text(part: str, normal: int, anomalous: int) -> str:
     """What so few samples cannot show, however well they score."""
     return (

@@ -29,6 +29,10 @@ SAVED_S = "cost/saved_s"
 """Seconds that other trials have spent on what it reused of them. Like COMPUTED_S it depends on
 the machine and on what else has run; everything else in a measurement depends on the config."""
 
+MICRO_BATCH = "cost/micro_batch"
+"""The fewest samples that went through a network at once in training, because the device had no
+room for a batch. Only of trials to which that happened: see `stages.microbatch`."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Measurement:

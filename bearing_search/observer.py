@@ -8,7 +8,7 @@ from statistics import fmean
 from typing import Any, Literal, Protocol, runtime_checkable
 
 from bearing_search.config import TrialConfig
-from bearing_search.measurement import COMPUTED_S, OBJECTIVE, SAVED_S, Measurement
+from bearing_search.measurement import COMPUTED_S, MICRO_BATCH, OBJECTIVE, SAVED_S, Measurement
 
 TrialState = Literal["waiting", "running", "stopped", "complete", "pruned", "failed"]
 """`waiting`: drawn, not begun. `stopped`: begun, goes on at `resume`. The last three are final."""
@@ -75,6 +75,9 @@ class TrialRecord:
     saved_s: float | None = None
     """Seconds that other trials spent on the stages that it reused."""
 
+    micro_batch: float | None = None
+    """Samples that went through a network at once, where the device had no room for a batch."""
+
     @property
     def cost_s(self) -> float | None:
         """Seconds that its stages take, whoever spent them; its duration where that is not told."""
@@ -84,7 +87,12 @@ class TrialRecord:
 
     def with_costs(self, values: Mapping[str, float]) -> "TrialRecord":
         """The same, with what its last measurement tells of its cost."""
-        return replace(self, computed_s=values.get(COMPUTED_S), saved_s=values.get(SAVED_S))
+        return replace(
+            self,
+            computed_s=values.get(COMPUTED_S),
+            saved_s=values.get(SAVED_S),
+            micro_batch=values.get(MICRO_BATCH),
+        )
 
     @property
     def counts(self) -> bool:

@@ -7,7 +7,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from bearing_search.conclusions import conclusions, interval_text, knob_lines
+from bearing_search.conclusions import (
+    conclusions,
+    interval_text,
+    knob_lines,
+    micro_batch_lines,
+)
 from bearing_search.config import TrialConfig, parse
 from bearing_search.intervals import Interval
 from bearing_search.journal import JOURNAL, last_values
@@ -106,7 +111,8 @@ def said_of(board: Leaderboard) -> list[str]:
     drawn, saved = _caveats(board), _saved(board.selection)
     noise = [board.noise.text] if board.noise else []
     fixed = [board.openings.text, *board.notes]
-    return [*conclusions(board.selection), *noise, *drawn, *saved, *fixed]
+    split = micro_batch_lines(board.selection)
+    return [*conclusions(board.selection), *noise, *drawn, *split, *saved, *fixed]
 
 
 def end_of_sweep(sweep: str, board: Leaderboard, *, program: str, flag: str) -> str:

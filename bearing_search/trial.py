@@ -19,12 +19,14 @@ from bearing_search.measurement import (
     COMPUTED_S,
     FINISHED_FOLDS,
     FOLD_OBJECTIVE,
+    MICRO_BATCH,
     OBJECTIVE,
     RUNNING_OBJECTIVE,
     SAVED_S,
     Measurement,
     TrialContext,
 )
+from bearing_search.stages.microbatch import smallest
 from bearing_search.stages.plans import progress_of_trial
 from bearing_search.stages.scored import mean_metrics
 from bearing_search.stages.store import StageStore
@@ -118,9 +120,11 @@ def _rows(
 
 
 def _cost(records: Sequence[tuple[UnitPlan, UnitRecord]]) -> dict[str, float]:
+    sizes = [size for _, record in records for size in smallest(record.rows).values()]
     return {
         COMPUTED_S: round(sum(record.computed_s for _, record in records), 3),
         SAVED_S: round(sum(record.saved_s for _, record in records), 3),
+        **({MICRO_BATCH: float(min(sizes))} if sizes else {}),
     }
 
 

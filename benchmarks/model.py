@@ -12,9 +12,10 @@ import torch.nn.functional as F
 
 from bearing_search.config import DecoderConfig, DinomalyConfig, EncoderConfig
 from bearing_search.model.attention import attend
+from bearing_search.model.decoder_losses import dinomaly_loss
 from bearing_search.model.dinomaly import DinomalyDecoder
 from bearing_search.model.encoder import import_timm, load_encoder
-from bearing_search.model.losses import dinomaly_loss, perceptual_loss
+from bearing_search.model.losses import perceptual_loss
 from bearing_search.model.optim import stable_adamw
 
 DIM, HEADS = 384, 6

@@ -7,7 +7,7 @@ import pytest
 from bearing_search.config import TrialConfig, to_plain
 from bearing_search.journal import JOURNAL, Journal
 from bearing_search.leaderboard_plot import leaderboard_png
-from bearing_search.measurement import COMPUTED_S, SAVED_S, Measurement
+from bearing_search.measurement import COMPUTED_S, MICRO_BATCH, SAVED_S, Measurement
 from bearing_search.observer import TrialRecord, trial_folder
 from bearing_search.report import as_json, end_of_sweep, leaderboard, markdown
 from bearing_search.stages.scored import save_scored
@@ -74,6 +74,16 @@ def test_a_setting_costs_what_its_stages_took_whoever_computed_them(sweep):
     }
     assert board.selection.chosen.number == 1
     assert "sharing them between trials saved 15.0 more" in markdown("first", board, "")
+
+
+def test_trials_whose_batches_had_no_room_are_named(sweep):
+    folder, records = sweep(*FAR_APART)
+    assert "had no room" not in markdown("first", leaderboard(folder, records), "")
+    journal = Journal(trial_folder(folder, 1) / JOURNAL)
+    journal.append(Measurement(step=9, values={MICRO_BATCH: 4.0}))
+
+    page = markdown("first", leaderboard(folder, records), "")
+    assert "gradients of smaller ones were added up: trial 1 (4), samples" in page
 
 
 def test_among_equally_cheap_ones_the_highest_is_used(sweep):

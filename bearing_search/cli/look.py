@@ -59,6 +59,8 @@ def _trial_table(trials: Sequence[TrialRecord], objective: str) -> Table:
         at = trial.reason if is_explained else ""
         if trial.state in ("running", "stopped"):
             at = f"{trial.progress:.0%} {trial.stage}"
+        if trial.micro_batch is not None:
+            at = f"{at} (micro-batch {trial.micro_batch:.0f})".strip()
         table.add_row(
             str(trial.number),
             trial.state,

@@ -6,14 +6,21 @@ a token, a attention heads, e channels of a head.
 Source: Guo et al. 2025 (Dinomaly).
 """
 
+from collections.abc import Iterable
+
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
 from bearing_search.config import DinomalyConfig
 from bearing_search.model.blocks import Block, init_linears
+from bearing_search.model.decoder_losses import (
+    dinomaly_loss,
+    mining_share_at,
+    mining_thresholds,
+    point_distances,
+)
 from bearing_search.model.encoder import EncoderOutput
-from bearing_search.model.losses import dinomaly_loss, mining_share_at
 
 ATTENTION_EPS = 1e-6
 NORM_EPS = 1e-8
@@ -84,14 +91,36 @@ class DinomalyDecoder(nn.Module):
         outputs: Float[Tensor, "g b p d"],
         *,
         iteration: int,
+        thresholds: Float[Tensor, "g 1"] | None = None,
     ) -> Float[Tensor, ""]:
-        """Loss over the patches, with the hard mining of an iteration (0-based)."""
+        """Loss over the patches, with the hard mining of an iteration (0-based).
+
+        Args:
+            thresholds: of the whole batch, where this is a part of it.
+        """
         return dinomaly_loss(
             targets,
             outputs,
             mining_share=mining_share_at(iteration, self.config),
             mining_factor=self.config.mining_factor,
+            thresholds=thresholds,
         )
+
+    @torch.no_grad()
+    def thresholds(
+        self, answers: Iterable[tuple[Tensor, Tensor]], *, iteration: int
+    ) -> Float[Tensor, "g 1"] | None:
+        """Which points the hard mining of an iteration takes for easy, over parts of a batch.
+
+        Args:
+            answers: targets and answers of each part, patches only; made only where they are
+                looked at.
+        """
+        share = mining_share_at(iteration, self.config)
+        if not share:
+            return None
+        points = [point_distances(targets, outputs) for targets, outputs in answers]
+        return mining_thresholds(torch.cat(points, dim=1), share)
 
 
 def linear_attention(

@@ -1,24 +1,23 @@
-"""Losses of the fine-tuning (paper, equations 3 to 6) and of the decoders.
+"""Losses of the fine-tuning (paper, equations 3 to 6).
 
-All are computed in fp32, also under autocast. Axis letters: g groups, k scales, b samples,
-n patch tokens, d or c channels, h w rows and columns.
+All are computed in fp32, also under autocast. Axis letters: b samples, n patch tokens, d or c
+channels, h w rows and columns.
 """
 
 from collections.abc import Sequence
-from typing import Any
 
 import torch
 import torch.nn.functional as F
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from bearing_search.config import DinomalyConfig
-
 FEATURE_RANGE = 6.0
 """Dynamic range of a channel after its z-score: three standard deviations to either side."""
 
 GAUSSIAN_SIGMA = 1.5
-COSINE_EPS = 1e-8
+
+Moments = tuple[Float[Tensor, "1 c 1 1"], Float[Tensor, "1 c 1 1"]]
+"""Mean and standard deviation of each channel."""
 
 
 def ssim(
@@ -67,6 +66,7 @@ def perceptual_loss(
     pretrained: Sequence[Float[Tensor, "b c h w"]],
     *,
     window: int,
+    moments: Sequence[Moments] | None = None,
 ) -> Float[Tensor, ""]:
     """Sum over layers of ``1 - SSIM``, keeping the trained features near the frozen ones.
 
@@ -74,26 +74,35 @@ def perceptual_loss(
         trained: features of the encoder being fine-tuned, one map per SSIM layer.
         pretrained: features of the frozen encoder, same layers, same order; no gradient.
         window: side of the SSIM window, in tokens; smaller maps shrink it (see `ssim`).
+        moments: of the frozen maps, layer by layer; None: of those given. With the moments of a
+            whole batch, the losses of its micro-batches average to that of the batch.
 
     Source: paper, equation 3. The paper leaves SSIM's dynamic range open for features. A range over
     all channels would be that of DINOv2's few outlier channels, so both maps are z-scored channel
     by channel with the mean and deviation of the frozen map (over the batch), range 6.
     """
     with torch.autocast(trained[0].device.type, enabled=False):
+        moments = moments or [feature_moments(frozen) for frozen in pretrained]
         losses = [
-            1 - ssim(*_standardised(ours, frozen), data_range=FEATURE_RANGE, window=window)
-            for ours, frozen in zip(trained, pretrained, strict=True)
+            1 - ssim(*_standardised(ours, frozen, *of_it), data_range=FEATURE_RANGE, window=window)
+            for ours, frozen, of_it in zip(trained, pretrained, moments, strict=True)
         ]
         return torch.stack(losses).sum()
 
 
-def _standardised(ours: Tensor, frozen: Tensor) -> tuple[Tensor, Tensor]:
-    reference = _wide(frozen.detach())
+def feature_moments(frozen: Float[Tensor, "b c h w"]) -> Moments:
+    """Mean and deviation of each channel, over samples and places; of at least 1e-6."""
+    reference = wide(frozen.detach())
     mean = reference.mean(dim=(0, 2, 3), keepdim=True)
-    centred = reference - mean
     # torch.std over these axes takes as long as the filters
-    scale = centred.square().mean(dim=(0, 2, 3), keepdim=True).sqrt().clamp_min(1e-6)
-    return (_wide(ours) - mean) / scale, centred / scale
+    squares = (reference - mean).square().mean(dim=(0, 2, 3), keepdim=True)
+    return mean, squares.sqrt().clamp_min(1e-6)
+
+
+def _standardised(
+    ours: Tensor, frozen: Tensor, mean: Tensor, scale: Tensor
+) -> tuple[Tensor, Tensor]:
+    return (wide(ours) - mean) / scale, (wide(frozen.detach()) - mean) / scale
 
 
 def pixel_loss(
@@ -104,7 +113,7 @@ def pixel_loss(
     Source: paper, equation 4, which sums instead: 602,112 times as much at 448 px, next to which
     the perceptual loss would vanish.
     """
-    return F.mse_loss(_wide(reconstructed), _wide(images))
+    return F.mse_loss(wide(reconstructed), wide(images))
 
 
 def patch_loss(
@@ -120,104 +129,17 @@ def patch_loss(
 
     Source: paper, equation 6 (weights of 1).
     """
-    wide = _wide(logits).flatten(0, 1)
-    weights = wide.new_tensor([1.0, positive_weight])
-    return F.cross_entropy(wide, patch_labels.flatten().long(), weight=weights)
+    flat = wide(logits).flatten(0, 1)
+    weights = flat.new_tensor([1.0, positive_weight])
+    return F.cross_entropy(flat, patch_labels.flatten().long(), weight=weights)
 
 
-def mining_share_at(iteration: int, config: DinomalyConfig) -> float:
-    """Share of the easiest points that are held back in an iteration (0-based)."""
-    ramp = iteration / config.mining_ramp_iters
-    return min(config.mining_share * ramp, config.mining_share)
+def patch_weight(patch_labels: Bool[Tensor, "b n"], *, positive_weight: float) -> float:
+    """Sum of the weights that `patch_loss` divides by: what micro-batches are averaged with."""
+    positive = int(patch_labels.sum())
+    return patch_labels.numel() - positive + positive * positive_weight
 
 
-def dinomaly_loss(
-    targets: Float[Tensor, "g b n d"],
-    outputs: Float[Tensor, "g b n d"],
-    *,
-    mining_share: float,
-    mining_factor: float,
-) -> Float[Tensor, ""]:
-    """Mean over groups and samples of 1 - cosine between whole maps, with hard mining.
-
-    Mining changes gradients only, never the value: points whose own cosine distance lies below the
-    k-th largest of their group, over the whole batch, pass on `mining_factor` of theirs.
-
-    Args:
-        targets: the encoder's groups, patch tokens only; they receive no gradient.
-        outputs: the decoder's answer, patch tokens only. Where a whole map is 0 its loss is 1, and
-            it receives no gradient.
-        mining_share: share of points that are easy, in [0, 1); k is the rest, at least one point.
-        mining_factor: what the gradient of an easy point is multiplied by.
-
-    Source: Guo et al. 2025, equation 5 and its official code.
-    """
-    loss: Tensor = _MinedCosine.apply(targets.detach(), outputs, mining_share, mining_factor)
-    return loss
-
-
-def vitad_loss(
-    targets: Float[Tensor, "k b n d"], outputs: Float[Tensor, "k b n d"]
-) -> Float[Tensor, ""]:
-    """Sum over scales of the mean over samples of 1 - cosine between whole maps.
-
-    Args:
-        targets: the teacher's scales, patch tokens only; they receive no gradient.
-        outputs: the student's answers, patch tokens only.
-
-    Source: Zhang et al. 2023 and its official code. It is Dinomaly's loss without mining, summed
-    where that one is averaged.
-    """
-    mean: Tensor = _MinedCosine.apply(targets.detach(), outputs, 0.0, 1.0)
-    return mean * len(targets)
-
-
-class _MinedCosine(torch.autograd.Function):
-    """Three sums per token give both the points' distances and the whole maps' cosine, and the
-    gradient is a sum of the two maps with one factor per token: no pass over the maps is spent on
-    mining."""
-
-    @staticmethod
-    def forward(ctx: Any, targets: Tensor, outputs: Tensor, share: float, factor: float) -> Tensor:
-        wide_targets, wide_outputs = _wide(targets), _wide(outputs)
-        dots = (wide_targets * wide_outputs).sum(dim=-1)
-        target_squares = wide_targets.square().sum(dim=-1)
-        output_squares = wide_outputs.square().sum(dim=-1)
-
-        point_cosine = dots / (_norm(target_squares) * _norm(output_squares))
-        distances = (1 - point_cosine).flatten(1)
-        hardest = max(1, int(distances.shape[1] * (1 - share)))
-        threshold = distances.topk(hardest, dim=1).values[:, -1:]
-        gains = torch.where(distances < threshold, factor, 1.0).reshape(dots.shape)
-
-        output_norm = _norm(output_squares.sum(dim=2))
-        norms = _norm(target_squares.sum(dim=2)) * output_norm
-        cosine = dots.sum(dim=2) / norms
-        # a map of nothing has no direction to turn in
-        has_direction = output_norm > COSINE_EPS
-        per_map = gains * has_direction.unsqueeze(2) / cosine.numel()
-        ctx.save_for_backward(
-            targets,
-            outputs,
-            per_map / -norms.unsqueeze(2),
-            per_map * (cosine / output_norm**2).unsqueeze(2),
-        )
-        return (1 - cosine).mean()
-
-    @staticmethod
-    def backward(ctx: Any, *gradients: Tensor) -> tuple[None, Tensor, None, None]:
-        targets, outputs, of_target, of_output = ctx.saved_tensors
-        (gradient,) = gradients
-        of_target, of_output = of_target * gradient, of_output * gradient
-        total = torch.addcmul(
-            _wide(outputs) * of_output.unsqueeze(3), _wide(targets), of_target.unsqueeze(3)
-        )
-        return None, total.to(outputs.dtype), None, None
-
-
-def _norm(squares: Tensor) -> Tensor:
-    return squares.sqrt().clamp_min(COSINE_EPS)
-
-
-def _wide(tensor: Tensor) -> Tensor:
+def wide(tensor: Tensor) -> Tensor:
+    """In fp32 at least."""
     return tensor.to(torch.promote_types(tensor.dtype, torch.float32))

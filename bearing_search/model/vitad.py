@@ -7,14 +7,16 @@ Source: Zhang et al. 2023 (ViTAD) and its official code in ADer. That code's stu
 class token, a patch embedding, a final norm and a classifier, which nothing uses: not made here.
 """
 
+from collections.abc import Iterable
+
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
 from bearing_search.config import VitadConfig
 from bearing_search.model.blocks import Block, init_linears
+from bearing_search.model.decoder_losses import vitad_loss
 from bearing_search.model.encoder import EncoderOutput
-from bearing_search.model.losses import vitad_loss
 
 NORM_EPS = 1e-6
 
@@ -80,6 +82,13 @@ class VitadDecoder(nn.Module):
         outputs: Float[Tensor, "k b p d"],
         *,
         iteration: int,
+        thresholds: Float[Tensor, "g 1"] | None = None,
     ) -> Float[Tensor, ""]:
-        """Loss over the patches; the same in every iteration."""
+        """Loss over the patches; the same in every iteration, a mean over samples."""
         return vitad_loss(targets, outputs)
+
+    def thresholds(
+        self, answers: Iterable[tuple[Tensor, Tensor]], *, iteration: int
+    ) -> Float[Tensor, "g 1"] | None:
+        """None: no point depends on the others of its batch."""
+        return None

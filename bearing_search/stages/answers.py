@@ -20,6 +20,7 @@ from bearing_search.model.tokens import patch_labels
 from bearing_search.stages.checkpoint import Row
 from bearing_search.stages.epoch import patch_metrics
 from bearing_search.stages.loading import Images, by_brightness, joined, pick, to_input, to_pixels
+from bearing_search.stages.microbatch import each_portion
 from bearing_search.stages.pictures import patch_picture, reconstruction_picture, write_png
 from bearing_search.stages.plans import learned_tasks
 from bearing_search.stages.precision import autocast
@@ -136,9 +137,10 @@ def _answers(
     answer: Callable[[Tensor], np.ndarray],
 ) -> np.ndarray:
     model.eval()
-    found = []
-    for start in range(0, len(pixels), _BATCH):
-        images = to_input(pixels[start : start + _BATCH], device)
+
+    def of(part: slice) -> np.ndarray:
+        images = to_input(pixels[part], device)
         with autocast(device):
-            found.append(answer(images))
-    return np.concatenate(found)
+            return answer(images)
+
+    return np.concatenate(each_portion(len(pixels), of, at_most=_BATCH, what="heads"))

@@ -10,6 +10,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from bearing_search.stages.files import write_atomically
+from bearing_search.stages.microbatch import MICRO_BATCH_ROW
 
 _RECONSTRUCTION = {
     "reconstruction_loss": "L_RC",
@@ -54,7 +55,8 @@ def curves_picture(rows: Sequence[Mapping[str, float]], file: Path) -> None:
         axis.set_ylim(0, 1.03) if names is _METRICS else axis.set_ylim(bottom=0)
         axis.legend(fontsize=8, loc="center left", bbox_to_anchor=(1.0, 0.5))
     if detector:
-        _draw(axes[-1], detector, sorted({name for row in detector for name in row}))
+        measured = {name for row in detector for name in row} - {MICRO_BATCH_ROW}
+        _draw(axes[-1], detector, sorted(measured))
         axes[-1].set(ylabel="detector", xlabel="measurement of the detector's training")
         axes[-1].set_ylim(bottom=0)
         axes[-1].legend(fontsize=8, loc="center left", bbox_to_anchor=(1.0, 0.5))

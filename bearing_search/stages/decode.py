@@ -4,6 +4,7 @@ Axis letters: l layers that are read of the encoder, k layers that are answered,
 with prefix, p patch tokens, d width, h w rows and columns of patches.
 """
 
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -20,6 +21,7 @@ from bearing_search.model.vitad import VitadDecoder
 from bearing_search.stages.detection import Detection
 from bearing_search.stages.finite import require_finite, require_finite_weights
 from bearing_search.stages.loading import Images, pick, rotate, to_input
+from bearing_search.stages.microbatch import DRAWS, MicroBatches, each_portion, share_of
 from bearing_search.stages.order import endless_batch, rotation_angle
 from bearing_search.stages.plans import detector_iterations
 from bearing_search.stages.precision import autocast, storage_dtype
@@ -63,6 +65,8 @@ class DecoderDetector:
         self.iterations = detector_iterations(config)
         self._normals, self._rotation_deg = normals, rotation_deg
         self._gathered: Float[Tensor, "n l t d"] | None = None
+        self._may_keep_on_device = True
+        self.micro_batches = MicroBatches("detector")
 
     def iterate(self, number: int) -> dict[str, float]:
         """One optimiser step; returns its loss.
@@ -80,16 +84,13 @@ class DecoderDetector:
         )
         for group in self._optimizer.param_groups:
             group["lr"] = learning_rate
-        torch.manual_seed(self._seed * 1_000_003 + number)  # dropout
         batch = endless_batch(
             number, len(self._normals), batch_size=training.batch_size, seed=(self._seed, 3)
         )
-        gathered = self._gathered_of(batch, number)
-        loss = self.decoder.loss(*self._answer(gathered), iteration=number)
-        self._optimizer.zero_grad(set_to_none=True)
-        torch.autograd.backward(loss)
+        measured = self.micro_batches.step(
+            len(batch), lambda parts: self._gradient(batch, number, parts), relieve=self._relieve
+        )
         norm = nn.utils.clip_grad_norm_(self.decoder.parameters(), training.grad_clip)
-        measured = {"decoder_loss": float(loss.detach())}
         require_finite(
             {**measured, "the gradient": float(norm)},
             iteration=number,
@@ -102,11 +103,12 @@ class DecoderDetector:
     def detect(self, pixels: UInt8[np.ndarray, "n s s 3"]) -> Detection:
         """Distance of each patch in each layer: 1 - cosine, in [0, 2]."""
         self.decoder.eval()
-        distances = []
-        for start in range(0, len(pixels), _ENCODE_BATCH):
-            gathered = self._encode(pixels[start : start + _ENCODE_BATCH]).float()
-            found = patch_distances(*self._answer(gathered), self.encoder.grid)
-            distances.append(found.cpu())
+
+        def of(part: slice) -> Float[Tensor, "b k h w"]:
+            gathered = self._encode(pixels[part]).float()
+            return patch_distances(*self._answer(gathered), self.encoder.grid).cpu()
+
+        distances = each_portion(len(pixels), of, at_most=_ENCODE_BATCH, what="distances")
         self.decoder.train()
         return Detection(distances=torch.cat(distances).numpy(), own_scores=None)
 
@@ -117,7 +119,11 @@ class DecoderDetector:
             TrialFailedError: a weight is not finite.
         """
         require_finite_weights(self.decoder.parameters())
-        return {**self.result(), "optimizer": self._optimizer.state_dict()}
+        return {
+            **self.result(),
+            "optimizer": self._optimizer.state_dict(),
+            "micro_batch": self.micro_batches.size,
+        }
 
     def result(self) -> dict[str, Any]:
         """What a later `load` needs to detect."""
@@ -128,6 +134,42 @@ class DecoderDetector:
         self.decoder.load_state_dict(state["decoder"])
         if "optimizer" in state:
             self._optimizer.load_state_dict(state["optimizer"])
+            self.micro_batches.size = state.get("micro_batch")
+
+    def _gradient(
+        self, batch: Int[np.ndarray, " b"], number: int, parts: Sequence[slice]
+    ) -> dict[str, float]:
+        """Leave the gradient of a batch in the parameters; returns its loss.
+
+        The loss is a mean over samples, but which points are easy is known from the whole batch
+        only. So parts are answered twice, with the same draws of dropout: first for that.
+        """
+        self._optimizer.zero_grad(set_to_none=True)
+        gathered = [self._gathered_of(batch[part], number) for part in parts]
+
+        def answers() -> Iterator[tuple[Tensor, Tensor]]:
+            for index, tokens in enumerate(gathered):
+                torch.manual_seed(self._seed * 1_000_003 + number + index * DRAWS)  # dropout
+                yield self._answer(tokens)
+
+        thresholds = None
+        if len(parts) > 1:
+            thresholds = self.decoder.thresholds(answers(), iteration=number)
+        total = 0.0
+        for part, (targets, outputs) in zip(parts, answers(), strict=True):
+            loss = self.decoder.loss(targets, outputs, iteration=number, thresholds=thresholds)
+            loss = share_of(part, len(batch)) * loss
+            torch.autograd.backward(loss)
+            total += float(loss.detach())
+        return {"decoder_loss": total}
+
+    def _relieve(self) -> bool:
+        """Keep what was gathered in main memory from now on, if it was on the device."""
+        if not self._may_keep_on_device or self._device == "cpu" or self._rotation_deg:
+            return False
+        self._may_keep_on_device = False
+        self._gathered = None if self._gathered is None else self._gathered.cpu()
+        return True
 
     def _answer(
         self, gathered: Float[Tensor, "l b t d"]
@@ -154,12 +196,12 @@ class DecoderDetector:
         pixels = self._normals.pixels
         first = self._encode(pixels[:1]).transpose(0, 1)
         is_small = first.numel() * first.element_size() * len(pixels) <= _MAX_CACHE_BYTES
-        home = self._device if is_small else "cpu"
-        chunks = [
-            self._encode(pixels[start : start + _ENCODE_BATCH]).transpose(0, 1).to(home)
-            for start in range(0, len(pixels), _ENCODE_BATCH)
-        ]
-        return torch.cat(chunks)
+        home = self._device if is_small and self._may_keep_on_device else "cpu"
+
+        def of(part: slice) -> Float[Tensor, "b l t d"]:
+            return self._encode(pixels[part]).transpose(0, 1).to(home)
+
+        return torch.cat(each_portion(len(pixels), of, at_most=_ENCODE_BATCH, what="features"))
 
     def _encode(self, pixels: UInt8[np.ndarray, "b s s 3"]) -> Float[Tensor, "l b t d"]:
         images = to_input(pixels, self._device)

@@ -18,6 +18,7 @@ from bearing_search.stages.detection import Detection
 from bearing_search.stages.finite import failing_as
 from bearing_search.stages.loading import Images
 from bearing_search.stages.memory import MemoryDetector
+from bearing_search.stages.microbatch import MicroBatches
 from bearing_search.stages.plans import row_ends
 
 
@@ -29,6 +30,9 @@ class Detector(Protocol):
 
     advice: str
     """What to change where a number is not finite."""
+
+    micro_batches: MicroBatches
+    """How much of a batch goes through the network at once."""
 
     def iterate(self, number: int) -> dict[str, float]:
         """Do iteration `number` (0-based); returns what was measured, by name.
@@ -111,6 +115,7 @@ def _iterations(
             seen.setdefault(name, []).append(value)
         if number + 1 in ends:
             row = {name: float(np.mean(values)) for name, values in seen.items()}
+            row |= detector.micro_batches.row
             seen.clear()
             checkpoint.history.append(row)
             yield row

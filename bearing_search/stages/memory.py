@@ -21,6 +21,7 @@ from bearing_search.model.tokens import tokens_to_map
 from bearing_search.stages.backbone import Backbone
 from bearing_search.stages.detection import Detection
 from bearing_search.stages.loading import Images, to_input
+from bearing_search.stages.microbatch import MicroBatches, each_portion
 from bearing_search.stages.plans import READ_SHARES, detector_iterations
 from bearing_search.stages.precision import autocast
 
@@ -56,6 +57,7 @@ class MemoryDetector:
         self._normals, self._device = normals, device
         self._grid = (0, 0)
         self._features: dict[int, list[Float[Tensor, "b p c"]]] = {}
+        self.micro_batches = MicroBatches("detector")  # never asked: nothing is learned in batches
         self.advice = "Lower finetune.encoder_lr, or take other weights."
         self.iterations = detector_iterations(config)
 
@@ -80,15 +82,18 @@ class MemoryDetector:
     @torch.no_grad()
     def detect(self, pixels: UInt8[np.ndarray, "n s s 3"]) -> Detection:
         """Distance of each patch to what is remembered, in one layer."""
-        distances, scores = [], []
-        for start in range(0, len(pixels), _ENCODE_BATCH):
-            patches = self._embed(pixels[start : start + _ENCODE_BATCH])
-            found, own = self._memory.measure(patches)
-            distances.append(found.reshape(-1, 1, *self._grid).cpu().numpy())
-            if own is not None:
-                scores.append(own.cpu().numpy())
-        own_scores = np.concatenate(scores) if scores else None
-        return Detection(distances=np.concatenate(distances), own_scores=own_scores)
+
+        def of(part: slice) -> tuple[np.ndarray, np.ndarray | None]:
+            found, own = self._memory.measure(self._embed(pixels[part]))
+            own_scores = None if own is None else own.cpu().numpy()
+            return found.reshape(-1, 1, *self._grid).cpu().numpy(), own_scores
+
+        found = each_portion(len(pixels), of, at_most=_ENCODE_BATCH, what="distances")
+        scores = [own for _, own in found if own is not None]
+        return Detection(
+            distances=np.concatenate([distances for distances, _ in found]),
+            own_scores=np.concatenate(scores) if scores else None,
+        )
 
     def state(self) -> dict[str, Any]:
         """Nothing: what was read is read again."""
@@ -106,10 +111,12 @@ class MemoryDetector:
     @torch.no_grad()
     def _read(self, share: int) -> None:
         pixels = np.array_split(self._normals.pixels, READ_SHARES)[share]
-        self._features[share] = [
-            self._embed(pixels[start : start + _ENCODE_BATCH])
-            for start in range(0, len(pixels), _ENCODE_BATCH)
-        ]
+        self._features[share] = each_portion(
+            len(pixels),
+            lambda part: self._embed(pixels[part]),
+            at_most=_ENCODE_BATCH,
+            what="features",
+        )
         if not all(bool(batch.isfinite().all()) for batch in self._features[share]):
             raise TrialFailedError("a feature of the encoder is not finite")
 

@@ -20,6 +20,7 @@ from bearing_search.stages.detection import Detection
 from bearing_search.stages.evaluate import evaluate, heat_map_picture
 from bearing_search.stages.files import write_atomically
 from bearing_search.stages.loading import Images, by_brightness, joined
+from bearing_search.stages.microbatch import smallest
 from bearing_search.stages.precision import precision_name
 from bearing_search.stages.sharing import (
     Outcome,
@@ -129,7 +130,7 @@ def _work(
     return UnitRecord(
         rows=outcome.rows,
         metrics=scores,
-        tags=_tags(plan, units, encoder, context),
+        tags=_tags(plan, units, encoder, context) | _micro_batch_tag(plan, outcome.rows),
         reused=reused_stages(outcome.seconds, user),
         computed_s=own_seconds(outcome.seconds, user),
         saved_s=others_seconds(outcome.seconds, user),
@@ -218,6 +219,13 @@ def _score(
         "roi_instability_px": unit.roi.instability_px,
         "missed_regions": float(scored.missed_regions),
     }
+
+
+def _micro_batch_tag(plan: UnitPlan, rows: Sequence[tuple[str, Row]]) -> dict[str, str]:
+    """`micro_batch/LC/fold0: fine-tuning 4`, where the device had no room for a whole batch."""
+    sizes = smallest(rows)
+    text = ", ".join(f"{what} {size}" for what, size in sizes.items())
+    return {f"micro_batch/{plan.key}": text} if sizes else {}
 
 
 def _tags(

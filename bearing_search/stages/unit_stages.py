@@ -15,7 +15,7 @@ from bearing_search.model.multitask import MultiTaskModel
 from bearing_search.stages.backbone import Backbone
 from bearing_search.stages.checkpoint import Checkpoint, Row
 from bearing_search.stages.detector import make_detector, train_detector
-from bearing_search.stages.finetune import Finetuning, finetune
+from bearing_search.stages.finetune import finetune
 from bearing_search.stages.plans import Step, finetune_plan
 from bearing_search.stages.sharing import (
     Outcome,
@@ -27,6 +27,7 @@ from bearing_search.stages.sharing import (
 from bearing_search.stages.store import StageStore
 from bearing_search.stages.store_entry import Entry
 from bearing_search.stages.store_key import StageKey
+from bearing_search.stages.tuning import Finetuning
 
 Answer = Callable[[MultiTaskModel, Path], tuple[Row, ...]]
 """What the fine-tuned heads say of each part's held-out samples; draws pictures into a folder."""

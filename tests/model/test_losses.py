@@ -8,15 +8,8 @@ from hypothesis.extra import numpy as hnp
 from scipy import ndimage
 
 from bearing_search.config import DinomalyConfig
-from bearing_search.model.losses import (
-    dinomaly_loss,
-    mining_share_at,
-    patch_loss,
-    perceptual_loss,
-    pixel_loss,
-    ssim,
-    vitad_loss,
-)
+from bearing_search.model.decoder_losses import dinomaly_loss, mining_share_at, vitad_loss
+from bearing_search.model.losses import patch_loss, perceptual_loss, pixel_loss, ssim
 
 
 def randn(*shape, seed=0, **options):
