@@ -51,7 +51,7 @@ def test_an_unknown_setting_is_named_with_the_closest_one(tmp_path, make_set, at
 def test_a_space_that_does_not_exist_names_the_shipped_ones(make_set, attempt):
     status, says = attempt(make_set(), space_file=Path("wide-open"))
     assert status == 2
-    assert "demo, detectors, paper, smoke, tiles, wide" in says
+    assert "demo, detectors, paper, smoke, tiles, tiles_memory, wide" in says
 
 
 def test_an_empty_or_wrong_folder(tmp_path, attempt):

@@ -117,6 +117,18 @@ def test_no_gain_is_undecided_and_said_so(both):
     assert "I-AUROC" in conclusions(measured)[0].split("undecided: ")[1]
 
 
+def test_baselines_come_after_the_papers_detectors_and_without_its_numbers(run):
+    names = ("padim", "patchcore", "vitad")
+    papers = ("LC", "SC", "OD")
+    runs = [run(1.0, detector=name, part=part) for name in names for part in papers]
+    measured = measure(runs, PROTOCOL)
+    assert measured.detectors == ("vitad", "patchcore", "padim")
+    page = markdown_page(measured, FACTS, {}, "")
+    rows = [line for line in page.splitlines() if "| LC | EN_pre" in line]
+    assert [row.split(" | ")[0] for row in rows] == ["| ViTAD", "| ViTAD", "| PatchCore", "| PaDiM"]
+    assert "The paper has no numbers of PatchCore, PaDiM." in page
+
+
 def test_trainings_that_scatter_widen_the_interval(both, run):
     alike = [*both(1.0, 1.0, seeds=(0, 1))]
     one = measure(alike[:1], PROTOCOL).line("dinomaly", "LC", "pixel_ap").values["EN_pre"]

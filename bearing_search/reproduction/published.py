@@ -30,7 +30,14 @@ EVEN_THRESHOLDS_METRIC = "pixel_aupro_200"
 """AUPRO as Dinomaly's code has it. The paper seems to use that code, so that its P-AUPRO is
 compared with this one as well."""
 
-DETECTOR_TITLES: Mapping[str, str] = {"vitad": "ViTAD", "dinomaly": "Dinomaly"}
+DETECTOR_TITLES: Mapping[str, str] = {
+    "vitad": "ViTAD",
+    "dinomaly": "Dinomaly",
+    "patchcore": "PatchCore",
+    "padim": "PaDiM",
+}
+"""Detector -> its name for people, in the order of all tables: the paper's two, then baselines that
+the paper does not have."""
 
 _Rows = Mapping[str, tuple[float, ...]]
 

@@ -22,7 +22,7 @@ from bearing_search.reproduction.pictures import (
     scale_end,
     shown_samples,
 )
-from bearing_search.reproduction.published import ENCODER_STATES, EncoderState
+from bearing_search.reproduction.published import DETECTOR_TITLES, ENCODER_STATES, EncoderState
 from bearing_search.reproduction.texts import Facts
 from bearing_search.stages.files import write_atomically
 from bearing_search.stages.scored import load_scored
@@ -120,7 +120,7 @@ def _comparisons(
     folder: SweepFolder, data: DataSet, trained: Sequence[_Trained], runs: Sequence[Run]
 ) -> Iterator[Path]:
     """Figure 8 of each detector and part of which both encoders are there, at their first seed."""
-    for detector in sorted({run.detector for run in runs}, reverse=True):
+    for detector in sorted({run.detector for run in runs}, key=list(DETECTOR_TITLES).index):
         config = next(one.config for one in trained if one.config.detector == detector)
         pairs: dict[str, Shown] = {}
         maps = []

@@ -191,6 +191,6 @@ def _on_paper(measured: Measured, facts: Facts) -> Iterator[str]:
         yield (
             f"Scored test samples (normal + anomalous): {found}; the paper's Table 1 has {printed}."
         )
-    unknown = [name for name in measured.detectors if name not in TABLE_2]
+    unknown = [detector_title(name) for name in measured.detectors if name not in TABLE_2]
     if unknown:
         yield f"The paper has no numbers of {', '.join(unknown)}."
