@@ -70,6 +70,21 @@ def knob_lines(tuning: Tuning) -> list[str]:
     ]
 
 
+def saved_lines(selection: Selection) -> list[str]:
+    """What sharing stages between trials has saved, if it has."""
+    trials = [trial for entry in selection.entries for trial in entry.trials]
+    computed, saved = (
+        sum(getattr(trial, name) or 0.0 for trial in trials) / 60
+        for name in ("computed_s", "saved_s")
+    )
+    if not saved:
+        return []
+    return [
+        f"Stages took {computed:.1f} minutes of compute; sharing them between trials saved "
+        f"{saved:.1f} more."
+    ]
+
+
 def _knob_row(what: str, choice: Choice) -> str:
     best = choice.best.difference(choice.before) or "as trained"
     used = "yes" if choice.is_shown else "as trained: no gain is shown"
@@ -79,11 +94,14 @@ def _knob_row(what: str, choice: Choice) -> str:
 
 def _tie_text(selection: Selection) -> str:
     others = [entry for entry in selection.tied if entry is not selection.chosen]
-    total = len(selection.entries)
+    total = sum(entry.judged.is_feasible for entry in selection.entries)
+    if selection.chosen is None:
+        return f"Each of the {len(selection.entries)} settings misses a constraint: none is named."
     if total == 1:
         return "It has no rival yet."
+    kept = " that keep the constraints" if total < len(selection.entries) else ""
     if not others:
-        return f"It is better than each of the other {total - 1} settings (95 %)."
+        return f"It is better than each of the other {total - 1} settings{kept} (95 %)."
     names = ", ".join(entry.title.removeprefix("trial ") for entry in others[:_NAMED_TIES])
     more = f" and {len(others) - _NAMED_TIES} more" if len(others) > _NAMED_TIES else ""
     highest = (
@@ -92,8 +110,8 @@ def _tie_text(selection: Selection) -> str:
         else f"the highest score has {selection.best.title}, {interval_text(selection.best.value)}"
     )
     return (
-        f"{len(others) + 1} of {total} settings cannot be told from the best on this data; of "
-        f"these it is the cheapest (within a fifth, the highest scoring); {highest}. "
+        f"{len(others) + 1} of {total} settings{kept} cannot be told from the best on this data; "
+        f"of these it is the cheapest (within a fifth, the highest scoring); {highest}. "
         f"Tied with it: {names}{more}."
     )
 

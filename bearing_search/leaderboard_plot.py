@@ -44,4 +44,5 @@ def leaderboard_png(selection: Selection, title: str) -> bytes:
 
 def _label(entry: Entry, selection: Selection) -> str:
     notes = ["default"] * entry.is_default + ["to use"] * (entry is selection.chosen)
+    notes += [entry.judged.text] * (not entry.judged.is_feasible)
     return f"{entry.title} ({', '.join(notes)})" if notes else entry.title

@@ -27,7 +27,12 @@ COMPUTED_S = "cost/computed_s"
 
 SAVED_S = "cost/saved_s"
 """Seconds that other trials have spent on what it reused of them. Like COMPUTED_S it depends on
-the machine and on what else has run; everything else in a measurement depends on the config."""
+the machine and on what else has run, as does COST_S; everything else in a measurement depends on
+the config."""
+
+COST_S = "cost/seconds"
+"""What the trial's stages take, whoever has spent it: COMPUTED_S + SAVED_S. Sharing does not change
+it, other than that a stage was timed where it ran."""
 
 MICRO_BATCH = "cost/micro_batch"
 """The fewest samples that went through a network at once in training, because the device had no

@@ -4,10 +4,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
-from statistics import fmean
 from typing import Any, Literal, Protocol, runtime_checkable
 
 from bearing_search.config import TrialConfig
+from bearing_search.goals import Judgement
 from bearing_search.measurement import COMPUTED_S, MICRO_BATCH, OBJECTIVE, SAVED_S, Measurement
 
 TrialState = Literal["waiting", "running", "stopped", "complete", "pruned", "failed"]
@@ -52,10 +52,13 @@ class TrialRecord:
     """Digest of the config without its seed: trials of one setting differ in their seed only."""
 
     value: float | None = None
-    """The objective; only of complete trials."""
+    """The objective, the first where there are several; only of complete trials."""
+
+    judged: Judgement = field(default_factory=Judgement)
+    """What further objectives and constraints say of a complete trial."""
 
     reason: str = ""
-    """Why it failed, or what it was copied from, in one line."""
+    """Why it failed, what it was copied from, or which constraint it misses, in one line."""
 
     started: datetime | None = None
     """When it was drawn (local time)."""
@@ -147,11 +150,6 @@ class SweepOutcome:
         """Whether a signal ended it."""
         return self.stopped_by == "signal"
 
-    @property
-    def best(self) -> TrialRecord | None:
-        """The trial to choose; see `best_of`."""
-        return best_of(self.trials)
-
     def count(self, state: TrialState) -> int:
         """How many trials are in a state."""
         return sum(trial.state == state for trial in self.trials)
@@ -195,51 +193,6 @@ class TrialObserver(Protocol):
     def on_sweep_end(self, outcome: SweepOutcome) -> None:
         """The session is over; also called when an error ends it."""
         ...
-
-
-def best_of(trials: Sequence[TrialRecord]) -> TrialRecord | None:
-    """The trial whose setting is to be chosen, the first of equals.
-
-    Without finalists the one with the highest value; runs of an audit are not among them, or the
-    base would win by having had more luck. With finalists the one of the setting with the highest
-    mean over seeds, among settings that were run on as many seeds as the finalists.
-    """
-    runs = runs_of_settings(trials)
-    finalists = [s for s, of_it in runs.items() if any(t.purpose == "finalist" for t in of_it)]
-    if not finalists:
-        return next(iter(best_settings(trials, 1)), None)
-    least = min(len(runs[setting]) for setting in finalists)
-    rivals = [of_it for of_it in runs.values() if len(of_it) >= least]
-    return max(rivals, key=lambda of_it: (fmean(_values(of_it)), -of_it[0].number))[0]
-
-
-def best_settings(trials: Sequence[TrialRecord], count: int) -> list[TrialRecord]:
-    """The best trials that were drawn, one of each setting, best first."""
-    drawn = [
-        trial
-        for of_it in runs_of_settings(trials).values()
-        for trial in of_it
-        if trial.purpose in ("default", "search")
-    ]
-    drawn.sort(key=lambda trial: (-_values([trial])[0], trial.number))
-    firsts: dict[str, TrialRecord] = {}
-    for trial in drawn:
-        firsts.setdefault(trial.setting or f"trial {trial.number}", trial)
-    return list(firsts.values())[:count]
-
-
-def runs_of_settings(trials: Sequence[TrialRecord]) -> dict[str, list[TrialRecord]]:
-    """Complete trials by setting, each config once, in order of their numbers."""
-    runs: dict[str, list[TrialRecord]] = {}
-    for trial in sorted(trials, key=lambda trial: trial.number):
-        if trial.state == "complete" and trial.value is not None and trial.same_as is None:
-            # records that were not made by a ledger may not say their setting
-            runs.setdefault(trial.setting or f"trial {trial.number}", []).append(trial)
-    return runs
-
-
-def _values(trials: Sequence[TrialRecord]) -> list[float]:
-    return [trial.value for trial in trials if trial.value is not None]
 
 
 def trial_folder(sweep: Path, number: int) -> Path:

@@ -30,7 +30,7 @@ class Ranking:
 
     values: Float[np.ndarray, " c"]
     is_tied: Bool[np.ndarray, " c"]
-    """Not shown to be worse than another one."""
+    """Not shown to be worse than another one that may be best."""
 
     error: Float[np.ndarray, "c c"]
     """Standard error of the difference of each two, moderated; 0 where they score alike."""
@@ -50,6 +50,7 @@ def compare_with_best(
     shifts: Float[np.ndarray, "g c"],
     seed_variance: Float[np.ndarray, " c"],
     *,
+    may_be_best: Bool[np.ndarray, " c"] | None = None,
     draws: int = _DRAWS,
 ) -> Ranking:
     """Compare settings that were scored on the same groups.
@@ -59,6 +60,7 @@ def compare_with_best(
         shifts: of each objective by each group, scaled so that their squares add up to its
             variance.
         seed_variance: of each objective, from training under another seed.
+        may_be_best: settings that others are compared with; None: all.
     """
     generator = np.random.default_rng(0)
     covariance = shifts.T @ shifts + np.diag(seed_variance)
@@ -71,7 +73,8 @@ def compare_with_best(
     chance += generator.standard_normal(chance.shape) * np.sqrt(seed_variance)
     critical = np.zeros(len(values))
     is_tied = np.ones(len(values), dtype=bool)
-    for one, others in enumerate(differs):
+    rivals = np.ones(len(values), dtype=bool) if may_be_best is None else may_be_best
+    for one, others in enumerate(differs & rivals):
         if others.any():
             gaps = (chance[:, others] - chance[:, [one]]) / error[one, others]
             critical[one] = max(np.quantile(gaps.max(axis=1), LEVEL), 0.0)

@@ -2,26 +2,33 @@
 
 import json
 import math
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from bearing_search.conclusions import (
     conclusions,
     interval_text,
     knob_lines,
     micro_batch_lines,
+    saved_lines,
 )
 from bearing_search.config import TrialConfig, parse
-from bearing_search.intervals import Interval
+from bearing_search.goal_texts import goal_lines
+from bearing_search.goals import Goals, Objective
 from bearing_search.journal import JOURNAL, last_values
 from bearing_search.knobs import Tuning
-from bearing_search.measurement import OBJECTIVE
+from bearing_search.measurement import COST_S, OBJECTIVE
 from bearing_search.observer import TrialRecord, trial_folder
 from bearing_search.openings import Openings, openings
+from bearing_search.pareto import pareto_front
 from bearing_search.seeds import SeedNoise, seed_noise
 from bearing_search.selection import Entry, Searched, Selection, select
+
+NONE_TO_USE = "To use: none. Every complete setting misses a constraint of the space."
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,25 +48,49 @@ class Leaderboard:
     notes: Sequence[str] = ()
     """What else every page must say."""
 
+    goals: Goals = field(default_factory=Goals)
+
+    @property
+    def front(self) -> list[Entry]:
+        """The Pareto set, of the settings that miss no constraint; empty for one objective."""
+        kept = [entry for entry in self.selection.entries if entry.judged.is_feasible]
+        if not self.goals.others or not kept:
+            return []
+        points = [
+            [entry.value.value, *(self._better(entry, other) for other in self.goals.others)]
+            for entry in kept
+        ]
+        is_front = pareto_front(np.array(points))
+        return [entry for entry, yes in zip(kept, is_front, strict=True) if yes]
+
+    def _better(self, entry: Entry, objective: Objective) -> float:
+        score = entry.judged.scores[objective.metric]
+        return score if objective.direction == "max" else -score
+
 
 def leaderboard(
     sweep: Path,
     records: Sequence[TrialRecord],
     *,
     on_progress: Callable[[int, int], None] = lambda done, total: None,
+    goals: Goals | None = None,
 ) -> Leaderboard | None:
     """Rank the complete settings of a sweep on the same held-out samples.
 
     Returns:
         None while no trial is complete.
     """
-    return joint_leaderboard([Searched(name="", folder=sweep, records=records)], on_progress)
+    alone = Searched(name="", folder=sweep, records=records)
+    return joint_leaderboard([alone], on_progress, goals=goals)
 
 
 def joint_leaderboard(
-    sweeps: Sequence[Searched], on_progress: Callable[[int, int], None] = lambda done, total: None
+    sweeps: Sequence[Searched],
+    on_progress: Callable[[int, int], None] = lambda done, total: None,
+    *,
+    goals: Goals | None = None,
 ) -> Leaderboard | None:
-    """Rank the settings of several sweeps that share data, folds and protocol."""
+    """Rank the settings of several sweeps that share data, folds, protocol and goals."""
     sweeps = [_with_costs(sweep) for sweep in sweeps]
     scored = [(sweep.folder, trial.number) for sweep in sweeps for trial in sweep.scored]
     if not scored:
@@ -72,6 +103,7 @@ def joint_leaderboard(
         synthetic_parts=_synthetic_parts(trial_folder(*scored[0])),
         openings=Openings(sum(look.times for look in looks), max(look.last for look in looks)),
         noise=seed_noise([record for sweep in sweeps for record in sweep.records]),
+        goals=goals or Goals(),
     )
 
 
@@ -87,20 +119,25 @@ def markdown(sweep: str, board: Leaderboard, question: str, tuning: Tuning | Non
     Args:
         tuning: what post-processing could gain for the setting to use.
     """
-    chosen = board.selection.chosen
+    chosen, others = board.selection.chosen, _columns(board.goals)
+    to_use = (
+        f"To use: {chosen.title}, {OBJECTIVE} {interval_text(chosen.value)} "
+        f"(95 % interval over groups; one score for everything reaches "
+        f"{board.selection.floor:.3f})."
+        if chosen
+        else NONE_TO_USE
+    )
     lines = [
         f"# {sweep}",
         "",
         *([question, ""] if question else []),
-        f"To use: {chosen.title}, {OBJECTIVE} {interval_text(chosen.value)} "
-        f"(95 % interval over groups; one score for everything reaches "
-        f"{board.selection.floor:.3f}).",
+        to_use,
         "",
         *said_of(board),
         "",
         *([*knob_lines(tuning), ""] if tuning else []),
-        f"| trial | {OBJECTIVE} | val/image_auroc | | settings | seeds | seconds |",
-        "| --- | --- | --- | --- | --- | --- | --- |",
+        f"| trial | {OBJECTIVE} | val/image_auroc | | settings | seeds | seconds |{others}",
+        "| --- | --- | --- | --- | --- | --- | --- |" + " --- |" * others.count("|"),
         *(_row(board, entry) for entry in board.selection.entries),
     ]
     return "\n".join(lines) + "\n"
@@ -108,11 +145,12 @@ def markdown(sweep: str, board: Leaderboard, question: str, tuning: Tuning | Non
 
 def said_of(board: Leaderboard) -> list[str]:
     """What the data shows, what it does not, and how far it reaches; a sentence or two a line."""
-    drawn, saved = _caveats(board), _saved(board.selection)
+    drawn, saved = _caveats(board), saved_lines(board.selection)
     noise = [board.noise.text] if board.noise else []
     fixed = [board.openings.text, *board.notes]
     split = micro_batch_lines(board.selection)
-    return [*conclusions(board.selection), *noise, *drawn, *split, *saved, *fixed]
+    asked = goal_lines(board.selection, board.front, board.goals)
+    return [*conclusions(board.selection), *asked, *noise, *drawn, *split, *saved, *fixed]
 
 
 def end_of_sweep(sweep: str, board: Leaderboard, *, program: str, flag: str) -> str:
@@ -123,6 +161,8 @@ def end_of_sweep(sweep: str, board: Leaderboard, *, program: str, flag: str) -> 
         flag: ` --results DIR` where it is not the default.
     """
     chosen = board.selection.chosen
+    if chosen is None:
+        return "\n".join(["", NONE_TO_USE, *said_of(board)])
     settings = [f"  {path:34} {value_text(v)}" for path, v in chosen.trials[0].suggestion.items()]
     return "\n".join(
         [
@@ -144,27 +184,6 @@ def value_text(value: Any) -> str:
     return f"{value:.4g}" if isinstance(value, float) else json.dumps(value)
 
 
-def as_json(board: Leaderboard) -> Mapping[str, Any]:
-    """The leaderboard for programs; NaN is null."""
-    selection = board.selection
-    return {
-        "winner": _entry_json(selection.chosen),
-        "floor": selection.floor,
-        "seed_deviation": _number(selection.seed_deviation),
-        "settings": [_entry_json(entry) for entry in selection.entries],
-        "gain_over_default": {
-            selection.entries[n].title: _interval_json(gain) for n, gain in selection.gains.items()
-        },
-        "groups": {
-            part: {"normal": normal, "anomalous": anomalous}
-            for part, (normal, anomalous) in selection.groups.items()
-        },
-        "synthetic_parts": list(board.synthetic_parts),
-        "test_opened": {"times": board.openings.times, "last": board.openings.last},
-        "conclusions": said_of(board),
-    }
-
-
 def _with_costs(sweep: Searched) -> Searched:
     """What its trials cost, shared stages included: a duration does not tell."""
     records = [
@@ -174,45 +193,12 @@ def _with_costs(sweep: Searched) -> Searched:
     return replace(sweep, records=records)
 
 
-def _saved(selection: Selection) -> list[str]:
-    trials = [trial for entry in selection.entries for trial in entry.trials]
-    computed, saved = (
-        sum(getattr(trial, name) or 0.0 for trial in trials) / 60
-        for name in ("computed_s", "saved_s")
-    )
-    if not saved:
-        return []
-    return [
-        f"Stages took {computed:.1f} minutes of compute; sharing them between trials saved "
-        f"{saved:.1f} more."
-    ]
-
-
-def _entry_json(entry: Entry) -> dict[str, Any]:
-    return {
-        "sweep": entry.folder.name,
-        "trials": [trial.number for trial in entry.trials],
-        "suggestion": dict(entry.trials[0].suggestion),
-        OBJECTIVE: _interval_json(entry.value),
-        "val/image_auroc": _interval_json(entry.image_auroc),
-        "tied": entry.is_tied,
-        "default": entry.is_default,
-        "seconds": _number(entry.cost_s),
-    }
-
-
-def _interval_json(interval: Interval) -> dict[str, float | None]:
-    return {name: _number(getattr(interval, name)) for name in ("value", "low", "high")}
-
-
-def _number(value: float) -> float | None:
-    return value if math.isfinite(value) else None
-
-
 def _row(board: Leaderboard, entry: Entry) -> str:
-    mark = "tied" if entry.is_tied else ""
+    mark = "tied" if entry.is_tied else entry.judged.text
     if entry is board.selection.chosen:
         mark = "to use"
+    if any(entry is one for one in board.front):
+        mark = f"{mark}, Pareto".removeprefix(", ")
     settings = ", ".join(
         f"{path.rpartition('.')[2]} {value_text(value)}"
         for path, value in entry.trials[0].suggestion.items()
@@ -225,8 +211,19 @@ def _row(board: Leaderboard, entry: Entry) -> str:
         settings,
         str(len(entry.trials)),
         f"{entry.cost_s:.0f}" if math.isfinite(entry.cost_s) else "",
+        *(f"{entry.judged.scores[name]:.4g}" for name in _further(board.goals)),
     )
     return f"| {' | '.join(cells)} |"
+
+
+def _further(goals: Goals) -> list[str]:
+    """Metrics that the table would lack."""
+    shown = {OBJECTIVE, "val/image_auroc", COST_S}
+    return [name for name in goals.metrics if name not in shown]
+
+
+def _columns(goals: Goals) -> str:
+    return "".join(f" {name} |" for name in _further(goals))
 
 
 def _synthetic_parts(trial: Path) -> list[str]:

@@ -7,7 +7,8 @@ from statistics import fmean
 
 from scipy.special import stdtrit
 
-from bearing_search.observer import TrialRecord, runs_of_settings
+from bearing_search.best import runs_of_settings
+from bearing_search.observer import TrialRecord
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,7 +1,7 @@
 """Which setting of a search to use: all of them ranked on the same held-out samples.
 
 Runs of one setting under several seeds count as one setting. What cannot be told from the best is
-tied with it; the winner is the cheapest of the tied.
+tied with it; the winner is the cheapest of the tied. What misses a constraint is neither.
 """
 
 import math
@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from bearing_search.config import ProtocolConfig
+from bearing_search.goals import Judgement, mean_judgement
 from bearing_search.intervals import Influence, Interval, metric_interval
 from bearing_search.measurement import OBJECTIVE
 from bearing_search.metrics import METRIC_NAMES
@@ -60,7 +61,10 @@ class Entry:
     value: Interval
     image_auroc: Interval
     is_tied: bool
-    """Not shown to be worse than another setting."""
+    """Not shown to be worse than another setting; it misses no constraint."""
+
+    judged: Judgement
+    """Further objectives, and constraints, in the mean over the trials."""
 
     @property
     def number(self) -> int:
@@ -86,11 +90,11 @@ class Entry:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Selection:
-    """All settings, best first."""
+    """All settings, best first; those that miss a constraint come last."""
 
     entries: Sequence[Entry]
-    winner: int
-    """Position of the cheapest of the tied."""
+    winner: int | None
+    """Position of the cheapest of the tied; None: every setting misses a constraint."""
 
     gains: Mapping[int, Interval]
     """Position of each default setting -> how much better the winner is; holds for all settings
@@ -110,13 +114,13 @@ class Selection:
 
     @property
     def best(self) -> Entry:
-        """The setting with the highest value."""
+        """The setting with the highest value, of those that miss no constraint."""
         return self.entries[0]
 
     @property
-    def chosen(self) -> Entry:
-        """The setting to use."""
-        return self.entries[self.winner]
+    def chosen(self) -> Entry | None:
+        """The setting to use; None where each misses a constraint."""
+        return None if self.winner is None else self.entries[self.winner]
 
     @property
     def tied(self) -> Sequence[Entry]:
@@ -145,11 +149,21 @@ def select(
     found = iter(influences_of_trials(folders, protocol, on_progress=on_progress))
     means = [mean_influences([next(found) for _ in group]) for _, group in runs]
     values = np.array([_mean(parts, _OBJECTIVE) for parts in means])
-    order = sorted(range(len(runs)), key=lambda one: (-values[one], one))
+    judged = [mean_judgement([trial.judged for trial in group]) for _, group in runs]
+    order = sorted(
+        range(len(runs)), key=lambda one: (not judged[one].is_feasible, -values[one], one)
+    )
     runs, means, values = [runs[i] for i in order], [means[i] for i in order], values[order]
+    judged = [judged[i] for i in order]
+    feasible = np.array([one.is_feasible for one in judged])
     deviation, freedom = _seed_deviation([group for _, group in runs])
     noise = np.array([np.nan_to_num(deviation) ** 2 / len(group) for _, group in runs])
-    ranking = compare_with_best(values, scaled_shifts(means, _OBJECTIVE), noise)
+    ranking = compare_with_best(
+        values,
+        scaled_shifts(means, _OBJECTIVE),
+        noise,
+        may_be_best=feasible if feasible.any() else None,
+    )
     entries = [
         Entry(
             sweep=sweep.name if len(sweeps) > 1 else "",
@@ -160,9 +174,10 @@ def select(
             ),
             image_auroc=metric_interval(list(parts.values()), _IMAGE_AUROC),
             is_tied=bool(is_tied),
+            judged=one,
         )
-        for (sweep, group), parts, extra, is_tied in zip(
-            runs, means, noise, ranking.is_tied, strict=True
+        for (sweep, group), parts, extra, is_tied, one in zip(
+            runs, means, noise, ranking.is_tied & feasible, judged, strict=True
         )
     ]
     winner = _cheapest_of_tied(entries)
@@ -170,8 +185,8 @@ def select(
         entries=entries,
         winner=winner,
         gains=_gains(entries, winner, ranking),
-        floor=float(np.mean([part.floors[_OBJECTIVE] for part in means[winner].values()])),
-        groups={p: (len(i.normal), len(i.anomalous)) for p, i in means[winner].items()},
+        floor=float(np.mean([part.floors[_OBJECTIVE] for part in means[winner or 0].values()])),
+        groups={p: (len(i.normal), len(i.anomalous)) for p, i in means[winner or 0].items()},
         seed_deviation=deviation,
         repeated_runs=0 if math.isnan(deviation) else freedom,
     )
@@ -198,13 +213,17 @@ def _seed_deviation(settings: Sequence[Sequence[TrialRecord]]) -> tuple[float, i
     return math.sqrt(squares / freedom), freedom
 
 
-def _cheapest_of_tied(entries: Sequence[Entry]) -> int:
+def _cheapest_of_tied(entries: Sequence[Entry]) -> int | None:
     tied = [number for number, entry in enumerate(entries) if entry.is_tied]
+    if not tied:
+        return None
     cheapest = min(entries[number].cost_s for number in tied)
     return next(number for number in tied if entries[number].cost_s <= _EQUAL_COST * cheapest)
 
 
-def _gains(entries: Sequence[Entry], winner: int, ranking: Ranking) -> dict[int, Interval]:
+def _gains(entries: Sequence[Entry], winner: int | None, ranking: Ranking) -> dict[int, Interval]:
+    if winner is None:
+        return {}
     return {
         number: ranking.gain(winner, over=number)
         for number, entry in enumerate(entries)

@@ -10,6 +10,7 @@ from bearing_search.axes import Axis, BundleAxis
 from bearing_search.conditions import Conditions, condition_text, holds, needed
 from bearing_search.config import TrialConfig, parse, to_plain
 from bearing_search.errors import ConfigError
+from bearing_search.goals import Goals
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,6 +26,9 @@ class SearchSpace:
 
     conditions: Conditions = field(default_factory=dict)
     """When an axis is varied; an axis that is not here always is."""
+
+    goals: Goals = field(default_factory=Goals)
+    """What is asked for."""
 
     enqueued: Sequence[Mapping[str, Any]] = ()
     """Suggestions that are run before the sampler draws: what somebody already believes in."""

@@ -1,6 +1,7 @@
 """Search-space files: what a sweep varies (`vary`), around one fixed trial (`base`).
 
-A space is data: two mappings, and perhaps a list of settings to begin with (`enqueue`).
+A space is data: two mappings, and perhaps a list of settings to begin with (`enqueue`), of
+`objectives` and of `constraints`.
 """
 
 from collections import Counter
@@ -16,7 +17,10 @@ from bearing_search.axis_file import UniqueKeys, axis_of
 from bearing_search.conditions import conditions_of, parents_first, without_when
 from bearing_search.config import TrialConfig, parse
 from bearing_search.errors import ConfigError
+from bearing_search.goals import goals_of
 from bearing_search.space import SearchSpace
+
+_LISTS = {"enqueue", "objectives", "constraints"}
 
 
 def load_search_space(file: Path) -> SearchSpace:
@@ -53,12 +57,12 @@ def parse_search_space(text: str, source: str) -> SearchSpace:
 
 def _parse(text: str) -> SearchSpace:
     match yaml.load(text, Loader=UniqueKeys):  # a SafeLoader
-        case {"base": dict(base), "vary": dict(vary), **rest} if vary and set(rest) <= {"enqueue"}:
+        case {"base": dict(base), "vary": dict(vary), **rest} if vary and set(rest) <= _LISTS:
             pass
         case _:
             raise ConfigError(
-                "expected two mappings, base (may be {}) and vary (at least one axis), perhaps a "
-                "list enqueue, and nothing else"
+                "expected two mappings, base (may be {}) and vary (at least one axis), perhaps "
+                f"lists ({', '.join(sorted(_LISTS))}), and nothing else"
             )
     parse(TrialConfig, base)
     axes = {path: axis_of(path, without_when(spec)) for path, spec in vary.items()}
@@ -67,6 +71,7 @@ def _parse(text: str) -> SearchSpace:
         base=base,
         axes=parents_first(axes, conditions),
         conditions=conditions,
+        goals=goals_of(rest.get("objectives"), rest.get("constraints")),
         text=text,
         question=text.partition("\n")[0].lstrip("# ").strip() if text.startswith("#") else "",
     )

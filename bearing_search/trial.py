@@ -17,6 +17,7 @@ from bearing_search.data.dataset import load_data_set
 from bearing_search.errors import TrialFailedError
 from bearing_search.measurement import (
     COMPUTED_S,
+    COST_S,
     FINISHED_FOLDS,
     FOLD_OBJECTIVE,
     MICRO_BATCH,
@@ -121,9 +122,14 @@ def _rows(
 
 def _cost(records: Sequence[tuple[UnitPlan, UnitRecord]]) -> dict[str, float]:
     sizes = [size for _, record in records for size in smallest(record.rows).values()]
+    computed, saved = (
+        round(sum(getattr(record, name) for _, record in records), 3)
+        for name in ("computed_s", "saved_s")
+    )
     return {
-        COMPUTED_S: round(sum(record.computed_s for _, record in records), 3),
-        SAVED_S: round(sum(record.saved_s for _, record in records), 3),
+        COMPUTED_S: computed,
+        SAVED_S: saved,
+        COST_S: round(computed + saved, 3),
         **({MICRO_BATCH: float(min(sizes))} if sizes else {}),
     }
 

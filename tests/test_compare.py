@@ -8,6 +8,7 @@ from bearing_search.cli.evaluate import chosen_trial
 from bearing_search.cli.options import terminal
 from bearing_search.config import ProtocolConfig, to_plain
 from bearing_search.errors import SweepError
+from bearing_search.measurement import COST_S
 from bearing_search.stages.scored import save_scored
 from bearing_search.sweep.folder import create_sweep, write_json
 from bearing_search.sweep.ledger import Ledger
@@ -47,7 +48,9 @@ def make_sweep(tmp_path, scored):
             write_json(trial / "config.json", to_plain(issued.config))
             unit = scored(signal, seed=seed)
             save_scored(unit, trial / "LC/fold0/scored.npz")
-            ledger.complete(issued.number, unit.metrics(ProtocolConfig())["pixel_aupro"])
+            metrics = {f"val/{k}": v for k, v in unit.metrics(ProtocolConfig()).items()}
+            measured = metrics | {COST_S: 100.0 - seed}
+            ledger.complete(issued.number, metrics["val/pixel_aupro"], measured)
         ledger.close()
         return folder
 
@@ -126,3 +129,37 @@ def test_evaluate_takes_the_one_to_use_unless_another_is_named(make_sweep):
     assert chosen_trial(folder, 0, terminal()) == 0
     with pytest.raises(SweepError, match="trial 7 is not complete; these are: 0, 1"):
         chosen_trial(folder, 7, terminal())
+
+
+def test_two_objectives_are_a_picture_and_a_set_more(make_sweep, capsys):
+    text = SPACE + "objectives: [val/pixel_aupro: max, cost/seconds: min]\n"
+    folder = make_sweep("first", [0.5, 3.0], space_text=text)
+    results = str(folder.root.parent)
+
+    assert main(["compare", "first", "--results", results]) == 0
+    assert "Pareto set" in capsys.readouterr().out
+    assert (folder.root / "pareto.png").read_bytes().startswith(b"\x89PNG")
+    assert main(["compare", "first", "--json", "--results", results]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert [one["trials"] for one in found["pareto"]] == [[1]]
+    assert found["objectives"] == ["val/pixel_aupro (max)", "cost/seconds (min)"]
+    assert main(["status", "first", "--results", results]) == 0
+    assert "cost/seconds" in capsys.readouterr().out
+    with pytest.raises(SweepError, match="objectives or constraints differ"):
+        refuse_incomparable([folder, make_sweep("second", [0.5])])
+
+
+def test_where_no_trial_keeps_the_constraints_none_is_evaluated(make_sweep, capsys):
+    text = SPACE + "constraints: [val/pixel_aupro >= 1]\n"
+    folder = make_sweep("first", [0.5, 1.0], space_text=text)
+
+    assert main(["compare", "first", "--results", str(folder.root.parent)]) == 0
+    assert "To use: none." in capsys.readouterr().out
+    assert not (folder.root / "knobs.json").exists()
+    with pytest.raises(SweepError, match="every complete trial misses a constraint"):
+        chosen_trial(folder, None, terminal())
+    assert chosen_trial(folder, 0, terminal()) == 0
+    assert main(["status", "first", "--results", str(folder.root.parent)]) == 0
+    said = capsys.readouterr().out
+    assert "misses val/pixel_aupro >= 1" in said
+    assert "best" not in said

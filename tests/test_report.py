@@ -5,11 +5,14 @@ from dataclasses import replace
 import pytest
 
 from bearing_search.config import TrialConfig, to_plain
+from bearing_search.goals import Goals, goals_of
 from bearing_search.journal import JOURNAL, Journal
 from bearing_search.leaderboard_plot import leaderboard_png
-from bearing_search.measurement import COMPUTED_S, MICRO_BATCH, SAVED_S, Measurement
+from bearing_search.measurement import COMPUTED_S, COST_S, MICRO_BATCH, SAVED_S, Measurement
 from bearing_search.observer import TrialRecord, trial_folder
-from bearing_search.report import as_json, end_of_sweep, leaderboard, markdown
+from bearing_search.pareto_plot import pareto_png
+from bearing_search.report import end_of_sweep, leaderboard, markdown
+from bearing_search.report_json import as_json
 from bearing_search.stages.scored import save_scored
 
 
@@ -17,13 +20,14 @@ from bearing_search.stages.scored import save_scored
 def sweep(tmp_path, scored):
     """Makes trials from (signal, noise seed, seconds, setting); trial 0 is the default."""
 
-    def make(*trials):
+    def make(*trials, goals=None, aurocs=()):
         records = []
         for number, (signal, seed, seconds, setting) in enumerate(trials):
             folder = trial_folder(tmp_path, number)
             (folder / "LC/fold0").mkdir(parents=True)
             config = TrialConfig(seed=number)
             (folder / "config.json").write_text(json.dumps(to_plain(config)))
+            measured = {COST_S: seconds, "val/image_auroc": ([*aurocs] + [0.5] * 9)[number]}
             maps = scored(signal, seed=seed)
             save_scored(maps, folder / "LC/fold0/scored.npz")
             records.append(
@@ -35,6 +39,7 @@ def sweep(tmp_path, scored):
                     setting=setting,
                     value=maps.metrics(config.protocol)["pixel_aupro"],
                     duration_s=seconds,
+                    judged=(goals or Goals()).judge(measured),
                 )
             )
         records.append(TrialRecord(number=len(trials), state="failed", reason="no ring"))
@@ -201,3 +206,71 @@ def test_scores_are_read_once_and_again_when_they_change(sweep, scored, monkeypa
 
     monkeypatch.setattr("bearing_search.trial_influence.unit_scores", lambda folder: 1 / 0)
     assert leaderboard(folder, records).selection.entries[-1].value == after.entries[-1].value
+
+
+TWO = goals_of([{"val/pixel_aupro": "max"}, {"cost/seconds": "min"}], None)
+AUROC = goals_of(None, ["val/image_auroc >= .8"])
+
+
+def test_of_two_objectives_the_pareto_set_is_shown_and_the_first_names_the_one_to_use(sweep):
+    # 0 is poor and dear; 3 is poor and the cheapest; 1 and 2 are as good as each other
+    trials = (*FAR_APART, (0.5, 0, 10.0, "d"))
+    board = leaderboard(*sweep(*trials, goals=TWO), goals=TWO)
+
+    front = {entry.number for entry in board.front}
+    best = board.selection.best.number
+    assert front == {best, 2, 3}
+    assert board.selection.chosen.number == 2
+    page = markdown("first", board, "")
+    assert "Pareto set of val/pixel_aupro (max) and cost/seconds (min): " in page
+    assert "| to use, Pareto |" in page
+    found = as_json(board)
+    assert {one["trials"][0] for one in found["pareto"]} == front
+    assert found["winner"]["trials"] == [2]
+    assert found["winner"]["scores"] == {"cost/seconds": 50.0}
+    assert pareto_png(board.selection, board.front, TWO, "first").startswith(b"\x89PNG")
+
+
+def test_of_one_objective_there_is_no_pareto_set(sweep):
+    board = leaderboard(*sweep(*FAR_APART))
+    assert board.front == []
+    assert "Pareto" not in markdown("first", board, "")
+    assert as_json(board)["pareto"] == []
+
+
+def test_what_misses_a_constraint_is_marked_comes_last_and_ties_with_nobody(sweep):
+    # trial 1 and 2 are far better than the default, but only it keeps the constraint
+    records = sweep(*FAR_APART, goals=AUROC, aurocs=(0.9, 0.7, 0.7))
+    board = leaderboard(*records, goals=AUROC)
+
+    assert board.selection.best.number == board.selection.chosen.number == 0
+    assert [entry.is_tied for entry in board.selection.entries] == [True, False, False]
+    page = markdown("first", board, "")
+    assert "2 of 3 settings miss val/image_auroc >= 0.8, and are not to be used: " in page
+    assert page.count("| misses val/image_auroc >= 0.8 |") == 2
+    assert [one["feasible"] for one in as_json(board)["settings"]] == [True, False, False]
+    assert leaderboard_png(board.selection, "first").startswith(b"\x89PNG")
+
+
+def test_a_default_that_misses_a_constraint_is_still_what_the_winner_is_compared_with(sweep):
+    records = sweep(*FAR_APART, goals=AUROC, aurocs=(0.5, 0.9, 0.9))
+    board = leaderboard(*records, goals=AUROC)
+
+    assert board.selection.chosen.number == 2
+    (gain,) = board.selection.gains.values()
+    assert gain.low > 0
+    assert "2 of 2 settings that keep the constraints cannot be told" in markdown("x", board, "")
+
+
+def test_where_every_setting_misses_a_constraint_none_is_named(sweep):
+    records = sweep(*FAR_APART, goals=AUROC, aurocs=(0.1, 0.2, 0.3))
+    board = leaderboard(*records, goals=AUROC)
+
+    assert board.selection.chosen is None
+    page = markdown("first", board, "")
+    assert "To use: none. Every complete setting misses a constraint of the space." in page
+    assert "to use |" not in page
+    assert as_json(board)["winner"] is None
+    said = end_of_sweep("first", board, program="x", flag="")
+    assert "To use: none." in said
+    assert "evaluate" not in said

@@ -1,6 +1,7 @@
 import pytest
 
-from bearing_search.observer import TrialRecord, best_of, best_settings
+from bearing_search.best import best_of, best_settings
+from bearing_search.observer import TrialRecord
 from bearing_search.seeds import seed_noise
 
 

@@ -147,6 +147,10 @@ def _check_space(space: SearchSpace, name: str, console: Console) -> dict[str, A
     console.print(
         f"  objective {OBJECTIVE}, mean over folds of train and all parts; folds: {number}"
     )
+    for one in space.goals.others:
+        console.print(f"  also {one}, of the whole trial")
+    for constraint in space.goals.constraints:
+        console.print(f"  a setting to use keeps {constraint}")
     axes = {p: f"{axis}{condition_text(space.conditions, p)}" for p, axis in space.axes.items()}
     return {"question": space.question, "axes": axes}
 

@@ -13,7 +13,9 @@ from bearing_search.cli.knobs import bar, knobs_json, tuned
 from bearing_search.cli.options import AsJson, Results, terminal, writable_results
 from bearing_search.errors import SweepError
 from bearing_search.leaderboard_plot import leaderboard_png
-from bearing_search.report import Leaderboard, as_json, joint_leaderboard, markdown
+from bearing_search.pareto_plot import pareto_png
+from bearing_search.report import Leaderboard, joint_leaderboard, markdown
+from bearing_search.report_json import as_json
 from bearing_search.selection import Searched
 from bearing_search.stages.files import write_atomically
 from bearing_search.sweep.folder import SweepFolder, load_sweep
@@ -74,7 +76,7 @@ def board_of(folders: Sequence[SweepFolder], console: Console) -> Leaderboard | 
         Searched(name=f.record.name, folder=f.root, records=sweep_status(f).trials) for f in folders
     ]
     with bar(console, "comparing the trials") as on_progress:
-        board = joint_leaderboard(searched, on_progress)
+        board = joint_leaderboard(searched, on_progress, goals=folders[0].space().goals)
     notes = dict.fromkeys(note for folder in folders for note in folder.record.notes)
     return replace(board, notes=tuple(notes)) if board else None
 
@@ -82,24 +84,29 @@ def board_of(folders: Sequence[SweepFolder], console: Console) -> Leaderboard | 
 def write_board(
     folder: Path, name: str, board: Leaderboard, question: str, console: Console
 ) -> list[Path]:
-    """Write `report.md`, `leaderboard.png` and `knobs.json`; returns the files."""
+    """Write `report.md`, `leaderboard.png`, `knobs.json`, `pareto.png`; returns the files."""
     folder.mkdir(exist_ok=True)
     chosen = board.selection.chosen
-    tuning = tuned(chosen.folder, chosen.number, console)
+    tuning = tuned(chosen.folder, chosen.number, console) if chosen is not None else None
     contents = {
         "report.md": markdown(name, board, question, tuning).encode(),
         "leaderboard.png": leaderboard_png(board.selection, name),
-        "knobs.json": knobs_json(chosen.title, tuning),
     }
+    if chosen is not None and tuning is not None:
+        contents["knobs.json"] = knobs_json(chosen.title, tuning)
+    if board.goals.others:
+        contents["pareto.png"] = pareto_png(board.selection, board.front, board.goals, name)
     for file, content in contents.items():
         write_atomically(folder / file, content)
     return [folder / file for file in contents]
 
 
-_NAMES = ("data", "folds", "parts", "protocols")
+_NAMES = ("data", "folds", "parts", "protocols", "objectives or constraints")
 
 
 def _facts(folder: SweepFolder) -> tuple[Any, ...]:
     config = folder.space().trial(folder.space().default_suggestion())
     split = {"folds": config.split.folds, "seed": config.split.seed}
-    return folder.record.data_digest, split, list(config.parts), dict(folder.record.protocol)
+    goals = folder.space().goals
+    asked = [str(one) for one in goals.objectives] + [str(one) for one in goals.constraints]
+    return folder.record.data_digest, split, list(config.parts), dict(folder.record.protocol), asked

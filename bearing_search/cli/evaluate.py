@@ -91,7 +91,8 @@ def chosen_trial(folder: SweepFolder, number: int | None, console: Console) -> i
     """The trial that was asked for, or the one to use: the cheapest of those tied with the best.
 
     Raises:
-        SweepError: no trial is complete, the named one is not, or the sweep is no search.
+        SweepError: no trial is complete or keeps the constraints, the named one is not complete, or
+            the sweep is no search.
     """
     if folder.record.task == "reproduction":
         raise SweepError(
@@ -104,6 +105,11 @@ def chosen_trial(folder: SweepFolder, number: int | None, console: Console) -> i
     if number is None:
         board = board_of([folder], console)
         assert board is not None
+        if board.selection.chosen is None:
+            raise SweepError(
+                f"{folder.record.name}: every complete trial misses a constraint, so that none is "
+                "to be used; name one with --trial"
+            )
         return board.selection.chosen.number
     if number not in {t.number for t in complete}:
         known = ", ".join(str(t.number) for t in complete)

@@ -1,6 +1,7 @@
 """`status`: look at sweeps, and start nothing."""
 
 import json as json_text
+import math
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -13,7 +14,8 @@ from bearing_search.cli.options import AsJson, Results, terminal
 from bearing_search.cli.progress import clock, seed_text, settings_text
 from bearing_search.observer import TrialRecord
 from bearing_search.openings import openings
-from bearing_search.report import as_json, leaderboard
+from bearing_search.report import leaderboard
+from bearing_search.report_json import as_json
 from bearing_search.sweep.folder import list_sweeps, load_sweep
 from bearing_search.sweep.status import SweepStatus, sweep_status
 
@@ -32,7 +34,9 @@ def status(
         shown = sweep_status(folder)
         looks = openings(folder.root)
         if json:
-            board = leaderboard(folder.root, shown.trials) if shown.task == "search" else None
+            goals = folder.space().goals
+            is_search = shown.task == "search"
+            board = leaderboard(folder.root, shown.trials, goals=goals) if is_search else None
             found = {
                 "test_opened": asdict(looks),
                 "leaderboard": as_json(board) if board else None,
@@ -53,10 +57,12 @@ def status(
 
 
 def _trial_table(trials: Sequence[TrialRecord], objective: str) -> Table:
-    table = Table("trial", "state", objective, "settings", "at", "time", "saved", box=None)
+    others = list(dict.fromkeys(name for trial in trials for name in trial.judged.scores))
+    others = [name for name in others if name != objective]
+    titles = ("trial", "state", objective, *others, "settings", "at", "time", "saved")
+    table = Table(*titles, box=None)
     for trial in trials:
-        is_explained = trial.state == "failed" or trial.same_as is not None
-        at = trial.reason if is_explained else ""
+        at = trial.reason
         if trial.state in ("running", "stopped"):
             at = f"{trial.progress:.0%} {trial.stage}"
         if trial.micro_batch is not None:
@@ -65,6 +71,10 @@ def _trial_table(trials: Sequence[TrialRecord], objective: str) -> Table:
             str(trial.number),
             trial.state,
             f"{trial.value:.4f}" if trial.value is not None else "",
+            *(
+                f"{trial.judged.scores.get(name, math.nan):.4g}".replace("nan", "")
+                for name in others
+            ),
             settings_text(trial.suggestion) + seed_text(trial.seed, trial.purpose),
             at,
             clock(trial.duration_s) if trial.duration_s else "",

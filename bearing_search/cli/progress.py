@@ -90,7 +90,7 @@ class SweepProgress:
             is_done = trial.state in ("complete", "pruned")
             last = last_measurement(sweep.trial_folder(trial.number) / JOURNAL)
             self._progress[trial.number] = 1.0 if is_done else last.progress if last else 0.0
-            if trial.value is not None and trial.counts:
+            if trial.value is not None and trial.counts and trial.judged.is_feasible:
                 self._keep_best(trial.value, trial.number)
         self._estimate = Estimate(self._target, self._done())
         self._bars.start()
@@ -141,7 +141,8 @@ class SweepProgress:
         score = f": {self._objective} {value:.4f}" if value is not None else ""
         why = f": {reason}" if reason else ""
         self._console.print(f"trial {number} {state}{score}{why} ({took})")
-        if value is not None and number not in self._seed_runs:
+        # a reason is that it misses a constraint, or has the end of another trial
+        if value is not None and not reason and number not in self._seed_runs:
             self._keep_best(value, number)
         self._refresh()
 

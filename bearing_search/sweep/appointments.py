@@ -4,8 +4,9 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from bearing_search.best import best_settings
 from bearing_search.config import TrialConfig
-from bearing_search.observer import COUNTED, TrialPurpose, TrialRecord, best_settings
+from bearing_search.observer import COUNTED, TrialPurpose, TrialRecord
 from bearing_search.space import SearchSpace
 from bearing_search.sweep.fates import Fates
 from bearing_search.sweep.grid import grid_points

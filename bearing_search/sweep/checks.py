@@ -3,22 +3,49 @@
 from dataclasses import replace
 
 from bearing_search.errors import ConfigError
+from bearing_search.goals import Goals
 from bearing_search.space import SearchSpace
 from bearing_search.sweep.grid import grid_points
 from bearing_search.sweep.record import SweepRecord
 from bearing_search.sweep.samplers import check_sampler
 
 
+def check_goals(record: SweepRecord, space: SearchSpace) -> None:
+    """Refuse a sampler or pruner that cannot serve what the space asks for.
+
+    Raises:
+        ConfigError: naming both.
+    """
+    goals = space.goals
+    if record.task == "reproduction" and goals != Goals():
+        raise ConfigError(
+            f"{record.name}: a reproduction scores every point and chooses nothing; leave "
+            "objectives and constraints out"
+        )
+    if goals.others and record.pruner != "none":
+        raise ConfigError(
+            f"{record.name}: the space has {len(goals.objectives)} objectives, and no pruner can "
+            f"weigh them against each other; pruner is {record.pruner}, wanted none"
+        )
+    if record.sampler == "cma-es" and goals != Goals():
+        raise ConfigError(
+            f"{record.name}: the sampler cma-es knows one objective and no constraints; use tpe, "
+            "gp or nsga-ii"
+        )
+
+
 def checked(record: SweepRecord, space: SearchSpace) -> SweepRecord:
     """The record, with the number of a grid's points as its target.
 
     Raises:
-        ConfigError: the sampler cannot draw along the axes; the space varies the seed that an audit
+        ConfigError: the sampler cannot draw along the axes, or sampler or pruner cannot serve the
+            objectives and constraints; the space varies the seed that an audit
             or finalists would set; the sweep is a grid, and the space is none, or has another
             number of points than the target.
         ResourceError: the sampler's package is not installed.
     """
     check_sampler(record.sampler, space)
+    check_goals(record, space)
     if record.seeds.num_runs and "seed" in space.varied_settings:
         raise ConfigError(
             f"{record.name}: the space varies seed, so that an audit or finalists cannot set it too"

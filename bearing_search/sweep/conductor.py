@@ -4,7 +4,7 @@ import json
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from bearing_search.config import to_plain
@@ -29,6 +29,7 @@ class _Live:
     journal: Journal
     last_step: int | None = None
     objective: float | None = None
+    measured: Mapping[str, float] = field(default_factory=dict)  # beside the objective
     failure: tuple[str, str] | None = None
     is_pruned: bool = False
 
@@ -50,6 +51,7 @@ class Conductor:
     ) -> None:
         self._folder = folder
         self._objective = folder.record.objective
+        self._goals = folder.space().goals
         self._ledger = ledger
         self._observers = observers
         self._told: list[TrialObserver] = []  # those that know that the session has begun
@@ -175,19 +177,22 @@ class Conductor:
         self._tell(lambda o: o.on_measurement(number, measurement))
         if self._objective in measurement.values:
             live.objective = float(measurement.values[self._objective])
+            live.measured = measurement.values
         if self._ledger.report(number, measurement):
             live.is_pruned = True
             (self._folder.trial_folder(number) / TRIAL_STOP).touch()
 
     def _settle(self, number: int, live: _Live) -> tuple[TrialState, str]:
-        if live.failure is None and live.objective is not None and math.isnan(live.objective):
-            live.failure = (f"{self._objective} is not a number", "")
+        if live.failure is None and live.objective is not None:
+            missing = [self._objective] * math.isnan(live.objective)
+            missing += self._goals.missing(live.measured)
+            if missing:
+                live.failure = (f"{' and '.join(missing)} is not a number", "")
         if live.failure is not None:
             self._ledger.fail(number, *live.failure)
             return "failed", live.failure[0]
         if live.objective is not None:
-            self._ledger.complete(number, live.objective)
-            return "complete", ""
+            return "complete", self._ledger.complete(number, live.objective, live.measured)
         if live.is_pruned:
             self._ledger.prune(number)
             return "pruned", ""

@@ -7,6 +7,7 @@ the sweep's lock may open a ledger, or a trial would be issued twice.
 
 import json
 from collections import deque
+from collections.abc import Mapping
 from typing import Literal
 
 from optuna.trial import Trial
@@ -100,15 +101,22 @@ class Ledger:
         """
         values = measurement.values
         told = FOLD_OBJECTIVE if self._record.pruner == "wilcoxon" else RUNNING_OBJECTIVE
-        if told not in values or self._record.objective in values:
-            return False
+        if told not in values or self._record.objective in values or self._space.goals.others:
+            return False  # of several objectives Optuna takes no intermediate values
         trial = self._live[number]
         is_poor = self._study.should_prune(trial, values[told], int(values[FINISHED_FOLDS]))
         return is_poor and purpose_of(trial) == "search"
 
-    def complete(self, number: int, value: float) -> None:
-        """Tell a trial's objective, once."""
-        self._finish(self._study.complete(self._live.pop(number), value))
+    def complete(
+        self, number: int, value: float, measured: Mapping[str, float] | None = None
+    ) -> str:
+        """Tell what a trial has reached; returns which constraints it misses."""
+        trial = self._live.pop(number)
+        judged = self._space.goals.judge(measured or {})
+        if judged.text:
+            self._study.note(trial, {"reason": judged.text})
+        self._finish(self._study.complete(trial, value, judged))
+        return judged.text
 
     def prune(self, number: int) -> None:
         """Tell that a trial was ended early; its partial value is no value."""

@@ -76,6 +76,8 @@ class KnownPoint:
 
     suggestion: Mapping[str, Any]
     value: float
+    measured: Mapping[str, float] = field(default_factory=dict)
+    """What the new sweep's further objectives and constraints look at."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -5,8 +5,9 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 
+from bearing_search.best import best_of
 from bearing_search.journal import JOURNAL, last_measurement
-from bearing_search.observer import SweepTask, TrialRecord, best_of
+from bearing_search.observer import SweepTask, TrialRecord
 from bearing_search.sweep.folder import SweepFolder
 from bearing_search.sweep.session import holder
 from bearing_search.sweep.trials import read_records
@@ -35,7 +36,7 @@ class SweepStatus:
 
     @property
     def best(self) -> TrialRecord | None:
-        """The complete trial with the highest value; None where nothing is chosen by it."""
+        """See `best_of`; None where nothing is chosen by it."""
         return best_of(self.trials) if self.task == "search" else None
 
     @property

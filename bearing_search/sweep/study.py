@@ -1,11 +1,14 @@
 """The Optuna study of a sweep, opened for writing: draws, queues and tells, and decides nothing."""
 
+import json
 from collections.abc import Mapping, Sequence
 from typing import Any, cast
 
 import optuna
+from optuna.study import StudyDirection
 from optuna.trial import Trial, TrialState
 
+from bearing_search.goals import Goals, Judgement
 from bearing_search.observer import TrialRecord
 from bearing_search.space import SearchSpace
 from bearing_search.sweep.record import KnownPoint, SweepRecord
@@ -32,8 +35,12 @@ class SweepStudy:
         with storage_errors(url):
             self._storage = open_storage(url)
             self._all = optuna.create_study(
-                storage=self._storage, study_name=name, load_if_exists=True, direction="maximize"
+                storage=self._storage,
+                study_name=name,
+                load_if_exists=True,
+                directions=_directions(space.goals),
             )
+            self._goals = space.goals
             trials = self._all.get_trials(deepcopy=False)
             seed = (record.seed * 1_000_003 + len(trials)) % 2**32
             self._veiled = optuna.load_study(
@@ -68,14 +75,16 @@ class SweepStudy:
                 continue
             replay = Replay(encode(space, point.suggestion))
             suggest(space, replay)
-            self._all.add_trial(
-                optuna.trial.create_trial(
-                    params=encode(space, point.suggestion),
-                    distributions=replay.distributions,
-                    value=point.value,
-                    user_attrs={KNOWN: point.source},
-                )
+            judged = self._goals.judge(point.measured)
+            trial = optuna.trial.create_trial(
+                params=encode(space, point.suggestion),
+                distributions=replay.distributions,
+                values=self._values(point.value, judged),
+                user_attrs={KNOWN: point.source},
             )
+            for constraint, share in judged.missed.items():
+                trial.set_constraint(constraint, share)
+            self._all.add_trial(trial)
 
     def ask(self) -> Trial:
         """A new trial, RUNNING from now on."""
@@ -92,9 +101,14 @@ class SweepStudy:
             trial.report(value, step)
         return bool(trial.should_prune())  # NumPy's, of the median
 
-    def complete(self, trial: Trial, value: float) -> TrialRecord:
-        """Tell the objective."""
-        return record_of(self._veiled.tell(trial, value, skip_if_finished=True))
+    def complete(self, trial: Trial, value: float, judged: Judgement) -> TrialRecord:
+        """Tell the objectives, and how the constraints were kept."""
+        trial.set_user_attr("scores", json.dumps(dict(judged.scores)))
+        for constraint, share in judged.missed.items():
+            if constraint not in trial.constraints:  # a killed driver may have got so far
+                trial.set_constraint(constraint, share)
+        values = self._values(value, judged)
+        return record_of(self._veiled.tell(trial, values, skip_if_finished=True))
 
     def prune(self, trial: Trial) -> TrialRecord:
         """Tell that a trial was ended early."""
@@ -104,10 +118,11 @@ class SweepStudy:
     def copy(self, trial: Trial, source: TrialRecord) -> TrialRecord:
         """Tell a trial the end of another one of the same config."""
         trial.set_user_attr("same_as", source.number)
-        trial.set_user_attr("reason", f"same as trial {source.number}")
+        also = f", which {source.judged.text}" if source.judged.text else ""
+        trial.set_user_attr("reason", f"same as trial {source.number}{also}")
         if source.value is None:
             return self.prune(trial)
-        return self.complete(trial, source.value)
+        return self.complete(trial, source.value, source.judged)
 
     def fail(self, trial: Trial, reason: str) -> None:
         """Tell that a trial gave no score."""
@@ -131,3 +146,13 @@ class SweepStudy:
     def close(self) -> None:
         """Let go of the database."""
         self._storage.engine.dispose()
+
+    def _values(self, value: float, judged: Judgement) -> list[float]:
+        return [value, *(judged.scores[one.metric] for one in self._goals.others)]
+
+
+def _directions(goals: Goals) -> list[StudyDirection]:
+    return [
+        StudyDirection.MAXIMIZE if one.direction == "max" else StudyDirection.MINIMIZE
+        for one in goals.objectives
+    ]

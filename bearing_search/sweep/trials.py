@@ -7,6 +7,7 @@ from typing import Any
 import optuna
 from optuna.trial import FrozenTrial, Trial, TrialState
 
+from bearing_search.goals import Judgement
 from bearing_search.observer import TrialPurpose, TrialRecord
 from bearing_search.sweep.storage import open_storage, storage_errors
 
@@ -56,7 +57,10 @@ def record_of(trial: FrozenTrial) -> TrialRecord:
         purpose=purpose_of(trial),
         seed=trial.user_attrs.get("seed", 0),
         setting=trial.user_attrs.get("setting", ""),
-        value=trial.value if trial.state == TrialState.COMPLETE else None,
+        value=trial.values[0] if trial.state == TrialState.COMPLETE else None,
+        judged=Judgement(
+            scores=json.loads(trial.user_attrs.get("scores", "{}")), missed=trial.constraints
+        ),
         reason=trial.user_attrs.get("reason", ""),
         started=trial.datetime_start,
         duration_s=duration,

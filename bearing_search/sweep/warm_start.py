@@ -1,6 +1,7 @@
 """What an earlier sweep found, told to a new one's sampler before it draws."""
 
 from bearing_search.errors import SweepError
+from bearing_search.journal import JOURNAL, last_values
 from bearing_search.space import SearchSpace
 from bearing_search.sweep.folder import SweepFolder
 from bearing_search.sweep.record import KnownPoint, SweepRecord
@@ -29,6 +30,7 @@ def known_points(
             source=f"{earlier.record.name}/{trial.number}",
             suggestion=trial.suggestion,
             value=trial.value,
+            measured=_measured(earlier, trial.number, space),
         )
         for trial in found
         if trial.value is not None and trial.same_as is None
@@ -36,6 +38,16 @@ def known_points(
     if not points:
         raise SweepError(f"{earlier.record.name}: cannot warm-start: no trial of it is complete")
     return points
+
+
+def _measured(earlier: SweepFolder, number: int, space: SearchSpace) -> dict[str, float]:
+    values = last_values(earlier.trial_folder(number) / JOURNAL)
+    if missing := space.goals.missing(values):
+        raise SweepError(
+            f"{earlier.record.name}: cannot warm-start: its trial {number} has no "
+            f"{' and no '.join(missing)}, which the new sweep's objectives or constraints need"
+        )
+    return {name: values[name] for name in space.goals.metrics}
 
 
 def _difference(earlier: SweepFolder, record: SweepRecord, space: SearchSpace) -> str:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import fakes
 
+from bearing_search.best import best_of
 from bearing_search.errors import BearingSearchError
 from bearing_search.sweep.folder import SweepFolder, create_sweep, list_sweeps, load_sweep
 from bearing_search.sweep.record import SeedPlan, SweepRecord
@@ -89,12 +90,13 @@ def drive(args: argparse.Namespace) -> int:
         time_budget_s=args.time_budget,
         gpu_budget_s=args.gpu_budget,
     )
+    best = best_of(outcome.trials)
     counts = {state: outcome.count(state) for state in ("complete", "failed", "pruned", "running")}
     print(
         json.dumps(
             {
                 **counts,
-                "best": outcome.best.value if outcome.best else None,
+                "best": best.value if best else None,
                 "stopped_by": outcome.stopped_by,
                 "torch": "torch" in sys.modules,
             }

@@ -13,6 +13,7 @@ from pathlib import Path
 from bearing_search.config import TrialConfig
 from bearing_search.errors import TrialFailedError
 from bearing_search.measurement import (
+    COST_S,
     FINISHED_FOLDS,
     OBJECTIVE,
     RUNNING_OBJECTIVE,
@@ -59,7 +60,8 @@ def _measurement(config: TrialConfig, step: int) -> Measurement:
     if step % 4 == 0:
         values |= {RUNNING_OBJECTIVE: score_of(config), FINISHED_FOLDS: step // 4}
     if step == NUM_STEPS:
-        values |= {OBJECTIVE: score_of(config), "val/image_auroc": 0.5}
+        cost = float(config.finetune.alternation_period)
+        values |= {OBJECTIVE: score_of(config), "val/image_auroc": 0.5, COST_S: cost}
     return Measurement(
         step=step,
         values=values,

@@ -5,6 +5,7 @@ from contextlib import closing
 
 import pytest
 
+from bearing_search.best import best_of
 from bearing_search.errors import ResourceError, SweepError, TrialFailedError
 from bearing_search.journal import read_journal, to_json
 from bearing_search.measurement import FINISHED_FOLDS, OBJECTIVE, RUNNING_OBJECTIVE, Measurement
@@ -22,8 +23,8 @@ def test_a_sweep_runs_to_its_target_and_tells_everything_once(new_sweep, simulat
     assert outcome.count("complete") == 3
     assert outcome.stopped_by == ""
     best = max(outcome.trials, key=lambda trial: trial.value)
-    assert outcome.best == best
-    assert outcome.best.value == fakes.score_of(folder.space().trial(best.suggestion))
+    assert best_of(outcome.trials) == best
+    assert best_of(outcome.trials).value == fakes.score_of(folder.space().trial(best.suggestion))
     assert observed.of("step") == [(n, s) for n in range(3) for s in range(1, 9)]
     assert [event[:2] for event in observed.of("end")] == [(n, "complete") for n in range(3)]
     assert observed.events[0] == ("start", 0)
@@ -182,7 +183,7 @@ def test_a_score_that_was_told_counts_even_if_its_process_dies_after_it(new_swee
     conductor.receive(0, {"measurement": to_json(done)})
     conductor.end(0, crash=("its process died", "trace"))
 
-    assert conductor.outcome().best.value == 0.5
+    assert best_of(conductor.outcome().trials).value == 0.5
 
 
 def test_an_observer_that_cannot_begin_is_raised_and_the_others_are_told_the_end(

@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import pytest
 
+from bearing_search.best import best_of
 from bearing_search.cli.drive import missing_text
 from bearing_search.config import TrialConfig
 from bearing_search.selection import Searched, select
@@ -163,7 +164,7 @@ def test_a_copy_is_shown_told_and_not_ranked(
         assert not (folder.trial_folder(copy.number) / "audit.jsonl").exists()
     assert [number for number, *_ in observed.of("trial")] == list(range(9))
     assert sweep_status(folder).num_finished == 9
-    assert outcome.best.same_as is None
+    assert best_of(outcome.trials).same_as is None
 
 
 def test_a_ranking_leaves_copies_out(tmp_path, fakes):

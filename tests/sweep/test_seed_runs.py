@@ -4,9 +4,9 @@ import json
 
 import pytest
 
+from bearing_search.best import best_of
 from bearing_search.errors import ConfigError
 from bearing_search.measurement import OBJECTIVE, Measurement
-from bearing_search.observer import best_of
 from bearing_search.sweep.record import SeedPlan, SweepRecord
 
 LUCK = {0: 0.0, 1: -0.02, 2: 0.01, 3: 0.03}
@@ -110,7 +110,7 @@ def test_finalists_can_be_asked_for_when_a_sweep_is_finished(new_sweep, simulate
 
     assert [trial.purpose for trial in outcome.trials[3:]] == ["finalist"] * 2
     assert outcome.is_done
-    assert outcome.best.setting == outcome.trials[3].setting
+    assert best_of(outcome.trials).setting == outcome.trials[3].setting
 
 
 def test_an_audit_run_that_fails_is_tried_twice_and_then_left(new_sweep, ledger_of):

@@ -1,0 +1,19 @@
+"""Which settings no other one beats in everything.
+
+Axis letters: c settings, k objectives.
+"""
+
+import numpy as np
+from jaxtyping import Bool, Float
+
+
+def pareto_front(points: Float[np.ndarray, "c k"]) -> Bool[np.ndarray, " c"]:
+    """Whether each setting is on the front: no other is as good in all objectives, better in one.
+
+    Args:
+        points: larger is better, in every objective. Equal points are all on the front, or none.
+    """
+    as_good = np.all(points[None] >= points[:, None], axis=2)
+    better = np.any(points[None] > points[:, None], axis=2)
+    front: Bool[np.ndarray, " c"] = np.logical_not(np.any(as_good & better, axis=1))
+    return front
