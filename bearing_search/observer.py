@@ -45,6 +45,9 @@ class TrialRecord:
     same_as: int | None = None
     """The trial of the same config that this one's end was copied from; it was not trained."""
 
+    retry_of: int | None = None
+    """The failed trial that it runs again."""
+
     seed: int = 0
     """The config's seed."""
 

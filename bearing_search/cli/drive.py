@@ -35,11 +35,17 @@ def drive(
     target: int | None = None,
     resources: Resources | None = None,
     seeds: SeedPlan | None = None,
+    max_failures: int | None = None,
+    trial_timeout: float | None = None,
+    retries_failed: bool = False,
 ) -> int:
     """Run a sweep's trials and say how it ended; returns the exit status.
 
     Args:
-        target, resources, seeds: replace those that the sweep began with; None keeps them.
+        target, resources, seeds, max_failures: replace those that the sweep began with; None
+            keeps them.
+        trial_timeout: seconds after which a trial fails.
+        retries_failed: whether failed trials have another go.
 
     Raises:
         TrialFailedError: it ended without a single score.
@@ -54,6 +60,9 @@ def drive(
         seeds=seeds,
         observers=[SweepProgress(console), tracker],
         time_budget_s=time_budget,
+        max_failures=max_failures,
+        trial_timeout_s=trial_timeout,
+        retries_failed=retries_failed,
         gpu_budget_s=None if gpu_hours is None else 3600 * gpu_hours,
     )
     if outcome.stopped_by:

@@ -2,7 +2,6 @@
 
 import json as json_text
 import math
-from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
@@ -12,12 +11,12 @@ from rich.table import Table
 
 from bearing_search.cli.options import AsJson, Results, terminal
 from bearing_search.cli.progress import clock, seed_text, settings_text
-from bearing_search.observer import TrialRecord
 from bearing_search.openings import openings
 from bearing_search.report import leaderboard
 from bearing_search.report_json import as_json
 from bearing_search.sweep.folder import list_sweeps, load_sweep
 from bearing_search.sweep.status import SweepStatus, sweep_status
+from bearing_search.sweep.watch import span_text
 
 
 def status(
@@ -43,7 +42,7 @@ def status(
             }
             print(json_text.dumps(asdict(shown) | found, default=str, indent=2))
         else:
-            console.print(_trial_table(shown.trials, shown.objective))
+            console.print(_trial_table(shown))
             console.print(_sweep_line(shown))
             console.print(looks.text)
         return
@@ -56,15 +55,17 @@ def status(
         console.print(_sweep_line(one))
 
 
-def _trial_table(trials: Sequence[TrialRecord], objective: str) -> Table:
-    others = list(dict.fromkeys(name for trial in trials for name in trial.judged.scores))
-    others = [name for name in others if name != objective]
-    titles = ("trial", "state", objective, *others, "settings", "at", "time", "saved")
+def _trial_table(shown: SweepStatus) -> Table:
+    others = list(dict.fromkeys(name for trial in shown.trials for name in trial.judged.scores))
+    others = [name for name in others if name != shown.objective]
+    titles = ("trial", "state", shown.objective, *others, "settings", "at", "time", "saved")
     table = Table(*titles, box=None)
-    for trial in trials:
+    for trial in shown.trials:
         at = trial.reason
         if trial.state in ("running", "stopped"):
             at = f"{trial.progress:.0%} {trial.stage}"
+        if trial.number in shown.silent_s:
+            at = f"{at} (nothing reported for {span_text(shown.silent_s[trial.number])})"
         if trial.micro_batch is not None:
             at = f"{at} (micro-batch {trial.micro_batch:.0f})".strip()
         table.add_row(
@@ -75,7 +76,9 @@ def _trial_table(trials: Sequence[TrialRecord], objective: str) -> Table:
                 f"{trial.judged.scores.get(name, math.nan):.4g}".replace("nan", "")
                 for name in others
             ),
-            settings_text(trial.suggestion) + seed_text(trial.seed, trial.purpose),
+            settings_text(trial.suggestion)
+            + seed_text(trial.seed, trial.purpose)
+            + (f" (again, after trial {trial.retry_of})" if trial.retry_of is not None else ""),
             at,
             clock(trial.duration_s) if trial.duration_s else "",
             clock(trial.saved_s) if trial.saved_s else "",

@@ -33,9 +33,11 @@ from bearing_search.cli.sweep_options import (
     Finalists,
     GpuHours,
     GpusPerTrial,
+    MaxFailures,
     Seeds,
     TimeBudget,
     Trials,
+    TrialTimeout,
     merged,
     seed_plan,
 )
@@ -43,7 +45,14 @@ from bearing_search.config import to_plain
 from bearing_search.data.dataset import load_data_set
 from bearing_search.space_file import load_search_space
 from bearing_search.sweep.folder import create_sweep, load_sweep
-from bearing_search.sweep.record import PrunerName, SamplerName, SeedPlan, SweepRecord, check_name
+from bearing_search.sweep.record import (
+    MAX_FAILURES,
+    PrunerName,
+    SamplerName,
+    SeedPlan,
+    SweepRecord,
+    check_name,
+)
 from bearing_search.sweep.resources import Resources
 from bearing_search.sweep.samplers import check_pruner, check_sampler
 from bearing_search.sweep.warm_start import known_points
@@ -63,6 +72,8 @@ def run(
     address: Address = None,
     time_budget: TimeBudget = None,
     gpu_hours: GpuHours = None,
+    max_failures: MaxFailures = None,
+    trial_timeout: TrialTimeout = None,
     audit: Audit = None,
     finalists: Finalists = None,
     seeds: Seeds = None,
@@ -129,6 +140,7 @@ def run(
         seed=seed,
         folds=folds,
         pruner=pruner,
+        max_failures=MAX_FAILURES if max_failures is None else max_failures,
         storage=storage,
         tracking_uri=tracking_uri,
         resources=resources,
@@ -141,7 +153,13 @@ def run(
         record = replace(record, known=known_points(earlier, record, searched))
     folder = create_sweep(root, record)
     announce(folder, searched, data_set, console)
-    return drive(folder, time_budget=time_budget, gpu_hours=gpu_hours, console=console)
+    return drive(
+        folder,
+        time_budget=time_budget,
+        gpu_hours=gpu_hours,
+        trial_timeout=trial_timeout,
+        console=console,
+    )
 
 
 def resume(
@@ -153,9 +171,14 @@ def resume(
     address: Address = None,
     time_budget: TimeBudget = None,
     gpu_hours: GpuHours = None,
+    max_failures: MaxFailures = None,
+    trial_timeout: TrialTimeout = None,
     audit: Audit = None,
     finalists: Finalists = None,
     seeds: Seeds = None,
+    retry_failed: Annotated[
+        bool, typer.Option("--retry-failed", help="Give failed trials another go, first of all.")
+    ] = False,
     results: Results = Path("results"),
 ) -> int:
     """Go on with a sweep towards its target; --trials raises the target."""
@@ -179,5 +202,8 @@ def resume(
         seeds=seed_plan(folder.record.seeds, audit, finalists, seeds),
         time_budget=time_budget,
         gpu_hours=gpu_hours,
+        max_failures=max_failures,
+        trial_timeout=trial_timeout,
+        retries_failed=retry_failed,
         console=console,
     )

@@ -1,11 +1,14 @@
 """Options that `run` and `resume` share."""
 
+import re
 from typing import Annotated
 
 import typer
 
 from bearing_search.sweep.record import SeedPlan
 from bearing_search.sweep.resources import Resources
+
+_SECONDS = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400}
 
 Trials = Annotated[
     int | None,
@@ -36,6 +39,33 @@ GpuHours = Annotated[
 TimeBudget = Annotated[
     float | None, typer.Option(help="Seconds after which trials stop and stay resumable.", min=1)
 ]
+MaxFailures = Annotated[
+    int | None,
+    typer.Option(
+        help="So often a trial starts again after its process died or raised. Default: 3.", min=0
+    ),
+]
+TrialTimeout = Annotated[
+    float | None,
+    typer.Option(
+        parser=lambda text: seconds_of(text),
+        metavar="DURATION",
+        help="A trial that runs for longer fails: seconds, or 30m, 2h, 1d.",
+    ),
+]
+
+
+def seconds_of(text: str) -> float:
+    """Seconds of `90`, `90s`, `30m`, `2h` or `1.5d`.
+
+    Raises:
+        typer.BadParameter: it is none of these, or 0.
+    """
+    found = re.fullmatch(r"(\d+(?:\.\d+)?)([smhd]?)", text.strip())
+    seconds = float(found[1]) * _SECONDS[found[2]] if found else 0.0
+    if not seconds:
+        raise typer.BadParameter(f"{text!r} is no duration; seconds, or as in 30m, 2h, 1d")
+    return seconds
 
 
 def seed_plan(

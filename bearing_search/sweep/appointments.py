@@ -1,8 +1,9 @@
 """Trials that are run whatever the sampler draws: the base, its audit, a grid, the finalists."""
 
+import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Literal
 
 from bearing_search.best import best_settings
 from bearing_search.config import TrialConfig
@@ -22,6 +23,15 @@ class Appointment:
     seed: int | None = None
     """Takes the place of the config's own."""
 
+    retry_of: int | None = None
+    """The failed trial that it runs again."""
+
+    @classmethod
+    def of(cls, facts: Mapping[str, Any]) -> "Appointment":
+        """What a trial was run for, from the attributes that the ledger gave it."""
+        suggestion = json.loads(facts["suggestion"])
+        return cls(suggestion=suggestion, purpose=facts["purpose"], seed=facts["seed"])
+
     def config(self, space: SearchSpace) -> TrialConfig:
         """What is to be trained."""
         return with_seed(space.trial(self.suggestion), self.seed)
@@ -35,6 +45,18 @@ class Issued:
     config: TrialConfig
     suggestion: Mapping[str, Any]
     purpose: TrialPurpose = "search"
+
+    @classmethod
+    def copied(cls, copy: TrialRecord, space: SearchSpace) -> "Issued":
+        """A trial that was told another one's end."""
+        config = with_seed(space.trial(copy.suggestion), copy.seed)
+        return cls(
+            number=copy.number, config=config, suggestion=copy.suggestion, purpose=copy.purpose
+        )
+
+
+Refusal = Literal["refused", "redrawn", "copied"]
+"""Why a drawn trial is not issued: it cannot be run, or its config is known already."""
 
 
 def with_seed(config: TrialConfig, seed: int | None) -> TrialConfig:
@@ -93,7 +115,7 @@ class Agenda:
         for digest, appointment in list(self._open.items()):
             if self._fates.is_settled(digest):
                 del self._open[digest]
-            elif has_room or appointment.purpose not in COUNTED:
+            elif has_room or appointment.purpose not in COUNTED or appointment.retry_of is not None:
                 return appointment
         return None
 
@@ -104,6 +126,20 @@ class Agenda:
         self._is_closed = True
         self._open |= self._by_digest(closing(self._space, self._record, trials))
         return True
+
+    def retry(self, trials: Sequence[TrialRecord]) -> None:
+        """Appoint the settings whose trials have failed, before all others, whatever the target."""
+        again = {
+            trial.digest: Appointment(
+                suggestion=trial.suggestion,
+                purpose=trial.purpose,
+                seed=trial.seed,
+                retry_of=trial.number,
+            )
+            for trial in trials
+            if trial.state == "failed" and not trial.is_refused and trial.digest
+        }
+        self._open = again | {d: one for d, one in self._open.items() if d not in again}
 
     def take(self, appointment: Appointment) -> None:
         """It is being kept."""

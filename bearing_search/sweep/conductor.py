@@ -1,14 +1,14 @@
 """Decides what runs next and how each trial ended; knows the ledger and the observers, no Ray."""
 
 import json
+import logging
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict
 from typing import Any
 
 from bearing_search.config import to_plain
-from bearing_search.errors import SweepError
 from bearing_search.journal import JOURNAL, Journal, from_json
 from bearing_search.measurement import Measurement
 from bearing_search.observer import SweepOutcome, TrialObserver, TrialRecord, TrialState
@@ -18,20 +18,11 @@ from bearing_search.sweep.folder import SweepFolder, write_json
 from bearing_search.sweep.ledger import Ledger
 from bearing_search.sweep.session import Stop
 from bearing_search.sweep.storage import storage_errors
-from bearing_search.sweep.worker import TRIAL_STOP
+from bearing_search.sweep.tally import Live, Tally
+from bearing_search.sweep.watch import Watch, span_text
+from bearing_search.sweep.worker import LOG, TRIAL_STOP, kill_worker
 
-FAILURES_BEFORE_ANY_SUCCESS = 3
-"""So many failed trials, and none finished in this session, end the sweep."""
-
-
-@dataclass(slots=True, kw_only=True)
-class _Live:
-    journal: Journal
-    last_step: int | None = None
-    objective: float | None = None
-    measured: Mapping[str, float] = field(default_factory=dict)  # beside the objective
-    failure: tuple[str, str] | None = None
-    is_pruned: bool = False
+_log = logging.getLogger(__name__)
 
 
 class Conductor:
@@ -48,6 +39,7 @@ class Conductor:
         ledger: Ledger,
         observers: Sequence[TrialObserver],
         stop: Stop,
+        watch: Watch | None = None,
     ) -> None:
         self._folder = folder
         self._objective = folder.record.objective
@@ -56,9 +48,9 @@ class Conductor:
         self._observers = observers
         self._told: list[TrialObserver] = []  # those that know that the session has begun
         self._stop = stop
-        self._live: dict[int, _Live] = {}
-        self._num_failed = 0
-        self._num_finished = 0
+        self._watch = watch or Watch()
+        self._live: dict[int, Live] = {}
+        self._tally = Tally(folder.record)
         self._error: Exception | None = None
         self.concurrent = 1
 
@@ -86,7 +78,8 @@ class Conductor:
             if issued is not None:
                 self._prepare(issued)
                 self._stop.meter.begin(issued.number)
-                self._live[issued.number] = _Live(
+                self._watch.begin(issued.number)
+                self._live[issued.number] = Live(
                     journal=Journal(self._folder.trial_folder(issued.number) / JOURNAL)
                 )
             return issued
@@ -96,8 +89,10 @@ class Conductor:
         """A worker's message: a measurement, or why its trial failed."""
         with self._guard():
             live = self._live[number]
+            self._watch.heard(number)
             if "failure" in message:
                 live.failure = (str(message["failure"]), str(message.get("traceback", "")))
+                live.may_retry = not message.get("is_final", True)
             elif "measurement" in message:
                 self._measure(number, live, from_json(message["measurement"]))
 
@@ -110,14 +105,27 @@ class Conductor:
         """
         live = self._live.pop(number)
         self._stop.meter.end(number)
+        self._watch.end(number)
         with self._guard():
-            if live.objective is None:
+            if live.objective is None and not live.is_overdue:
                 live.failure = live.failure or crash
             state, reason = self._settle(number, live)
             value = live.objective if state == "complete" else None
             self._tell(lambda o: o.on_trial_end(number, state, value, reason))
             self._tell_copies()
-            self._count(state, reason)
+            self._tally.count(state, reason, is_done=lambda: self._ledger.is_done)
+
+    def look(self) -> None:
+        """Remark on trials that say nothing, and end those that take too long; call it often."""
+        with self._guard():
+            for number, remark in self._watch.silent().items():
+                log = self._folder.trial_folder(number) / LOG
+                _log.warning("trial %d %s; its log is %s", number, remark, log)
+            for number in self._watch.overdue():
+                self._live[number].is_overdue = True
+                (self._folder.trial_folder(number) / TRIAL_STOP).touch()
+            for number in self._watch.stuck():
+                kill_worker(self._folder.trial_folder(number))
 
     def keep(self, error: Exception) -> None:
         """Note an error for `outcome` to raise, the first of them, and ask all trials to stop."""
@@ -169,7 +177,7 @@ class Conductor:
             end = (copy.number, copy.state, copy.value, copy.reason)
             self._tell(lambda o, end=end: o.on_trial_end(*end))
 
-    def _measure(self, number: int, live: _Live, measurement: Measurement) -> None:
+    def _measure(self, number: int, live: Live, measurement: Measurement) -> None:
         if live.last_step is not None and measurement.step <= live.last_step:
             return  # its process was restarted, or Tune repeats the last report
         live.last_step = measurement.step
@@ -182,17 +190,19 @@ class Conductor:
             live.is_pruned = True
             (self._folder.trial_folder(number) / TRIAL_STOP).touch()
 
-    def _settle(self, number: int, live: _Live) -> tuple[TrialState, str]:
+    def _settle(self, number: int, live: Live) -> tuple[TrialState, str]:
         if live.failure is None and live.objective is not None:
             missing = [self._objective] * math.isnan(live.objective)
             missing += self._goals.missing(live.measured)
             if missing:
                 live.failure = (f"{' and '.join(missing)} is not a number", "")
         if live.failure is not None:
-            self._ledger.fail(number, *live.failure)
-            return "failed", live.failure[0]
+            return self._fail(number, live.failure, may_retry=live.may_retry)
         if live.objective is not None:
             return "complete", self._ledger.complete(number, live.objective, live.measured)
+        if live.is_overdue:
+            limit = span_text(self._watch.timeout_s or 0.0)
+            return self._fail(number, (f"ended after {limit}, as --trial-timeout says", ""))
         if live.is_pruned:
             self._ledger.prune(number)
             return "pruned", ""
@@ -200,22 +210,16 @@ class Conductor:
             self._ledger.leave(number)
             return "stopped", self._stop.reason
         reason = f"its stream ended without {self._objective}, and nobody had asked it to stop"
-        self._ledger.fail(number, reason, reason)
-        return "failed", reason
+        return self._fail(number, (reason, reason))
 
-    def _count(self, state: TrialState, reason: str) -> None:
-        self._num_finished += state in ("complete", "pruned")
-        self._num_failed += state == "failed"
-        limit = (
-            max(FAILURES_BEFORE_ANY_SUCCESS, self._folder.record.target)
-            if self._num_finished
-            else FAILURES_BEFORE_ANY_SUCCESS
-        )
-        if self._num_failed >= limit and not self._ledger.is_done:
-            raise SweepError(
-                f"{self._folder.record.name}: {self._num_failed} trials failed in this session "
-                f"and {self._num_finished} finished, so no more are started. The last one: {reason}"
-            )
+    def _fail(
+        self, number: int, failure: tuple[str, str], *, may_retry: bool = False
+    ) -> tuple[TrialState, str]:
+        if may_retry and (retry := self._ledger.retry(number, failure[0])):
+            most = self._folder.record.max_failures
+            return "stopped", f"{failure[0]}; starts again where it was (retry {retry} of {most})"
+        self._ledger.fail(number, *failure)
+        return "failed", failure[0]
 
     def _tell(self, call: Callable[[TrialObserver], None]) -> None:
         for observer in self._told:

@@ -13,6 +13,7 @@ from bearing_search.sweep.ledger import Ledger
 from bearing_search.sweep.record import SeedPlan
 from bearing_search.sweep.resources import Resources
 from bearing_search.sweep.session import Signals, Stop, begin_session, hold, new_scratch
+from bearing_search.sweep.watch import Watch
 from bearing_search.sweep.worker import Workplace
 
 
@@ -26,6 +27,9 @@ def run_sweep(
     observers: Sequence[TrialObserver] = (),
     time_budget_s: float | None = None,
     gpu_budget_s: float | None = None,
+    max_failures: int | None = None,
+    trial_timeout_s: float | None = None,
+    retries_failed: bool = False,
 ) -> SweepOutcome:
     """Run trials until the target is reached, or somebody asks to stop.
 
@@ -43,6 +47,9 @@ def run_sweep(
             stop; they go on at the next session.
         gpu_budget_s: the same, after the trials of this session have held GPUs for so many seconds
             in all.
+        max_failures: how often a trial may start again; None: as recorded. New ones are recorded.
+        trial_timeout_s: a trial that runs for longer in this session fails.
+        retries_failed: whether trials that failed have another go, as new trials.
 
     Returns:
         How the session ended; `interrupted` after SIGINT or SIGTERM. A second signal ends the
@@ -57,10 +64,13 @@ def run_sweep(
             target=target or folder.record.target,
             resources=resources or folder.record.resources,
             seeds=seeds,
+            max_failures=max_failures,
         )
         stop = Stop(folder, time_budget_s=time_budget_s, gpu_budget_s=gpu_budget_s)
-        with Signals(stop) as signals, closing(open_ledger(folder)) as ledger:
-            conductor = Conductor(folder, ledger, observers, stop)
+        opened = open_ledger(folder, retries_failed=retries_failed)
+        with Signals(stop) as signals, closing(opened) as ledger:
+            watch = Watch(timeout_s=trial_timeout_s)
+            conductor = Conductor(folder, ledger, observers, stop, watch)
             try:
                 conductor.begin()
                 if not conductor.is_finished:
@@ -88,10 +98,11 @@ def _run_trials(
             gpus=plan.gpus,
             shares_stages=folder.record.shares_stages,
         )
-        execute(conductor, run_trial, workplace, plan, new_scratch(folder))
+        most = folder.record.max_failures
+        execute(conductor, run_trial, workplace, plan, new_scratch(folder), max_deaths=most)
 
 
-def open_ledger(folder: SweepFolder) -> Ledger:
+def open_ledger(folder: SweepFolder, *, retries_failed: bool = False) -> Ledger:
     """The ledger of a sweep whose lock is held.
 
     Raises:
@@ -102,4 +113,5 @@ def open_ledger(folder: SweepFolder) -> Ledger:
         name=folder.study_name,
         space=folder.space(),
         record=folder.record,
+        retries_failed=retries_failed,
     )

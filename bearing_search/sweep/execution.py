@@ -16,19 +16,17 @@ from typing import Any
 import ray
 from ray import tune
 from ray._private import worker as ray_worker
-from ray.tune.progress_reporter import TrialProgressCallback
 from ray.tune.schedulers import FIFOScheduler, TrialScheduler
 from ray.tune.search import Searcher
 
 from bearing_search.errors import ResourceError
 from bearing_search.measurement import RunTrial
+from bearing_search.sweep.attendant import Attendant
 from bearing_search.sweep.conductor import Conductor, assignment
+from bearing_search.sweep.deaths import death_words, kills_for_memory
 from bearing_search.sweep.resources import Node, Plan, Resources, plan
 from bearing_search.sweep.watchdog import watched
 from bearing_search.sweep.worker import Workplace, run_assignment
-
-MAX_WORKER_DEATHS = 3
-"""A trial whose process dies (killed, out of memory) starts again so often, from its folder."""
 
 _logger = logging.getLogger(__name__)
 _OBJECT_STORE_BYTES = 128 * 1024**2  # nothing large travels through Ray
@@ -82,7 +80,13 @@ def ray_runtime(resources: Resources, after_init: Callable[[], None]) -> Iterato
 
 
 def execute(
-    conductor: Conductor, run_trial: RunTrial, workplace: Workplace, shares: Plan, storage: Path
+    conductor: Conductor,
+    run_trial: RunTrial,
+    workplace: Workplace,
+    shares: Plan,
+    storage: Path,
+    *,
+    max_deaths: int,
 ) -> None:
     """Run trials as the conductor issues them, until it has no more.
 
@@ -92,6 +96,7 @@ def execute(
         workplace: what all trials share.
         shares: what each trial holds.
         storage: new folder for Tune's own files.
+        max_deaths: so often a trial whose process dies starts again, from its folder.
     """
 
     def trainable(config: dict[str, Any]) -> None:
@@ -99,6 +104,7 @@ def execute(
 
     # Tune starts one worker at a time for a searcher of one's own, however many GPUs wait
     os.environ["TUNE_MAX_PENDING_TRIALS_PG"] = str(shares.starting)
+    logging.getLogger("ray.tune.tune").setLevel(logging.CRITICAL)  # we tell failures ourselves
     numbers: dict[str, int] = {}
     crashes: dict[str, tuple[str, str]] = {}
     tune.Tuner(
@@ -106,15 +112,15 @@ def execute(
         tune_config=tune.TuneConfig(
             num_samples=-1,
             search_alg=_Issuer(conductor, numbers, crashes),
-            scheduler=_Receiver(conductor, numbers, crashes),
+            scheduler=_Receiver(conductor, numbers, crashes, max_deaths),
             trial_dirname_creator=lambda trial: trial.trial_id,
         ),
         run_config=tune.RunConfig(
             name=storage.name,
             storage_path=str(storage.parent),
             verbose=0,
-            callbacks=[_Silence()],
-            failure_config=tune.FailureConfig(max_failures=MAX_WORKER_DEATHS),
+            callbacks=[Attendant(conductor)],
+            failure_config=tune.FailureConfig(max_failures=max_deaths),
         ),
     ).fit()
 
@@ -166,8 +172,10 @@ class _Receiver(FIFOScheduler):
         conductor: Conductor,
         numbers: dict[str, int],
         crashes: dict[str, tuple[str, str]],
+        max_deaths: int,
     ) -> None:
         super().__init__()
+        self._max_deaths, self._kills_before = max_deaths, kills_for_memory()
         self._conductor = conductor
         self._numbers = numbers
         self._crashes = crashes
@@ -180,21 +188,15 @@ class _Receiver(FIFOScheduler):
     def on_trial_error(self, tune_controller: Any, trial: Any) -> None:
         """A trial's process has died for the last time; comes before the searcher's word."""
         text = str(trial.get_error())
-        last = next((line for line in reversed(text.splitlines()) if line.strip()), "killed")
-        reason = f"its process died {MAX_WORKER_DEATHS + 1} times; at last: {last.strip()}"
+        reason = death_words(
+            text,
+            times=self._max_deaths + 1,
+            was_short_of_memory=kills_for_memory() > self._kills_before,
+        )
         self._crashes[trial.trial_id] = (reason, text)
 
     def __getstate__(self) -> dict[str, Any]:
         return {}
-
-
-class _Silence(TrialProgressCallback):
-    """Takes the place of the callback that prints every trial's end, even when told not to."""
-
-    def on_trial_result(self, *_: Any, **__: Any) -> None:
-        """Say nothing."""
-
-    on_trial_complete = on_trial_error = on_trial_result
 
 
 def _init(address: str | None, scratch: Path) -> None:

@@ -77,15 +77,24 @@ class SweepFolder:
         return trial_folder(self.root, number)
 
     def updated(
-        self, *, target: int, resources: Resources, seeds: SeedPlan | None = None
+        self,
+        *,
+        target: int,
+        resources: Resources,
+        seeds: SeedPlan | None = None,
+        max_failures: int | None = None,
     ) -> "SweepFolder":
-        """The same sweep with another target, resources or seeds, recorded in sweep.json.
+        """The same sweep with another target, resources, seeds or retries, in sweep.json.
 
         Raises:
             ConfigError: the record does not fit its space; see `checked`.
         """
         changed = replace(
-            self.record, target=target, resources=resources, seeds=seeds or self.record.seeds
+            self.record,
+            target=target,
+            resources=resources,
+            seeds=seeds or self.record.seeds,
+            max_failures=self.record.max_failures if max_failures is None else max_failures,
         )
         record = checked(changed, self.space())
         if record != self.record:

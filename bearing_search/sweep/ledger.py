@@ -8,23 +8,18 @@ the sweep's lock may open a ledger, or a trial would be issued twice.
 import json
 from collections import deque
 from collections.abc import Mapping
-from typing import Literal
 
 from optuna.trial import Trial
 
 from bearing_search.errors import ConfigError, SweepError
-from bearing_search.measurement import (
-    FINISHED_FOLDS,
-    FOLD_OBJECTIVE,
-    RUNNING_OBJECTIVE,
-    Measurement,
-)
+from bearing_search.measurement import Measurement
 from bearing_search.observer import COUNTED, TrialRecord
 from bearing_search.space import SearchSpace
-from bearing_search.sweep.appointments import Agenda, Appointment, Issued, with_seed
+from bearing_search.sweep.appointments import Agenda, Appointment, Issued, Refusal, with_seed
 from bearing_search.sweep.fates import MAX_FAILURES_PER_CONFIG, Fates
 from bearing_search.sweep.grid import all_digests
 from bearing_search.sweep.record import SweepRecord
+from bearing_search.sweep.samplers import told_to_pruner
 from bearing_search.sweep.study import SweepStudy
 from bearing_search.sweep.suggestions import encode, suggest
 from bearing_search.sweep.trials import purpose_of
@@ -35,9 +30,6 @@ MAX_REDRAWS = 25
 MAX_REPEATS = 10
 """So often in a row a suggestion that was made before is drawn anew; then its end is copied."""
 
-Refusal = Literal["refused", "redrawn", "copied"]
-"""Why a drawn trial is not issued: it cannot be run, or its config is known already."""
-
 
 class Ledger:
     """The decisions of one sweep, opened for writing.
@@ -47,9 +39,18 @@ class Ledger:
         name: of the study inside that database.
         space: what is drawn.
         record: of the sweep.
+        retries_failed: whether trials that failed have another go, as trials of their own.
     """
 
-    def __init__(self, *, url: str, name: str, space: SearchSpace, record: SweepRecord) -> None:
+    def __init__(
+        self,
+        *,
+        url: str,
+        name: str,
+        space: SearchSpace,
+        record: SweepRecord,
+        retries_failed: bool = False,
+    ) -> None:
         self._space = space
         self._record = record
         self._study = SweepStudy(url=url, name=name, space=space, record=record)
@@ -60,10 +61,12 @@ class Ledger:
         self._copies: list[TrialRecord] = []
         self._num_finished = sum(r.counts for r in records)
         self._fates = Fates(records)
-        if record.sampler == "grid":
+        if retries_failed or record.sampler == "grid":
             self._fates.forgive()  # its points are all there is: `resume` tries them again
         self._points = all_digests(space, at_most=2 * record.target)
         self._agenda = Agenda(space, record, self._fates)
+        if retries_failed:
+            self._agenda.retry(records)
 
     @property
     def is_done(self) -> bool:
@@ -96,15 +99,13 @@ class Ledger:
     def report(self, number: int, measurement: Measurement) -> bool:
         """Note how the last fold went; returns whether the trial should end as pruned.
 
-        The Wilcoxon test pairs folds with those of the best trial, so it is told each fold's own
-        score; the others compare running means. Only what the sampler drew is ever pruned.
+        Only what the sampler drew is ever pruned.
         """
-        values = measurement.values
-        told = FOLD_OBJECTIVE if self._record.pruner == "wilcoxon" else RUNNING_OBJECTIVE
-        if told not in values or self._record.objective in values or self._space.goals.others:
+        told = told_to_pruner(measurement, self._record)
+        if told is None or self._space.goals.others:
             return False  # of several objectives Optuna takes no intermediate values
         trial = self._live[number]
-        is_poor = self._study.should_prune(trial, values[told], int(values[FINISHED_FOLDS]))
+        is_poor = self._study.should_prune(trial, *told)
         return is_poor and purpose_of(trial) == "search"
 
     def complete(
@@ -131,11 +132,17 @@ class Ledger:
             self._study.redraw(twin, f"same as trial {number}, which failed")
         facts = trial.user_attrs
         self._fates.fail(facts["digest"])
-        if "appointed" in facts:
-            suggestion = json.loads(facts["suggestion"])
-            self._agenda.again(
-                Appointment(suggestion=suggestion, purpose=purpose_of(trial), seed=facts["seed"])
-            )
+        if "appointed" in facts and "retry_of" not in facts:
+            self._agenda.again(Appointment.of(facts))
+
+    def retry(self, number: int, reason: str) -> int:
+        """Let a failed trial be issued again, RUNNING till then; which retry it is, 0: none."""
+        retry = self._study.retry(self._live[number], reason, at_most=self._record.max_failures)
+        if retry:
+            trial = self._live.pop(number)
+            self._fates.leave(trial.user_attrs["digest"])
+            self._orphans.append(trial)
+        return retry
 
     def leave(self, number: int) -> None:
         """Forget a trial that was stopped: it stays RUNNING, to be issued again at resume."""
@@ -145,7 +152,7 @@ class Ledger:
     def take_copies(self) -> list[tuple[Issued, TrialRecord]]:
         """Trials that were told an earlier one's end, since the last time of asking."""
         copies, self._copies = self._copies, []
-        return [(self._issued(copy), copy) for copy in copies]
+        return [(Issued.copied(copy, self._space), copy) for copy in copies]
 
     def records(self) -> list[TrialRecord]:
         """All trials, by number."""
@@ -193,7 +200,8 @@ class Ledger:
                 return None
             seed = appointment.config(self._space).seed
             facts = {"purpose": appointment.purpose, "seed": seed, "appointed": True}
-            self._study.enqueue(encode(self._space, appointment.suggestion), facts)
+            more = {} if appointment.retry_of is None else {"retry_of": appointment.retry_of}
+            self._study.enqueue(encode(self._space, appointment.suggestion), facts | more)
             self._agenda.take(appointment)
         return self._study.ask(), False
 
@@ -239,9 +247,3 @@ class Ledger:
         self._num_finished += record.counts
         for twin in self._twins.pop(record.number, []):
             self._copy(twin, record)
-
-    def _issued(self, copy: TrialRecord) -> Issued:
-        config = with_seed(self._space.trial(copy.suggestion), copy.seed)
-        return Issued(
-            number=copy.number, config=config, suggestion=copy.suggestion, purpose=copy.purpose
-        )

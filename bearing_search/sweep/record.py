@@ -18,6 +18,9 @@ from bearing_search.sweep.resources import Resources
 SamplerName = Literal["tpe", "random", "gp", "cma-es", "nsga-ii", "grid"]
 PrunerName = Literal["none", "median", "hyperband", "wilcoxon"]
 
+MAX_FAILURES = 3
+"""So often a trial starts again, unless asked otherwise."""
+
 _NAME = re.compile(r"\w[\w.\-]{0,79}")
 _RESERVED = {"cache", "check", "mlartifacts"}
 _OBJECTIVES: Mapping[SweepTask, str] = {"search": OBJECTIVE, "reproduction": TEST_OBJECTIVE}
@@ -121,6 +124,10 @@ class SweepRecord:
     pruner: PrunerName = "none"
     """Who ends poor trials after a fold."""
 
+    max_failures: int = MAX_FAILURES
+    """So often a trial starts again, from where it was, after its process died or raised what
+    nobody can mend by another setting."""
+
     storage: str = ""
     """Database URL of the ledger; empty: ledger.db in the sweep's folder."""
 
@@ -154,6 +161,8 @@ class SweepRecord:
         check_name(self.name)
         if not self.objective:
             object.__setattr__(self, "objective", _OBJECTIVES[self.task])
+        if self.max_failures < 0:
+            raise ConfigError(f"max failures is {self.max_failures}; at least 0")
         if self.target < 1 and self.sampler != "grid":
             raise ConfigError(f"trials is {self.target}; at least 1")
         self._check_task()

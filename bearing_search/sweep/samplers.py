@@ -9,8 +9,14 @@ from optuna.samplers import BaseSampler, CmaEsSampler, GPSampler, NSGAIISampler,
 
 from bearing_search.axes import FloatAxis, IntAxis
 from bearing_search.errors import ConfigError, ResourceError
+from bearing_search.measurement import (
+    FINISHED_FOLDS,
+    FOLD_OBJECTIVE,
+    RUNNING_OBJECTIVE,
+    Measurement,
+)
 from bearing_search.space import SearchSpace
-from bearing_search.sweep.record import PrunerName, SamplerName
+from bearing_search.sweep.record import PrunerName, SamplerName, SweepRecord
 
 NSGA_POPULATION = 12
 """Trials of one generation; Optuna's 50 would be nearly all of a sweep of 60 trials."""
@@ -100,3 +106,16 @@ def check_pruner(name: PrunerName, folds: int) -> None:
             f"a trial has {folds}: it would never prune. Use --folds {WILCOXON_FOLDS} or more, or "
             "median"
         )
+
+
+def told_to_pruner(measurement: Measurement, record: SweepRecord) -> tuple[float, int] | None:
+    """How the last fold went, and which it was; None where no fold but the last has finished.
+
+    The Wilcoxon test pairs folds with those of the best trial, so it is told each fold's own score;
+    the others compare running means.
+    """
+    values = measurement.values
+    told = FOLD_OBJECTIVE if record.pruner == "wilcoxon" else RUNNING_OBJECTIVE
+    if told not in values or record.objective in values:
+        return None
+    return values[told], int(values[FINISHED_FOLDS])

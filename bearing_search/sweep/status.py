@@ -1,7 +1,9 @@
 """How a sweep stands: read from its folder and ledger, changing nothing, also while it runs."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+import math
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
 
@@ -11,6 +13,7 @@ from bearing_search.observer import SweepTask, TrialRecord
 from bearing_search.sweep.folder import SweepFolder
 from bearing_search.sweep.session import holder
 from bearing_search.sweep.trials import read_records
+from bearing_search.sweep.watch import SILENCE_S
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,6 +36,9 @@ class SweepStatus:
 
     trials: Sequence[TrialRecord]
     """With stage and progress of what each was last heard of."""
+
+    silent_s: Mapping[int, float] = field(default_factory=dict)
+    """How long trials that run have reported nothing, where that is long."""
 
     @property
     def best(self) -> TrialRecord | None:
@@ -68,8 +74,22 @@ def sweep_status(folder: SweepFolder) -> SweepStatus:
         objective=folder.record.objective,
         holder=driver,
         notes=folder.record.notes,
+        silent_s=_silences(folder, records) if driver else {},
         trials=[_with_progress(folder, record, is_driven=bool(driver)) for record in records],
     )
+
+
+def _silences(folder: SweepFolder, records: Sequence[TrialRecord]) -> dict[int, float]:
+    """Since when the journals of running trials are as they are; a restart counts as a word."""
+    found = {}
+    for record in records:
+        if record.state == "running":
+            home = folder.trial_folder(record.number)
+            files = [file for file in (home / JOURNAL, home / "config.json") if file.exists()]
+            since = time.time() - max((file.stat().st_mtime for file in files), default=math.inf)
+            if since > SILENCE_S:
+                found[record.number] = since
+    return found
 
 
 def _with_progress(folder: SweepFolder, record: TrialRecord, *, is_driven: bool) -> TrialRecord:

@@ -124,6 +124,14 @@ class SweepStudy:
             return self.prune(trial)
         return self.complete(trial, source.value, source.judged)
 
+    def retry(self, trial: Trial, reason: str, *, at_most: int) -> int:
+        """Note that a trial failed and is run again; which retry it is, 0: there were too many."""
+        retry = int(trial.user_attrs.get("retries", 0)) + 1
+        if retry > at_most:
+            return 0
+        self.note(trial, {"retries": retry, "last_failure": reason})
+        return retry
+
     def fail(self, trial: Trial, reason: str) -> None:
         """Tell that a trial gave no score."""
         trial.set_user_attr("reason", reason)

@@ -54,6 +54,7 @@ def record_of(trial: FrozenTrial) -> TrialRecord:
         digest=trial.user_attrs.get("digest", ""),
         is_refused=trial.user_attrs.get("refused", False),
         same_as=trial.user_attrs.get("same_as"),
+        retry_of=trial.user_attrs.get("retry_of"),
         purpose=purpose_of(trial),
         seed=trial.user_attrs.get("seed", 0),
         setting=trial.user_attrs.get("setting", ""),

@@ -8,10 +8,12 @@ import importlib
 import json
 import logging
 import os
+import signal
+import socket
 import time
 import traceback
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -27,6 +29,7 @@ TRACEBACK = "traceback.txt"
 TRIAL_STOP = "STOP"
 """In a trial's folder: this trial alone is to end (it was pruned)."""
 
+_LOCK = "lock"
 LOOK_EVERY_S = 0.2
 """How often a trial looks whether it is to stop, at most."""
 
@@ -116,7 +119,7 @@ def run_assignment(
         workplace: what all trials share.
         run_trial: the trial.
         report: gets `{"measurement": text}`, or at the end of a trial that failed
-            `{"failure": reason, "traceback": text}`.
+            `{"failure": reason, "traceback": text, "is_final": whether it would fail again}`.
     """
     device = claim_processors(threads=workplace.threads, gpus=workplace.gpus)
     number = int(assignment["number"])
@@ -150,7 +153,8 @@ def messages(
         text = traceback.format_exc()
         logging.getLogger(__name__).error("the trial failed\n%s", text)
         (context.folder / TRACEBACK).write_text(text, encoding="utf-8")
-        yield {"failure": reason_of(error), "traceback": text}
+        is_final = isinstance(error, BearingSearchError)  # it would say so again
+        yield {"failure": reason_of(error), "traceback": text, "is_final": is_final}
 
 
 def reason_of(error: BaseException) -> str:
@@ -175,7 +179,7 @@ def _sole_owner(folder: Path, stop: StopFlag) -> Iterator[bool]:
 
     A worker of a killed driver may live for some seconds and would train the same steps.
     """
-    with (folder / "lock").open("w") as stream:
+    with (folder / _LOCK).open("a") as stream:
         deadline = time.monotonic() + PREDECESSOR_WAIT_S
         while True:
             try:
@@ -189,7 +193,21 @@ def _sole_owner(folder: Path, stop: StopFlag) -> Iterator[bool]:
                 if time.monotonic() > deadline:
                     raise TimeoutError(f"{folder}: another process still works here") from None
                 time.sleep(0.1)
+        stream.truncate(0)
+        json.dump({"host": socket.gethostname(), "pid": os.getpid()}, stream)
+        stream.flush()
         yield True
+
+
+def kill_worker(folder: Path) -> None:
+    """End the process that works in a trial's folder, if it runs on this machine."""
+    try:
+        owner = json.loads((folder / _LOCK).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return
+    if owner["host"] == socket.gethostname():
+        with suppress(ProcessLookupError):
+            os.kill(owner["pid"], signal.SIGKILL)
 
 
 @contextmanager

@@ -10,6 +10,7 @@ import fakes
 
 from bearing_search.best import best_of
 from bearing_search.errors import BearingSearchError
+from bearing_search.sweep import watch
 from bearing_search.sweep.folder import SweepFolder, create_sweep, list_sweeps, load_sweep
 from bearing_search.sweep.record import SeedPlan, SweepRecord
 from bearing_search.sweep.resources import Resources
@@ -53,6 +54,9 @@ def main() -> int:
     parser.add_argument("--logical-gpus", type=int)
     parser.add_argument("--time-budget", type=float)
     parser.add_argument("--gpu-budget", type=float)
+    parser.add_argument("--max-failures", type=int)
+    parser.add_argument("--trial-timeout", type=float)
+    parser.add_argument("--retry-failed", action="store_true")
     parser.add_argument("--mlflow", default="")
     args = parser.parse_args()
     try:
@@ -65,6 +69,8 @@ def main() -> int:
 def drive(args: argparse.Namespace) -> int:
     from bearing_search.sweep.engine import run_sweep
 
+    if grace := os.environ.get("FAKE_GRACE_S"):
+        watch.GRACE_S = float(grace)
     folder = open_sweep(args)
     observers = []
     if args.mlflow:
@@ -89,6 +95,9 @@ def drive(args: argparse.Namespace) -> int:
         observers=observers,
         time_budget_s=args.time_budget,
         gpu_budget_s=args.gpu_budget,
+        max_failures=args.max_failures,
+        trial_timeout_s=args.trial_timeout,
+        retries_failed=args.retry_failed,
     )
     best = best_of(outcome.trials)
     counts = {state: outcome.count(state) for state in ("complete", "failed", "pruned", "running")}
@@ -97,6 +106,7 @@ def drive(args: argparse.Namespace) -> int:
             {
                 **counts,
                 "best": best.value if best else None,
+                "reasons": {trial.number: trial.reason for trial in outcome.trials},
                 "stopped_by": outcome.stopped_by,
                 "torch": "torch" in sys.modules,
             }

@@ -78,6 +78,10 @@ def _misbehave(config: TrialConfig, context: TrialContext, step: int) -> None:
         raise TrialFailedError("no circle in LC_031")
     if number in json.loads(os.environ.get("FAKE_CRASHING", "[]")):
         raise ZeroDivisionError("a bug")
+    if step == 3 and number in json.loads(os.environ.get("FAKE_KILLED", "[]")):
+        os.kill(os.getpid(), 9)
+    if step == 3 and number in json.loads(os.environ.get("FAKE_HANGING", "[]")):
+        time.sleep(600)
     if step == 3 and number in json.loads(os.environ.get("FAKE_KILLED_ONCE", "[]")):
         marker = context.folder / "killed"
         if not marker.exists():

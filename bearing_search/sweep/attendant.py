@@ -1,0 +1,27 @@
+"""What Ray Tune calls all the time, whatever its trials do."""
+
+from typing import Any
+
+from ray.tune.progress_reporter import TrialProgressCallback
+
+from bearing_search.sweep.conductor import Conductor
+
+
+class Attendant(TrialProgressCallback):
+    """Lets the conductor look after the running trials, several times a second.
+
+    It takes the place of the callback that prints every trial's end, even when told not to.
+    """
+
+    def __init__(self, conductor: Conductor) -> None:
+        super().__init__()
+        self._conductor = conductor
+
+    def on_step_begin(self, *_: Any, **__: Any) -> None:
+        """Look after the running trials."""
+        self._conductor.look()
+
+    def on_trial_result(self, *_: Any, **__: Any) -> None:
+        """Say nothing."""
+
+    on_trial_complete = on_trial_error = on_trial_result
