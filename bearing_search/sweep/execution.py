@@ -187,7 +187,9 @@ class _Receiver(FIFOScheduler):
 
     def on_trial_error(self, tune_controller: Any, trial: Any) -> None:
         """A trial's process has died for the last time; comes before the searcher's word."""
-        text = str(trial.get_error())
+        # not `get_error`, which reads what is only copied there later
+        file = Path(trial.local_path) / str(trial.run_metadata.error_filename)
+        text = file.read_text(encoding="utf-8", errors="replace") if file.exists() else ""
         reason = death_words(
             text,
             times=self._max_deaths + 1,

@@ -345,16 +345,16 @@ def test_what_is_no_duration_is_refused(text):
 
 @pytest.mark.slow
 def test_a_process_that_is_always_killed_fails_in_words_and_is_retried_when_asked(drive):
-    driver = drive("one", 1, "--max-failures", 1, FAKE_KILLED="[0]")
+    driver = drive("one", 2, "--max-failures", 1, FAKE_KILLED="[1]")
     status, outcome, error = driver.finish()
 
     assert (status, error) == (0, "")
-    assert (outcome["complete"], outcome["failed"]) == (1, 1)
-    assert [line["what"] for line in driver.audit()[0]].count("start") == 2
-    assert outcome["reasons"]["0"].startswith("its process was killed 2 times")
+    assert (outcome["complete"], outcome["failed"]) == (2, 1)
+    assert [line["what"] for line in driver.audit()[1]].count("start") == 2
+    assert outcome["reasons"]["1"].startswith("its process was killed 2 times")
 
-    again = drive("one", 1, "--retry-failed")
-    assert again.finish()[1]["complete"] == 2
+    again = drive("one", 2, "--retry-failed")
+    assert again.finish()[1]["complete"] == 3
 
 
 @pytest.mark.slow
