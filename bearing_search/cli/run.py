@@ -38,12 +38,14 @@ from bearing_search.cli.sweep_options import (
     TimeBudget,
     Trials,
     TrialTimeout,
+    accepted_changes,
     merged,
     seed_plan,
 )
 from bearing_search.config import to_plain
 from bearing_search.data.dataset import load_data_set
 from bearing_search.space_file import load_search_space
+from bearing_search.sweep.changes import with_code, with_space
 from bearing_search.sweep.folder import create_sweep, load_sweep
 from bearing_search.sweep.record import (
     MAX_FAILURES,
@@ -179,6 +181,16 @@ def resume(
     retry_failed: Annotated[
         bool, typer.Option("--retry-failed", help="Give failed trials another go, first of all.")
     ] = False,
+    space: Annotated[
+        str | None, typer.Option(help="The space as it is now, to compare with the sweep's own.")
+    ] = None,
+    accept_change: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="space|code",
+            help="Go on although this has changed; every report tells it.",
+        ),
+    ] = None,
     results: Results = Path("results"),
 ) -> int:
     """Go on with a sweep towards its target; --trials raises the target."""
@@ -193,6 +205,11 @@ def resume(
     resources = merged(folder.record.resources, asked)
     data_set = load_data_set(Path(folder.record.data))
     folder.refuse_changes(data_digest=digest_for(folder.record.task, data_set))
+    accepted = accepted_changes(accept_change or ())
+    folder = with_code(folder, accepted=accepted)
+    if space is not None:
+        edited = load_search_space(find_space(space))
+        folder = with_space(folder, edited, space, accepted=accepted)
     with console.status("loading the encoder's weights"):
         check_models([folder.space().trial(folder.space().default_suggestion())])
     return drive(

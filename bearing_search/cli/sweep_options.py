@@ -1,10 +1,12 @@
 """Options that `run` and `resume` share."""
 
 import re
-from typing import Annotated
+from collections.abc import Sequence
+from typing import Annotated, get_args
 
 import typer
 
+from bearing_search.sweep.accepted import Changeable
 from bearing_search.sweep.record import SeedPlan
 from bearing_search.sweep.resources import Resources
 
@@ -66,6 +68,20 @@ def seconds_of(text: str) -> float:
     if not seconds:
         raise typer.BadParameter(f"{text!r} is no duration; seconds, or as in 30m, 2h, 1d")
     return seconds
+
+
+def accepted_changes(names: Sequence[str]) -> list[Changeable]:
+    """What `--accept-change` names.
+
+    Raises:
+        typer.BadParameter: it is nothing that may change.
+    """
+    known: tuple[Changeable, ...] = get_args(Changeable)
+    for name in names:
+        if name not in known:
+            also = ", never the data" if name == "data" else ""
+            raise typer.BadParameter(f"--accept-change {name}: only {' and '.join(known)}{also}")
+    return [one for one in known if one in names]
 
 
 def seed_plan(

@@ -96,14 +96,14 @@ class SweepFolder:
             seeds=seeds or self.record.seeds,
             max_failures=self.record.max_failures if max_failures is None else max_failures,
         )
-        record = checked(changed, self.space())
-        if record != self.record:
-            write_json(self.root / "sweep.json", asdict(record))
-        return SweepFolder(self.root, record)
+        return self.kept(checked(changed, self.space()))
 
     def with_allowed_leak(self, allowed: AllowedLeak | None) -> "SweepFolder":
         """The same sweep, with what the leak guard was told to let pass, in sweep.json."""
-        record = replace(self.record, allowed_leak=allowed)
+        return self.kept(replace(self.record, allowed_leak=allowed))
+
+    def kept(self, record: SweepRecord) -> "SweepFolder":
+        """The same sweep with another record, in sweep.json."""
         if record != self.record:
             write_json(self.root / "sweep.json", asdict(record))
         return SweepFolder(self.root, record)
@@ -162,7 +162,8 @@ class SweepFolder:
             raise SweepError(
                 f"{name}: the data has changed since the sweep began\n"
                 f"- data digest {self.record.data_digest}\n+ data digest {data_digest}\n"
-                f"Restore {self.record.data}, or start a sweep of another name"
+                "Scores on other data could not be compared with those of the sweep. Restore "
+                f"{self.record.data}, or start a sweep of another name"
             )
 
 

@@ -13,6 +13,8 @@ from typing import Any, Literal
 from bearing_search.errors import ConfigError
 from bearing_search.measurement import OBJECTIVE, TEST_OBJECTIVE
 from bearing_search.observer import SweepTask
+from bearing_search.stages.store_key import STAGES_VERSION
+from bearing_search.sweep.accepted import AcceptedChange
 from bearing_search.sweep.resources import Resources
 
 SamplerName = Literal["tpe", "random", "gp", "cma-es", "nsga-ii", "grid"]
@@ -146,6 +148,10 @@ class SweepRecord:
     """How maps are scored; the same for every trial."""
 
     versions: Mapping[str, str] = field(default_factory=lambda: package_versions())
+    stages: Mapping[str, int] = field(default_factory=lambda: dict(STAGES_VERSION))
+    """Versions of the code that moves numbers."""
+
+    changes: tuple[AcceptedChange, ...] = ()
     git_commit: str = field(default_factory=lambda: git_commit())
     """Of the package's own checkout; empty: none. `+` marks uncommitted changes."""
 
@@ -155,7 +161,8 @@ class SweepRecord:
     @property
     def notes(self) -> tuple[str, ...]:
         """What every report of the sweep must say."""
-        return (self.allowed_leak.sentence,) if self.allowed_leak else ()
+        leak = [self.allowed_leak.sentence] if self.allowed_leak else []
+        return (*leak, *(change.sentence for change in self.changes))
 
     def __post_init__(self) -> None:
         check_name(self.name)

@@ -6,7 +6,9 @@ name.
 """
 
 import json
-from collections.abc import Mapping
+import warnings
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any, Protocol, runtime_checkable
 
 from optuna.distributions import (
@@ -45,6 +47,15 @@ class Drawing(Protocol):
         ...
 
 
+@contextmanager
+def _first_range_wins() -> Iterator[None]:
+    """A trial that was drawn before the ranges changed keeps its values; Optuna warns of that."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Inconsistent parameter values", RuntimeWarning)
+        yield
+
+
+@_first_range_wins()
 def suggest(space: SearchSpace, drawing: Drawing) -> dict[str, Any]:
     """Draw one value per axis that is varied beside those before it.
 
