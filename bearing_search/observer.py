@@ -148,6 +148,20 @@ class SweepOutcome:
     stopped_by: Literal["", "signal", "time budget", "GPU hours", "stop file"] = ""
     """What ended it before its target was reached; empty: nothing did."""
 
+    why_done: str = "nothing is left to try"
+    """Why nothing is left, of a sweep that is done below its target."""
+
+    @property
+    def shortfall(self) -> str:
+        """Why it is done below its target; empty where it is not."""
+        counted = [trial for trial in self.trials if trial.counts]
+        if not self.is_done or len(counted) >= self.target:
+            return ""
+        tried = sum(trial.same_as is None for trial in counted)
+        failed = self.count("failed")
+        also = f" ({failed} failed)" if failed else ""
+        return f"done after {tried} of {self.target} trials{also}: {self.why_done}"
+
     @property
     def interrupted(self) -> bool:
         """Whether a signal ended it."""

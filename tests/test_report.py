@@ -274,3 +274,15 @@ def test_where_every_setting_misses_a_constraint_none_is_named(sweep):
     said = end_of_sweep("first", board, program="x", flag="")
     assert "To use: none." in said
     assert "evaluate" not in said
+
+
+def test_a_pruned_trial_is_no_setting_of_the_report_however_its_folds_went(sweep):
+    # what was scored before it ended lies in its folder, and is better than all complete ones
+    folder, records = sweep(*FAR_APART, (9.0, 1, 9.0, "d"))
+    records[3] = replace(records[3], state="pruned", value=None)
+
+    board = leaderboard(folder, records)
+
+    assert {entry.number for entry in board.selection.entries} == {0, 1, 2}
+    assert board.selection.best.number in (1, 2)
+    assert "| 3 |" not in markdown("first", board, "")

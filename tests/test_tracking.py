@@ -116,6 +116,9 @@ def test_a_finished_sweep_is_one_parent_and_a_run_per_trial(client, uri, sweep, 
         1: "FAILED",
         2: "KILLED",
     }
+    states = {n: run.data.tags.get("bearing_search.state") for n, run in runs.items()}
+    assert states == {None: None, 0: "complete", 1: "failed", 2: "pruned"}
+    assert OBJECTIVE not in runs[2].data.metrics
     done = runs[0]
     assert done.data.params == {k: json.dumps(v) for k, v in SUGGESTION.items()}
     assert done.data.metrics[OBJECTIVE] == 0.5

@@ -19,7 +19,7 @@ from bearing_search.report_json import as_json
 from bearing_search.selection import Searched
 from bearing_search.stages.files import write_atomically
 from bearing_search.sweep.folder import SweepFolder, load_sweep
-from bearing_search.sweep.status import sweep_status
+from bearing_search.sweep.status import end_of, sweep_status
 
 
 def compare(
@@ -78,6 +78,9 @@ def board_of(folders: Sequence[SweepFolder], console: Console) -> Leaderboard | 
     with bar(console, "comparing the trials") as on_progress:
         board = joint_leaderboard(searched, on_progress, goals=folders[0].space().goals)
     notes = dict.fromkeys(note for folder in folders for note in folder.record.notes)
+    for folder in folders:
+        if ended := end_of(folder):
+            notes[f"{folder.record.name}: {ended}."] = None
     return replace(board, notes=tuple(notes)) if board else None
 
 

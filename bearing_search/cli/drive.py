@@ -13,7 +13,7 @@ from bearing_search.cli.progress import SweepProgress
 from bearing_search.cli.reproduction import finish_reproduction
 from bearing_search.data.dataset import DataSet
 from bearing_search.errors import TrialFailedError
-from bearing_search.observer import SweepOutcome, SweepTask
+from bearing_search.observer import SweepTask
 from bearing_search.report import end_of_sweep
 from bearing_search.space import SearchSpace
 from bearing_search.sweep.engine import run_sweep
@@ -38,12 +38,13 @@ def drive(
     max_failures: int | None = None,
     trial_timeout: float | None = None,
     retries_failed: bool = False,
+    stops_when_converged: bool | None = None,
 ) -> int:
     """Run a sweep's trials and say how it ended; returns the exit status.
 
     Args:
-        target, resources, seeds, max_failures: replace those that the sweep began with; None
-            keeps them.
+        target, resources, seeds, stops_when_converged, max_failures: replace what the sweep began
+            with; None keeps it.
         trial_timeout: seconds after which a trial fails.
         retries_failed: whether failed trials have another go.
 
@@ -58,6 +59,7 @@ def drive(
         target=target,
         resources=resources,
         seeds=seeds,
+        stops_when_converged=stops_when_converged,
         observers=[SweepProgress(console), tracker],
         time_budget_s=time_budget,
         max_failures=max_failures,
@@ -74,8 +76,8 @@ def drive(
         reasons = [trial.reason for trial in outcome.trials if trial.reason]
         last = f"; the last said: {reasons[-1]}" if reasons else ""
         raise TrialFailedError(f"{name}: no trial gave a score{last}")
-    if shortfall := missing_text(outcome):
-        console.print(shortfall)
+    if outcome.shortfall:
+        console.print(outcome.shortfall)
     if folder.record.task == "reproduction":
         for file in finish_reproduction(folder, outcome, console):
             tracker.attach(file)
@@ -84,17 +86,6 @@ def drive(
             tracker.attach(file)
         console.print(end_of_sweep(name, board, program=program(), flag=results_flag(root)))
     return 128 + signal.SIGINT if outcome.interrupted else 0
-
-
-def missing_text(outcome: SweepOutcome) -> str:
-    """Why a sweep is done below its target; empty where it is not."""
-    counted = [trial for trial in outcome.trials if trial.counts]
-    if not outcome.is_done or len(counted) >= outcome.target:
-        return ""
-    tried = sum(trial.same_as is None for trial in counted)
-    failed = sum(trial.state == "failed" for trial in outcome.trials)
-    also = f" ({failed} failed)" if failed else ""
-    return f"done after {tried} of {outcome.target} trials{also}: nothing is left to try"
 
 
 def announce(folder: SweepFolder, space: SearchSpace, data_set: DataSet, console: Console) -> None:

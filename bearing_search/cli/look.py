@@ -95,4 +95,5 @@ def _sweep_line(shown: SweepStatus) -> str:
     also = f", {failed} failed" if failed else ""
     saved = f", {clock(shown.saved_s)} of compute saved" if shown.saved_s else ""
     finished = f"{shown.num_finished} of {shown.target} trials"
-    return f"{shown.name}: {finished}{also}{leader}{saved}{driver}{notes}"
+    ended = f"; {shown.ended}" if shown.ended else ""
+    return f"{shown.name}: {finished}{also}{leader}{saved}{driver}{ended}{notes}"

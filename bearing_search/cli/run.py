@@ -35,6 +35,7 @@ from bearing_search.cli.sweep_options import (
     GpusPerTrial,
     MaxFailures,
     Seeds,
+    StopWhenConverged,
     TimeBudget,
     Trials,
     TrialTimeout,
@@ -79,6 +80,7 @@ def run(
     audit: Audit = None,
     finalists: Finalists = None,
     seeds: Seeds = None,
+    stop_when_converged: StopWhenConverged = None,
     folds: Annotated[
         int | None,
         typer.Option(
@@ -147,6 +149,7 @@ def run(
         tracking_uri=tracking_uri,
         resources=resources,
         shares_stages=not no_sharing,
+        stops_when_converged=bool(stop_when_converged),
         seeds=seed_plan(SeedPlan(), audit, finalists, seeds),
         protocol=to_plain(searched.trial(searched.default_suggestion()).protocol),
     )
@@ -191,6 +194,7 @@ def resume(
             help="Go on although this has changed; every report tells it.",
         ),
     ] = None,
+    stop_when_converged: StopWhenConverged = None,
     results: Results = Path("results"),
 ) -> int:
     """Go on with a sweep towards its target; --trials raises the target."""
@@ -217,6 +221,7 @@ def resume(
         target=trials,
         resources=resources,
         seeds=seed_plan(folder.record.seeds, audit, finalists, seeds),
+        stops_when_converged=stop_when_converged,
         time_budget=time_budget,
         gpu_hours=gpu_hours,
         max_failures=max_failures,

@@ -38,6 +38,13 @@ GpuHours = Annotated[
     float | None,
     typer.Option(help="GPU hours after which trials stop and stay resumable.", min=0.001),
 ]
+StopWhenConverged = Annotated[
+    bool | None,
+    typer.Option(
+        "--stop-when-converged/--no-stop-when-converged",
+        help="End below the target once 20 trials have brought no gain worth believing.",
+    ),
+]
 TimeBudget = Annotated[
     float | None, typer.Option(help="Seconds after which trials stop and stay resumable.", min=1)
 ]

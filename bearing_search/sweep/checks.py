@@ -11,7 +11,7 @@ from bearing_search.sweep.samplers import check_sampler
 
 
 def check_goals(record: SweepRecord, space: SearchSpace) -> None:
-    """Refuse a sampler or pruner that cannot serve what the space asks for.
+    """Refuse a sampler, pruner or end that cannot serve what the space asks for.
 
     Raises:
         ConfigError: naming both.
@@ -21,6 +21,13 @@ def check_goals(record: SweepRecord, space: SearchSpace) -> None:
         raise ConfigError(
             f"{record.name}: a reproduction scores every point and chooses nothing; leave "
             "objectives and constraints out"
+        )
+    if record.stops_when_converged and (goals.others or record.sampler == "grid"):
+        what = (
+            "a grid runs every point" if record.sampler == "grid" else "it has several objectives"
+        )
+        raise ConfigError(
+            f"{record.name}: {what}, so that it cannot stop when converged; leave that out"
         )
     if goals.others and record.pruner != "none":
         raise ConfigError(

@@ -14,7 +14,7 @@ from bearing_search.measurement import Measurement
 from bearing_search.observer import SweepOutcome, TrialObserver, TrialRecord, TrialState
 from bearing_search.seeds import seed_noise
 from bearing_search.sweep.appointments import Issued
-from bearing_search.sweep.folder import SweepFolder, write_json
+from bearing_search.sweep.folder import END, SweepFolder, write_json
 from bearing_search.sweep.ledger import Ledger
 from bearing_search.sweep.session import Stop
 from bearing_search.sweep.storage import storage_errors
@@ -61,6 +61,7 @@ class Conductor:
 
     def begin(self) -> None:
         """Tell the observers that the session begins."""
+        (self._folder.root / END).unlink(missing_ok=True)
         with storage_errors(self._folder.storage_url):
             trials = [trial for trial in self._ledger.records() if trial.state != "waiting"]
         view = self._folder.view(trials)
@@ -150,12 +151,21 @@ class Conductor:
             trials=trials,
             is_done=is_done,
             stopped_by=reason if reason != "error" else "",
+            why_done=self._ledger.why_done,
         )
         with self._guard():
+            write_json(self._folder.root / END, {"why": self._end_text(outcome)})
             self._tell(lambda o: o.on_sweep_end(outcome))
         if self._error is not None:
             raise self._error
         return outcome
+
+    def _end_text(self, outcome: SweepOutcome) -> str:
+        if self._error is not None:
+            return f"stopped by an error: {' '.join(str(self._error).split())}"
+        if outcome.stopped_by:
+            return f"stopped by {outcome.stopped_by}"
+        return outcome.shortfall
 
     def _is_done(self) -> bool:
         """Whether the ledger has nothing left; false, and the sweep stops, where it cannot say."""

@@ -24,6 +24,7 @@ def run_sweep(
     target: int | None = None,
     resources: Resources | None = None,
     seeds: SeedPlan | None = None,
+    stops_when_converged: bool | None = None,
     observers: Sequence[TrialObserver] = (),
     time_budget_s: float | None = None,
     gpu_budget_s: float | None = None,
@@ -42,6 +43,7 @@ def run_sweep(
         target: trials wanted, complete or pruned; None: as recorded. A new one is recorded.
         resources: None: as recorded. New ones are recorded.
         seeds: None: as recorded. New ones are recorded.
+        stops_when_converged: None: as recorded. A new one is recorded.
         observers: told of everything, in this process.
         time_budget_s: after so many seconds no trial starts, and the running ones are asked to
             stop; they go on at the next session.
@@ -65,6 +67,7 @@ def run_sweep(
             resources=resources or folder.record.resources,
             seeds=seeds,
             max_failures=max_failures,
+            stops_when_converged=stops_when_converged,
         )
         stop = Stop(folder, time_budget_s=time_budget_s, gpu_budget_s=gpu_budget_s)
         opened = open_ledger(folder, retries_failed=retries_failed)

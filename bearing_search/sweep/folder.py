@@ -28,6 +28,9 @@ from bearing_search.sweep.checks import checked
 from bearing_search.sweep.record import AllowedLeak, SeedPlan, SweepRecord, check_name
 from bearing_search.sweep.resources import Resources
 
+END = "end.json"
+"""Says how the last session ended; missing while one runs."""
+
 
 @dataclass(frozen=True, slots=True)
 class SweepFolder:
@@ -83,19 +86,20 @@ class SweepFolder:
         resources: Resources,
         seeds: SeedPlan | None = None,
         max_failures: int | None = None,
+        stops_when_converged: bool | None = None,
     ) -> "SweepFolder":
-        """The same sweep with another target, resources, seeds or retries, in sweep.json.
+        """The same sweep with what is not None replaced, in sweep.json.
 
         Raises:
             ConfigError: the record does not fit its space; see `checked`.
         """
-        changed = replace(
-            self.record,
-            target=target,
-            resources=resources,
-            seeds=seeds or self.record.seeds,
-            max_failures=self.record.max_failures if max_failures is None else max_failures,
-        )
+        asked: dict[str, Any] = {
+            "seeds": seeds,
+            "max_failures": max_failures,
+            "stops_when_converged": stops_when_converged,
+        }
+        wanted = {name: value for name, value in asked.items() if value is not None}
+        changed = replace(self.record, target=target, resources=resources, **wanted)
         return self.kept(checked(changed, self.space()))
 
     def with_allowed_leak(self, allowed: AllowedLeak | None) -> "SweepFolder":

@@ -16,6 +16,7 @@ from bearing_search.measurement import Measurement
 from bearing_search.observer import COUNTED, TrialRecord
 from bearing_search.space import SearchSpace
 from bearing_search.sweep.appointments import Agenda, Appointment, Issued, Refusal, with_seed
+from bearing_search.sweep.course import Course
 from bearing_search.sweep.fates import MAX_FAILURES_PER_CONFIG, Fates
 from bearing_search.sweep.grid import all_digests
 from bearing_search.sweep.record import SweepRecord
@@ -35,8 +36,7 @@ class Ledger:
     """The decisions of one sweep, opened for writing.
 
     Args:
-        url: SQLAlchemy URL of the study.
-        name: of the study inside that database.
+        url, name: SQLAlchemy URL of the study's database, and its name there.
         space: what is drawn.
         record: of the sweep.
         retries_failed: whether trials that failed have another go, as trials of their own.
@@ -59,7 +59,7 @@ class Ledger:
         self._live: dict[int, Trial] = {}
         self._twins: dict[int, list[Trial]] = {}  # running trial -> draws of the same config
         self._copies: list[TrialRecord] = []
-        self._num_finished = sum(r.counts for r in records)
+        self._course = Course(records, may_converge=record.stops_when_converged)
         self._fates = Fates(records)
         if retries_failed or record.sampler == "grid":
             self._fates.forgive()  # its points are all there is: `resume` tries them again
@@ -72,6 +72,11 @@ class Ledger:
     def is_done(self) -> bool:
         """Whether nothing runs and nothing is left to run."""
         return self._is_idle and self._pending() is None and not self._wants_draws
+
+    @property
+    def why_done(self) -> str:
+        """Why a sweep that is done may have stayed below its target."""
+        return self._course.converged or "nothing is left to try"
 
     def next(self) -> Issued | None:
         """The next trial to run; None where those that run may be the last.
@@ -97,10 +102,7 @@ class Ledger:
         )
 
     def report(self, number: int, measurement: Measurement) -> bool:
-        """Note how the last fold went; returns whether the trial should end as pruned.
-
-        Only what the sampler drew is ever pruned.
-        """
+        """Note how the last fold went; whether the trial should end as pruned: only drawn ones."""
         told = told_to_pruner(measurement, self._record)
         if told is None or self._space.goals.others:
             return False  # of several objectives Optuna takes no intermediate values
@@ -112,11 +114,8 @@ class Ledger:
         self, number: int, value: float, measured: Mapping[str, float] | None = None
     ) -> str:
         """Tell what a trial has reached; returns which constraints it misses."""
-        trial = self._live.pop(number)
         judged = self._space.goals.judge(measured or {})
-        if judged.text:
-            self._study.note(trial, {"reason": judged.text})
-        self._finish(self._study.complete(trial, value, judged))
+        self._finish(self._study.complete(self._live.pop(number), value, judged))
         return judged.text
 
     def prune(self, number: int) -> None:
@@ -171,13 +170,14 @@ class Ledger:
         """Whether another trial may count towards the target."""
         running = sum(purpose_of(trial) in COUNTED for trial in self._live.values())
         twins = sum(map(len, self._twins.values()))
-        return self._num_finished + running + twins < self._record.target
+        return self._course.num_finished + running + twins < self._record.target
 
     @property
     def _wants_draws(self) -> bool:
         """Whether the sampler is to be asked: not for a grid, nor when every point had its turn."""
         is_tried = self._points is not None and self._fates.have_all(self._points)
-        return self._record.sampler != "grid" and self._has_room and not is_tried
+        is_over = is_tried or self._course.converged or self._record.sampler == "grid"
+        return self._has_room and not is_over
 
     def _pending(self) -> Appointment | None:
         """The next appointment; the finalists' are made when all else is over."""
@@ -239,11 +239,11 @@ class Ledger:
 
     def _copy(self, trial: Trial, source: TrialRecord) -> None:
         copy = self._study.copy(trial, source)
-        self._num_finished += copy.counts
+        self._course.add(copy)
         self._copies.append(copy)
 
     def _finish(self, record: TrialRecord) -> None:
         self._fates.finish(record)
-        self._num_finished += record.counts
+        self._course.add(record)
         for twin in self._twins.pop(record.number, []):
             self._copy(twin, record)

@@ -139,6 +139,9 @@ class SweepRecord:
     shares_stages: bool = True
     """Whether its trials read what others have computed, and leave them what they compute."""
 
+    stops_when_converged: bool = False
+    """Whether the search ends below its target once more trials cannot pay (`course`)."""
+
     seeds: SeedPlan = field(default_factory=SeedPlan)
     known: tuple[KnownPoint, ...] = ()
     """What the sampler knows from an earlier sweep. None of it is a trial of this one."""

@@ -1,5 +1,6 @@
 """How a sweep stands: read from its folder and ledger, changing nothing, also while it runs."""
 
+import json
 import math
 import time
 from collections.abc import Mapping, Sequence
@@ -10,7 +11,7 @@ from pathlib import Path
 from bearing_search.best import best_of
 from bearing_search.journal import JOURNAL, last_measurement
 from bearing_search.observer import SweepTask, TrialRecord
-from bearing_search.sweep.folder import SweepFolder
+from bearing_search.sweep.folder import END, SweepFolder
 from bearing_search.sweep.session import holder
 from bearing_search.sweep.trials import read_records
 from bearing_search.sweep.watch import SILENCE_S
@@ -30,6 +31,9 @@ class SweepStatus:
 
     holder: str
     """Which process drives it; empty: none, so that running trials are `stopped`."""
+
+    ended: str
+    """Why the last session ended, unless it reached the target; empty while one runs."""
 
     notes: Sequence[str]
     """What every report of the sweep must say."""
@@ -73,6 +77,7 @@ def sweep_status(folder: SweepFolder) -> SweepStatus:
         task=folder.record.task,
         objective=folder.record.objective,
         holder=driver,
+        ended=end_of(folder) if not driver else "",
         notes=folder.record.notes,
         silent_s=_silences(folder, records) if driver else {},
         trials=[_with_progress(folder, record, is_driven=bool(driver)) for record in records],
@@ -90,6 +95,14 @@ def _silences(folder: SweepFolder, records: Sequence[TrialRecord]) -> dict[int, 
             if since > SILENCE_S:
                 found[record.number] = since
     return found
+
+
+def end_of(folder: SweepFolder) -> str:
+    """Why the last session ended below its target; empty where it did not, or cannot say."""
+    try:
+        return str(json.loads((folder.root / END).read_text(encoding="utf-8"))["why"])
+    except FileNotFoundError:
+        return ""  # it runs, or was killed
 
 
 def _with_progress(folder: SweepFolder, record: TrialRecord, *, is_driven: bool) -> TrialRecord:

@@ -103,6 +103,8 @@ class SweepStudy:
 
     def complete(self, trial: Trial, value: float, judged: Judgement) -> TrialRecord:
         """Tell the objectives, and how the constraints were kept."""
+        if judged.text and "reason" not in trial.user_attrs:
+            trial.set_user_attr("reason", judged.text)
         trial.set_user_attr("scores", json.dumps(dict(judged.scores)))
         for constraint, share in judged.missed.items():
             if constraint not in trial.constraints:  # a killed driver may have got so far

@@ -22,6 +22,9 @@ PURPOSE_TAG = "bearing_search.purpose"
 SEED_TAG = "bearing_search.seed"
 """The config's seed."""
 
+STATE_TAG = "bearing_search.state"
+"""How the trial ended; MLflow's own status calls what was pruned KILLED, as what was stopped."""
+
 PARENT_TAG = "mlflow.parentRunId"
 """MLflow's own: shows a trial below its sweep."""
 
@@ -39,9 +42,15 @@ def sweep_tags(sweep: SweepView) -> dict[str, str]:
     return {SWEEP_TAG: sweep.name, SWEEP_ID_TAG: sweep.sweep_id}
 
 
-def run_tags(trial: TrialRecord) -> dict[str, str]:
-    """What a trial's run is found and told apart by."""
+def end_tags(trial: TrialRecord) -> dict[str, str]:
+    """How a trial ended, and why."""
+    return {STATE_TAG: trial.state, **({"reason": trial.reason[:5000]} if trial.reason else {})}
+
+
+def run_tags(trial: TrialRecord, *, parent: str) -> dict[str, str]:
+    """What a trial's run is found and told apart by, below the sweep's own."""
     return {
+        PARENT_TAG: parent,
         TRIAL_TAG: str(trial.number),
         DIGEST_TAG: trial.digest,
         PURPOSE_TAG: trial.purpose,

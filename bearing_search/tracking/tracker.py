@@ -26,10 +26,10 @@ from bearing_search.observer import (
 from bearing_search.tracking.store import allowed, connect, find_experiment, unavailable
 from bearing_search.tracking.summary import summary_of
 from bearing_search.tracking.tags import (
-    PARENT_TAG,
     STATUS,
     SWEEP_ID_TAG,
     TRIAL_TAG,
+    end_tags,
     run_tags,
     sweep_tags,
 )
@@ -157,7 +157,7 @@ class MlflowTracker:
             return
         trial = self._trials[number]
         if number not in self._runs:
-            tags = run_tags(trial) | {PARENT_TAG: self._parent}
+            tags = run_tags(trial, parent=self._parent)
             self._runs[number] = self._create_run(f"{self._sweep.name}-{number:05d}", tags)
         run_id = self._runs[number]
         self._client.update_run(run_id, status="RUNNING")
@@ -192,8 +192,8 @@ class MlflowTracker:
     def _close_run(self, trial: TrialRecord) -> None:
         run_id = self._runs[trial.number]
         folder = self._sweep.trial_folder(trial.number)
-        if trial.reason:
-            self._client.set_tag(run_id, "reason", trial.reason[:5000])
+        for name, text in end_tags(trial).items():
+            self._client.set_tag(run_id, name, text)
         for name in ("traceback.txt", "log.txt"):
             if (folder / name).exists():
                 self._client.log_artifact(run_id, str(folder / name))

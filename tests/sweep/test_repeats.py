@@ -5,7 +5,6 @@ from dataclasses import replace
 import pytest
 
 from bearing_search.best import best_of
-from bearing_search.cli.drive import missing_text
 from bearing_search.config import TrialConfig
 from bearing_search.selection import Searched, select
 from bearing_search.sweep import ledger as ledger_module
@@ -47,9 +46,9 @@ def test_a_sweep_that_ends_below_its_target_says_why(new_sweep, simulate, fakes)
 
     outcome = simulate(new_sweep(space_text=space, target=40), fakes.run_trial)
 
-    assert missing_text(outcome).startswith("done after 3 of 40 trials: nothing is left to try")
-    assert missing_text(replace(outcome, target=3)) == ""
-    assert missing_text(replace(outcome, is_done=False, stopped_by="signal")) == ""
+    assert outcome.shortfall.startswith("done after 3 of 40 trials: nothing is left to try")
+    assert replace(outcome, target=3).shortfall == ""
+    assert replace(outcome, is_done=False, stopped_by="signal").shortfall == ""
 
 
 def test_a_suggestion_made_before_is_drawn_anew(new_sweep, ledger_of):
