@@ -48,6 +48,13 @@ def test_an_unknown_setting_is_named_with_the_closest_one(tmp_path, make_set, at
     assert "did you mean finetune.alternation_period?" in says
 
 
+def test_results_at_a_url_are_refused_instead_of_put_into_a_folder_of_that_name(make_set, attempt):
+    status, says = attempt(make_set(), "--results", "s3://bucket/results")
+    assert status == 5
+    assert "is a URL; wanted a folder" in says
+    assert not Path("s3:").exists()
+
+
 def test_a_space_that_does_not_exist_names_the_shipped_ones(make_set, attempt):
     status, says = attempt(make_set(), space_file=Path("wide-open"))
     assert status == 2

@@ -1,6 +1,7 @@
 """Options that several commands share, and how a space or a data set is found by name."""
 
 import os
+import re
 import shutil
 import sys
 from pathlib import Path
@@ -68,8 +69,13 @@ def writable_results(results: Path) -> Path:
     """The results folder, absolute, made if missing.
 
     Raises:
-        ResourceError: it cannot be written.
+        ResourceError: it is a URL, or cannot be written.
     """
+    if re.match(r"[a-z][a-z0-9+.\-]+:/", str(results)):
+        raise ResourceError(
+            f"{results}: is a URL; wanted a folder, which trials lock and write checkpoints into "
+            "(docs/clusters.md). Search in a folder and copy it there afterwards, or mount it"
+        )
     try:
         results.mkdir(parents=True, exist_ok=True)
     except OSError as error:

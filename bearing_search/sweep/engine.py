@@ -7,11 +7,13 @@ from pathlib import Path
 from bearing_search.measurement import RunTrial
 from bearing_search.observer import SweepOutcome, TrialObserver
 from bearing_search.sweep.conductor import Conductor
-from bearing_search.sweep.execution import InterruptedStartError, execute, ray_runtime
+from bearing_search.sweep.execution import execute
 from bearing_search.sweep.folder import SweepFolder
 from bearing_search.sweep.ledger import Ledger
+from bearing_search.sweep.node_check import own_code
 from bearing_search.sweep.record import SeedPlan
 from bearing_search.sweep.resources import Resources
+from bearing_search.sweep.runtime import InterruptedStartError, ray_runtime, refuse_unfit_nodes
 from bearing_search.sweep.session import Signals, Stop, begin_session, hold, new_scratch
 from bearing_search.sweep.watch import Watch
 from bearing_search.sweep.worker import Workplace
@@ -89,6 +91,7 @@ def _run_trials(
     folder: SweepFolder, run_trial: RunTrial, conductor: Conductor, signals: Signals, stop: Stop
 ) -> None:
     session = begin_session(folder)
+    is_cluster = folder.record.resources.address is not None
     with ray_runtime(folder.record.resources, signals.install) as plan:
         conductor.concurrent = plan.concurrent
         stop.count_gpus(plan.gpus)
@@ -100,7 +103,10 @@ def _run_trials(
             threads=plan.threads,
             gpus=plan.gpus,
             shares_stages=folder.record.shares_stages,
+            code=own_code() if is_cluster else None,
         )
+        if is_cluster:
+            refuse_unfit_nodes(workplace, plan)
         most = folder.record.max_failures
         execute(conductor, run_trial, workplace, plan, new_scratch(folder), max_deaths=most)
 

@@ -23,6 +23,7 @@ from bearing_search.errors import BearingSearchError
 from bearing_search.journal import to_json
 from bearing_search.measurement import Measurement, RunTrial, TrialContext
 from bearing_search.observer import trial_folder
+from bearing_search.sweep.node_check import Code, complaint
 
 LOG = "log.txt"
 TRACEBACK = "traceback.txt"
@@ -61,6 +62,13 @@ class Workplace:
     gpus: float
     shares_stages: bool
     """See `TrialContext`."""
+
+    code: Code | None = None
+    """The driver's, where trials may run on other machines."""
+
+    def complaint(self) -> str:
+        """Why no trial can run where this is asked; empty: it can. See `node_check`."""
+        return complaint(root=self.root, session=self.session, data=self.data, code=self.code)
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,6 +130,9 @@ def run_assignment(
             `{"failure": reason, "traceback": text, "is_final": whether it would fail again}`.
     """
     device = claim_processors(threads=workplace.threads, gpus=workplace.gpus)
+    if workplace.code is not None and (reason := workplace.complaint()):
+        report({"failure": reason, "traceback": ""})  # and make no folder on the wrong machine
+        return
     number = int(assignment["number"])
     config = parse(TrialConfig, json.loads(assignment["config"]))
     folder = trial_folder(workplace.root, number)

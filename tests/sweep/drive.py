@@ -22,7 +22,7 @@ def open_sweep(args: argparse.Namespace) -> SweepFolder:
     record = SweepRecord(
         name=args.name,
         space_text=fakes.SPACE,
-        data=str(args.results),
+        data=args.data or str(args.results),
         data_digest="fake",
         target=args.trials,
         pruner=args.pruner,
@@ -51,6 +51,7 @@ def main() -> int:
     parser.add_argument("--cpus", type=int)
     parser.add_argument("--concurrent", type=int)
     parser.add_argument("--address")
+    parser.add_argument("--data", default="")
     parser.add_argument("--logical-gpus", type=int)
     parser.add_argument("--time-budget", type=float)
     parser.add_argument("--gpu-budget", type=float)

@@ -10,6 +10,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import bearing_search
 from bearing_search.config import TrialConfig
 from bearing_search.errors import TrialFailedError
 from bearing_search.measurement import (
@@ -94,6 +95,8 @@ def _audit(context: TrialContext, what: str) -> None:
         "what": what,
         "time": time.time(),
         "pid": os.getpid(),
+        "node": os.environ.get("RAY_RAYLET_PID"),
+        "code": bearing_search.__file__,
         "visible": os.environ.get("CUDA_VISIBLE_DEVICES"),
         "device": context.device,
         "threads": os.environ.get("OMP_NUM_THREADS"),

@@ -1,0 +1,95 @@
+"""What another machine must have before a trial may run there: our code, the folders, the packages.
+
+Asked of every node of a cluster before the first trial, and again by every worker: a node may join
+later, or lose its shared folder. Imports nothing heavy.
+"""
+
+import hashlib
+import json
+import socket
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import bearing_search
+from bearing_search.sweep.record import package_versions
+
+PACKAGE = Path(bearing_search.__file__).parent
+"""The source that runs here."""
+
+STALE_S = 35.0
+"""So long a network file system may show another machine's folder as it was before."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Code:
+    """What computes: two machines with an equal one give equal numbers, as far as code goes."""
+
+    digest: str
+    """Of the package's source files."""
+
+    versions: Mapping[str, str]
+    """Of the packages that can move a number; builds for other devices (`+cpu`) count as equal."""
+
+
+def own_code() -> Code:
+    """Of this process."""
+    total = hashlib.sha256()
+    for file in sorted(PACKAGE.rglob("*.py")):
+        total.update(f"{file.relative_to(PACKAGE)}\n".encode())
+        total.update(file.read_bytes())
+    versions = {
+        name: number.partition("+")[0]
+        for name, number in package_versions().items()
+        if name != "bearing_search"  # its source says more than its number
+    }
+    return Code(digest=total.hexdigest()[:16], versions=versions)
+
+
+def complaint(
+    *, root: Path, session: str, data: Path, code: Code | None, patience_s: float = STALE_S
+) -> str:
+    """Why this machine cannot run trials of a session, in one sentence; empty: it can.
+
+    Args:
+        root: folder of the sweep.
+        session: the running one, which the folder must name: a path of another machine may exist
+            here, too, and be another folder.
+        data: root of the data set.
+        code: the driver's; None: the trial runs on the driver's machine, as the same code.
+        patience_s: how long to wait for the session to come into sight.
+    """
+    here = socket.gethostname()
+    deadline = time.monotonic() + patience_s
+    while (found := _session_of(root)) != session and time.monotonic() < deadline:
+        time.sleep(1)
+    if found != session:
+        return (
+            f"node {here} does not see the sweep's folder {root}; --results must lie on a file "
+            "system that all nodes mount under the same path"
+        )
+    if not data.is_dir():
+        return f"node {here} does not see the data at {data}; all nodes need it under the same path"
+    return "" if code is None else _other_code(here, code)
+
+
+def _session_of(root: Path) -> str:
+    try:
+        text = (root / "session.json").read_text(encoding="utf-8")
+        return str(json.loads(text)["id"])
+    except (OSError, ValueError, KeyError):
+        return ""
+
+
+def _other_code(here: str, code: Code) -> str:
+    own = own_code()
+    for name, wanted in code.versions.items():
+        if (found := own.versions.get(name)) != wanted:
+            return f"node {here} has {name} {found or '(none)'}, the driver {wanted}; install that"
+    if own.digest != code.digest:
+        return (
+            f"node {here} runs other code of bearing_search than the driver (digest {own.digest} "
+            f"at {PACKAGE}, not {code.digest}); take it off the node's PYTHONPATH"
+        )
+    return ""

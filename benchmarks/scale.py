@@ -1,0 +1,194 @@
+"""What the engine itself costs per trial, with trials that take no time.
+
+python benchmarks/scale.py DIR --trials 10000              # ledger, MLflow, progress; no Ray
+python benchmarks/scale.py DIR --trials 100 --with-ray     # real workers
+
+In DIR, which must be empty, a sweep is run in a process of its own, stopped half way, and gone on
+with in a second one. Printed: seconds per trial over the course of the sweep, seconds until a
+session has begun, until its end was told, and for `status`; the driver's memory; sizes of files.
+"""
+
+import argparse
+import itertools
+import json
+import os
+import resource
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+from bearing_search.config import TrialConfig
+from bearing_search.measurement import OBJECTIVE, Measurement, TrialContext
+
+SPACE = """# What does the engine cost?
+base: {}
+vary:
+  finetune.alternation_period: {int: [1, 10]}
+  finetune.encoder_lr: {log: [1e-6, 1e-3]}
+  finetune.ssim_layers: {subset: [9, 10, 11, 12], empty: [12]}
+"""
+BLOCK = 10
+"""So many trials are timed together in each line, of a whole sweep."""
+
+
+def run_trial(config: TrialConfig, context: TrialContext) -> Iterator[Measurement]:
+    """Two measurements at once."""
+    yield Measurement(step=1, values={"train/loss": config.finetune.encoder_lr}, progress=0.5)
+    score = 1 / config.finetune.alternation_period - config.finetune.encoder_lr
+    yield Measurement(step=2, values={OBJECTIVE: score}, progress=1.0)
+
+
+def session(root: Path, target: int, sampler: str, *, with_ray: bool) -> dict[str, object]:
+    """Run or go on with the sweep until it has so many trials; returns what it took."""
+    from rich.console import Console
+
+    from bearing_search.cli.progress import SweepProgress
+    from bearing_search.sweep.folder import create_sweep, list_sweeps, load_sweep
+    from bearing_search.sweep.record import SweepRecord
+    from bearing_search.tracking import MlflowTracker, default_tracking_uri
+
+    if "scale" in list_sweeps(root):
+        folder = load_sweep(root, "scale")
+    else:
+        record = SweepRecord(
+            name="scale",
+            space_text=SPACE,
+            data=str(root),
+            data_digest="none",
+            target=target,
+            sampler=sampler,
+        )
+        folder = create_sweep(root, record)
+    clock = Clock()
+    with Path(os.devnull).open("w") as nowhere:
+        tracker = MlflowTracker(default_tracking_uri(root))
+        observers = [SweepProgress(Console(file=nowhere)), tracker, clock]
+        run = with_workers if with_ray else without_workers
+        run(folder, target, observers)
+    return clock.figures(target)
+
+
+def with_workers(folder, target, observers) -> None:
+    """As `run` does it."""
+    from bearing_search.sweep.engine import run_sweep
+
+    run_sweep(folder, run_trial, target=target, observers=observers)
+
+
+def without_workers(folder, target, observers) -> None:
+    """The engine's own work, one trial after the other in this process."""
+    from bearing_search.sweep.conductor import Conductor, assignment
+    from bearing_search.sweep.engine import open_ledger
+    from bearing_search.sweep.session import Stop, begin_session, hold
+    from bearing_search.sweep.worker import Workplace, run_assignment
+
+    with hold(folder):
+        folder = folder.updated(target=target, resources=folder.record.resources)
+        ledger = open_ledger(folder)
+        conductor = Conductor(folder, ledger, observers, Stop(folder))
+        workplace = Workplace(
+            root=folder.root,
+            session=begin_session(folder),
+            data=folder.root,
+            cache=folder.cache,
+            threads=1,
+            gpus=0.0,
+            shares_stages=False,
+        )
+        conductor.begin()
+        while (issued := conductor.issue()) is not None:
+            number = issued.number
+            run_assignment(
+                assignment(issued),
+                workplace,
+                run_trial,
+                lambda message, number=number: conductor.receive(number, message),
+            )
+            conductor.end(number)
+        conductor.outcome()
+        ledger.close()
+
+
+class Clock:
+    """An observer that notes when things happened."""
+
+    def __init__(self) -> None:
+        self._made = time.monotonic()
+        self._begun = self._over = 0.0
+        self._ends: list[float] = []
+
+    def on_sweep_start(self, sweep) -> None:
+        """All other observers have begun."""
+        self._begun = time.monotonic()
+
+    def on_trial_start(self, *_: object) -> None:
+        """Nothing to note."""
+
+    def on_measurement(self, *_: object) -> None:
+        """Nothing to note."""
+
+    def on_trial_end(self, *_: object) -> None:
+        """One more is over."""
+        self._ends.append(time.monotonic())
+
+    def on_sweep_end(self, outcome) -> None:
+        """All other observers know."""
+        self._over = time.monotonic()
+
+    def figures(self, target: int) -> dict[str, object]:
+        """Seconds."""
+        size = max(1, len(self._ends) // BLOCK)
+        marks = [self._begun, *self._ends[size - 1 :: size]]
+        return {
+            "until it began": round(self._begun - self._made, 2),
+            "per trial, block by block": [
+                round((after - before) / size, 4) for before, after in itertools.pairwise(marks)
+            ],
+            "telling its end": round(self._over - self._ends[-1], 2) if self._ends else None,
+            "trials": len(self._ends),
+            "of": target,
+            "memory (MiB)": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024,
+        }
+
+
+def status(root: Path) -> dict[str, object]:
+    """How long `status` takes to know."""
+    from bearing_search.sweep.folder import load_sweep
+    from bearing_search.sweep.status import sweep_status
+
+    begun = time.monotonic()
+    found = sweep_status(load_sweep(root, "scale"))
+    took = time.monotonic() - begun
+    return {"trials": len(found.trials), "finished": found.num_finished, "seconds": round(took, 2)}
+
+
+def main() -> None:
+    """Print what a sweep of instant trials costs."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("root", type=Path)
+    parser.add_argument("--trials", type=int, default=1000)
+    parser.add_argument("--sampler", default="random")
+    parser.add_argument("--with-ray", action="store_true")
+    parser.add_argument("--only", choices=["session", "status"], help="(used by itself)")
+    args = parser.parse_args()
+    root = args.root.resolve()
+    if args.only == "session":
+        print(json.dumps(session(root, args.trials, args.sampler, with_ray=args.with_ray)))
+        return
+    if args.only == "status":
+        print(json.dumps(status(root)))
+        return
+    root.mkdir(parents=True, exist_ok=True)
+    ray = ["--with-ray"] * args.with_ray
+    for only, trials in (("session", args.trials // 2), ("session", args.trials), ("status", 0)):
+        options = ["--trials", str(trials), "--sampler", args.sampler, "--only", only, *ray]
+        command = [sys.executable, __file__, str(root), *options]
+        print(only, subprocess.run(command, stdout=subprocess.PIPE, check=True, text=True).stdout)
+    for file in (root / "scale" / "ledger.db", root / "mlflow.db"):
+        print(f"{file.name}: {file.stat().st_size / 2**20:.1f} MiB")
+
+
+if __name__ == "__main__":
+    main()
