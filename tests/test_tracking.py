@@ -133,11 +133,37 @@ def test_a_finished_sweep_is_one_parent_and_a_run_per_trial(client, uri, sweep, 
         "trials/complete": 1,
         "trials/failed": 1,
         "trials/pruned": 1,
-        f"best/{OBJECTIVE}": 0.5,
+        f"highest/{OBJECTIVE}": 0.5,
     }
-    assert parent.tags["best.finetune.ssim_layers"] == "[11, 12]"
+    assert parent.tags["highest.finetune.ssim_layers"] == "[11, 12]"
     assert parent.tags["question"] == "which?"
     assert artifacts_of(client, runs[None]) == {"summary.json", "report.md"}
+
+
+def test_the_setting_to_use_is_marked_and_no_other(client, uri, sweep):
+    tracker = MlflowTracker(uri)
+    tracker.on_sweep_start(sweep)
+    for number in range(3):
+        run_trial(tracker, sweep, number)
+    tracker.mark([0, 2], {OBJECTIVE: 0.5}, {"finetune.epochs": 40, "size": "small"})
+    tracker.mark([1], {OBJECTIVE: 0.75}, {"finetune.epochs": 20})
+
+    runs = runs_of(client, sweep)
+    marks = {n: run.data.tags.get("bearing_search.to_use") for n, run in runs.items()}
+    assert marks == {None: None, 0: "no", 1: "yes", 2: "no"}
+    parent = runs[None].data
+    assert {k: v for k, v in parent.tags.items() if k.startswith("to_use")} == {
+        "to_use.trial": "1",
+        "to_use.trials": "[1]",
+        "to_use.finetune.epochs": "20",
+    }
+    assert parent.metrics[f"to_use/{OBJECTIVE}"] == 0.75
+
+    tracker.mark([], {}, {})
+    runs = runs_of(client, sweep)
+    assert {run.data.tags.get("bearing_search.to_use") for run in runs.values()} == {None, "no"}
+    assert runs[None].data.tags["to_use.trials"] == "[]"
+    assert "to_use.trial" not in runs[None].data.tags
 
 
 def test_a_stopped_trial_goes_on_in_its_own_run(client, uri, sweep):

@@ -15,6 +15,7 @@ from bearing_search.data.dataset import DataSet
 from bearing_search.errors import TrialFailedError
 from bearing_search.observer import SweepTask
 from bearing_search.report import end_of_sweep
+from bearing_search.selection import Entry
 from bearing_search.space import SearchSpace
 from bearing_search.sweep.engine import run_sweep
 from bearing_search.sweep.folder import SweepFolder
@@ -84,8 +85,18 @@ def drive(
     elif (board := board_of([folder], console)) is not None:
         for file in write_board(folder.root, name, board, folder.space().question, console):
             tracker.attach(file)
+        _mark(board.selection.chosen, folder, tracker)
         console.print(end_of_sweep(name, board, program=program(), flag=results_flag(root)))
     return 128 + signal.SIGINT if outcome.interrupted else 0
+
+
+def _mark(chosen: Entry | None, folder: SweepFolder, tracker: MlflowTracker) -> None:
+    """Let MLflow name the setting to use, as the report does."""
+    if chosen is None:
+        tracker.mark([], {}, {})
+        return
+    scores = {folder.record.objective: chosen.value.value}
+    tracker.mark([t.number for t in chosen.trials], scores, chosen.trials[0].suggestion)
 
 
 def announce(folder: SweepFolder, space: SearchSpace, data_set: DataSet, console: Console) -> None:

@@ -32,7 +32,7 @@ def ui(
     print(f"MLflow is starting at {address} (this takes some 15 s)")
     for name, number in list(experiments(uri).items())[:_SHOWN]:
         query = best_first(objective_of(results, name))
-        print(f"  {name}, best trial first: {address}/#/experiments/{number}/runs?{query}")
+        print(f"  {name}, highest score first: {address}/#/experiments/{number}/runs?{query}")
     sys.stdout.flush()
     # replaces this process, so that Ctrl-C and signals reach MLflow itself
     arguments = ["--backend-store-uri", uri, "--host", host, "--port", str(port)]

@@ -1,24 +1,81 @@
 """A sweep in numbers and tags, for its own run."""
 
 import json
+import time
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from bearing_search.best import best_of
 from bearing_search.observer import FINAL_STATES, SweepOutcome, SweepView
 from bearing_search.seeds import seed_noise
+from bearing_search.tracking.store import allowed
+from bearing_search.tracking.tags import TO_USE_TAG
 
 
 def summary_of(sweep: SweepView, outcome: SweepOutcome) -> tuple[dict[str, float], dict[str, str]]:
-    """Metrics and tags: how trials ended, the best of them, what the seed alone does."""
+    """Metrics and tags: how trials ended, which scored highest, what the seed alone does.
+
+    The highest score is not the setting to use: see `mark_setting`.
+    """
     values: dict[str, float] = {f"trials/{s}": outcome.count(s) for s in FINAL_STATES}
     tags = {}
     best = best_of(outcome.trials) if sweep.task == "search" else None
     if best is not None and best.value is not None:
-        values[f"best/{sweep.objective}"] = best.value
-        values |= {f"best/{name}": score for name, score in best.judged.scores.items()}
-        tags = {f"best.{path}": json.dumps(value) for path, value in best.suggestion.items()}
-        tags["best.trial"] = str(best.number)
+        values[f"highest/{sweep.objective}"] = best.value
+        values |= {f"highest/{name}": score for name, score in best.judged.scores.items()}
+        tags = {f"highest.{path}": json.dumps(value) for path, value in best.suggestion.items()}
+        tags["highest.trial"] = str(best.number)
     noise = seed_noise(outcome.trials)
     if noise is not None:
         values["seeds/deviation"] = noise.deviation
         values["seeds/smallest_gain"] = noise.smallest_gain
     return values, tags
+
+
+def write_summary(
+    client: Any, run: str, values: Mapping[str, float], tags: Mapping[str, str]
+) -> None:
+    """Metrics and tags into a sweep's own run, and both as one file."""
+    _log(client, run, values, tags)
+    client.log_dict(run, {**values, **tags}, "summary.json")
+
+
+def mark_setting(
+    client: Any,
+    sweep_run: str,
+    runs: Mapping[int, str],
+    chosen: Sequence[int],
+    scores: Mapping[str, float],
+    suggestion: Mapping[str, Any],
+) -> None:
+    """Mark the setting to use on the sweep's own run and on those of its trials, and no other.
+
+    Args:
+        runs: of all trials, by number.
+        chosen: trials of the setting, the first of which names it; none: no setting is to be used.
+    """
+    before = client.get_run(sweep_run).data.tags.get("to_use.trials", "[]")
+    for number in {*json.loads(before)} - {*chosen}:
+        client.set_tag(runs[number], TO_USE_TAG, "no")
+    for number in chosen:
+        client.set_tag(runs[number], TO_USE_TAG, "yes")
+    old = [tag for tag in client.get_run(sweep_run).data.tags if tag.startswith("to_use.")]
+    for tag in old:
+        client.delete_tag(sweep_run, tag)  # another setting may vary other axes
+    tags = {f"to_use.{path}": json.dumps(value) for path, value in suggestion.items()}
+    tags["to_use.trials"] = json.dumps(list(chosen))
+    if chosen:
+        tags["to_use.trial"] = str(chosen[0])
+    _log(client, sweep_run, {f"to_use/{name}": value for name, value in scores.items()}, tags)
+
+
+def _log(client: Any, run: str, values: Mapping[str, float], tags: Mapping[str, str]) -> None:
+    from mlflow.entities import Metric, RunTag
+
+    now = int(time.time() * 1000)
+    client.log_batch(
+        run,
+        # no step: the newest of a metric is the one with the latest time
+        metrics=[Metric(allowed(name), value, now, 0) for name, value in values.items()],
+        tags=[RunTag(allowed(name), text) for name, text in tags.items()],
+    )

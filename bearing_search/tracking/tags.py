@@ -25,6 +25,9 @@ SEED_TAG = "bearing_search.seed"
 STATE_TAG = "bearing_search.state"
 """How the trial ended; MLflow's own status calls what was pruned KILLED, as what was stopped."""
 
+TO_USE_TAG = "bearing_search.to_use"
+"""`yes` on the runs of the setting that the report says to use; `no` where that is over."""
+
 PARENT_TAG = "mlflow.parentRunId"
 """MLflow's own: shows a trial below its sweep."""
 

@@ -7,7 +7,7 @@ What MLflow misses while it is away is not lost: a trial's measurements lie in i
 import json
 import logging
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +24,7 @@ from bearing_search.observer import (
     TrialState,
 )
 from bearing_search.tracking.store import allowed, connect, find_experiment, unavailable
-from bearing_search.tracking.summary import summary_of
+from bearing_search.tracking.summary import mark_setting, summary_of, write_summary
 from bearing_search.tracking.tags import (
     STATUS,
     SWEEP_ID_TAG,
@@ -126,6 +126,13 @@ class MlflowTracker:
     def attach(self, file: Path) -> None:
         """Upload a file, such as the report, to the sweep's own run."""
         self._attempt(lambda: self._client.log_artifact(self._parent, str(file)))
+
+    def mark(
+        self, chosen: Sequence[int], scores: Mapping[str, float], suggestion: Mapping[str, Any]
+    ) -> None:
+        """Name the setting to use, as the report does: its trials (none: there is none)."""
+        setting = (chosen, scores, suggestion)
+        self._attempt(lambda: mark_setting(self._client, self._parent, self._runs, *setting))
 
     def _attempt(self, action: Callable[[], None]) -> bool:
         """Whether it worked. MLflow must not take the sweep down, nor hold it up for long."""
@@ -236,15 +243,5 @@ class MlflowTracker:
         return str(self._client.create_run(self._experiment, run_name=name, tags=known).info.run_id)
 
     def _summarise(self, outcome: SweepOutcome) -> None:
-        from mlflow.entities import Metric, RunTag
-
-        now = int(time.time() * 1000)
-        values, tags = summary_of(self._sweep, outcome)
-        step = sum(map(outcome.count, FINAL_STATES))
-        self._client.log_batch(
-            self._parent,
-            metrics=[Metric(name, value, now, step) for name, value in values.items()],
-            tags=[RunTag(allowed(name), text) for name, text in tags.items()],
-        )
-        self._client.log_dict(self._parent, {**values, **tags}, "summary.json")
+        write_summary(self._client, self._parent, *summary_of(self._sweep, outcome))
         self._client.set_terminated(self._parent, "FINISHED" if outcome.is_done else "KILLED")
