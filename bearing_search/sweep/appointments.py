@@ -12,6 +12,7 @@ from bearing_search.space import SearchSpace
 from bearing_search.sweep.fates import Fates
 from bearing_search.sweep.grid import grid_points
 from bearing_search.sweep.record import SweepRecord
+from bearing_search.sweep.turns import LOOK_AHEAD, Turns
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,6 +32,16 @@ class Appointment:
         """What a trial was run for, from the attributes that the ledger gave it."""
         suggestion = json.loads(facts["suggestion"])
         return cls(suggestion=suggestion, purpose=facts["purpose"], seed=facts["seed"])
+
+    @property
+    def is_in_order(self) -> bool:
+        """Whether nothing that comes after it may get ahead."""
+        return self.retry_of is not None or self.purpose != "search"
+
+    @property
+    def is_extra(self) -> bool:
+        """Whether it takes no place of the target that was free."""
+        return self.retry_of is not None or self.purpose not in COUNTED
 
     def config(self, space: SearchSpace) -> TrialConfig:
         """What is to be trained."""
@@ -103,21 +114,30 @@ class Agenda:
         self._space = space
         self._record = record
         self._fates = fates
+        self._turns = Turns(fates)
         self._open = self._by_digest(opening(space, record))
         self._is_closed = False
 
-    def pending(self, *, has_room: bool) -> Appointment | None:
+    def pending(self, *, room: int) -> Appointment | None:
         """The next appointment whose config is not settled.
 
         Args:
-            has_room: whether another trial may count towards the target.
+            room: how many more trials may count towards the target.
         """
+        ready: list[str] = []
         for digest, appointment in list(self._open.items()):
             if self._fates.is_settled(digest):
                 del self._open[digest]
-            elif has_room or appointment.purpose not in COUNTED or appointment.retry_of is not None:
-                return appointment
-        return None
+            elif appointment.is_in_order:
+                if ready:
+                    break
+                if room > 0 or appointment.is_extra:
+                    return appointment
+            elif len(ready) < min(room, LOOK_AHEAD):
+                ready.append(digest)
+            elif ready:
+                break
+        return self._open[self._turns.first(ready)] if ready else None
 
     def close(self, trials: Sequence[TrialRecord]) -> bool:
         """Appoint the finalists, now that all else is over; false where that was done before."""
@@ -150,4 +170,6 @@ class Agenda:
         self._open |= self._by_digest([appointment])
 
     def _by_digest(self, appointments: Iterable[Appointment]) -> dict[str, Appointment]:
-        return {appointment.config(self._space).digest: appointment for appointment in appointments}
+        listed = [(appointment.config(self._space), appointment) for appointment in appointments]
+        self._turns.know({config.digest: config for config, _ in listed})
+        return {config.digest: appointment for config, appointment in listed}

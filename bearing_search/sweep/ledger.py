@@ -166,26 +166,26 @@ class Ledger:
         return not (self._live or self._twins or self._orphans or self._study.is_waiting)
 
     @property
-    def _has_room(self) -> bool:
-        """Whether another trial may count towards the target."""
+    def _room(self) -> int:
+        """How many more trials may count towards the target."""
         running = sum(purpose_of(trial) in COUNTED for trial in self._live.values())
         twins = sum(map(len, self._twins.values()))
-        return self._course.num_finished + running + twins < self._record.target
+        return self._record.target - self._course.num_finished - running - twins
 
     @property
     def _wants_draws(self) -> bool:
         """Whether the sampler is to be asked: not for a grid, nor when every point had its turn."""
         is_tried = self._points is not None and self._fates.have_all(self._points)
         is_over = is_tried or self._course.converged or self._record.sampler == "grid"
-        return self._has_room and not is_over
+        return self._room > 0 and not is_over
 
     def _pending(self) -> Appointment | None:
         """The next appointment; the finalists' are made when all else is over."""
-        found = self._agenda.pending(has_room=self._has_room)
+        found = self._agenda.pending(room=self._room)
         if found is not None or not self._is_idle or self._wants_draws:
             return found
         is_new = self._agenda.close(self.records())
-        return self._agenda.pending(has_room=self._has_room) if is_new else None
+        return self._agenda.pending(room=self._room) if is_new else None
 
     def _draw(self) -> tuple[Trial, bool] | None:
         """A trial to issue, and whether the sampler has just drawn it."""
