@@ -118,6 +118,9 @@ class SweepView:
     target: int
     """How many trials are to be complete or pruned."""
 
+    is_shared: bool = False
+    """Whether other drivers may run trials of it at the same time."""
+
     num_seed_runs: int = 0
     """How many trials come on top, at most: settings run again under other seeds."""
 

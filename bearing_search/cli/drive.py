@@ -40,6 +40,7 @@ def drive(
     trial_timeout: float | None = None,
     retries_failed: bool = False,
     stops_when_converged: bool | None = None,
+    join: bool = False,
 ) -> int:
     """Run a sweep's trials and say how it ended; returns the exit status.
 
@@ -48,6 +49,7 @@ def drive(
             with; None keeps it.
         trial_timeout: seconds after which a trial fails.
         retries_failed: whether failed trials have another go.
+        join: drive it together with those that do already.
 
     Raises:
         TrialFailedError: it ended without a single score.
@@ -67,6 +69,7 @@ def drive(
         trial_timeout_s=trial_timeout,
         retries_failed=retries_failed,
         gpu_budget_s=None if gpu_hours is None else 3600 * gpu_hours,
+        join=join,
     )
     if outcome.stopped_by:
         console.print(

@@ -195,6 +195,10 @@ def resume(
         ),
     ] = None,
     stop_when_converged: StopWhenConverged = None,
+    join: Annotated[
+        bool,
+        typer.Option("--join", help="Drive it beside others (ledger on PostgreSQL only)."),
+    ] = False,
     results: Results = Path("results"),
 ) -> int:
     """Go on with a sweep towards its target; --trials raises the target."""
@@ -222,6 +226,7 @@ def resume(
         resources=resources,
         seeds=seed_plan(folder.record.seeds, audit, finalists, seeds),
         stops_when_converged=stop_when_converged,
+        join=join,
         time_budget=time_budget,
         gpu_hours=gpu_hours,
         max_failures=max_failures,

@@ -62,12 +62,12 @@ class Conductor:
     def begin(self) -> None:
         """Tell the observers that the session begins."""
         (self._folder.root / END).unlink(missing_ok=True)
-        with storage_errors(self._folder.storage_url):
-            trials = [trial for trial in self._ledger.records() if trial.state != "waiting"]
-        view = self._folder.view(trials)
-        for observer in self._observers:
-            observer.on_sweep_start(view)
-            self._told.append(observer)
+        # in a turn, or two drivers would each make the sweep's own run
+        with storage_errors(self._folder.storage_url), self._ledger.turn():
+            view = self._folder.view(self._ledger.begun())
+            for observer in self._observers:
+                observer.on_sweep_start(view)
+                self._told.append(observer)
 
     def issue(self) -> Issued | None:
         """A trial to start now; None: not now, or (see `is_finished`) never again."""

@@ -7,14 +7,16 @@ from pathlib import Path
 from bearing_search.measurement import RunTrial
 from bearing_search.observer import SweepOutcome, TrialObserver
 from bearing_search.sweep.conductor import Conductor
+from bearing_search.sweep.drivers import Drivers
 from bearing_search.sweep.execution import execute
 from bearing_search.sweep.folder import SweepFolder
 from bearing_search.sweep.ledger import Ledger
+from bearing_search.sweep.lock import hold, joined
 from bearing_search.sweep.node_check import own_code
 from bearing_search.sweep.record import SeedPlan
 from bearing_search.sweep.resources import Resources
 from bearing_search.sweep.runtime import InterruptedStartError, ray_runtime, refuse_unfit_nodes
-from bearing_search.sweep.session import Signals, Stop, begin_session, hold, new_scratch
+from bearing_search.sweep.session import Signals, Stop, begin_session, new_scratch
 from bearing_search.sweep.watch import Watch
 from bearing_search.sweep.worker import Workplace
 
@@ -33,6 +35,7 @@ def run_sweep(
     max_failures: int | None = None,
     trial_timeout_s: float | None = None,
     retries_failed: bool = False,
+    join: bool = False,
 ) -> SweepOutcome:
     """Run trials until the target is reached, or somebody asks to stop.
 
@@ -54,6 +57,8 @@ def run_sweep(
         max_failures: how often a trial may start again; None: as recorded. New ones are recorded.
         trial_timeout_s: a trial that runs for longer in this session fails.
         retries_failed: whether trials that failed have another go, as new trials.
+        join: drive the sweep together with those that do already; target and seeds stay theirs,
+            resources are this driver's own and not recorded.
 
     Returns:
         How the session ended; `interrupted` after SIGINT or SIGTERM. A second signal ends the
@@ -63,23 +68,27 @@ def run_sweep(
         SweepError: another driver holds the sweep, its ledger cannot be used, or trials only fail.
         ResourceError: no machine has what a trial was asked to hold.
     """
-    with hold(folder):
-        folder = folder.updated(
-            target=target or folder.record.target,
-            resources=resources or folder.record.resources,
-            seeds=seeds,
-            max_failures=max_failures,
-            stops_when_converged=stops_when_converged,
-        )
-        stop = Stop(folder, time_budget_s=time_budget_s, gpu_budget_s=gpu_budget_s)
-        opened = open_ledger(folder, retries_failed=retries_failed)
+    with hold(folder, join=join) as drivers:
+        if join:
+            folder = joined(folder, target=target, resources=resources, seeds=seeds)
+        else:
+            folder = folder.updated(
+                target=target or folder.record.target,
+                resources=resources or folder.record.resources,
+                seeds=seeds,
+                max_failures=max_failures,
+                stops_when_converged=stops_when_converged,
+            )
+        stop = Stop(folder, drivers, time_budget_s=time_budget_s, gpu_budget_s=gpu_budget_s)
+        opened = open_ledger(folder, drivers, retries_failed=retries_failed)
         with Signals(stop) as signals, closing(opened) as ledger:
             watch = Watch(timeout_s=trial_timeout_s)
             conductor = Conductor(folder, ledger, observers, stop, watch)
             try:
                 conductor.begin()
                 if not conductor.is_finished:
-                    _run_trials(folder, run_trial, conductor, signals, stop)
+                    session = begin_session(folder, drivers)
+                    _run_trials(folder, run_trial, conductor, signals, stop, session)
             except InterruptedStartError:
                 stop.request("signal")
             except Exception as error:  # raised by `outcome`, when the observers know the end
@@ -88,9 +97,13 @@ def run_sweep(
 
 
 def _run_trials(
-    folder: SweepFolder, run_trial: RunTrial, conductor: Conductor, signals: Signals, stop: Stop
+    folder: SweepFolder,
+    run_trial: RunTrial,
+    conductor: Conductor,
+    signals: Signals,
+    stop: Stop,
+    session: str,
 ) -> None:
-    session = begin_session(folder)
     is_cluster = folder.record.resources.address is not None
     with ray_runtime(folder.record.resources, signals.install) as plan:
         conductor.concurrent = plan.concurrent
@@ -111,8 +124,8 @@ def _run_trials(
         execute(conductor, run_trial, workplace, plan, new_scratch(folder), max_deaths=most)
 
 
-def open_ledger(folder: SweepFolder, *, retries_failed: bool = False) -> Ledger:
-    """The ledger of a sweep whose lock is held.
+def open_ledger(folder: SweepFolder, drivers: Drivers, *, retries_failed: bool = False) -> Ledger:
+    """The ledger of a sweep that is held.
 
     Raises:
         SweepError: it cannot be used.
@@ -123,4 +136,5 @@ def open_ledger(folder: SweepFolder, *, retries_failed: bool = False) -> Ledger:
         space=folder.space(),
         record=folder.record,
         retries_failed=retries_failed,
+        drivers=drivers,
     )

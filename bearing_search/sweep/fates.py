@@ -1,7 +1,7 @@
 """What has become of every config of a sweep: no config is trained twice."""
 
 from collections import Counter
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 from bearing_search.observer import TrialRecord
 
@@ -23,6 +23,9 @@ class Fates:
         self.running: dict[str, int] = {}
         """Number of the trial that trains it now."""
 
+        self.elsewhere: Mapping[str, int] = {}
+        """Number of the trial by which another driver trains it now."""
+
         self._failures: Counter[str] = Counter()
         for trial in trials:
             if trial.state in ("complete", "pruned"):
@@ -40,12 +43,12 @@ class Fates:
 
     def finish(self, trial: TrialRecord) -> None:
         """It has ended as complete or pruned."""
-        del self.running[trial.digest]
-        self.finished[trial.digest] = trial
+        self.running.pop(trial.digest, None)
+        self.finished.setdefault(trial.digest, trial)
 
     def fail(self, digest: str) -> None:
         """It has given no score."""
-        del self.running[digest]
+        self.running.pop(digest, None)
         self._failures[digest] += 1
 
     def forgive(self) -> None:
@@ -56,7 +59,7 @@ class Fates:
         """Number of the trial that trains the config now, or has trained it."""
         if digest in self.finished:
             return self.finished[digest].number
-        return self.running.get(digest)
+        return self.running.get(digest, self.elsewhere.get(digest))
 
     def failures(self, digest: str) -> int:
         """How often a config has failed."""

@@ -1,10 +1,9 @@
 """One sweep on disk: names, sweep.json, the lock, the stop file, and what lands where.
 
 results/<sweep>/
-  sweep.json        written first: all that `resume` needs
-  lock              held by the one driver; says which process that is
+  sweep.json, lock  written first: all that `resume` needs; held by the one driver
   ledger.db         the Optuna study (sqlite in WAL), unless another storage was asked for
-  session.json      the running or last session; workers of an older one stop
+  sessions/         one file for each session that runs; workers whose file is gone stop
   STOP              while it exists, trials save their state and end
   ray/session-000/  what Ray Tune wrote; never read again
   trials/00003/     config.json, measurements.jsonl, log.txt, artifacts/, the trial's state
@@ -60,9 +59,9 @@ class SweepFolder:
         return self.root / "STOP"
 
     @property
-    def session_file(self) -> Path:
-        """Names the session that owns the trials."""
-        return self.root / "session.json"
+    def sessions(self) -> Path:
+        """Folder with one file for each session whose workers may work."""
+        return self.root / "sessions"
 
     def space(self) -> SearchSpace:
         """The space that the sweep began with.
@@ -133,6 +132,7 @@ class SweepFolder:
             sweep_id=record.sweep_id,
             folder=self.root,
             target=record.target,
+            is_shared=record.storage.startswith("postgres"),
             num_seed_runs=record.seeds.num_runs,
             task=record.task,
             objective=record.objective,

@@ -16,6 +16,7 @@ from bearing_search.observer import SweepTask
 from bearing_search.stages.store_key import STAGES_VERSION
 from bearing_search.sweep.accepted import AcceptedChange
 from bearing_search.sweep.resources import Resources
+from bearing_search.sweep.urls import refuse_password
 
 SamplerName = Literal["tpe", "random", "gp", "cma-es", "nsga-ii", "grid"]
 PrunerName = Literal["none", "median", "hyperband", "wilcoxon"]
@@ -173,6 +174,7 @@ class SweepRecord:
             object.__setattr__(self, "objective", _OBJECTIVES[self.task])
         if self.max_failures < 0:
             raise ConfigError(f"max failures is {self.max_failures}; at least 0")
+        refuse_password(self.storage, self.tracking_uri)
         if self.target < 1 and self.sampler != "grid":
             raise ConfigError(f"trials is {self.target}; at least 1")
         self._check_task()
@@ -236,8 +238,3 @@ def git_commit() -> str:
         return commit + ("+" if git("status", "--porcelain", "--", ".") else "")
     except (OSError, subprocess.SubprocessError):
         return ""
-
-
-def without_password(url: str) -> str:
-    """A database URL that may be shown."""
-    return re.sub(r"(://[^/@:]*):[^/@]*@", r"\1:...@", url)

@@ -1,86 +1,21 @@
-"""One driver at a time: the sweep's lock, its stop flag, and what a signal does."""
+"""One driver's session: when it is to stop, what a signal does, and what its workers look at."""
 
-import fcntl
-import json
 import os
 import signal
 import socket
 import threading
 import time
-import uuid
-from collections.abc import Iterator
-from contextlib import contextmanager
-from datetime import datetime
 from pathlib import Path
 from types import FrameType
 from typing import Any, Literal
 
-from bearing_search.errors import ResourceError, SweepError
+from bearing_search.errors import ResourceError
+from bearing_search.sweep.drivers import Drivers
 from bearing_search.sweep.folder import SweepFolder, write_json
 
 StopReason = Literal["", "signal", "time budget", "GPU hours", "stop file", "error"]
 
-_LOCK_PATIENCE_S = 2.0
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
-
-
-@contextmanager
-def hold(folder: SweepFolder) -> Iterator[None]:
-    """Hold the sweep's lock: while one driver runs, a second would issue its trials twice.
-
-    Raises:
-        SweepError: another process holds it; says which, and since when.
-        ResourceError: the folder cannot be written.
-    """
-    file = folder.root / "lock"
-    try:
-        stream = file.open("a+", encoding="utf-8")
-    except OSError as error:
-        raise ResourceError(f"{file}: cannot be written ({error.strerror})") from None
-    with stream:
-        _lock(stream.fileno(), folder)
-        stream.truncate(0)
-        since = datetime.now().astimezone().isoformat(timespec="seconds")
-        json.dump({"host": socket.gethostname(), "pid": os.getpid(), "since": since}, stream)
-        stream.flush()
-        yield
-        stream.truncate(0)
-
-
-def _lock(descriptor: int, folder: SweepFolder) -> None:
-    # patient: `status` takes the lock for an instant, to see whether anybody holds it
-    deadline = time.monotonic() + _LOCK_PATIENCE_S
-    while True:
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            return
-        except BlockingIOError:
-            if time.monotonic() > deadline:
-                raise SweepError(
-                    f"{folder.record.name}: held by {holder(folder) or 'another process'}; "
-                    "one driver at a time. Stop that one, or wait for its end"
-                ) from None
-            time.sleep(0.05)
-
-
-def holder(folder: SweepFolder) -> str:
-    """Which process drives the sweep: `process 12 on host, since ...`; empty: none."""
-    file = folder.root / "lock"
-    try:
-        stream = file.open(encoding="utf-8")
-    except OSError:
-        return ""
-    with stream:
-        try:
-            fcntl.flock(stream.fileno(), fcntl.LOCK_SH | fcntl.LOCK_NB)
-            return ""
-        except BlockingIOError:
-            pass
-        try:
-            who: dict[str, Any] = json.load(stream)
-        except ValueError:
-            return "a process that has just begun"
-    return f"process {who['pid']} on {who['host']}, since {who['since']}"
 
 
 class GpuMeter:
@@ -112,6 +47,7 @@ class Stop:
     def __init__(
         self,
         folder: SweepFolder,
+        drivers: Drivers | None = None,
         *,
         time_budget_s: float | None = None,
         gpu_budget_s: float | None = None,
@@ -119,7 +55,10 @@ class Stop:
         self.meter = GpuMeter()
         self._gpu_budget_s = gpu_budget_s
         self._file = folder.stop_file
-        self._file.unlink(missing_ok=True)
+        # one of several drivers ends its own trials only, by ending its session
+        self._session = _session_file(folder, drivers) if drivers and drivers.is_shared else None
+        if drivers is None or not drivers.others():
+            self._file.unlink(missing_ok=True)
         self._deadline = None if time_budget_s is None else time.monotonic() + time_budget_s
         self._reason: StopReason = ""
 
@@ -139,7 +78,10 @@ class Stop:
     def request(self, reason: StopReason) -> None:
         """Ask all trials to save their state and end; the first reason stays."""
         self._reason = self._reason or reason
-        self._file.touch()
+        if self._session is None:
+            self._file.touch()
+        else:
+            self._session.unlink(missing_ok=True)
 
     @property
     def reason(self) -> StopReason:
@@ -187,18 +129,34 @@ class Signals:
         self._stop.request("signal")
 
 
-def begin_session(folder: SweepFolder) -> str:
-    """Make this process's session the owner of the sweep's trials; returns its name.
+def begin_session(folder: SweepFolder, drivers: Drivers) -> str:
+    """Let this driver's workers work; returns the session's name.
 
-    Workers that an older session has left behind see another name, save and end.
+    The sessions of drivers that are gone end: workers that they have left behind save and end.
     """
-    session = uuid.uuid4().hex[:12]
-    write_json(folder.session_file, {"id": session, "pid": os.getpid()})
-    return session
+    folder.sessions.mkdir(exist_ok=True)
+    alive = drivers.others()
+    for file in folder.sessions.iterdir():
+        if file.stem not in alive:
+            file.unlink(missing_ok=True)
+    write_json(_session_file(folder, drivers), {"pid": os.getpid(), "host": socket.gethostname()})
+    return drivers.name
+
+
+def _session_file(folder: SweepFolder, drivers: Drivers) -> Path:
+    return folder.sessions / f"{drivers.name}.json"
 
 
 def new_scratch(folder: SweepFolder) -> Path:
     """A numbered folder for what Ray Tune writes in this session."""
     parent = folder.root / "ray"
     parent.mkdir(exist_ok=True)
-    return parent / f"session-{len(list(parent.iterdir())):03d}"
+    number = len(list(parent.iterdir()))
+    while True:  # another driver may take the number first
+        scratch = parent / f"session-{number:03d}"
+        try:
+            scratch.mkdir()
+        except FileExistsError:
+            number += 1
+            continue
+        return scratch

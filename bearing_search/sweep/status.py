@@ -12,7 +12,7 @@ from bearing_search.best import best_of
 from bearing_search.journal import JOURNAL, last_measurement
 from bearing_search.observer import SweepTask, TrialRecord
 from bearing_search.sweep.folder import END, SweepFolder
-from bearing_search.sweep.session import holder
+from bearing_search.sweep.lock import holder
 from bearing_search.sweep.trials import read_records
 from bearing_search.sweep.watch import SILENCE_S
 

@@ -1,5 +1,6 @@
 """The database behind the ledger: opened so that readers do not lock it, its errors made clear."""
 
+import re
 import sqlite3
 import traceback
 from collections.abc import Iterator
@@ -10,7 +11,7 @@ import optuna
 from sqlalchemy.exc import SQLAlchemyError
 
 from bearing_search.errors import ResourceError, SweepError
-from bearing_search.sweep.record import without_password
+from bearing_search.sweep.urls import without_password
 
 LOCK_WAIT_S = 60
 """How long a statement waits for another process to let go of the sqlite file."""
@@ -27,7 +28,7 @@ def storage_errors(url: str) -> Iterator[None]:
     except ImportError:
         raise ResourceError(
             f"{place}: the Python driver of this database is not installed; for PostgreSQL: "
-            "pip install 'psycopg[binary]', and a URL that begins with postgresql+psycopg://"
+            "pip install 'bearing_search[postgres]'"
         ) from None
     except (SQLAlchemyError, sqlite3.Error, optuna.exceptions.StorageInternalError) as error:
         cause: BaseException = error
@@ -42,6 +43,16 @@ def storage_errors(url: str) -> Iterator[None]:
             else "is it reachable, and a database of Optuna?"
         )
         raise SweepError(f"{place}: the ledger cannot be used ({text}); {hint}") from error
+
+
+def is_shareable(url: str) -> bool:
+    """Whether several drivers can use a ledger at once: only PostgreSQL can say who lives."""
+    return sqlalchemy_url(url).startswith("postgresql+psycopg://")
+
+
+def sqlalchemy_url(url: str) -> str:
+    """The URL with the Python driver that this package comes with, where it names none."""
+    return re.sub(r"^postgres(ql)?://", "postgresql+psycopg://", url)
 
 
 def open_storage(url: str, *, read_only: bool = False) -> optuna.storages.RDBStorage:
@@ -59,4 +70,5 @@ def open_storage(url: str, *, read_only: bool = False) -> optuna.storages.RDBSto
         if url.startswith("sqlite")
         else {"pool_pre_ping": True}
     )
+    url = sqlalchemy_url(url)
     return optuna.storages.RDBStorage(url, engine_kwargs=options, skip_table_creation=read_only)

@@ -1,12 +1,12 @@
 """The Optuna study of a sweep, opened for writing: draws, queues and tells, and decides nothing."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, cast
 
 import optuna
 from optuna.study import StudyDirection
-from optuna.trial import Trial, TrialState
+from optuna.trial import FrozenTrial, Trial, TrialState
 
 from bearing_search.goals import Goals, Judgement
 from bearing_search.observer import TrialRecord
@@ -28,9 +28,12 @@ class SweepStudy:
         space: what is drawn.
         record: its seed, sampler and pruner. The seed is mixed with the number of trials: reopening
             with the same seed would draw the same start-up points again.
+        salt: also mixed into it: drivers that open a study together must not draw the same.
     """
 
-    def __init__(self, *, url: str, name: str, space: SearchSpace, record: SweepRecord) -> None:
+    def __init__(
+        self, *, url: str, name: str, space: SearchSpace, record: SweepRecord, salt: int = 0
+    ) -> None:
         optuna.logging.set_verbosity(optuna.logging.ERROR)
         with storage_errors(url):
             self._storage = open_storage(url)
@@ -42,7 +45,7 @@ class SweepStudy:
             )
             self._goals = space.goals
             trials = self._all.get_trials(deepcopy=False)
-            seed = (record.seed * 1_000_003 + len(trials)) % 2**32
+            seed = (record.seed * 1_000_003 + len(trials) + salt) % 2**32
             self._veiled = optuna.load_study(
                 study_name=name,
                 storage=cast(optuna.storages.BaseStorage, Veil(self._all._storage)),
@@ -55,8 +58,19 @@ class SweepStudy:
 
         Suggesting again from one of them gives its old values, and draws what a kill left out.
         """
-        trials = self._all.get_trials(deepcopy=False, states=(TrialState.RUNNING,))
-        return [Trial(self._veiled, trial._trial_id) for trial in trials]
+        return self.again(t for t in self.frozen() if t.state == TrialState.RUNNING)
+
+    def frozen(self) -> list[FrozenTrial]:
+        """All trials as Optuna has them."""
+        return self._all.get_trials(deepcopy=False)
+
+    def again(self, left: Iterable[FrozenTrial]) -> list[Trial]:
+        """RUNNING trials, to go on with; what was to be drawn anew is not among them."""
+        trials = [Trial(self._veiled, trial._trial_id) for trial in left]
+        for trial in trials:
+            if REDRAWN in trial.user_attrs:
+                self._veiled.tell(trial, state=TrialState.FAIL, skip_if_finished=True)
+        return [trial for trial in trials if REDRAWN not in trial.user_attrs]
 
     @property
     def is_waiting(self) -> bool:

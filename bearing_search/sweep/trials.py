@@ -31,11 +31,12 @@ KNOWN = "known"
 
 def records_of(study: optuna.Study) -> list[TrialRecord]:
     """All trials of a sweep, by number; numbers skip what was drawn anew or known before."""
-    return [
-        record_of(trial)
-        for trial in study.get_trials(deepcopy=False)
-        if not {REDRAWN, KNOWN} & set(trial.user_attrs)
-    ]
+    return [record_of(trial) for trial in study.get_trials(deepcopy=False) if is_trial(trial)]
+
+
+def is_trial(trial: FrozenTrial) -> bool:
+    """Whether a trial of the study is one to anybody but Optuna."""
+    return not {REDRAWN, KNOWN} & set(trial.user_attrs)
 
 
 def purpose_of(trial: FrozenTrial | Trial) -> TrialPurpose:

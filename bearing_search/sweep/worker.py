@@ -54,7 +54,7 @@ class Workplace:
     """The sweep's folder."""
 
     session: str
-    """A worker whose session is no longer the sweep's own saves its trial and ends."""
+    """A worker whose session is over, so that its file is gone, saves its trial and ends."""
 
     data: Path
     cache: Path
@@ -107,11 +107,7 @@ class StopFlag:
         root = self._workplace.root
         if (root / "STOP").exists() or self._trial_stop.exists():
             return True
-        try:
-            session = json.loads((root / "session.json").read_text(encoding="utf-8"))["id"]
-        except (OSError, ValueError, KeyError):
-            return True  # the sweep was deleted
-        return bool(session != self._workplace.session)
+        return not (root / "sessions" / f"{self._workplace.session}.json").exists()
 
 
 def run_assignment(

@@ -7,10 +7,13 @@ import logging
 import os
 import re
 import sqlite3
+from collections.abc import Iterator
 from contextlib import closing
 from fcntl import LOCK_EX, flock
 from pathlib import Path
 from typing import Any
+
+from bearing_search.tracking.tags import SWEEP_ID_TAG, TRIAL_TAG
 
 _ENVIRONMENT = {
     "MLFLOW_DISABLE_TELEMETRY": "true",
@@ -86,6 +89,19 @@ def find_experiment(client: Any, uri: str, name: str) -> str:
     if found.lifecycle_stage == "deleted":
         client.restore_experiment(found.experiment_id)
     return str(found.experiment_id)
+
+
+def find_runs(client: Any, experiment: str, sweep_id: str, trial: int | None) -> Iterator[Any]:
+    """The runs of a sweep, or of one of its trials."""
+    query = f"tags.`{SWEEP_ID_TAG}` = '{sweep_id}'"
+    if trial is not None:
+        query += f" and tags.`{TRIAL_TAG}` = '{trial}'"
+    token = None
+    while True:
+        page = client.search_runs([experiment], query, page_token=token)
+        yield from page
+        if not (token := page.token):
+            return
 
 
 def _sqlite_file(uri: str) -> Path | None:

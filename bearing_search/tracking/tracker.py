@@ -23,11 +23,10 @@ from bearing_search.observer import (
     TrialRecord,
     TrialState,
 )
-from bearing_search.tracking.store import allowed, connect, find_experiment, unavailable
+from bearing_search.tracking.store import allowed, connect, find_experiment, find_runs, unavailable
 from bearing_search.tracking.summary import mark_setting, summary_of, write_summary
 from bearing_search.tracking.tags import (
     STATUS,
-    SWEEP_ID_TAG,
     TRIAL_TAG,
     end_tags,
     run_tags,
@@ -37,6 +36,9 @@ from bearing_search.tracking.tags import (
 PROGRESS = "progress"
 """Metric of every measurement: its last step says how far a run has come."""
 
+OWN = -1
+"""In the place of a trial's number: the sweep's own run."""
+
 RETRY_AFTER_S = 30.0
 """How long MLflow is left alone after it failed."""
 
@@ -44,21 +46,17 @@ _log = logging.getLogger(__name__)
 
 
 class MlflowTracker:
-    """Observer that keeps MLflow's picture of a sweep; see `TrialObserver`.
-
-    Args:
-        tracking_uri: of a server, or `sqlite:///ABSOLUTE/PATH`.
-    """
+    """Observer that keeps MLflow's picture of a sweep, at a server or `sqlite:///ABSOLUTE/PATH`."""
 
     def __init__(self, tracking_uri: str) -> None:
         self._uri = tracking_uri
         self._away_until = 0.0
         self._runs: dict[int, str] = {}
+        self._tried: set[int] = set()  # trials whose runs this session has asked for
         self._statuses: dict[int, str] = {}
         self._last_steps: dict[int, int] = {}
         self._trials: dict[int, TrialRecord] = {}
-        # trials whose runs lack something; with their end, where they have ended
-        self._behind: dict[int, TrialRecord | None] = {}
+        self._behind: dict[int, TrialRecord | None] = {}  # trials whose runs lack news, their ends
 
     def on_sweep_start(self, sweep: SweepView) -> None:
         """Find or make the runs, and mend what a killed session has left.
@@ -70,7 +68,7 @@ class MlflowTracker:
         try:
             self._client = connect(self._uri)
             self._experiment = find_experiment(self._client, self._uri, sweep.name)
-            self._find_runs()
+            self._open_parent()
             for trial in sweep.trials:
                 self._reconcile(trial)
             self._catch_up()
@@ -163,7 +161,10 @@ class MlflowTracker:
         if number in self._last_steps and self._statuses[number] == "RUNNING":
             return
         trial = self._trials[number]
+        if number not in self._runs and (self._sweep.is_shared or number in self._tried):
+            self._note_runs(number)  # made by another driver, or its answer was lost
         if number not in self._runs:
+            self._tried.add(number)
             tags = run_tags(trial, parent=self._parent)
             self._runs[number] = self._create_run(f"{self._sweep.name}-{number:05d}", tags)
         run_id = self._runs[number]
@@ -221,26 +222,23 @@ class MlflowTracker:
             self._client.set_terminated(self._runs[trial.number], "KILLED")
             self._statuses[trial.number] = "KILLED"
 
-    def _find_runs(self) -> None:
-        query = f"tags.`{SWEEP_ID_TAG}` = '{self._sweep.sweep_id}'"
-        parent, token = "", None
-        while True:
-            page = self._client.search_runs([self._experiment], query, page_token=token)
-            for run in page:
-                if (number := run.data.tags.get(TRIAL_TAG)) is None:
-                    parent = run.info.run_id
-                else:
-                    self._runs[int(number)] = run.info.run_id
-                    self._statuses[int(number)] = run.info.status
-            if not (token := page.token):
-                break
+    def _note_runs(self, trial: int | None = None) -> str:
+        """Note the runs that there are; returns the sweep's own."""
+        for run in find_runs(self._client, self._experiment, self._sweep.sweep_id, trial):
+            number = int(run.data.tags.get(TRIAL_TAG, OWN))
+            self._runs[number], self._statuses[number] = run.info.run_id, run.info.status
+        return self._runs.pop(OWN, "")
+
+    def _open_parent(self) -> None:
+        parent = self._note_runs()
         facts = {allowed(name): text for name, text in self._sweep.facts.items()}
         self._parent = parent or self._create_run(self._sweep.name, facts)
         self._client.update_run(self._parent, status="RUNNING")
 
     def _create_run(self, name: str, tags: Mapping[str, str]) -> str:
         known = sweep_tags(self._sweep) | {key: text for key, text in tags.items() if text}
-        return str(self._client.create_run(self._experiment, run_name=name, tags=known).info.run_id)
+        run = self._client.create_run(self._experiment, run_name=name, tags=known)
+        return str(run.info.run_id)
 
     def _summarise(self, outcome: SweepOutcome) -> None:
         write_summary(self._client, self._parent, *summary_of(self._sweep, outcome))

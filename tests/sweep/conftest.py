@@ -14,8 +14,9 @@ import pytest
 from bearing_search.sweep.conductor import Conductor, assignment
 from bearing_search.sweep.folder import create_sweep
 from bearing_search.sweep.ledger import Ledger
+from bearing_search.sweep.lock import hold
 from bearing_search.sweep.record import SweepRecord
-from bearing_search.sweep.session import Stop, begin_session, hold
+from bearing_search.sweep.session import Stop, begin_session
 from bearing_search.sweep.worker import THREAD_VARIABLES, Workplace, run_assignment
 
 HERE = Path(__file__).parent
@@ -82,10 +83,10 @@ def simulate(ledger_of):
     """What the engine does, one trial at a time and in this process."""
 
     def run(folder, run_trial, observers=(), on_message: Callable | None = None):
-        with hold(folder):
-            stop = Stop(folder)
+        with hold(folder) as drivers:
+            stop = Stop(folder, drivers)
             conductor = Conductor(folder, ledger_of(folder), observers, stop)
-            session = begin_session(folder)
+            session = begin_session(folder, drivers)
             conductor.begin()
             workplace = Workplace(
                 root=folder.root,
@@ -179,6 +180,13 @@ class Driver:
                 break
             time.sleep(0.05)
         raise AssertionError(f"not {count} steps: {self.finish()}")
+
+    def wait_for_sessions(self, count, timeout_s=60.0):
+        """Until so many drivers let workers work."""
+        deadline = time.monotonic() + timeout_s
+        while len(list((self.results / self.name / "sessions").glob("*.json"))) < count:
+            assert time.monotonic() < deadline, "no session"
+            time.sleep(0.05)
 
     def finish(self, timeout_s=120.0):
         """Exit status, the printed outcome (or text, where there is none), and stderr."""

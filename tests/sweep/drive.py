@@ -59,6 +59,7 @@ def main() -> int:
     parser.add_argument("--trial-timeout", type=float)
     parser.add_argument("--retry-failed", action="store_true")
     parser.add_argument("--mlflow", default="")
+    parser.add_argument("--join", action="store_true")
     args = parser.parse_args()
     try:
         return drive(args)
@@ -93,6 +94,7 @@ def drive(args: argparse.Namespace) -> int:
         folder,
         fakes.run_trial,
         target=args.trials,
+        join=args.join,
         observers=observers,
         time_budget_s=args.time_budget,
         gpu_budget_s=args.gpu_budget,

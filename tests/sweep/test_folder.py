@@ -9,9 +9,11 @@ import pytest
 
 from bearing_search.errors import ConfigError, ResourceError, SweepError
 from bearing_search.sweep.folder import create_sweep, list_sweeps, load_sweep, write_json
-from bearing_search.sweep.record import SweepRecord, without_password
+from bearing_search.sweep.lock import hold, holder
+from bearing_search.sweep.record import SweepRecord
 from bearing_search.sweep.resources import Resources
-from bearing_search.sweep.session import Stop, hold, holder
+from bearing_search.sweep.session import Stop
+from bearing_search.sweep.urls import without_password
 
 
 @pytest.mark.parametrize(
@@ -117,7 +119,7 @@ def test_a_second_driver_is_told_who_holds_the_sweep(new_sweep):
     code = (
         "import sys; from pathlib import Path\n"
         "from bearing_search.sweep.folder import load_sweep\n"
-        "from bearing_search.sweep.session import hold\n"
+        "from bearing_search.sweep.lock import hold\n"
         f"with hold(load_sweep(Path({str(folder.root.parent)!r}), 'one')):\n"
         "    print('held', flush=True); sys.stdin.read()\n"
     )
@@ -175,6 +177,17 @@ def test_gpu_hours_without_a_gpu_are_refused(new_sweep):
     with pytest.raises(ResourceError, match="use --time-budget"):
         Stop(new_sweep(), gpu_budget_s=100.0).count_gpus(0.0)
     Stop(new_sweep(name="two")).count_gpus(0.0)
+
+
+@pytest.mark.parametrize(
+    "uri", ["postgresql://me:pw@host/db", "postgresql://host/db?user=me&password=pw"]
+)
+@pytest.mark.parametrize("where", ["storage", "tracking_uri"])
+def test_a_password_is_refused_before_it_is_written(new_sweep, tmp_path, where, uri):
+    with pytest.raises(ConfigError, match=r"PGPASSWORD or ~/\.pgpass") as error:
+        new_sweep(**{where: uri})
+    assert "pw" not in str(error.value)
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_password_is_not_shown():

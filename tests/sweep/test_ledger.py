@@ -217,12 +217,10 @@ def test_a_locked_ledger_is_one_clear_error(new_sweep, ledger_of, monkeypatch):
 
 
 def test_a_database_without_its_driver_says_what_to_install(new_sweep, ledger_of):
-    folder = new_sweep(storage="postgresql://me:secret@nowhere/sweeps")
+    folder = new_sweep(storage="mysql+pymysql://me@nowhere/sweeps")
 
-    with pytest.raises((ResourceError, SweepError)) as error:
+    with pytest.raises(ResourceError, match="driver of this database is not installed"):
         ledger_of(folder)
-    assert "secret" not in str(error.value)
-    assert "postgresql://me:...@nowhere/sweeps" in str(error.value)
 
 
 def test_suggestions_are_kept_as_json(new_sweep, ledger_of):

@@ -8,6 +8,8 @@ import pytest
 
 from bearing_search.config import TrialConfig, to_plain
 from bearing_search.measurement import OBJECTIVE, Measurement, TrialContext
+from bearing_search.sweep.drivers import Alone
+from bearing_search.sweep.folder import load_sweep
 from bearing_search.sweep.session import begin_session
 from bearing_search.sweep.watchdog import users_of
 from bearing_search.sweep.worker import (
@@ -24,7 +26,7 @@ ASSIGNMENT = {"number": 0, "config": json.dumps(to_plain(TrialConfig()))}
 @pytest.fixture
 def workplace(new_sweep):
     folder = new_sweep()
-    session = begin_session(folder)
+    session = begin_session(folder, Alone())
     return Workplace(
         root=folder.root,
         session=session,
@@ -52,9 +54,8 @@ def test_a_trial_stops_when_the_sweep_it_or_its_driver_does(new_sweep, workplace
 
     other = StopFlag(workplace, 1)
     assert not other()
-    (workplace.root / "session.json").write_text('{"id": "another driver"}')
+    begin_session(load_sweep(workplace.root.parent, "one"), Alone())  # another driver
     assert other()
-    (workplace.root / "session.json").unlink()
     assert StopFlag(workplace, 1)()
 
 

@@ -1,0 +1,26 @@
+"""Addresses of databases and servers, and the passwords that must not be in them."""
+
+import re
+
+from bearing_search.errors import ConfigError
+
+
+def without_password(url: str) -> str:
+    """A database URL that may be shown."""
+    url = re.sub(r"(://[^/@:]*):[^/]*@", r"\1:...@", url)
+    return re.sub(r"([?&]password)=[^&]*", r"\1=...", url)
+
+
+def refuse_password(*urls: str) -> None:
+    """Refuse a URL that holds a password: it would be kept in sweep.json.
+
+    Raises:
+        ConfigError: says where the password belongs.
+    """
+    for url in urls:
+        if without_password(url) != url:
+            raise ConfigError(
+                f"{without_password(url)}: a password would be kept in sweep.json. Leave it out; "
+                "PostgreSQL takes it from PGPASSWORD or ~/.pgpass, MLflow from "
+                "MLFLOW_TRACKING_PASSWORD"
+            )

@@ -1,0 +1,220 @@
+"""Several drivers on one sweep, over a real PostgreSQL server."""
+
+import importlib.util
+import os
+import signal
+import threading
+from pathlib import Path
+
+import pytest
+
+from bearing_search.errors import SweepError
+from bearing_search.sweep.drivers import Crew
+from bearing_search.sweep.folder import load_sweep
+from bearing_search.sweep.ledger import Ledger
+from bearing_search.sweep.lock import hold, holder, joined
+from bearing_search.sweep.session import begin_session
+from bearing_search.sweep.status import sweep_status
+
+
+def load(file):
+    spec = importlib.util.spec_from_file_location(file.stem, file)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+postgres = load(Path(__file__).parents[1] / "postgres.py")
+engine = load(Path(__file__).with_name("test_engine.py"))
+
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(bool(postgres.missing()), reason=postgres.missing() or "there is one"),
+]
+
+
+@pytest.fixture(scope="module")
+def server():
+    with postgres.server() as started:
+        yield started
+
+
+@pytest.fixture
+def storage(server, monkeypatch):
+    monkeypatch.setenv("PGPASSWORD", postgres.PASSWORD)
+    return server.url
+
+
+@pytest.fixture
+def shared(new_sweep, storage):
+    return new_sweep(storage=storage, target=4)
+
+
+@pytest.fixture
+def join():
+    """A further driver of a sweep, in this process; ends of them are as sudden as a kill."""
+    opened = []
+
+    def open_ledger(folder, **options):
+        crew = Crew(folder, may_join=True)
+        ledger = Ledger(
+            url=folder.storage_url,
+            name=folder.study_name,
+            space=folder.space(),
+            record=folder.record,
+            drivers=crew,
+        )
+        opened.extend([crew, ledger])
+        return crew, ledger
+
+    yield open_ledger
+    for one in opened:
+        one.close()
+
+
+def drain(ledger):
+    issued = []
+    while (one := ledger.next()) is not None:
+        issued.append(one)
+    ledger._rests_until = 0.0
+    return issued
+
+
+def test_a_second_driver_is_refused_unless_it_joins(shared):
+    with hold(shared):
+        who = rf"held by process {os.getpid()} on .*, since 20.*`resume --join`"
+        with pytest.raises(SweepError, match=who), hold(shared):
+            raise AssertionError("two drivers")
+        with hold(shared, join=True):
+            assert holder(shared).count(f"process {os.getpid()}") == 2
+    assert holder(shared) == ""
+
+
+def test_who_joins_takes_the_sweep_as_it_is(shared):
+    assert joined(shared, target=4, resources=None, seeds=None) == shared
+    with pytest.raises(SweepError, match="takes the sweep as it is, 4 trials"):
+        joined(shared, target=5, resources=None, seeds=None)
+
+
+def test_a_sweep_with_a_file_as_its_ledger_cannot_be_joined(new_sweep):
+    with pytest.raises(SweepError, match="its ledger is a file"), hold(new_sweep(), join=True):
+        raise AssertionError("joined")
+
+
+def test_two_drivers_together_issue_no_more_than_the_target_and_no_config_twice(shared, join):
+    (_, one), (_, two) = join(shared), join(shared)
+    issued = []
+    for _ in range(3):
+        issued += [ledger.next() for ledger in (one, two)]
+        one._rests_until = two._rests_until = 0.0
+
+    numbers = [trial.number for trial in issued if trial is not None]
+    assert numbers == [0, 1, 2, 3]
+    assert len({trial.config.digest for trial in issued if trial is not None}) == 4
+    assert not two.is_done  # others may still fail and leave their places
+
+
+def test_threads_that_draw_at_once_do_not_overshoot(shared, join):
+    ledgers = [join(shared)[1] for _ in range(3)]
+    issued = []
+    threads = [threading.Thread(target=lambda b=b: issued.extend(drain(b))) for b in ledgers]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+    assert sorted(trial.number for trial in issued) == [0, 1, 2, 3]
+
+
+def test_what_a_dead_driver_ran_goes_to_another_and_its_workers_are_told_to_end(shared, join):
+    dead, first = join(shared)
+    alive, second = join(shared)
+    for crew in (dead, alive):
+        begin_session(shared, crew)
+    theirs = [first.next().number, first.next().number]
+    own = drain(second)
+    assert sorted([*theirs, *(trial.number for trial in own)]) == [0, 1, 2, 3]
+
+    dead.close()  # as the server does when the process is killed
+    taken = drain(second)
+
+    assert [trial.number for trial in taken] == theirs
+    assert [file.stem for file in shared.sessions.iterdir()] == [alive.name]
+    for trial in [*own, *taken]:
+        second.complete(trial.number, 0.5)
+    assert second.is_done
+    assert [record.state for record in second.records()] == ["complete"] * 4
+
+
+def test_what_another_finished_is_known_and_what_it_failed_is_free_again(shared, join):
+    (_, one), (_, two) = join(shared), join(shared)
+    done, failed = one.next(), one.next()
+    drain(two)
+    one.complete(done.number, 0.5)
+    one.fail(failed.number, "no circle", "trace")
+
+    (refill,) = drain(two)
+    assert refill.number == 4
+    assert drain(one) == []
+    for trial in two._live.copy():
+        two.complete(trial, 0.4)
+    assert one.is_done
+    assert two.is_done
+    assert [r.state for r in one.records()].count("complete") == 4
+
+
+def test_a_driver_that_lost_its_lock_decides_nothing_more(shared, join):
+    crew, ledger = join(shared)
+    issued = ledger.next()
+    killer = Crew(shared, may_join=True)
+    pid = crew._session.ask("select pg_backend_pid()")[0][0]
+    killer._session.ask("select pg_terminate_backend(%s)", pid)
+
+    with pytest.raises(SweepError, match="proves this driver alive is lost"):
+        ledger.complete(issued.number, 0.5)
+    killer.close()
+    (taken,) = [trial for trial in drain(join(shared)[1]) if trial.number == issued.number]
+    assert taken == issued
+
+
+def test_the_password_is_written_nowhere(shared, storage, tmp_path):
+    with pytest.raises(Exception, match="PGPASSWORD"):
+        type(shared.record)(
+            name="two",
+            space_text="",
+            data="d",
+            data_digest="d",
+            target=1,
+            storage=storage.replace("@", f":{postgres.PASSWORD}@"),
+        )
+    sweep_status(shared)
+    for file in tmp_path.rglob("*"):
+        assert not file.is_file() or postgres.PASSWORD.encode() not in file.read_bytes()
+
+
+def test_of_two_real_drivers_one_is_killed_and_the_other_finishes_its_trials(
+    drive, storage, tmp_path
+):
+    options = ("--storage", storage, "--mlflow", "local", "--concurrent", 2)
+    first = drive("one", 8, *options, step_s=1.2)
+    first.wait_for_steps(2)
+    refused = drive("one", 8, *options)
+    second = drive("one", 8, *options, "--join", step_s=0.2)
+    assert "held by process" in refused.finish()[2]
+    first.wait_for_sessions(2)
+    assert first.process.poll() is None
+    first.process.send_signal(signal.SIGKILL)
+    first.finish()
+    status, outcome, error = second.finish(180)
+
+    assert (status, error) == (0, "")
+    assert (outcome["complete"], outcome["running"]) == (8, 0)
+    told = sweep_status(load_sweep(tmp_path, "one")).trials
+    assert [trial.number for trial in told] == list(range(8))
+    assert len({trial.digest for trial in told}) == 8
+    engine.assert_each_step_once_but_after_a_checkpoint(engine.steps_of(second), most_repeats=2)
+    runs, parent = engine.child_runs(tmp_path, "one")
+    assert runs == dict.fromkeys(range(8), ("FINISHED", list(range(1, 9))))
+    assert parent == "FINISHED"
+    secret = postgres.PASSWORD.encode()
+    assert not any(secret in f.read_bytes() for f in tmp_path.rglob("*") if f.is_file())
