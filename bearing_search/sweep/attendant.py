@@ -25,3 +25,6 @@ class Attendant(TrialProgressCallback):
         """Say nothing."""
 
     on_trial_complete = on_trial_error = on_trial_result
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {}  # Tune pickles its callbacks; the ledger's session must not travel
