@@ -5,11 +5,12 @@ import os
 import re
 import signal
 import socket
+import sqlite3
 import subprocess
 import sys
 import time
 import urllib.request
-from contextlib import suppress
+from contextlib import closing, suppress
 from pathlib import Path
 
 import pytest
@@ -174,3 +175,33 @@ def test_ctrl_c_stops_a_sweep_that_can_go_on(tmp_path, make_set, tiny_raw):
 
     status = json.loads(finished(command("status", "stopped", "--json", results=results)))
     assert [trial["state"] for trial in status["trials"]] == ["stopped"]
+
+
+@pytest.mark.slow
+def test_an_edited_space_is_refused_accepted_and_told(tmp_path, make_set, tiny_raw):
+    space, results = tmp_path / "space.yaml", tmp_path / "results"
+    vary = {"finetune.alternation_period": {"int": [1, 3]}}
+    space.write_text(yaml.safe_dump({"base": tiny_raw, "vary": vary}))
+    finished(
+        command("run", space, "--data", make_set(), "--trials", 1, "--name", "s", results=results)
+    )
+    vary["finetune.alternation_period"]["int"] = [1, 9]
+    space.write_text(yaml.safe_dump({"base": tiny_raw, "vary": vary}))
+
+    refused = command("resume", "s", "--space", space, "--trials", 2, results=results)
+    _, error = refused.communicate(timeout=300)
+    assert refused.returncode == 6
+    assert "+ vary.finetune.alternation_period: int [1, 9]" in error
+
+    accepted = ("--accept-change", "space", "--trial-timeout", "1h", "--retry-failed")
+    said = finished(
+        command("resume", "s", "--space", space, "--trials", 2, *accepted, results=results)
+    )
+    assert "SPACE CHANGED on" in said
+    assert "SPACE CHANGED on" in (results / "s/report.md").read_text()
+    assert "SPACE CHANGED on" in finished(command("status", "s", results=results))
+    with closing(sqlite3.connect(results / "mlflow.db")) as database:
+        marks = database.execute(
+            "select value from tags where key = 'bearing_search.to_use'"
+        ).fetchall()
+    assert [mark for (mark,) in marks].count("yes") == 1
