@@ -4,7 +4,8 @@ Among 200 settings that are all alike, the highest score stands out by chance. S
 called worse only where its gap to some other one is larger than the largest gap that chance would
 open between it and any of them. Whichever setting is truly the best stays among the tied with 95 %
 confidence (Hsu 1981); the law of the largest gap comes from a multiplier bootstrap of the groups'
-influences, all settings at once (Chernozhukov, Chetverikov and Kato 2013).
+influences, all settings at once (Chernozhukov, Chetverikov and Kato 2013). A handful of groups
+knows its own scatter badly, so each draw is divided by a common chi, as in Student's t.
 
 Among thousands of pairs some have a small scatter by luck, and would stand out. So the standard
 error of a pair is moderated as for genes (Smyth 2004): half its own variance, half the typical one.
@@ -71,6 +72,8 @@ def compare_with_best(
     error = np.sqrt(np.where(differs, (variance + typical) / 2, 0.0))
     chance = generator.standard_normal((draws, len(shifts))) @ shifts
     chance += generator.standard_normal(chance.shape) * np.sqrt(seed_variance)
+    freedom = max(len(shifts) - 2, 1)  # a mean of the normal and one of the anomalous groups
+    chance /= np.sqrt(generator.chisquare(freedom, (draws, 1)) / freedom)
     critical = np.zeros(len(values))
     is_tied = np.ones(len(values), dtype=bool)
     rivals = np.ones(len(values), dtype=bool) if may_be_best is None else may_be_best

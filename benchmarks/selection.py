@@ -41,6 +41,12 @@ RENDERING = Rendering(
 SIZES = ((10, 6, 1.6), (10, 6, 3.0), (24, 7, 2.0), (20, 12, 3.0), (40, 20, 1.6), (40, 20, 3.0))
 """Normal and anomalous groups, and the strength of a defect in deviations of the noise."""
 
+TIES = (((10, 6, 0.0), 200), ((10, 6, 2.0), 200), ((24, 12, 2.0), 200), ((40, 20, 2.0), 40))
+"""Data sets, and how many settings that are all alike."""
+
+NOISE = ((10, 6, 0.0), (24, 12, 0.0), (40, 20, 0.0))
+"""The same without any defect to see: no setting can be better than another."""
+
 
 @dataclass(frozen=True, slots=True)
 class Samples:
@@ -135,7 +141,7 @@ def coverage(
 def coverage_of_differences(
     size: tuple[int, int, float], data_sets: int, *, gain: float = 0.5, folds: int = 1
 ) -> dict[str, float]:
-    """The same for the paired difference of two settings, one with stronger signal."""
+    """The same for the paired difference of two settings, one with a signal stronger by `gain`."""
     normal, anomalous, strength = size
     known = truth(normal, anomalous, strength + gain, own_noise=0.7)
     known = known - truth(normal, anomalous, strength, own_noise=0.7)
@@ -278,17 +284,28 @@ def main() -> None:
     quick = parser.parse_args().quick
     data_sets, few = (40, 4) if quick else (300, 40)
     started = time.monotonic()
-    ours, percentile = [], []
-    for size in SIZES:
+    ours, percentile, equal = [], [], []
+    for size in (*NOISE, *SIZES):
         ours.append(coverage(size, data_sets))
         percentile.append(percentile_coverage(size, data_sets // 2))
-        print(size, "one unit  ", line(ours[-1]))
-        print(size, "percentile", line(percentile[-1]))
-        print(size, "five folds", line(coverage(size, data_sets, folds=5)))
-        print(size, "difference", line(coverage_of_differences(size, data_sets)), flush=True)
+        equal.append(coverage_of_differences(size, data_sets, gain=0.0))
+        print(size, "one unit             ", line(ours[-1]))
+        print(size, "percentile           ", line(percentile[-1]))
+        print(size, "five folds           ", line(coverage(size, data_sets, folds=5)))
+        for folds, where in ((1, "one unit  "), (5, "five folds")):
+            null = (
+                equal[-1]
+                if folds == 1
+                else coverage_of_differences(size, data_sets, gain=0.0, folds=5)
+            )
+            gained = coverage_of_differences(size, data_sets, folds=folds)
+            print(size, f"{where}, equal     ", line(null))
+            print(size, f"{where}, one better", line(gained), flush=True)
     ties = {}
-    for size, settings in (((10, 6, 2.0), 200), ((24, 12, 2.0), 200), ((40, 20, 2.0), 40)):
-        ties[f"{size[0]}+{size[1]}\n{settings} settings"] = share = excluded(size, settings, few)[0]
+    for size, settings in TIES:
+        share = excluded(size, settings, few)[0]
+        kind = "" if size[2] else "noise\n"
+        ties[f"{kind}{size[0]}+{size[1]}\n{settings}"] = share
         print(size, settings, f"settings alike: {share:.1%} called worse", flush=True)
     for gain in (1.0, 2.0):
         alike, planted = excluded((24, 12, 1.2), 40, few, gain=gain)
@@ -300,7 +317,7 @@ def main() -> None:
     )
     print(f"{time.monotonic() - started:.0f} s")
     if not quick:
-        draw(ours, percentile, ties, once, naive)
+        draw(ours, percentile, equal, ties, once, naive)
 
 
 def line(rates: dict[str, float]) -> str:
@@ -311,18 +328,20 @@ def line(rates: dict[str, float]) -> str:
 def draw(
     ours: Sequence[dict[str, float]],
     percentile: Sequence[dict[str, float]],
+    equal: Sequence[dict[str, float]],
     ties: dict[str, float],
     once: np.ndarray,
     naive: np.ndarray,
 ) -> None:
     """docs/img/selection.png."""
-    figure = Figure(figsize=(11, 3.6), layout="constrained")
-    left, middle, right = figure.subplots(1, 3, width_ratios=(1.5, 0.9, 1.3))
-    labels = [f"{n}+{a}\n{strength:.1f}" for n, a, strength in SIZES]
+    figure = Figure(figsize=(12.5, 3.8), layout="constrained")
+    left, middle, right = figure.subplots(1, 3, width_ratios=(2, 1, 1.3))
+    labels = [f"{n}+{a}\n{strength or 'noise'}" for n, a, strength in (*NOISE, *SIZES)]
     left.axhspan(92, 98, color="#dbe9f4", linewidth=0)
     for rates, colour, what in (
         (percentile, "#8a8a8a", "percentile bootstrap"),
         (ours, "#1f5f8b", "here"),
+        (equal, "#c2410c", "here, difference of equal settings"),
     ):
         for name, mark in (("pixel_aupro", "o"), ("image_auroc", "^")):
             left.plot(
@@ -332,7 +351,8 @@ def draw(
     left.set_title("95 % intervals that hold the truth, %", fontsize=10)
     left.set_xlabel("normal + anomalous parts; strength of a defect")
     left.set_ylim(60, 101)
-    left.legend(fontsize=7, loc="lower right")
+    left.tick_params(axis="x", labelsize=7)
+    left.legend(fontsize=6, loc="lower right")
     middle.bar(list(ties), [100 * share for share in ties.values()], color="#1f5f8b", width=0.5)
     middle.axhline(5, color="#555555", linewidth=0.8, linestyle=":")
     middle.set_title("equal settings called worse, %", fontsize=10)

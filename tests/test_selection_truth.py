@@ -22,20 +22,38 @@ def simulation():
 
 @pytest.mark.slow
 @pytest.mark.parametrize("folds", [1, 5])
-@pytest.mark.parametrize("size", [(10, 6, 1.6), (24, 7, 2.0), (40, 20, 1.6)])
-def test_a_95_percent_interval_holds_the_truth_as_often_as_it_says(simulation, size, folds):
+@pytest.mark.parametrize("size", [(10, 6, 0.0), (24, 12, 0.0), (40, 20, 0.0)])
+def test_on_pure_noise_an_interval_holds_the_truth_as_often_as_it_says(simulation, size, folds):
     found = simulation.coverage(size, 300, folds=folds)
-    # two deviations of 300 data sets are 2.5 %; conservative with six defects, never below
-    assert 0.92 <= found["pixel_aupro"] <= 1
-    assert 0.92 <= found["image_auroc"] <= 1
+    equal = simulation.coverage_of_differences(size, 300, gain=0.0, folds=folds)
+    assert 0.92 <= found["pixel_aupro"] <= 0.98
+    assert 0.92 <= equal["pixel_aupro"] <= 0.98
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("folds", [1, 5])
+@pytest.mark.parametrize("size", [(20, 12, 3.0), (40, 20, 1.6)])
+def test_where_defects_are_seen_it_does_so_too(simulation, size, folds):
+    found = simulation.coverage(size, 300, folds=folds)
+    assert 0.92 <= found["pixel_aupro"] <= 0.98
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("folds", [1, 5])
+@pytest.mark.parametrize("size", [(10, 6, 1.6), (24, 7, 2.0)])
+def test_six_defects_promise_nothing(simulation, size, folds):
+    """So few are answered with wider intervals, which hold the truth more often than they say."""
+    found = simulation.coverage(size, 300, folds=folds)
+    assert found["pixel_aupro"] >= 0.92
+    assert found["image_auroc"] >= 0.92
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("size", [(10, 6, 1.6), (40, 20, 1.6)])
-def test_so_does_that_of_a_paired_difference(simulation, size):
+def test_the_interval_of_a_gain_holds_it(simulation, size):
     found = simulation.coverage_of_differences(size, 300)
-    assert 0.92 <= found["pixel_aupro"] <= 1
-    assert 0.92 <= found["image_auroc"] <= 1
+    assert 0.92 <= found["pixel_aupro"] <= 0.98
+    assert 0.92 <= found["image_auroc"] <= 0.98
 
 
 @pytest.mark.slow
@@ -44,7 +62,7 @@ def test_the_percentile_bootstrap_would_not(simulation):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("size", [(10, 6, 2.0), (24, 12, 2.0)])
+@pytest.mark.parametrize("size", [(10, 6, 0.0), (10, 6, 2.0), (24, 12, 2.0)])
 def test_200_equal_settings_are_called_tied_at_the_stated_rate(simulation, size):
     worse, _ = simulation.excluded(size, 200, 10)
     assert worse <= 0.09  # 5 %, and the scatter of ten data sets
