@@ -73,8 +73,9 @@ def session(root: Path, target: int, sampler: str, *, with_ray: bool) -> dict[st
 def with_workers(folder, target, observers) -> None:
     """As `run` does it."""
     from bearing_search.sweep.engine import run_sweep
+    from bearing_search.sweep.worker import ImportedTrial
 
-    run_sweep(folder, run_trial, target=target, observers=observers)
+    run_sweep(folder, ImportedTrial("scale", "run_trial"), target=target, observers=observers)
 
 
 def without_workers(folder, target, observers) -> None:
