@@ -82,16 +82,17 @@ def without_workers(folder, target, observers) -> None:
     """The engine's own work, one trial after the other in this process."""
     from bearing_search.sweep.conductor import Conductor, assignment
     from bearing_search.sweep.engine import open_ledger
-    from bearing_search.sweep.session import Stop, begin_session, hold
+    from bearing_search.sweep.lock import hold
+    from bearing_search.sweep.session import Stop, begin_session
     from bearing_search.sweep.worker import Workplace, run_assignment
 
-    with hold(folder):
+    with hold(folder) as drivers:
         folder = folder.updated(target=target, resources=folder.record.resources)
-        ledger = open_ledger(folder)
-        conductor = Conductor(folder, ledger, observers, Stop(folder))
+        ledger = open_ledger(folder, drivers)
+        conductor = Conductor(folder, ledger, observers, Stop(folder, drivers))
         workplace = Workplace(
             root=folder.root,
-            session=begin_session(folder),
+            session=begin_session(folder, drivers),
             data=folder.root,
             cache=folder.cache,
             threads=1,

@@ -5,7 +5,6 @@ later, or lose its shared folder. Imports nothing heavy.
 """
 
 import hashlib
-import json
 import socket
 import time
 from collections.abc import Mapping
@@ -54,7 +53,7 @@ def complaint(
 
     Args:
         root: folder of the sweep.
-        session: the running one, which the folder must name: a path of another machine may exist
+        session: the driver's, which the folder must name: a path of another machine may exist
             here, too, and be another folder.
         data: root of the data set.
         code: the driver's; None: the trial runs on the driver's machine, as the same code.
@@ -62,9 +61,10 @@ def complaint(
     """
     here = socket.gethostname()
     deadline = time.monotonic() + patience_s
-    while (found := _session_of(root)) != session and time.monotonic() < deadline:
+    mark = root / "sessions" / f"{session}.json"
+    while not (is_seen := mark.exists()) and time.monotonic() < deadline:
         time.sleep(1)
-    if found != session:
+    if not is_seen:
         return (
             f"node {here} does not see the sweep's folder {root}; --results must lie on a file "
             "system that all nodes mount under the same path"
@@ -72,14 +72,6 @@ def complaint(
     if not data.is_dir():
         return f"node {here} does not see the data at {data}; all nodes need it under the same path"
     return "" if code is None else _other_code(here, code)
-
-
-def _session_of(root: Path) -> str:
-    try:
-        text = (root / "session.json").read_text(encoding="utf-8")
-        return str(json.loads(text)["id"])
-    except (OSError, ValueError, KeyError):
-        return ""
 
 
 def _other_code(here: str, code: Code) -> str:

@@ -1,6 +1,5 @@
 """Whether a machine may run a cluster's trials, without a cluster."""
 
-import json
 import socket
 from dataclasses import replace
 
@@ -14,7 +13,8 @@ HERE = socket.gethostname()
 
 @pytest.fixture
 def workplace(tmp_path):
-    (tmp_path / "session.json").write_text(json.dumps({"id": "s1"}))
+    (tmp_path / "sessions").mkdir()
+    (tmp_path / "sessions" / "s1.json").touch()
     return Workplace(
         root=tmp_path,
         session="s1",
@@ -45,8 +45,8 @@ def test_a_folder_that_is_not_shared_is_told_from_one_that_is(workplace, tmp_pat
     elsewhere = tmp_path / "elsewhere"
     told = f"node {HERE} does not see the sweep's folder {elsewhere}; --results must lie on"
     assert ask(root=elsewhere).startswith(told)
-    elsewhere.mkdir()
-    (elsewhere / "session.json").write_text(json.dumps({"id": "another sweep of that path"}))
+    (elsewhere / "sessions").mkdir(parents=True)
+    (elsewhere / "sessions" / "of_another_sweep.json").touch()
     assert ask(root=elsewhere).startswith(told)
 
 
