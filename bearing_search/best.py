@@ -51,11 +51,28 @@ def is_feasible(runs: Sequence[TrialRecord]) -> bool:
 def runs_of_settings(trials: Sequence[TrialRecord]) -> dict[str, list[TrialRecord]]:
     """Complete trials by setting, each config once, in order of their numbers."""
     runs: dict[str, list[TrialRecord]] = {}
-    for trial in sorted(trials, key=lambda trial: trial.number):
+    for trial in once_per_config(trials):
         if trial.state == "complete" and trial.value is not None and trial.same_as is None:
             # records that were not made by a ledger may not say their setting
             runs.setdefault(trial.setting or f"trial {trial.number}", []).append(trial)
     return runs
+
+
+def once_per_config(trials: Sequence[TrialRecord]) -> list[TrialRecord]:
+    """Trials by number, without those whose config was trained once more, to the end.
+
+    That happens where the code has changed in mid-sweep: the later score is that of the code of
+    now, and two scores under one seed are no scatter of seeds.
+    """
+    last: dict[str, int] = {}
+    for trial in trials:
+        if trial.digest and trial.state == "complete" and trial.same_as is None:
+            last[trial.digest] = max(trial.number, last.get(trial.digest, 0))
+    return [
+        trial
+        for trial in sorted(trials, key=lambda trial: trial.number)
+        if trial.state != "complete" or trial.number >= last.get(trial.digest, 0)
+    ]
 
 
 def _values(trials: Sequence[TrialRecord]) -> list[float]:

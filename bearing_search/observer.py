@@ -38,6 +38,9 @@ class TrialRecord:
     digest: str = ""
     """Digest of the trial's config."""
 
+    identity: str = ""
+    """Digest of all that its score depends on: config, data, folds, seed, protocol and code."""
+
     is_refused: bool = False
     """It failed without being handed out: its setting is impossible, or has failed too often."""
 
@@ -189,6 +192,7 @@ class TrialObserver(Protocol):
         config: TrialConfig,
         suggestion: Mapping[str, Any],
         purpose: TrialPurpose = "search",
+        identity: str = "",
     ) -> None:
         """A trial was handed out, for the first time or again."""
         ...

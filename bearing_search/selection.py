@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
+from bearing_search.best import once_per_config
 from bearing_search.config import ProtocolConfig
 from bearing_search.goals import Judgement, mean_judgement
 from bearing_search.intervals import Influence, Interval, metric_interval
@@ -39,7 +40,7 @@ class Searched:
         """The complete trials that left scores; one that repeats another's end has none."""
         return [
             record
-            for record in sorted(self.records, key=lambda record: record.number)
+            for record in once_per_config(self.records)
             if record.state == "complete"
             and any(trial_folder(self.folder, record.number).glob("*/*/scored.npz"))
         ]

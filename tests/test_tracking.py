@@ -293,6 +293,39 @@ def test_a_part_may_be_called_anything(client, uri, sweep):
     assert "val/링 _1_/image_auroc" in runs_of(client, sweep)[0].data.metrics
 
 
+def test_a_lost_answer_to_the_making_of_a_run_makes_no_second_one(client, uri, sweep, monkeypatch):
+    from mlflow.exceptions import MlflowException
+
+    tracker = MlflowTracker(uri)
+    tracker.on_sweep_start(sweep)
+    make = tracker._client.create_run
+    asked = []
+
+    def lost(*arguments, **options):
+        asked.append(make(*arguments, **options))
+        raise MlflowException("read timed out")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(tracker._client, "create_run", lost)
+        run_trial(tracker, sweep, steps=(1, 2), end="")
+    assert len(asked) == 1  # the server has made it, and the driver does not know
+    monkeypatch.setattr(tracker, "_away_until", 0.0)
+    run_trial(tracker, sweep, steps=(3, 4))
+
+    experiment = client.get_experiment_by_name(sweep.name)
+    found = client.search_runs([experiment.experiment_id], "tags.`bearing_search.trial` = '0'")
+    assert [run.info.run_id for run in found] == [asked[0].info.run_id]
+    assert (found[0].info.status, steps_of(client, found[0])) == ("FINISHED", [1, 2, 3, 4])
+
+
+def test_a_run_names_what_its_score_depends_on(client, uri, sweep):
+    tracker = MlflowTracker(uri)
+    tracker.on_sweep_start(sweep)
+    tracker.on_trial_start(0, TrialConfig(), SUGGESTION, identity="0a1b")
+
+    assert runs_of(client, sweep)[0].data.tags["bearing_search.identity"] == "0a1b"
+
+
 def test_a_store_that_is_not_there_at_the_start_is_one_clear_error(sweep, tmp_path, monkeypatch):
     monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
     with pytest.raises(ResourceError, match="MLflow cannot be used at http://127"):

@@ -102,6 +102,7 @@ class SweepProgress:
         config: TrialConfig,
         suggestion: Mapping[str, Any],
         purpose: TrialPurpose = "search",
+        identity: str = "",
     ) -> None:
         """Show a new bar."""
         self._begun[number] = time.monotonic()

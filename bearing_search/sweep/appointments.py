@@ -56,13 +56,19 @@ class Issued:
     config: TrialConfig
     suggestion: Mapping[str, Any]
     purpose: TrialPurpose = "search"
+    identity: str = ""
+    """As the ledger has it; see `identity`."""
 
     @classmethod
     def copied(cls, copy: TrialRecord, space: SearchSpace) -> "Issued":
         """A trial that was told another one's end."""
         config = with_seed(space.trial(copy.suggestion), copy.seed)
         return cls(
-            number=copy.number, config=config, suggestion=copy.suggestion, purpose=copy.purpose
+            number=copy.number,
+            config=config,
+            suggestion=copy.suggestion,
+            purpose=copy.purpose,
+            identity=copy.identity,
         )
 
 

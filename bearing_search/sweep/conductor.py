@@ -15,6 +15,7 @@ from bearing_search.observer import SweepOutcome, TrialObserver, TrialRecord, Tr
 from bearing_search.seeds import seed_noise
 from bearing_search.sweep.appointments import Issued
 from bearing_search.sweep.folder import END, SweepFolder, write_json
+from bearing_search.sweep.identity import write_names
 from bearing_search.sweep.ledger import Ledger
 from bearing_search.sweep.session import Stop
 from bearing_search.sweep.storage import storage_errors
@@ -177,8 +178,8 @@ class Conductor:
         trial = self._folder.trial_folder(issued.number)
         trial.mkdir(parents=True, exist_ok=True)
         (trial / TRIAL_STOP).unlink(missing_ok=True)
-        write_json(trial / "config.json", to_plain(issued.config))
-        start = (issued.number, issued.config, issued.suggestion, issued.purpose)
+        write_names(trial, issued.config, self._folder.record, ledgers=issued.identity)
+        start = (issued.number, issued.config, issued.suggestion, issued.purpose, issued.identity)
         self._tell(lambda o: o.on_trial_start(*start))
 
     def _tell_copies(self) -> None:

@@ -15,7 +15,8 @@ from bearing_search.errors import ConfigError, SweepError
 from bearing_search.measurement import Measurement
 from bearing_search.observer import TrialRecord
 from bearing_search.sweep.appointments import Issued, Refusal, with_seed
-from bearing_search.sweep.fates import MAX_FAILURES_PER_CONFIG
+from bearing_search.sweep.fates import MAX_FAILURES_PER_CONFIG, Name
+from bearing_search.sweep.identity import Identity
 from bearing_search.sweep.samplers import told_to_pruner
 from bearing_search.sweep.standing import Standing
 from bearing_search.sweep.suggestions import encode, suggest
@@ -105,13 +106,14 @@ class Ledger(Standing):
         retry = self._study.retry(self._live[number], reason, at_most=self._record.max_failures)
         if retry:
             trial = self._live.pop(number)
-            self._fates.leave(trial.user_attrs["digest"])
+            self._fates.leave(number)
             self._orphans.append(trial)
         return retry
 
     def leave(self, number: int) -> None:
         """Forget a trial that was stopped: it stays RUNNING, to be issued again at resume."""
-        self._fates.leave(self._live.pop(number).user_attrs["digest"])
+        del self._live[number]
+        self._fates.leave(number)
         self._copies.forget(number)
 
     def take_copies(self) -> list[tuple[Issued, TrialRecord]]:
@@ -143,27 +145,34 @@ class Ledger(Standing):
         except ConfigError as error:
             self._study.refuse(trial, str(error))
             return "refused"
+        # a trial that was begun under other code keeps the name that it began with
+        identity = trial.user_attrs.get("identity") or Identity.of(config, self._record).digest
         facts = {"digest": config.digest, "setting": config.setting, "seed": config.seed}
+        facts["identity"] = identity
         self._study.note(trial, {"suggestion": json.dumps(suggestion), **facts})
         if (times := self._fates.failures(config.digest)) >= MAX_FAILURES_PER_CONFIG:
             self._study.refuse(trial, f"this setting failed {times} times before; not tried again")
             return "refused"
-        known = self._fates.known(config.digest)
-        if known is not None:
-            return self._repeat(trial, known, config.digest, may_redraw=may_redraw)
-        self._fates.begin(config.digest, trial.number)
+        same = self._fates.same(identity)
+        if same is not None:
+            return self._repeat(trial, same, identity, may_redraw=may_redraw)
+        self._fates.begin(trial.number, Name(config.digest, identity))
         self._live[trial.number] = trial
         return Issued(
-            number=trial.number, config=config, suggestion=suggestion, purpose=purpose_of(trial)
+            number=trial.number,
+            config=config,
+            suggestion=suggestion,
+            purpose=purpose_of(trial),
+            identity=identity,
         )
 
-    def _repeat(self, trial: Trial, number: int, digest: str, *, may_redraw: bool) -> Refusal:
-        """Draw another one, or end as the first trial of the same config did, or will."""
+    def _repeat(self, trial: Trial, number: int, identity: str, *, may_redraw: bool) -> Refusal:
+        """Draw another one, or end as the first trial of the same identity did, or will."""
         if may_redraw:
             self._study.redraw(trial, f"same as trial {number}")
             return "redrawn"
-        if digest in self._fates.finished:
-            self._course.add(self._copies.tell(trial, self._fates.finished[digest]))
+        if identity in self._fates.sources:
+            self._course.add(self._copies.tell(trial, self._fates.sources[identity]))
         else:
             self._copies.wait(trial, number)
         return "copied"

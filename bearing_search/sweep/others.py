@@ -7,6 +7,7 @@ from optuna.trial import FrozenTrial, Trial, TrialState
 
 from bearing_search.observer import COUNTED
 from bearing_search.sweep.drivers import Drivers
+from bearing_search.sweep.fates import Name
 from bearing_search.sweep.study import SweepStudy
 from bearing_search.sweep.trials import is_trial, purpose_of
 
@@ -41,9 +42,14 @@ class Others:
         self._running: Sequence[FrozenTrial] = ()
 
     @property
-    def running(self) -> Mapping[int, str]:
-        """Number and digest of each trial that others ran when last looked at."""
-        return {trial.number: trial.user_attrs.get("digest", "") for trial in self._running}
+    def running(self) -> Mapping[int, Name]:
+        """What the trials train that others ran when last looked at, by number."""
+        return {
+            trial.number: Name(
+                trial.user_attrs.get("digest", ""), trial.user_attrs.get("identity", "")
+            )
+            for trial in self._running
+        }
 
     @property
     def num_counted(self) -> int:

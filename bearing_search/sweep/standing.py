@@ -93,7 +93,7 @@ class Standing:
         with self._drivers.turn():
             news = self._others.look()
             self._orphans.extend(news.orphans)
-            self._fates.elsewhere = {digest: n for n, digest in self._others.running.items()}
+            self._fates.elsewhere = self._others.running
             for trial in news.ended:
                 self._hear(trial)
             yield
@@ -135,7 +135,7 @@ class Standing:
     def _lose(self, trial: Trial | FrozenTrial) -> None:
         self._copies.release(trial.number)
         facts = trial.user_attrs
-        self._fates.fail(facts["digest"])
+        self._fates.fail(trial.number, facts["digest"])
         if "appointed" in facts and "retry_of" not in facts:
             self._agenda.again(Appointment.of(facts))
 

@@ -53,6 +53,7 @@ def record_of(trial: FrozenTrial) -> TrialRecord:
         state=_STATES[trial.state],
         suggestion=json.loads(trial.user_attrs.get("suggestion", "{}")),
         digest=trial.user_attrs.get("digest", ""),
+        identity=trial.user_attrs.get("identity", ""),
         is_refused=trial.user_attrs.get("refused", False),
         same_as=trial.user_attrs.get("same_as"),
         retry_of=trial.user_attrs.get("retry_of"),

@@ -52,7 +52,7 @@ class Turns:
 
     def first(self, digests: Iterable[str]) -> str:
         """The one that waits least, of equals the first."""
-        busy = {self._encoders.get(digest) for digest in self._fates.running}
+        busy = {self._encoders.get(name.digest) for name in self._fates.running.values()}
         return min(digests, key=lambda digest: self._rank(self._encoders[digest], busy))
 
     def _rank(self, encoder: str, busy: set[str | None]) -> int:

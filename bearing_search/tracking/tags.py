@@ -16,6 +16,9 @@ TRIAL_TAG = "bearing_search.trial"
 DIGEST_TAG = "bearing_search.config_digest"
 """Digest of the trial's config."""
 
+IDENTITY_TAG = "bearing_search.identity"
+"""Digest of all that the trial's score depends on: config, data, folds, seed, protocol and code."""
+
 PURPOSE_TAG = "bearing_search.purpose"
 """Why the trial is run; its setting under another seed has the same parameters."""
 
@@ -56,6 +59,7 @@ def run_tags(trial: TrialRecord, *, parent: str) -> dict[str, str]:
         PARENT_TAG: parent,
         TRIAL_TAG: str(trial.number),
         DIGEST_TAG: trial.digest,
+        IDENTITY_TAG: trial.identity,
         PURPOSE_TAG: trial.purpose,
         SEED_TAG: str(trial.seed),
     }

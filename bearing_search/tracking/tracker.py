@@ -82,6 +82,7 @@ class MlflowTracker:
         config: TrialConfig,
         suggestion: Mapping[str, Any],
         purpose: TrialPurpose = "search",
+        identity: str = "",
     ) -> None:
         """Make the trial's run, or open it again."""
         self._trials[number] = TrialRecord(
@@ -89,6 +90,7 @@ class MlflowTracker:
             state="running",
             suggestion=suggestion,
             digest=config.digest,
+            identity=identity,
             purpose=purpose,
             seed=config.seed,
         )

@@ -123,7 +123,7 @@ class Observed:
     def on_sweep_start(self, sweep):
         self.events.append(("start", len(sweep.trials)))
 
-    def on_trial_start(self, number, config, suggestion, purpose="search"):
+    def on_trial_start(self, number, config, suggestion, purpose="search", identity=""):
         self.events.append(("trial", number, dict(suggestion)))
 
     def on_measurement(self, number, measurement):
