@@ -3,12 +3,14 @@
 from dataclasses import replace
 
 import pytest
+from optuna.trial import TrialState
 
 from bearing_search.best import best_of
 from bearing_search.config import TrialConfig
 from bearing_search.selection import Searched, select
 from bearing_search.sweep import ledger as ledger_module
 from bearing_search.sweep.status import sweep_status
+from bearing_search.sweep.trials import REDRAWN
 
 TINY = """# Which of three?
 base: {}
@@ -60,6 +62,31 @@ def test_a_suggestion_made_before_is_drawn_anew(new_sweep, ledger_of):
     records = ledger_of(folder).records()
     assert [record.state for record in records] == ["complete"] * 6  # what was redrawn is no trial
     assert [record.digest for record in records] == digests
+
+
+def test_a_kill_just_before_a_redrawn_trials_end_is_told_makes_no_hidden_copy(
+    new_sweep, ledger_of, monkeypatch
+):
+    folder = new_sweep(space_text=NINE, target=6)
+    ledger = ledger_of(folder)
+
+    def killed(trial, reason):
+        raise KeyboardInterrupt  # the attribute is written, the end is not
+
+    monkeypatch.setattr(ledger._study, "fail", killed)
+    with pytest.raises(KeyboardInterrupt):  # nine points, six draws: some repeat
+        finish(ledger)
+    (left,) = [t for t in ledger._study.frozen() if t.state == TrialState.RUNNING]
+    assert REDRAWN in left.user_attrs
+
+    again = ledger_of(folder)
+    assert again._study.frozen()[left.number].state == TrialState.FAIL
+    finish(again)
+
+    records = again.records()
+    assert [record.state for record in records] == ["complete"] * 6  # none of the six is unseen
+    assert len({record.digest for record in records}) == 6
+    assert all(t.state.is_finished() for t in again._study.frozen())
 
 
 @pytest.fixture
