@@ -1,8 +1,14 @@
-"""One driver process: `drive.py RESULTS NAME TRIALS [--option value]...`; prints the outcome."""
+"""One driver process: `drive.py RESULTS NAME TRIALS [--option value]...`; prints the outcome.
+
+Where DRIVE_AIM names a file and that says `draw` or `log`, the driver kills itself when it gets
+there, and removes the file: `draw`: between two axes of a suggestion that the sampler draws; `log`:
+when the ledger knows a trial's end and MLflow does not.
+"""
 
 import argparse
 import json
 import os
+import signal
 import sys
 from pathlib import Path
 
@@ -68,9 +74,50 @@ def main() -> int:
         return error.exit_status
 
 
+def die_where_aimed(aim: Path) -> None:
+    from bearing_search.sweep import ledger as module
+
+    draw, tell = module.suggest, module.Ledger.complete
+
+    def suggest(space, trial):
+        is_new = not {"suggestion", "appointed"} & set(trial.user_attrs)
+        return draw(space, Drawing(trial, aim) if is_new else trial)
+
+    def complete(self, *arguments, **options):
+        missed = tell(self, *arguments, **options)
+        die_here(aim, "log")
+        return missed
+
+    module.suggest, module.Ledger.complete = suggest, complete
+
+
+class Drawing:
+    """Draws along the first axis, and no further where that is what is aimed at."""
+
+    def __init__(self, trial, aim: Path) -> None:
+        self._trial = trial
+        self._aim = aim
+        self._drawn = 0
+
+    def __getattr__(self, name: str):
+        if name.startswith("suggest_"):
+            if self._drawn:
+                die_here(self._aim, "draw")
+            self._drawn += 1
+        return getattr(self._trial, name)
+
+
+def die_here(aim: Path, here: str) -> None:
+    if aim.exists() and aim.read_text() == here:
+        aim.unlink()
+        os.kill(os.getpid(), signal.SIGKILL)
+
+
 def drive(args: argparse.Namespace) -> int:
     from bearing_search.sweep.engine import run_sweep
 
+    if aim := os.environ.get("DRIVE_AIM"):
+        die_where_aimed(Path(aim))
     if grace := os.environ.get("FAKE_GRACE_S"):
         watch.GRACE_S = float(grace)
     folder = open_sweep(args)

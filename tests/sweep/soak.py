@@ -21,7 +21,14 @@ from pathlib import Path
 import psutil
 
 HERE = Path(__file__).parent
-KINDS = ("driver", "SIGTERM", "SIGINT", "worker", "raylet", "cluster", "mlflow", "start", "turn")
+AIMED = ("draw", "log")
+"""The driver by itself, exactly there: between two axes of a suggestion that is drawn; when a
+trial's end is in the ledger and not yet in MLflow (`drive.py`)."""
+
+KINDS = (
+    *("driver", "SIGTERM", "SIGINT", "worker", "raylet", "cluster", "mlflow", "start", "turn"),
+    *AIMED,
+)
 """Who is killed. `cluster`: the driver and all that it started. `start`: the driver within seconds
 of its beginning. `turn`: the driver when a trial ends: while it tells, logs, and draws the next."""
 
@@ -134,6 +141,7 @@ class Soak:
         self._storage = storage
         self._families: dict[int, psutil.Process] = {}
         self._mlflow = MlflowServer(results)
+        self._aim = results / "aim"
         self.tally = Tally(seed)
 
     def run(self, kills: int) -> Tally:
@@ -165,7 +173,12 @@ class Soak:
             stdout=subprocess.DEVNULL,
             stderr=subprocess.PIPE,
             text=True,
-            env=os.environ | {"PYTHONPATH": str(HERE.parents[1]), "FAKE_STEP_S": str(self._step_s)},
+            env=os.environ
+            | {
+                "PYTHONPATH": str(HERE.parents[1]),
+                "FAKE_STEP_S": str(self._step_s),
+                "DRIVE_AIM": str(self._aim),
+            },
             start_new_session=True,
         )
 
@@ -173,6 +186,9 @@ class Soak:
         while driver.poll() is None:
             kind = self._kinds[self.tally.kills.total() % len(self._kinds)]
             if kind != "start" and not self._has_begun(driver):
+                return
+            if kind in AIMED:
+                self._take_aim(kind, driver)
                 return
             if kind == "turn":
                 self._wait_for_an_end(driver)
@@ -185,6 +201,15 @@ class Soak:
                 self.tally.kills[kind] += 1
             if kind not in ("worker", "mlflow"):
                 return
+
+    def _take_aim(self, kind: str, driver: subprocess.Popen) -> None:
+        self._aim.write_text(kind)
+        while driver.poll() is None:
+            self._family(driver)
+            time.sleep(0.05)
+        if not self._aim.exists():
+            assert driver.returncode == -signal.SIGKILL, driver.returncode
+            self.tally.kills[kind] += 1
 
     def _strike(self, kind: str, driver: subprocess.Popen) -> bool:
         own, family = psutil.Process(driver.pid), self._family(driver)

@@ -21,7 +21,18 @@ def soak_module(monkeypatch):
     return module
 
 
-def test_nine_kills_of_nine_kinds_lose_nothing_and_repeat_nothing(tmp_path, soak_module):
+@pytest.mark.parametrize("kind", ["draw", "log"])
+def test_kills_inside_a_draw_and_between_tell_and_log_lose_nothing(tmp_path, soak_module, kind):
+    soak = soak_module.Soak(tmp_path, seed=0, trials=6, kinds=[kind])
+
+    tally = soak.run(kills=2)
+
+    print(tally)
+    assert tally.kills == {kind: 2}
+    assert tally.problems(soak.trials) == []
+
+
+def test_a_kill_of_every_kind_loses_nothing_and_repeats_nothing(tmp_path, soak_module):
     soak = soak_module.Soak(tmp_path, seed=0, trials=16)
 
     tally = soak.run(kills=len(soak_module.KINDS))
