@@ -4,8 +4,10 @@
 then answers `kill PID` (the node of that raylet dies at once) and ends all when its input ends.
 """
 
+import contextlib
 import sys
 
+import psutil
 from ray.cluster_utils import Cluster
 
 MEMORY = 80 * 1024**2
@@ -20,7 +22,11 @@ def main(nodes: int, gpus: int) -> None:
         for line in sys.stdin:
             raylet = int(line.removeprefix("kill "))
             (node,) = [n for n in rest if n.all_processes["raylet"][0].process.pid == raylet]
+            on_it = psutil.Process(raylet).children(recursive=True)
             cluster.remove_node(node, allow_graceful=False)
+            for process in on_it:  # Ray leaves them for a while; a dead machine does not
+                with contextlib.suppress(psutil.NoSuchProcess):
+                    process.kill()
             print("killed", flush=True)
     finally:
         cluster.shutdown()
