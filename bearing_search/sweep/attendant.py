@@ -5,20 +5,27 @@ from typing import Any
 from ray.tune.progress_reporter import TrialProgressCallback
 
 from bearing_search.sweep.conductor import Conductor
+from bearing_search.sweep.pulse import Pulse
 
 
 class Attendant(TrialProgressCallback):
-    """Lets the conductor look after the running trials, several times a second.
+    """Feels Ray's pulse, and lets the conductor look after its trials, several times a second.
 
     It takes the place of the callback that prints every trial's end, even when told not to.
     """
 
-    def __init__(self, conductor: Conductor) -> None:
+    def __init__(self, conductor: Conductor, pulse: Pulse) -> None:
         super().__init__()
         self._conductor = conductor
+        self._pulse = pulse
 
     def on_step_begin(self, *_: Any, **__: Any) -> None:
-        """Look after the running trials."""
+        """Look after the running trials; what this raises ends `Tuner.fit`.
+
+        Raises:
+            ResourceError: there is no Ray any more.
+        """
+        self._pulse.check()
         self._conductor.look()
 
     def on_trial_result(self, *_: Any, **__: Any) -> None:

@@ -140,6 +140,8 @@ class Conductor:
         Raises:
             Exception: what was kept; SweepError where trials only fail.
         """
+        for number in sorted(self._live):  # the scheduler is gone, and has not told their ends
+            self.end(number)
         trials: Sequence[TrialRecord] = ()
         with self._guard():
             trials = self._ledger.records()

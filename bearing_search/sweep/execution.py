@@ -17,6 +17,7 @@ from bearing_search.measurement import RunTrial
 from bearing_search.sweep.attendant import Attendant
 from bearing_search.sweep.conductor import Conductor, assignment
 from bearing_search.sweep.deaths import death_words, kills_for_memory
+from bearing_search.sweep.pulse import Pulse
 from bearing_search.sweep.resources import Plan
 from bearing_search.sweep.worker import Workplace, run_assignment
 
@@ -39,6 +40,9 @@ def execute(
         shares: what each trial holds.
         storage: new folder for Tune's own files.
         max_deaths: so often a trial whose process dies starts again, from its folder.
+
+    Raises:
+        ResourceError: Ray has died below it.
     """
 
     def trainable(config: dict[str, Any]) -> None:
@@ -61,7 +65,7 @@ def execute(
             name=storage.name,
             storage_path=str(storage.parent),
             verbose=0,
-            callbacks=[Attendant(conductor)],
+            callbacks=[Attendant(conductor, Pulse())],
             failure_config=tune.FailureConfig(max_failures=max_deaths),
         ),
     ).fit()

@@ -29,10 +29,13 @@ KINDS = (
     *("driver", "SIGTERM", "SIGINT", "worker", "raylet", "cluster", "mlflow", "start", "turn"),
     *AIMED,
 )
-"""Who is killed. `cluster`: the driver and all that it started. `start`: the driver within seconds
-of its beginning. `turn`: the driver when a trial ends: while it tells, logs, and draws the next."""
+"""Who is killed. `raylet`: Ray's process for this machine, and no other. `cluster`: the driver and
+all that it started. `start`: the driver within seconds of its beginning. `turn`: the driver when a
+trial ends: while it tells, logs, and draws the next."""
 
 NUM_STEPS = 8
+PATIENCE_S = 240.0
+"""A driver that neither trains nor ends for so long hangs."""
 
 
 @dataclass
@@ -226,8 +229,8 @@ class Soak:
                 titles = {process: _title(process) for process in family}
                 busy = [p for p, name in titles.items() if "ray::" in name and "IDLE" not in name]
                 victims = [self._random.choice(busy)] if busy else []
-            case "raylet":  # and the driver, which would give up by itself after a minute
-                victims = [*(p for p in family if "raylet" in _title(p).split(" ")[0]), own]
+            case "raylet":  # alone: the driver has to notice
+                victims = [p for p in family if "raylet" in _title(p).split(" ")[0]]
             case "cluster":
                 victims = [own, *family]
             case _:
@@ -245,7 +248,11 @@ class Soak:
 
     def _has_begun(self, driver: subprocess.Popen) -> bool:
         before = self._lines()
+        deadline = time.monotonic() + PATIENCE_S
         while driver.poll() is None and self._lines() == before:
+            if time.monotonic() > deadline:
+                driver.kill()
+                raise AssertionError(f"the driver trains nothing for {PATIENCE_S} s")
             time.sleep(0.05)
         return driver.poll() is None
 
@@ -267,7 +274,7 @@ class Soak:
 
     def _wait(self, driver: subprocess.Popen) -> tuple[int, str]:
         try:
-            _, error = driver.communicate(timeout=240)
+            _, error = driver.communicate(timeout=PATIENCE_S)
         except subprocess.TimeoutExpired:
             driver.kill()
             raise

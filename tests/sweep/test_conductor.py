@@ -266,3 +266,21 @@ def test_failures_speak_in_one_line():
 
     assert reason_of(TrialFailedError("no\n circle")) == "no circle"
     assert reason_of(KeyError("x")) == "KeyError: 'x'"
+
+
+def test_trials_whose_ends_the_scheduler_never_told_are_stopped_and_issued_again(
+    new_sweep, ledger_of, observed
+):
+    folder = new_sweep(target=1)
+    conductor = Conductor(folder, ledger_of(folder), [observed], Stop(folder))
+    conductor.begin()
+    issued = conductor.issue()
+    conductor.keep(ResourceError("Ray has died"))
+
+    with pytest.raises(ResourceError, match="Ray has died"):
+        conductor.outcome()
+
+    assert observed.of("end") == [(issued.number, "stopped", None, "error")]
+    again = Conductor(folder, ledger_of(folder), [observed], Stop(folder))
+    again.begin()
+    assert again.issue().number == issued.number

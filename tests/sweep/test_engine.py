@@ -129,6 +129,30 @@ def test_a_signal_stops_the_trials_where_they_are_and_the_sweep_is_extended_late
     assert parent == "FINISHED"
 
 
+def test_a_session_ends_in_one_line_when_ray_has_died_below_it_and_resume_goes_on(drive, tmp_path):
+    driver = drive("one", 4, *LOCAL, step_s=0.3)
+    driver.wait_for_steps(3)
+    family = psutil.Process(driver.process.pid).children(recursive=True)
+    (raylet,) = [process for process in family if process.name() == "raylet"]
+    raylet.kill()
+    status, _, error = driver.finish()
+
+    assert status == 5
+    assert error.startswith("error: Ray has died on this machine below the sweep")
+    assert error.count("\n") == 1
+    assert psutil.wait_procs(family, timeout=20)[1] == []
+    runs, parent = child_runs(tmp_path, "one")
+    assert {run_status for run_status, _ in runs.values()} <= {"KILLED", "FINISHED"}
+    assert "KILLED" in {run_status for run_status, _ in runs.values()}
+
+    status, outcome, _ = drive("one", 4, *LOCAL).finish()
+    assert (status, outcome["complete"]) == (0, 4)
+    assert_each_step_once_but_after_a_checkpoint(steps_of(driver), most_repeats=2)
+    runs, parent = child_runs(tmp_path, "one")
+    assert runs == dict.fromkeys(range(4), ("FINISHED", list(range(1, 9))))
+    assert parent == "FINISHED"
+
+
 def test_a_second_signal_ends_everything_at_once(drive):
     driver = drive("one", 3, step_s=30)
     deadline = time.monotonic() + 60
