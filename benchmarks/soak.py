@@ -9,7 +9,6 @@ import os
 import sys
 import tempfile
 from contextlib import ExitStack
-from dataclasses import asdict
 from pathlib import Path
 
 TESTS = Path(__file__).parents[1] / "tests"
@@ -41,7 +40,7 @@ def main() -> int:
             tally = soak.run(args.kills)
         found = tally.problems(soak.trials)
         problems += found
-        print(ledger, *(f"  {name}: {value}" for name, value in asdict(tally).items()), sep="\n")
+        print(ledger, *(f"  {name}: {value}" for name, value in vars(tally).items()), sep="\n")
         print("  exactly once" if not found else "\n".join(f"  WRONG {text}" for text in found))
     return 1 if problems else 0
 

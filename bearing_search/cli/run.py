@@ -30,6 +30,7 @@ from bearing_search.cli.sweep_options import (
     Audit,
     Concurrent,
     CpusPerTrial,
+    DepotUrl,
     Finalists,
     GpuHours,
     GpusPerTrial,
@@ -47,6 +48,7 @@ from bearing_search.config import to_plain
 from bearing_search.data.dataset import load_data_set
 from bearing_search.space_file import load_search_space
 from bearing_search.sweep.changes import with_code, with_space
+from bearing_search.sweep.depot import Depot
 from bearing_search.sweep.folder import create_sweep, load_sweep
 from bearing_search.sweep.record import (
     MAX_FAILURES,
@@ -73,6 +75,7 @@ def run(
     cpus_per_trial: CpusPerTrial = None,
     concurrent: Concurrent = None,
     address: Address = None,
+    depot: DepotUrl = None,
     time_budget: TimeBudget = None,
     gpu_hours: GpuHours = None,
     max_failures: MaxFailures = None,
@@ -118,11 +121,14 @@ def run(
     if folds is not None:
         searched = searched.with_setting("split.folds", folds)
     check_sampler(sampler, searched)
+    if depot:
+        Depot(depot).check()
     resources = Resources(
         gpus_per_trial=gpus_per_trial,
         cpus_per_trial=cpus_per_trial,
         concurrent=concurrent,
         address=address,
+        depot=depot,
     )
     root = writable_results(results)
     data_folder, data_set = resolve_data(data, root)
@@ -174,6 +180,7 @@ def resume(
     cpus_per_trial: CpusPerTrial = None,
     concurrent: Concurrent = None,
     address: Address = None,
+    depot: DepotUrl = None,
     time_budget: TimeBudget = None,
     gpu_hours: GpuHours = None,
     max_failures: MaxFailures = None,
@@ -209,6 +216,7 @@ def resume(
         cpus_per_trial=cpus_per_trial,
         concurrent=concurrent,
         address=address,
+        depot=depot,
     )
     resources = merged(folder.record.resources, asked)
     data_set = load_data_set(Path(folder.record.data))

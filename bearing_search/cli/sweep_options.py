@@ -23,6 +23,13 @@ GpusPerTrial = Annotated[
 CpusPerTrial = Annotated[int | None, typer.Option(help="Cores, and threads, of each trial.")]
 Concurrent = Annotated[int | None, typer.Option(help="Trials side by side, at most.")]
 Address = Annotated[str | None, typer.Option(help="Existing Ray cluster, as host:port.")]
+DepotUrl = Annotated[
+    str | None,
+    typer.Option(
+        metavar="URL",
+        help="Where trials keep their folders (s3://...), for nodes that share no results folder.",
+    ),
+]
 Audit = Annotated[
     int | None,
     typer.Option(help="Seeds of the base's own setting, to see what the seed alone does.", min=0),
@@ -111,4 +118,5 @@ def merged(kept: Resources, asked: Resources) -> Resources:
         cpus_per_trial=asked.cpus_per_trial or kept.cpus_per_trial,
         concurrent=asked.concurrent or kept.concurrent,
         address=asked.address or kept.address,
+        depot=asked.depot or kept.depot,
     )

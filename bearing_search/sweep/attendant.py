@@ -5,6 +5,7 @@ from typing import Any
 from ray.tune.progress_reporter import TrialProgressCallback
 
 from bearing_search.sweep.conductor import Conductor
+from bearing_search.sweep.courier import NoCourier
 from bearing_search.sweep.pulse import Pulse
 
 
@@ -14,9 +15,10 @@ class Attendant(TrialProgressCallback):
     It takes the place of the callback that prints every trial's end, even when told not to.
     """
 
-    def __init__(self, conductor: Conductor, pulse: Pulse) -> None:
+    def __init__(self, conductor: Conductor, courier: NoCourier, pulse: Pulse) -> None:
         super().__init__()
         self._conductor = conductor
+        self._courier = courier
         self._pulse = pulse
 
     def on_step_begin(self, *_: Any, **__: Any) -> None:
@@ -27,6 +29,7 @@ class Attendant(TrialProgressCallback):
         """
         self._pulse.check()
         self._conductor.look()
+        self._courier.look()
 
     def on_trial_result(self, *_: Any, **__: Any) -> None:
         """Say nothing."""

@@ -7,12 +7,14 @@ from pathlib import Path
 from bearing_search.measurement import RunTrial
 from bearing_search.observer import SweepOutcome, TrialObserver
 from bearing_search.sweep.conductor import Conductor
+from bearing_search.sweep.courier import Courier, NoCourier
 from bearing_search.sweep.drivers import Drivers
 from bearing_search.sweep.execution import execute
 from bearing_search.sweep.folder import SweepFolder
 from bearing_search.sweep.ledger import Ledger
 from bearing_search.sweep.lock import hold, joined
 from bearing_search.sweep.node_check import own_code
+from bearing_search.sweep.outpost import DepotAddress
 from bearing_search.sweep.record import SeedPlan
 from bearing_search.sweep.resources import Resources
 from bearing_search.sweep.runtime import InterruptedStartError, ray_runtime, refuse_unfit_nodes
@@ -104,8 +106,11 @@ def _run_trials(
     stop: Stop,
     session: str,
 ) -> None:
-    is_cluster = folder.record.resources.address is not None
-    with ray_runtime(folder.record.resources, signals.install) as plan:
+    resources = folder.record.resources
+    is_cluster = resources.address is not None
+    depot = DepotAddress(resources.depot, folder.study_name) if resources.depot else None
+    courier = Courier(folder, depot.open()) if depot else NoCourier()
+    with ray_runtime(resources, signals.install) as plan:
         conductor.concurrent = plan.concurrent
         stop.count_gpus(plan.gpus)
         workplace = Workplace(
@@ -117,11 +122,13 @@ def _run_trials(
             gpus=plan.gpus,
             shares_stages=folder.record.shares_stages,
             code=own_code() if is_cluster else None,
+            depot=depot,
         )
         if is_cluster:
             refuse_unfit_nodes(workplace, plan)
         most = folder.record.max_failures
-        execute(conductor, run_trial, workplace, plan, new_scratch(folder), max_deaths=most)
+        scratch = new_scratch(folder)
+        execute(conductor, courier, run_trial, workplace, plan, scratch, max_deaths=most)
 
 
 def open_ledger(folder: SweepFolder, drivers: Drivers, *, retries_failed: bool = False) -> Ledger:

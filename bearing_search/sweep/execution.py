@@ -16,6 +16,7 @@ from ray.tune.search import Searcher
 from bearing_search.measurement import RunTrial
 from bearing_search.sweep.attendant import Attendant
 from bearing_search.sweep.conductor import Conductor, assignment
+from bearing_search.sweep.courier import NoCourier
 from bearing_search.sweep.deaths import death_words, kills_for_memory
 from bearing_search.sweep.pulse import Pulse
 from bearing_search.sweep.resources import Plan
@@ -24,6 +25,7 @@ from bearing_search.sweep.worker import Workplace, run_assignment
 
 def execute(
     conductor: Conductor,
+    courier: NoCourier,
     run_trial: RunTrial,
     workplace: Workplace,
     shares: Plan,
@@ -35,6 +37,7 @@ def execute(
 
     Args:
         conductor: issues trials and receives their messages.
+        courier: brings every trial's folder home at its end.
         run_trial: pickled into every worker.
         workplace: what all trials share.
         shares: what each trial holds.
@@ -42,7 +45,7 @@ def execute(
         max_deaths: so often a trial whose process dies starts again, from its folder.
 
     Raises:
-        ResourceError: Ray has died below it.
+        ResourceError: Ray has died below it, or a trial's folder cannot be brought home.
     """
 
     def trainable(config: dict[str, Any]) -> None:
@@ -57,7 +60,7 @@ def execute(
         tune.with_resources(trainable, {"cpu": shares.cpus, "gpu": shares.gpus}),
         tune_config=tune.TuneConfig(
             num_samples=-1,
-            search_alg=_Issuer(conductor, numbers, crashes),
+            search_alg=_Issuer(conductor, courier, numbers, crashes),
             scheduler=_Receiver(conductor, numbers, crashes, max_deaths),
             trial_dirname_creator=lambda trial: trial.trial_id,
         ),
@@ -65,7 +68,7 @@ def execute(
             name=storage.name,
             storage_path=str(storage.parent),
             verbose=0,
-            callbacks=[Attendant(conductor, Pulse())],
+            callbacks=[Attendant(conductor, courier, Pulse())],
             failure_config=tune.FailureConfig(max_failures=max_deaths),
         ),
     ).fit()
@@ -77,11 +80,13 @@ class _Issuer(Searcher):
     def __init__(
         self,
         conductor: Conductor,
+        courier: NoCourier,
         numbers: dict[str, int],
         crashes: dict[str, tuple[str, str]],
     ) -> None:
         super().__init__(metric=None, mode=None)
         self._conductor = conductor
+        self._courier = courier
         self._numbers = numbers
         self._crashes = crashes
 
@@ -91,6 +96,7 @@ class _Issuer(Searcher):
         if issued is None:
             return str(Searcher.FINISHED) if self._conductor.is_finished else None
         self._numbers[trial_id] = issued.number
+        self._courier.started(issued.number)
         return assignment(issued)
 
     def on_trial_complete(
@@ -98,6 +104,7 @@ class _Issuer(Searcher):
     ) -> None:
         """The end of a trial's last process."""
         crash = self._crashes.pop(trial_id, None) if error else None
+        self._courier.fetch(self._numbers[trial_id])
         self._conductor.end(self._numbers.pop(trial_id), crash=crash)
 
     def save(self, checkpoint_path: str) -> None:

@@ -7,7 +7,7 @@ later, or lose its shared folder. Imports nothing heavy.
 import hashlib
 import socket
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -47,28 +47,27 @@ def own_code() -> Code:
 
 
 def complaint(
-    *, root: Path, session: str, data: Path, code: Code | None, patience_s: float = STALE_S
+    *,
+    sees_session: Callable[[], bool],
+    blind: str,
+    data: Path,
+    code: Code | None,
 ) -> str:
     """Why this machine cannot run trials of a session, in one sentence; empty: it can.
 
     Args:
-        root: folder of the sweep.
-        session: the driver's, which the folder must name: a path of another machine may exist
-            here, too, and be another folder.
+        sees_session: whether the driver's session is in sight. Asked for by name: a path of another
+            machine may exist here, too, and be another folder.
+        blind: what to say where it is not, after the name of the node.
         data: root of the data set.
         code: the driver's; None: the trial runs on the driver's machine, as the same code.
-        patience_s: how long to wait for the session to come into sight.
     """
     here = socket.gethostname()
-    deadline = time.monotonic() + patience_s
-    mark = root / "sessions" / f"{session}.json"
-    while not (is_seen := mark.exists()) and time.monotonic() < deadline:
+    deadline = time.monotonic() + STALE_S
+    while not (is_seen := sees_session()) and time.monotonic() < deadline:
         time.sleep(1)
     if not is_seen:
-        return (
-            f"node {here} does not see the sweep's folder {root}; --results must lie on a file "
-            "system that all nodes mount under the same path"
-        )
+        return f"node {here} {blind}"
     if not data.is_dir():
         return f"node {here} does not see the data at {data}; all nodes need it under the same path"
     return "" if code is None else _other_code(here, code)

@@ -25,6 +25,10 @@ class Resources:
     address: str | None = None
     """An existing Ray cluster. None: a Ray of our own on this machine."""
 
+    depot: str | None = None
+    """A URL where trials keep their folders, for nodes that do not see the sweep's. None: they do.
+    """
+
     def __post_init__(self) -> None:
         gpus = self.gpus_per_trial
         if gpus is not None and (gpus < 0 or (gpus > 1 and gpus != int(gpus))):

@@ -14,7 +14,7 @@ import time
 import traceback
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +24,7 @@ from bearing_search.journal import to_json
 from bearing_search.measurement import Measurement, RunTrial, TrialContext
 from bearing_search.observer import trial_folder
 from bearing_search.sweep.node_check import Code, complaint
+from bearing_search.sweep.outpost import AtHome, DepotAddress, Outpost, carried, local_root
 
 LOG = "log.txt"
 TRACEBACK = "traceback.txt"
@@ -31,8 +32,15 @@ TRIAL_STOP = "STOP"
 """In a trial's folder: this trial alone is to end (it was pruned)."""
 
 _LOCK = "lock"
+_MOUNT_IT = (
+    "--results must lie on a file system that all nodes mount under the same path, or --depot must "
+    "name a URL"
+)
 LOOK_EVERY_S = 0.2
 """How often a trial looks whether it is to stop, at most."""
+
+ASK_EVERY_S = 5.0
+"""The same, of a depot."""
 
 PREDECESSOR_WAIT_S = 120
 """How long a trial waits for a process of a killed session to let go of its folder."""
@@ -66,9 +74,34 @@ class Workplace:
     code: Code | None = None
     """The driver's, where trials may run on other machines."""
 
+    depot: DepotAddress | None = None
+    """Where trials keep their folders, if not in the sweep's own, which then is not looked for."""
+
     def complaint(self) -> str:
         """Why no trial can run where this is asked; empty: it can. See `node_check`."""
-        return complaint(root=self.root, session=self.session, data=self.data, code=self.code)
+        session = f"sessions/{self.session}.json"
+        if self.depot is None:
+            sees: Callable[[], bool] = (self.root / session).exists
+            blind = f"does not see the sweep's folder {self.root}; {_MOUNT_IT}"
+        else:
+            depot = self.depot.open()
+            sees, blind = lambda: bool(depot.existing({session})), f"sees nothing at {depot.url}"
+        return complaint(sees_session=sees, blind=blind, data=self.data, code=self.code)
+
+    def here(self) -> "Workplace":
+        """The same, with the folders in which a trial works on the machine that asks."""
+        if self.depot is None:
+            return self
+        root = local_root(self.depot.sweep)
+        # what trials of one machine prepare, they share; stages stay in the trials' own folders
+        return replace(self, root=root, cache=root.parent / "cache", shares_stages=False)
+
+    def post(self, number: int) -> Outpost | AtHome:
+        """Who carries a trial's folder between its machine and the depot."""
+        if self.depot is None:
+            return AtHome()
+        name = trial_folder(Path(), number).as_posix()
+        return Outpost(self.depot.open(), self.session, name, TRIAL_STOP)
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,9 +123,13 @@ class StopFlag:
     The flag is a file, not a message, so that it also reaches workers whose driver was killed.
     """
 
-    def __init__(self, workplace: Workplace, number: int) -> None:
+    def __init__(
+        self, workplace: Workplace, number: int, post: Outpost | AtHome | None = None
+    ) -> None:
         self._workplace = workplace
         self._trial_stop = trial_folder(workplace.root, number) / TRIAL_STOP
+        self._post = post
+        self._every_s = ASK_EVERY_S if isinstance(post, Outpost) else LOOK_EVERY_S
         self._is_set = False
         self._next_look = 0.0
 
@@ -100,10 +137,12 @@ class StopFlag:
         """True from the first time on that anybody asked this trial to stop."""
         if not self._is_set and time.monotonic() >= self._next_look:
             self._is_set = self._look()
-            self._next_look = time.monotonic() + LOOK_EVERY_S
+            self._next_look = time.monotonic() + self._every_s
         return self._is_set
 
     def _look(self) -> bool:
+        if isinstance(self._post, Outpost):
+            return self._post.is_called_back()
         root = self._workplace.root
         if (root / "STOP").exists() or self._trial_stop.exists():
             return True
@@ -131,9 +170,10 @@ def run_assignment(
         return
     number = int(assignment["number"])
     config = parse(TrialConfig, json.loads(assignment["config"]))
+    workplace, post = workplace.here(), workplace.post(number)
     folder = trial_folder(workplace.root, number)
     folder.mkdir(parents=True, exist_ok=True)
-    stop = StopFlag(workplace, number)
+    stop = StopFlag(workplace, number, post)
     context = TrialContext(
         data=workplace.data,
         folder=folder,
@@ -142,9 +182,12 @@ def run_assignment(
         device=device,
         should_stop=stop,
     )
-    with _sole_owner(folder, stop) as is_owner, _log_into(folder / LOG):
-        if is_owner:
+    with _sole_owner(folder, stop) as is_owner:
+        if not is_owner:
+            return
+        with carried(post, folder), _log_into(folder / LOG):
             for message in messages(run_trial, config, context):
+                post.save(folder)
                 report(message)
 
 

@@ -39,6 +39,7 @@ def open_sweep(args: argparse.Namespace) -> SweepFolder:
             cpus_per_trial=args.cpus,
             concurrent=args.concurrent,
             address=args.address,
+            depot=args.depot,
         ),
     )
     return create_sweep(args.results, record)
@@ -58,6 +59,7 @@ def main() -> int:
     parser.add_argument("--concurrent", type=int)
     parser.add_argument("--address")
     parser.add_argument("--data", default="")
+    parser.add_argument("--depot")
     parser.add_argument("--logical-gpus", type=int)
     parser.add_argument("--time-budget", type=float)
     parser.add_argument("--gpu-budget", type=float)

@@ -6,11 +6,12 @@ import pytest
 from bearing_search.errors import ResourceError
 from bearing_search.sweep.attendant import Attendant
 from bearing_search.sweep.conductor import Conductor
+from bearing_search.sweep.courier import NoCourier
 from bearing_search.sweep.execution import _Issuer, _Receiver
 from bearing_search.sweep.pulse import EVERY_S, Pulse
 
 
-class Held(Conductor, Pulse):
+class Held(Conductor, NoCourier, Pulse):
     """What a conductor holds (a database, a terminal) cannot be pickled."""
 
     def __init__(self):
@@ -20,8 +21,8 @@ class Held(Conductor, Pulse):
 @pytest.mark.parametrize(
     "make",
     [
-        lambda held: Attendant(held, held),
-        lambda held: _Issuer(held, {}, {}),
+        lambda held: Attendant(held, held, held),
+        lambda held: _Issuer(held, held, {}, {}),
         lambda held: _Receiver(held, {}, {}, 3),
     ],
     ids=["callback", "searcher", "scheduler"],

@@ -30,8 +30,8 @@ def workplace(tmp_path):
 @pytest.fixture
 def ask(tmp_path):
     def ask(**changes):
-        facts = {"root": tmp_path, "session": "s1", "data": tmp_path, "code": own_code()}
-        return complaint(**(facts | changes), patience_s=0.0)
+        facts = {"data": tmp_path, "code": own_code(), "sees_session": lambda: True, "blind": ""}
+        return complaint(**(facts | changes))
 
     return ask
 
@@ -41,13 +41,14 @@ def test_a_machine_with_the_folders_and_the_code_is_fit(workplace, ask):
     assert workplace.complaint() == ""
 
 
-def test_a_folder_that_is_not_shared_is_told_from_one_that_is(workplace, tmp_path, ask):
+def test_a_folder_that_is_not_shared_is_told_from_one_that_is(workplace, tmp_path, monkeypatch):
+    monkeypatch.setattr("bearing_search.sweep.node_check.STALE_S", 0.0)
     elsewhere = tmp_path / "elsewhere"
     told = f"node {HERE} does not see the sweep's folder {elsewhere}; --results must lie on"
-    assert ask(root=elsewhere).startswith(told)
+    assert replace(workplace, root=elsewhere).complaint().startswith(told)
     (elsewhere / "sessions").mkdir(parents=True)
     (elsewhere / "sessions" / "of_another_sweep.json").touch()
-    assert ask(root=elsewhere).startswith(told)
+    assert replace(workplace, root=elsewhere).complaint().startswith(told)
 
 
 def test_data_that_is_not_there_is_named(workplace, tmp_path, ask):
