@@ -1,9 +1,11 @@
 """Sweeps on clusters that others have started: a token, a node that dies, nodes without data."""
 
+import json
 import os
 import secrets
 import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
 
@@ -18,7 +20,7 @@ pytestmark = pytest.mark.slow
 class Cluster:
     """A process of cluster_host.py."""
 
-    def __init__(self, nodes, gpus):
+    def __init__(self, nodes, gpus, environment):
         self.environment = {
             "RAY_AUTH_MODE": "token",
             "RAY_AUTH_TOKEN": secrets.token_hex(16),
@@ -28,7 +30,11 @@ class Cluster:
         self.process = subprocess.Popen(
             [sys.executable, str(HERE / "cluster_host.py"), str(nodes), str(gpus)],
             # the fake trial lies on the nodes; bearing_search comes from the driver
-            env=inherited | self.environment | {"PYTHONPATH": str(HERE)},
+            # and the length of a step from its node, not from the driver
+            env=inherited
+            | self.environment
+            | {"PYTHONPATH": str(HERE), "FAKE_STEP_S": "1.5"}
+            | environment,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
@@ -49,8 +55,8 @@ class Cluster:
 def new_cluster():
     started = []
 
-    def start(nodes=2, gpus=2):
-        started.append(Cluster(nodes, gpus))
+    def start(nodes=2, gpus=2, **environment):
+        started.append(Cluster(nodes, gpus, environment))
         assert started[-1].address
         return started[-1]
 
@@ -59,12 +65,41 @@ def new_cluster():
         cluster.end()
 
 
-def trained(driver):
+@pytest.fixture
+def nodes_home():
+    """TMPDIR of nodes. Not below `tmp_path`: Ray keeps sockets there, whose paths must be short."""
+    with tempfile.TemporaryDirectory(prefix="bs-nodes-") as home:
+        yield Path(home)
+
+
+def trained(audit):
     """What every trial trained, in order."""
     return {
         number: [line["what"] for line in lines if line["what"] != "start"]
-        for number, lines in driver.audit().items()
+        for number, lines in audit.items()
     }
+
+
+def assert_only_what_was_under_way_was_trained_again(audit, moved):
+    for number, steps in trained(audit).items():
+        assert steps == sorted(steps)
+        assert sorted(set(steps)) == STEPS, number
+        # the step that was under way may have been noted and not saved
+        assert len(steps) <= len(STEPS) + (number in moved)
+
+
+def moved_trials(audit):
+    """Trials that were started on two nodes."""
+    return [
+        number
+        for number, lines in audit.items()
+        if len({line["node"] for line in lines if line["what"] == "start"}) == 2
+    ]
+
+
+def under_way(audit):
+    """Trials with something to lose and something to do."""
+    return [number for number, steps in trained(audit).items() if 1 < len(steps) < 5]
 
 
 def wait_until(condition, driver, timeout_s=120):
@@ -80,31 +115,51 @@ def test_trials_of_a_killed_node_move_to_another_and_go_on_from_their_checkpoint
 ):
     cluster = new_cluster()
     driver = drive(
-        "one", 6, "--address", cluster.address, "--mlflow", "local", step_s=3, **cluster.environment
+        "one", 6, "--address", cluster.address, "--mlflow", "local", **cluster.environment
     )
-    wait_until(lambda: any(1 < len(steps) < 5 for steps in trained(driver).values()), driver)
-    (victim, *_) = [n for n, steps in trained(driver).items() if 1 < len(steps) < 5]
+    wait_until(lambda: under_way(driver.audit()), driver)
+    (victim, *_) = under_way(driver.audit())
     cluster.kill_node_of(driver.audit()[victim][0]["node"])
     status, outcome, error = driver.finish(200)
 
     assert (status, outcome["complete"], outcome["failed"]) == (0, 6, 0), error
     audit = driver.audit()
-    moved = [
-        number
-        for number, lines in audit.items()
-        if len({line["node"] for line in lines if line["what"] == "start"}) == 2
-    ]
+    moved = moved_trials(audit)
     assert victim in moved
     assert len(moved) <= 2  # the node had two GPUs
-    for number, steps in trained(driver).items():
-        assert steps == sorted(steps)
-        assert sorted(set(steps)) == STEPS, number
-        # the step that was under way may have been noted and not saved
-        assert len(steps) <= len(STEPS) + (number in moved)
+    assert_only_what_was_under_way_was_trained_again(audit, moved)
     for lines in audit.values():
         assert {line["visible"] for line in lines} <= {"0", "1"}
         # the code was brought along: no worker runs this checkout
         assert all("runtime_resources" in line["code"] for line in lines)
+
+
+def test_nodes_without_the_sweeps_folder_keep_their_trials_in_a_depot(
+    new_cluster, drive, tmp_path, nodes_home
+):
+    cluster = new_cluster(TMPDIR=str(nodes_home))
+    depot = (tmp_path / "depot").as_uri()
+    options = ("--address", cluster.address, "--depot", depot, "--mlflow", "local")
+    driver = drive("one", 6, *options, **cluster.environment)
+
+    def on_the_nodes():
+        files = nodes_home.glob("bearing_search-*/one-*/trials/*/audit.jsonl")
+        texts = {int(file.parent.name): file.read_text() for file in files if file.exists()}
+        return {number: [*map(json.loads, text.splitlines())] for number, text in texts.items()}
+
+    wait_until(lambda: under_way(on_the_nodes()), driver)
+    seen = on_the_nodes()
+    (victim, *_) = under_way(seen)
+    assert driver.audit() == {}  # nothing is written into the sweep's folder before a trial's end
+    cluster.kill_node_of(seen[victim][0]["node"])
+    status, outcome, error = driver.finish(200)
+
+    assert (status, outcome["complete"], outcome["failed"]) == (0, 6, 0), error
+    audit = driver.audit()
+    moved = moved_trials(audit)
+    assert victim in moved
+    assert_only_what_was_under_way_was_trained_again(audit, moved)
+    assert on_the_nodes() == {}
 
 
 def test_a_cluster_whose_token_is_not_known_is_refused_in_one_line(new_cluster, drive):
