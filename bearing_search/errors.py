@@ -36,6 +36,10 @@ class ResourceError(BearingSearchError):
     exit_status = 5
 
 
+class DiskFullError(ResourceError):
+    """There is no room where something must be written. What was written before is not lost."""
+
+
 class SweepError(BearingSearchError):
     """A sweep does not exist, is held by another process, or cannot go on as asked."""
 

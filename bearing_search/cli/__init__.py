@@ -3,6 +3,7 @@
 import logging
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 
 import typer
 
@@ -17,7 +18,8 @@ from bearing_search.cli.roi import roi
 from bearing_search.cli.run import resume, run
 from bearing_search.cli.train import train
 from bearing_search.cli.ui import ui
-from bearing_search.errors import BearingSearchError
+from bearing_search.errors import BearingSearchError, DiskFullError
+from bearing_search.full_disk import full_disk, is_full
 
 INTERRUPTED = 130
 """Exit status after Ctrl-C or SIGTERM, as shells have it."""
@@ -66,4 +68,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     except (typer.Abort, KeyboardInterrupt):
         print("interrupted", file=sys.stderr)
         return INTERRUPTED
+    except Exception as error:
+        if not is_full(error):
+            raise  # a bug
+        print(f"error: {full_disk(error, Path.cwd())}", file=sys.stderr)
+        return DiskFullError.exit_status
     return result if isinstance(result, int) else 0

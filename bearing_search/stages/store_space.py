@@ -1,6 +1,5 @@
 """What a store holds, and what is deleted first when it holds too much. No torch."""
 
-import errno
 import fcntl
 import logging
 import os
@@ -12,7 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, TypeVar
 
-from bearing_search.errors import ResourceError
+from bearing_search.errors import DiskFullError
+from bearing_search.full_disk import is_full
 from bearing_search.stages.files import write_atomically
 from bearing_search.stages.store_entry import (
     DONE,
@@ -149,17 +149,17 @@ def with_room(root: Path, write: Callable[[], T], *, stale_s: float = STALE_S) -
     """Run something that writes; while the disk is full, delete entries and try again.
 
     Raises:
-        ResourceError: the disk is full and nothing can be deleted.
+        DiskFullError: the disk is full and nothing can be deleted.
     """
     while True:
         try:
             return write()
         except OSError as error:
-            if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+            if not is_full(error):
                 raise
         held = tree_bytes(root)
         if not make_room(root, max_bytes=held // 2, stale_s=stale_s):
-            raise ResourceError(
+            raise DiskFullError(
                 f"{root}: the disk is full, and none of the {held / 1e9:.1f} GB of shared stages "
                 "can be deleted, for running trials need them. Free some space."
             )

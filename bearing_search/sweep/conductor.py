@@ -9,6 +9,8 @@ from dataclasses import asdict
 from typing import Any
 
 from bearing_search.config import to_plain
+from bearing_search.errors import DiskFullError
+from bearing_search.full_disk import full_disk, is_full
 from bearing_search.journal import JOURNAL, Journal, from_json
 from bearing_search.measurement import Measurement
 from bearing_search.observer import SweepOutcome, TrialObserver, TrialRecord, TrialState
@@ -92,7 +94,9 @@ class Conductor:
         with self._guard():
             live = self._live[number]
             self._watch.heard(number)
-            if "failure" in message:
+            if "disk_full" in message:  # of no trial's making: it stays, and the session ends
+                self.keep(DiskFullError(str(message["disk_full"])))
+            elif "failure" in message:
                 live.failure = (str(message["failure"]), str(message.get("traceback", "")))
                 live.may_retry = not message.get("is_final", True)
             elif "measurement" in message:
@@ -131,6 +135,8 @@ class Conductor:
 
     def keep(self, error: Exception) -> None:
         """Note an error for `outcome` to raise, the first of them, and ask all trials to stop."""
+        if is_full(error):
+            error = full_disk(error, self._folder.root)
         self._error = self._error or error
         self._stop.request("error")
 

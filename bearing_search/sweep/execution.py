@@ -53,7 +53,8 @@ def execute(
 
     # Tune starts one worker at a time for a searcher of one's own, however many GPUs wait
     os.environ["TUNE_MAX_PENDING_TRIALS_PG"] = str(shares.starting)
-    logging.getLogger("ray.tune.tune").setLevel(logging.CRITICAL)  # we tell failures ourselves
+    for module in ("tune", "execution.experiment_state"):  # we tell failures ourselves
+        logging.getLogger(f"ray.tune.{module}").setLevel(logging.CRITICAL)
     numbers: dict[str, int] = {}
     crashes: dict[str, tuple[str, str]] = {}
     tune.Tuner(

@@ -54,7 +54,7 @@ class Stop:
     ) -> None:
         self.meter = GpuMeter()
         self._gpu_budget_s = gpu_budget_s
-        self._file = folder.stop_file
+        self._file, self._sessions = folder.stop_file, folder.sessions
         # one of several drivers ends its own trials only, by ending its session
         self._session = _session_file(folder, drivers) if drivers and drivers.is_shared else None
         if drivers is None or not drivers.others():
@@ -78,10 +78,14 @@ class Stop:
     def request(self, reason: StopReason) -> None:
         """Ask all trials to save their state and end; the first reason stays."""
         self._reason = self._reason or reason
-        if self._session is None:
-            self._file.touch()
-        else:
+        if self._session is not None:
             self._session.unlink(missing_ok=True)
+            return
+        try:
+            self._file.touch()
+        except OSError:  # the disk is full; deleting works, and means the same to the workers
+            for session in self._sessions.glob("*.json"):
+                session.unlink(missing_ok=True)
 
     @property
     def reason(self) -> StopReason:

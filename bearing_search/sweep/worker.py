@@ -20,6 +20,7 @@ from typing import Any
 
 from bearing_search.config import TrialConfig, parse
 from bearing_search.errors import BearingSearchError
+from bearing_search.full_disk import full_disk, is_full
 from bearing_search.journal import to_json
 from bearing_search.measurement import Measurement, RunTrial, TrialContext
 from bearing_search.observer import trial_folder
@@ -162,7 +163,8 @@ def run_assignment(
         workplace: what all trials share.
         run_trial: the trial.
         report: gets `{"measurement": text}`, or at the end of a trial that failed
-            `{"failure": reason, "traceback": text, "is_final": whether it would fail again}`.
+            `{"failure": reason, "traceback": text, "is_final": whether it would fail again}`, and
+            where a disk has no room `{"disk_full": sentence}`.
     """
     device = claim_processors(threads=workplace.threads, gpus=workplace.gpus)
     if workplace.code is not None and (reason := workplace.complaint()):
@@ -194,12 +196,18 @@ def run_assignment(
 def messages(
     run_trial: RunTrial, config: TrialConfig, context: TrialContext
 ) -> Iterator[dict[str, Any]]:
-    """A trial's stream as messages for the driver; a failure is the last of them, not an error."""
+    """A trial's stream as messages for the driver; a failure is the last of them, not an error.
+
+    A full disk is no failure: the next trial would meet it, too.
+    """
     (context.folder / TRACEBACK).unlink(missing_ok=True)
     try:
         for measurement in run_trial(config, context):
             yield {"measurement": to_json(measurement)}
     except Exception as error:  # the one place that marks a trial failed, whatever went wrong
+        if is_full(error):
+            yield {"disk_full": str(full_disk(error, context.folder))}
+            return
         text = traceback.format_exc()
         logging.getLogger(__name__).error("the trial failed\n%s", text)
         (context.folder / TRACEBACK).write_text(text, encoding="utf-8")

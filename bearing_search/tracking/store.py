@@ -40,6 +40,8 @@ def connect(uri: str) -> Any:
         os.environ.setdefault(name, value)
     from mlflow import MlflowClient
 
+    # it shows a traceback of every trouble with its database, which `unavailable` tells in a line
+    logging.getLogger("mlflow.store.db.utils").setLevel(logging.CRITICAL)
     for logger in ("mlflow", "alembic"):  # their import sets levels of its own
         logging.getLogger(logger).setLevel(logging.ERROR)
     file = _sqlite_file(uri)

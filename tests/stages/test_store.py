@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from bearing_search.errors import ResourceError
+from bearing_search.errors import DiskFullError
 from bearing_search.stages.store import StageStore
 from bearing_search.stages.store_entry import ClaimLostError, read_manifest, read_users
 from bearing_search.stages.store_key import StageKey
@@ -309,7 +309,7 @@ def test_a_full_disk_makes_room_and_says_so_when_there_is_none(tmp_path):
         assert store.with_room(write) == "written"
         assert survey(store.root) == []
         failures += [full] * 9
-        with pytest.raises(ResourceError, match="the disk is full"):
+        with pytest.raises(DiskFullError, match="the disk is full"):
             store.with_room(write)
 
 
