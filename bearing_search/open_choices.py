@@ -45,8 +45,11 @@ OPEN_CHOICES = (
     OpenChoice(
         "optimiser of the fine-tuning",
         _NOTHING,
-        "AdamW, weight decay .05, cosine with 5 % warm-up, gradient norm 1",
-        ("finetune.weight_decay", "finetune.warmup_share", "finetune.grad_clip"),
+        "AdamW, weight decay .05, cosine over iterations with 5 % warm-up, gradient norm 1",
+        (
+            *("finetune.weight_decay", "finetune.schedule", "finetune.warmup_share"),
+            "finetune.grad_clip",
+        ),
         "usual for vision transformers",
     ),
     OpenChoice(

@@ -18,6 +18,7 @@ from bearing_search.config.encoder import (
 from bearing_search.config.finetuning import (
     AugmentConfig,
     FinetuneConfig,
+    FinetuneSchedule,
     Head,
     SyntheticDefects,
 )
@@ -56,6 +57,7 @@ __all__ = [
     "EllipseConfig",
     "EncoderConfig",
     "FinetuneConfig",
+    "FinetuneSchedule",
     "Fusion",
     "Geometry",
     "Head",

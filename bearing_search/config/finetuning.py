@@ -9,6 +9,7 @@ Head = Literal["linear", "mlp"]
 """A head's form: one linear map, or a hidden layer of the encoder's width with GELU before it."""
 
 SyntheticDefects = Literal["when_needed", "always"]
+FinetuneSchedule = Literal["iterations", "epochs", "constant"]
 """When defects are drawn onto normal samples for patch classification."""
 
 
@@ -71,7 +72,13 @@ class FinetuneConfig:
     """AdamW's weight decay. The paper does not state it."""
 
     warmup_share: float = 0.05
-    """Share of all iterations during which the learning rates rise from 0."""
+    """Share of the training during which the learning rates rise from 0."""
+
+    schedule: FinetuneSchedule = "iterations"
+    """What the learning rates follow after their warm-up. `iterations`: a cosine over iterations.
+    `epochs`: a cosine over the epochs, so that those of reconstruction alone are the same whatever
+    the alternation after them, and all its periods share them. `constant`: the peak throughout,
+    without a warm-up; then a longer training also goes on from a shorter one."""
 
     grad_clip: float = 1.0
     """Largest norm of the gradient, over all parameters together."""

@@ -1,6 +1,5 @@
-"""Optimisers and learning-rate curves of both stages."""
+"""Optimisers of both stages."""
 
-import math
 from collections.abc import Iterable
 from typing import Any
 
@@ -49,36 +48,3 @@ def finetune_optimizer(
     return torch.optim.AdamW(
         groups, weight_decay=config.weight_decay, fused=devices <= {"cpu", "cuda"}
     )
-
-
-def finetune_lr_factor(iteration: int, *, total: int, warmup_share: float) -> float:
-    """What both learning rates are multiplied by: up to 1 over the warm-up, then a cosine to 0.
-
-    Args:
-        iteration: 0-based. The rise ends with 1 at the last iteration of the warm-up, so that
-            iteration 0 already learns.
-        total: iterations of the whole fine-tuning.
-        warmup_share: share of `total` spent rising.
-    """
-    warmup = max(1, round(total * warmup_share))
-    if iteration < warmup:
-        return (iteration + 1) / warmup
-    return warm_cosine(iteration, total=total, warmup=warmup, peak=1.0, final=0.0)
-
-
-def warm_cosine(iteration: int, *, total: int, warmup: int, peak: float, final: float) -> float:
-    """Learning rate of one iteration: linear from 0 to `peak`, then a cosine down to `final`.
-
-    Args:
-        iteration: 0-based; 0 gives 0 (if there is a warm-up), `warmup` gives `peak`, `total` and
-            everything after it `final`.
-        total: iterations of the whole training.
-        warmup: iterations of the rise; where it is longer than the training, the peak is
-            never reached.
-    """
-    if iteration < warmup:
-        return peak * iteration / warmup
-    if iteration >= total:
-        return final
-    progress = (iteration - warmup) / (total - warmup)
-    return final + (peak - final) * (1 + math.cos(math.pi * progress)) / 2

@@ -1,6 +1,11 @@
-"""Which task an epoch of the fine-tuning trains."""
+"""Which task an epoch of fine-tuning trains, and the learning rates of both stages. No torch."""
 
+import math
+from collections.abc import Sequence
 from enum import StrEnum
+from itertools import groupby
+
+from bearing_search.config import FinetuneSchedule
 
 
 class Task(StrEnum):
@@ -22,3 +27,61 @@ def task_at(epoch: int, *, reconstruction_only_epochs: int, alternation_period: 
         return Task.RECONSTRUCTION
     turn = (epoch - reconstruction_only_epochs) // alternation_period
     return Task.PATCH_CLASSIFICATION if turn % 2 == 0 else Task.RECONSTRUCTION
+
+
+def finetune_lr_factors(
+    epochs: Sequence[int], schedule: FinetuneSchedule, *, warmup_share: float
+) -> list[float]:
+    """What both learning rates of the fine-tuning are multiplied by, iteration by iteration.
+
+    Up to 1 over the warm-up, then a cosine to 0. The rise ends with 1 at the last iteration of the
+    warm-up, so that the first one already learns.
+
+    Args:
+        epochs: of each iteration, 0-based, in order; none left out.
+        schedule: `iterations`: each is one step along the curve. `epochs`: each epoch is, however
+            many iterations it has. `constant`: 1 throughout, without a warm-up.
+        warmup_share: share of the whole spent rising.
+    """
+    if schedule == "constant":
+        return [1.0] * len(epochs)
+    if schedule == "iterations":
+        total = len(epochs)
+        warmup = max(1, round(total * warmup_share))
+        return [
+            (number + 1) / warmup
+            if number < warmup
+            else warm_cosine(number, total=total, warmup=warmup, peak=1.0, final=0.0)
+            for number in range(total)
+        ]
+    whole = epochs[-1] + 1 if epochs else 0
+    warmup_epochs = whole * warmup_share
+    factors = []
+    for epoch, group in groupby(epochs):
+        count = len(list(group))
+        for number in range(count):
+            begun, ended = epoch + number / count, epoch + (number + 1) / count
+            if begun < warmup_epochs:
+                factors.append(min(1.0, ended / warmup_epochs))
+            else:
+                progress = (begun - warmup_epochs) / (whole - warmup_epochs)
+                factors.append((1 + math.cos(math.pi * progress)) / 2)
+    return factors
+
+
+def warm_cosine(iteration: int, *, total: int, warmup: int, peak: float, final: float) -> float:
+    """Learning rate of one iteration: linear from 0 to `peak`, then a cosine down to `final`.
+
+    Args:
+        iteration: 0-based; 0 gives 0 (if there is a warm-up), `warmup` gives `peak`, `total` and
+            everything after it `final`.
+        total: iterations of the whole training.
+        warmup: iterations of the rise; where it is longer than the training, the peak is
+            never reached.
+    """
+    if iteration < warmup:
+        return peak * iteration / warmup
+    if iteration >= total:
+        return final
+    progress = (iteration - warmup) / (total - warmup)
+    return final + (peak - final) * (1 + math.cos(math.pi * progress)) / 2

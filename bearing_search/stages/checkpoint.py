@@ -51,10 +51,19 @@ class Checkpoint:
         """What the stage saved; None at a fresh start."""
         self.is_finished = False
         """Whether the stage has nothing left to do."""
+        self.inherited_s: dict[str, float] = {}
+        """Time of compute, by trial, of an earlier part that the stage went on from."""
         if self._file.exists():
             saved = torch.load(self._file, map_location="cpu", weights_only=True)
             self.iteration, self.history = saved["iteration"], saved["history"]
             self.state, self.is_finished = saved["state"], saved["is_finished"]
+            self.inherited_s = saved.get("inherited_s", {})
+
+    def go_on_from(self, part: "Checkpoint", seconds: Mapping[str, float]) -> None:
+        """Begin where another stage has ended, unless something was done here already."""
+        if self.state is None:
+            self.iteration, self.state = part.iteration, part.state
+            self.history, self.inherited_s = list(part.history), dict(seconds)
 
     def started(self) -> None:
         """Note in the trace from which iteration the stage goes on."""
@@ -76,6 +85,7 @@ class Checkpoint:
             "history": self.history,
             "state": self.state,
             "is_finished": is_finished,
+            "inherited_s": self.inherited_s,
         }
 
         def write() -> None:

@@ -15,7 +15,8 @@ from torch import Tensor, nn
 from bearing_search.config import DecoderConfig, TrialConfig
 from bearing_search.model.dinomaly import DinomalyDecoder
 from bearing_search.model.encoder import Encoder
-from bearing_search.model.optim import stable_adamw, warm_cosine
+from bearing_search.model.optim import stable_adamw
+from bearing_search.model.schedule import warm_cosine
 from bearing_search.model.tokens import patch_distances
 from bearing_search.model.vitad import VitadDecoder
 from bearing_search.stages.detection import Detection

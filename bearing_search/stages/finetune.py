@@ -16,11 +16,16 @@ def finetune(
     *,
     checkpoint: Checkpoint,
     should_stop: Callable[[], bool],
+    is_whole: bool = True,
 ) -> Iterator[Row]:
     """Run what is left of the plan, yielding what each epoch measured (earlier ones first).
 
     Afterwards `tuning.encoder` is the fine-tuned encoder if `checkpoint.is_finished`; otherwise
     the stage was asked to stop and has saved its state.
+
+    Args:
+        is_whole: whether the training ends with the plan. If not, the checkpoint keeps at its end
+            all that is needed to go on.
 
     Raises:
         TrialFailedError: a loss, the gradient or a weight is not finite.
@@ -33,6 +38,13 @@ def finetune(
     advice = "Lower finetune.encoder_lr or finetune.head_lr."
     with failing_as("fine-tuning", checkpoint, advice=advice):
         yield from _iterations(tuning, plan, checkpoint, should_stop)
+        if checkpoint.iteration < len(plan):
+            return
+        state = {"tuning": tuning.state(), "epoch": Epoch().state()}  # refuses broken weights
+        if is_whole:
+            tuning.settle()
+            state = {"tuning": tuning.result()}
+        checkpoint.finish(len(plan), state)
 
 
 def _iterations(
@@ -49,13 +61,11 @@ def _iterations(
             checkpoint.save(number, state())
             return
         step = plan[number]
-        losses, patches = tuning.iterate(number, len(plan), step)
+        losses, patches = tuning.iterate(number, step)
         epoch.add(losses, patches, samples=len(step.batch))
         if step.ends_epoch:
             checkpoint.history.append(epoch.row() | tuning.micro_batches.row)
             yield checkpoint.history[-1]
             epoch = Epoch()
         checkpoint.save_if_due(number + 1, state)
-    tuning.state()  # refuses weights that the last step broke
-    tuning.settle()
-    checkpoint.finish(len(plan), {"tuning": tuning.result()})
+    checkpoint.iteration = len(plan)

@@ -12,7 +12,7 @@ import numpy as np
 from jaxtyping import Int
 
 from bearing_search.config import FinetuneConfig, TrialConfig
-from bearing_search.model.schedule import Task, task_at
+from bearing_search.model.schedule import Task, finetune_lr_factors, task_at
 from bearing_search.stages.order import endless_batch, pass_over
 
 _ROWS = 25
@@ -37,6 +37,8 @@ class Step:
     task: Task
     batch: Int[np.ndarray, " b"]
     ends_epoch: bool
+    lr_factor: float
+    """What the peak learning rates are multiplied by, in [0, 1]."""
 
 
 def finetune_plan(
@@ -47,7 +49,7 @@ def finetune_plan(
     In batches of patch classification, positions from `num_anomalous` on mean normal samples onto
     which a defect is drawn.
     """
-    plan = []
+    batches_of: list[tuple[int, Task, list[Int[np.ndarray, " b"]]]] = []
     patch_epochs = 0
     for epoch in range(config.epochs):
         task = task_at(
@@ -63,8 +65,19 @@ def finetune_plan(
         else:
             batches = _patch_batches(config, num_normal, num_anomalous, patch_epochs, seed)
         patch_epochs += task is Task.PATCH_CLASSIFICATION
-        plan += [Step(epoch, task, batch, batch is batches[-1]) for batch in batches]
-    return plan
+        batches_of.append((epoch, task, batches))
+    factors = iter(
+        finetune_lr_factors(
+            [epoch for epoch, _, batches in batches_of for _ in batches],
+            config.schedule,
+            warmup_share=config.warmup_share,
+        )
+    )
+    return [
+        Step(epoch, task, batch, ends_epoch=batch is batches[-1], lr_factor=next(factors))
+        for epoch, task, batches in batches_of
+        for batch in batches
+    ]
 
 
 def learned_tasks(config: FinetuneConfig) -> set[Task]:

@@ -13,7 +13,7 @@ from torch import nn
 from bearing_search.config import FinetuneConfig
 from bearing_search.model.encoder import Encoder
 from bearing_search.model.multitask import MultiTaskModel
-from bearing_search.model.optim import finetune_lr_factor, finetune_optimizer
+from bearing_search.model.optim import finetune_optimizer
 from bearing_search.model.schedule import Task
 from bearing_search.model.trainable import choose_trainable
 from bearing_search.stages.checkpoint import Row
@@ -61,15 +61,14 @@ class Finetuning:
         self._rotation_deg = rotation_deg
         self.micro_batches = MicroBatches("fine-tuning")
 
-    def iterate(self, number: int, total: int, step: Step) -> tuple[Row, PatchScores | None]:
+    def iterate(self, number: int, step: Step) -> tuple[Row, PatchScores | None]:
         """One optimiser step; returns its losses by name, and the patches that it classified.
 
         Raises:
             TrialFailedError: a loss or the gradient is not finite. The weights are as before.
         """
-        factor = finetune_lr_factor(number, total=total, warmup_share=self._config.warmup_share)
         for group, peak in zip(self._optimizer.param_groups, self._peak_lrs, strict=True):
-            group["lr"] = peak * factor
+            group["lr"] = peak * step.lr_factor
         losses, patches = self.micro_batches.step(
             len(step.batch), lambda parts: self._gradient(step, number, parts)
         )
@@ -77,7 +76,7 @@ class Finetuning:
         require_finite(
             {**losses, "the gradient": float(norm)},
             iteration=number,
-            rate=f"encoder lr {self._config.encoder_lr * factor:.2g}",
+            rate=f"encoder lr {self._config.encoder_lr * step.lr_factor:.2g}",
         )
         self._optimizer.step()
         return losses, patches

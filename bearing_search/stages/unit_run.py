@@ -14,6 +14,7 @@ from bearing_search.measurement import TrialContext
 from bearing_search.model.multitask import MultiTaskModel
 from bearing_search.stages.answers import draw_answers, held_out_patch_metrics
 from bearing_search.stages.backbone import Backbone, load_backbone
+from bearing_search.stages.bench import Bench
 from bearing_search.stages.checkpoint import Row
 from bearing_search.stages.curves import curves_picture
 from bearing_search.stages.detection import Detection
@@ -33,7 +34,7 @@ from bearing_search.stages.store import StageStore
 from bearing_search.stages.store_entry import ClaimLostError
 from bearing_search.stages.unit import Unit, prepare_unit
 from bearing_search.stages.unit_plan import PartPlan, UnitPlan
-from bearing_search.stages.unit_stages import Bench, run_stages
+from bearing_search.stages.unit_stages import run_stages
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,21 +1,19 @@
 """The stages of one unit, computed here or read from the store: encoder, detector, distances."""
 
 import copy
-from collections.abc import Callable, Generator, Iterator, Mapping
-from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from collections.abc import Callable, Generator, Mapping
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Protocol, runtime_checkable
 
 from bearing_search.config import TrialConfig
 from bearing_search.model.encoder import Encoder
 from bearing_search.model.multitask import MultiTaskModel
 from bearing_search.stages.backbone import Backbone
-from bearing_search.stages.checkpoint import Checkpoint, Row
+from bearing_search.stages.bench import Bench, trained
+from bearing_search.stages.checkpoint import Row
 from bearing_search.stages.detector import make_detector, train_detector
-from bearing_search.stages.finetune import finetune
+from bearing_search.stages.fine_tuned import fine_tuned
 from bearing_search.stages.plans import Step, finetune_plan
 from bearing_search.stages.sharing import (
     Outcome,
@@ -24,45 +22,14 @@ from bearing_search.stages.sharing import (
     save_outcome,
     unit_keys,
 )
-from bearing_search.stages.store import StageStore
-from bearing_search.stages.store_entry import Entry
-from bearing_search.stages.store_key import StageKey
 from bearing_search.stages.tuning import Finetuning
 
 Answer = Callable[[MultiTaskModel, Path], tuple[Row, ...]]
 """What the fine-tuned heads say of each part's held-out samples; draws pictures into a folder."""
 
 
-@runtime_checkable
-class Begin(Protocol):
-    """Starts a stage, or goes on from its checkpoint."""
-
-    def __call__(self, *, checkpoint: Checkpoint, should_stop: Callable[[], bool]) -> Iterator[Row]:
-        """Rows as they are made."""
-        ...
-
-
 StagesStream = Generator[tuple[str, Row], None, Outcome | None]
 """Rows as they are made; the outcome at the end, or None if it was asked to stop."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Bench:
-    """Where a unit's stages are computed, and on whose account."""
-
-    store: StageStore
-    user: str
-    """The trial: `sweep/trials/00003`."""
-
-    title: str
-    """The unit, for people."""
-
-    should_stop: Callable[[], bool]
-    device: str
-
-    def claim(self, key: StageKey) -> AbstractContextManager[Entry | None]:
-        """See `StageStore.claim`."""
-        return self.store.claim(key, user=self.user, title=self.title, should_stop=self.should_stop)
 
 
 def run_stages(
@@ -83,7 +50,7 @@ def run_stages(
         ClaimLostError: this process hung, and another one took its work over.
     """
     keys = unit_keys(config, samples, weights_sha256=encoder.weights_sha256, device=bench.device)
-    found = bench.store.find(keys.distances, user=bench.user, title=bench.title)
+    found = bench.find(keys.distances)
     if found is not None:
         outcome = load_outcome(found)
         yield from outcome.rows
@@ -96,17 +63,13 @@ def run_stages(
         assert isinstance(encoder, Encoder)  # `load_backbone` refused others
         tuning = _finetuning(encoder, samples, config, bench.device)
         plan = _finetune_plan(samples, config)
-        spent = yield from _trained(
-            bench,
-            keys.encoder,
-            partial(finetune, tuning, plan),
-            file="finetune",
-            what="fine-tuning",
-            rows=rows,
+        schedule = config.finetune.schedule
+        tuned = yield from fine_tuned(
+            bench, keys.encoder, tuning, plan, schedule=schedule, rows=rows
         )
-        if spent is None:
+        if tuned is None:
             return None
-        seconds["encoder"] = spent
+        seconds["encoder"] = tuned.seconds
         model = tuning.model
         del tuning  # the frozen encoder and the optimiser's moments
     detector = make_detector(
@@ -116,7 +79,7 @@ def run_stages(
         rotation_deg=samples.rotation_deg,
         device=bench.device,
     )
-    spent = yield from _trained(
+    learned = yield from trained(
         bench,
         keys.detector,
         partial(train_detector, detector),
@@ -124,9 +87,9 @@ def run_stages(
         what="detector",
         rows=rows,
     )
-    if spent is None:
+    if learned is None:
         return None
-    seconds["detector"] = spent
+    seconds["detector"] = learned.seconds
     with bench.claim(keys.distances) as entry:
         if entry is None or entry.is_done:
             return None if entry is None else load_outcome(entry)
@@ -144,32 +107,6 @@ def run_stages(
         bench.store.with_room(lambda: save_outcome(outcome, entry))
         bench.store.finish(entry)
         return load_outcome(entry)
-
-
-def _trained(
-    bench: Bench,
-    key: StageKey,
-    begin: Begin,
-    *,
-    file: str,
-    what: str,
-    rows: list[tuple[str, Row]],
-) -> Generator[tuple[str, Row], None, Mapping[str, float] | None]:
-    """A stage that learns; returns who has spent how many seconds on it, None if stopped."""
-    with bench.claim(key) as entry:
-        if entry is None:
-            return None
-        checkpoint = Checkpoint(entry.folder, file, write=bench.store.with_room)
-        for row in begin(
-            checkpoint=checkpoint, should_stop=lambda: bench.should_stop() or entry.is_lost
-        ):
-            rows.append((what, row))
-            yield rows[-1]
-        if not checkpoint.is_finished:
-            return None
-        if not entry.is_done:
-            bench.store.finish(entry)
-        return entry.seconds
 
 
 def _answers(model: MultiTaskModel, answer: Answer) -> tuple[tuple[Row, ...], dict[str, bytes]]:

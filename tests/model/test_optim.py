@@ -1,16 +1,11 @@
 import numpy as np
-import pytest
 import torch
-from hypothesis import given
-from hypothesis import strategies as st
 from torch import nn
 
 from bearing_search.config import DecoderConfig, FinetuneConfig
 from bearing_search.model.optim import (
-    finetune_lr_factor,
     finetune_optimizer,
     stable_adamw,
-    warm_cosine,
 )
 
 
@@ -96,34 +91,3 @@ def test_fine_tuning_has_a_rate_for_the_encoder_and_one_for_the_heads(tiny_encod
     ]
     num_encoder = len(list(tiny_encoder.parameters()))
     assert rates == [(1e-5, num_encoder, 0.05), (5e-4, 2, 0.05)]
-
-
-def test_the_papers_curve_of_the_learning_rate():
-    curve = [
-        warm_cosine(number, total=1750, warmup=100, peak=2e-3, final=2e-4)
-        for number in (0, 50, 100, 925, 1750, 9999)
-    ]
-
-    assert curve == pytest.approx([0, 1e-3, 2e-3, 1.1e-3, 2e-4, 2e-4])
-
-
-@given(total=st.integers(1, 300), warmup=st.integers(0, 300))
-def test_the_learning_rate_rises_then_falls_and_stays_within_its_ends(total, warmup):
-    curve = [
-        warm_cosine(number, total=total, warmup=warmup, peak=1.0, final=0.1)
-        for number in range(total + 1)
-    ]
-    top = min(warmup, total)
-
-    assert 0 <= min(curve) <= max(curve) <= 1
-    assert all(np.diff(curve[:top]) > 0)
-    assert all(np.diff(curve[top:]) <= 0)
-
-
-@given(total=st.integers(1, 300), share=st.floats(0, 0.9))
-def test_the_fine_tuning_factor_is_one_once_and_never_zero(total, share):
-    curve = [finetune_lr_factor(number, total=total, warmup_share=share) for number in range(total)]
-
-    assert max(curve) == pytest.approx(1)
-    assert min(curve) > 0
-    assert all(np.diff(curve[curve.index(max(curve)) :]) <= 0)

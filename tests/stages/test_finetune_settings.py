@@ -55,13 +55,13 @@ def tuning_with(pretrained, images, tiny_config):
     return make
 
 
-def step(task, batch=BATCH, epoch=0):
-    return Step(epoch, task, batch, True)
+def step(task, batch=BATCH, epoch=0, lr_factor=1.0):
+    return Step(epoch, task, batch, ends_epoch=True, lr_factor=lr_factor)
 
 
 def moved_by_both_tasks(tuning, pretrained) -> set[str]:
     for number, task in enumerate((Task.RECONSTRUCTION, Task.PATCH_CLASSIFICATION)):
-        tuning.iterate(number, 4, step(task))
+        tuning.iterate(number, step(task))
     before = dict(pretrained.named_parameters())
     moved = {n for n, p in tuning.encoder.named_parameters() if not torch.equal(p, before[n])}
     return {".".join(name.split(".")[1:3]) if ".blocks." in name else name for name in moved}
@@ -106,8 +106,8 @@ def test_a_head_on_blocks_reads_the_mean_of_their_normed_tokens(tuning_with, ima
 def test_an_anchor_holds_normal_patches_and_lets_anomalous_ones_go(tuning_with, images):
     free, held = tuning_with(), tuning_with(patch_anchor_weight=3.0)
     for _ in range(3):  # at the frozen weights the anchor has no gradient yet
-        free_losses, _ = free.iterate(1, 4, step(Task.PATCH_CLASSIFICATION))
-        held_losses, _ = held.iterate(1, 4, step(Task.PATCH_CLASSIFICATION))
+        free_losses, _ = free.iterate(1, step(Task.PATCH_CLASSIFICATION))
+        held_losses, _ = held.iterate(1, step(Task.PATCH_CLASSIFICATION))
 
     assert set(free_losses) == {"patch_loss"}
     assert set(held_losses) == {"patch_loss", "patch_anchor_loss"}
@@ -129,7 +129,7 @@ def test_the_anchor_is_that_of_maps_whose_anomalous_patches_are_frozen(
         ours[0][:, :, 1, 1] = theirs[0][:, :, 1, 1]  # rows and columns 20 to 27 of 16 px patches
         expected = perceptual_loss(ours, theirs, window=7)
 
-    losses, _ = tuning.iterate(0, 1, step(Task.PATCH_CLASSIFICATION))
+    losses, _ = tuning.iterate(0, step(Task.PATCH_CLASSIFICATION))
 
     assert losses["patch_anchor_loss"] == pytest.approx(float(expected), rel=1e-3)
 
@@ -138,7 +138,7 @@ def test_the_anchor_is_that_of_maps_whose_anomalous_patches_are_frozen(
 def test_coverage_decides_which_patches_are_anomalous(tuning_with, coverage, marked):
     # the defect covers 8 x 8 of the 16 x 16 px of one patch, in each of 4 images
     tuning = tuning_with(patch_coverage=coverage)
-    _, patches = tuning.iterate(0, 4, step(Task.PATCH_CLASSIFICATION))
+    _, patches = tuning.iterate(0, step(Task.PATCH_CLASSIFICATION))
     assert patches.is_anomalous.sum() == marked
 
 
@@ -150,7 +150,7 @@ def test_flips_show_a_batch_in_one_of_eight_ways_and_the_labels_with_it(
     assert len({batch.pixels.tobytes() for batch in shown}) == 8
     assert len({batch.masks.tobytes() for batch in shown}) == 4  # the square lies on the diagonal
     labels = {
-        number: tuning.iterate(number, 9, step(Task.PATCH_CLASSIFICATION))[1].is_anomalous
+        number: tuning.iterate(number, step(Task.PATCH_CLASSIFICATION))[1].is_anomalous
         for number in range(9)
     }
     for number, found in labels.items():
@@ -158,7 +158,7 @@ def test_flips_show_a_batch_in_one_of_eight_ways_and_the_labels_with_it(
         assert (found.numpy() == cells.ravel()).all()
     tuning.load({"encoder": pretrained.state_dict(), "heads": tuning.model.heads.state_dict()})
     for number in range(0, 9, 2):  # frozen maps are flipped too
-        losses, _ = tuning.iterate(number, 1000, step(Task.RECONSTRUCTION))
+        losses, _ = tuning.iterate(number, step(Task.RECONSTRUCTION, lr_factor=0.02))
         assert losses["perceptual_loss"] < 0.1
 
 
@@ -233,7 +233,7 @@ def test_drawn_defects_reach_the_patch_task(tuning_with):
     batch = np.array([4, 5, 6, 7])  # nothing but drawn ones
     labels = [
         tuning_with(synthetic_defects="always")
-        .iterate(0, 4, step(Task.PATCH_CLASSIFICATION, batch, epoch))[1]
+        .iterate(0, step(Task.PATCH_CLASSIFICATION, batch, epoch))[1]
         .is_anomalous
         for epoch in (0, 0, 1)
     ]
@@ -242,5 +242,5 @@ def test_drawn_defects_reach_the_patch_task(tuning_with):
 
 
 def test_patch_ap_is_that_of_the_epochs_logits(tuning_with):
-    _, patches = tuning_with().iterate(0, 4, step(Task.PATCH_CLASSIFICATION))
+    _, patches = tuning_with().iterate(0, step(Task.PATCH_CLASSIFICATION))
     assert patches.scores.shape == patches.is_anomalous.shape == (4 * 16,)

@@ -130,7 +130,7 @@ def _quick(monkeypatch):
 @pytest.mark.parametrize("task", list(Task))
 @pytest.mark.parametrize("room", [1, 2, 4])
 def test_the_parts_of_a_batch_have_the_gradient_of_the_whole(tuning, room_for, task, room):
-    step = Step(0, task, BATCH, ends_epoch=True)
+    step = Step(0, task, BATCH, ends_epoch=True, lr_factor=1.0)
     losses, patches = tuning._gradient(step, 3, [slice(0, 5)])
     whole = gradients(tuning.model)
     room_for(room, *LEARNING)

@@ -1,5 +1,6 @@
 import json
 from dataclasses import fields, replace
+from itertools import pairwise
 from pathlib import Path
 from typing import get_args
 
@@ -11,7 +12,9 @@ from bearing_search.measurement import COMPUTED_S, COST_S, OBJECTIVE, SAVED_S, T
 from bearing_search.model.encoder import load_encoder
 from bearing_search.stages.detection import Detection
 from bearing_search.stages.detector import make_detector
+from bearing_search.stages.fine_tuned import kept_ends, part_keys
 from bearing_search.stages.loading import Images
+from bearing_search.stages.plans import finetune_plan
 from bearing_search.stages.sharing import (
     _NOT_THE_DETECTORS,
     Outcome,
@@ -160,7 +163,7 @@ def test_what_fine_tuning_reads_of_the_config_is_in_its_key(tiny_config):
     )
     Watched.read.clear()
     plan = _finetune_plan(samples, config)
-    _finetuning(encoder, samples, config, "cpu").iterate(0, len(plan), plan[0])
+    _finetuning(encoder, samples, config, "cpu").iterate(0, plan[0])
     assert Watched.read == {"finetune", "seed"}
 
 
@@ -301,3 +304,122 @@ def test_a_trial_whose_work_was_taken_over_goes_on_and_says_nothing_twice(
     assert [measurement.step for measurement in stream] == list(range(len(stream)))
     alone = run(tmp_path, data, tiny_config, "alone", shares_stages=False)
     assert stream[-1].values[OBJECTIVE] == alone[OBJECTIVE]
+
+
+def with_tuning(config: TrialConfig, **settings) -> TrialConfig:
+    return replace(config, finetune=replace(config.finetune, **settings))
+
+
+def tuning_entries(tmp_path: Path) -> int:
+    return len(list((tmp_path / "cache/stages/tuning").glob("*/done")))
+
+
+def test_all_alternation_periods_share_the_epochs_of_reconstruction_alone(
+    tmp_path, make_set, tiny_config
+):
+    data = make_set()
+    common = {"epochs": 5, "reconstruction_only_epochs": 2, "schedule": "epochs"}
+    found = {}
+    for period in (1, 2):
+        config = with_tuning(tiny_config, **common, alternation_period=period)
+        found[period] = run(tmp_path, data, config, f"period-{period}")
+        assert tuning_entries(tmp_path) == 2  # one for each of two folds
+    alone = run(tmp_path, data, config, "alone", shares_stages=False)
+
+    assert {metric for metric in alone if found[2][metric] != alone[metric]} <= {
+        *(COMPUTED_S, SAVED_S, COST_S)
+    }
+    assert reused(tmp_path, "period-2") == [["encoder"]] * 2
+    assert 0 < found[2][SAVED_S] < found[1][COMPUTED_S]
+    # every iteration of reconstruction alone was done once, by the first
+    for trace in (tmp_path / "cache/stages/encoder").glob("*/done/trace.jsonl"):
+        starts = [json.loads(line) for line in trace.read_text().splitlines()]
+        assert starts[0]["event"] == "start"
+        assert starts[0]["iteration"] > 0
+
+
+@pytest.mark.parametrize("lengths", [(3, 5), (5, 3)])
+def test_at_a_constant_rate_a_longer_training_goes_on_from_a_shorter_one(
+    tmp_path, make_set, tiny_config, lengths
+):
+    data = make_set()
+    common = {"reconstruction_only_epochs": 1, "alternation_period": 1, "schedule": "constant"}
+    for epochs in lengths:
+        config = with_tuning(tiny_config, **common, epochs=epochs)
+        last = run(tmp_path, data, config, f"epochs-{epochs}")
+    alone = run(tmp_path, data, config, "alone", shares_stages=False)
+
+    assert {metric for metric in alone if last[metric] != alone[metric]} <= {
+        *(COMPUTED_S, SAVED_S, COST_S)
+    }
+    assert reused(tmp_path, f"epochs-{lengths[1]}") == [["encoder"]] * 2
+    trained = [
+        [json.loads(line)["iteration"] for line in trace.read_text().splitlines()]
+        for trace in (tmp_path / "cache/stages/tuning").glob("*/done/trace.jsonl")
+    ]
+    spans = sorted((iterations[0], iterations[-1]) for iterations in trained)
+    assert len(spans) == 2 * 3  # two folds: reconstruction alone, the shorter, the longer
+    if lengths == (3, 5):
+        assert len({first for first, _ in spans}) == 3  # each began where the one before had ended
+
+
+def test_a_part_that_was_stopped_goes_on_and_nothing_is_measured_twice(
+    tmp_path, make_set, tiny_config
+):
+    data = make_set()
+    config = with_tuning(
+        tiny_config, epochs=4, reconstruction_only_epochs=2, alternation_period=1, schedule="epochs"
+    )
+    whole = run(tmp_path, data, config, "alone", shares_stages=False)
+    steps = []
+    for patience in (1, 2, 3, 5, 8, 10**6):
+        asked = iter(range(10**9))
+        context = TrialContext(
+            data=data,
+            folder=tmp_path / "trial",
+            cache=tmp_path / "cache",
+            should_stop=lambda asked=asked, patience=patience: next(asked) >= patience,
+        )
+        stream = list(run_trial(config, context))
+        steps.append([(m.step, m.values) for m in stream if OBJECTIVE not in m.values])
+        assert [m.step for m in stream] == list(range(len(stream)))
+    assert stream[-1].values[OBJECTIVE] == whole[OBJECTIVE]
+    for shorter, longer in pairwise(steps):
+        assert [step for step, _ in longer[: len(shorter)]] == [step for step, _ in shorter]
+
+
+@pytest.mark.parametrize(
+    ("schedule", "settings", "ends"),
+    [
+        ("iterations", {}, []),
+        ("epochs", {}, [6]),
+        ("epochs", {"reconstruction_only_epochs": 0}, []),
+        ("epochs", {"epochs": 2}, []),
+        ("constant", {}, [6, 10]),
+        ("constant", {"epochs": 2}, [6]),
+    ],
+)
+def test_which_parts_of_a_training_are_kept(tiny_config, schedule, settings, ends):
+    common = {"epochs": 4, "reconstruction_only_epochs": 2, "alternation_period": 2}
+    config = replace(tiny_config.finetune, **(common | settings), schedule=schedule, batch_size=2)
+    plan = finetune_plan(config, num_normal=5, num_anomalous=4, seed=0)
+    assert kept_ends(plan, schedule) == ends
+
+
+def test_a_parts_name_tells_its_iterations_and_what_else_moves_it(tiny_config):
+    def name(seed=0, **settings):
+        config = with_tuning(
+            replace(tiny_config, seed=seed),
+            **({"epochs": 6, "reconstruction_only_epochs": 2, "schedule": "epochs"} | settings),
+        )
+        samples = Samples(
+            normals=images(0), anomalous=images(1), held_out=(), rotation_deg=0.0, shown=""
+        )
+        whole = unit_keys(config, samples, weights_sha256="abc", device="cpu").encoder
+        plan = _finetune_plan(samples, config)
+        return part_keys(whole, plan)[kept_ends(plan, "epochs")[0]].digest
+
+    assert name() == name(alternation_period=1)
+    others = [{"epochs": 7}, {"ssim_window": 5}, {"seed": 1}, {"warmup_share": 0.5}]
+    others += [{"reconstruction_only_epochs": 3}, {"encoder_lr": 1e-3}, {"schedule": "constant"}]
+    assert len({name(), *(name(**other) for other in others)}) == 1 + len(others)
