@@ -63,6 +63,7 @@ def join():
             space=folder.space(),
             record=folder.record,
             drivers=crew,
+            **options,
         )
         opened.extend([crew, ledger])
         return crew, ledger
@@ -161,6 +162,26 @@ def test_what_another_finished_is_known_and_what_it_failed_is_free_again(shared,
     assert one.is_done
     assert two.is_done
     assert [r.state for r in one.records()].count("complete") == 4
+
+
+def test_failed_trials_that_two_drivers_give_another_go_have_it_once(shared, join):
+    leaving, before = join(shared)
+    failed, *others = drain(before)
+    before.fail(failed.number, "no circle", "trace")
+    for trial in others:
+        before.complete(trial.number, 0.5)
+    leaving.close()
+    _, one = join(shared, retries_failed=True)
+    _, two = join(shared, retries_failed=True)
+
+    (retry,) = drain(one)
+    assert (retry.config.digest, retry.number) == (failed.config.digest, 4)
+    assert drain(two) == []
+    one.complete(retry.number, 0.6)
+    assert drain(two) == []
+    assert one.is_done
+    assert two.is_done
+    assert [record.retry_of for record in two.records()] == [None] * 4 + [failed.number]
 
 
 def test_a_driver_that_lost_its_lock_decides_nothing_more(shared, join):
