@@ -101,10 +101,10 @@ def test_the_last_finite_checkpoint_is_named(encoder, tiny_config, images, tmp_p
     tuning = tuning_of(encoder, config, images)
     sound = tuning.iterate
 
-    def breaks_at_4(number, total, step):
+    def breaks_at_4(number, step):
         if number == 4:
             next(tuning.model.heads.parameters()).data.fill_(float("nan"))
-        return sound(number, total, step)
+        return sound(number, step)
 
     monkeypatch.setattr(tuning, "iterate", breaks_at_4)
     stops = iter([False] * 3 + [True] + [False] * 9)
