@@ -213,7 +213,8 @@ def _half_width(terms: Sequence[tuple[float, int]]) -> float:
     total = sum(variance for variance, _ in terms)
     if not total > 0:
         return total  # 0, or NaN
-    freedom = total**2 / sum(v**2 / max(free, 1) for v, free in terms)
+    # Shares of the total: the square of a variance of 1e-254 is 0.
+    freedom = 1 / sum((v / total) ** 2 / max(free, 1) for v, free in terms)
     return float(t.ppf((1 + LEVEL) / 2, freedom) * math.sqrt(total))
 
 

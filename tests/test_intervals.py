@@ -3,7 +3,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from scipy import stats
 
@@ -102,6 +102,7 @@ def test_all_defects_found_is_not_certainty():
 
 
 @given(st.lists(st.floats(0, 1), min_size=2, max_size=12), st.floats(0, 0.5))
+@example([0.0, 5.7e-127], 0.0)  # the square of such a variance is 0
 def test_an_interval_holds_its_value_and_stays_in_the_range_of_a_metric(contributions, floor):
     found = metric_interval([part_of(contributions, floor=floor)], 0)
     assert 0 <= found.low <= found.value <= found.high <= 1
