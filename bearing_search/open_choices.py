@@ -45,7 +45,7 @@ OPEN_CHOICES = (
     OpenChoice(
         "optimiser of the fine-tuning",
         _NOTHING,
-        "AdamW, weight decay .05, cosine over iterations with 5 % warm-up, gradient norm 1",
+        "AdamW, weight decay .05, cosine over epochs with 5 % warm-up, gradient norm 1",
         (
             *("finetune.weight_decay", "finetune.schedule", "finetune.warmup_share"),
             "finetune.grad_clip",

@@ -16,8 +16,8 @@ Row = dict[str, float]
 class Checkpoint:
     """Progress of one stage, kept in one file that is replaced atomically.
 
-    `trace.jsonl` beside it gains a line at every start, save and finish, so that anybody can
-    check that no iteration ran twice but those after the last save.
+    `trace.jsonl` beside it gains a line when it goes on from another stage and at every start, save
+    and finish, so that anybody can check that no iteration ran twice but those after the last save.
     """
 
     def __init__(
@@ -64,6 +64,7 @@ class Checkpoint:
         if self.state is None:
             self.iteration, self.state = part.iteration, part.state
             self.history, self.inherited_s = list(part.history), dict(seconds)
+            self._note("inherit")
 
     def started(self) -> None:
         """Note in the trace from which iteration the stage goes on."""

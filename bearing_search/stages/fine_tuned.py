@@ -1,7 +1,7 @@
 """The fine-tuned encoder of a unit, computed here or read from the store, whole or in parts.
 
 Two trainings whose first iterations are equal share them: those of reconstruction alone, whatever
-the alternation after them, and where the learning rates are constant, a shorter training is the
+the alternation after them; and where the learning rates are constant, a shorter training is the
 beginning of a longer one. Under `finetune.schedule: iterations` learning rates depend on how many
 iterations there are in all, so that trainings hardly ever begin alike, and no part is kept.
 """
