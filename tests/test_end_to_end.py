@@ -99,9 +99,7 @@ def test_a_sweep_survives_two_kills_and_ends_in_an_evaluation(tmp_path, make_set
 def assert_no_iteration_ran_twice(results: Path) -> None:
     """A stage starts again only from what it last saved, and is finished once."""
     found = traces(results)
-    assert (
-        len(found) == TRIALS * 2 * 3
-    )  # folds, and stages that learn: beginning, encoder, detector
+    assert len(found) == TRIALS * 2 * 3  # folds; a beginning, the encoder, the detector
     for text in found:
         saved = 0
         lines = [json.loads(line) for line in text.splitlines()]

@@ -134,9 +134,7 @@ def test_a_stopped_trial_goes_on_where_it_was_and_ends_with_the_same_numbers(
 
     assert numbers(rest) == numbers(whole)
     assert numbers(first) == numbers(whole[: len(first)])
-    assert (
-        len(traces(tmp_path)) == 2 * 3
-    )  # folds * stages that learn: a beginning, the encoder, the detector
+    assert len(traces(tmp_path)) == 2 * 3  # folds; a beginning, the encoder, the detector
     for text in traces(tmp_path).values():
         done = 0
         for line in map(json.loads, text.splitlines()):
@@ -179,9 +177,7 @@ def test_parts_that_are_trained_together_are_scored_one_by_one(tmp_path, togethe
     assert list(unit_scores(folder)) == ["LC/fold0", "LC/fold1", "OD/fold0", "OD/fold1"]
     assert sorted(f.parent.name for f in folder.glob("all/*/unit.json")) == ["fold0", "fold1"]
     assert not list(folder.glob("[LO]*/*/unit.json"))
-    assert (
-        len(traces(tmp_path)) == 2 * 3
-    )  # folds * stages that learn: a beginning, the encoder, the detector
+    assert len(traces(tmp_path)) == 2 * 3  # folds; a beginning, the encoder, the detector
     assert not list(folder.rglob("*.pt"))
     pictures = {file.name for file in (folder / "artifacts").iterdir()}
     assert {"heat_maps_OD.png", "reconstruction_LC.png", "curves_all.png"} < pictures

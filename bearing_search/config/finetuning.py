@@ -75,10 +75,10 @@ class FinetuneConfig:
     """Share of the training during which the learning rates rise from 0."""
 
     schedule: FinetuneSchedule = "epochs"
-    """What the learning rates follow after their warm-up; the paper does not say. `epochs`: a cosine
+    """What the learning rates follow after their warm-up (not in the paper). `epochs`: a cosine
     over the epochs, so that those of reconstruction alone are the same whatever the alternation
     after them, and all its periods share them. `iterations`: a cosine over the iterations, however
-    they are spread over the epochs. `constant`: the peak throughout, without a warm-up; then a longer
+    they are spread over the epochs. `constant`: the peak throughout, without warm-up; then a longer
     training also goes on from a shorter one."""
 
     grad_clip: float = 1.0
