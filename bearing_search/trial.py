@@ -147,8 +147,9 @@ def _store(plan: UnitPlan, context: TrialContext) -> Iterator[StageStore]:
         yield store
     if (folder / "unit.json").exists():
         if not plan.is_validation:
-            for weights in own.glob("*/*/done/*.pt"):
-                weights.replace(folder / weights.name)
+            for stage in ("encoder", "detector"):  # not what they went on from
+                for weights in own.glob(f"{stage}/*/done/*.pt"):
+                    weights.replace(folder / weights.name)
         shutil.rmtree(own)
 
 

@@ -15,6 +15,7 @@ from bearing_search.measurement import (
     TrialContext,
 )
 from bearing_search.metrics import METRIC_NAMES
+from bearing_search.stages.checkpoint import Checkpoint
 from bearing_search.stages.scored import unit_scores
 from bearing_search.stages.unit_plan import validation_plans
 from bearing_search.trial import run_final, run_trial
@@ -265,6 +266,8 @@ def test_the_final_training_is_scored_on_test_and_keeps_its_weights(
     assert 0 <= last.values["test/pixel_aupro"] <= 1
     kept = {file.name for file in (tmp_path / "trial/plate/all").iterdir()}
     assert kept == {"finetune.pt", "detector.pt", "scored.npz", "unit.json"}
+    encoder = Checkpoint(tmp_path / "trial/plate/all", "finetune")  # not what it went on from
+    assert len(encoder.history) == tiny_config.finetune.epochs
 
 
 def test_frozen_means_no_fine_tuning(tmp_path, make_set, tiny_config):
