@@ -6,7 +6,8 @@ a token, a attention heads, e channels of a head.
 Source: Guo et al. 2025 (Dinomaly).
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from typing import TypeVar
 
 import torch
 from jaxtyping import Float
@@ -20,10 +21,12 @@ from bearing_search.model.decoder_losses import (
     mining_thresholds,
     point_distances,
 )
-from bearing_search.model.encoder import EncoderOutput
+from bearing_search.model.tokens import mean_tokens
 
 ATTENTION_EPS = 1e-6
 NORM_EPS = 1e-8
+
+T = TypeVar("T")
 
 
 class DinomalyDecoder(nn.Module):
@@ -46,7 +49,7 @@ class DinomalyDecoder(nn.Module):
     ) -> None:
         super().__init__()
         self.config = config
-        self.reads = config.target_blocks
+        self.reads = _groups(config.target_blocks, config.groups)
         self.bottleneck = nn.Sequential(
             nn.Dropout(config.dropout),
             nn.Linear(dim, 4 * dim),
@@ -74,12 +77,7 @@ class DinomalyDecoder(nn.Module):
         for block in self.blocks:
             tokens = block(tokens)
             outputs.append(tokens)
-        return _group_means(outputs[::-1], self.config.groups)
-
-    def gather(self, output: EncoderOutput) -> Float[Tensor, "g b n d"]:
-        """Means of the encoder's target blocks, group by group; no gradient flows back."""
-        tokens = [output.blocks[block].detach() for block in self.reads]
-        return _group_means(tokens, self.config.groups)
+        return torch.stack([mean_tokens(g) for g in _groups(outputs[::-1], self.config.groups)])
 
     def targets(self, gathered: Float[Tensor, "g b n d"]) -> Float[Tensor, "g b n d"]:
         """What the answers are compared with: the groups themselves."""
@@ -151,7 +149,7 @@ def _positive(x: Tensor) -> Tensor:
     return (x - above).exp() + above
 
 
-def _group_means(tokens: list[Tensor], groups: int) -> Tensor:
-    size = len(tokens) // groups
-    starts = range(0, len(tokens), size)
-    return torch.stack([torch.stack(tokens[start : start + size]).mean(dim=0) for start in starts])
+def _groups(members: Sequence[T], groups: int) -> tuple[tuple[T, ...], ...]:
+    """Members in order, cut into groups of one size."""
+    size = len(members) // groups
+    return tuple(tuple(members[start : start + size]) for start in range(0, len(members), size))

@@ -4,11 +4,19 @@ Axis letters: b samples, n tokens (prefix tokens first, then patches row by row)
 d channels of a token, k layers, h w rows and columns.
 """
 
+from collections.abc import Sequence
+
+import torch
 import torch.nn.functional as F
 from jaxtyping import Bool, Float
 from torch import Tensor
 
 from bearing_search.model.encoder import Encoder
+
+
+def mean_tokens(blocks: Sequence[Float[Tensor, "b n d"]]) -> Float[Tensor, "b n d"]:
+    """Mean of the tokens of some blocks."""
+    return torch.stack(list(blocks)).mean(dim=0)
 
 
 def patch_tokens(tokens: Float[Tensor, "b n d"], encoder: Encoder) -> Float[Tensor, "b p d"]:

@@ -16,7 +16,6 @@ from torch import Tensor, nn
 from bearing_search.config import VitadConfig
 from bearing_search.model.blocks import Block, init_linears
 from bearing_search.model.decoder_losses import vitad_loss
-from bearing_search.model.encoder import EncoderOutput
 
 NORM_EPS = 1e-6
 
@@ -43,7 +42,7 @@ class VitadDecoder(nn.Module):
     ) -> None:
         super().__init__()
         self.config = config
-        self.reads = (*config.teacher_blocks, config.neck_block)
+        self.reads = tuple((block,) for block in (*config.teacher_blocks, config.neck_block))
         self.neck = nn.Linear(dim, dim)
         self.position = nn.Parameter(torch.empty(1, num_patches, dim))
         # blocks behind the last tap would never learn
@@ -67,10 +66,6 @@ class VitadDecoder(nn.Module):
             tokens = block(tokens)
             found[number] = tokens
         return torch.stack([found[tap] for tap in self.config.taps])
-
-    def gather(self, output: EncoderOutput) -> Float[Tensor, "l b n d"]:
-        """Raw tokens of the teacher's scales and of the neck; no gradient flows back."""
-        return torch.stack([output.blocks[block].detach() for block in self.reads])
 
     def targets(self, gathered: Float[Tensor, "l b n d"]) -> Float[Tensor, "k b n d"]:
         """What the answers are compared with: the scales, without the neck."""

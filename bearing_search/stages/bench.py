@@ -1,11 +1,12 @@
 """Where a unit's stages are computed, and how one that learns is computed or read."""
 
-from collections.abc import Callable, Generator, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
 from bearing_search.stages.checkpoint import Checkpoint, Row
+from bearing_search.stages.seconds import Seconds, added
 from bearing_search.stages.store import StageStore
 from bearing_search.stages.store_entry import Entry
 from bearing_search.stages.store_key import StageKey
@@ -48,8 +49,8 @@ class Trained:
     """A finished stage that has learned."""
 
     checkpoint: Checkpoint
-    seconds: Mapping[str, float]
-    """Time of compute by the trial that spent it, with that of what it went on from."""
+    seconds: Seconds
+    """With those of what it went on from, and of the features that it read."""
 
 
 def trained(
@@ -60,6 +61,7 @@ def trained(
     file: str,
     what: str,
     rows: list[tuple[str, Row]],
+    read_s: Seconds,
     start: Trained | None = None,
 ) -> Generator[tuple[str, Row], None, Trained | None]:
     """A stage that learns, computed here or read from the store; None if it was stopped.
@@ -68,6 +70,7 @@ def trained(
         file: name of its checkpoint.
         what: it is called so in the rows.
         rows: what was measured so far; what is new is added, and yielded.
+        read_s: time of the features that it reads.
         start: an earlier part of the same training, to go on from. Its rows come first.
     """
     known = sum(name == what for name, _ in rows)
@@ -75,6 +78,8 @@ def trained(
         if entry is None:
             return None
         checkpoint = Checkpoint(entry.folder, file, write=bench.store.with_room)
+        if checkpoint.state is None:
+            checkpoint.inherited_s = read_s
         if start is not None:
             checkpoint.go_on_from(start.checkpoint, start.seconds)
         for number, row in enumerate(
@@ -87,14 +92,14 @@ def trained(
             return None
         if not entry.is_done:
             bench.store.finish(entry)
-        return Trained(checkpoint=checkpoint, seconds=_added(entry.seconds, checkpoint.inherited_s))
+        return _finished(entry, checkpoint)
 
 
 def reopened(entry: Entry, file: str) -> Trained:
     """A finished stage that was found in the store."""
-    checkpoint = Checkpoint(entry.folder, file)
-    return Trained(checkpoint=checkpoint, seconds=_added(entry.seconds, checkpoint.inherited_s))
+    return _finished(entry, Checkpoint(entry.folder, file))
 
 
-def _added(one: Mapping[str, float], other: Mapping[str, float]) -> Mapping[str, float]:
-    return {who: one.get(who, 0.0) + other.get(who, 0.0) for who in one.keys() | other.keys()}
+def _finished(entry: Entry, checkpoint: Checkpoint) -> Trained:
+    seconds = added(checkpoint.inherited_s, {entry.key.stage: entry.seconds})
+    return Trained(checkpoint=checkpoint, seconds=seconds)

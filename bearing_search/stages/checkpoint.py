@@ -9,6 +9,8 @@ from typing import Any
 
 import torch
 
+from bearing_search.stages.seconds import Seconds
+
 Row = dict[str, float]
 """Measurements at one moment of a stage, by name."""
 
@@ -51,19 +53,19 @@ class Checkpoint:
         """What the stage saved; None at a fresh start."""
         self.is_finished = False
         """Whether the stage has nothing left to do."""
-        self.inherited_s: dict[str, float] = {}
-        """Time of compute, by trial, of an earlier part that the stage went on from."""
+        self.inherited_s: Seconds = {}
+        """Time of compute of what the stage reads, or of an earlier part that it went on from."""
         if self._file.exists():
             saved = torch.load(self._file, map_location="cpu", weights_only=True)
             self.iteration, self.history = saved["iteration"], saved["history"]
             self.state, self.is_finished = saved["state"], saved["is_finished"]
-            self.inherited_s = saved.get("inherited_s", {})
+            self.inherited_s = saved["inherited_s"]
 
-    def go_on_from(self, part: "Checkpoint", seconds: Mapping[str, float]) -> None:
+    def go_on_from(self, part: "Checkpoint", seconds: Seconds) -> None:
         """Begin where another stage has ended, unless something was done here already."""
         if self.state is None:
             self.iteration, self.state = part.iteration, part.state
-            self.history, self.inherited_s = list(part.history), dict(seconds)
+            self.history, self.inherited_s = list(part.history), seconds
             self._note("inherit")
 
     def started(self) -> None:

@@ -20,20 +20,20 @@ from bearing_search.model.schedule import warm_cosine
 from bearing_search.model.tokens import patch_distances
 from bearing_search.model.vitad import VitadDecoder
 from bearing_search.stages.detection import Detection
+from bearing_search.stages.features import PORTION, Features, Reader
 from bearing_search.stages.finite import require_finite, require_finite_weights
-from bearing_search.stages.loading import Images, pick, rotate, to_input
+from bearing_search.stages.loading import Images, pick, rotate
 from bearing_search.stages.microbatch import DRAWS, MicroBatches, each_portion, share_of
 from bearing_search.stages.order import endless_batch, rotation_angle
 from bearing_search.stages.plans import detector_iterations
-from bearing_search.stages.precision import autocast, storage_dtype
+from bearing_search.stages.precision import autocast
 
-_ENCODE_BATCH = 16
 _MAX_CACHE_BYTES = 4 * 2**30
 
 
 Decoder = DinomalyDecoder | VitadDecoder
-"""Says which blocks it `reads`, `gather`s what is kept of them, answers it when called, and tells
-the `targets` of its answers and its `loss`."""
+"""`reads` the mean tokens of groups of blocks, answers them when called, and tells the `targets` of
+its answers and its `loss`."""
 
 
 def make_decoder(encoder: Encoder, config: TrialConfig) -> Decoder:
@@ -65,6 +65,9 @@ class DecoderDetector:
         self.advice = "Lower decoder.lr."
         self.iterations = detector_iterations(config)
         self._normals, self._rotation_deg = normals, rotation_deg
+        reads = self.decoder.reads
+        self.reader = Reader(self.encoder, reads, is_rounded=True, device=device)
+        self._read: Features | None = None
         self._gathered: Float[Tensor, "n l t d"] | None = None
         self._may_keep_on_device = True
         self.micro_batches = MicroBatches("detector")
@@ -100,16 +103,28 @@ class DecoderDetector:
         self._optimizer.step()
         return measured
 
+    @property
+    def still(self) -> Images | None:
+        """The normal samples, where nothing turns them."""
+        return None if self._rotation_deg else self._normals
+
+    def keep(self, read: Features) -> None:
+        """Take over what `reader` has read of the normal samples."""
+        self._read = read
+
     @torch.no_grad()
-    def detect(self, pixels: UInt8[np.ndarray, "n s s 3"]) -> Detection:
+    def detect(
+        self, pixels: UInt8[np.ndarray, "n s s 3"], read: Features | None = None
+    ) -> Detection:
         """Distance of each patch in each layer: 1 - cosine, in [0, 2]."""
         self.decoder.eval()
 
         def of(part: slice) -> Float[Tensor, "b k h w"]:
-            gathered = self._encode(pixels[part]).float()
+            found = self.reader(pixels[part]) if read is None else [f[part] for f in read]
+            gathered = torch.stack(found).to(self._device).float()
             return patch_distances(*self._answer(gathered), self.encoder.grid).cpu()
 
-        distances = each_portion(len(pixels), of, at_most=_ENCODE_BATCH, what="distances")
+        distances = each_portion(len(pixels), of, at_most=PORTION, what="distances")
         self.decoder.train()
         return Detection(distances=torch.cat(distances).numpy(), own_scores=None)
 
@@ -187,25 +202,15 @@ class DecoderDetector:
         """What the decoder reads of a batch: cached where nothing turns, as the encoder rests."""
         if self._rotation_deg:
             angle = rotation_angle(self._rotation_deg, seed=(self._seed, 4, number))
-            return self._encode(rotate(pick(self._normals, batch), angle).pixels).float()
+            turned = rotate(pick(self._normals, batch), angle)
+            return torch.stack(self.reader(turned.pixels)).float()
         if self._gathered is None:
             self._gathered = self._all_gathered()
         picked = self._gathered[torch.from_numpy(batch).to(self._gathered.device)]
         return picked.to(self._device).transpose(0, 1).float()
 
     def _all_gathered(self) -> Float[Tensor, "n l t d"]:
-        pixels = self._normals.pixels
-        first = self._encode(pixels[:1]).transpose(0, 1)
-        is_small = first.numel() * first.element_size() * len(pixels) <= _MAX_CACHE_BYTES
-        home = self._device if is_small and self._may_keep_on_device else "cpu"
-
-        def of(part: slice) -> Float[Tensor, "b l t d"]:
-            return self._encode(pixels[part]).transpose(0, 1).to(home)
-
-        return torch.cat(each_portion(len(pixels), of, at_most=_ENCODE_BATCH, what="features"))
-
-    def _encode(self, pixels: UInt8[np.ndarray, "b s s 3"]) -> Float[Tensor, "l b t d"]:
-        images = to_input(pixels, self._device)
-        with autocast(self._device):
-            output = self.encoder(images, self.decoder.reads)
-        return self.decoder.gather(output).to(storage_dtype(self._device))
+        read = self.reader.of_all(self._normals.pixels) if self._read is None else self._read
+        gathered = torch.stack(read, dim=1)
+        is_small = gathered.numel() * gathered.element_size() <= _MAX_CACHE_BYTES
+        return gathered.to(self._device if is_small and self._may_keep_on_device else "cpu")

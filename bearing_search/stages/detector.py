@@ -15,6 +15,7 @@ from bearing_search.stages.backbone import Backbone
 from bearing_search.stages.checkpoint import Checkpoint, Row
 from bearing_search.stages.decode import DecoderDetector
 from bearing_search.stages.detection import Detection
+from bearing_search.stages.features import Features, Reader
 from bearing_search.stages.finite import failing_as
 from bearing_search.stages.loading import Images
 from bearing_search.stages.memory import MemoryDetector
@@ -42,8 +43,26 @@ class Detector(Protocol):
         """
         ...
 
-    def detect(self, pixels: UInt8[np.ndarray, "n s s 3"]) -> Detection:
-        """Distances of prepared images, once all iterations are done."""
+    reader: Reader
+    """How it reads its encoder."""
+
+    @property
+    def still(self) -> Images | None:
+        """The normal samples, if it always reads them as they are: `reader` may do so before."""
+        ...
+
+    def keep(self, read: Features) -> None:
+        """Take over what `reader` has read of `still`."""
+        ...
+
+    def detect(
+        self, pixels: UInt8[np.ndarray, "n s s 3"], read: Features | None = None
+    ) -> Detection:
+        """Distances of prepared images, once all iterations are done.
+
+        Args:
+            read: what `reader` has read of them; None: that is done now.
+        """
         ...
 
     def state(self) -> dict[str, Any]:

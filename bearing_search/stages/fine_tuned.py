@@ -6,7 +6,6 @@ beginning of a longer one. Under `finetune.schedule: iterations` learning rates 
 iterations there are in all, so that trainings hardly ever begin alike, and no part is kept.
 """
 
-import hashlib
 from collections.abc import Generator, Mapping, Sequence
 from functools import partial
 from typing import Any
@@ -16,16 +15,14 @@ from bearing_search.model.schedule import Task
 from bearing_search.stages.bench import Bench, Trained, reopened, trained
 from bearing_search.stages.checkpoint import Row
 from bearing_search.stages.finetune import finetune
-from bearing_search.stages.plans import Step
+from bearing_search.stages.plans import Step, digests_by_epoch
+from bearing_search.stages.seconds import Seconds
 from bearing_search.stages.store_key import STAGES_VERSION, StageKey
 from bearing_search.stages.tuning import Finetuning
 
 _FILE, _WHAT = "finetune", "fine-tuning"
-_SEEN_IN_THE_PLAN = {
-    *("epochs", "reconstruction_only_epochs", "alternation_period"),
-    *("schedule", "warmup_share"),
-}
-"""Settings of fine-tuning that the iterations themselves tell: tasks, samples, learning rates."""
+_ONLY_AT_THE_END = "tuned_share"
+"""Setting of fine-tuning that acts after the last iteration."""
 
 
 def fine_tuned(
@@ -36,27 +33,27 @@ def fine_tuned(
     *,
     schedule: FinetuneSchedule,
     rows: list[tuple[str, Row]],
+    read_s: Seconds,
 ) -> Generator[tuple[str, Row], None, Trained | None]:
     """Fine-tune the encoder of `tuning`, going on from the longest beginning that is in the store.
 
     Args:
         whole: key of the fine-tuned encoder.
-        rows: see `trained`.
+        rows, read_s: see `trained`.
     """
     parts = part_keys(whole, plan)
+    stage = partial(trained, bench, file=_FILE, what=_WHAT, rows=rows, read_s=read_s)
     start: Trained | None = None
     if bench.find(whole) is None:
         for end in kept_ends(plan, schedule):
             if bench.find(parts[end]) is None:
                 start = _longest(bench, parts, before=end) or start
             part = partial(finetune, tuning, plan[:end], is_whole=False)
-            start = yield from trained(
-                bench, parts[end], part, file=_FILE, what=_WHAT, rows=rows, start=start
-            )
+            start = yield from stage(parts[end], part, start=start)
             if start is None:
                 return None
     begin = partial(finetune, tuning, plan)
-    return (yield from trained(bench, whole, begin, file=_FILE, what=_WHAT, rows=rows, start=start))
+    return (yield from stage(whole, begin, start=start))
 
 
 def kept_ends(plan: Sequence[Step], schedule: FinetuneSchedule) -> list[int]:
@@ -75,23 +72,22 @@ def part_keys(whole: StageKey, plan: Sequence[Step]) -> dict[int, StageKey]:
 
     Args:
         whole: key of the fine-tuned encoder.
-        plan: its iterations. All that is random in one is a function of its position and the seed.
+        plan: its iterations.
     """
     settings: Mapping[str, Any] = whole.facts["settings"]
-    kept = {k: v for k, v in settings["finetune"].items() if k not in _SEEN_IN_THE_PLAN}
+    kept = {k: v for k, v in settings["finetune"].items() if k != _ONLY_AT_THE_END}
     facts = {
         **whole.facts,
         "stage": "tuning",
         "version": STAGES_VERSION["encoder"],
         "settings": {**settings, "finetune": kept},
     }
-    keys, seen = {}, hashlib.sha256()
-    for number, step in enumerate(plan, start=1):
-        what = f"{step.epoch} {step.task} {step.lr_factor!r} {step.batch.tolist()}\n"
-        seen.update(what.encode())
-        if step.ends_epoch:
-            keys[number] = StageKey("tuning", {**facts, "iterations": seen.hexdigest()[:32]})
-    return keys
+    return {
+        end: StageKey(
+            "tuning", {**facts, "inputs": {**whole.facts["inputs"], "iterations": iterations}}
+        )
+        for end, iterations in digests_by_epoch(plan).items()
+    }
 
 
 def _longest(bench: Bench, parts: Mapping[int, StageKey], *, before: int) -> Trained | None:

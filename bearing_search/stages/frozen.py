@@ -1,6 +1,7 @@
 """EN_pre's maps, which the tuned encoder is held near.
 
-Axis letters: b batch, c h w feature map, s side of the input in pixels.
+Axis letters: b batch, n samples, t tokens with prefix, c d channels, h w feature map, s side of the
+input in pixels.
 """
 
 from collections.abc import Sequence
@@ -12,12 +13,10 @@ from torch import Tensor
 
 from bearing_search.model.encoder import Encoder, EncoderOutput
 from bearing_search.model.tokens import tokens_to_map
-from bearing_search.stages.precision import autocast
+from bearing_search.stages.features import Reader
 
 Maps = list[Float[Tensor, "b c h w"]]
 """One map per layer."""
-
-_MAX_CACHE_BYTES = 2 * 2**30
 
 
 class FrozenMaps:
@@ -26,39 +25,43 @@ class FrozenMaps:
     Args:
         encoder: EN_pre.
         layers: blocks, counted from 1.
-        num_samples: how many samples `of_samples` is asked for; each is encoded once, if all of
-            them have room in memory. 0 keeps none, as where images change from time to time.
+        kept: what was read of the samples that `of_samples` is asked for, layer by layer; None: it
+            is read whenever it is asked for, as where images change from time to time.
         device: where maps are made and returned.
     """
 
     def __init__(
-        self, encoder: Encoder, layers: Sequence[int], *, num_samples: int, device: str
+        self,
+        encoder: Encoder,
+        layers: Sequence[int],
+        *,
+        kept: Sequence[Float[Tensor, "n t d"]] | None,
+        device: str,
     ) -> None:
         self._encoder = encoder.to(device).eval()
-        self._layers, self._device = layers, device
-        rows, columns = encoder.grid
-        floats = num_samples * len(layers) * encoder.dim * rows * columns
-        self._is_cacheable = 0 < 4 * floats <= _MAX_CACHE_BYTES
-        self._kept: dict[int, Maps] = {}
+        self._reader = frozen_reader(encoder, layers, device=device)
+        self._kept = kept
 
     def of_samples(self, batch: Int[np.ndarray, " b"], images: Float[Tensor, "b 3 s s"]) -> Maps:
-        """Maps of samples whose images never change; `batch` are their positions."""
-        if not self._is_cacheable:
+        """Maps of samples; `batch` are their positions."""
+        if self._kept is None:
             return self.of(images)
-        missing = [i for i, index in enumerate(batch) if int(index) not in self._kept]
-        if missing:
-            maps = self.of(images[missing])
-            for row, position in enumerate(missing):
-                self._kept[int(batch[position])] = [m[row].cpu() for m in maps]
-        samples = [self._kept[int(index)] for index in batch]
-        return [torch.stack(layer).to(self._device) for layer in zip(*samples, strict=True)]
+        maps = self._maps([tokens[torch.from_numpy(batch)] for tokens in self._kept])
+        return [m.contiguous() for m in maps]  # the layout decides how sums over a map are rounded
 
-    @torch.no_grad()
     def of(self, images: Float[Tensor, "b 3 s s"]) -> Maps:
         """Maps of any images."""
-        with autocast(self._device):
-            output = self._encoder(images, self._layers)
-        return layer_maps(output, self._layers, self._encoder)
+        return self._maps(self._reader.of_input(images))
+
+    def _maps(self, read: Sequence[Float[Tensor, "b t d"]]) -> Maps:
+        there = [tokens.to(self._reader.device) for tokens in read]
+        return [tokens_to_map(tokens, self._encoder).float() for tokens in there]
+
+
+def frozen_reader(encoder: Encoder, layers: Sequence[int], *, device: str) -> Reader:
+    """Reads the pretrained encoder at some layers."""
+    reads = [(layer,) for layer in layers]
+    return Reader(encoder, reads, is_rounded=False, device=device)
 
 
 def layer_maps(output: EncoderOutput, layers: Sequence[int], encoder: Encoder) -> Maps:

@@ -20,13 +20,10 @@ from bearing_search.model.patchcore import PatchCore
 from bearing_search.model.tokens import tokens_to_map
 from bearing_search.stages.backbone import Backbone
 from bearing_search.stages.detection import Detection
-from bearing_search.stages.loading import Images, to_input
+from bearing_search.stages.features import PORTION, Features, Reader
+from bearing_search.stages.loading import Images
 from bearing_search.stages.microbatch import MicroBatches, each_portion
 from bearing_search.stages.plans import READ_SHARES, detector_iterations
-from bearing_search.stages.precision import autocast
-
-_ENCODE_BATCH = 16
-
 
 Memory = PatchCore | Padim
 """`embed`s the maps of the layers that are read, finest first, `fit`s the normal patches, and
@@ -53,10 +50,12 @@ class MemoryDetector:
         self.encoder = encoder.to(device).eval().requires_grad_(False)
         is_cnn = isinstance(encoder, Cnn)
         self._memory, section = make_memory(config, is_cnn=is_cnn)
-        self._reads = section.layers if is_cnn else section.blocks
+        reads = [(one,) for one in (section.layers if is_cnn else section.blocks)]
+        self.reader = Reader(self.encoder, reads, is_rounded=False, device=device)
+        self._read: Features | None = None
         self._normals, self._device = normals, device
         self._grid = (0, 0)
-        self._features: dict[int, list[Float[Tensor, "b p c"]]] = {}
+        self._patches: dict[int, list[Float[Tensor, "b p c"]]] = {}
         self.micro_batches = MicroBatches("detector")  # never asked: nothing is learned in batches
         self.advice = "Lower finetune.encoder_lr, or take other weights."
         self.iterations = detector_iterations(config)
@@ -68,27 +67,38 @@ class MemoryDetector:
             TrialFailedError: a feature of the encoder is not finite.
         """
         if number < READ_SHARES:
-            self._read(number)
+            self._embed_share(number)
             return {"read_share": (number + 1) / READ_SHARES}
         # what an interrupted training had read is read again: quicker than storing it
         for share in range(READ_SHARES):
-            if share not in self._features:
-                self._read(share)
-        batches = [batch for share in range(READ_SHARES) for batch in self._features[share]]
+            if share not in self._patches:
+                self._embed_share(share)
+        batches = [batch for share in range(READ_SHARES) for batch in self._patches[share]]
         measured = self._memory.fit(torch.cat(batches))
-        self._features.clear()
+        self._patches.clear()
         return measured
 
+    @property
+    def still(self) -> Images:
+        """The normal samples: nothing turns them."""
+        return self._normals
+
+    def keep(self, read: Features) -> None:
+        """Take over what `reader` has read of the normal samples."""
+        self._read = read
+
     @torch.no_grad()
-    def detect(self, pixels: UInt8[np.ndarray, "n s s 3"]) -> Detection:
+    def detect(
+        self, pixels: UInt8[np.ndarray, "n s s 3"], read: Features | None = None
+    ) -> Detection:
         """Distance of each patch to what is remembered, in one layer."""
 
         def of(part: slice) -> tuple[np.ndarray, np.ndarray | None]:
-            found, own = self._memory.measure(self._embed(pixels[part]))
+            found, own = self._memory.measure(self._embed(pixels, read, part))
             own_scores = None if own is None else own.cpu().numpy()
             return found.reshape(-1, 1, *self._grid).cpu().numpy(), own_scores
 
-        found = each_portion(len(pixels), of, at_most=_ENCODE_BATCH, what="distances")
+        found = each_portion(len(pixels), of, at_most=PORTION, what="distances")
         scores = [own for _, own in found if own is not None]
         return Detection(
             distances=np.concatenate([distances for distances, _ in found]),
@@ -109,29 +119,29 @@ class MemoryDetector:
             self._memory.load({k: v.to(self._device) for k, v in state["memory"].items()})
 
     @torch.no_grad()
-    def _read(self, share: int) -> None:
-        pixels = np.array_split(self._normals.pixels, READ_SHARES)[share]
-        self._features[share] = each_portion(
-            len(pixels),
-            lambda part: self._embed(pixels[part]),
-            at_most=_ENCODE_BATCH,
-            what="features",
-        )
-        if not all(bool(batch.isfinite().all()) for batch in self._features[share]):
+    def _embed_share(self, share: int) -> None:
+        positions = np.array_split(np.arange(len(self._normals)), READ_SHARES)[share]
+        first = int(positions[0]) if len(positions) else 0
+
+        def of(part: slice) -> Float[Tensor, "b p c"]:
+            here = slice(first + part.start, first + part.stop)
+            return self._embed(self._normals.pixels, self._read, here)
+
+        self._patches[share] = each_portion(len(positions), of, at_most=PORTION, what="features")
+        if not all(bool(batch.isfinite().all()) for batch in self._patches[share]):
             raise TrialFailedError("a feature of the encoder is not finite")
 
-    def _embed(self, pixels: UInt8[np.ndarray, "b s s 3"]) -> Float[Tensor, "b p c"]:
-        images = to_input(pixels, self._device)
-        with autocast(self._device):
-            maps = self._maps(images)
-        features = self._memory.embed(maps)
+    def _embed(
+        self, pixels: UInt8[np.ndarray, "n s s 3"], read: Features | None, part: slice
+    ) -> Float[Tensor, "b p c"]:
+        """Patches of some samples, read now or taken of what was read."""
+        found = self.reader(pixels[part]) if read is None else [f[part] for f in read]
+        features = self._memory.embed([self._map(f.to(self._device)) for f in found])
         rows, columns = features.shape[2:]
         self._grid = (rows, columns)
         return features.flatten(2).transpose(1, 2).contiguous()
 
-    def _maps(self, images: Float[Tensor, "b 3 s s"]) -> list[Float[Tensor, "b _ _ _"]]:
+    def _map(self, features: Float[Tensor, "b ..."]) -> Float[Tensor, "b _ _ _"]:
         if isinstance(self.encoder, Cnn):
-            maps: list[Tensor] = self.encoder(images, self._reads)
-            return maps
-        output = self.encoder(images, self._reads)
-        return [tokens_to_map(output.blocks[block], self.encoder) for block in self._reads]
+            return features
+        return tokens_to_map(features, self.encoder)

@@ -3,6 +3,7 @@
 Axis letters: b batch.
 """
 
+import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import accumulate
@@ -27,6 +28,13 @@ _FINETUNE_COST = 1.6
 
 _UNIT_COST = 4.0
 """Cost of preparing, encoding and scoring a unit, in the same unit; a rough figure."""
+
+
+SEEN_IN_THE_PLAN = {
+    *("epochs", "reconstruction_only_epochs", "alternation_period"),
+    *("schedule", "warmup_share"),
+}
+"""Settings of fine-tuning that the iterations themselves tell: tasks, samples, learning rates."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +86,20 @@ def finetune_plan(
         for epoch, task, batches in batches_of
         for batch in batches
     ]
+
+
+def digests_by_epoch(plan: Sequence[Step]) -> dict[int, str]:
+    """What tells the iterations until the end of each epoch, by how many they are, in order.
+
+    All that is random in an iteration is a function of its position and the seed.
+    """
+    found, seen = {}, hashlib.sha256()
+    for number, step in enumerate(plan, start=1):
+        what = f"{step.epoch} {step.task} {step.lr_factor!r} {step.batch.tolist()}\n"
+        seen.update(what.encode())
+        if step.ends_epoch:
+            found[number] = seen.hexdigest()[:32]
+    return found
 
 
 def learned_tasks(config: FinetuneConfig) -> set[Task]:

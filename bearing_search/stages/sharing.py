@@ -3,27 +3,25 @@
 Axis letters: n samples, k layers, h w rows and columns of the detector's grid.
 """
 
-import hashlib
 import io
 import json
-from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from functools import partial
-from importlib.metadata import version
 from typing import Any, get_args
 
-import cv2
 import numpy as np
-import torch
 
 from bearing_search.config import Detector, TrialConfig, to_plain
 from bearing_search.stages.checkpoint import Row
+from bearing_search.stages.contents import compute_name, content_of
 from bearing_search.stages.detection import Detection
 from bearing_search.stages.files import write_atomically
 from bearing_search.stages.loading import Images
-from bearing_search.stages.precision import precision_name
+from bearing_search.stages.plans import SEEN_IN_THE_PLAN, Step, digests_by_epoch, finetune_plan
+from bearing_search.stages.seconds import Seconds, added
 from bearing_search.stages.store_entry import Entry
-from bearing_search.stages.store_key import StageKey, stage_key
+from bearing_search.stages.store_key import STAGES_VERSION, StageKey, stage_key
 
 _NOT_THE_DETECTORS = {
     *("parts", "scope", "split", "preprocess", "fusion"),  # seen in the pixels
@@ -34,19 +32,20 @@ _NOT_THE_DETECTORS = {
 
 _BEFORE = "before.json"
 
-Seconds = Mapping[str, Mapping[str, float]]
-"""Time of compute by stage, and by the trial that spent it."""
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UnitKeys:
     """Names of a unit's stages."""
 
     encoder: StageKey
-    """Of the fine-tuned encoder, or of the frozen one, which is never stored."""
+    """Of the fine-tuned encoder, named by its iterations, or of the frozen one, which is never
+    stored."""
 
-    detector: StageKey
     distances: StageKey
+    """Named by all that it follows from, so that it is found before anything is computed."""
+
+    detector: Callable[[str], StageKey]
+    """By the content of the encoder that it is trained on, whichever training that came from."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,6 +79,16 @@ class Outcome:
     seconds: Seconds
 
 
+def plan_of(samples: Samples, config: TrialConfig) -> list[Step]:
+    """The iterations of a unit's fine-tuning; none of a frozen encoder."""
+    return finetune_plan(
+        config.finetune,
+        num_normal=len(samples.normals),
+        num_anomalous=len(samples.anomalous),
+        seed=config.seed,
+    )
+
+
 def unit_keys(
     config: TrialConfig, samples: Samples, *, weights_sha256: str, device: str
 ) -> UnitKeys:
@@ -89,55 +98,46 @@ def unit_keys(
     section that is new here makes trials share less, never too much.
     """
     plain = to_plain(config)
-    libraries = f"torch {torch.__version__} timm {version('timm')} cv2 {cv2.__version__}"
-    named = partial(
-        stage_key,
-        seed=config.seed,
-        compute=f"{torch.device(device).type} {precision_name(device)} {libraries}",
-    )
+    named = partial(stage_key, seed=config.seed, compute=compute_name(device))
     normals = content_of(samples.normals)
     rotation = {"rotation_deg": samples.rotation_deg}
     model = {name: value for name, value in plain["encoder"].items() if name != "weights"}
-    settings: dict[str, Any] = {"encoder": model}
+    read = {"encoder": model, "features": STAGES_VERSION["features"]}
+    settings: dict[str, Any] = dict(read)
     inputs = {"weights": weights_sha256}
     if config.finetune.epochs:
         augment = {k: v for k, v in plain["augment"].items() if k != "rotated_parts"}
         settings |= {
-            "finetune": plain["finetune"],
+            "finetune": {k: v for k, v in plain["finetune"].items() if k not in SEEN_IN_THE_PLAN},
             "augment": augment | rotation,
         }
-        inputs |= {"normals": normals, "anomalous": content_of(samples.anomalous)}
+        inputs |= {
+            "iterations": list(digests_by_epoch(plan_of(samples, config)).values())[-1],
+            "normals": normals,
+            "anomalous": content_of(samples.anomalous),
+        }
     encoder = named("encoder", settings=settings, inputs=inputs)
 
     others = set(get_args(Detector)) - {config.detector}
     own = {k: v for k, v in plain.items() if k not in _NOT_THE_DETECTORS | others}
-    detector = named(
-        "detector",
-        settings=own | rotation,
-        inputs={"encoder": encoder.digest, "normals": normals},
-    )
+
+    def detector(encoder: str) -> StageKey:
+        return named(
+            "detector",
+            settings=own | rotation | read,
+            inputs={"encoder": encoder, "normals": normals},
+        )
+
     distances = named(
         "distances",
         settings={},
         inputs={
-            "detector": detector.digest,
+            "detector": detector(encoder.digest).digest,
             "shown": samples.shown,
             **{f"held_out_{n}": content_of(images) for n, images in enumerate(samples.held_out)},
         },
     )
     return UnitKeys(encoder=encoder, detector=detector, distances=distances)
-
-
-def content_of(images: Images) -> str:
-    """Digest of all that a set of prepared images holds, in its order."""
-    total = hashlib.sha256()
-    for field in fields(images):
-        content = getattr(images, field.name)
-        if content is not None:
-            array = np.ascontiguousarray(content)
-            total.update(f"{field.name} {array.dtype} {array.shape} ".encode())
-            total.update(array.data)
-    return total.hexdigest()[:32]
 
 
 def save_outcome(outcome: Outcome, entry: Entry) -> None:
@@ -173,24 +173,9 @@ def load_outcome(entry: Entry) -> Outcome:
         answers=tuple(before["answers"]),
         pictures={name: (entry.folder / name).read_bytes() for name in before["pictures"]},
         rows=tuple((what, row) for what, row in before["rows"]),
-        seconds={**before["seconds"], "distances": entry.seconds},
+        seconds=added(before["seconds"], {"distances": entry.seconds}),
     )
 
 
 def _detection_file(number: int) -> str:
     return f"detection_{number}.npz"
-
-
-def reused_stages(seconds: Seconds, user: str) -> tuple[str, ...]:
-    """Stages that other trials have computed, at least in part."""
-    return tuple(stage for stage, spent in seconds.items() if set(spent) - {user})
-
-
-def own_seconds(seconds: Seconds, user: str) -> float:
-    """What a trial has computed itself."""
-    return sum(spent.get(user, 0.0) for spent in seconds.values())
-
-
-def others_seconds(seconds: Seconds, user: str) -> float:
-    """What a trial did not have to compute."""
-    return sum(s for spent in seconds.values() for who, s in spent.items() if who != user)

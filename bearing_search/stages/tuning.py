@@ -18,6 +18,7 @@ from bearing_search.model.schedule import Task
 from bearing_search.model.trainable import choose_trainable
 from bearing_search.stages.checkpoint import Row
 from bearing_search.stages.epoch import PatchScores
+from bearing_search.stages.features import Features
 from bearing_search.stages.finite import require_finite, require_finite_weights
 from bearing_search.stages.frozen import FrozenMaps
 from bearing_search.stages.loading import Images, flip, pick, pick_or_draw, rotate, to_input
@@ -41,19 +42,21 @@ class Finetuning:
         rotation_deg: float,
         seed: int,
         device: str,
+        frozen: Features | None = None,
     ) -> None:
+        """Make what one iteration needs.
+
+        Args:
+            frozen: what was read of the pretrained encoder, at the SSIM layers of the normal
+                samples; None: it is read in every iteration, as it must be where images change.
+        """
         torch.manual_seed(seed)  # initial weights of the heads
         choose_trainable(encoder, config.trainable_blocks)
         self.model = MultiTaskModel(encoder.train(), config).to(device)
         self.encoder = encoder
         self._pretrained = pretrained_encoder
-        frozen = FrozenMaps(
-            pretrained_encoder,
-            config.ssim_layers,
-            num_samples=0 if rotation_deg or config.flip else len(normals),
-            device=device,
-        )
-        self._losses = TaskLosses(self.model, frozen, config, device=device)
+        maps = FrozenMaps(pretrained_encoder, config.ssim_layers, kept=frozen, device=device)
+        self._losses = TaskLosses(self.model, maps, config, device=device)
         self._optimizer = finetune_optimizer(encoder, self.model.heads, config)
         self._peak_lrs = [group["lr"] for group in self._optimizer.param_groups]
         self._config, self._seed, self._device = config, seed, device

@@ -23,13 +23,8 @@ from bearing_search.stages.files import write_atomically
 from bearing_search.stages.loading import Images, by_brightness, joined
 from bearing_search.stages.microbatch import smallest
 from bearing_search.stages.precision import precision_name
-from bearing_search.stages.sharing import (
-    Outcome,
-    Samples,
-    others_seconds,
-    own_seconds,
-    reused_stages,
-)
+from bearing_search.stages.seconds import others_seconds, own_seconds, reused_stages
+from bearing_search.stages.sharing import Outcome, Samples
 from bearing_search.stages.store import StageStore
 from bearing_search.stages.store_entry import ClaimLostError
 from bearing_search.stages.unit import Unit, prepare_unit

@@ -7,7 +7,7 @@ from hypothesis.extra import numpy as hnp
 
 from bearing_search.config import DinomalyConfig
 from bearing_search.model.dinomaly import DinomalyDecoder, linear_attention
-from bearing_search.model.encoder import EncoderOutput
+from bearing_search.model.tokens import mean_tokens
 
 SMALL = DinomalyConfig(target_blocks=(1, 2, 3, 4), decoder_blocks=4)
 
@@ -104,7 +104,8 @@ class TestLinearAttention:
 
 
 def gathered(blocks, config):
-    return DinomalyDecoder(8, 2, config).gather(EncoderOutput(blocks=blocks, final=None))
+    reads = DinomalyDecoder(8, 2, config).reads
+    return torch.stack([mean_tokens([blocks[block] for block in read]) for read in reads])
 
 
 @pytest.mark.parametrize("query", [1.0, 1e9, -1e9])

@@ -114,7 +114,7 @@ def assert_same_gradients(found, expected):
 @pytest.fixture(autouse=True)
 def _fp32(monkeypatch):
     # bf16 rounds a batch and its parts differently, by more than what is looked for here
-    for module in ("tasks", "frozen", "decode"):
+    for module in ("tasks", "features", "decode"):
         monkeypatch.setattr(
             f"bearing_search.stages.{module}.autocast",
             lambda device: torch.autocast("cpu", enabled=False),

@@ -10,6 +10,7 @@ import pytest
 from bearing_search.config import Detector, TrialConfig
 from bearing_search.measurement import COMPUTED_S, COST_S, OBJECTIVE, SAVED_S, TrialContext
 from bearing_search.model.encoder import load_encoder
+from bearing_search.stages.contents import content_of
 from bearing_search.stages.detection import Detection
 from bearing_search.stages.detector import make_detector
 from bearing_search.stages.fine_tuned import kept_ends, part_keys
@@ -19,15 +20,15 @@ from bearing_search.stages.sharing import (
     _NOT_THE_DETECTORS,
     Outcome,
     Samples,
-    content_of,
     load_outcome,
+    plan_of,
     save_outcome,
     unit_keys,
 )
 from bearing_search.stages.store import StageStore
 from bearing_search.stages.store_key import StageKey
 from bearing_search.stages.store_space import survey
-from bearing_search.stages.unit_stages import _finetune_plan, _finetuning
+from bearing_search.stages.unit_stages import _finetuning
 from bearing_search.trial import run_trial
 
 
@@ -46,7 +47,9 @@ def keys_of(config: TrialConfig, **changes) -> tuple[str, str, str]:
     }
     sha256 = changes.pop("weights_sha256", "abc")
     keys = unit_keys(config, Samples(**(facts | changes)), weights_sha256=sha256, device="cpu")
-    return keys.encoder.digest, keys.detector.digest, keys.distances.digest
+    # the encoder's content is known once it is made: another key, another content
+    detector = keys.detector(f"content of {keys.encoder.digest}")
+    return keys.encoder.digest, detector.digest, keys.distances.digest
 
 
 def changed(config: TrialConfig, path: str, value) -> TrialConfig:
@@ -162,7 +165,7 @@ def test_what_fine_tuning_reads_of_the_config_is_in_its_key(tiny_config):
         normals=images(0), anomalous=images(1), held_out=(), rotation_deg=0.0, shown=""
     )
     Watched.read.clear()
-    plan = _finetune_plan(samples, config)
+    plan = plan_of(samples, config)
     _finetuning(encoder, samples, config, "cpu").iterate(0, plan[0])
     assert Watched.read == {"finetune", "seed"}
 
@@ -209,7 +212,8 @@ def reused(tmp_path: Path, name: str) -> list[list[str]]:
     return [json.loads(unit.read_text())["reused"] for unit in units]
 
 
-EVERYTHING = ["encoder", "detector", "distances"]
+TUNED = ["features", "tuning", "encoder"]
+EVERYTHING = [*TUNED, "detector", "distances"]
 VARIANTS = {
     "base": {},
     "vitad": {"detector": "vitad"},
@@ -244,7 +248,7 @@ def test_shared_or_not_the_numbers_are_the_same_to_the_last_bit(
     expected = {"base": [], "reseeded": [], "smoother": EVERYTHING}
     for name in names:
         assert OBJECTIVE in shared[name]
-        assert reused(tmp_path, name) == [expected.get(name, ["encoder"])] * 2
+        assert reused(tmp_path, name) == [expected.get(name, TUNED)] * 2
     assert 0 < shared["vitad"][SAVED_S] < shared["base"][COMPUTED_S]
     if "smoother" in names:
         assert shared["smoother"][COMPUTED_S] == 0
@@ -306,6 +310,30 @@ def test_a_trial_whose_work_was_taken_over_goes_on_and_says_nothing_twice(
     assert stream[-1].values[OBJECTIVE] == alone[OBJECTIVE]
 
 
+def test_turns_that_come_to_the_same_are_one_training(tmp_path, make_set, tiny_config):
+    data = make_set()
+    common = {"epochs": 4, "reconstruction_only_epochs": 2, "alternation_period": 2}
+    for name, more in {
+        "first": {},
+        "longer-turn": {"alternation_period": 9},  # its first turn of patches does not end
+        "other-turns": {"alternation_period": 1},
+    }.items():
+        run(tmp_path, data, with_tuning(tiny_config, **(common | more)), name)
+    assert reused(tmp_path, "longer-turn") == [EVERYTHING] * 2
+    assert reused(tmp_path, "other-turns") == [["features", "tuning"]] * 2
+
+
+def test_another_training_that_ends_with_the_same_weights_has_the_same_detector(
+    tmp_path, make_set, tiny_config
+):
+    data = make_set()
+    for name, rate in {"slow": 1e-5, "quick": 1e-3}.items():
+        # all of the way back to the pretrained weights, whatever the rate
+        config = with_tuning(tiny_config, tuned_share=0.0, encoder_lr=rate)
+        run(tmp_path, data, config, name)
+    assert reused(tmp_path, "quick") == [["features", "detector"]] * 2
+
+
 def with_tuning(config: TrialConfig, **settings) -> TrialConfig:
     return replace(config, finetune=replace(config.finetune, **settings))
 
@@ -329,7 +357,7 @@ def test_all_alternation_periods_share_the_epochs_of_reconstruction_alone(
     assert {metric for metric in alone if found[2][metric] != alone[metric]} <= {
         *(COMPUTED_S, SAVED_S, COST_S)
     }
-    assert reused(tmp_path, "period-2") == [["encoder"]] * 2
+    assert reused(tmp_path, "period-2") == [["features", "tuning"]] * 2
     assert 0 < found[2][SAVED_S] < found[1][COMPUTED_S]
     # every iteration of reconstruction alone was done once, by the first
     for trace in (tmp_path / "cache/stages/encoder").glob("*/done/trace.jsonl"):
@@ -352,7 +380,7 @@ def test_at_a_constant_rate_a_longer_training_goes_on_from_a_shorter_one(
     assert {metric for metric in alone if last[metric] != alone[metric]} <= {
         *(COMPUTED_S, SAVED_S, COST_S)
     }
-    assert reused(tmp_path, f"epochs-{lengths[1]}") == [["encoder"]] * 2
+    assert reused(tmp_path, f"epochs-{lengths[1]}") == [["features", "tuning"]] * 2
     trained = [
         [json.loads(line)["iteration"] for line in trace.read_text().splitlines()]
         for trace in (tmp_path / "cache/stages/tuning").glob("*/done/trace.jsonl")
@@ -416,7 +444,7 @@ def test_a_parts_name_tells_its_iterations_and_what_else_moves_it(tiny_config):
             normals=images(0), anomalous=images(1), held_out=(), rotation_deg=0.0, shown=""
         )
         whole = unit_keys(config, samples, weights_sha256="abc", device="cpu").encoder
-        plan = _finetune_plan(samples, config)
+        plan = plan_of(samples, config)
         return part_keys(whole, plan)[kept_ends(plan, "epochs")[0]].digest
 
     assert name() == name(alternation_period=1)

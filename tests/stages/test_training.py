@@ -10,6 +10,7 @@ from bearing_search.model.encoder import load_encoder
 from bearing_search.stages.checkpoint import Checkpoint
 from bearing_search.stages.detector import make_detector, train_detector
 from bearing_search.stages.finetune import Finetuning, finetune
+from bearing_search.stages.frozen import frozen_reader
 from bearing_search.stages.loading import Images
 from bearing_search.stages.plans import finetune_plan
 
@@ -30,7 +31,7 @@ def encoder(tiny_config):
     return load_encoder(tiny_config.encoder)
 
 
-def tuning_of(encoder, config, images, *, rotation_deg=0.0):
+def tuning_of(encoder, config, images, *, rotation_deg=0.0, frozen=None):
     return Finetuning(
         encoder,
         copy.deepcopy(encoder),
@@ -40,11 +41,12 @@ def tuning_of(encoder, config, images, *, rotation_deg=0.0):
         rotation_deg=rotation_deg,
         seed=0,
         device="cpu",
+        frozen=frozen,
     )
 
 
-def rows_of(encoder, config, images, tmp_path, *, rotation_deg=0.0, name="finetune"):
-    tuning = tuning_of(encoder, config, images, rotation_deg=rotation_deg)
+def rows_of(encoder, config, images, tmp_path, *, name="finetune", **more):
+    tuning = tuning_of(encoder, config, images, **more)
     plan = finetune_plan(config, num_normal=5, num_anomalous=5, seed=0)
     checkpoint = Checkpoint(tmp_path, name)
     return list(finetune(tuning, plan, checkpoint=checkpoint, should_stop=lambda: False))
@@ -60,11 +62,11 @@ def test_the_perceptual_loss_starts_at_nothing(encoder, tiny_config, images, tmp
 
 
 def test_frozen_maps_that_are_kept_are_those_that_would_be_made(
-    encoder, tiny_config, images, tmp_path, monkeypatch
+    encoder, tiny_config, images, tmp_path
 ):
     config = replace(tiny_config.finetune, epochs=3, reconstruction_only_epochs=3)
-    kept = rows_of(copy.deepcopy(encoder), config, images, tmp_path, name="kept")
-    monkeypatch.setattr("bearing_search.stages.frozen._MAX_CACHE_BYTES", 0)
+    frozen = frozen_reader(encoder, config.ssim_layers, device="cpu").of_all(images.pixels)
+    kept = rows_of(copy.deepcopy(encoder), config, images, tmp_path, name="kept", frozen=frozen)
     made = rows_of(copy.deepcopy(encoder), config, images, tmp_path, name="made")
     for one, other in zip(kept, made, strict=True):
         assert one == pytest.approx(other, rel=1e-2, abs=1e-3)  # batches round differently in bf16
