@@ -2,13 +2,17 @@
 
 python benchmarks/scale.py DIR --trials 10000              # ledger, MLflow, progress; no Ray
 python benchmarks/scale.py DIR --trials 100 --with-ray     # real workers
+python benchmarks/scale.py DIR --trials 10000 --with-ray --reuse-workers
 
 In DIR, which must be empty, a sweep is run in a process of its own, stopped half way, and gone on
 with in a second one. Printed: seconds per trial over the course of the sweep, seconds until a
 session has begun, until its end was told, and for `status`; the driver's memory; sizes of files.
+With `--reuse-workers` a worker's process goes on with the next trial, which `run` never lets it do:
+that shows what Ray and Tune cost the driver, without the second that every new process takes.
 """
 
 import argparse
+import functools
 import itertools
 import json
 import os
@@ -40,7 +44,7 @@ def run_trial(config: TrialConfig, context: TrialContext) -> Iterator[Measuremen
     yield Measurement(step=2, values={OBJECTIVE: score}, progress=1.0)
 
 
-def session(root: Path, target: int, sampler: str, *, with_ray: bool) -> dict[str, object]:
+def session(root: Path, target: int, sampler: str, run) -> dict[str, object]:
     """Run or go on with the sweep until it has so many trials; returns what it took."""
     from rich.console import Console
 
@@ -65,16 +69,18 @@ def session(root: Path, target: int, sampler: str, *, with_ray: bool) -> dict[st
     with Path(os.devnull).open("w") as nowhere:
         tracker = MlflowTracker(default_tracking_uri(root))
         observers = [SweepProgress(Console(file=nowhere)), tracker, clock]
-        run = with_workers if with_ray else without_workers
         run(folder, target, observers)
     return clock.figures(target)
 
 
-def with_workers(folder, target, observers) -> None:
+def with_workers(folder, target, observers, *, reuse: bool = False) -> None:
     """As `run` does it."""
+    from ray import tune
+
     from bearing_search.sweep.engine import run_sweep
     from bearing_search.sweep.worker import ImportedTrial
 
+    tune.TuneConfig = functools.partial(tune.TuneConfig, reuse_actors=reuse)
     run_sweep(folder, ImportedTrial("scale", "run_trial"), target=target, observers=observers)
 
 
@@ -173,17 +179,20 @@ def main() -> None:
     parser.add_argument("--trials", type=int, default=1000)
     parser.add_argument("--sampler", default="random")
     parser.add_argument("--with-ray", action="store_true")
+    parser.add_argument("--reuse-workers", action="store_true")
     parser.add_argument("--only", choices=["session", "status"], help="(used by itself)")
     args = parser.parse_args()
     root = args.root.resolve()
     if args.only == "session":
-        print(json.dumps(session(root, args.trials, args.sampler, with_ray=args.with_ray)))
+        with_ray = functools.partial(with_workers, reuse=args.reuse_workers)
+        run = with_ray if args.with_ray else without_workers
+        print(json.dumps(session(root, args.trials, args.sampler, run)))
         return
     if args.only == "status":
         print(json.dumps(status(root)))
         return
     root.mkdir(parents=True, exist_ok=True)
-    ray = ["--with-ray"] * args.with_ray
+    ray = ["--with-ray"] * args.with_ray + ["--reuse-workers"] * args.reuse_workers
     for only, trials in (("session", args.trials // 2), ("session", args.trials), ("status", 0)):
         options = ["--trials", str(trials), "--sampler", args.sampler, "--only", only, *ray]
         command = [sys.executable, __file__, str(root), *options]

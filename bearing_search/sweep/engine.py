@@ -127,8 +127,9 @@ def _run_trials(
         if is_cluster:
             refuse_unfit_nodes(workplace, plan)
         most = folder.record.max_failures
-        scratch = new_scratch(folder)
-        execute(conductor, courier, run_trial, workplace, plan, scratch, max_deaths=most)
+        while not conductor.is_finished:
+            scratch = new_scratch(folder)
+            execute(conductor, courier, run_trial, workplace, plan, scratch, max_deaths=most)
 
 
 def open_ledger(folder: SweepFolder, drivers: Drivers, *, retries_failed: bool = False) -> Ledger:

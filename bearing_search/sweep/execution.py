@@ -1,6 +1,6 @@
 """Ray Tune as nothing but an executor.
 
-Every session is a fresh `Tuner` without end; `Tuner.restore` and Tune's own books are not used.
+A session is a fresh `Tuner`, or several in a row; `Tuner.restore` and Tune's own books are not used.
 """
 
 import logging
@@ -22,6 +22,10 @@ from bearing_search.sweep.pulse import Pulse
 from bearing_search.sweep.resources import Plan
 from bearing_search.sweep.worker import Workplace, run_assignment
 
+CHAPTER = 1000
+"""Trials of one `Tuner`. It keeps about 90 kB of each until it ends, so that a sweep of any length
+needs several, one after the other. At the end of each, GPUs wait once for the last trial."""
+
 
 def execute(
     conductor: Conductor,
@@ -33,7 +37,7 @@ def execute(
     *,
     max_deaths: int,
 ) -> None:
-    """Run trials as the conductor issues them, until it has no more.
+    """Run trials as the conductor issues them, until it has no more or they are a chapter.
 
     Args:
         conductor: issues trials and receives their messages.
@@ -90,12 +94,16 @@ class _Issuer(Searcher):
         self._courier = courier
         self._numbers = numbers
         self._crashes = crashes
+        self._num_issued = 0
 
     def suggest(self, trial_id: str) -> dict[str, Any] | str | None:
         """The next trial; None: later; FINISHED: no more."""
+        if self._num_issued >= CHAPTER:
+            return str(Searcher.FINISHED)
         issued = self._conductor.issue()
         if issued is None:
             return str(Searcher.FINISHED) if self._conductor.is_finished else None
+        self._num_issued += 1
         self._numbers[trial_id] = issued.number
         self._courier.started(issued.number)
         return assignment(issued)

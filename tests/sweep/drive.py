@@ -66,6 +66,7 @@ def main() -> int:
     parser.add_argument("--max-failures", type=int)
     parser.add_argument("--trial-timeout", type=float)
     parser.add_argument("--retry-failed", action="store_true")
+    parser.add_argument("--chapter", type=int)
     parser.add_argument("--mlflow", default="")
     parser.add_argument("--join", action="store_true")
     args = parser.parse_args()
@@ -116,8 +117,11 @@ def die_here(aim: Path, here: str) -> None:
 
 
 def drive(args: argparse.Namespace) -> int:
+    from bearing_search.sweep import execution
     from bearing_search.sweep.engine import run_sweep
 
+    if args.chapter:
+        execution.CHAPTER = args.chapter
     if aim := os.environ.get("DRIVE_AIM"):
         die_where_aimed(Path(aim))
     if grace := os.environ.get("FAKE_GRACE_S"):

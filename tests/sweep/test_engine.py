@@ -90,6 +90,24 @@ def test_two_kills_of_the_driver_lose_nothing_and_repeat_nothing(drive, tmp_path
     assert orphans == []
 
 
+def test_a_long_sweep_goes_through_several_tuners_and_nobody_notices(drive, tmp_path):
+    options = ("--chapter", "3", *LOCAL)
+    driver = drive("one", 7, *options)
+    driver.wait_for_steps(28)  # in the second of them
+    driver.process.kill()
+    driver.finish()
+    status, outcome, error = drive("one", 7, *options).finish()
+
+    assert (status, error) == (0, "")
+    assert outcome["complete"] == 7
+    assert len(list((tmp_path / "one" / "ray").iterdir())) >= 4
+    assert told_trials(tmp_path, "one") == dict.fromkeys(range(7), "COMPLETE")
+    assert_each_step_once_but_after_a_checkpoint(steps_of(driver), most_repeats=2)
+    runs, parent = child_runs(tmp_path, "one")
+    assert runs == dict.fromkeys(range(7), ("FINISHED", list(range(1, 9))))
+    assert parent == "FINISHED"
+
+
 def test_audit_and_finalists_run_once_each_though_the_driver_is_killed_among_them(drive, tmp_path):
     seeds = ("--audit", "3", "--finalists", "2", *LOCAL)
     for steps in (12, 38):  # among the audit, and among the finalists
