@@ -1,6 +1,6 @@
 """Ray Tune as nothing but an executor.
 
-A session is a fresh `Tuner`, or several in a row; `Tuner.restore` and Tune's own books are not used.
+A session is a fresh `Tuner`, or several. `Tuner.restore` and Tune's own books are not used.
 """
 
 import logging
