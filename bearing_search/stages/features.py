@@ -25,7 +25,7 @@ from bearing_search.stages.loading import to_input
 from bearing_search.stages.microbatch import each_portion, portions
 from bearing_search.stages.precision import autocast, storage_dtype
 from bearing_search.stages.seconds import Seconds, added
-from bearing_search.stages.store_entry import Entry
+from bearing_search.stages.store_entry import ClaimLostError, Entry
 from bearing_search.stages.store_key import StageKey, stage_key
 
 Read = tuple[int, ...]
@@ -49,16 +49,16 @@ class Reader:
     """Reads an encoder that no longer changes.
 
     Args:
-        encoder: in eval mode, on `device`.
+        encoder: moved to `device`, in eval mode from now on.
         reads: what is read of it.
         is_rounded: whether features are rounded to the precision of the matrix products.
-        device: where it is.
+        device: where it reads.
     """
 
     def __init__(
         self, encoder: Backbone, reads: Sequence[Read], *, is_rounded: bool, device: str
     ) -> None:
-        self.encoder, self.reads = encoder, tuple(reads)
+        self.encoder, self.reads = encoder.to(device).eval(), tuple(reads)
         self.is_rounded, self.device = is_rounded, device
 
     @torch.no_grad()
@@ -126,7 +126,7 @@ def kept_features(
     if not len(pixels) or _num_bytes(reader, pixels) > _most_bytes(reader.device):
         return NOT_KEPT
     keys = _keys(reader, content, pixels)
-    found: Features = []
+    found: dict[Read, Tensor] = {}
     fresh: dict[Read, Tensor] = {}
     seconds: Seconds = {}
     for read, key in keys.items():
@@ -140,9 +140,9 @@ def kept_features(
                 if read not in fresh:
                     return None
                 _save(bench, entry, fresh[read])
-            found.append(safetensors.torch.load_file(entry.folder / _FILE)[_NAME])
+            found[read] = safetensors.torch.load_file(entry.folder / _FILE)[_NAME]
             seconds = added(seconds, {"features": entry.seconds})
-    return Kept(features=found, seconds=seconds)
+    return Kept(features=[found[read] for read in reader.reads], seconds=seconds)
 
 
 def _made(
@@ -151,8 +151,10 @@ def _made(
     """Features by read; nothing if it was stopped."""
     found = []
     for part in portions(len(pixels), _STOP_EVERY):
-        if bench.should_stop() or entry.is_lost:
+        if bench.should_stop():
             return {}
+        if entry.is_lost:
+            raise ClaimLostError(entry.key.name)
         found.append(reader.of_all(pixels[part]))
     together = [torch.cat(several) for several in zip(*found, strict=True)]
     return dict(zip(reader.reads, together, strict=True))

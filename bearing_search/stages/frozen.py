@@ -38,7 +38,7 @@ class FrozenMaps:
         kept: Sequence[Float[Tensor, "n t d"]] | None,
         device: str,
     ) -> None:
-        self._encoder = encoder.to(device).eval()
+        self._encoder = encoder
         self._reader = frozen_reader(encoder, layers, device=device)
         self._kept = kept
 

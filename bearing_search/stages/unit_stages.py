@@ -88,11 +88,11 @@ def run_stages(
     if learned is None:
         return None
     read = _read_held_out(detector, frozen, samples, bench)
+    if read is None:
+        return None
     with bench.claim(keys.distances) as entry:
-        if entry is not None and entry.is_done:
-            return load_outcome(entry)
-        if entry is None or read is None:
-            return None
+        if entry is None or entry.is_done:
+            return None if entry is None else load_outcome(entry)
         answers, pictures = _answers(model, answer, parts=len(samples.held_out))
         detections = tuple(
             detector.detect(images.pixels, kept.features)

@@ -288,7 +288,7 @@ def test_a_trial_goes_on_with_the_checkpoint_of_another(tmp_path, make_set, tiny
     assert second[OBJECTIVE] == alone[OBJECTIVE]
 
 
-@pytest.mark.parametrize("at", [2, pytest.param(7, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("at", [0, 2, pytest.param(7, marks=pytest.mark.slow)])
 def test_a_trial_whose_work_was_taken_over_goes_on_and_says_nothing_twice(
     tmp_path, make_set, tiny_config, at
 ):
