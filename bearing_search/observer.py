@@ -57,6 +57,9 @@ class TrialRecord:
     setting: str = ""
     """Digest of the config without its seed: trials of one setting differ in their seed only."""
 
+    prefix: tuple[str, ...] = ()
+    """Digests of what other trials may share of its training; see `sweep.prefix`."""
+
     value: float | None = None
     """The objective, the first where there are several; only of complete trials."""
 

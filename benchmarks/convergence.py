@@ -18,7 +18,6 @@ import optuna
 
 from bearing_search.observer import TrialRecord
 from bearing_search.sweep.course import Course
-from bearing_search.sweep.samplers import sampler_of
 
 Point = Mapping[str, float]
 
@@ -39,6 +38,11 @@ def flat(at: Point) -> float:
     return 0.8
 
 
+SAMPLERS = {
+    "tpe": optuna.samplers.TPESampler,
+    "random": optuna.samplers.RandomSampler,
+    "nsga-ii": optuna.samplers.NSGAIISampler,
+}
 OBJECTIVES: tuple[Callable[[Point], float], ...] = (smooth, steep, flat)
 
 
@@ -47,7 +51,7 @@ def sweep(
 ) -> tuple[int, float]:
     """One sweep: after how many trials the rule ends it, and the regret of having ended there."""
     optuna.logging.set_verbosity(optuna.logging.ERROR)
-    study = optuna.create_study(direction="maximize", sampler=sampler_of(sampler, seed))
+    study = optuna.create_study(direction="maximize", sampler=SAMPLERS[sampler](seed=seed))
     luck = random.Random(seed)
     audit = [
         TrialRecord(number=n, state="complete", purpose=purpose, setting="base", value=value)
@@ -77,7 +81,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--sweeps", type=int, default=40)
     parser.add_argument("--trials", type=int, default=100)
-    parser.add_argument("--sampler", default="tpe")
+    parser.add_argument("--sampler", default="tpe", choices=SAMPLERS)
     args = parser.parse_args()
     print("objective  noise  ended  trials run  regret: mean  nine of ten below")
     for objective in OBJECTIVES:

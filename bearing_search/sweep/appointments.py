@@ -114,13 +114,14 @@ class Agenda:
         space: of the sweep.
         record: of the sweep.
         fates: of its configs; kept by the ledger.
+        turns: of its configs.
     """
 
-    def __init__(self, space: SearchSpace, record: SweepRecord, fates: Fates) -> None:
+    def __init__(self, space: SearchSpace, record: SweepRecord, fates: Fates, turns: Turns) -> None:
         self._space = space
         self._record = record
         self._fates = fates
-        self._turns = Turns(fates)
+        self._turns = turns
         self._open = self._by_digest(opening(space, record))
         self._is_closed = False
 

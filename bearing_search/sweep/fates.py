@@ -5,6 +5,7 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import NamedTuple
 
 from bearing_search.observer import TrialRecord
+from bearing_search.sweep.prefix import Prefix
 
 MAX_FAILURES_PER_CONFIG = 2
 """A config that failed so often is not trained again."""
@@ -18,6 +19,9 @@ class Name(NamedTuple):
 
     identity: str
     """Of all that its score depends on; see `identity`."""
+
+    prefix: Prefix = Prefix()
+    """What of it other trials may share."""
 
 
 class Fates:
@@ -44,12 +48,21 @@ class Fates:
         self.elsewhere: Mapping[int, Name] = {}
         """What other drivers' trials train now, by number."""
 
+        self.made: set[str] = set()
+        """What finished trials have made that others may share; see `prefix`."""
+
         self._failures: Counter[str] = Counter()
         for trial in trials:
             if trial.state in ("complete", "pruned"):
                 self._keep(trial)
             if trial.state == "failed" and not trial.is_refused:
                 self._failures[trial.digest] += 1
+
+    @property
+    def busy(self) -> set[str]:
+        """Encoders that trials make now, here or elsewhere."""
+        live = (*self.running.values(), *self.elsewhere.values())
+        return {name.prefix.encoder for name in live}
 
     def begin(self, number: int, name: Name) -> None:
         """A trial of the config has been handed out."""
@@ -103,5 +116,7 @@ class Fates:
 
     def _keep(self, trial: TrialRecord) -> None:
         self.finished.setdefault(trial.digest, trial)
+        if trial.state == "complete":
+            self.made |= set(trial.prefix) - {""}
         if trial.identity:
             self.sources.setdefault(trial.identity, trial)

@@ -17,6 +17,7 @@ from bearing_search.observer import TrialRecord
 from bearing_search.sweep.appointments import Issued, Refusal, with_seed
 from bearing_search.sweep.fates import MAX_FAILURES_PER_CONFIG, Name
 from bearing_search.sweep.identity import Identity
+from bearing_search.sweep.prefix import prefix_of
 from bearing_search.sweep.samplers import told_to_pruner
 from bearing_search.sweep.standing import Standing
 from bearing_search.sweep.suggestions import encode, suggest
@@ -148,7 +149,8 @@ class Ledger(Standing):
         # a trial that was begun under other code keeps the name that it began with
         identity = trial.user_attrs.get("identity") or Identity.of(config, self._record).digest
         facts = {"digest": config.digest, "setting": config.setting, "seed": config.seed}
-        facts["identity"] = identity
+        prefix = prefix_of(config)
+        facts |= {"identity": identity, "prefix": prefix}
         self._study.note(trial, {"suggestion": json.dumps(suggestion), **facts})
         if (times := self._fates.failures(config.digest)) >= MAX_FAILURES_PER_CONFIG:
             self._study.refuse(trial, f"this setting failed {times} times before; not tried again")
@@ -156,7 +158,7 @@ class Ledger(Standing):
         same = self._fates.same(identity)
         if same is not None:
             return self._repeat(trial, same, identity, may_redraw=may_redraw)
-        self._fates.begin(trial.number, Name(config.digest, identity))
+        self._fates.begin(trial.number, Name(config.digest, identity, prefix))
         self._live[trial.number] = trial
         return Issued(
             number=trial.number,

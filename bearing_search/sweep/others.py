@@ -8,6 +8,7 @@ from optuna.trial import FrozenTrial, Trial, TrialState
 from bearing_search.observer import COUNTED
 from bearing_search.sweep.drivers import Drivers
 from bearing_search.sweep.fates import Name
+from bearing_search.sweep.prefix import Prefix
 from bearing_search.sweep.study import SweepStudy
 from bearing_search.sweep.trials import is_trial, purpose_of
 
@@ -46,7 +47,9 @@ class Others:
         """What the trials train that others ran when last looked at, by number."""
         return {
             trial.number: Name(
-                trial.user_attrs.get("digest", ""), trial.user_attrs.get("identity", "")
+                trial.user_attrs.get("digest", ""),
+                trial.user_attrs.get("identity", ""),
+                Prefix(*trial.user_attrs.get("prefix", ())),
             )
             for trial in self._running
         }

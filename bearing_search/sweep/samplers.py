@@ -5,7 +5,7 @@ from importlib.util import find_spec
 
 import optuna
 from optuna.pruners import BasePruner, HyperbandPruner, MedianPruner, NopPruner, WilcoxonPruner
-from optuna.samplers import BaseSampler, CmaEsSampler, GPSampler, NSGAIISampler, TPESampler
+from optuna.samplers import BaseSampler, CmaEsSampler, GPSampler, NSGAIISampler
 
 from bearing_search.axes import FloatAxis, IntAxis
 from bearing_search.errors import ConfigError, ResourceError
@@ -17,6 +17,7 @@ from bearing_search.measurement import (
 )
 from bearing_search.space import SearchSpace
 from bearing_search.sweep.record import PrunerName, SamplerName, SweepRecord
+from bearing_search.sweep.thrift import Rank, ThriftyTPE
 
 NSGA_POPULATION = 12
 """Trials of one generation; Optuna's 50 would be nearly all of a sweep of 60 trials."""
@@ -31,17 +32,20 @@ _NEEDS = {
 }
 
 
-def sampler_of(name: SamplerName, seed: int, *, has_conditions: bool = False) -> BaseSampler:
+def sampler_of(name: SamplerName, seed: int, space: SearchSpace, rank: Rank) -> BaseSampler:
     """Who draws settings. A grid's points are enqueued, so that its sampler is never asked.
 
     Where some axes are varied under conditions, TPE keeps a model of each group of axes that are
     varied together. The others draw such axes evenly and learn from the rest.
+
+    Args:
+        rank: which of equal candidates TPE prefers; the others do not show theirs.
     """
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
         match name:
             case "tpe":
-                return TPESampler(seed=seed, group=has_conditions)
+                return ThriftyTPE(rank, space, seed=seed, group=bool(space.conditions))
             case "gp":
                 return GPSampler(seed=seed)
             case "cma-es":

@@ -17,7 +17,9 @@ from bearing_search.sweep.grid import all_digests
 from bearing_search.sweep.others import Others
 from bearing_search.sweep.record import SweepRecord
 from bearing_search.sweep.study import SweepStudy
+from bearing_search.sweep.thrift import Thrift
 from bearing_search.sweep.trials import purpose_of, record_of
+from bearing_search.sweep.turns import Turns
 
 
 class Standing:
@@ -45,8 +47,14 @@ class Standing:
         self._record = record
         self._drivers = drivers or Alone()
         with self._drivers.turn():
-            salt = self._drivers.salt
-            self._study = SweepStudy(url=url, name=name, space=space, record=record, salt=salt)
+            self._study = SweepStudy(
+                url=url,
+                name=name,
+                space=space,
+                record=record,
+                salt=self._drivers.salt,
+                rank=lambda params: self._thrift.rank(params),
+            )
             self._others = Others(self._study, self._drivers)
             records = self._study.records()
         self._copies = Copies(self._study, space)
@@ -57,7 +65,9 @@ class Standing:
         if retries_failed or record.sampler == "grid":
             self._fates.forgive()  # its points are all there is: `resume` tries them again
         self._points = all_digests(space, at_most=2 * record.target)
-        self._agenda = Agenda(space, record, self._fates)
+        turns = Turns(self._fates)
+        self._thrift = Thrift(space, self._fates, turns)
+        self._agenda = Agenda(space, record, self._fates, turns)
         if retries_failed:
             self._agenda.retry(records)
 

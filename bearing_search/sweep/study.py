@@ -15,6 +15,7 @@ from bearing_search.sweep.record import KnownPoint, SweepRecord
 from bearing_search.sweep.samplers import pruner_of, sampler_of
 from bearing_search.sweep.storage import open_storage, storage_errors
 from bearing_search.sweep.suggestions import Replay, encode, suggest
+from bearing_search.sweep.thrift import Rank
 from bearing_search.sweep.trials import KNOWN, REDRAWN, record_of, records_of
 from bearing_search.sweep.veil import Veil
 
@@ -29,10 +30,18 @@ class SweepStudy:
         record: its seed, sampler and pruner. The seed is mixed with the number of trials: reopening
             with the same seed would draw the same start-up points again.
         salt: also mixed into it: drivers that open a study together must not draw the same.
+        rank: which of equal candidates is preferred.
     """
 
     def __init__(
-        self, *, url: str, name: str, space: SearchSpace, record: SweepRecord, salt: int = 0
+        self,
+        *,
+        url: str,
+        name: str,
+        space: SearchSpace,
+        record: SweepRecord,
+        rank: Rank,
+        salt: int = 0,
     ) -> None:
         optuna.logging.set_verbosity(optuna.logging.ERROR)
         with storage_errors(url):
@@ -49,7 +58,7 @@ class SweepStudy:
             self._veiled = optuna.load_study(
                 study_name=name,
                 storage=cast(optuna.storages.BaseStorage, Veil(self._all._storage)),
-                sampler=sampler_of(record.sampler, seed, has_conditions=bool(space.conditions)),
+                sampler=sampler_of(record.sampler, seed, space, rank),
                 pruner=pruner_of(record.pruner),
             )
 

@@ -18,7 +18,7 @@ from optuna.distributions import (
     IntDistribution,
 )
 
-from bearing_search.axes import BundleAxis, ChoiceAxis, FloatAxis, IntAxis, SubsetAxis
+from bearing_search.axes import Axis, BundleAxis, ChoiceAxis, FloatAxis, IntAxis, SubsetAxis
 from bearing_search.space import SearchSpace
 
 
@@ -63,25 +63,29 @@ def suggest(space: SearchSpace, drawing: Drawing) -> dict[str, Any]:
     """
     suggestion: dict[str, Any] = {}
     for path, axis in space.axes.items():
-        if not space.is_varied(path, suggestion):
-            continue
-        match axis:
-            case IntAxis():
-                suggestion[path] = drawing.suggest_int(path, axis.low, axis.high, step=axis.step)
-            case FloatAxis():
-                suggestion[path] = drawing.suggest_float(path, axis.low, axis.high, log=axis.log)
-            case ChoiceAxis():
-                suggestion[path] = json.loads(drawing.suggest_categorical(path, axis.as_text()))
-            case SubsetAxis():
-                chosen = [
-                    member
-                    for member in axis.members
-                    if drawing.suggest_categorical(_member_name(path, member), [False, True])
-                ]
-                suggestion[path] = chosen or list(axis.empty)
-            case BundleAxis():
-                suggestion[path] = drawing.suggest_categorical(path, list(axis.bundles))
+        if space.is_varied(path, suggestion):
+            suggestion[path] = _drawn(path, axis, drawing)
     return suggestion
+
+
+def _drawn(path: str, axis: Axis, drawing: Drawing) -> Any:
+    """A value along one axis."""
+    match axis:
+        case IntAxis():
+            return drawing.suggest_int(path, axis.low, axis.high, step=axis.step)
+        case FloatAxis():
+            return drawing.suggest_float(path, axis.low, axis.high, log=axis.log)
+        case ChoiceAxis():
+            return json.loads(drawing.suggest_categorical(path, axis.as_text()))
+        case SubsetAxis():
+            chosen = [
+                member
+                for member in axis.members
+                if drawing.suggest_categorical(_member_name(path, member), [False, True])
+            ]
+            return chosen or list(axis.empty)
+        case BundleAxis():
+            return drawing.suggest_categorical(path, list(axis.bundles))
 
 
 class Replay:
@@ -122,6 +126,31 @@ def encode(space: SearchSpace, suggestion: Mapping[str, Any]) -> dict[str, Any]:
             case _:
                 params[path] = value
     return params
+
+
+def decode(space: SearchSpace, params: Mapping[str, Any]) -> dict[str, Any]:
+    """The values along those axes that the sampler's own names and values hold whole."""
+    replay = Replay(params)
+    return {
+        path: _drawn(path, axis, replay)
+        for path, axis in space.axes.items()
+        if _names(path, axis) <= params.keys()
+    }
+
+
+def distributions_of(space: SearchSpace) -> Mapping[str, BaseDistribution]:
+    """What the sampler draws from, by its own names."""
+    replay = Replay(encode(space, {path: axis.extremes()[0] for path, axis in space.axes.items()}))
+    for path, axis in space.axes.items():
+        _drawn(path, axis, replay)
+    return replay.distributions
+
+
+def _names(path: str, axis: Axis) -> set[str]:
+    """What the sampler calls an axis."""
+    if isinstance(axis, SubsetAxis):
+        return {_member_name(path, member) for member in axis.members}
+    return {path}
 
 
 def _member_name(path: str, member: int) -> str:

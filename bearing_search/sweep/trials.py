@@ -60,6 +60,7 @@ def record_of(trial: FrozenTrial) -> TrialRecord:
         purpose=purpose_of(trial),
         seed=trial.user_attrs.get("seed", 0),
         setting=trial.user_attrs.get("setting", ""),
+        prefix=tuple(trial.user_attrs.get("prefix", ())),
         value=trial.values[0] if trial.state == TrialState.COMPLETE else None,
         judged=Judgement(
             scores=json.loads(trial.user_attrs.get("scores", "{}")), missed=trial.constraints

@@ -1,37 +1,27 @@
-"""Whose turn it is among settings that are run anyway: those that need not wait for an encoder.
+"""Whose turn it is: which setting need not wait for an encoder, and has most of its way behind it.
 
 Trials that share a fine-tuned encoder compute it once; who comes meanwhile waits. So a setting
-whose encoder is there comes first, then one whose encoder nobody is making. Which settings are run
-does not change, and neither do their scores.
+whose encoder is there comes first, then one whose beginning is, then one of which nothing is, then
+one whose encoder somebody is making. Among settings that are run anyway this is an order, and
+neither which are run nor their scores change; `thrift` asks for a sampler's candidates.
 """
 
-import json
 from collections.abc import Iterable, Mapping
 
-from bearing_search.config import TrialConfig, to_plain
+from bearing_search.config import TrialConfig
 from bearing_search.sweep.fates import Fates
-
-ENCODER_SECTIONS = (
-    *("parts", "scope", "split", "preprocess", "fusion"),
-    *("encoder", "augment", "finetune", "seed"),
-)
-"""Settings that a fine-tuned encoder depends on; `stages.sharing`, which names them by what they
-read, cannot be asked here: it knows torch."""
+from bearing_search.sweep.prefix import Prefix, prefix_of
 
 LOOK_AHEAD = 100
 """So many settings are compared, so that a design of thousands does not slow the driver down."""
 
-
-def encoder_of(config: TrialConfig) -> str:
-    """Which fine-tuned encoder a config needs; empty: none, its encoder stays frozen."""
-    if not config.finetune.epochs:
-        return ""
-    plain = to_plain(config)
-    return json.dumps({name: plain[name] for name in ENCODER_SECTIONS}, sort_keys=True)
+READY, BEGUN, NEW, BUSY = range(4)
+"""Ranks: the encoder is there, or frozen; the epochs of reconstruction alone are; nothing is;
+another trial is making it."""
 
 
 class Turns:
-    """Configs of a sweep by the encoder that they need.
+    """Configs of a sweep by what they need not compute.
 
     Args:
         fates: of the sweep's configs; kept by the ledger.
@@ -39,27 +29,27 @@ class Turns:
 
     def __init__(self, fates: Fates) -> None:
         self._fates = fates
-        self._encoders: dict[str, str] = {}  # of each config, by digest
-        self._sharers: dict[str, list[str]] = {}
-        self._ready = {""}
+        self._prefixes: dict[str, Prefix] = {}  # by digest of the config
 
     def know(self, configs: Mapping[str, TrialConfig]) -> None:
         """Take note of configs, by digest."""
         for digest, config in configs.items():
-            if digest not in self._encoders:
-                self._encoders[digest] = encoder_of(config)
-                self._sharers.setdefault(self._encoders[digest], []).append(digest)
+            if digest not in self._prefixes:
+                self._prefixes[digest] = prefix_of(config)
 
     def first(self, digests: Iterable[str]) -> str:
         """The one that waits least, of equals the first."""
-        busy = {self._encoders.get(name.digest) for name in self._fates.running.values()}
-        return min(digests, key=lambda digest: self._rank(self._encoders[digest], busy))
+        busy = self._fates.busy
+        return min(digests, key=lambda digest: self._rank(self._prefixes[digest], busy))
 
-    def _rank(self, encoder: str, busy: set[str | None]) -> int:
-        if encoder not in self._ready and any(
-            digest in self._fates.finished for digest in self._sharers[encoder]
-        ):
-            self._ready.add(encoder)
-        if encoder in self._ready:
-            return 0
-        return 2 if encoder in busy else 1
+    def rank(self, prefix: Prefix) -> int:
+        """Lower: rather now."""
+        return self._rank(prefix, self._fates.busy)
+
+    def _rank(self, prefix: Prefix, busy: set[str]) -> int:
+        made = self._fates.made
+        if not prefix.encoder or prefix.encoder in made:
+            return READY
+        if prefix.encoder in busy:
+            return BUSY
+        return BEGUN if prefix.beginning in made else NEW

@@ -5,7 +5,7 @@ import yaml
 
 from bearing_search.config import TrialConfig, parse
 from bearing_search.stages.sharing import _NOT_THE_DETECTORS
-from bearing_search.sweep.turns import ENCODER_SECTIONS, encoder_of
+from bearing_search.sweep.prefix import ENCODER_SECTIONS, prefix_of
 
 VARY = {
     "detector": {"choice": ["dinomaly", "vitad"]},
@@ -29,8 +29,9 @@ def test_configs_share_an_encoder_whatever_their_detector_is():
     other = parse(TrialConfig, {"finetune": {"epochs": 40}})
     frozen = {"finetune": {"epochs": 0, "reconstruction_only_epochs": 0}}
 
-    assert encoder_of(paper) == encoder_of(vitad) != encoder_of(other)
-    assert encoder_of(parse(TrialConfig, frozen)) == ""
+    assert prefix_of(paper) == prefix_of(vitad)
+    assert not set(prefix_of(paper)) & set(prefix_of(other))
+    assert prefix_of(parse(TrialConfig, frozen)) == ("", "")
 
 
 def names(issued):
