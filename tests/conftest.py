@@ -4,10 +4,15 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+from hypothesis import HealthCheck, settings
 
 from bearing_search.config import PostprocessConfig, TrialConfig, parse
 from bearing_search.maps import Rendering
 from bearing_search.stages.scored import Scored
+
+# no test is timed: on a busy machine an example may take seconds
+settings.register_profile("untimed", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("untimed")
 
 UNTOUCHED = Rendering(
     detector="dinomaly",

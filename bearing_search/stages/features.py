@@ -26,7 +26,7 @@ from bearing_search.stages.microbatch import each_portion, portions
 from bearing_search.stages.precision import autocast, storage_dtype
 from bearing_search.stages.seconds import Seconds, added
 from bearing_search.stages.store_entry import ClaimLostError, Entry
-from bearing_search.stages.store_key import StageKey, stage_key
+from bearing_search.stages.store_key import STAGES_VERSION, StageKey, stage_key
 
 Read = tuple[int, ...]
 """Blocks of a transformer, whose mean tokens are read, or one layer of a convolutional network."""
@@ -178,6 +178,7 @@ def _keys(
             inputs=inputs,
             seed=0,  # nothing in it is random
             compute=compute_name(reader.device),
+            version=STAGES_VERSION["encoder"],
         )
         for read in reader.reads
     }

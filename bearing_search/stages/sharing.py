@@ -102,7 +102,7 @@ def unit_keys(
     normals = content_of(samples.normals)
     rotation = {"rotation_deg": samples.rotation_deg}
     model = {name: value for name, value in plain["encoder"].items() if name != "weights"}
-    read = {"encoder": model, "features": STAGES_VERSION["features"]}
+    read = {"encoder": model, "version": STAGES_VERSION["encoder"]}
     settings: dict[str, Any] = dict(read)
     inputs = {"weights": weights_sha256}
     if config.finetune.epochs:

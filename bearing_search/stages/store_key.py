@@ -11,10 +11,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-STAGES_VERSION = {"features": 1, "encoder": 1, "detector": 1, "distances": 1, "scores": 1}
-"""By stage: raised whenever its code gives other numbers for equal settings and inputs. `scores`,
-which no store keeps, is what comes before and after: preparing images, maps and metrics. See
-`code_digest`, which tells when to think of it."""
+STAGES_VERSION = {"encoder": 1, "detector": 1, "distances": 1, "scores": 1}
+"""By stage: raised whenever its code gives other numbers for equal settings and inputs. `encoder`
+is also the version of what is read of a frozen one (`features`) and of beginnings (`tuning`).
+`scores`, which no store keeps, is what comes before and after: preparing images, maps and metrics.
+See `code_digest`, which tells when to think of it."""
 
 _NAME = re.compile(r"[a-z][a-z0-9_]*")
 

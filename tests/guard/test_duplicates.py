@@ -24,9 +24,7 @@ def recompressed(image: np.ndarray, quality: int = 70) -> np.ndarray:
     cut=st.tuples(*[st.integers(0, 5)] * 4),
     quality=st.integers(70, 95),
 )
-@settings(
-    max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@settings(max_examples=12, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_a_copy_is_found_however_turned_lit_cropped_and_recompressed(
     album, orientation, gain, offset, cut, quality
 ):

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from scipy.spatial.distance import mahalanobis
 
@@ -54,7 +54,6 @@ class TestPadim:
         assert distances.flatten().tolist() == pytest.approx([3 / 1.5, 0])
         assert scores is None
 
-    @settings(deadline=None)
     @given(samples=st.integers(2, 9), channels=st.integers(1, 6), seed=st.integers(0, 99))
     def test_it_is_scipys_distance_at_every_position(self, samples, channels, seed):
         patches = randn(samples, 3, channels, seed=seed)

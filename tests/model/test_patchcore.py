@@ -3,7 +3,7 @@ import math
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.neighbors import NearestNeighbors
 
@@ -75,7 +75,6 @@ class TestProjection:
         assert project(patches, 128, torch.Generator()) is patches
 
 
-@settings(deadline=None)
 @given(queries=st.integers(1, 30), size=st.integers(1, 30), seed=st.integers(0, 99))
 def test_the_nearest_patch_is_scikit_learns(queries, size, seed):
     flat, bank = randn(queries, 6, seed=seed), randn(size, 6, seed=seed + 100)

@@ -89,7 +89,7 @@ def test_mean_radius_is_not_moved_by_a_few_wrong_images():
     assert reference.num_found == 7
 
 
-@settings(max_examples=12, deadline=None)
+@settings(max_examples=12)
 @given(dx=st.floats(-60, 60), dy=st.floats(-30, 30))
 def test_shifting_the_image_shifts_the_circle(dx, dy):
     shape = found(draw_ring(200 + dx, 160 + dy))
@@ -97,7 +97,7 @@ def test_shifting_the_image_shifts_the_circle(dx, dy):
     assert shape.radius == pytest.approx(100, abs=0.4)
 
 
-@settings(max_examples=8, deadline=None)
+@settings(max_examples=8)
 @given(scale=st.floats(0.6, 1.4))
 def test_scaling_the_image_scales_the_circle(scale):
     shape = found(draw_ring(radius=100 * scale), mean=100 * scale)

@@ -61,14 +61,14 @@ def test_an_ellipse_that_leaves_the_image_is_named_as_such():
         choose([tall(semi_major=170)])
 
 
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=10)
 @given(dx=st.floats(-80, 80), dy=st.floats(-30, 30))
 def test_shifting_the_image_shifts_the_ellipse(dx, dy):
     shape = found(draw_ellipse(200 + dx, 160 + dy))
     assert (shape.x, shape.y) == pytest.approx((200 + dx, 160 + dy), abs=0.5)
 
 
-@settings(max_examples=8, deadline=None)
+@settings(max_examples=8)
 @given(aspect=st.floats(1.2, 3.0), contrast=st.sampled_from([14, 40, 120]))
 def test_tall_ellipses_are_found_down_to_faint_contrast(aspect, contrast):
     shape = found(draw_ellipse(half=(120 / aspect, 120.0), face=60 + contrast))
