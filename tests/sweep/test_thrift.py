@@ -173,7 +173,8 @@ def test_where_nothing_is_preferred_every_draw_is_optunas_own(no_preference):
     assert sampler.asked == 20  # of every draw but the first ten: Optuna still has the hook
 
 
-def test_one_is_preferred_among_equals_only():
+def test_one_is_preferred_among_equals_only(monkeypatch):
+    monkeypatch.setattr(thrift, "TOLERANCE", 0.1)  # within 1 % hardly any are, in twenty draws
     _, sampler = drawn(lambda params: int(params["recipe"] == "plain"))
     assert sampler.changed > 0
     assert min(sampler.shares) >= 1 - thrift.TOLERANCE
