@@ -4,6 +4,7 @@ beginning of that. No torch, so no digests of contents as the store's; of equal 
 from typing import NamedTuple
 
 from bearing_search.config import TrialConfig, digest_of, to_plain
+from bearing_search.stages.store_key import STAGES_VERSION
 
 ENCODER_SECTIONS = (
     *("parts", "scope", "split", "preprocess", "fusion"),
@@ -29,7 +30,10 @@ def prefix_of(config: TrialConfig) -> Prefix:
     if not tuning.epochs:
         return Prefix()
     plain = to_plain(config)
-    settings = {name: plain[name] for name in ENCODER_SECTIONS}
+    # an encoder of older code is none of ours
+    settings = {name: plain[name] for name in ENCODER_SECTIONS} | {
+        "code": STAGES_VERSION["encoder"]
+    }
     encoder = digest_of(settings)
     if not tuning.reconstruction_only_epochs or tuning.schedule == "iterations":
         return Prefix(encoder=encoder)

@@ -53,7 +53,7 @@ class Standing:
                 space=space,
                 record=record,
                 salt=self._drivers.salt,
-                rank=lambda params: self._thrift.rank(params),
+                rank=lambda params: self._thrift.rank(params) if record.shares_stages else None,
             )
             self._others = Others(self._study, self._drivers)
             records = self._study.records()

@@ -11,6 +11,8 @@ from typing import Any
 
 import numpy as np
 from optuna.samplers import TPESampler
+from optuna.study import Study
+from optuna.trial import FrozenTrial, TrialState
 
 from bearing_search.axes import Axis, BundleAxis
 from bearing_search.errors import ConfigError
@@ -24,8 +26,8 @@ TOLERANCE = 0.01
 """Expected improvements that differ by no more than this share of the highest count as equal.
 Chosen by `benchmarks/thrift.py`; see results/LOG.md."""
 
-GOOD_SHARE = 0.1
-"""Share of trials that TPE takes for good; by Optuna's default, up to 250 trials."""
+GOOD_SHARE, MOST_GOOD = 0.1, 25
+"""Share of finished trials that TPE takes for good, and how many at the most: Optuna's default."""
 
 REPEAT = 10
 """Rank of a setting that was tried before: all others are preferred."""
@@ -47,6 +49,14 @@ class ThriftyTPE(TPESampler):
         super().__init__(**options)
         self._rank = rank
         self._distributions = distributions_of(space)
+        self._good_share = GOOD_SHARE
+
+    def before_trial(self, study: Study, trial: FrozenTrial) -> None:
+        """As Optuna's; takes note of how many trials are finished."""
+        super().before_trial(study, trial)
+        states = (TrialState.COMPLETE, TrialState.PRUNED)
+        finished = len(study.get_trials(deepcopy=False, states=states))
+        self._good_share = min(GOOD_SHARE, MOST_GOOD / max(1, finished))
 
     def _compute_acquisition_func(
         self, samples: dict[str, np.ndarray], mpe_below: Any, mpe_above: Any
@@ -56,7 +66,9 @@ class ThriftyTPE(TPESampler):
         Optuna's own hook, if not a public one: a test notices when it is no longer asked.
         """
         gains: np.ndarray = super()._compute_acquisition_func(samples, mpe_below, mpe_above)
-        equals: list[int] = np.flatnonzero(improvements(gains) >= 1 - TOLERANCE).tolist()
+        equals: list[int] = np.flatnonzero(
+            improvements(gains, self._good_share) >= 1 - TOLERANCE
+        ).tolist()
         ranks = [self._rank(self._candidate(samples, index)) for index in equals]
         if None in ranks or len(set(ranks)) < 2:
             return gains
@@ -74,15 +86,16 @@ class ThriftyTPE(TPESampler):
         }
 
 
-def improvements(gains: np.ndarray) -> np.ndarray:
+def improvements(gains: np.ndarray, good_share: float) -> np.ndarray:
     """Expected improvements as shares of the highest.
 
     Args:
         gains: log l - log g of each candidate.
+        good_share: gamma, the share of trials that l is made of.
 
     Source: Bergstra et al. 2011, section 4.1: proportional to 1 / (gamma + (1 - gamma) g / l).
     """
-    inverse = GOOD_SHARE + (1 - GOOD_SHARE) * np.exp(np.minimum(-gains, math.log(1e300)))
+    inverse = good_share + (1 - good_share) * np.exp(np.minimum(-gains, math.log(1e300)))
     shares: np.ndarray = inverse.min() / inverse
     return shares
 

@@ -7,6 +7,7 @@ import yaml
 
 from bearing_search.observer import TrialRecord
 from bearing_search.space_file import parse_search_space
+from bearing_search.stages.store_key import STAGES_VERSION
 from bearing_search.sweep import thrift
 from bearing_search.sweep.fates import Fates, Name
 from bearing_search.sweep.prefix import Prefix, prefix_of
@@ -121,13 +122,33 @@ def test_what_a_sampler_draws_is_read_back_whatever_the_kind_of_axis():
 
 
 def test_expected_improvements_are_shares_of_the_highest():
-    shares = improvements(np.array([2.0, -1e6, 1.0, 30.0, 31.0]))
+    shares = improvements(np.array([2.0, -1e6, 1.0, 30.0, 31.0]), 0.1)
     # 1 / (.1 + .9 exp(-gain)), divided by that of 31
     expected = [0.1 / (0.1 + 0.9 * np.exp(-gain)) for gain in (2.0, 1.0)]
     assert shares[[0, 2]] == pytest.approx(expected)
     assert shares[1] == pytest.approx(0)
     assert shares[3] == pytest.approx(1, abs=1e-9)  # both are as good as can be told
     assert shares.max() == 1
+
+
+def test_the_more_trials_are_good_already_the_less_is_equal_as_in_optuna():
+    gains = np.array([3.0, 5.0])
+    shares = [improvements(gains, good_share)[0] for good_share in (0.1, 0.0025)]
+    assert shares[0] > shares[1]
+    _, sampler = drawn(lambda params: None, trials=12)
+    assert sampler._good_share == optuna.samplers._tpe.sampler.default_gamma(100) / 100
+    study = optuna.create_study()
+    study.add_trials(
+        [optuna.trial.create_trial(value=0.0) for _ in range(1000)],
+    )
+    sampler.before_trial(study, study.get_trials()[0])
+    assert sampler._good_share == optuna.samplers._tpe.sampler.default_gamma(1000) / 1000
+
+
+def test_an_encoder_of_older_code_is_not_there(monkeypatch):
+    fates = fates_with(BASE)
+    monkeypatch.setitem(STAGES_VERSION, "encoder", 99)
+    assert rank(fates, BASE | {"decoder.lr": 1e-3}) == NEW
 
 
 class Watched(ThriftyTPE):
@@ -140,7 +161,7 @@ class Watched(ThriftyTPE):
         )
         self.asked += 1
         chosen = int(np.argmax(told))
-        self.shares.append(float(improvements(plain)[chosen]))
+        self.shares.append(float(improvements(plain, self._good_share)[chosen]))
         self.changed += chosen != int(np.argmax(plain))
         return told
 
@@ -212,15 +233,16 @@ def test_axes_drawn_group_by_group_are_preferred_by_the_group_that_moves_the_enc
     assert kinds == {(True, True), (False, False)}
 
 
-def test_a_ledger_prefers_what_it_has_seen_made_also_after_a_restart(
-    new_sweep, ledger_of, monkeypatch
+@pytest.mark.parametrize("shares", [True, False])
+def test_a_ledger_prefers_what_it_has_seen_made_also_after_a_restart_if_it_is_shared(
+    new_sweep, ledger_of, monkeypatch, shares
 ):
     monkeypatch.setattr(thrift, "TOLERANCE", 1.0)
     vary = {k: VARY[k] for k in ("finetune.encoder_lr", "decoder.lr", "dinomaly.dropout")}
     vary["finetune.alternation_period"] = {"int": [3, 6]}
     vary["finetune.encoder_lr"] = {"choice": [1e-6, 1e-5, 1e-4]}
     text = "# ?\n" + yaml.safe_dump({"base": {}, "vary": vary}, sort_keys=False)
-    folder = new_sweep(space_text=text, target=30)
+    folder = new_sweep(space_text=text, target=30, shares_stages=shares)
     ledger = ledger_of(folder)
     made, shared = set(), []
     for number in range(30):
@@ -231,7 +253,10 @@ def test_a_ledger_prefers_what_it_has_seen_made_also_after_a_restart(
         shared.append(prefix.encoder in made)
         made.add(prefix.encoder)
         ledger.complete(issued.number, issued.config.decoder.lr)
-    assert sum(shared[11:20]) >= 8  # without a preference about half
-    assert sum(shared[20:]) >= 9
+    if shares:
+        assert sum(shared[11:20]) >= 8
+        assert sum(shared[20:]) >= 9
+    else:
+        assert sum(shared[11:]) < 17
     records = ledger.records()
     assert {len(record.prefix) for record in records} == {2}
