@@ -131,7 +131,7 @@ def main() -> None:
     args = parser.parse_args()
     print("objective  tolerance   encoder  begun   cost  regret            nine of ten below")
     for objective in OBJECTIVES:
-        for tolerance in (0.0, 0.01, 0.05, 0.1, 0.2):
+        for tolerance in (0.0, 0.001, 0.01, 0.05, 0.2):
             found = [
                 sweep(objective, tolerance, trials=args.trials, seed=seed)
                 for seed in range(args.sweeps)

@@ -1,8 +1,7 @@
 """Of settings that it expects the same of, TPE draws the one that costs least.
 
 TPE draws 24 candidates and takes the one with the highest expected improvement. That is estimated
-from a few dozen trials, so candidates that come within a percent of the highest are equal as far as
-anybody knows. Among them one is preferred that shares what other trials have made.
+from a few dozen trials, so candidates that come within a thousandth of the highest are equal. Among them one is preferred that shares what other trials have made.
 """
 
 import math
@@ -22,7 +21,7 @@ from bearing_search.sweep.prefix import ENCODER_SECTIONS, prefix_of
 from bearing_search.sweep.suggestions import decode, distributions_of, encode
 from bearing_search.sweep.turns import Turns
 
-TOLERANCE = 0.01
+TOLERANCE = 0.001
 """Expected improvements that differ by no more than this share of the highest count as equal.
 Chosen by `benchmarks/thrift.py`; see results/LOG.md."""
 
