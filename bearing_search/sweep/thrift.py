@@ -1,7 +1,8 @@
 """Of settings that it expects the same of, TPE draws the one that costs least.
 
 TPE draws 24 candidates and takes the one with the highest expected improvement. That is estimated
-from a few dozen trials, so candidates that come within a thousandth of the highest are equal. Among them one is preferred that shares what other trials have made.
+from a few dozen trials, so candidates that come within a thousandth of the highest are equal. Among
+them one is preferred that shares what other trials have made.
 """
 
 import math
