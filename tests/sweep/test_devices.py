@@ -32,8 +32,9 @@ def most_at_once(spans):
 
 def test_twelve_trials_keep_four_gpus_busy_and_share_none(drive):
     busy = os.getloadavg()[0] / (os.cpu_count() or 1)
-    driver = drive("one", 12, "--logical-gpus", "4", *LOCAL, step_s=3)
-    status, outcome, error = driver.finish(200)
+    # long enough that the 2 to 3 s in which a worker loads Ray and Tune are not what is judged
+    driver = drive("one", 12, "--logical-gpus", "4", *LOCAL, step_s=6)
+    status, outcome, error = driver.finish(300)
 
     assert (status, outcome["complete"]) == (0, 12), error
     spans = spans_of(driver)
@@ -45,7 +46,7 @@ def test_twelve_trials_keep_four_gpus_busy_and_share_none(drive):
         pytest.skip("makespan not judged: other programs kept the cores busy")
     makespan = max(span.end for span in spans) - min(span.start for span in spans)
     ideal = sum(span.end - span.start for span in spans) / 4
-    assert makespan < 1.15 * ideal
+    assert makespan < 1.15 * ideal, f"{makespan:.1f} s where {ideal:.1f} s are ideal"
 
 
 def test_half_a_gpu_each_puts_two_trials_on_every_gpu(drive):
