@@ -81,7 +81,7 @@ def test_a_sweep_survives_two_kills_and_ends_in_an_evaluation(tmp_path, make_set
         assert kill < 2
     said = finished(process)
     assert re.search(r"To use, of \d complete settings: trial \d", said)
-    assert "python -m bearing_search ui --results" in said
+    assert "-m bearing_search ui --results" in said
 
     status = json.loads(finished(command("status", "e2e", "--json", results=results)))
     assert [trial["state"] for trial in status["trials"]] == ["complete"] * TRIALS
@@ -171,7 +171,7 @@ def test_ctrl_c_stops_a_sweep_that_can_go_on(tmp_path, make_set, tiny_raw):
     process.send_signal(signal.SIGINT)
     out, err = process.communicate(timeout=60)
     assert process.returncode == 130, out + err
-    assert f"python -m bearing_search resume stopped --results {results}" in out
+    assert f"-m bearing_search resume stopped --results {results}" in out
 
     status = json.loads(finished(command("status", "stopped", "--json", results=results)))
     assert [trial["state"] for trial in status["trials"]] == ["stopped"]

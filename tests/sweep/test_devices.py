@@ -30,6 +30,7 @@ def most_at_once(spans):
     return max(sum(o.start <= span.start < o.end for o in spans) for span in spans)
 
 
+@pytest.mark.alone
 def test_twelve_trials_keep_four_gpus_busy_and_share_none(drive):
     busy = os.getloadavg()[0] / (os.cpu_count() or 1)
     # long enough that the 2 to 3 s in which a worker loads Ray and Tune are not what is judged
