@@ -68,7 +68,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except (typer.Abort, KeyboardInterrupt):
         print("interrupted", file=sys.stderr)
         return INTERRUPTED
-    except Exception as error:
+    except Exception as error:  # a full disk may speak through any library
         if not is_full(error):
             raise  # a bug
         print(f"error: {full_disk(error, Path.cwd())}", file=sys.stderr)

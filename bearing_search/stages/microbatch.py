@@ -64,7 +64,7 @@ class MicroBatches:
         while True:
             try:
                 return attempt(portions(count, self.size or count))
-            except Exception as error:
+            except Exception as error:  # no room has several classes; others go on
                 if not is_out_of_memory(error):
                     raise
                 reason = _first_line(error)
@@ -107,7 +107,7 @@ def each_portion(count: int, run: Callable[[slice], T], *, at_most: int, what: s
             found.append(run(slice(start, min(start + at_most, count))))
             start += at_most
             continue
-        except Exception as error:
+        except Exception as error:  # as above
             if not is_out_of_memory(error):
                 raise
             reason = _first_line(error)
