@@ -36,7 +36,7 @@ it, other than that a stage was timed where it ran."""
 
 MICRO_BATCH = "cost/micro_batch"
 """The fewest samples that went through a network at once in training, because the device had no
-room for a batch. Only of trials to which that happened: see `stages.microbatch`."""
+room for a batch. Only of trials to which that happened: see `training.microbatch`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

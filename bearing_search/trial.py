@@ -15,6 +15,7 @@ import numpy as np
 from bearing_search.config import TrialConfig
 from bearing_search.data.dataset import load_data_set
 from bearing_search.errors import TrialFailedError
+from bearing_search.evaluation.predictions import mean_metrics
 from bearing_search.measurement import (
     COMPUTED_S,
     COST_S,
@@ -27,17 +28,16 @@ from bearing_search.measurement import (
     Measurement,
     TrialContext,
 )
-from bearing_search.stages.microbatch import smallest
-from bearing_search.stages.plans import progress_of_trial
-from bearing_search.stages.scored import mean_metrics
-from bearing_search.stages.store import StageStore
-from bearing_search.stages.unit_plan import (
+from bearing_search.stage_cache.cache import StageStore
+from bearing_search.training.folds.fold_plan import (
     UnitPlan,
     final_plans,
     progress_of_plan,
     validation_plans,
 )
-from bearing_search.stages.unit_run import UnitRecord, run_unit
+from bearing_search.training.folds.run_fold import UnitRecord, run_unit
+from bearing_search.training.microbatch import smallest
+from bearing_search.training.plan import progress_of_trial
 
 
 def run_trial(config: TrialConfig, context: TrialContext) -> Iterator[Measurement]:

@@ -2,10 +2,10 @@
 
 python benchmarks/convergence.py [--sweeps 40] [--trials 100] [--sampler tpe]
 
-Optuna draws, the rule of `bearing_search.sweep.course` looks on, after an audit of three seeds.
-Printed for each objective and noise: how many sweeps the rule has ended, after how many trials, and
-how far the best setting was then below that of the whole sweep, both as they truly are: on
-average, and the bound that nine of ten sweeps keep.
+Optuna draws, the rule of `bearing_search.sweep.planning.stagnation` looks on, after an audit of
+three seeds. Printed for each objective and noise: how many sweeps the rule has ended, after how
+many trials, and how far the best setting was then below that of the whole sweep, both as they truly
+are: on average, and the bound that nine of ten sweeps keep.
 """
 
 import argparse
@@ -16,8 +16,8 @@ from collections.abc import Callable, Mapping
 
 import optuna
 
-from bearing_search.observer import TrialRecord
-from bearing_search.sweep.course import Course
+from bearing_search.sweep.planning.stagnation import Course
+from bearing_search.trial_history.records import TrialRecord
 
 Point = Mapping[str, float]
 

@@ -10,7 +10,7 @@ from collections.abc import Callable
 import numpy as np
 from sklearn.metrics import average_precision_score, precision_recall_curve, roc_auc_score
 
-from bearing_search.metrics import PreparedScores, score
+from bearing_search.evaluation.metrics import PreparedScores, score
 
 
 def some_scores(count: int, side: int) -> tuple[np.ndarray, ...]:

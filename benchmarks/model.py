@@ -11,12 +11,12 @@ import torch
 import torch.nn.functional as F
 
 from bearing_search.config import DecoderConfig, DinomalyConfig, EncoderConfig
-from bearing_search.model.attention import attend
-from bearing_search.model.decoder_losses import dinomaly_loss
-from bearing_search.model.dinomaly import DinomalyDecoder
-from bearing_search.model.encoder import import_timm, load_encoder
-from bearing_search.model.losses import perceptual_loss
-from bearing_search.model.optim import stable_adamw
+from bearing_search.models.detectors.decoder_losses import dinomaly_loss
+from bearing_search.models.detectors.dinomaly import DinomalyDecoder
+from bearing_search.models.encoders.attention import attend
+from bearing_search.models.encoders.encoder import import_timm, load_encoder
+from bearing_search.models.finetuning.losses import perceptual_loss
+from bearing_search.models.optim import stable_adamw
 
 DIM, HEADS = 384, 6
 

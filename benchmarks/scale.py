@@ -49,8 +49,8 @@ def session(root: Path, target: int, sampler: str, run) -> dict[str, object]:
     from rich.console import Console
 
     from bearing_search.cli.progress import SweepProgress
-    from bearing_search.sweep.folder import create_sweep, list_sweeps, load_sweep
-    from bearing_search.sweep.record import SweepRecord
+    from bearing_search.sweep.folder.sweep_folder import create_sweep, list_sweeps, load_sweep
+    from bearing_search.sweep.record.sweep_record import SweepRecord
     from bearing_search.tracking import MlflowTracker, default_tracking_uri
 
     if "scale" in list_sweeps(root):
@@ -78,7 +78,7 @@ def with_workers(folder, target, observers, *, reuse: bool = False) -> None:
     from ray import tune
 
     from bearing_search.sweep.engine import run_sweep
-    from bearing_search.sweep.worker import ImportedTrial
+    from bearing_search.sweep.worker.process import ImportedTrial
 
     tune.TuneConfig = functools.partial(tune.TuneConfig, reuse_actors=reuse)
     run_sweep(folder, ImportedTrial("scale", "run_trial"), target=target, observers=observers)
@@ -86,11 +86,12 @@ def with_workers(folder, target, observers, *, reuse: bool = False) -> None:
 
 def without_workers(folder, target, observers) -> None:
     """The engine's own work, one trial after the other in this process."""
-    from bearing_search.sweep.conductor import Conductor, assignment
+    from bearing_search.sweep.driver.controller import Conductor, assignment
+    from bearing_search.sweep.driver.session import Stop, begin_session
     from bearing_search.sweep.engine import open_ledger
-    from bearing_search.sweep.lock import hold
-    from bearing_search.sweep.session import Stop, begin_session
-    from bearing_search.sweep.worker import Workplace, run_assignment
+    from bearing_search.sweep.locking.lock import hold
+    from bearing_search.sweep.worker.context import Workplace
+    from bearing_search.sweep.worker.process import run_assignment
 
     with hold(folder) as drivers:
         folder = folder.updated(target=target, resources=folder.record.resources)
@@ -163,7 +164,7 @@ class Clock:
 
 def status(root: Path) -> dict[str, object]:
     """How long `status` takes to know."""
-    from bearing_search.sweep.folder import load_sweep
+    from bearing_search.sweep.folder.sweep_folder import load_sweep
     from bearing_search.sweep.status import sweep_status
 
     begun = time.monotonic()

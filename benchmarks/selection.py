@@ -18,14 +18,14 @@ import numpy as np
 from matplotlib.figure import Figure
 from scipy.stats import norm
 
-from bearing_search.comparison import influences, joined, unit_influence
+from bearing_search.analysis.comparison import influences, joined, unit_influence
+from bearing_search.analysis.influence_cache import scaled_shifts
+from bearing_search.analysis.intervals import Influence, difference_interval, metric_interval
+from bearing_search.analysis.multiple_comparisons import compare_with_best
 from bearing_search.config import PostprocessConfig, ProtocolConfig
-from bearing_search.intervals import Influence, difference_interval, metric_interval
-from bearing_search.maps import Rendering
-from bearing_search.metrics import METRIC_NAMES
-from bearing_search.ranking import compare_with_best
-from bearing_search.stages.scored import Scored
-from bearing_search.trial_influence import scaled_shifts
+from bearing_search.evaluation.anomaly_maps import Rendering
+from bearing_search.evaluation.metrics import METRIC_NAMES
+from bearing_search.evaluation.predictions import Scored
 
 SIDE = 12
 PROTOCOL = ProtocolConfig(map_px=SIDE)

@@ -1,6 +1,6 @@
 """What it saves that TPE prefers, among equal candidates, one that shares what others have made.
 
-python benchmarks/thrift.py [--sweeps 100] [--trials 60]
+python benchmarks/candidate_cost.py [--sweeps 100] [--trials 60]
 
 Sweeps over a space whose first axes move the fine-tuned encoder and whose last ones do not, one
 trial at a time, on objectives whose best is known. Printed for each objective and tolerance: the
@@ -18,13 +18,13 @@ from typing import Any
 
 import optuna
 
-from bearing_search.observer import TrialRecord
-from bearing_search.space_file import parse_search_space
-from bearing_search.sweep import thrift
-from bearing_search.sweep.fates import Fates, Name
-from bearing_search.sweep.prefix import prefix_of
-from bearing_search.sweep.suggestions import suggest
-from bearing_search.sweep.turns import Turns
+from bearing_search.search_space.yaml_file import parse_search_space
+from bearing_search.sweep.planning import candidate_cost
+from bearing_search.sweep.planning.config_index import Fates, Name
+from bearing_search.sweep.planning.reuse_order import Turns
+from bearing_search.sweep.planning.shared_prefix import prefix_of
+from bearing_search.sweep.study.param_encoding import suggest
+from bearing_search.trial_history.records import TrialRecord
 
 SPACE = parse_search_space(
     """# Which prefix, which detector?
@@ -35,7 +35,7 @@ vary:
   decoder.lr: {log: [5e-4, 4e-3]}
   dinomaly.dropout: {choice: [0.1, 0.2, 0.4]}
 """,
-    "thrift",
+    "candidate_cost",
 )
 BEGINNING, REST, DETECTOR = 0.3, 0.7, 0.5
 """Costs; the first two together are an encoder."""
@@ -76,11 +76,11 @@ def sweep(
     """Shares of encoders and of beginnings that were there, cost of a trial, regret."""
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     fates = Fates([])
-    ranks = thrift.Thrift(SPACE, fates, Turns(fates))
-    thrift.TOLERANCE = tolerance
+    ranks = candidate_cost.Thrift(SPACE, fates, Turns(fates))
+    candidate_cost.TOLERANCE = tolerance
     rank = ranks.rank if tolerance else lambda params: None
     study = optuna.create_study(
-        direction="maximize", sampler=thrift.ThriftyTPE(rank, SPACE, seed=seed)
+        direction="maximize", sampler=candidate_cost.ThriftyTPE(rank, SPACE, seed=seed)
     )
     luck = random.Random(seed)
     best = (-math.inf, -math.inf)  # what was measured, what is true

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 from bearing_search.config import PostprocessConfig, TrialConfig, parse
-from bearing_search.maps import Rendering
-from bearing_search.stages.scored import Scored
+from bearing_search.evaluation.anomaly_maps import Rendering
+from bearing_search.evaluation.predictions import Scored
 
 # no test is timed: on a busy machine an example may take seconds
 settings.register_profile("untimed", deadline=None, suppress_health_check=[HealthCheck.too_slow])

@@ -7,6 +7,8 @@ import pytest
 
 from bearing_search.config import SplitConfig
 from bearing_search.data.dataset import load_data_set
+from bearing_search.evaluation.metrics import METRIC_NAMES
+from bearing_search.evaluation.predictions import unit_scores
 from bearing_search.measurement import (
     FINISHED_FOLDS,
     FOLD_OBJECTIVE,
@@ -14,10 +16,8 @@ from bearing_search.measurement import (
     RUNNING_OBJECTIVE,
     TrialContext,
 )
-from bearing_search.metrics import METRIC_NAMES
-from bearing_search.stages.checkpoint import Checkpoint
-from bearing_search.stages.scored import unit_scores
-from bearing_search.stages.unit_plan import validation_plans
+from bearing_search.training.checkpoint import Checkpoint
+from bearing_search.training.folds.fold_plan import validation_plans
 from bearing_search.trial import run_final, run_trial
 
 

@@ -7,19 +7,19 @@ from pathlib import Path
 
 import typer
 
-from bearing_search.cli.cache import cache
-from bearing_search.cli.check import check
-from bearing_search.cli.compare import compare
-from bearing_search.cli.demo_data import demo_data
-from bearing_search.cli.evaluate import evaluate
-from bearing_search.cli.look import status
-from bearing_search.cli.reproduce import reproduce
-from bearing_search.cli.roi import roi
-from bearing_search.cli.run import resume, run
-from bearing_search.cli.train import train
-from bearing_search.cli.ui import ui
+from bearing_search.cli.commands.cache import cache
+from bearing_search.cli.commands.check import check
+from bearing_search.cli.commands.compare import compare
+from bearing_search.cli.commands.demo_data import demo_data
+from bearing_search.cli.commands.evaluate import evaluate
+from bearing_search.cli.commands.reproduce import reproduce
+from bearing_search.cli.commands.roi import roi
+from bearing_search.cli.commands.run import resume, run
+from bearing_search.cli.commands.status import status
+from bearing_search.cli.commands.train import train
+from bearing_search.cli.commands.ui import ui
 from bearing_search.errors import BearingSearchError, DiskFullError
-from bearing_search.full_disk import full_disk, is_full
+from bearing_search.filesystem.disk_full import full_disk, is_full
 
 INTERRUPTED = 130
 """Exit status after Ctrl-C or SIGTERM, as shells have it."""

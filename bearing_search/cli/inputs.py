@@ -7,9 +7,9 @@ from rich.progress import Progress
 from bearing_search.cli.options import DEMO
 from bearing_search.cli.preflight import check_folds
 from bearing_search.data.dataset import DataSet, content_digest, load_data_set
-from bearing_search.data.demo_set import render_demo_set
-from bearing_search.observer import SweepTask
-from bearing_search.space import SearchSpace
+from bearing_search.data.demo.dataset import render_demo_set
+from bearing_search.search_space.space import SearchSpace
+from bearing_search.trial_history.records import SweepTask
 
 
 def resolve_data(data: str, results: Path) -> tuple[Path, DataSet]:

@@ -16,7 +16,7 @@ from bearing_search.data.dataset import DataSet
 from bearing_search.data.samples import Sample, read_levels, read_mask
 from bearing_search.data.split import Fold, folds_of_parts
 from bearing_search.errors import DataError, ResourceError
-from bearing_search.space import SearchSpace
+from bearing_search.search_space.space import SearchSpace
 
 
 def check_installation() -> None:
@@ -93,7 +93,7 @@ def check_images(samples: Sequence[Sample], console: Console) -> None:
 
 def _load_all(configs: Sequence[TrialConfig]) -> str:
     # torch: this process only
-    from bearing_search.stages.backbone import check_backbone, load_backbone
+    from bearing_search.training.backbone import check_backbone, load_backbone
 
     encoders = {}
     for config in configs:

@@ -8,10 +8,16 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TaskProgressColumn, TextColumn
 
 from bearing_search.config import TrialConfig
-from bearing_search.journal import JOURNAL, last_measurement
 from bearing_search.measurement import Measurement
-from bearing_search.observer import COUNTED, SweepOutcome, SweepView, TrialPurpose, TrialState
-from bearing_search.report import value_text
+from bearing_search.reporting.leaderboard import value_text
+from bearing_search.trial_history.measurement_log import JOURNAL, last_measurement
+from bearing_search.trial_history.records import (
+    COUNTED,
+    SweepOutcome,
+    SweepView,
+    TrialPurpose,
+    TrialState,
+)
 
 _LINE_EVERY_S = 30.0
 

@@ -7,17 +7,17 @@ from typing import Literal
 
 from rich.console import Console
 
-from bearing_search.cli.speed import Speed, measure_speed
+from bearing_search.cli.speed_probe import Speed, measure_speed
 from bearing_search.config import TrialConfig
 from bearing_search.data.dataset import DataSet
-from bearing_search.observer import SweepOutcome
 from bearing_search.reproduction.cost import Work, seconds, work_of
 from bearing_search.reproduction.published import DETECTOR_TITLES
 from bearing_search.reproduction.report import is_table_2, write_report
 from bearing_search.reproduction.texts import conclusions, how_sure
-from bearing_search.sweep.folder import SweepFolder
-from bearing_search.sweep.grid import grid_points
-from bearing_search.sweep.resources import MAX_CPU_TRIALS, Resources
+from bearing_search.sweep.folder.sweep_folder import SweepFolder
+from bearing_search.sweep.record.resources import MAX_CPU_TRIALS, Resources
+from bearing_search.sweep.study.grid import grid_points
+from bearing_search.trial_history.records import SweepOutcome
 
 
 def announce_reproduction(folder: SweepFolder, data_set: DataSet, console: Console) -> None:

@@ -6,9 +6,9 @@ from typing import Annotated, get_args
 
 import typer
 
-from bearing_search.sweep.accepted import Changeable
-from bearing_search.sweep.record import SeedPlan
-from bearing_search.sweep.resources import Resources
+from bearing_search.sweep.record.accepted_change import Changeable
+from bearing_search.sweep.record.resources import Resources
+from bearing_search.sweep.record.sweep_record import SeedPlan
 
 _SECONDS = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400}
 

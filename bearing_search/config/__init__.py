@@ -12,9 +12,7 @@ from bearing_search.config.detectors import (
     PatchCoreConfig,
     VitadConfig,
 )
-from bearing_search.config.encoder import (
-    EncoderConfig,
-)
+from bearing_search.config.encoder import EncoderConfig
 from bearing_search.config.finetuning import (
     AugmentConfig,
     FinetuneConfig,

@@ -13,9 +13,7 @@ from bearing_search.config.detectors import (
     PatchCoreConfig,
     VitadConfig,
 )
-from bearing_search.config.encoder import (
-    EncoderConfig,
-)
+from bearing_search.config.encoder import EncoderConfig
 from bearing_search.config.finetuning import AugmentConfig, FinetuneConfig
 from bearing_search.config.postprocess import PostprocessConfig
 from bearing_search.config.preprocess import PreprocessConfig

@@ -11,17 +11,17 @@ from jaxtyping import UInt8
 
 from bearing_search.config import Geometry, PreprocessConfig
 from bearing_search.errors import DataError, RoiNotFoundError
-from bearing_search.preprocess.circle import best_guess, choose_circle, closest_circle
-from bearing_search.preprocess.circle_candidates import circle_candidates
+from bearing_search.preprocess.circle.candidates import circle_candidates
+from bearing_search.preprocess.circle.choice import best_guess, choose_circle, closest_circle
 from bearing_search.preprocess.contrast import enhance, grey
-from bearing_search.preprocess.ellipse import (
+from bearing_search.preprocess.ellipse.candidates import ellipse_candidates
+from bearing_search.preprocess.ellipse.choice import (
     Box,
     choose_ellipse,
     inside_share,
     mean_centre,
     proposed_crop,
 )
-from bearing_search.preprocess.ellipse_candidates import ellipse_candidates
 from bearing_search.preprocess.refine import refine_circle, refine_ellipse
 from bearing_search.preprocess.shapes import Circle, Ellipse, Shape
 

@@ -14,8 +14,9 @@ from jaxtyping import Bool, UInt8
 from bearing_search.config import PreprocessConfig
 from bearing_search.data.samples import Sample, read_levels, read_mask
 from bearing_search.preprocess.brightness import fuse
-from bearing_search.preprocess.circle import ring_mask
-from bearing_search.preprocess.detections import detect_sample
+from bearing_search.preprocess.cached_detection import detect_sample
+from bearing_search.preprocess.circle.choice import ring_mask
+from bearing_search.preprocess.decoded_images import recent_images
 from bearing_search.preprocess.locate import (
     Detection,
     NoRoi,
@@ -23,7 +24,6 @@ from bearing_search.preprocess.locate import (
     estimate_reference,
     locate,
 )
-from bearing_search.preprocess.recent import recent_images
 from bearing_search.preprocess.shapes import Circle, Ellipse, Shape
 from bearing_search.preprocess.window import crop, lost_regions, notes_on, paste, window_of
 

@@ -18,7 +18,8 @@ from jaxtyping import Bool, Int, UInt8
 
 from bearing_search.config import PreprocessConfig, to_plain
 from bearing_search.data.samples import Sample
-from bearing_search.preprocess.cache import (
+from bearing_search.preprocess.cached_detection import detect_sample, facts_of, shape_of
+from bearing_search.preprocess.image_cache import (
     content_of,
     entry,
     load_arrays,
@@ -26,7 +27,6 @@ from bearing_search.preprocess.cache import (
     store_arrays,
     store_facts,
 )
-from bearing_search.preprocess.detections import detect_sample, facts_of, shape_of
 from bearing_search.preprocess.pipeline import NoRoi, Roi, RoiReference, extract
 from bearing_search.preprocess.shapes import Shape
 

@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 from jaxtyping import Float, UInt8
 
-from bearing_search.preprocess.ellipse_fit import fit, signed_distance
+from bearing_search.preprocess.ellipse.fit import fit, signed_distance
 from bearing_search.preprocess.shapes import Circle, Ellipse
 
 NUM_NORMALS = 360

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 
 from bearing_search.config import TrialConfig
 from bearing_search.data.samples import Sample
-from bearing_search.model.schedule import Task
-from bearing_search.stages.plans import detector_iterations, finetune_plan
+from bearing_search.models.finetuning.schedule import Task
+from bearing_search.training.plan import detector_iterations, finetune_plan
 
 _WIDTHS = {"tiny": 192, "small": 384, "base": 768, "large": 1024}
 _BLOCK = 12

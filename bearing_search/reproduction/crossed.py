@@ -13,23 +13,23 @@ from pathlib import Path
 
 import numpy as np
 
-from bearing_search.comparison import influences
-from bearing_search.config import ProtocolConfig
-from bearing_search.intervals import (
+from bearing_search.analysis.comparison import influences
+from bearing_search.analysis.intervals import (
     LEVEL,
     Influence,
     Interval,
     difference_interval,
     metric_interval,
 )
-from bearing_search.metrics import METRIC_NAMES
+from bearing_search.config import ProtocolConfig
+from bearing_search.evaluation.metrics import METRIC_NAMES
+from bearing_search.evaluation.predictions import Scored
 from bearing_search.reproduction.published import (
     ENCODER_STATES,
     EVEN_THRESHOLDS_METRIC,
     MEAN,
     EncoderState,
 )
-from bearing_search.stages.scored import Scored
 
 _Cell = tuple[str, EncoderState, str]
 """Detector, encoder state, part."""

@@ -6,9 +6,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from html import escape
 from pathlib import Path
 
-from bearing_search.intervals import Interval
-from bearing_search.open_choices import CHOICES
+from bearing_search.analysis.intervals import Interval
 from bearing_search.reproduction.measure import Line, Measured
+from bearing_search.reproduction.open_choices import CHOICES
 from bearing_search.reproduction.pages import DIFFERENCE, METRICS, value_rows
 from bearing_search.reproduction.published import ENCODER_STATES, MEAN, EncoderState
 from bearing_search.reproduction.texts import (

@@ -4,10 +4,11 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from bearing_search.comparison import mean_floor
+from bearing_search.analysis.comparison import mean_floor
+from bearing_search.analysis.intervals import Interval
 from bearing_search.config import ProtocolConfig
-from bearing_search.intervals import Interval
-from bearing_search.metrics import METRIC_NAMES
+from bearing_search.evaluation.metrics import METRIC_NAMES
+from bearing_search.evaluation.predictions import Scored, load_scored
 from bearing_search.reproduction.crossed import Crossed, Run
 from bearing_search.reproduction.published import (
     DETECTOR_TITLES,
@@ -19,7 +20,6 @@ from bearing_search.reproduction.published import (
     EncoderState,
     published,
 )
-from bearing_search.stages.scored import Scored, load_scored
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

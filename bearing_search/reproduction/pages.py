@@ -7,13 +7,9 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from bearing_search.intervals import Interval
+from bearing_search.analysis.intervals import Interval
 from bearing_search.reproduction.measure import Measured
-from bearing_search.reproduction.published import (
-    ENCODER_STATES,
-    EVEN_THRESHOLDS_METRIC,
-    TITLES,
-)
+from bearing_search.reproduction.published import ENCODER_STATES, EVEN_THRESHOLDS_METRIC, TITLES
 from bearing_search.reproduction.texts import (
     Facts,
     conclusions,

@@ -15,12 +15,12 @@ from matplotlib.figure import Figure
 
 from bearing_search.config import TrialConfig
 from bearing_search.data.dataset import DataSet
+from bearing_search.evaluation.predictions import Scored
 from bearing_search.preprocess.pipeline import fit_reference
 from bearing_search.preprocess.prepare import prepare
 from bearing_search.reproduction.chart import ascii_text
 from bearing_search.reproduction.published import ENCODER_STATES
 from bearing_search.reproduction.texts import detector_title
-from bearing_search.stages.scored import Scored
 
 ANOMALOUS_SHOWN, NORMAL_SHOWN = 4, 2
 SCALE_QUANTILE = 0.999

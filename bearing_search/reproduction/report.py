@@ -9,25 +9,20 @@ from pathlib import Path
 
 from bearing_search.config import TrialConfig
 from bearing_search.data.dataset import DataSet, load_data_set
-from bearing_search.observer import TrialRecord
-from bearing_search.open_choices import CHOICES, HEADER, OPEN_CHOICES, markdown_table
+from bearing_search.evaluation.predictions import load_scored
+from bearing_search.filesystem.atomic import write_atomically
 from bearing_search.reproduction.chart import draw_chart
 from bearing_search.reproduction.crossed import Run
 from bearing_search.reproduction.html_page import html_page
 from bearing_search.reproduction.measure import Measured, measure
+from bearing_search.reproduction.open_choices import CHOICES, HEADER, OPEN_CHOICES, markdown_table
 from bearing_search.reproduction.pages import csv_text, json_text, long_rows, markdown_page
-from bearing_search.reproduction.pictures import (
-    Shown,
-    draw_comparison,
-    scale_end,
-    shown_samples,
-)
+from bearing_search.reproduction.pictures import Shown, draw_comparison, scale_end, shown_samples
 from bearing_search.reproduction.published import DETECTOR_TITLES, ENCODER_STATES, EncoderState
 from bearing_search.reproduction.texts import Facts
-from bearing_search.stages.files import write_atomically
-from bearing_search.stages.scored import load_scored
-from bearing_search.sweep.folder import SweepFolder
-from bearing_search.sweep.grid import grid_points
+from bearing_search.sweep.folder.sweep_folder import SweepFolder
+from bearing_search.sweep.study.grid import grid_points
+from bearing_search.trial_history.records import TrialRecord
 
 TABLE_JSON = "table2.json"
 FIGURE_9 = "Figure 9: losses and patch average precision while the encoder is fine-tuned"

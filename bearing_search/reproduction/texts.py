@@ -3,8 +3,8 @@
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from bearing_search.data.demo_set import PAPER_COUNTS
-from bearing_search.intervals import Interval
+from bearing_search.analysis.intervals import Interval
+from bearing_search.data.demo.dataset import PAPER_COUNTS
 from bearing_search.reproduction.measure import Line, Measured
 from bearing_search.reproduction.published import DETECTOR_TITLES, MEAN, TABLE_2, TITLES
 

@@ -5,22 +5,26 @@ from contextlib import closing
 from pathlib import Path
 
 from bearing_search.measurement import RunTrial
-from bearing_search.observer import SweepOutcome, TrialObserver
-from bearing_search.sweep.conductor import Conductor
-from bearing_search.sweep.courier import Courier, NoCourier
-from bearing_search.sweep.drivers import Drivers
-from bearing_search.sweep.execution import execute
-from bearing_search.sweep.folder import SweepFolder
-from bearing_search.sweep.ledger import Ledger
-from bearing_search.sweep.lock import hold, joined
-from bearing_search.sweep.node_check import own_code
-from bearing_search.sweep.outpost import DepotAddress
-from bearing_search.sweep.record import SeedPlan
-from bearing_search.sweep.resources import Resources
-from bearing_search.sweep.runtime import InterruptedStartError, ray_runtime, refuse_unfit_nodes
-from bearing_search.sweep.session import Signals, Stop, begin_session, new_scratch
-from bearing_search.sweep.watch import Watch
-from bearing_search.sweep.worker import Workplace
+from bearing_search.sweep.driver.controller import Conductor
+from bearing_search.sweep.driver.session import Signals, Stop, begin_session, new_scratch
+from bearing_search.sweep.driver.stall_monitor import Watch
+from bearing_search.sweep.execution.runtime import (
+    InterruptedStartError,
+    ray_runtime,
+    refuse_unfit_nodes,
+)
+from bearing_search.sweep.execution.tuner import execute
+from bearing_search.sweep.folder.sweep_folder import SweepFolder
+from bearing_search.sweep.locking.drivers import Drivers
+from bearing_search.sweep.locking.lock import hold, joined
+from bearing_search.sweep.planning.ledger import Ledger
+from bearing_search.sweep.record.resources import Resources
+from bearing_search.sweep.record.sweep_record import SeedPlan
+from bearing_search.sweep.remote.driver_sync import Courier, NoCourier
+from bearing_search.sweep.remote.worker_sync import DepotAddress
+from bearing_search.sweep.worker.context import Workplace
+from bearing_search.sweep.worker.node_check import own_code
+from bearing_search.trial_history.records import SweepOutcome, TrialObserver
 
 
 def run_sweep(

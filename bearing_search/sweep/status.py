@@ -8,13 +8,13 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
 
-from bearing_search.best import best_of
-from bearing_search.journal import JOURNAL, last_measurement
-from bearing_search.observer import SweepTask, TrialRecord
-from bearing_search.sweep.folder import END, SweepFolder
-from bearing_search.sweep.lock import holder
-from bearing_search.sweep.trials import read_records
-from bearing_search.sweep.watch import SILENCE_S
+from bearing_search.sweep.driver.stall_monitor import SILENCE_S
+from bearing_search.sweep.folder.sweep_folder import END, SweepFolder
+from bearing_search.sweep.locking.lock import holder
+from bearing_search.sweep.study.trial_records import read_records
+from bearing_search.trial_history.best import best_of
+from bearing_search.trial_history.measurement_log import JOURNAL, last_measurement
+from bearing_search.trial_history.records import SweepTask, TrialRecord
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,11 +1,11 @@
 """What an earlier sweep found, told to a new one's sampler before it draws."""
 
 from bearing_search.errors import SweepError
-from bearing_search.journal import JOURNAL, last_values
-from bearing_search.space import SearchSpace
-from bearing_search.sweep.folder import SweepFolder
-from bearing_search.sweep.record import KnownPoint, SweepRecord
+from bearing_search.search_space.space import SearchSpace
+from bearing_search.sweep.folder.sweep_folder import SweepFolder
+from bearing_search.sweep.record.sweep_record import KnownPoint, SweepRecord
 from bearing_search.sweep.status import sweep_status
+from bearing_search.trial_history.measurement_log import JOURNAL, last_values
 
 
 def known_points(

@@ -5,11 +5,11 @@ import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from bearing_search.best import best_of
-from bearing_search.observer import FINAL_STATES, SweepOutcome, SweepView
-from bearing_search.seeds import seed_noise
 from bearing_search.tracking.store import allowed
 from bearing_search.tracking.tags import TO_USE_TAG
+from bearing_search.trial_history.best import best_of
+from bearing_search.trial_history.records import FINAL_STATES, SweepOutcome, SweepView
+from bearing_search.trial_history.seed_noise import seed_noise
 
 
 def summary_of(sweep: SweepView, outcome: SweepOutcome) -> tuple[dict[str, float], dict[str, str]]:

@@ -13,24 +13,18 @@ from typing import Any
 
 from bearing_search.config import TrialConfig
 from bearing_search.errors import ResourceError
-from bearing_search.journal import JOURNAL, read_journal
 from bearing_search.measurement import Measurement
-from bearing_search.observer import (
+from bearing_search.tracking.store import allowed, connect, find_experiment, find_runs, unavailable
+from bearing_search.tracking.summary import mark_setting, summary_of, write_summary
+from bearing_search.tracking.tags import STATUS, TRIAL_TAG, end_tags, run_tags, sweep_tags
+from bearing_search.trial_history.measurement_log import JOURNAL, read_journal
+from bearing_search.trial_history.records import (
     FINAL_STATES,
     SweepOutcome,
     SweepView,
     TrialPurpose,
     TrialRecord,
     TrialState,
-)
-from bearing_search.tracking.store import allowed, connect, find_experiment, find_runs, unavailable
-from bearing_search.tracking.summary import mark_setting, summary_of, write_summary
-from bearing_search.tracking.tags import (
-    STATUS,
-    TRIAL_TAG,
-    end_tags,
-    run_tags,
-    sweep_tags,
 )
 
 PROGRESS = "progress"

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from bearing_search.config import CircleConfig, PreprocessConfig, parse
 from bearing_search.errors import RoiNotFoundError
-from bearing_search.preprocess.circle import best_guess, choose_circle, ring_mask
+from bearing_search.preprocess.circle.choice import best_guess, choose_circle, ring_mask
 from bearing_search.preprocess.locate import NoRoi, RoiReference, detect, estimate_reference, locate
 from bearing_search.preprocess.shapes import Circle
 

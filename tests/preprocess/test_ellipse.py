@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 
 from bearing_search.config import PreprocessConfig, parse
 from bearing_search.errors import DataError, RoiNotFoundError
-from bearing_search.preprocess.ellipse import (
+from bearing_search.preprocess.ellipse.choice import (
     choose_ellipse,
     inside_share,
     mean_centre,

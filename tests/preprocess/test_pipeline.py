@@ -4,7 +4,7 @@ import pytest
 from bearing_search.config import PreprocessConfig, parse
 from bearing_search.errors import DataError, RoiNotFoundError
 from bearing_search.preprocess.pipeline import NoRoi, Roi, extract, fit_reference
-from bearing_search.preprocess.score import roi_score
+from bearing_search.preprocess.roi_quality import roi_score
 from bearing_search.preprocess.window import Window, crop, lost_regions
 
 from .conftest import draw_ellipse, draw_ring

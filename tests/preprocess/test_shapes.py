@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bearing_search.preprocess.ellipse_fit import ellipse_of_conic, fit, signed_distance
+from bearing_search.preprocess.ellipse.fit import ellipse_of_conic, fit, signed_distance
 from bearing_search.preprocess.shapes import Circle, Ellipse, outside_share
 
 ellipses = st.builds(

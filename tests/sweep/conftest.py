@@ -11,13 +11,14 @@ from pathlib import Path
 
 import pytest
 
-from bearing_search.sweep.conductor import Conductor, assignment
-from bearing_search.sweep.folder import create_sweep
-from bearing_search.sweep.ledger import Ledger
-from bearing_search.sweep.lock import hold
-from bearing_search.sweep.record import SweepRecord
-from bearing_search.sweep.session import Stop, begin_session
-from bearing_search.sweep.worker import THREAD_VARIABLES, Workplace, run_assignment
+from bearing_search.sweep.driver.controller import Conductor, assignment
+from bearing_search.sweep.driver.session import Stop, begin_session
+from bearing_search.sweep.folder.sweep_folder import create_sweep
+from bearing_search.sweep.locking.lock import hold
+from bearing_search.sweep.planning.ledger import Ledger
+from bearing_search.sweep.record.sweep_record import SweepRecord
+from bearing_search.sweep.worker.context import Workplace
+from bearing_search.sweep.worker.process import THREAD_VARIABLES, run_assignment
 
 HERE = Path(__file__).parent
 
@@ -34,7 +35,7 @@ def fakes():
 @pytest.fixture(autouse=True)
 def _quick_steps(monkeypatch):
     monkeypatch.setenv("FAKE_STEP_S", "0")
-    monkeypatch.setattr("bearing_search.sweep.worker.LOOK_EVERY_S", 0.0)
+    monkeypatch.setattr("bearing_search.sweep.worker.context.LOOK_EVERY_S", 0.0)
     for name in (*THREAD_VARIABLES, "CUDA_VISIBLE_DEVICES"):
         monkeypatch.setenv(name, "7")  # so that what the worker sets is undone
 

@@ -14,12 +14,17 @@ from pathlib import Path
 
 import fakes
 
-from bearing_search.best import best_of
 from bearing_search.errors import BearingSearchError
-from bearing_search.sweep import watch
-from bearing_search.sweep.folder import SweepFolder, create_sweep, list_sweeps, load_sweep
-from bearing_search.sweep.record import SeedPlan, SweepRecord
-from bearing_search.sweep.resources import Resources
+from bearing_search.sweep.driver import stall_monitor
+from bearing_search.sweep.folder.sweep_folder import (
+    SweepFolder,
+    create_sweep,
+    list_sweeps,
+    load_sweep,
+)
+from bearing_search.sweep.record.resources import Resources
+from bearing_search.sweep.record.sweep_record import SeedPlan, SweepRecord
+from bearing_search.trial_history.best import best_of
 
 
 def open_sweep(args: argparse.Namespace) -> SweepFolder:
@@ -78,7 +83,7 @@ def main() -> int:
 
 
 def die_where_aimed(aim: Path) -> None:
-    from bearing_search.sweep import ledger as module
+    from bearing_search.sweep.planning import ledger as module
 
     draw, tell = module.suggest, module.Ledger.complete
 
@@ -117,15 +122,15 @@ def die_here(aim: Path, here: str) -> None:
 
 
 def drive(args: argparse.Namespace) -> int:
-    from bearing_search.sweep import execution
     from bearing_search.sweep.engine import run_sweep
+    from bearing_search.sweep.execution.tuner import tuner
 
     if args.chapter:
-        execution.CHAPTER = args.chapter
+        tuner.CHAPTER = args.chapter
     if aim := os.environ.get("DRIVE_AIM"):
         die_where_aimed(Path(aim))
     if grace := os.environ.get("FAKE_GRACE_S"):
-        watch.GRACE_S = float(grace)
+        stall_monitor.GRACE_S = float(grace)
     folder = open_sweep(args)
     observers = []
     if args.mlflow:

@@ -290,8 +290,8 @@ class Soak:
     def _count(self) -> None:
         from mlflow import MlflowClient
 
-        from bearing_search.sweep.folder import load_sweep
-        from bearing_search.sweep.trials import read_records
+        from bearing_search.sweep.folder.sweep_folder import load_sweep
+        from bearing_search.sweep.study.trial_records import read_records
 
         folder = load_sweep(self._results, "soak")
         records = read_records(folder.storage_url, folder.study_name)

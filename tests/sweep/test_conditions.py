@@ -5,9 +5,9 @@ import yaml
 
 from bearing_search.cli.preflight import edge_configs
 from bearing_search.errors import ConfigError, SweepError
-from bearing_search.space_file import parse_search_space
-from bearing_search.sweep.grid import grid_points
-from bearing_search.sweep.samplers import check_sampler
+from bearing_search.search_space.yaml_file import parse_search_space
+from bearing_search.sweep.study.grid import grid_points
+from bearing_search.sweep.study.samplers import check_sampler
 from bearing_search.sweep.warm_start import known_points
 
 DETECTOR, DROPOUT, MAPPING = "detector", "dinomaly.dropout", "vitad.mapping"

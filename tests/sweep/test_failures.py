@@ -14,15 +14,16 @@ import typer
 
 from bearing_search.cli.sweep_options import seconds_of
 from bearing_search.errors import ConfigError
-from bearing_search.journal import to_json
 from bearing_search.measurement import OBJECTIVE, Measurement
-from bearing_search.sweep.conductor import Conductor
-from bearing_search.sweep.deaths import death_words, kills_for_memory
-from bearing_search.sweep.ledger import Ledger
-from bearing_search.sweep.session import Stop
+from bearing_search.sweep.driver.controller import Conductor
+from bearing_search.sweep.driver.session import Stop
+from bearing_search.sweep.driver.stall_monitor import GRACE_S, SILENCE_S, Watch, span_text
+from bearing_search.sweep.execution.exit_reasons import death_words, kills_for_memory
+from bearing_search.sweep.planning.ledger import Ledger
+from bearing_search.sweep.record.layout import TRIAL_STOP
 from bearing_search.sweep.status import sweep_status
-from bearing_search.sweep.watch import GRACE_S, SILENCE_S, Watch, span_text
-from bearing_search.sweep.worker import TRIAL_STOP, kill_worker
+from bearing_search.sweep.worker.trial_lock import kill_worker
+from bearing_search.trial_history.measurement_log import to_json
 
 
 def starts_and_steps(folder, number):
@@ -191,7 +192,7 @@ def test_a_retry_that_fails_as_well_is_not_repeated_until_asked_for(new_sweep, l
 @pytest.fixture
 def clock(monkeypatch):
     now = [1000.0]
-    monkeypatch.setattr("bearing_search.sweep.watch.time.monotonic", lambda: now[0])
+    monkeypatch.setattr("bearing_search.sweep.driver.stall_monitor.time.monotonic", lambda: now[0])
     return now
 
 

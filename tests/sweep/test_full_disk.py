@@ -8,10 +8,10 @@ import pytest
 
 from bearing_search import cli
 from bearing_search.errors import DiskFullError, SweepError
-from bearing_search.full_disk import full_disk, is_full
-from bearing_search.sweep.conductor import Conductor
-from bearing_search.sweep.session import Stop
-from bearing_search.sweep.storage import storage_errors
+from bearing_search.filesystem.disk_full import full_disk, is_full
+from bearing_search.sweep.driver.controller import Conductor
+from bearing_search.sweep.driver.session import Stop
+from bearing_search.sweep.study.storage import storage_errors
 
 FULL = OSError(errno.ENOSPC, "No space left on device", "/data/file")
 
@@ -75,7 +75,7 @@ def test_a_driver_that_finds_no_room_ends_its_session(
     new_sweep, simulate, fakes, observed, monkeypatch
 ):
     folder = new_sweep(target=2)
-    append, room = "bearing_search.journal.Journal.append", [3]
+    append, room = "bearing_search.trial_history.measurement_log.Journal.append", [3]
 
     def refuse(*_):
         room[0] -= 1

@@ -4,14 +4,14 @@ import optuna
 import pytest
 from optuna.study import StudyDirection
 
-from bearing_search.best import best_of
 from bearing_search.errors import ConfigError, SweepError
 from bearing_search.measurement import COST_S, Measurement
-from bearing_search.sweep.folder import load_sweep
-from bearing_search.sweep.record import SeedPlan
+from bearing_search.sweep.folder.sweep_folder import load_sweep
+from bearing_search.sweep.record.sweep_record import SeedPlan
 from bearing_search.sweep.status import sweep_status
-from bearing_search.sweep.trials import read_records
+from bearing_search.sweep.study.trial_records import read_records
 from bearing_search.sweep.warm_start import known_points
+from bearing_search.trial_history.best import best_of
 
 TWO = "objectives: [val/pixel_aupro: max, cost/seconds: min]\n"
 CHEAP = "constraints: [cost/seconds <= 4]\n"

@@ -9,11 +9,11 @@ from pathlib import Path
 import pytest
 
 from bearing_search.errors import SweepError
-from bearing_search.sweep.drivers import Crew
-from bearing_search.sweep.folder import load_sweep
-from bearing_search.sweep.ledger import Ledger
-from bearing_search.sweep.lock import hold, holder, joined
-from bearing_search.sweep.session import begin_session
+from bearing_search.sweep.driver.session import begin_session
+from bearing_search.sweep.folder.sweep_folder import load_sweep
+from bearing_search.sweep.locking.drivers import Crew
+from bearing_search.sweep.locking.lock import hold, holder, joined
+from bearing_search.sweep.planning.ledger import Ledger
 from bearing_search.sweep.status import sweep_status
 
 

@@ -5,12 +5,12 @@ from dataclasses import replace
 import pytest
 from optuna.trial import TrialState
 
-from bearing_search.best import best_of
+from bearing_search.analysis.selection import Searched, select
 from bearing_search.config import TrialConfig
-from bearing_search.selection import Searched, select
-from bearing_search.sweep import ledger as ledger_module
+from bearing_search.sweep.planning import ledger as ledger_module
 from bearing_search.sweep.status import sweep_status
-from bearing_search.sweep.trials import REDRAWN
+from bearing_search.sweep.study.trial_records import REDRAWN
+from bearing_search.trial_history.best import best_of
 
 TINY = """# Which of three?
 base: {}
@@ -194,7 +194,7 @@ def test_a_copy_is_shown_told_and_not_ranked(
 
 
 def test_a_ranking_leaves_copies_out(tmp_path, fakes):
-    from bearing_search.observer import TrialRecord
+    from bearing_search.trial_history.records import TrialRecord
 
     copy = TrialRecord(number=1, state="complete", value=0.5, setting="s", same_as=0)
 

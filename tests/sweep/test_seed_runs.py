@@ -4,10 +4,10 @@ import json
 
 import pytest
 
-from bearing_search.best import best_of
 from bearing_search.errors import ConfigError
 from bearing_search.measurement import OBJECTIVE, Measurement
-from bearing_search.sweep.record import SeedPlan, SweepRecord
+from bearing_search.sweep.record.sweep_record import SeedPlan, SweepRecord
+from bearing_search.trial_history.best import best_of
 
 LUCK = {0: 0.0, 1: -0.02, 2: 0.01, 3: 0.03}
 

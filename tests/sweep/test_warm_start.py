@@ -3,8 +3,8 @@ from dataclasses import replace
 import pytest
 
 from bearing_search.errors import SweepError
-from bearing_search.sweep.folder import load_sweep
-from bearing_search.sweep.record import SeedPlan, SweepRecord
+from bearing_search.sweep.folder.sweep_folder import load_sweep
+from bearing_search.sweep.record.sweep_record import SeedPlan, SweepRecord
 from bearing_search.sweep.warm_start import known_points
 
 

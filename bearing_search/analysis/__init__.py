@@ -1,0 +1,1 @@
+"""What scores say: intervals, comparisons, operating points, and which setting to use."""

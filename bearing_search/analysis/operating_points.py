@@ -1,0 +1,101 @@
+"""What an inspector meets: defects found and false alarms at a threshold, with exact intervals.
+
+Thresholds come from the held-out folds of train, never from the samples that are counted. A group
+(a physical part) is flagged where any of its views is.
+
+Axis letters: n samples.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Bool, Float
+
+from bearing_search.analysis.comparison import Units
+from bearing_search.analysis.intervals import Interval, rate_interval
+from bearing_search.evaluation.predictions import Scored
+
+FIND_ALL = "finds every held-out defect of train"
+BEST_F1 = "best F1 on the held-out folds"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rates:
+    """What one threshold does to the groups of one part."""
+
+    part: str
+    rule: str
+    """Where the threshold comes from, in words."""
+
+    threshold: float
+    """A sample is flagged at this image score and above."""
+
+    found: Interval
+    """Share of the anomalous groups that are flagged."""
+
+    false_alarms: Interval
+    """Share of the normal groups that are."""
+
+
+def rates_at_thresholds(validation: Units, test: Units) -> tuple[Rates, ...]:
+    """Both rates at two thresholds for each part that both have; none without held-out defects."""
+    return tuple(
+        Rates(
+            part=part,
+            rule=rule,
+            threshold=threshold,
+            found=_flagged(scored, threshold, is_anomalous=True),
+            false_alarms=_flagged(scored, threshold, is_anomalous=False),
+        )
+        for key, scored in test.items()
+        for part in [key.split("/")[0]]
+        for rule, threshold in _thresholds(
+            [unit for name, unit in validation.items() if name.split("/")[0] == part]
+        )
+    )
+
+
+def groups_of(units: Units) -> dict[str, tuple[int, int]]:
+    """Part -> how many normal and anomalous groups were scored."""
+    counts: dict[str, tuple[int, int]] = {}
+    for key, scored in units.items():
+        part = key.split("/")[0]
+        anomalous = _groups(scored, is_anomalous=True)
+        normal = _groups(scored, is_anomalous=False)
+        before = counts.get(part, (0, 0))
+        counts[part] = (before[0] + len(normal), before[1] + len(anomalous))
+    return counts
+
+
+def best_f1_threshold(
+    scores: Float[np.ndarray, " n"], is_anomalous: Bool[np.ndarray, " n"]
+) -> float:
+    """The score at which flagging gives the best F1; of equals the highest."""
+    candidates = np.unique(scores)[::-1]
+    flagged = scores[None] >= candidates[:, None]
+    hits = (flagged & is_anomalous).sum(axis=1)
+    f1 = 2 * hits / (flagged.sum(axis=1) + is_anomalous.sum())
+    return float(candidates[f1.argmax()])
+
+
+def _thresholds(folds: list[Scored]) -> Iterator[tuple[str, float]]:
+    if not folds:
+        return
+    scores = np.concatenate([fold.image_scores for fold in folds])
+    labels = np.concatenate([fold.is_anomalous for fold in folds])
+    if labels.any():
+        yield FIND_ALL, float(scores[labels].min())
+        yield BEST_F1, best_f1_threshold(scores, labels)
+
+
+def _flagged(scored: Scored, threshold: float, *, is_anomalous: bool) -> Interval:
+    groups = _groups(scored, is_anomalous=is_anomalous)
+    flagged = set(np.array(scored.groups)[scored.image_scores >= threshold].tolist())
+    return rate_interval(len(groups & flagged), len(groups))
+
+
+def _groups(scored: Scored, *, is_anomalous: bool) -> set[str]:
+    names = np.array(scored.groups)
+    anomalous = set(names[scored.is_anomalous].tolist())
+    return anomalous if is_anomalous else set(names.tolist()) - anomalous

@@ -1,0 +1,236 @@
+"""Which setting of a search to use: all of them ranked on the same held-out samples.
+
+Runs of one setting under several seeds count as one setting. What cannot be told from the best is
+tied with it; the winner is the cheapest of the tied. What misses a constraint is neither.
+"""
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from bearing_search.analysis.influence_cache import (
+    influences_of_trials,
+    mean_influences,
+    scaled_shifts,
+)
+from bearing_search.analysis.intervals import Influence, Interval, metric_interval
+from bearing_search.analysis.multiple_comparisons import Ranking, compare_with_best
+from bearing_search.config import ProtocolConfig
+from bearing_search.evaluation.metrics import METRIC_NAMES
+from bearing_search.measurement import OBJECTIVE
+from bearing_search.search_space.objectives import Judgement, mean_judgement
+from bearing_search.trial_history.best import once_per_config
+from bearing_search.trial_history.records import TrialRecord, trial_folder
+
+_OBJECTIVE = METRIC_NAMES.index(OBJECTIVE.partition("/")[2])
+_IMAGE_AUROC = METRIC_NAMES.index("image_auroc")
+_EQUAL_COST = 1.2
+"""Ratio of run times that says nothing: machines are shared, and runs differ by chance."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Searched:
+    """A sweep as far as its ranking needs it."""
+
+    name: str
+    folder: Path
+    records: Sequence[TrialRecord]
+
+    @property
+    def scored(self) -> list[TrialRecord]:
+        """The complete trials that left scores; one that repeats another's end has none."""
+        return [
+            record
+            for record in once_per_config(self.records)
+            if record.state == "complete"
+            and any(trial_folder(self.folder, record.number).glob("*/*/scored.npz"))
+        ]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Entry:
+    """One setting: its trial, or its trials under several seeds."""
+
+    sweep: str
+    """Its name where several are compared, else empty."""
+
+    folder: Path
+    """Of that sweep."""
+
+    trials: tuple[TrialRecord, ...]
+    """Complete ones, by number. The value is their mean."""
+
+    value: Interval
+    image_auroc: Interval
+    is_tied: bool
+    """Not shown to be worse than another setting; it misses no constraint."""
+
+    judged: Judgement
+    """Further objectives, and constraints, in the mean over the trials."""
+
+    @property
+    def number(self) -> int:
+        """The first of its trials."""
+        return self.trials[0].number
+
+    @property
+    def title(self) -> str:
+        """`trial 3`, or `trial 3 of first` where sweeps are compared."""
+        return f"trial {self.number}" + (f" of {self.sweep}" if self.sweep else "")
+
+    @property
+    def is_default(self) -> bool:
+        """Whether it is the setting that its space starts from (the paper's, in `paper`)."""
+        return any(trial.purpose == "default" for trial in self.trials)
+
+    @property
+    def cost_s(self) -> float:
+        """Seconds of one run, reused stages included; infinite where it is not known."""
+        known = [trial.cost_s for trial in self.trials if trial.cost_s]
+        return float(np.mean(known)) if known else math.inf
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Selection:
+    """All settings, best first; those that miss a constraint come last."""
+
+    entries: Sequence[Entry]
+    winner: int | None
+    """Position of the cheapest of the tied; None: every setting misses a constraint."""
+
+    gains: Mapping[int, Interval]
+    """Position of each default setting -> how much better the winner is; holds for all settings
+    that were searched at once."""
+
+    floor: float
+    """The objective of one and the same score for every pixel."""
+
+    groups: Mapping[str, tuple[int, int]]
+    """Part -> how many normal and anomalous groups were held out."""
+
+    seed_deviation: float
+    """Of the objective between runs of one setting; NaN where no setting was run twice."""
+
+    repeated_runs: int
+    """How many runs beyond the first of a setting that rests on."""
+
+    @property
+    def best(self) -> Entry:
+        """The setting with the highest value, of those that miss no constraint."""
+        return self.entries[0]
+
+    @property
+    def chosen(self) -> Entry | None:
+        """The setting to use; None where each misses a constraint."""
+        return None if self.winner is None else self.entries[self.winner]
+
+    @property
+    def tied(self) -> Sequence[Entry]:
+        """What cannot be told from the best, the best included."""
+        return [entry for entry in self.entries if entry.is_tied]
+
+
+def select(
+    sweeps: Sequence[Searched],
+    protocol: ProtocolConfig,
+    *,
+    on_progress: Callable[[int, int], None] = lambda done, total: None,
+) -> Selection | None:
+    """Rank the complete settings of sweeps that were scored on the same folds of the same data.
+
+    Args:
+        on_progress: told how many of how many trials are read.
+
+    Returns:
+        None while no trial is complete.
+    """
+    runs = [(sweep, group) for sweep in sweeps for group in _by_setting(sweep.scored)]
+    if not runs:
+        return None
+    folders = [trial_folder(sweep.folder, t.number) for sweep, group in runs for t in group]
+    found = iter(influences_of_trials(folders, protocol, on_progress=on_progress))
+    means = [mean_influences([next(found) for _ in group]) for _, group in runs]
+    values = np.array([_mean(parts, _OBJECTIVE) for parts in means])
+    judged = [mean_judgement([trial.judged for trial in group]) for _, group in runs]
+    order = sorted(
+        range(len(runs)), key=lambda one: (not judged[one].is_feasible, -values[one], one)
+    )
+    runs, means, values = [runs[i] for i in order], [means[i] for i in order], values[order]
+    judged = [judged[i] for i in order]
+    feasible = np.array([one.is_feasible for one in judged])
+    deviation, freedom = _seed_deviation([group for _, group in runs])
+    noise = np.array([np.nan_to_num(deviation) ** 2 / len(group) for _, group in runs])
+    ranking = compare_with_best(
+        values,
+        scaled_shifts(means, _OBJECTIVE),
+        noise,
+        may_be_best=feasible if feasible.any() else None,
+    )
+    entries = [
+        Entry(
+            sweep=sweep.name if len(sweeps) > 1 else "",
+            folder=sweep.folder,
+            trials=tuple(group),
+            value=metric_interval(
+                list(parts.values()), _OBJECTIVE, seed_variance=extra, seed_freedom=freedom
+            ),
+            image_auroc=metric_interval(list(parts.values()), _IMAGE_AUROC),
+            is_tied=bool(is_tied),
+            judged=one,
+        )
+        for (sweep, group), parts, extra, is_tied, one in zip(
+            runs, means, noise, ranking.is_tied & feasible, judged, strict=True
+        )
+    ]
+    winner = _cheapest_of_tied(entries)
+    return Selection(
+        entries=entries,
+        winner=winner,
+        gains=_gains(entries, winner, ranking),
+        floor=float(np.mean([part.floors[_OBJECTIVE] for part in means[winner or 0].values()])),
+        groups={p: (len(i.normal), len(i.anomalous)) for p, i in means[winner or 0].items()},
+        seed_deviation=deviation,
+        repeated_runs=0 if math.isnan(deviation) else freedom,
+    )
+
+
+def _by_setting(records: Sequence[TrialRecord]) -> list[list[TrialRecord]]:
+    settings: dict[str, list[TrialRecord]] = {}
+    for record in records:
+        settings.setdefault(record.setting or f"trial {record.number}", []).append(record)
+    return list(settings.values())
+
+
+def _mean(parts: Mapping[str, Influence], metric: int) -> float:
+    return float(np.nanmean([part.values[metric] for part in parts.values()]))
+
+
+def _seed_deviation(settings: Sequence[Sequence[TrialRecord]]) -> tuple[float, int]:
+    """Pooled over the settings that were run more than once, with its degrees of freedom."""
+    repeated = [[t.value or 0.0 for t in group] for group in settings if len(group) > 1]
+    freedom = sum(len(values) - 1 for values in repeated)
+    if not freedom:
+        return math.nan, 1
+    squares = sum(((np.array(values) - np.mean(values)) ** 2).sum() for values in repeated)
+    return math.sqrt(squares / freedom), freedom
+
+
+def _cheapest_of_tied(entries: Sequence[Entry]) -> int | None:
+    tied = [number for number, entry in enumerate(entries) if entry.is_tied]
+    if not tied:
+        return None
+    cheapest = min(entries[number].cost_s for number in tied)
+    return next(number for number in tied if entries[number].cost_s <= _EQUAL_COST * cheapest)
+
+
+def _gains(entries: Sequence[Entry], winner: int | None, ranking: Ranking) -> dict[int, Interval]:
+    if winner is None:
+        return {}
+    return {
+        number: ranking.gain(winner, over=number)
+        for number, entry in enumerate(entries)
+        if entry.is_default
+    }

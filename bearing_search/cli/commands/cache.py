@@ -1,0 +1,202 @@
+"""`cache`: what the shared stages take and save, whether they are sound, and how to delete some."""
+
+import json as json_text
+import re
+import time
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.table import Table
+
+from bearing_search.cli.options import AsJson, Results, terminal
+from bearing_search.cli.progress import clock
+from bearing_search.errors import ConfigError, ResourceError
+from bearing_search.stage_cache.entry import damage
+from bearing_search.stage_cache.eviction import (
+    Occupant,
+    locked,
+    make_room,
+    max_bytes_of,
+    set_aside,
+    set_max_bytes,
+    survey,
+    tree_bytes,
+    victims,
+)
+from bearing_search.sweep.folder.sweep_folder import find_sweep
+
+_UNITS = {"": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12}
+
+cache = typer.Typer(
+    help="Look after the stages that trials share: list, verify, prune, bound.",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+)
+
+
+def parse_size(text: str) -> int:
+    """Bytes of `20GB`, `1.5 TB`, `500MB` or a plain number; units of 1000.
+
+    Raises:
+        ConfigError: it is none of these.
+    """
+    found = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([KMGT]?B?)", text.strip().upper())
+    if found is None:
+        raise ConfigError(f"{text!r} is no size; wanted something like 20GB or 500MB")
+    unit = found[2].removesuffix("B")
+    return round(float(found[1]) * _UNITS[unit and f"{unit}B"])
+
+
+@cache.command()
+def ls(results: Results = Path("results"), json: AsJson = False) -> None:
+    """List what trials share: size, age, how many trials used it, the seconds that it saved."""
+    root = _stages(results)
+    occupants = survey(root) if root.is_dir() else []
+    if json:
+        plain = [asdict(o) | {"saved_s": o.saved_s} for o in occupants]
+        print(json_text.dumps(plain, default=str, indent=2))
+        return
+    console = terminal()
+    if occupants:
+        console.print(_table(occupants))
+    console.print(_summary(root, occupants))
+
+
+@cache.command()
+def verify(results: Results = Path("results")) -> None:
+    """Read every finished stage again; damaged ones are moved to quarantine, exit status 5."""
+    console, root = terminal(), _stages(results)
+    finished = [o for o in survey(root) if o.state != "in work"] if root.is_dir() else []
+    num_damaged = num_sound = 0
+    for occupant in finished:
+        reason = "" if occupant.state == "stopped" else damage(occupant.home, with_digests=True)
+        if reason:
+            num_damaged += 1
+            console.print(f"{occupant.name}: {reason}; {_moved(root, occupant)}")
+        num_sound += occupant.state == "done" and not reason
+    if num_damaged:
+        raise ResourceError(
+            f"{num_damaged} of {num_damaged + num_sound} stages in {root} are damaged. "
+            "They are computed again when a trial needs them; look at the disk."
+        )
+    console.print(f"{num_sound} finished stages are as they were written")
+
+
+@cache.command()
+def prune(
+    max_size: Annotated[
+        int | None,
+        typer.Option(parser=parse_size, metavar="SIZE", help="Delete until it takes at most this."),
+    ] = None,
+    keep: Annotated[
+        list[str] | None,
+        typer.Option(metavar="SWEEP", help="Delete what this sweep never used; may be repeated."),
+    ] = None,
+    dry_run: Annotated[bool, typer.Option(help="Say what would go, delete nothing.")] = False,
+    results: Results = Path("results"),
+) -> None:
+    """Delete shared stages, the least recently used first; never what a running trial needs."""
+    if max_size is None and not keep:
+        raise ConfigError(
+            "cache prune: say how much may stay (--max-size 5GB), or for whom (--keep)"
+        )
+    kept = {find_sweep(results, sweep).name for sweep in keep or ()}  # refuses a typo
+    console, root = terminal(), _stages(results)
+    if not root.is_dir():
+        console.print(_summary(root, []))
+        return
+
+    def is_kept(occupant: Occupant) -> bool:
+        return any(user.partition("/")[0] in kept for user in occupant.users)
+
+    occupants = survey(root)
+    if dry_run:
+        excess = sum(o.bytes for o in occupants) - (max_size or 0)
+        gone = victims(occupants, excess=excess, keep=is_kept)
+    else:
+        gone = make_room(root, max_bytes=max_size or 0, keep=is_kept)
+    if gone:
+        console.print(_table(gone))
+    verb = "would free" if dry_run else "freed"
+    console.print(f"{verb} {size_text(sum(o.bytes for o in gone))} in {len(gone)} stages")
+    if not dry_run:
+        console.print(_summary(root, survey(root)))
+
+
+@cache.command()
+def limit(
+    size: Annotated[
+        str, typer.Argument(help="Such as 50GB, or `default`: 20 GB or a quarter of the free disk.")
+    ],
+    results: Results = Path("results"),
+) -> None:
+    """Bound the shared stages of this results folder from now on."""
+    root = _stages(results)
+    root.mkdir(parents=True, exist_ok=True)
+    set_max_bytes(root, None if size == "default" else parse_size(size))
+    terminal().print(f"{root}: at most {size_text(max_bytes_of(root))}")
+
+
+def size_text(num_bytes: int) -> str:
+    """Bytes for people: `1.2 GB`."""
+    size = float(num_bytes)
+    for unit in ("B", "kB", "MB", "GB"):
+        if size < 999.5:
+            return f"{size:.0f} {unit}" if size >= 9.95 or unit == "B" else f"{size:.1f} {unit}"
+        size /= 1000
+    return f"{size:.1f} TB"
+
+
+def _stages(results: Path) -> Path:
+    return results / "cache" / "stages"
+
+
+def _moved(root: Path, occupant: Occupant) -> str:
+    """Move a damaged entry out of the way, unless a process may be reading it."""
+    if occupant.is_pinned:
+        return "left in place, for a running trial uses it: verify again when that has ended"
+    with locked(root):
+        return f"moved to {set_aside(root, occupant.home)}"
+
+
+def _table(occupants: list[Occupant]) -> Table:
+    table = Table(
+        "stage", "digest", "of", "state", "size", "used", "trials", "took", "saved", box=None
+    )
+    for column in table.columns[4:]:
+        column.justify = "right"
+    for o in sorted(occupants, key=lambda o: -o.last_used):
+        stage, _, digest = o.name.partition("/")
+        table.add_row(
+            stage,
+            digest[:8],
+            o.title,
+            f"{o.state}, pinned" if o.is_pinned and o.state == "done" else o.state,
+            size_text(o.bytes),
+            f"{_age(time.time() - o.last_used)} ago",
+            str(len(o.users)),
+            clock(o.computed_s) if o.computed_s else "",
+            clock(o.saved_s) if o.saved_s else "",
+        )
+    return table
+
+
+def _age(seconds: float) -> str:
+    for unit, length in (("d", 86400), ("h", 3600), ("min", 60)):
+        if seconds >= length:
+            return f"{seconds / length:.0f} {unit}"
+    return f"{max(0.0, seconds):.0f} s"
+
+
+def _summary(root: Path, occupants: list[Occupant]) -> str:
+    if not root.is_dir():
+        return f"{root}: no trial has shared anything yet"
+    stages = sum(o.bytes for o in occupants)
+    rest = tree_bytes(root.parent) - tree_bytes(root)
+    return (
+        f"{len(occupants)} stages, {size_text(stages)} of at most {size_text(max_bytes_of(root))}; "
+        f"saved {clock(sum(o.saved_s for o in occupants))} so far. "
+        f"Prepared images beside them: {size_text(rest)}"
+    )

@@ -1,0 +1,99 @@
+"""`status`: look at sweeps, and start nothing."""
+
+import json as json_text
+import math
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.table import Table
+
+from bearing_search.cli.options import AsJson, Results, terminal
+from bearing_search.cli.progress import clock, seed_text, settings_text
+from bearing_search.reporting.leaderboard import leaderboard
+from bearing_search.reporting.leaderboard_json import as_json
+from bearing_search.reporting.test_access import openings
+from bearing_search.sweep.driver.stall_monitor import span_text
+from bearing_search.sweep.folder.sweep_folder import list_sweeps, load_sweep
+from bearing_search.sweep.status import SweepStatus, sweep_status
+
+
+def status(
+    sweep: Annotated[
+        str | None, typer.Argument(help="Name of the sweep. Default: all, a line each.")
+    ] = None,
+    results: Results = Path("results"),
+    json: AsJson = False,
+) -> None:
+    """Show how far a sweep is, trial by trial; safe while it runs."""
+    console = terminal()
+    if sweep is not None:
+        folder = load_sweep(results, sweep)
+        shown = sweep_status(folder)
+        looks = openings(folder.root)
+        if json:
+            goals = folder.space().goals
+            is_search = shown.task == "search"
+            board = leaderboard(folder.root, shown.trials, goals=goals) if is_search else None
+            found = {
+                "test_opened": asdict(looks),
+                "leaderboard": as_json(board) if board else None,
+            }
+            print(json_text.dumps(asdict(shown) | found, default=str, indent=2))
+        else:
+            console.print(_trial_table(shown))
+            console.print(_sweep_line(shown))
+            console.print(looks.text)
+        return
+    every = [sweep_status(load_sweep(results, name)) for name in list_sweeps(results)]
+    if json:
+        print(json_text.dumps([asdict(one) for one in every], default=str, indent=2))
+    elif not every:
+        print(f"{results}: no sweeps yet; start one with `python -m bearing_search run`.")
+    for one in [] if json else every:
+        console.print(_sweep_line(one))
+
+
+def _trial_table(shown: SweepStatus) -> Table:
+    others = list(dict.fromkeys(name for trial in shown.trials for name in trial.judged.scores))
+    others = [name for name in others if name != shown.objective]
+    titles = ("trial", "state", shown.objective, *others, "settings", "at", "time", "saved")
+    table = Table(*titles, box=None)
+    for trial in shown.trials:
+        at = trial.reason
+        if trial.state in ("running", "stopped"):
+            at = f"{trial.progress:.0%} {trial.stage}"
+        if trial.number in shown.silent_s:
+            at = f"{at} (nothing reported for {span_text(shown.silent_s[trial.number])})"
+        if trial.micro_batch is not None:
+            at = f"{at} (micro-batch {trial.micro_batch:.0f})".strip()
+        table.add_row(
+            str(trial.number),
+            trial.state,
+            f"{trial.value:.4f}" if trial.value is not None else "",
+            *(
+                f"{trial.judged.scores.get(name, math.nan):.4g}".replace("nan", "")
+                for name in others
+            ),
+            settings_text(trial.suggestion)
+            + seed_text(trial.seed, trial.purpose)
+            + (f" (again, after trial {trial.retry_of})" if trial.retry_of is not None else ""),
+            at,
+            clock(trial.duration_s) if trial.duration_s else "",
+            clock(trial.saved_s) if trial.saved_s else "",
+        )
+    return table
+
+
+def _sweep_line(shown: SweepStatus) -> str:
+    best = shown.best
+    leader = f", best {shown.objective} {best.value:.4f} (trial {best.number})" if best else ""
+    notes = "".join(f"\n  {note}" for note in shown.notes)
+    driver = f", running: {shown.holder}" if shown.holder else ""
+    failed = sum(trial.state == "failed" for trial in shown.trials)
+    also = f", {failed} failed" if failed else ""
+    saved = f", {clock(shown.saved_s)} of compute saved" if shown.saved_s else ""
+    finished = f"{shown.num_finished} of {shown.target} trials"
+    ended = f"; {shown.ended}" if shown.ended else ""
+    return f"{shown.name}: {finished}{also}{leader}{saved}{driver}{ended}{notes}"

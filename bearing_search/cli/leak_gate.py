@@ -1,0 +1,136 @@
+"""Refuses leaks before anything is trained or scored, and shows them."""
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+from bearing_search.cli.progress import Estimate
+from bearing_search.config import TrialConfig
+from bearing_search.data.dataset import DataSet
+from bearing_search.data_checks.findings import Finding, LeakReport
+from bearing_search.data_checks.leaks import find_leaks
+from bearing_search.data_checks.sheet import write_sheet
+from bearing_search.errors import LeakError
+from bearing_search.sweep.record.sweep_record import AllowedLeak
+
+AllowLeak = Annotated[
+    str,
+    typer.Option(
+        metavar="REASON",
+        help="Go on although train and test share samples; every report tells the reason.",
+    ),
+]
+
+_LINE_EVERY_S = 10.0
+_SHOWN = 5
+
+
+def refuse_leaks(
+    data_set: DataSet,
+    configs: Sequence[TrialConfig],
+    root: Path,
+    console: Console,
+    *,
+    reason: str = "",
+    known: AllowedLeak | None = None,
+) -> AllowedLeak | None:
+    """Look for leaks in the data of trials, show warnings, refuse what nobody has allowed.
+
+    Args:
+        configs: of the trials; they say which parts are used, and whether one model learns from
+            all of them, so that parts leak into each other.
+        root: the results folder, for the cache and the picture.
+        reason: why a leak is to be accepted; empty: it is not.
+        known: what was accepted for this sweep before.
+
+    Returns:
+        What is accepted, for the reports; None where there is no leak.
+
+    Raises:
+        LeakError: naming the first leak, their number, and the picture of all.
+        DataError: a file cannot be read.
+    """
+    report = look_for_leaks(data_set, configs, root, console)
+    for line in warning_lines(report):
+        console.print(line)
+    found = tuple(leak.text for leak in report.leaks)
+    if not found:
+        return None
+    if known is not None and set(found) <= set(known.leaks):
+        return known
+    picture = draw(report, root)
+    if not reason:
+        more = f" ({len(found)} leaks)" if len(found) > 1 else ""
+        shown = f" See {picture}." if picture else ""
+        raise LeakError(
+            f"{found[0]}{more}.{shown} {report.leaks[0].advice}, or go on all the same with "
+            "--allow-leak REASON."
+        )
+    allowed = AllowedLeak(reason=reason, leaks=found)
+    console.print(f"{allowed.sentence}{f' See {picture}.' if picture else ''}")
+    return allowed
+
+
+def look_for_leaks(
+    data_set: DataSet, configs: Sequence[TrialConfig], root: Path, console: Console
+) -> LeakReport:
+    """What the guard finds in the data of trials; a bar, or a line now and then, while it looks."""
+    chosen = {part for config in configs for part in data_set.chosen_parts(config.parts)}
+    together = any(config.scope == "multi_part" for config in configs)
+    samples = [sample for sample in data_set.all_samples if sample.part in chosen]
+    with share_bar("looking for leaks", console) as on_progress:
+        return find_leaks(samples, root / "cache", together=together, on_progress=on_progress)
+
+
+def draw(report: LeakReport, root: Path) -> Path | None:
+    """The picture of all pairs, leaks first; None where there is nothing to see."""
+    file = root / "check" / f"leaks-{report.digest[:8]}.png"
+    ordered = sorted(report.findings, key=lambda found: found.severity != "leak")
+    return file if write_sheet(ordered, file) else None
+
+
+def warning_lines(report: LeakReport) -> list[str]:
+    """What the guard does not refuse, a line each; few of them."""
+    warnings = [found for found in report.findings if found.severity == "warning"]
+    lines = [f"warning: {sentence(found)}" for found in warnings[:_SHOWN]]
+    if len(warnings) > _SHOWN:
+        lines.append(f"warning: {len(warnings) - _SHOWN} more; `check` shows them")
+    return lines
+
+
+def sentence(found: Finding) -> str:
+    """What was found and what to do."""
+    text = found.text.rstrip(".")
+    return f"{text}. {found.advice}." if found.advice else f"{text}."
+
+
+@contextmanager
+def share_bar(what: str, console: Console) -> Iterator[Callable[[float], None]]:
+    """Shows a share: a bar on a terminal; elsewhere a line where it takes long."""
+    estimate, last = Estimate(1.0), time.monotonic()
+    bars = Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TimeRemainingColumn(),
+        console=console,
+        transient=True,
+        disable=not console.is_terminal,
+    )
+
+    def tell(share: float) -> None:
+        nonlocal last
+        bars.update(task, completed=share)
+        estimate.update(share)
+        if not console.is_terminal and time.monotonic() - last > _LINE_EVERY_S:
+            last = time.monotonic()
+            console.print(f"{what}: {share:.0%}; {estimate.text}")
+
+    with bars:
+        task = bars.add_task(what, total=1.0)
+        yield tell

@@ -1,0 +1,53 @@
+"""Post-processing of a trial, chosen after training: for `run`, `compare` and `evaluate`."""
+
+import json
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, replace
+from pathlib import Path
+
+from rich.console import Console
+from rich.progress import Progress
+
+from bearing_search.analysis.postprocess_search import Tuning, tune_knobs
+from bearing_search.config import TrialConfig
+from bearing_search.evaluation.predictions import unit_scores
+from bearing_search.reporting.leaderboard import trial_config
+from bearing_search.trial_history.records import trial_folder
+
+
+def tuned(sweep: Path, number: int, console: Console) -> Tuning:
+    """What post-processing could gain for one trial, judged on its held-out folds."""
+    with bar(console, "trying other post-processing") as on_progress:
+        return tune_knobs(
+            unit_scores(trial_folder(sweep, number)),
+            trial_config(sweep, number).protocol,
+            on_progress=on_progress,
+            workers=len(os.sched_getaffinity(0)),
+        )
+
+
+def with_knobs(config: TrialConfig, tuning: Tuning) -> TrialConfig:
+    """The config with the post-processing whose gain is shown; as it was where none is."""
+    knob = tuning.applied
+    return replace(config, postprocess=knob.postprocess, fusion=knob.fusion)
+
+
+def knobs_json(title: str, tuning: Tuning) -> bytes:
+    """knobs.json: whose knobs, what was found, and what is used."""
+    found = {
+        "of": title,
+        "maps": asdict(tuning.maps) | {"is_shown": tuning.maps.is_shown},
+        "image_score": asdict(tuning.image_score) | {"is_shown": tuning.image_score.is_shown},
+        "applied": asdict(tuning.applied),
+    }
+    return json.dumps(found, indent=2).encode()
+
+
+@contextmanager
+def bar(console: Console, what: str) -> Iterator[Callable[[int, int], None]]:
+    """A bar for work that may take a while the first time."""
+    with Progress(console=console, transient=True, disable=not console.is_terminal) as bars:
+        task = bars.add_task(what, total=None)
+        yield lambda done, total: bars.update(task, completed=done, total=total)

@@ -1,0 +1,119 @@
+"""A sweep's session on the terminal: what is about to run, how it runs, how it ended."""
+
+import signal
+from collections.abc import Mapping
+from pathlib import Path
+
+from rich.console import Console
+
+from bearing_search.analysis.selection import Entry
+from bearing_search.cli.commands.compare import board_of, write_board
+from bearing_search.cli.inputs import split_lines
+from bearing_search.cli.options import program
+from bearing_search.cli.progress import SweepProgress
+from bearing_search.cli.reproduction import finish_reproduction
+from bearing_search.data.dataset import DataSet
+from bearing_search.errors import TrialFailedError
+from bearing_search.reporting.leaderboard import end_of_sweep
+from bearing_search.search_space.space import SearchSpace
+from bearing_search.sweep.engine import run_sweep
+from bearing_search.sweep.folder.sweep_folder import SweepFolder
+from bearing_search.sweep.record.resources import Resources
+from bearing_search.sweep.record.sweep_record import SeedPlan
+from bearing_search.sweep.worker.process import ImportedTrial
+from bearing_search.tracking import MlflowTracker, default_tracking_uri
+from bearing_search.trial_history.records import SweepTask
+
+_FUNCTIONS: Mapping[SweepTask, str] = {"search": "run_trial", "reproduction": "run_final"}
+
+
+def drive(
+    folder: SweepFolder,
+    *,
+    time_budget: float | None,
+    console: Console,
+    gpu_hours: float | None = None,
+    target: int | None = None,
+    resources: Resources | None = None,
+    seeds: SeedPlan | None = None,
+    max_failures: int | None = None,
+    trial_timeout: float | None = None,
+    retries_failed: bool = False,
+    stops_when_converged: bool | None = None,
+    join: bool = False,
+) -> int:
+    """Run a sweep's trials and say how it ended; returns the exit status.
+
+    Args:
+        target, resources, seeds, stops_when_converged, max_failures: replace what the sweep began
+            with; None keeps it.
+        trial_timeout: seconds after which a trial fails.
+        retries_failed: whether failed trials have another go.
+        join: drive it together with those that do already.
+
+    Raises:
+        TrialFailedError: it ended without a single score.
+    """
+    root, name = folder.root.parent, folder.record.name
+    tracker = MlflowTracker(folder.record.tracking_uri or default_tracking_uri(root))
+    outcome = run_sweep(
+        folder,
+        ImportedTrial("bearing_search.trial", _FUNCTIONS[folder.record.task]),
+        target=target,
+        resources=resources,
+        seeds=seeds,
+        stops_when_converged=stops_when_converged,
+        observers=[SweepProgress(console), tracker],
+        time_budget_s=time_budget,
+        max_failures=max_failures,
+        trial_timeout_s=trial_timeout,
+        retries_failed=retries_failed,
+        gpu_budget_s=None if gpu_hours is None else 3600 * gpu_hours,
+        join=join,
+    )
+    if outcome.stopped_by:
+        console.print(
+            f"stopped by {outcome.stopped_by}; nothing is lost. Go on with:\n"
+            f"  {program()} resume {name}{results_flag(root)}"
+        )
+    elif not outcome.count("complete"):
+        reasons = [trial.reason for trial in outcome.trials if trial.reason]
+        last = f"; the last said: {reasons[-1]}" if reasons else ""
+        raise TrialFailedError(f"{name}: no trial gave a score{last}")
+    if outcome.shortfall:
+        console.print(outcome.shortfall)
+    if folder.record.task == "reproduction":
+        for file in finish_reproduction(folder, outcome, console):
+            tracker.attach(file)
+    elif (board := board_of([folder], console)) is not None:
+        for file in write_board(folder.root, name, board, folder.space().question, console):
+            tracker.attach(file)
+        _mark(board.selection.chosen, folder, tracker)
+        console.print(end_of_sweep(name, board, program=program(), flag=results_flag(root)))
+    return 128 + signal.SIGINT if outcome.interrupted else 0
+
+
+def _mark(chosen: Entry | None, folder: SweepFolder, tracker: MlflowTracker) -> None:
+    """Let MLflow name the setting to use, as the report does."""
+    if chosen is None:
+        tracker.mark([], {}, {})
+        return
+    scores = {folder.record.objective: chosen.value.value}
+    tracker.mark([t.number for t in chosen.trials], scores, chosen.trials[0].suggestion)
+
+
+def announce(folder: SweepFolder, space: SearchSpace, data_set: DataSet, console: Console) -> None:
+    """Say what is about to run."""
+    record = folder.record
+    lines = [
+        f"sweep {record.name}: {space.question}",
+        f"  {record.target} trials over {', '.join(space.axes)}",
+        f"  data {record.data} (digest {record.data_digest})",
+        *(f"  {line}" for line in split_lines(data_set, space)),
+    ]
+    console.print("\n".join(lines))
+
+
+def results_flag(results: Path) -> str:
+    """` --results DIR`, or nothing where it is the default of this working directory."""
+    return "" if results == Path("results").resolve() else f" --results {results}"

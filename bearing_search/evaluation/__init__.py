@@ -1,0 +1,1 @@
+"""Exact metrics, anomaly maps and predictions; no torch."""

@@ -1,0 +1,240 @@
+"""How well maps and scores tell anomalous from normal: AUROC, AP, F1-max, AUPRO, all exact.
+
+A curve over thresholds gains true positives only where an anomalous pixel has its score. So every
+metric here is a sum over the few anomalous pixels, given how many of the many normal ones score
+higher (see `bearing_search.evaluation.rank_metrics`). Equal scores are crossed together: the order
+of the pixels cannot matter.
+
+Axis letters: n samples, h w rows and columns, a anomalous pixels, k drawn samples.
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+from jaxtyping import Bool, Float, Float32, Int
+
+from bearing_search.errors import TrialFailedError
+from bearing_search.evaluation.rank_metrics import (
+    Ranks,
+    anomalous_pixels,
+    aupro_of,
+    aupro_of_even_thresholds,
+    auroc_of,
+    average_precision_of,
+    f1_max_of,
+    last_of_tie,
+    overlap_gains,
+    rank,
+)
+
+METRIC_NAMES = (
+    "pixel_aupro",
+    "pixel_auroc",
+    "pixel_ap",
+    "pixel_f1_max",
+    "image_auroc",
+    "image_ap",
+    "image_f1_max",
+)
+"""Names of the seven metrics, the objective first."""
+
+
+def score(
+    maps: Float32[np.ndarray, "n h w"],
+    masks: Bool[np.ndarray, "n h w"],
+    image_scores: Float[np.ndarray, " n"],
+    is_anomalous: Bool[np.ndarray, " n"],
+    *,
+    fpr_limit: float = 0.3,
+    missed_regions: int = 0,
+) -> dict[str, float]:
+    """The seven metrics by name, and `pixel_aupro_200`; NaN where one is undefined.
+
+    Args:
+        maps: anomaly maps, higher is more anomalous, in any unit.
+        masks: ground truth at the maps' size.
+        image_scores: one score per sample, in any unit.
+        is_anomalous: labels of the samples; they come from the data set, not from the masks.
+        fpr_limit: where the integration of AUPRO stops.
+        missed_regions: ground-truth regions that preprocessing cut away entirely; each counts as a
+            region that no threshold finds.
+
+    Returns:
+        `pixel_aupro_200` is Dinomaly's form (200 even thresholds, false-positive rate rescaled),
+        for comparison with published tables only: it moves with the scale of the scores.
+
+    Raises:
+        TrialFailedError: a map or score is no finite number.
+    """
+    _require_finite(maps, image_scores)
+    found = anomalous_pixels(maps, masks)
+    normal = np.sort(maps[~masks])
+    ranks = rank(found.scores, normal)
+    gains = overlap_gains(found, np.ones(len(maps)))
+    num_regions = float(found.num_regions.sum() + missed_regions)
+    return {
+        "pixel_aupro": aupro_of(ranks, gains, num_regions=num_regions, fpr_limit=fpr_limit),
+        **_curves("pixel", ranks),
+        **_curves("image", _rank_flat(image_scores, is_anomalous)),
+        "pixel_aupro_200": aupro_of_even_thresholds(
+            found.scores, gains / max(num_regions, 1), normal, fpr_limit
+        ),
+    }
+
+
+def auroc(scores: Float[np.ndarray, " n"], is_anomalous: Bool[np.ndarray, " n"]) -> float:
+    """Area under the ROC curve; NaN unless both labels occur."""
+    return auroc_of(_rank_flat(scores, is_anomalous))
+
+
+def average_precision(
+    scores: Float[np.ndarray, " n"], is_anomalous: Bool[np.ndarray, " n"]
+) -> float:
+    """Average precision as a sum of steps, not of trapezoids; NaN without anomalous ones."""
+    return average_precision_of(_rank_flat(scores, is_anomalous))
+
+
+def f1_max(scores: Float[np.ndarray, " n"], is_anomalous: Bool[np.ndarray, " n"]) -> float:
+    """Best F1 over all thresholds; NaN without anomalous ones."""
+    return f1_max_of(_rank_flat(scores, is_anomalous))
+
+
+def aupro(
+    maps: Float[np.ndarray, "n h w"],
+    masks: Bool[np.ndarray, "n h w"],
+    *,
+    fpr_limit: float = 0.3,
+    missed_regions: int = 0,
+) -> float:
+    """Area under the per-region-overlap curve up to `fpr_limit`, scaled to [0, 1].
+
+    A region is an 8-connected component of one mask; every region weighs the same, whatever its
+    size. The false-positive rate counts the normal pixels of all maps. The curve is interpolated
+    at the limit, not cut before it. NaN where there is no region, or no normal pixel.
+
+    Source: Bergmann et al. 2021 (MVTec AD), who also set the limit of 0.3.
+    """
+    found = anomalous_pixels(maps, masks)
+    return aupro_of(
+        rank(found.scores, np.sort(maps[~masks])),
+        overlap_gains(found, np.ones(len(maps))),
+        num_regions=float(found.num_regions.sum() + missed_regions),
+        fpr_limit=fpr_limit,
+    )
+
+
+def trivial_floor(
+    masks: Bool[np.ndarray, "n h w"],
+    is_anomalous: Bool[np.ndarray, " n"],
+    *,
+    fpr_limit: float = 0.3,
+    missed_regions: int = 0,
+) -> dict[str, float]:
+    """What each of the seven metrics gives when everything has one and the same score.
+
+    .5 for AUROC, the share of anomalous ones for AP, `flag everything` for F1, half the limit for
+    AUPRO: a result is worth what it has above these.
+    """
+    constant = np.zeros(masks.shape, dtype=np.float32)
+    values = score(
+        constant,
+        masks,
+        np.zeros(len(masks)),
+        is_anomalous,
+        fpr_limit=fpr_limit,
+        missed_regions=missed_regions,
+    )
+    return {name: values[name] for name in METRIC_NAMES}
+
+
+class PreparedScores:
+    """Maps and scores prepared so that the metrics of a resample cost a matrix-vector product.
+
+    Takes 4 bytes (8 where all maps together have more than 16.7 million pixels) times anomalous
+    pixels times samples.
+
+    Args:
+        maps, masks, image_scores, is_anomalous, fpr_limit: as in `score`.
+        missed_regions: how many regions of each sample preprocessing cut away; None: none.
+        unreachable_regions: regions of samples without a map, missed in every resample.
+
+    Raises:
+        TrialFailedError: a map or score is no finite number.
+    """
+
+    def __init__(
+        self,
+        maps: Float32[np.ndarray, "n h w"],
+        masks: Bool[np.ndarray, "n h w"],
+        image_scores: Float[np.ndarray, " n"],
+        is_anomalous: Bool[np.ndarray, " n"],
+        *,
+        fpr_limit: float = 0.3,
+        missed_regions: Sequence[int] | None = None,
+        unreachable_regions: int = 0,
+    ) -> None:
+        _require_finite(maps, image_scores)
+        self._image_scores, self._is_anomalous = image_scores, is_anomalous
+        self._fpr_limit = fpr_limit
+        self._unreachable = unreachable_regions
+        self._missed = np.array([0] * len(maps) if missed_regions is None else missed_regions)
+        self._found = anomalous_pixels(maps, masks)
+        self._last_of_tie = last_of_tie(self._found.scores)
+        self._num_normal = (~masks).sum(axis=(1, 2)).astype(float)
+        # fp32 holds every count up to 2**24 exactly.
+        exact = np.float32 if maps.size < 2**24 else np.float64
+        self._above = np.empty((len(self._found.scores), len(maps)), dtype=exact)
+        tied = np.empty_like(self._above)
+        for index, (one_map, mask) in enumerate(zip(maps, masks, strict=True)):
+            ranks = rank(self._found.scores, np.sort(one_map[~mask]))
+            self._above[:, index] = ranks.above
+            tied[:, index] = ranks.at_least - ranks.above
+        # Ties with normal pixels are rare in real maps: only their rows are kept.
+        self._tied_rows = np.flatnonzero(tied.any(axis=1))
+        self._tied = tied[self._tied_rows]
+
+    def at(self, samples: Int[np.ndarray, " k"]) -> dict[str, float]:
+        """The seven metrics of the drawn samples (repetitions allowed), as `score` gives them."""
+        counts = np.bincount(samples, minlength=len(self._num_normal))
+        exact = counts.astype(self._above.dtype)
+        above = (self._above @ exact).astype(float)
+        at_least = above.copy()
+        at_least[self._tied_rows] += self._tied @ exact
+        ranks = Ranks(
+            above=above,
+            at_least=at_least,
+            last_of_tie=self._last_of_tie,
+            weight=counts[self._found.sample].astype(float),
+            num_normal=float(counts @ self._num_normal),
+        )
+        gains = overlap_gains(self._found, counts)
+        num_regions = float(counts @ (self._found.num_regions + self._missed) + self._unreachable)
+        labels = self._is_anomalous[samples]
+        return {
+            "pixel_aupro": aupro_of(
+                ranks, gains, num_regions=num_regions, fpr_limit=self._fpr_limit
+            ),
+            **_curves("pixel", ranks),
+            **_curves("image", _rank_flat(self._image_scores[samples], labels)),
+        }
+
+
+def _rank_flat(scores: Float[np.ndarray, " n"], is_anomalous: Bool[np.ndarray, " n"]) -> Ranks:
+    return rank(-np.sort(-scores[is_anomalous]), np.sort(scores[~is_anomalous]))
+
+
+def _curves(level: str, ranks: Ranks) -> dict[str, float]:
+    return {
+        f"{level}_auroc": auroc_of(ranks),
+        f"{level}_ap": average_precision_of(ranks),
+        f"{level}_f1_max": f1_max_of(ranks),
+    }
+
+
+def _require_finite(*arrays: np.ndarray) -> None:
+    broken = sum(int((~np.isfinite(array)).sum()) for array in arrays)
+    if broken:
+        raise TrialFailedError(
+            f"{broken} anomaly scores are no finite numbers: the training diverged. "
+            "Lower its learning rate."
+        )

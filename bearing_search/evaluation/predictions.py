@@ -1,0 +1,160 @@
+"""What a unit's evaluation leaves on disk: enough to compute any metric again, without torch.
+
+Axis letters: n samples, f brightness images with a map of their own, k layers, h w rows and columns
+of the detector's grid, m side of the map in pixels.
+"""
+
+import io
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import Bool, Float, Int
+
+from bearing_search.config import PostprocessConfig, ProtocolConfig, parse
+from bearing_search.evaluation.anomaly_maps import Rendering, render
+from bearing_search.evaluation.metrics import PreparedScores, score
+from bearing_search.filesystem.atomic import write_atomically
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scored:
+    """What a unit's evaluation leaves: enough to compute any metric again."""
+
+    distances: Float[np.ndarray, "n f k h w"]
+    own_scores: Float[np.ndarray, "n f"] | None
+    """Image scores that the detector computed itself; None where it has no such rule."""
+
+    rendering: Rendering
+    """How `maps` and `image_scores` were made of the two above."""
+
+    maps: Float[np.ndarray, "n m m"]
+    image_scores: Float[np.ndarray, " n"]
+    masks: Bool[np.ndarray, "n m m"]
+    is_anomalous: Bool[np.ndarray, " n"]
+    groups: tuple[str, ...]
+    names: tuple[str, ...]
+    lost_regions: Int[np.ndarray, " n"]
+    """Ground-truth regions of each sample that preprocessing cut away."""
+
+    unreachable_regions: int
+    """Ground-truth regions of samples without ROI, which have no map at all."""
+
+    num_no_roi: int
+
+    def rendered_with(self, postprocess: PostprocessConfig) -> "Scored":
+        """The same detection under another post-processing."""
+        rendering = replace(self.rendering, postprocess=postprocess)
+        rendered = render(self.distances, self.own_scores, rendering)
+        return replace(
+            self,
+            rendering=rendering,
+            maps=rendered.maps,
+            image_scores=rendered.image_scores,
+        )
+
+    def metrics(self, protocol: ProtocolConfig) -> dict[str, float]:
+        """The seven metrics by name."""
+        return score(
+            self.maps,
+            self.masks,
+            self.image_scores,
+            self.is_anomalous,
+            fpr_limit=protocol.fpr_limit,
+            missed_regions=self.missed_regions,
+        )
+
+    def prepared(self, protocol: ProtocolConfig) -> PreparedScores:
+        """The same, ready for many resamples."""
+        return PreparedScores(
+            self.maps,
+            self.masks,
+            self.image_scores,
+            self.is_anomalous,
+            fpr_limit=protocol.fpr_limit,
+            missed_regions=self.lost_regions.tolist(),
+            unreachable_regions=self.unreachable_regions,
+        )
+
+    @property
+    def missed_regions(self) -> int:
+        """All ground-truth regions that no map could show."""
+        return int(self.lost_regions.sum()) + self.unreachable_regions
+
+
+def mean_metrics(units: Iterable[tuple[str, Mapping[str, float]]]) -> dict[str, float]:
+    """Mean over folds for each part (`LC/pixel_aupro`), and over the parts (`pixel_aupro`).
+
+    The parts weigh the same, as in the paper's tables. What is undefined in one fold (no
+    anomalous sample of it was found, say) is averaged over the others.
+
+    Args:
+        units: part and metrics of every unit.
+    """
+    by_part: dict[str, list[Mapping[str, float]]] = {}
+    for part, metrics in units:
+        by_part.setdefault(part, []).append(metrics)
+    means = {part: _means(folds) for part, folds in by_part.items()}
+    per_part = {f"{part}/{n}": value for part, row in means.items() for n, value in row.items()}
+    return {**per_part, **_means(list(means.values()))}
+
+
+def _means(rows: Sequence[Mapping[str, float]]) -> dict[str, float]:
+    means = {}
+    for name in rows[0]:
+        defined = [row[name] for row in rows if not np.isnan(row[name])]
+        means[name] = float(np.mean(defined)) if defined else float("nan")
+    return means
+
+
+def save_scored(scored: Scored, file: Path) -> None:
+    """Write distances and masks (packed); maps are made of them again when they are read."""
+    buffer = io.BytesIO()
+    np.savez_compressed(
+        buffer,
+        distances=scored.distances,
+        own_scores=np.empty((0, 0)) if scored.own_scores is None else scored.own_scores,
+        rendering=np.array(json.dumps(asdict(scored.rendering))),
+        masks=np.packbits(scored.masks, axis=-1),
+        is_anomalous=scored.is_anomalous,
+        groups=np.array(scored.groups),
+        names=np.array(scored.names),
+        lost_regions=scored.lost_regions,
+        counts=np.array([scored.unreachable_regions, scored.num_no_roi]),
+    )
+    write_atomically(file, buffer.getvalue())
+
+
+def load_scored(file: Path) -> Scored:
+    """Read what `save_scored` wrote."""
+    with np.load(file, allow_pickle=False) as saved:
+        rendering = parse(Rendering, json.loads(str(saved["rendering"])))
+        distances, own_scores = saved["distances"], saved["own_scores"]
+        kept_scores = own_scores if own_scores.size else None
+        rendered = render(distances, kept_scores, rendering)
+        masks = np.unpackbits(saved["masks"], axis=-1, count=rendering.map_px).astype(bool)
+        unreachable_regions, num_no_roi = (int(count) for count in saved["counts"])
+        return Scored(
+            distances=distances,
+            own_scores=kept_scores,
+            rendering=rendering,
+            maps=rendered.maps,
+            image_scores=rendered.image_scores,
+            masks=masks,
+            is_anomalous=saved["is_anomalous"],
+            groups=tuple(saved["groups"].tolist()),
+            names=tuple(saved["names"].tolist()),
+            lost_regions=saved["lost_regions"],
+            unreachable_regions=unreachable_regions,
+            num_no_roi=num_no_roi,
+        )
+
+
+def unit_scores(folder: Path) -> dict[str, Scored]:
+    """What the units of a finished trial left in its folder, by key."""
+    return {
+        file.parent.relative_to(folder).as_posix(): load_scored(file)
+        for file in sorted(folder.glob("*/*/scored.npz"))
+    }

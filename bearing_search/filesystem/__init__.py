@@ -1,0 +1,1 @@
+"""Files written whole, and disks that are full."""

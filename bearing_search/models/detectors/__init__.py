@@ -1,0 +1,1 @@
+"""Detectors on an encoder's features: decoders, memory banks, Gaussians."""

@@ -1,0 +1,46 @@
+"""A transformer block that is trained from scratch, as both decoders have it.
+
+Axis letters: b samples, n tokens, d channels of a token.
+"""
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from bearing_search.models.encoders.attention import Attend, SelfAttention
+
+
+class Block(nn.Module):
+    """Pre-norm attention and a four times wider MLP, each added to the tokens.
+
+    Args:
+        dim: channels of a token.
+        num_heads: attention heads.
+        norm_eps: of both layer norms.
+        mix: how the values are gathered; None: by softmax.
+    """
+
+    def __init__(
+        self, dim: int, num_heads: int, *, norm_eps: float = 1e-6, mix: Attend | None = None
+    ) -> None:
+        super().__init__()
+        self.norm1 = nn.LayerNorm(dim, eps=norm_eps)
+        self.attn = SelfAttention(nn.Linear(dim, 3 * dim), nn.Linear(dim, dim), num_heads, mix=mix)
+        self.norm2 = nn.LayerNorm(dim, eps=norm_eps)
+        self.mlp = nn.Sequential(nn.Linear(dim, 4 * dim), nn.GELU(), nn.Linear(4 * dim, dim))
+
+    def forward(self, tokens: Float[Tensor, "b n d"]) -> Float[Tensor, "b n d"]:
+        """The sum stays in the precision of `tokens`, also under autocast."""
+        attended: Tensor = tokens + self.attn(self.norm1(tokens))
+        answered: Tensor = attended + self.mlp(self.norm2(attended))
+        return answered
+
+
+def init_linears(
+    module: nn.Module, *, std: float, cut: float, generator: torch.Generator | None
+) -> None:
+    """Truncated normal weights (within +-`cut`), biases 0, in every linear layer of the module."""
+    for child in module.modules():
+        if isinstance(child, nn.Linear):
+            nn.init.trunc_normal_(child.weight, std=std, a=-cut, b=cut, generator=generator)
+            nn.init.zeros_(child.bias)

@@ -1,0 +1,155 @@
+"""The Dinomaly decoder: what it cannot answer of the encoder's tokens is anomalous.
+
+Axis letters: g groups, b samples, n tokens (prefix tokens included), p patch tokens, d channels of
+a token, a attention heads, e channels of a head.
+
+Source: Guo et al. 2025 (Dinomaly).
+"""
+
+from collections.abc import Iterable, Sequence
+from typing import TypeVar
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from bearing_search.config import DinomalyConfig
+from bearing_search.models.detectors.blocks import Block, init_linears
+from bearing_search.models.detectors.decoder_losses import (
+    dinomaly_loss,
+    mining_share_at,
+    mining_thresholds,
+    point_distances,
+)
+from bearing_search.models.encoders.tokens import mean_tokens
+
+ATTENTION_EPS = 1e-6
+NORM_EPS = 1e-8
+
+T = TypeVar("T")
+
+
+class DinomalyDecoder(nn.Module):
+    """Bottleneck with dropout, then transformer blocks with linear attention.
+
+    Args:
+        dim: channels of the encoder's tokens.
+        num_heads: attention heads, as many as the encoder's.
+        config: depth, groups, dropout.
+        generator: of the initial weights; None: the global one.
+    """
+
+    def __init__(
+        self,
+        dim: int,
+        num_heads: int,
+        config: DinomalyConfig,
+        *,
+        generator: torch.Generator | None = None,
+    ) -> None:
+        super().__init__()
+        self.config = config
+        self.reads = _groups(config.target_blocks, config.groups)
+        self.bottleneck = nn.Sequential(
+            nn.Dropout(config.dropout),
+            nn.Linear(dim, 4 * dim),
+            nn.GELU(),
+            nn.Dropout(config.dropout),
+            nn.Linear(4 * dim, dim),
+            nn.Dropout(config.dropout),
+        )
+        self.blocks = nn.ModuleList(
+            Block(dim, num_heads, norm_eps=NORM_EPS, mix=linear_attention)
+            for _ in range(config.decoder_blocks)
+        )
+        init_linears(self, std=0.01, cut=0.03, generator=generator)
+
+    def forward(self, gathered: Float[Tensor, "g b n d"]) -> Float[Tensor, "g b n d"]:
+        """Answer to the encoder's groups, from their mean alone.
+
+        The groups are of one size, so their mean is the mean of all blocks. The last decoder
+        blocks answer the first encoder blocks.
+        """
+        wide = torch.promote_types(gathered.dtype, torch.float32)
+        # Under autocast the bottleneck ends in bf16; the sum over the blocks is kept in fp32.
+        tokens = self.bottleneck(gathered.mean(dim=0, dtype=wide)).to(wide)
+        outputs = []
+        for block in self.blocks:
+            tokens = block(tokens)
+            outputs.append(tokens)
+        return torch.stack([mean_tokens(g) for g in _groups(outputs[::-1], self.config.groups)])
+
+    def targets(self, gathered: Float[Tensor, "g b n d"]) -> Float[Tensor, "g b n d"]:
+        """What the answers are compared with: the groups themselves."""
+        return gathered
+
+    def loss(
+        self,
+        targets: Float[Tensor, "g b p d"],
+        outputs: Float[Tensor, "g b p d"],
+        *,
+        iteration: int,
+        thresholds: Float[Tensor, "g 1"] | None = None,
+    ) -> Float[Tensor, ""]:
+        """Loss over the patches, with the hard mining of an iteration (0-based).
+
+        Args:
+            thresholds: of the whole batch, where this is a part of it.
+        """
+        return dinomaly_loss(
+            targets,
+            outputs,
+            mining_share=mining_share_at(iteration, self.config),
+            mining_factor=self.config.mining_factor,
+            thresholds=thresholds,
+        )
+
+    @torch.no_grad()
+    def thresholds(
+        self, answers: Iterable[tuple[Tensor, Tensor]], *, iteration: int
+    ) -> Float[Tensor, "g 1"] | None:
+        """Which points the hard mining of an iteration takes for easy, over parts of a batch.
+
+        Args:
+            answers: targets and answers of each part, patches only; made only where they are
+                looked at.
+        """
+        share = mining_share_at(iteration, self.config)
+        if not share:
+            return None
+        points = [point_distances(targets, outputs) for targets, outputs in answers]
+        return mining_thresholds(torch.cat(points, dim=1), share)
+
+
+def linear_attention(
+    query: Float[Tensor, "b a n e"], key: Float[Tensor, "b a n e"], value: Float[Tensor, "b a n e"]
+) -> Float[Tensor, "b a n e"]:
+    """q (k'v) / (q . sum k) with q, k > 0 by elu + 1: each result is a mean of the values.
+
+    Computed in fp32 whatever the arguments' precision. Written as elu(x) + 1, the features of
+    x < -20 (bf16: x < -8) are exactly 0 and the result is 0 / 0; exp(x) and an epsilon keep it
+    finite. So it stays for arguments up to 1e9; the product of three beyond 1e12 leaves fp32.
+    """
+    with torch.autocast(query.device.type, enabled=False):
+        wide = torch.promote_types(query.dtype, torch.float32)
+        # The heads lie interleaved in memory; in order, the products below are quicker.
+        query_features, key_features, values = (
+            tensor.to(wide, memory_format=torch.contiguous_format) for tensor in (query, key, value)
+        )
+        query_features, key_features = _positive(query_features), _positive(key_features)
+        weighted = query_features @ (key_features.transpose(-2, -1) @ values)
+        total = query_features @ key_features.sum(dim=-2).unsqueeze(-1)
+        return (weighted / (total + ATTENTION_EPS)).to(query.dtype)
+
+
+def _positive(x: Tensor) -> Tensor:
+    # elu(x) + 1 without the rounding of small exp(x): exp(x) below 0, x + 1 above.
+    # relu has a quicker gradient than clamp, and x - relu(x) is min(x, 0).
+    above = x.relu()
+    return (x - above).exp() + above
+
+
+def _groups(members: Sequence[T], groups: int) -> tuple[tuple[T, ...], ...]:
+    """Members in order, cut into groups of one size."""
+    size = len(members) // groups
+    return tuple(tuple(members[start : start + size]) for start in range(0, len(members), size))

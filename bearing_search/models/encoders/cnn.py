@@ -1,0 +1,90 @@
+"""A convolutional network of timm, with the output of chosen layers. For PatchCore and PaDiM.
+
+Axis letters: b samples, c channels, h w rows and columns.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from bearing_search.config import EncoderConfig
+from bearing_search.errors import ConfigError
+from bearing_search.models.encoders.encoder import import_timm, take_weights
+from bearing_search.models.encoders.weights import Weights, load_strictly
+
+LAYERS = (1, 2, 3, 4)
+"""Layer k has one value per 2**(k + 1) px, whatever the network's own numbering."""
+
+_MODULES = {"convnext", "efficientnet", "mobilenetv3", "regnet", "resnet", "resnetv2"}
+
+
+class Cnn(nn.Module):
+    """A frozen convolutional network.
+
+    Args:
+        net: the model, without classifier.
+        name: timm's name, for messages.
+        input_px: side of the square input.
+        weights_sha256: of the weights' file, or ``random-<seed>``.
+    """
+
+    def __init__(self, net: Any, *, name: str, input_px: int, weights_sha256: str) -> None:
+        super().__init__()
+        self.net: Any = net
+        self.name = name
+        self.input_px = input_px
+        self.weights_sha256 = weights_sha256
+        strides = [info["reduction"] for info in net.feature_info]
+        self._indices = {layer: strides.index(2 ** (layer + 1)) for layer in LAYERS}
+
+    def forward(
+        self, images: Float[Tensor, "b 3 h w"], layers: Sequence[int]
+    ) -> list[Float[Tensor, "b _ _ _"]]:
+        """Maps of the asked layers, rising; later ones are not run."""
+        maps: list[Tensor] = self.net.forward_intermediates(
+            images,
+            indices=sorted(self._indices[layer] for layer in layers),
+            intermediates_only=True,
+            stop_early=True,
+        )
+        return maps
+
+
+def is_cnn(name: str) -> bool:
+    """Whether timm knows a convolutional network of this name that can be read here."""
+    timm = import_timm()
+    base = timm.models.split_model_name_tag(name)[0]
+    return bool(timm.models.is_model_in_modules(base, _MODULES))
+
+
+def load_cnn(config: EncoderConfig, *, seed: int = 0) -> Cnn:
+    """The pretrained network in fp32, on the CPU, in eval mode.
+
+    Args:
+        config: model, weights and input size.
+        seed: of `random` weights; the global random state is left alone.
+
+    Raises:
+        ConfigError: timm has no such weights' tag.
+        WeightsError: the weights are missing, unreachable, or another model's.
+        ResourceError: torch and torchvision do not belong together.
+    """
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        try:
+            net = import_timm().create_model(config.name, pretrained=False, num_classes=0)
+        except RuntimeError as error:  # an unknown tag after the dot
+            raise ConfigError(f"encoder.name: {error}") from None
+    sha256 = take_weights(config, seed=seed, load=lambda weights: _load(net, weights, config.name))
+    return Cnn(net, name=config.name, input_px=config.input_px, weights_sha256=sha256).eval()
+
+
+def _load(net: Any, weights: Weights, name: str) -> None:
+    classifier = net.pretrained_cfg["classifier"]
+    # counters of the training, which older official files lack
+    counters = {k: v for k, v in net.state_dict().items() if k.endswith("num_batches_tracked")}
+    tensors = {k: v for k, v in weights.tensors.items() if not k.startswith(f"{classifier}.")}
+    load_strictly(net, counters | tensors, model=name, source=weights.source)

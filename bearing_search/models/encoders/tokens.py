@@ -1,0 +1,62 @@
+"""Patch tokens as lists and as grids, and the labels of patches.
+
+Axis letters: b samples, n tokens (prefix tokens first, then patches row by row), p patches,
+d channels of a token, k layers, h w rows and columns.
+"""
+
+from collections.abc import Sequence
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Bool, Float
+from torch import Tensor
+
+from bearing_search.models.encoders.encoder import Encoder
+
+
+def mean_tokens(blocks: Sequence[Float[Tensor, "b n d"]]) -> Float[Tensor, "b n d"]:
+    """Mean of the tokens of some blocks."""
+    return torch.stack(list(blocks)).mean(dim=0)
+
+
+def patch_tokens(tokens: Float[Tensor, "b n d"], encoder: Encoder) -> Float[Tensor, "b p d"]:
+    """Tokens of the patches alone: class and register tokens dropped."""
+    return tokens[:, encoder.num_prefix_tokens :]
+
+
+def tokens_to_map(tokens: Float[Tensor, "b n d"], encoder: Encoder) -> Float[Tensor, "b d h w"]:
+    """Patch tokens on their grid; the prefix tokens are dropped."""
+    rows, columns = encoder.grid
+    patches = patch_tokens(tokens, encoder)
+    return patches.transpose(1, 2).reshape(len(tokens), -1, rows, columns)
+
+
+def patch_labels(
+    masks: Bool[Tensor, "b h w"], patch_px: int, *, coverage: float = 0.0
+) -> Bool[Tensor, "b n"]:
+    """Whether a patch is anomalous.
+
+    The paper does not say how much of a patch must be; dents are smaller than a patch, so by
+    default a single pixel is enough.
+
+    Args:
+        masks: ground truth at the encoder's input size, a multiple of `patch_px`.
+        coverage: share of its pixels, in [0, 1], that makes a patch anomalous; below it, the patch
+            counts as normal. 0: any pixel.
+    """
+    count, height, width = masks.shape
+    cells = masks.reshape(count, height // patch_px, patch_px, width // patch_px, patch_px)
+    marked = cells.sum(dim=(2, 4)).flatten(1)
+    return (marked > 0) & (marked / patch_px**2 >= coverage)
+
+
+def patch_distances(
+    targets: Float[Tensor, "k b p d"], outputs: Float[Tensor, "k b p d"], grid: tuple[int, int]
+) -> Float[Tensor, "b k h w"]:
+    """1 - cosine of each patch in each layer: 0 aligned, 2 opposite; 1 where one of both is 0.
+
+    Args:
+        grid: rows and columns of patches.
+    """
+    distances = 1 - F.cosine_similarity(targets.float(), outputs.float(), dim=-1)
+    return distances.transpose(0, 1).reshape(targets.shape[1], len(targets), *grid)

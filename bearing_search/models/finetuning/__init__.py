@@ -1,0 +1,1 @@
+"""Heads, losses and schedules of fine-tuning."""

@@ -1,0 +1,95 @@
+"""Candidates of a sample, remembered: they depend on no tolerance and on no reference."""
+
+import hashlib
+import json
+from dataclasses import asdict, replace
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from bearing_search.config import Geometry, PreprocessConfig, parse, to_plain
+from bearing_search.data.samples import Sample
+from bearing_search.errors import DataError
+from bearing_search.preprocess.decoded_images import recent_images
+from bearing_search.preprocess.image_cache import entry, load_facts, store_facts
+from bearing_search.preprocess.locate import Detection, detect
+from bearing_search.preprocess.shapes import Circle, Ellipse, Shape
+
+
+def detect_sample(
+    sample: Sample, geometry: Geometry, config: PreprocessConfig, cache: Path | None = None
+) -> Detection:
+    """Candidates in the sample's brightness 0, found once per process, or once per `cache`.
+
+    Raises:
+        DataError: brightness 0 cannot be read.
+    """
+    file = sample.level_files[0]
+    try:
+        status = file.stat()
+    except OSError as error:
+        raise DataError(f"{file}: cannot be read ({error.strerror})") from None
+    settings = json.dumps(_settings(config), sort_keys=True)
+    return _detect_file(file, status.st_mtime_ns, status.st_size, geometry, settings, cache)
+
+
+def facts_of(shape: Shape | None) -> dict[str, Any]:
+    """A shape as JSON's own types; `shape_of` reads it back."""
+    return {} if shape is None else {"kind": type(shape).__name__, **asdict(shape)}
+
+
+def shape_of(facts: dict[str, Any]) -> Shape | None:
+    """The shape that `facts_of` wrote down."""
+    values = {name: value for name, value in facts.items() if name != "kind"}
+    match facts.get("kind"):
+        case "Circle":
+            return Circle(**values)
+        case "Ellipse":
+            return Ellipse(**values)
+    return None
+
+
+def _settings(config: PreprocessConfig) -> dict[str, Any]:
+    """What detection reads of the settings; the tolerances of the choice are left out."""
+    unused = {"geometry", "mid_level_parts"}
+    plain = {name: value for name, value in to_plain(config).items() if name not in unused}
+    for name in ("radius_tolerance_px", "ring_half_width_px", "top_k", "crop_radius", "refine"):
+        plain["circle"].pop(name)
+    for name in ("crop_px", "crop_margin", "min_inside_crop", "refine"):
+        plain["ellipse"].pop(name)
+    return plain
+
+
+@lru_cache(maxsize=4096)
+def _detect_file(
+    file: Path,
+    modified_ns: int,
+    num_bytes: int,
+    geometry: Geometry,
+    settings: str,
+    cache: Path | None,
+) -> Detection:
+    """`modified_ns` and `num_bytes` only make a changed file another entry."""
+    stored = None
+    if cache is not None:
+        content = hashlib.sha256(file.read_bytes()).hexdigest()
+        stored = entry(cache, ".json", "detection", content, geometry, settings)
+        known = load_facts(stored)
+        if known is not None:
+            return _from_facts(known)
+    try:
+        image = recent_images.read(file)
+        detection = detect(image, geometry, parse(PreprocessConfig, json.loads(settings)))
+    except DataError as error:
+        named = str(error).startswith(str(file))
+        raise DataError(str(error) if named else f"{file}: {error}") from None
+    if stored is not None:
+        shapes = [facts_of(shape) for shape in detection.candidates]
+        facts = {**asdict(replace(detection, candidates=())), "candidates": shapes}
+        store_facts(stored, facts)
+    return detection
+
+
+def _from_facts(facts: dict[str, Any]) -> Detection:
+    shapes = [shape_of(each) for each in facts["candidates"]]
+    return Detection(**{**facts, "candidates": tuple(s for s in shapes if s is not None)})

@@ -1,0 +1,1 @@
+"""Circular edges: candidates, fit and choice (CGCM)."""

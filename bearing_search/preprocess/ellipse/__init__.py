@@ -1,0 +1,1 @@
+"""Elliptical edges: candidates, fit and choice (EGGCC)."""

@@ -1,0 +1,107 @@
+"""EGGCC: which of an image's ellipses is the part's, and the crop common to all images.
+
+Lengths are pixels of the original image. Source: paper, section 3.1.
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from bearing_search.config import EllipseConfig
+from bearing_search.errors import RoiNotFoundError
+from bearing_search.preprocess.ellipse.fit import signed_distance
+from bearing_search.preprocess.shapes import Ellipse, outside_share
+
+NUM_BOUNDARY_POINTS = 72
+"""Boundary points tested for lying in the image, at even angles (at least 36)."""
+
+CLEAR_EDGE = 0.8
+"""Coverage, as a share of the best, from which on an edge is as good as the best."""
+
+Box = tuple[int, int, int, int]
+"""Left, up, right, down."""
+
+
+def choose_ellipse(
+    candidates: Sequence[Ellipse], config: EllipseConfig, *, width: int, height: int, image: str
+) -> Ellipse:
+    """The largest ellipse whose whole boundary lies in the image.
+
+    Of several that qualify, those with much poorer edges than the best stand back, unless they
+    enclose one of the best: background edges line up to large, half-covered ellipses, but a part's
+    outline may be faint where its bore is not. The paper does not mention the case.
+
+    Args:
+        candidates: detected ellipses, in any order.
+        width: of the image.
+        height: of the image.
+        image: name shown in the error.
+
+    Raises:
+        RoiNotFoundError: there is none.
+    """
+    inside = [e for e in candidates if outside_share(e, width, height, NUM_BOUNDARY_POINTS) == 0.0]
+    if not inside:
+        raise RoiNotFoundError(_why_none(candidates, config, image))
+    needed = CLEAR_EDGE * max(ellipse.coverage for ellipse in inside)
+    clear = [e for e in inside if e.coverage >= needed]
+    plausible = [e for e in inside if any(e is c or _encloses(e, c) for c in clear)]
+    return max(plausible, key=lambda e: e.semi_major * e.semi_minor)
+
+
+def proposed_crop(ellipses: Sequence[Ellipse], config: EllipseConfig) -> Box:
+    """How far a crop around the mean centre must reach to hold the typical ellipse with margin.
+
+    The reach is the 90th percentile over the training side, so that one stray ellipse does not
+    widen every crop.
+    """
+    x, y = mean_centre(ellipses)
+    reaches = []
+    for ellipse in ellipses:
+        half_width, half_height = ellipse.half_extent
+        dx, dy = ellipse.x - x, ellipse.y - y
+        reaches.append([half_width - dx, half_height - dy, half_width + dx, half_height + dy])
+    reach = np.quantile(reaches, 0.9, axis=0) * (1 + config.crop_margin)
+    left, up, right, down = (max(1, int(np.ceil(value))) for value in reach)
+    return left, up, right, down
+
+
+def mean_centre(ellipses: Sequence[Ellipse]) -> tuple[float, float]:
+    """The paper's mean centre, without ellipses that lie far from the median of the others."""
+    centres = np.array([(e.x, e.y) for e in ellipses])
+    away = np.hypot(*(centres - np.median(centres, axis=0)).T)
+    near = away <= max(2.0, 3.0 * 1.4826 * float(np.median(away)))
+    x, y = centres[near].mean(axis=0)
+    return float(x), float(y)
+
+
+def inside_share(ellipse: Ellipse, centre: tuple[float, float], crop: Box) -> float:
+    """Share of the ellipse's boundary that lies inside the crop."""
+    left, up, right, down = crop
+    points = ellipse.boundary(180) - centre
+    inside = (
+        (points[:, 0] >= -left)
+        & (points[:, 0] <= right)
+        & (points[:, 1] >= -up)
+        & (points[:, 1] <= down)
+    )
+    return float(inside.mean())
+
+
+def _encloses(outer: Ellipse, inner: Ellipse) -> bool:
+    """Whether `inner` lies inside `outer` and not at its rim."""
+    distance, _ = signed_distance(inner.boundary(36), outer)
+    return bool((distance < 0.0).all()) and inner.semi_minor < outer.semi_minor
+
+
+def _why_none(candidates: Sequence[Ellipse], config: EllipseConfig, image: str) -> str:
+    if candidates:
+        return (
+            f"{image}: the {candidates[0]}, the largest of {len(candidates)}, leaves the image. "
+            "Photograph the whole part."
+        )
+    return (
+        f"{image}: no ellipse at all. Look at the image; cut its surroundings away with "
+        f"preprocess.ellipse.pre_crop_px, now {list(config.pre_crop_px)}, or where the edge is "
+        f"faint, lower preprocess.ellipse.min_coverage, now {config.min_coverage:g}."
+    )

@@ -1,0 +1,1 @@
+"""What `roi` shows of every ring that was found."""

@@ -1,0 +1,136 @@
+"""Extraction alone, over all samples: contact sheets, `roi.csv` and a summary to look at."""
+
+import csv
+from collections.abc import Sequence
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from bearing_search.preprocess.report.drawing import sheet
+from bearing_search.preprocess.report.extraction import PartReport, Row
+from bearing_search.preprocess.shapes import Circle, Ellipse
+
+COLUMNS = (
+    "part",
+    "split",
+    "sample",
+    "status",
+    "shape",
+    "cx",
+    "cy",
+    "r",
+    "axis_major",
+    "axis_minor",
+    "angle_deg",
+    "candidates",
+    "reason",
+)
+"""Of roi.csv; lengths in pixels of the original image, axes from end to end."""
+
+TILES_PER_SHEET = 60
+
+
+def write_csv(reports: Sequence[PartReport], file: Path) -> None:
+    """One line a sample; numbers with three digits."""
+    with file.open("w", newline="", encoding="utf-8") as stream:
+        writer = csv.DictWriter(stream, COLUMNS)
+        writer.writeheader()
+        writer.writerows(_line(row) for report in reports for row in report.rows)
+
+
+def write_sheets(report: PartReport, folder: Path) -> list[Path]:
+    """Contact sheets of one part, those without ROI first; returns the files."""
+    ordered = sorted(report.rows, key=lambda row: row.is_found)
+    starts = range(0, len(ordered), TILES_PER_SHEET)
+    files = []
+    for number, start in enumerate(starts, start=1):
+        name = report.part.replace("/", "-") + (f"_{number}" if len(starts) > 1 else "")
+        file = folder / f"sheet_{name}.png"
+        pixels = sheet([row.picture for row in ordered[start : start + TILES_PER_SHEET]])
+        _, encoded = cv2.imencode(".png", pixels[..., ::-1])
+        file.write_bytes(encoded.tobytes())
+        files.append(file)
+    return files
+
+
+def summary(report: PartReport) -> list[str]:
+    """Lines to read: found, spreads, what is lost, and every sample without ROI."""
+    found = [row for row in report.rows if row.is_found]
+    unreadable = sum(row.is_unreadable for row in report.rows)
+    missing = len(report.rows) - len(found) - unreadable
+    lines = [
+        f"{report.part} ({report.geometry}): found {len(found)} of {len(report.rows)} "
+        f"({100 * len(found) / len(report.rows):.1f} %), no ROI {missing}, unusable {unreadable}"
+    ]
+    shapes = [row.outcome for row in found if isinstance(row.outcome, Circle | Ellipse)]
+    lines += [f"  {line}" for line in _spreads(shapes, report)]
+    lost = [row for row in report.rows if row.lost_regions]
+    if lost:
+        regions = sum(row.lost_regions for row in lost)
+        lines.append(
+            f"  {regions} marked regions lie wholly outside the ROI and cannot be found, in "
+            f"{', '.join(row.sample.title for row in lost)}"
+        )
+    noted = [row for row in found if row.notes]
+    if noted:
+        lines.append(
+            f"  {len(noted)} with a note, the first: {noted[0].sample.title}: "
+            + (noted[0].notes[0])
+        )
+    lines += [f"  {row.outcome}" for row in report.rows if isinstance(row.outcome, str)]
+    return lines
+
+
+def _spreads(shapes: Sequence[Circle | Ellipse], report: PartReport) -> list[str]:
+    if not shapes:
+        return []
+    sizes = [s.radius if isinstance(s, Circle) else s.semi_major for s in shapes]
+    word = "radius" if isinstance(shapes[0], Circle) else "half major axis"
+    tolerance = report.config.circle.radius_tolerance_px
+    band = (
+        f"; accepted: mean {report.reference.mean_radius_px:.1f} +- {tolerance:g}"
+        if (report.reference is not None and report.reference.mean_radius_px)
+        else ""
+    )
+    x, y = np.std([s.x for s in shapes]), np.std([s.y for s in shapes])
+    lines = [
+        f"{word} {np.median(sizes):.1f} px in the median, spread {np.std(sizes):.2f}, "
+        f"from {min(sizes):.1f} to {max(sizes):.1f}{band}",
+        f"centre spread {x:.1f} px in x, {y:.1f} px in y",
+    ]
+    if report.reference is not None and max(report.reference.crop_px) > 0:
+        lines.append(
+            f"crop around ({report.reference.centre[0]:.1f}, {report.reference.centre[1]:.1f}): "
+            f"preprocess.ellipse.crop_px {list(report.reference.crop_px)}"
+        )
+    return lines
+
+
+def _line(row: Row) -> dict[str, object]:
+    values: dict[str, object] = {
+        "part": row.sample.part,
+        "split": row.sample.split,
+        "sample": row.sample.name,
+        "status": "found" if row.is_found else "no_roi",
+        "candidates": row.num_candidates,
+        "reason": row.outcome if isinstance(row.outcome, str) else "; ".join(row.notes),
+    }
+    match row.outcome:
+        case Circle() as circle:
+            values |= {"shape": "circle", "cx": circle.x, "cy": circle.y, "r": circle.radius}
+        case Ellipse() as ellipse:
+            values |= {
+                "shape": "ellipse",
+                "cx": ellipse.x,
+                "cy": ellipse.y,
+                "axis_major": 2 * ellipse.semi_major,
+                "axis_minor": 2 * ellipse.semi_minor,
+                "angle_deg": ellipse.angle_deg,
+            }
+        case None:
+            values["shape"] = "none"
+    return {
+        name: f"{value:.3f}" if isinstance(value, float) else value
+        for name, value in values.items()
+    }

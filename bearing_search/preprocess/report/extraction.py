@@ -1,0 +1,213 @@
+"""Both passes of the extraction over one part, on several processes; one row a sample."""
+
+import multiprocessing
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Any
+
+import cv2
+import numpy as np
+
+from bearing_search.config import Geometry, PreprocessConfig
+from bearing_search.data.samples import Sample, read_image, read_levels, read_mask
+from bearing_search.errors import DataError, RoiNotFoundError
+from bearing_search.preprocess.locate import (
+    Detection,
+    NoRoi,
+    RoiReference,
+    detect,
+    estimate_reference,
+)
+from bearing_search.preprocess.pipeline import Roi, extract_from
+from bearing_search.preprocess.report.drawing import Picture, blank_tile, tile
+from bearing_search.preprocess.shapes import Circle, Ellipse
+
+POOL_FROM = 24
+"""With fewer samples, starting processes takes longer than they save."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Row:
+    """What came of one sample."""
+
+    sample: Sample
+    outcome: Circle | Ellipse | str | None
+    """The shape; None for a part that is used whole; the reason where there is no ROI."""
+
+    is_unreadable: bool
+    num_candidates: int
+    lost_regions: int
+    lost_pixels: int
+    notes: tuple[str, ...]
+    picture: Picture
+
+    @property
+    def is_found(self) -> bool:
+        """Whether the sample has a region of interest."""
+        return not isinstance(self.outcome, str)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PartReport:
+    """All rows of one part, with what they were judged by."""
+
+    part: str
+    geometry: Geometry
+    config: PreprocessConfig
+    reference: RoiReference | None
+    rows: tuple[Row, ...]
+
+
+def look_at_part(
+    samples: Sequence[Sample],
+    flawed: Sequence[tuple[Sample, str]],
+    geometry: Geometry,
+    config: PreprocessConfig,
+    *,
+    workers: int,
+    adapt_tolerance: bool,
+    on_progress: Callable[[], None] = lambda: None,
+) -> PartReport:
+    """Both passes over one part, on several processes.
+
+    Args:
+        samples: of one part; the reference is estimated on those of the training split.
+        flawed: samples that cannot be tried, with the reason.
+        workers: how many processes share the work.
+        adapt_tolerance: widen radius_tolerance_px to what the radii of the pictures themselves
+            ask for; for a folder of pictures of which nothing is known.
+        on_progress: told after each of the two passes over each sample.
+    """
+    part = (samples or [sample for sample, _ in flawed])[0].part
+    config = replace(config, geometry={part: geometry})
+    with _pool(workers if len(samples) >= POOL_FROM else 1) as each:
+        detections: list[Detection | str] = []
+        for detection in each(partial(_detected, geometry=geometry, config=config), samples):
+            detections.append(detection)
+            on_progress()
+        reference, failure = _reference(part, geometry, samples, detections, config)
+        if adapt_tolerance and reference is not None and reference.mean_radius_px:
+            config = _adapted(config, reference, detections)
+        work = partial(_row, reference=reference, failure=failure, config=config)
+        rows: list[Row] = []
+        for row in each(work, list(zip(samples, detections, strict=True))):
+            rows.append(row)
+            on_progress()
+    rows += [_unreadable(sample, reason) for sample, reason in flawed]
+    return PartReport(
+        part=part, geometry=geometry, config=config, reference=reference, rows=tuple(rows)
+    )
+
+
+def _detected(sample: Sample, *, geometry: Geometry, config: PreprocessConfig) -> Detection | str:
+    try:
+        return detect(read_image(sample.level_files[0]), geometry, config)
+    except DataError as error:
+        return str(error)
+
+
+def _reference(
+    part: str,
+    geometry: Geometry,
+    samples: Sequence[Sample],
+    detections: Sequence[Detection | str],
+    config: PreprocessConfig,
+) -> tuple[RoiReference | None, str]:
+    """The reference of the training split, or why there is none."""
+    training = [
+        detection
+        for sample, detection in zip(samples, detections, strict=True)
+        if sample.split == "train" and isinstance(detection, Detection)
+    ]
+    try:
+        return estimate_reference(part, geometry, training, config), ""
+    except RoiNotFoundError as error:
+        return None, str(error)
+
+
+def _adapted(
+    config: PreprocessConfig, reference: RoiReference, detections: Sequence[Detection | str]
+) -> PreprocessConfig:
+    """The tolerance widened to four robust standard deviations of the first pass's radii."""
+    known = [d for d in detections if isinstance(d, Detection)]
+    alone = [
+        estimate_reference(reference.part, reference.geometry, [d], config).mean_radius_px
+        for d in known
+        if d.candidates and _has_guess(d, reference, config)
+    ]
+    away = float(np.median(np.abs(np.array(alone) - reference.mean_radius_px)))
+    wide = max(config.circle.radius_tolerance_px, 4 * 1.4826 * away)
+    return replace(config, circle=replace(config.circle, radius_tolerance_px=round(wide, 1)))
+
+
+def _has_guess(detection: Detection, reference: RoiReference, config: PreprocessConfig) -> bool:
+    try:
+        estimate_reference(reference.part, reference.geometry, [detection], config)
+    except RoiNotFoundError:
+        return False
+    return True
+
+
+def _row(
+    pair: tuple[Sample, Detection | str],
+    *,
+    reference: RoiReference | None,
+    failure: str,
+    config: PreprocessConfig,
+) -> Row:
+    sample, detection = pair
+    if isinstance(detection, str):
+        return _unreadable(sample, detection)
+    closest = detection.candidates[0] if detection.candidates else None
+    outcome: Roi | NoRoi = NoRoi(reason=f"{sample.title}: {failure}", closest=closest)
+    try:
+        levels = read_levels(sample)
+        mask = read_mask(sample, levels[0].shape[:2])
+    except DataError as error:
+        return _unreadable(sample, str(error))
+    if reference is not None:
+        candidates = None if reference.geometry == "none" else detection
+        outcome = extract_from(levels, mask, candidates, reference, config, name=sample.title)
+    is_found = isinstance(outcome, Roi)
+    caption = f"{sample.title}: {'found' if is_found else 'no ROI'}"
+    if isinstance(outcome, NoRoi):
+        caption += "\n" + outcome.reason.removeprefix(f"{sample.title}: ")
+    return Row(
+        sample=sample,
+        outcome=outcome.shape if isinstance(outcome, Roi) else outcome.reason,
+        is_unreadable=False,
+        num_candidates=len(detection.candidates),
+        lost_regions=outcome.lost_regions if isinstance(outcome, Roi) else 0,
+        lost_pixels=outcome.lost_pixels if isinstance(outcome, Roi) else 0,
+        notes=outcome.notes if isinstance(outcome, Roi) else (),
+        picture=tile(levels[0], detection, outcome, reference, config, caption=caption),
+    )
+
+
+def _unreadable(sample: Sample, reason: str) -> Row:
+    return Row(
+        sample=sample,
+        outcome=reason,
+        is_unreadable=True,
+        num_candidates=0,
+        lost_regions=0,
+        lost_pixels=0,
+        notes=(),
+        picture=blank_tile(f"{sample.title}: unusable\n{reason}"),
+    )
+
+
+@contextmanager
+def _pool(workers: int) -> Iterator[Callable[[Callable[[Any], Any], Sequence[Any]], Iterator[Any]]]:
+    """A `map` over processes, in order; in this process where there is one worker."""
+    if workers <= 1:
+        yield lambda function, items: map(function, items)
+        return
+    context = multiprocessing.get_context("spawn")  # fork would copy threads of OpenCV half-way
+    with ProcessPoolExecutor(
+        workers, mp_context=context, initializer=cv2.setNumThreads, initargs=(1,)
+    ) as pool:
+        yield lambda function, items: pool.map(function, items, chunksize=2)

@@ -1,0 +1,1 @@
+"""A finished sweep or test result as text, JSON and plots."""

@@ -1,0 +1,244 @@
+"""A search's settings as a leaderboard, in words that the data can support."""
+
+import json
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from bearing_search.analysis.pareto import pareto_front
+from bearing_search.analysis.postprocess_search import Tuning
+from bearing_search.analysis.selection import Entry, Searched, Selection, select
+from bearing_search.config import TrialConfig, parse
+from bearing_search.measurement import COST_S, OBJECTIVE
+from bearing_search.reporting.objective_sentences import goal_lines
+from bearing_search.reporting.sentences import (
+    conclusions,
+    interval_text,
+    knob_lines,
+    micro_batch_lines,
+    saved_lines,
+)
+from bearing_search.reporting.test_access import Openings, openings
+from bearing_search.search_space.objectives import Goals, Objective
+from bearing_search.trial_history.measurement_log import JOURNAL, last_values
+from bearing_search.trial_history.records import TrialRecord, trial_folder
+from bearing_search.trial_history.seed_noise import SeedNoise, seed_noise
+
+NONE_TO_USE = "To use: none. Every complete setting misses a constraint of the space."
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Leaderboard:
+    """What is said about the settings of one sweep, or of several."""
+
+    selection: Selection
+    synthetic_parts: Sequence[str]
+    """Parts without defects in train, whose held-out defects were drawn."""
+
+    openings: Openings
+    """Of the test set."""
+
+    noise: SeedNoise | None = None
+    """None where no setting was run under a second seed."""
+
+    notes: Sequence[str] = ()
+    """What else every page must say."""
+
+    goals: Goals = field(default_factory=Goals)
+
+    @property
+    def front(self) -> list[Entry]:
+        """The Pareto set, of the settings that miss no constraint; empty for one objective."""
+        kept = [entry for entry in self.selection.entries if entry.judged.is_feasible]
+        if not self.goals.others or not kept:
+            return []
+        points = [
+            [entry.value.value, *(self._better(entry, other) for other in self.goals.others)]
+            for entry in kept
+        ]
+        is_front = pareto_front(np.array(points))
+        return [entry for entry, yes in zip(kept, is_front, strict=True) if yes]
+
+    def _better(self, entry: Entry, objective: Objective) -> float:
+        score = entry.judged.scores[objective.metric]
+        return score if objective.direction == "max" else -score
+
+
+def leaderboard(
+    sweep: Path,
+    records: Sequence[TrialRecord],
+    *,
+    on_progress: Callable[[int, int], None] = lambda done, total: None,
+    goals: Goals | None = None,
+) -> Leaderboard | None:
+    """Rank the complete settings of a sweep on the same held-out samples.
+
+    Returns:
+        None while no trial is complete.
+    """
+    alone = Searched(name="", folder=sweep, records=records)
+    return joint_leaderboard([alone], on_progress, goals=goals)
+
+
+def joint_leaderboard(
+    sweeps: Sequence[Searched],
+    on_progress: Callable[[int, int], None] = lambda done, total: None,
+    *,
+    goals: Goals | None = None,
+) -> Leaderboard | None:
+    """Rank the settings of several sweeps that share data, folds, protocol and goals."""
+    sweeps = [_with_costs(sweep) for sweep in sweeps]
+    scored = [(sweep.folder, trial.number) for sweep in sweeps for trial in sweep.scored]
+    if not scored:
+        return None
+    selection = select(sweeps, trial_config(*scored[0]).protocol, on_progress=on_progress)
+    assert selection is not None
+    looks = [openings(sweep.folder) for sweep in sweeps]
+    return Leaderboard(
+        selection=selection,
+        synthetic_parts=_synthetic_parts(trial_folder(*scored[0])),
+        openings=Openings(sum(look.times for look in looks), max(look.last for look in looks)),
+        noise=seed_noise([record for sweep in sweeps for record in sweep.records]),
+        goals=goals or Goals(),
+    )
+
+
+def trial_config(sweep: Path, number: int) -> TrialConfig:
+    """The config of a trial, as it was run."""
+    file = trial_folder(sweep, number) / "config.json"
+    return parse(TrialConfig, json.loads(file.read_text(encoding="utf-8")))
+
+
+def markdown(sweep: str, board: Leaderboard, question: str, tuning: Tuning | None = None) -> str:
+    """The leaderboard as a page.
+
+    Args:
+        tuning: what post-processing could gain for the setting to use.
+    """
+    chosen, others = board.selection.chosen, _columns(board.goals)
+    to_use = (
+        f"To use: {chosen.title}, {OBJECTIVE} {interval_text(chosen.value)} "
+        f"(95 % interval over groups; one score for everything reaches "
+        f"{board.selection.floor:.3f})."
+        if chosen
+        else NONE_TO_USE
+    )
+    lines = [
+        f"# {sweep}",
+        "",
+        *([question, ""] if question else []),
+        to_use,
+        "",
+        *said_of(board),
+        "",
+        *([*knob_lines(tuning), ""] if tuning else []),
+        f"| trial | {OBJECTIVE} | val/image_auroc | | settings | seeds | seconds |{others}",
+        "| --- | --- | --- | --- | --- | --- | --- |" + " --- |" * others.count("|"),
+        *(_row(board, entry) for entry in board.selection.entries),
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def said_of(board: Leaderboard) -> list[str]:
+    """What the data shows, what it does not, and how far it reaches; a sentence or two a line."""
+    drawn, saved = _caveats(board), saved_lines(board.selection)
+    noise = [board.noise.text] if board.noise else []
+    fixed = [board.openings.text, *board.notes]
+    split = micro_batch_lines(board.selection)
+    asked = goal_lines(board.selection, board.front, board.goals)
+    return [*conclusions(board.selection), *asked, *noise, *drawn, *split, *saved, *fixed]
+
+
+def end_of_sweep(sweep: str, board: Leaderboard, *, program: str, flag: str) -> str:
+    """What is said on the terminal when a sweep has reached its target.
+
+    Args:
+        program: how this program is called on the user's command line.
+        flag: ` --results DIR` where it is not the default.
+    """
+    chosen = board.selection.chosen
+    if chosen is None:
+        return "\n".join(["", NONE_TO_USE, *said_of(board)])
+    settings = [f"  {path:34} {value_text(v)}" for path, v in chosen.trials[0].suggestion.items()]
+    return "\n".join(
+        [
+            "",
+            f"To use, of {len(board.selection.entries)} complete settings: {chosen.title}",
+            *settings,
+            f"  {OBJECTIVE:34} {interval_text(chosen.value)}   "
+            f"(95 % interval; floor {board.selection.floor:.3f})",
+            *said_of(board),
+            "",
+            f"Compare the runs:    {program} ui{flag}",
+            f"Score it on test:    {program} evaluate {sweep}{flag}",
+        ]
+    )
+
+
+def value_text(value: Any) -> str:
+    """A setting's value, floats to four digits."""
+    return f"{value:.4g}" if isinstance(value, float) else json.dumps(value)
+
+
+def _with_costs(sweep: Searched) -> Searched:
+    """What its trials cost, shared stages included: a duration does not tell."""
+    records = [
+        record.with_costs(last_values(trial_folder(sweep.folder, record.number) / JOURNAL))
+        for record in sweep.records
+    ]
+    return replace(sweep, records=records)
+
+
+def _row(board: Leaderboard, entry: Entry) -> str:
+    mark = "tied" if entry.is_tied else entry.judged.text
+    if entry is board.selection.chosen:
+        mark = "to use"
+    if any(entry is one for one in board.front):
+        mark = f"{mark}, Pareto".removeprefix(", ")
+    settings = ", ".join(
+        f"{path.rpartition('.')[2]} {value_text(value)}"
+        for path, value in entry.trials[0].suggestion.items()
+    )
+    cells = (
+        entry.title.removeprefix("trial ") + (" (default)" if entry.is_default else ""),
+        interval_text(entry.value),
+        interval_text(entry.image_auroc),
+        mark,
+        settings,
+        str(len(entry.trials)),
+        f"{entry.cost_s:.0f}" if math.isfinite(entry.cost_s) else "",
+        *(f"{entry.judged.scores[name]:.4g}" for name in _further(board.goals)),
+    )
+    return f"| {' | '.join(cells)} |"
+
+
+def _further(goals: Goals) -> list[str]:
+    """Metrics that the table would lack."""
+    shown = {OBJECTIVE, "val/image_auroc", COST_S}
+    return [name for name in goals.metrics if name not in shown]
+
+
+def _columns(goals: Goals) -> str:
+    return "".join(f" {name} |" for name in _further(goals))
+
+
+def _synthetic_parts(trial: Path) -> list[str]:
+    prefix = "defects/"
+    tags: dict[str, str] = {}
+    for file in trial.glob("*/*/unit.json"):
+        tags |= json.loads(file.read_text("utf-8"))["tags"]
+    drawn = (name for name, found in tags.items() if found == "synthetic")
+    return sorted(name.removeprefix(prefix) for name in drawn if name.startswith(prefix))
+
+
+def _caveats(board: Leaderboard) -> list[str]:
+    if not board.synthetic_parts:
+        return []
+    return [
+        f"The held-out defects of {', '.join(board.synthetic_parts)} were drawn, since train has "
+        "none: these scores rank settings, they are no detection rates."
+    ]

@@ -1,0 +1,57 @@
+"""A leaderboard for programs."""
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+from bearing_search.analysis.intervals import Interval
+from bearing_search.analysis.selection import Entry
+from bearing_search.measurement import OBJECTIVE
+from bearing_search.reporting.leaderboard import Leaderboard, said_of
+
+
+def as_json(board: Leaderboard) -> Mapping[str, Any]:
+    """The leaderboard for programs; NaN is null."""
+    selection = board.selection
+    return {
+        "winner": _entry_json(selection.chosen) if selection.chosen else None,
+        "objectives": [str(one) for one in board.goals.objectives],
+        "constraints": [str(one) for one in board.goals.constraints],
+        "pareto": [_entry_json(entry) for entry in board.front],
+        "floor": selection.floor,
+        "seed_deviation": _number(selection.seed_deviation),
+        "settings": [_entry_json(entry) for entry in selection.entries],
+        "gain_over_default": {
+            selection.entries[n].title: _interval_json(gain) for n, gain in selection.gains.items()
+        },
+        "groups": {
+            part: {"normal": normal, "anomalous": anomalous}
+            for part, (normal, anomalous) in selection.groups.items()
+        },
+        "synthetic_parts": list(board.synthetic_parts),
+        "test_opened": {"times": board.openings.times, "last": board.openings.last},
+        "conclusions": said_of(board),
+    }
+
+
+def _entry_json(entry: Entry) -> dict[str, Any]:
+    return {
+        "sweep": entry.folder.name,
+        "trials": [trial.number for trial in entry.trials],
+        "suggestion": dict(entry.trials[0].suggestion),
+        OBJECTIVE: _interval_json(entry.value),
+        "val/image_auroc": _interval_json(entry.image_auroc),
+        "tied": entry.is_tied,
+        "default": entry.is_default,
+        "scores": {name: _number(score) for name, score in entry.judged.scores.items()},
+        "feasible": entry.judged.is_feasible,
+        "seconds": _number(entry.cost_s),
+    }
+
+
+def _interval_json(interval: Interval) -> dict[str, float | None]:
+    return {name: _number(getattr(interval, name)) for name in ("value", "low", "high")}
+
+
+def _number(value: float) -> float | None:
+    return value if math.isfinite(value) else None

@@ -1,0 +1,48 @@
+"""A leaderboard as a picture: a point with its interval for each setting, the tied ones shaded."""
+
+import io
+
+from matplotlib.figure import Figure
+
+from bearing_search.analysis.selection import Entry, Selection
+from bearing_search.measurement import OBJECTIVE
+
+_SHOWN = 60
+"""Settings in the picture, from the best on; more could not be told apart by eye."""
+
+_TIED, _WORSE, _CHOSEN = "#1f5f8b", "#8a8a8a", "#c2410c"
+
+
+def leaderboard_png(selection: Selection, title: str) -> bytes:
+    """PNG of the settings, best on top."""
+    entries = selection.entries[:_SHOWN]
+    figure = Figure(figsize=(7.2, 1.6 + 0.24 * len(entries)), layout="constrained")
+    axes = figure.add_subplot()
+    for row, entry in enumerate(entries):
+        if entry.is_tied:
+            axes.axhspan(row - 0.5, row + 0.5, color="#dbe9f4", linewidth=0)
+        is_chosen = entry is selection.chosen
+        colour = _CHOSEN if is_chosen else _TIED if entry.is_tied else _WORSE
+        value = entry.value
+        axes.plot([value.low, value.high], [row, row], color=colour, linewidth=1.4)
+        axes.plot(value.value, row, "D" if entry.is_default else "o", color=colour, markersize=5)
+    axes.axvline(selection.floor, color="#555555", linewidth=0.8, linestyle=":")
+    axes.set_yticks(range(len(entries)), [_label(entry, selection) for entry in entries])
+    axes.set_ylim(len(entries) - 0.5, -0.5)
+    axes.set_xlabel(f"{OBJECTIVE}, 95 % interval over groups; dotted: one score for everything")
+    more = len(selection.entries) - len(entries)
+    rest = f"; {more} lower ones left out" if more else ""
+    count = f"{len(selection.tied)} of {len(selection.entries)} settings tied (shaded)"
+    axes.set_title(f"{title}: {count}{rest}", fontsize=10)
+    axes.tick_params(labelsize=8)
+    for side in ("top", "right"):
+        axes.spines[side].set_visible(False)
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="png", dpi=110)
+    return buffer.getvalue()
+
+
+def _label(entry: Entry, selection: Selection) -> str:
+    notes = ["default"] * entry.is_default + ["to use"] * (entry is selection.chosen)
+    notes += [entry.judged.text] * (not entry.judged.is_feasible)
+    return f"{entry.title} ({', '.join(notes)})" if notes else entry.title

@@ -1,0 +1,1 @@
+"""Search spaces: parameters, conditions, objectives, and the YAML file they are read from."""

@@ -1,0 +1,123 @@
+"""When an axis is varied at all: `when` in a search space's file.
+
+An axis whose conditions do not hold is not drawn, and its setting keeps the base's value.
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from bearing_search.errors import ConfigError
+from bearing_search.search_space.parameters import Axis, FloatAxis
+
+Conditions = Mapping[str, Mapping[str, Sequence[Any]]]
+"""Axis -> other axis -> values of the other one; all conditions of an axis must hold."""
+
+WHEN = "when"
+
+
+def without_when(spec: Any) -> Any:
+    """A line of `vary` without its `when`."""
+    if not isinstance(spec, Mapping):
+        return spec
+    return {key: value for key, value in spec.items() if key != WHEN}
+
+
+def conditions_of(axes: Mapping[str, Axis], specs: Mapping[str, Any]) -> Conditions:
+    """The conditions in the lines of `vary`.
+
+    Raises:
+        ConfigError: `when` names no axis, one without single values, or a value that is not on it.
+    """
+    return {
+        path: _read(path, spec[WHEN], axes)
+        for path, spec in specs.items()
+        if isinstance(spec, Mapping) and WHEN in spec
+    }
+
+
+def parents_first(axes: Mapping[str, Axis], conditions: Conditions) -> dict[str, Axis]:
+    """The axes in the file's order, but each after those that its conditions name.
+
+    Raises:
+        ConfigError: some wait for one another.
+    """
+    ordered: dict[str, Axis] = {}
+    waiting = dict(axes)
+    while waiting:
+        ready = next((p for p in waiting if set(conditions.get(p, ())) <= set(ordered)), None)
+        if ready is None:
+            raise ConfigError(
+                f"when: {', '.join(_circle(waiting, conditions))} wait for each other"
+            )
+        ordered[ready] = waiting.pop(ready)
+    return ordered
+
+
+def holds(conditions: Conditions, path: str, suggestion: Mapping[str, Any]) -> bool:
+    """Whether an axis is varied beside these values of the axes that its conditions name."""
+    return all(
+        other in suggestion and _is_among(suggestion[other], values)
+        for other, values in conditions.get(path, {}).items()
+    )
+
+
+def needed(conditions: Conditions, path: str) -> dict[str, list[Any]]:
+    """Values of each other axis under which an axis is varied; none where it never is."""
+    found: dict[str, list[Any]] = {}
+    todo = [path]
+    while todo:
+        for other, values in conditions.get(todo.pop(), {}).items():
+            found[other] = [v for v in found.get(other, list(values)) if _is_among(v, values)]
+            todo.append(other)
+    return found
+
+
+def condition_text(conditions: Conditions, path: str) -> str:
+    """` when detector is "dinomaly"`; empty where the axis is always varied."""
+    shown = [
+        f"{other} is {' or '.join(map(json.dumps, values))}"
+        for other, values in conditions.get(path, {}).items()
+    ]
+    return f" when {' and '.join(shown)}" if shown else ""
+
+
+def _read(path: str, when: Any, axes: Mapping[str, Axis]) -> dict[str, list[Any]]:
+    if not isinstance(when, Mapping) or not when:
+        raise ConfigError(
+            f"{path}: when takes other axes and their values, as in {{detector: padim}}"
+        )
+    found = {}
+    for other, listed in when.items():
+        if other not in axes:
+            raise ConfigError(
+                f"{path}: when names {other}, which is no axis; the axes are {', '.join(axes)}"
+            )
+        axis = axes[other]
+        if isinstance(axis, FloatAxis):
+            raise ConfigError(
+                f"{path}: when names {other}, which is {axis}; a condition needs single values"
+            )
+        values = listed if isinstance(listed, list) and listed else [listed]
+        try:
+            found[other] = [axis.snap(value) for value in values]
+        except ConfigError as error:
+            raise ConfigError(
+                f"{path}: when {other} is {json.dumps(listed, default=str)}, {error}"
+            ) from None
+    return found
+
+
+def _circle(waiting: Mapping[str, Axis], conditions: Conditions) -> list[str]:
+    """Axes that wait for each other, without those that only wait for them."""
+    path = next(iter(waiting))
+    seen: list[str] = []
+    while path not in seen:
+        seen.append(path)
+        path = next(other for other in conditions[path] if other in waiting)
+    return seen[seen.index(path) :]
+
+
+def _is_among(value: Any, values: Sequence[Any]) -> bool:
+    # as JSON: to Python, true is 1
+    return json.dumps(value) in map(json.dumps, values)

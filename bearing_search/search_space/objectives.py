@@ -1,0 +1,187 @@
+"""What a search asks for: objectives, and constraints that a setting must meet to be used."""
+
+import math
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from statistics import fmean
+from typing import Any, Literal
+
+from bearing_search.errors import ConfigError
+from bearing_search.evaluation.metrics import METRIC_NAMES
+from bearing_search.measurement import COST_S, OBJECTIVE
+
+Direction = Literal["max", "min"]
+Sense = Literal[">=", "<="]
+
+_METRICS: Mapping[str, Direction] = {
+    **{f"val/{name}": "max" for name in METRIC_NAMES},
+    COST_S: "min",
+}
+"""What may be asked for, and which way is better."""
+
+_CONSTRAINT = re.compile(r"(\S+)\s*(>=|<=)\s*(\S+)")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Objective:
+    """A metric of a finished trial, and which way is better."""
+
+    metric: str
+    direction: Direction
+
+    def __str__(self) -> str:
+        return f"{self.metric} ({self.direction})"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Constraint:
+    """A bound that a metric of a finished trial must keep."""
+
+    metric: str
+    sense: Sense
+    bound: float
+
+    def missed_by(self, value: float) -> float:
+        """By how much, as a share of the bound, so that seconds weigh as scores do; 0: kept."""
+        beyond = self.bound - value if self.sense == ">=" else value - self.bound
+        return beyond / abs(self.bound) if self.bound else beyond
+
+    def __str__(self) -> str:
+        return f"{self.metric} {self.sense} {self.bound:g}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Judgement:
+    """How a finished trial stands to what its search asks for."""
+
+    scores: Mapping[str, float] = field(default_factory=dict)
+    """All that objectives and constraints look at but the first objective, by metric."""
+
+    missed: Mapping[str, float] = field(default_factory=dict)
+    """Constraint -> by how much it is missed (see `Constraint.missed_by`); up to 0: it is kept."""
+
+    @property
+    def is_feasible(self) -> bool:
+        """Whether every constraint is kept."""
+        return all(share <= 0 for share in self.missed.values())
+
+    @property
+    def text(self) -> str:
+        """`misses val/image_auroc >= 0.9`; empty where every constraint is kept."""
+        missed = [constraint for constraint, share in self.missed.items() if share > 0]
+        return f"misses {' and '.join(missed)}" if missed else ""
+
+
+def mean_judgement(runs: Sequence[Judgement]) -> Judgement:
+    """Of the mean over runs of one setting; all of one search."""
+    return Judgement(
+        scores={name: fmean(run.scores[name] for run in runs) for name in runs[0].scores},
+        missed={name: fmean(run.missed[name] for run in runs) for name in runs[0].missed},
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Goals:
+    """Objectives, the first of which tells settings apart, and constraints."""
+
+    objectives: tuple[Objective, ...] = (Objective(metric=OBJECTIVE, direction="max"),)
+    constraints: tuple[Constraint, ...] = ()
+
+    @property
+    def others(self) -> tuple[Objective, ...]:
+        """The objectives after the first."""
+        return self.objectives[1:]
+
+    @property
+    def metrics(self) -> list[str]:
+        """What they look at beside the first objective, each once."""
+        asked = [one.metric for one in self.others] + [one.metric for one in self.constraints]
+        return list(dict.fromkeys(asked))
+
+    def missing(self, measured: Mapping[str, float]) -> list[str]:
+        """Metrics that a trial would have to have and has not."""
+        return [name for name in self.metrics if math.isnan(measured.get(name, math.nan))]
+
+    def judge(self, measured: Mapping[str, float]) -> Judgement:
+        """A finished trial, by its last measurement, which lacks nothing."""
+        return Judgement(
+            scores={name: measured[name] for name in self.metrics},
+            missed={str(one): one.missed_by(measured[one.metric]) for one in self.constraints},
+        )
+
+
+def goals_of(objectives: Any, constraints: Any) -> Goals:
+    """The entries `objectives` and `constraints` of a search space's file; None: left out.
+
+    Raises:
+        ConfigError: something is no metric, or asks for the worse.
+    """
+    found = Goals()
+    if objectives is not None:
+        found = Goals(objectives=_objectives(objectives))
+    if constraints is not None:
+        found = Goals(objectives=found.objectives, constraints=_constraints(constraints))
+    return found
+
+
+def _objectives(listed: Any) -> tuple[Objective, ...]:
+    example = f"[{OBJECTIVE}: max, {COST_S}: min]"
+    if not isinstance(listed, list) or not listed:
+        raise ConfigError(f"objectives: expected a list, as in {example}")
+    found = []
+    for entry in listed:
+        match entry:
+            case dict() if len(entry) == 1:
+                (metric, direction), *_ = entry.items()
+            case _:
+                raise ConfigError(f"objectives: found {entry!r}; expected a list, as in {example}")
+        better = _better(metric, "objectives")
+        if direction != better:
+            raise ConfigError(f"objectives: {metric} is {direction!r}; better is {better}")
+        found.append(Objective(metric=metric, direction=better))
+    names = [one.metric for one in found]
+    if len(set(names)) != len(names):
+        raise ConfigError(f"objectives: {', '.join(names)}: one of them appears twice")
+    if names[0] != OBJECTIVE:
+        raise ConfigError(
+            f"objectives: {names[0]} comes first; the first must be {OBJECTIVE}, by which settings "
+            "are told apart and one is named"
+        )
+    return tuple(found)
+
+
+def _constraints(listed: Any) -> tuple[Constraint, ...]:
+    example = f"[val/image_auroc >= .9, {COST_S} <= 600]"
+    if not isinstance(listed, list) or not all(isinstance(entry, str) for entry in listed):
+        raise ConfigError(f"constraints: expected a list of bounds, as in {example}")
+    found = [_constraint(entry, example) for entry in listed]
+    if len({one.metric for one in found}) != len(found):
+        raise ConfigError(f"constraints: {', '.join(map(str, found))}: a metric appears twice")
+    return tuple(found)
+
+
+def _constraint(text: str, example: str) -> Constraint:
+    match = _CONSTRAINT.fullmatch(text.strip())
+    if match is None:
+        raise ConfigError(f"constraints: {text!r} is no bound; expected a list, as in {example}")
+    metric, sense, number = match.groups()
+    try:
+        bound = float(number)
+    except ValueError:
+        bound = math.nan
+    if not math.isfinite(bound):
+        raise ConfigError(f"constraints: {text!r}: {number} is no number")
+    if _better(metric, "constraints") == "min":
+        if sense == ">=" or bound <= 0:
+            raise ConfigError(f"constraints: {text!r}: {metric} may have an upper bound above 0")
+        return Constraint(metric=metric, sense="<=", bound=bound)
+    if sense == "<=" or not 0 <= bound <= 1:
+        raise ConfigError(f"constraints: {text!r}: {metric} may have a lower bound of 0 to 1")
+    return Constraint(metric=metric, sense=">=", bound=bound)
+
+
+def _better(metric: Any, where: str) -> Direction:
+    if metric not in _METRICS:
+        raise ConfigError(f"{where}: {metric} is none of {', '.join(_METRICS)}")
+    return _METRICS[metric]

@@ -1,0 +1,83 @@
+"""One axis of a search-space file: which setting it may vary, and how."""
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+import yaml
+
+from bearing_search.config import (
+    TrialConfig,
+    config_paths,
+    is_layer_set,
+    no_such_setting,
+    setting_type,
+)
+from bearing_search.errors import ConfigError
+from bearing_search.search_space.parameters import (
+    Axis,
+    BundleAxis,
+    FloatAxis,
+    SubsetAxis,
+    read_axis,
+)
+
+FROZEN_SECTIONS = ("protocol", "split")
+"""Sections no axis may vary: a better score under another ruler or fold plan is no better model."""
+
+_BUNDLE_AXIS_NAME = re.compile(r"[^\W\d][\w-]*")
+
+
+def axis_of(path: Any, spec: Any) -> Axis:
+    """The axis that a line of `vary` describes.
+
+    Raises:
+        ConfigError: no such setting, one that must not be varied, or no axis for it.
+    """
+    try:
+        axis = read_axis(spec)
+    except ConfigError as error:
+        if not (isinstance(spec, Mapping) and "bundle" in spec):
+            _check_setting(path)  # a mistyped name is the likelier mistake
+        raise ConfigError(f"{path}: {error}") from None
+    if isinstance(axis, BundleAxis):
+        _check_bundle_name(path)
+        for setting in axis.paths:
+            _check_setting(setting, of=f"{path}: ")
+        return axis
+    _check_setting(path)
+    if isinstance(axis, FloatAxis) and setting_type(path) is int:
+        raise ConfigError(f"{path}: it is a whole number; use int: [low, high]")
+    if isinstance(axis, SubsetAxis) and not is_layer_set(path):
+        raise ConfigError(f"{path}: it is no set of layers; subset cannot vary it")
+    return axis
+
+
+def _check_setting(path: Any, *, of: str = "") -> None:
+    known = config_paths(TrialConfig)
+    if path not in known:
+        raise ConfigError(f"{of}cannot vary {no_such_setting(str(path), known)}")
+    if path.split(".")[0] in FROZEN_SECTIONS:
+        raise ConfigError(f"{of}cannot vary {path}: scores would no longer be comparable")
+
+
+def _check_bundle_name(name: Any) -> None:
+    if not isinstance(name, str) or not _BUNDLE_AXIS_NAME.fullmatch(name):
+        raise ConfigError(
+            f"{name}: no name for a bundle axis; letters, digits, dash and underscore, "
+            "beginning with a letter"
+        )
+    if any(path == name or path.startswith(f"{name}.") for path in config_paths(TrialConfig)):
+        raise ConfigError(f"{name}: a bundle axis needs a name of its own; this is a setting's")
+
+
+class UniqueKeys(yaml.SafeLoader):
+    """PyYAML keeps the last of two equal keys without a word."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        """As SafeLoader's, refusing a key that appears twice."""
+        keys = [self.construct_object(key, deep=True) for key, _ in node.value]
+        for position, key in enumerate(keys):
+            if key in keys[:position]:
+                raise ConfigError(f"{key} appears twice")
+        return super().construct_mapping(node, deep=deep)

@@ -1,0 +1,105 @@
+"""Search-space files: what a sweep varies (`vary`), around one fixed trial (`base`).
+
+A space is data: two mappings, and perhaps a list of settings to begin with (`enqueue`), of
+`objectives` and of `constraints`.
+"""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from bearing_search.config import TrialConfig, parse
+from bearing_search.errors import ConfigError
+from bearing_search.search_space.conditions import conditions_of, parents_first, without_when
+from bearing_search.search_space.objectives import goals_of
+from bearing_search.search_space.parameter_yaml import UniqueKeys, axis_of
+from bearing_search.search_space.parameters import BundleAxis
+from bearing_search.search_space.space import SearchSpace
+
+_LISTS = {"enqueue", "objectives", "constraints"}
+
+
+def load_search_space(file: Path) -> SearchSpace:
+    """Read a search-space file; both ends of every axis are tried before anything starts.
+
+    Raises:
+        ConfigError: the file cannot be read, is no space, or names an unknown or impossible
+            setting.
+    """
+    try:
+        text = file.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
+        raise ConfigError(f"{file}: cannot read the search space: {reason}") from None
+    return parse_search_space(text, str(file))
+
+
+def parse_search_space(text: str, source: str) -> SearchSpace:
+    """Read a search space from its text; `source` names it in errors.
+
+    Raises:
+        ConfigError: as `load_search_space`.
+    """
+    try:
+        return _parse(text)
+    except ConfigError as error:
+        raise ConfigError(f"{source}: {error}") from None
+    except yaml.MarkedYAMLError as error:
+        line = error.problem_mark.line + 1 if error.problem_mark else 1
+        raise ConfigError(f"{source}, line {line}: {error.problem}") from None
+    except yaml.YAMLError as error:
+        raise ConfigError(f"{source}: not YAML: {error}") from None
+
+
+def _parse(text: str) -> SearchSpace:
+    match yaml.load(text, Loader=UniqueKeys):  # a SafeLoader
+        case {"base": dict(base), "vary": dict(vary), **rest} if vary and set(rest) <= _LISTS:
+            pass
+        case _:
+            raise ConfigError(
+                "expected two mappings, base (may be {}) and vary (at least one axis), perhaps "
+                f"lists ({', '.join(sorted(_LISTS))}), and nothing else"
+            )
+    parse(TrialConfig, base)
+    axes = {path: axis_of(path, without_when(spec)) for path, spec in vary.items()}
+    conditions = conditions_of(axes, vary)
+    space = SearchSpace(
+        base=base,
+        axes=parents_first(axes, conditions),
+        conditions=conditions,
+        goals=goals_of(rest.get("objectives"), rest.get("constraints")),
+        text=text,
+        question=text.partition("\n")[0].lstrip("# ").strip() if text.startswith("#") else "",
+    )
+    for path, count in Counter(space.varied_settings).items():
+        if count > 1:
+            raise ConfigError(f"{path}: {count} axes set it; a setting belongs to one axis")
+    for path, axis in space.axes.items():
+        tried = [space.trial(suggestion) for suggestion in space.extremes(path)]
+        if isinstance(axis, BundleAxis):
+            _refuse_twins(path, axis, tried)
+    return replace(space, enqueued=_enqueued(space, rest.get("enqueue", [])))
+
+
+def _enqueued(space: SearchSpace, listed: Any) -> list[dict[str, Any]]:
+    if not isinstance(listed, list) or not all(isinstance(entry, Mapping) for entry in listed):
+        raise ConfigError("enqueue: expected a list of settings, as in [{finetune.epochs: 40}]")
+    suggestions = []
+    for number, entry in enumerate(listed, start=1):
+        try:
+            suggestions.append(space.completed(entry))
+            space.trial(suggestions[-1])
+        except ConfigError as error:
+            raise ConfigError(f"enqueue {number}: {error}") from None
+    return suggestions
+
+
+def _refuse_twins(path: str, axis: BundleAxis, tried: Sequence[TrialConfig]) -> None:
+    names: dict[str, str] = {}
+    for name, config in zip(axis.bundles, tried, strict=True):
+        if (twin := names.setdefault(config.digest, name)) != name:
+            raise ConfigError(f"{path}: bundles {twin} and {name} are the same settings")

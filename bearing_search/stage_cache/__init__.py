@@ -1,0 +1,1 @@
+"""Results of stages, shared by trials: keys, entries, clients, eviction."""

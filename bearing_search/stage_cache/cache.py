@@ -1,0 +1,244 @@
+"""Outputs of stages, shared by all trials and sweeps, each computed once. No torch.
+
+A trial *claims* an output by its key. It finds it done, or gets a folder to compute it in, perhaps
+with the checkpoint of a trial that stopped or was killed there; while another process works on it,
+it waits. A trial holds one claim at a time, so that two never wait for each other.
+"""
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import TypeVar
+
+from bearing_search.stage_cache.client import BEAT_S, MISSED_BEATS, Holder, Patience
+from bearing_search.stage_cache.entry import (
+    DONE,
+    FREE,
+    MANIFEST,
+    ClaimLostError,
+    Entry,
+    content_folder,
+    damage,
+    note_user,
+    owner_of,
+    work_name,
+)
+from bearing_search.stage_cache.eviction import (
+    locked,
+    make_room,
+    max_bytes_of,
+    set_aside,
+    with_room,
+)
+from bearing_search.stage_cache.key import StageKey
+
+_LOG = logging.getLogger(__name__)
+_POLL_S = (0.02, 0.5)
+"""First and longest pause between two looks at what another process works on."""
+
+T = TypeVar("T")
+
+
+class StageStore:
+    """A process's access to the store below `root`; what it has used is pinned until `release`."""
+
+    def __init__(
+        self,
+        root: Path,
+        *,
+        max_bytes: int | None = None,
+        beat_s: float = BEAT_S,
+        missed_beats: int = MISSED_BEATS,
+    ) -> None:
+        """Open the store, making it if missing.
+
+        Args:
+            max_bytes: bound of its size; None: what was set for this store, or the default.
+            beat_s, missed_beats: when a process that says nothing is taken for dead.
+        """
+        (root / "holders").mkdir(parents=True, exist_ok=True)
+        self.root = root
+        self.max_bytes = max_bytes_of(root) if max_bytes is None else max_bytes
+        self._stale_s = beat_s * missed_beats
+        self._verified: set[tuple[str, int]] = set()
+        self._claims = 0
+        self._working: Entry | None = None
+        self._noting = threading.Lock()
+        self._holder = Holder(root, beat_s=beat_s, on_beat=self._note_seconds)
+
+    def close(self) -> None:
+        """Leave the store: nothing is pinned any more. See `contextlib.closing`."""
+        self._holder.close()
+
+    def release(self) -> None:
+        """Unpin all that was claimed so far."""
+        self._holder.unpin_all()
+
+    @contextmanager
+    def claim(
+        self,
+        key: StageKey,
+        *,
+        user: str,
+        title: str = "",
+        should_stop: Callable[[], bool] = lambda: False,
+    ) -> Iterator[Entry | None]:
+        """The output of a stage: to read if `is_done`, else to compute in `folder` and `finish`.
+
+        Left without `finish`, by whatever way, the folder stays as it is for the next claim.
+
+        Args:
+            user: the trial, as `sweep/trials/00003`.
+            title: of what it is, for people.
+            should_stop: asked while another process works on it; true yields None.
+
+        Raises:
+            ClaimLostError: on leaving, where another process took over meanwhile.
+            ResourceError: the disk is full and nothing can be deleted.
+        """
+        assert self._working is None, "one claim at a time"
+        entry = self._acquire(key, user, title, should_stop)
+        if entry is None or entry.is_done:
+            yield entry
+            return
+        self._working = entry
+        try:
+            yield entry
+        except (OSError, RuntimeError) as error:  # torch reports a missing folder as RuntimeError
+            if entry.is_lost:
+                raise ClaimLostError(key.name) from error
+            raise
+        finally:
+            if not entry.is_done:
+                self._let_go(entry)
+
+    def find(self, key: StageKey, *, user: str, title: str = "") -> Entry | None:
+        """A finished output to read, or None; nothing is waited for."""
+        home = self.root / key.name
+        with locked(self.root):
+            if not (home / DONE).exists():
+                return None
+            self._holder.pin(key.name)
+            note_user(home, user)
+        done = home / DONE
+        return Entry(key, done, user=user, title=title) if self._is_sound(done) else None
+
+    def finish(self, entry: Entry) -> None:
+        """Publish what was computed; the store is brought back into its bound.
+
+        Raises:
+            ClaimLostError: another process took over meanwhile.
+            ResourceError: the disk is full and nothing can be deleted.
+        """
+        with self._noting:
+            self._working = None
+        try:
+            self.with_room(entry.seal)
+            with locked(self.root):
+                done = entry.folder.rename(entry.folder.with_name(DONE))
+        except FileNotFoundError:
+            raise ClaimLostError(entry.key.name) from None
+        entry.settle(done)
+        self._verified.add(_version(done))
+        make_room(self.root, max_bytes=self.max_bytes, stale_s=self._stale_s)
+
+    def with_room(self, write: Callable[[], T]) -> T:
+        """Run something that writes; while the disk is full, delete entries and try again.
+
+        Raises:
+            ResourceError: the disk is full and nothing can be deleted.
+        """
+        return with_room(self.root, write, stale_s=self._stale_s)
+
+    def _acquire(
+        self, key: StageKey, user: str, title: str, should_stop: Callable[[], bool]
+    ) -> Entry | None:
+        patience = Patience(self.root, stale_s=self._stale_s)
+        pause, longest = _POLL_S
+        while True:
+            folder = self.with_room(lambda: self._attempt(key, user, patience))
+            if folder is None and should_stop():
+                return None
+            if folder is None:
+                if pause == _POLL_S[0]:
+                    _LOG.info("%s: waits, for another process computes it", key.name)
+                time.sleep(pause)
+                pause = min(1.5 * pause, longest)
+            elif folder.name != DONE or self._is_sound(folder):
+                return Entry(key, folder, user=user, title=title)
+
+    def _attempt(self, key: StageKey, user: str, patience: Patience) -> Path | None:
+        """Take what is there, or begin; None: another process works on it."""
+        home = self.root / key.name
+        with locked(self.root):
+            self._holder.pin(key.name)
+            try:
+                folder = content_folder(home)
+            except ValueError as error:
+                self._set_aside(home, str(error))
+                folder = None
+            if folder is None:
+                folder = self._begin(home)
+            elif self._is_abandoned(folder, patience):
+                _LOG.info("%s: goes on from what %s left", key.name, folder.name)
+                folder = folder.rename(folder.with_name(self._new_name()))
+            elif folder.name != DONE:
+                return None
+            note_user(home, user)
+        return folder
+
+    def _is_abandoned(self, folder: Path, patience: Patience) -> bool:
+        if folder.name in (DONE, FREE):
+            return folder.name == FREE
+        owner = owner_of(folder)
+        return owner == self._holder.token or patience.is_gone(owner)
+
+    def _begin(self, home: Path) -> Path:
+        """A new entry appears with its owner's folder in it, in one step."""
+        name = self._new_name()
+        staging = self.root / "staging" / name
+        (staging / name).mkdir(parents=True)
+        home.parent.mkdir(exist_ok=True)
+        staging.rename(home)
+        return home / name
+
+    def _new_name(self) -> str:
+        self._claims += 1
+        return work_name(self._holder.token, self._claims)
+
+    def _is_sound(self, done: Path) -> bool:
+        """Whether a finished entry may be read; a damaged one is moved out of the way."""
+        is_known = (done / MANIFEST).exists() and _version(done) in self._verified
+        reason = damage(done.parent, with_digests=not is_known)
+        if reason:
+            with locked(self.root):
+                self._set_aside(done.parent, reason)
+            return False
+        self._verified.add(_version(done))
+        return True
+
+    def _set_aside(self, home: Path, reason: str) -> None:
+        if home.exists():
+            where = set_aside(self.root, home)
+            _LOG.warning("%s: %s; moved to %s and computed again", home, reason, where)
+
+    def _let_go(self, entry: Entry) -> None:
+        """Leave unfinished work to whoever comes next."""
+        self._note_seconds()
+        with self._noting:
+            self._working = None
+        with locked(self.root), suppress(FileNotFoundError):
+            entry.folder.rename(entry.folder.with_name(FREE))
+
+    def _note_seconds(self) -> None:
+        with self._noting, suppress(FileNotFoundError):
+            if self._working is not None:
+                self._working.note_seconds()
+
+
+def _version(done: Path) -> tuple[str, int]:
+    """Tells a finished entry from one that was computed again."""
+    return f"{done.parent.parent.name}/{done.parent.name}", (done / MANIFEST).stat().st_mtime_ns

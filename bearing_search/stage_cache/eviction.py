@@ -1,0 +1,250 @@
+"""What a store holds, and what is deleted first when it holds too much. No torch."""
+
+import fcntl
+import logging
+import os
+import shutil
+import uuid
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal, TypeVar
+
+from bearing_search.errors import DiskFullError
+from bearing_search.filesystem.atomic import write_atomically
+from bearing_search.filesystem.disk_full import is_full
+from bearing_search.stage_cache.client import is_dead, live_pins
+from bearing_search.stage_cache.entry import (
+    DONE,
+    FREE,
+    USERS,
+    content_folder,
+    owner_of,
+    read_manifest,
+    read_users,
+)
+
+STALE_S = 60.0
+"""After so many seconds without a beat a holder counts as dead."""
+
+MAX_BYTES = 20 * 10**9
+"""Bound of a store's size, unless a quarter of the disk's free space is less."""
+
+_LIMIT, QUARANTINE = "max_bytes", "quarantine"
+_OWN_FOLDERS = {"holders", QUARANTINE, "staging", "trash"}
+
+T = TypeVar("T")
+State = Literal["done", "in work", "stopped", "broken"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Occupant:
+    """An entry as those see it who look after the store."""
+
+    home: Path
+    state: State
+    bytes: int
+    last_used: float
+    """Seconds since 1970."""
+
+    users: tuple[str, ...]
+    computed_s: float
+    """0 where it is not done."""
+
+    title: str
+    is_pinned: bool
+    """A living process needs it."""
+
+    @property
+    def name(self) -> str:
+        """`stage/digest`."""
+        return f"{self.home.parent.name}/{self.home.name}"
+
+    @property
+    def saved_s(self) -> float:
+        """What the trials after the first one did not have to compute."""
+        return self.computed_s * max(0, len(self.users) - 1)
+
+    @property
+    def is_free(self) -> bool:
+        """Whether it may be deleted now."""
+        return self.state != "in work" and not self.is_pinned
+
+
+@contextmanager
+def locked(root: Path) -> Iterator[None]:
+    """For an instant, alone: nobody pins, claims or deletes meanwhile."""
+    with (root / "lock").open("w") as stream:
+        fcntl.flock(stream, fcntl.LOCK_EX)
+        yield
+
+
+def survey(root: Path, *, stale_s: float = STALE_S) -> list[Occupant]:
+    """All entries, the least recently used first. An entry that vanishes meanwhile is left out."""
+    pins = live_pins(root, stale_s=stale_s)
+    homes = [
+        home
+        for shelf in root.iterdir()
+        if shelf.is_dir() and shelf.name not in _OWN_FOLDERS
+        for home in shelf.iterdir()
+    ]
+    found = []
+    for home in homes:
+        try:
+            found.append(_occupant(root, home, pins, stale_s))
+        except FileNotFoundError:
+            continue
+    return sorted(found, key=lambda occupant: (occupant.last_used, occupant.name))
+
+
+def victims(
+    occupants: Sequence[Occupant], *, excess: int, keep: Callable[[Occupant], bool]
+) -> list[Occupant]:
+    """Which entries to delete to be rid of `excess` bytes, in this order.
+
+    The least recently used outputs come first. Work that was stopped comes after all of them: it is
+    what `resume` goes on from. Never: work in progress, what a living process needs, what `keep`
+    wants. There may be too little to delete.
+    """
+    order: dict[State, int] = {"broken": 0, "done": 1, "stopped": 2, "in work": 3}
+    candidates = [o for o in occupants if o.is_free and not keep(o)]
+    chosen: list[Occupant] = []
+    for occupant in sorted(candidates, key=lambda o: (order[o.state], o.last_used, o.name)):
+        if excess <= 0:
+            break
+        chosen.append(occupant)
+        excess -= occupant.bytes
+    return chosen
+
+
+def make_room(
+    root: Path,
+    *,
+    max_bytes: int,
+    keep: Callable[[Occupant], bool] = lambda _: False,
+    stale_s: float = STALE_S,
+) -> list[Occupant]:
+    """Delete entries until the store fits into `max_bytes`; returns those that are gone.
+
+    What lies in quarantine goes before any of them.
+    """
+    if tree_bytes(root) <= max_bytes:
+        return []  # no manifest was read, and nobody had to wait
+    with locked(root):
+        occupants = survey(root, stale_s=stale_s)
+        excess = sum(o.bytes for o in occupants) - max_bytes
+        if excess + tree_bytes(root / QUARANTINE) > 0:
+            _discard(root, root / QUARANTINE)
+        chosen = victims(occupants, excess=excess, keep=keep)
+        for occupant in chosen:
+            _discard(root, occupant.home)
+    empty_trash(root, stale_s=stale_s)
+    for occupant in chosen:
+        logging.getLogger(__name__).info("deleted %s, %d bytes", occupant.name, occupant.bytes)
+    return chosen
+
+
+def with_room(root: Path, write: Callable[[], T], *, stale_s: float = STALE_S) -> T:
+    """Run something that writes; while the disk is full, delete entries and try again.
+
+    Raises:
+        DiskFullError: the disk is full and nothing can be deleted.
+    """
+    while True:
+        try:
+            return write()
+        except OSError as error:
+            if not is_full(error):
+                raise
+        held = tree_bytes(root)
+        if not make_room(root, max_bytes=held // 2, stale_s=stale_s):
+            raise DiskFullError(
+                f"{root}: the disk is full, and none of the {held / 1e9:.1f} GB of shared stages "
+                "can be deleted, for running trials need them. Free some space."
+            )
+
+
+def tree_bytes(folder: Path) -> int:
+    """Bytes of all files below a folder; what vanishes meanwhile counts or not."""
+    total = 0
+    for path, _, names in os.walk(folder):
+        for name in names:
+            with suppress(FileNotFoundError):
+                total += Path(path, name).stat().st_size
+    return total
+
+
+def default_max_bytes(root: Path) -> int:
+    """20 GB, or a quarter of what is free or in the store already, whichever is less."""
+    return min(MAX_BYTES, (shutil.disk_usage(root).free + tree_bytes(root)) // 4)
+
+
+def max_bytes_of(root: Path) -> int:
+    """The bound that was set for this store, or the default."""
+    try:
+        return int((root / _LIMIT).read_text(encoding="ascii"))
+    except FileNotFoundError:
+        return default_max_bytes(root)
+
+
+def set_max_bytes(root: Path, max_bytes: int | None) -> None:
+    """Bound this store from now on; None: the default again."""
+    if max_bytes is None:
+        (root / _LIMIT).unlink(missing_ok=True)
+    else:
+        write_atomically(root / _LIMIT, str(max_bytes).encode())
+
+
+def set_aside(root: Path, home: Path) -> Path:
+    """Move a damaged entry out of the way, for somebody to look at; returns where it is."""
+    target = root / QUARANTINE / f"{home.parent.name}-{home.name}-{uuid.uuid4().hex[:6]}"
+    target.parent.mkdir(exist_ok=True)
+    return home.rename(target)
+
+
+def empty_trash(root: Path, *, stale_s: float = STALE_S) -> None:
+    """Delete what was thrown away, and what processes left behind that died."""
+    for folder in (root / "trash").glob("*"):
+        shutil.rmtree(folder, ignore_errors=True)
+    for folder in (root / "staging").glob("*"):
+        if is_dead(root, owner_of(folder), stale_s=stale_s):
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+def _discard(root: Path, path: Path) -> None:
+    """Out of sight in one step; the slow deletion follows without the lock."""
+    trash = root / "trash"
+    trash.mkdir(exist_ok=True)
+    if path.exists():
+        path.rename(trash / uuid.uuid4().hex)
+
+
+def _occupant(root: Path, home: Path, pins: set[str], stale_s: float) -> Occupant:
+    state, computed_s, title = _state(root, home, stale_s)
+    users = home / USERS
+    return Occupant(
+        home=home,
+        state=state,
+        bytes=tree_bytes(home),
+        last_used=(users if users.exists() else home).stat().st_mtime,
+        users=read_users(home),
+        computed_s=computed_s,
+        title=title,
+        is_pinned=f"{home.parent.name}/{home.name}" in pins,
+    )
+
+
+def _state(root: Path, home: Path, stale_s: float) -> tuple[State, float, str]:
+    try:
+        folder = content_folder(home)
+        if folder is None:
+            raise FileNotFoundError(home)
+        if folder.name == DONE:
+            manifest = read_manifest(folder)
+            return "done", manifest.computed_s, manifest.title
+    except ValueError:
+        return "broken", 0.0, ""
+    if folder.name == FREE or is_dead(root, owner_of(folder), stale_s=stale_s):
+        return "stopped", 0.0, ""
+    return "in work", 0.0, ""

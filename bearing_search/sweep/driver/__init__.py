@@ -1,0 +1,1 @@
+"""Controls a running sweep, without Ray: what to start, what to stop, what to record."""

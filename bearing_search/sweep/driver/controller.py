@@ -1,0 +1,265 @@
+"""Decides what runs next and how each trial ended; knows the ledger and the observers, no Ray."""
+
+import json
+import logging
+import math
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict
+from typing import Any
+
+from bearing_search.config import to_plain
+from bearing_search.errors import DiskFullError
+from bearing_search.filesystem.atomic import write_json
+from bearing_search.filesystem.disk_full import full_disk, is_full
+from bearing_search.measurement import Measurement
+from bearing_search.sweep.driver.running_trials import Live, Tally
+from bearing_search.sweep.driver.session import Stop
+from bearing_search.sweep.driver.stall_monitor import Watch, span_text
+from bearing_search.sweep.folder.sweep_folder import END, SweepFolder
+from bearing_search.sweep.planning.identity import write_names
+from bearing_search.sweep.planning.ledger import Ledger
+from bearing_search.sweep.planning.required_trials import Issued
+from bearing_search.sweep.record.layout import LOG, TRIAL_STOP
+from bearing_search.sweep.study.storage import storage_errors
+from bearing_search.sweep.worker.trial_lock import kill_worker
+from bearing_search.trial_history.measurement_log import JOURNAL, Journal, from_json
+from bearing_search.trial_history.records import (
+    SweepOutcome,
+    TrialObserver,
+    TrialRecord,
+    TrialState,
+)
+from bearing_search.trial_history.seed_noise import seed_noise
+
+_log = logging.getLogger(__name__)
+
+
+class Conductor:
+    """The sweep's decisions of one session.
+
+    The scheduler calls `issue`, `receive` and `end`. An error of the ledger or of an observer
+    must not tear the scheduler down with trials running: it is kept, the trials are asked to
+    stop, and `outcome` raises it when they have ended.
+    """
+
+    def __init__(
+        self,
+        folder: SweepFolder,
+        ledger: Ledger,
+        observers: Sequence[TrialObserver],
+        stop: Stop,
+        watch: Watch | None = None,
+    ) -> None:
+        self._folder = folder
+        self._objective = folder.record.objective
+        self._goals = folder.space().goals
+        self._ledger = ledger
+        self._observers = observers
+        self._told: list[TrialObserver] = []  # those that know that the session has begun
+        self._stop = stop
+        self._watch = watch or Watch()
+        self._live: dict[int, Live] = {}
+        self._tally = Tally(folder.record)
+        self._error: Exception | None = None
+        self.concurrent = 1
+
+    @property
+    def is_finished(self) -> bool:
+        """Whether nothing more will be issued."""
+        return self._is_done() or bool(self._stop.reason)
+
+    def begin(self) -> None:
+        """Tell the observers that the session begins."""
+        (self._folder.root / END).unlink(missing_ok=True)
+        # in a turn, or two drivers would each make the sweep's own run
+        with storage_errors(self._folder.storage_url), self._ledger.turn():
+            view = self._folder.view(self._ledger.begun())
+            for observer in self._observers:
+                observer.on_sweep_start(view)
+                self._told.append(observer)
+
+    def issue(self) -> Issued | None:
+        """A trial to start now; None: not now, or (see `is_finished`) never again."""
+        with self._guard():
+            if self._stop.reason or len(self._live) >= self.concurrent:
+                return None
+            issued = self._ledger.next()
+            self._tell_copies()
+            if issued is not None:
+                self._prepare(issued)
+                self._stop.meter.begin(issued.number)
+                self._watch.begin(issued.number)
+                self._live[issued.number] = Live(
+                    journal=Journal(self._folder.trial_folder(issued.number) / JOURNAL)
+                )
+            return issued
+        return None
+
+    def receive(self, number: int, message: Mapping[str, Any]) -> None:
+        """A worker's message: a measurement, or why its trial failed."""
+        with self._guard():
+            live = self._live[number]
+            self._watch.heard(number)
+            if "disk_full" in message:  # of no trial's making: it stays, and the session ends
+                self.keep(DiskFullError(str(message["disk_full"])))
+            elif "failure" in message:
+                live.failure = (str(message["failure"]), str(message.get("traceback", "")))
+                live.may_retry = not message.get("is_final", True)
+            elif "measurement" in message:
+                self._measure(number, live, from_json(message["measurement"]))
+
+    def end(self, number: int, *, crash: tuple[str, str] | None = None) -> None:
+        """A trial's process has ended.
+
+        Args:
+            number: of the trial.
+            crash: reason and traceback, where it died without a word of its own.
+        """
+        live = self._live.pop(number)
+        self._stop.meter.end(number)
+        self._watch.end(number)
+        with self._guard():
+            if live.objective is None and not live.is_overdue:
+                live.failure = live.failure or crash
+            state, reason = self._settle(number, live)
+            value = live.objective if state == "complete" else None
+            self._tell(lambda o: o.on_trial_end(number, state, value, reason))
+            self._tell_copies()
+            self._tally.count(state, reason, is_done=lambda: self._ledger.is_done)
+
+    def look(self) -> None:
+        """Remark on trials that say nothing, and end those that take too long; call it often."""
+        with self._guard():
+            for number, remark in self._watch.silent().items():
+                log = self._folder.trial_folder(number) / LOG
+                _log.warning("trial %d %s; its log is %s", number, remark, log)
+            for number in self._watch.overdue():
+                self._live[number].is_overdue = True
+                (self._folder.trial_folder(number) / TRIAL_STOP).touch()
+            for number in self._watch.stuck():
+                kill_worker(self._folder.trial_folder(number))
+
+    def keep(self, error: Exception) -> None:
+        """Note an error for `outcome` to raise, the first of them, and ask all trials to stop."""
+        if is_full(error):
+            error = full_disk(error, self._folder.root)
+        self._error = self._error or error
+        self._stop.request("error")
+
+    def outcome(self) -> SweepOutcome:
+        """Tell the observers that the session is over, and how.
+
+        Raises:
+            Exception: what was kept; SweepError where trials only fail.
+        """
+        for number in sorted(self._live):  # the scheduler is gone, and has not told their ends
+            self.end(number)
+        trials: Sequence[TrialRecord] = ()
+        with self._guard():
+            trials = self._ledger.records()
+            if (noise := seed_noise(trials)) is not None:
+                write_json(self._folder.root / "seed_noise.json", asdict(noise))
+        is_done = self._is_done()
+        reason = "" if is_done else self._stop.reason
+        outcome = SweepOutcome(
+            target=self._folder.record.target,
+            trials=trials,
+            is_done=is_done,
+            stopped_by=reason if reason != "error" else "",
+            why_done=self._ledger.why_done,
+        )
+        with self._guard():
+            write_json(self._folder.root / END, {"why": self._end_text(outcome)})
+            self._tell(lambda o: o.on_sweep_end(outcome))
+        if self._error is not None:
+            raise self._error
+        return outcome
+
+    def _end_text(self, outcome: SweepOutcome) -> str:
+        if self._error is not None:
+            return f"stopped by an error: {' '.join(str(self._error).split())}"
+        if outcome.stopped_by:
+            return f"stopped by {outcome.stopped_by}"
+        return outcome.shortfall
+
+    def _is_done(self) -> bool:
+        """Whether the ledger has nothing left; false, and the sweep stops, where it cannot say."""
+        with self._guard():
+            return self._ledger.is_done
+        return False
+
+    def _prepare(self, issued: Issued) -> None:
+        trial = self._folder.trial_folder(issued.number)
+        trial.mkdir(parents=True, exist_ok=True)
+        (trial / TRIAL_STOP).unlink(missing_ok=True)
+        write_names(trial, issued.config, self._folder.record, ledgers=issued.identity)
+        start = (issued.number, issued.config, issued.suggestion, issued.purpose, issued.identity)
+        self._tell(lambda o: o.on_trial_start(*start))
+
+    def _tell_copies(self) -> None:
+        for issued, copy in self._ledger.take_copies():
+            self._prepare(issued)
+            end = (copy.number, copy.state, copy.value, copy.reason)
+            self._tell(lambda o, end=end: o.on_trial_end(*end))
+
+    def _measure(self, number: int, live: Live, measurement: Measurement) -> None:
+        if live.last_step is not None and measurement.step <= live.last_step:
+            return  # its process was restarted, or Tune repeats the last report
+        live.last_step = measurement.step
+        live.journal.append(measurement)
+        self._tell(lambda o: o.on_measurement(number, measurement))
+        if self._objective in measurement.values:
+            live.objective = float(measurement.values[self._objective])
+            live.measured = measurement.values
+        if self._ledger.report(number, measurement):
+            live.is_pruned = True
+            (self._folder.trial_folder(number) / TRIAL_STOP).touch()
+
+    def _settle(self, number: int, live: Live) -> tuple[TrialState, str]:
+        if live.failure is None and live.objective is not None:
+            missing = [self._objective] * math.isnan(live.objective)
+            missing += self._goals.missing(live.measured)
+            if missing:
+                live.failure = (f"{' and '.join(missing)} is not a number", "")
+        if live.failure is not None:
+            return self._fail(number, live.failure, may_retry=live.may_retry)
+        if live.objective is not None:
+            return "complete", self._ledger.complete(number, live.objective, live.measured)
+        if live.is_overdue:
+            limit = span_text(self._watch.timeout_s or 0.0)
+            return self._fail(number, (f"ended after {limit}, as --trial-timeout says", ""))
+        if live.is_pruned:
+            self._ledger.prune(number)
+            return "pruned", ""
+        if self._stop.reason:
+            self._ledger.leave(number)
+            return "stopped", self._stop.reason
+        reason = f"its stream ended without {self._objective}, and nobody had asked it to stop"
+        return self._fail(number, (reason, reason))
+
+    def _fail(
+        self, number: int, failure: tuple[str, str], *, may_retry: bool = False
+    ) -> tuple[TrialState, str]:
+        if may_retry and (retry := self._ledger.retry(number, failure[0])):
+            most = self._folder.record.max_failures
+            return "stopped", f"{failure[0]}; starts again where it was (retry {retry} of {most})"
+        self._ledger.fail(number, *failure)
+        return "failed", failure[0]
+
+    def _tell(self, call: Callable[[TrialObserver], None]) -> None:
+        for observer in self._told:
+            call(observer)
+
+    @contextmanager
+    def _guard(self) -> Iterator[None]:
+        try:
+            with storage_errors(self._folder.storage_url):
+                yield
+        except Exception as error:  # kept for `outcome`, which raises it
+            self.keep(error)
+
+
+def assignment(issued: Issued) -> dict[str, Any]:
+    """An issued trial as the worker gets it: text, so that Tune finds nothing to interpret."""
+    return {"number": issued.number, "config": json.dumps(to_plain(issued.config))}

@@ -1,0 +1,40 @@
+"""What Ray Tune calls all the time, whatever its trials do."""
+
+from typing import Any
+
+from ray.tune.progress_reporter import TrialProgressCallback
+
+from bearing_search.sweep.driver.controller import Conductor
+from bearing_search.sweep.execution.ray_health import Pulse
+from bearing_search.sweep.remote.driver_sync import NoCourier
+
+
+class Attendant(TrialProgressCallback):
+    """Feels Ray's pulse, and lets the conductor look after its trials, several times a second.
+
+    It takes the place of the callback that prints every trial's end, even when told not to.
+    """
+
+    def __init__(self, conductor: Conductor, courier: NoCourier, pulse: Pulse) -> None:
+        super().__init__()
+        self._conductor = conductor
+        self._courier = courier
+        self._pulse = pulse
+
+    def on_step_begin(self, *_: Any, **__: Any) -> None:
+        """Look after the running trials; what this raises ends `Tuner.fit`.
+
+        Raises:
+            ResourceError: there is no Ray any more.
+        """
+        self._pulse.check()
+        self._conductor.look()
+        self._courier.look()
+
+    def on_trial_result(self, *_: Any, **__: Any) -> None:
+        """Say nothing."""
+
+    on_trial_complete = on_trial_error = on_trial_result
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {}  # Tune pickles its callbacks; the ledger's session must not travel

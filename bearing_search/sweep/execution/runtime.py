@@ -1,0 +1,156 @@
+"""Ray's runtime: one of our own on this machine, or an existing cluster, asked node by node."""
+
+import logging
+import os
+import secrets
+import shutil
+import socket
+import tempfile
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import ray
+from ray._private import worker as ray_worker
+from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
+
+from bearing_search.errors import ResourceError
+from bearing_search.sweep.execution.orphan_reaper import watched
+from bearing_search.sweep.record.resources import Node, Plan, Resources, plan
+from bearing_search.sweep.worker.context import Workplace
+from bearing_search.sweep.worker.node_check import PACKAGE
+
+NODE_ANSWER_S = 180.0
+"""So long a node of a cluster has to say whether it can run trials."""
+
+_logger = logging.getLogger(__name__)
+_COMPILED = shutil.ignore_patterns("__pycache__")
+_OBJECT_STORE_BYTES = 128 * 1024**2  # nothing large travels through Ray
+_ENVIRONMENT = {
+    "RAY_USAGE_STATS_ENABLED": "0",
+    "RAY_CHDIR_TO_TRIAL_DIR": "0",
+    # else Ray warns that it leaves the GPUs visible to a trial without any; the worker hides them
+    "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
+    "RAY_AIR_NEW_OUTPUT": "0",  # the new one prints a banner even when told to be silent
+    "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",
+    "TUNE_DISABLE_STRICT_METRIC_CHECKING": "1",
+    "TUNE_DISABLE_SIGINT_HANDLER": "1",
+    "TUNE_PRINT_ALL_TRIAL_ERRORS": "0",
+}
+
+
+class InterruptedStartError(Exception):
+    """A signal came while Ray was starting."""
+
+
+@contextmanager
+def ray_runtime(resources: Resources, after_init: Callable[[], None]) -> Iterator[Plan]:
+    """A running Ray, and what each trial gets of it.
+
+    A Ray that this process has already initialised is used as it is and left running.
+
+    Args:
+        resources: what was asked for.
+        after_init: called as soon as Ray runs, which has then put its own signal handlers in
+            place.
+
+    Raises:
+        ResourceError: no cluster at the address, or it lacks what was asked for.
+    """
+    for name, value in _ENVIRONMENT.items():
+        os.environ.setdefault(name, value)
+    if ray.is_initialized():
+        yield plan(resources, _nodes())
+        return
+    # short: the paths of Unix sockets below it may have 107 bytes
+    scratch = Path(tempfile.mkdtemp(prefix="bs-", dir="/tmp" if Path("/tmp").is_dir() else None))
+    with watched(scratch):
+        # the raylet's remarks, such as a worker's death, otherwise go to standard output
+        ray_worker.print_to_stdstream = _log_remark
+        try:
+            _init(resources.address, scratch)
+            after_init()
+            yield plan(resources, _nodes())
+        finally:
+            ray.shutdown()
+
+
+def refuse_unfit_nodes(workplace: Workplace, shares: Plan) -> None:
+    """Ask every node of the cluster that could hold a trial whether it can run one.
+
+    Raises:
+        ResourceError: one cannot; says which, and why.
+    """
+    ask = ray.remote(num_cpus=0)(_complaint)
+    asked = []
+    for node in ray.nodes():
+        total = node["Resources"]
+        has_room = total.get("CPU", 0) >= shares.cpus and total.get("GPU", 0) >= shares.gpus
+        if node["Alive"] and has_room:
+            place = NodeAffinitySchedulingStrategy(node["NodeID"], soft=False)
+            asked.append(
+                (node["NodeName"], ask.options(scheduling_strategy=place).remote(workplace))
+            )
+    for name, answer in asked:
+        try:
+            reason = ray.get(answer, timeout=NODE_ANSWER_S)
+        except (ray.exceptions.RayError, TimeoutError) as error:
+            last = str(error).strip().splitlines()[-1:] or ["no answer"]
+            reason = f"node {name} cannot run bearing_search: {last[0].strip()}"
+        if reason:
+            raise ResourceError(reason)
+
+
+def _complaint(workplace: Workplace) -> str:
+    return workplace.complaint()
+
+
+def _init(address: str | None, scratch: Path) -> None:
+    quiet: dict[str, Any] = {"logging_level": logging.ERROR, "log_to_driver": False}
+    if address is None:
+        # Ray wants a token by default and would keep it in the home directory, if there is one
+        os.environ.setdefault("RAY_AUTH_TOKEN", secrets.token_hex(16))
+        quiet |= {
+            "include_dashboard": False,
+            "_temp_dir": str(scratch),
+            "object_store_memory": _OBJECT_STORE_BYTES,
+        }
+    else:
+        _refuse_silence(address)
+        # every node runs the code that runs here, whatever is installed there. A folder of its own:
+        # without one, Ray would let workers find this process's working directory first
+        shutil.copytree(PACKAGE, scratch / "code" / PACKAGE.name, ignore=_COMPILED)
+        quiet["runtime_env"] = {"working_dir": str(scratch / "code")}
+    try:
+        ray.init(address=address or "local", **quiet)
+    except SystemExit:
+        # until `ray.init` is over, SIGTERM meets Ray's own handler
+        raise InterruptedStartError from None
+    except (ConnectionError, RuntimeError, ValueError) as error:
+        where = f"no Ray cluster can be used at {address}" if address else "Ray does not start"
+        hint = ". RAY_AUTH_MODE and RAY_AUTH_TOKEN must be the cluster's" if address else ""
+        raise ResourceError(f"{where}: {' '.join(str(error).split())}{hint}") from error
+
+
+def _refuse_silence(address: str) -> None:
+    """Ray would knock for minutes where nobody listens."""
+    host, _, port = address.rpartition(":")
+    if not host or "/" in address or not port.isdigit():
+        return  # `auto`, or a kind of address that Ray itself must judge
+    try:
+        socket.create_connection((host, int(port)), timeout=10).close()
+    except OSError as error:
+        raise ResourceError(
+            f"no Ray cluster can be used at {address}: {error.strerror or error}"
+        ) from None
+
+
+def _log_remark(data: Mapping[str, Any], ignore_prefix: bool) -> None:
+    for line in data.get("lines", []):
+        _logger.info("Ray: %s", line)
+
+
+def _nodes() -> list[Node]:
+    totals = [node["Resources"] for node in ray.nodes() if node["Alive"]]
+    return [Node(cpus=total.get("CPU", 0), gpus=total.get("GPU", 0)) for total in totals]

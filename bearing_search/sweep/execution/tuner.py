@@ -1,0 +1,164 @@
+"""Ray Tune as nothing but an executor.
+
+A session is a fresh `Tuner`, or several. `Tuner.restore` and Tune's own books are not used.
+"""
+
+import logging
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from ray import tune
+from ray.tune.schedulers import FIFOScheduler, TrialScheduler
+from ray.tune.search import Searcher
+
+from bearing_search.measurement import RunTrial
+from bearing_search.sweep.driver.controller import Conductor, assignment
+from bearing_search.sweep.execution.callback import Attendant
+from bearing_search.sweep.execution.exit_reasons import death_words, kills_for_memory
+from bearing_search.sweep.execution.ray_health import Pulse
+from bearing_search.sweep.record.resources import Plan
+from bearing_search.sweep.remote.driver_sync import NoCourier
+from bearing_search.sweep.worker.context import Workplace
+from bearing_search.sweep.worker.process import run_assignment
+
+CHAPTER = 1000
+"""Trials of one `Tuner`. It keeps about 90 kB of each until it ends, so that a sweep of any length
+needs several, one after the other. At the end of each, GPUs wait once for the last trial."""
+
+
+def execute(
+    conductor: Conductor,
+    courier: NoCourier,
+    run_trial: RunTrial,
+    workplace: Workplace,
+    shares: Plan,
+    storage: Path,
+    *,
+    max_deaths: int,
+) -> None:
+    """Run trials as the conductor issues them, until it has no more or they are a chapter.
+
+    Args:
+        conductor: issues trials and receives their messages.
+        courier: brings every trial's folder home at its end.
+        run_trial: pickled into every worker.
+        workplace: what all trials share.
+        shares: what each trial holds.
+        storage: new folder for Tune's own files.
+        max_deaths: so often a trial whose process dies starts again, from its folder.
+
+    Raises:
+        ResourceError: Ray has died below it, or a trial's folder cannot be brought home.
+    """
+
+    def trainable(config: dict[str, Any]) -> None:
+        run_assignment(config, workplace, run_trial, tune.report)
+
+    # Tune starts one worker at a time for a searcher of one's own, however many GPUs wait
+    os.environ["TUNE_MAX_PENDING_TRIALS_PG"] = str(shares.starting)
+    for module in ("tune", "execution.experiment_state"):  # we tell failures ourselves
+        logging.getLogger(f"ray.tune.{module}").setLevel(logging.CRITICAL)
+    numbers: dict[str, int] = {}
+    crashes: dict[str, tuple[str, str]] = {}
+    tune.Tuner(
+        tune.with_resources(trainable, {"cpu": shares.cpus, "gpu": shares.gpus}),
+        tune_config=tune.TuneConfig(
+            num_samples=-1,
+            search_alg=_Issuer(conductor, courier, numbers, crashes),
+            scheduler=_Receiver(conductor, numbers, crashes, max_deaths),
+            trial_dirname_creator=lambda trial: trial.trial_id,
+        ),
+        run_config=tune.RunConfig(
+            name=storage.name,
+            storage_path=str(storage.parent),
+            verbose=0,
+            callbacks=[Attendant(conductor, courier, Pulse())],
+            failure_config=tune.FailureConfig(max_failures=max_deaths),
+        ),
+    ).fit()
+
+
+class _Issuer(Searcher):
+    """Tune asks it for trials, and tells it when one has ended."""
+
+    def __init__(
+        self,
+        conductor: Conductor,
+        courier: NoCourier,
+        numbers: dict[str, int],
+        crashes: dict[str, tuple[str, str]],
+    ) -> None:
+        super().__init__(metric=None, mode=None)
+        self._conductor = conductor
+        self._courier = courier
+        self._numbers = numbers
+        self._crashes = crashes
+        self._num_issued = 0
+
+    def suggest(self, trial_id: str) -> dict[str, Any] | str | None:
+        """The next trial; None: later; FINISHED: no more."""
+        if self._num_issued >= CHAPTER:
+            return str(Searcher.FINISHED)
+        issued = self._conductor.issue()
+        if issued is None:
+            return str(Searcher.FINISHED) if self._conductor.is_finished else None
+        self._num_issued += 1
+        self._numbers[trial_id] = issued.number
+        self._courier.started(issued.number)
+        return assignment(issued)
+
+    def on_trial_complete(
+        self, trial_id: str, result: Mapping[str, Any] | None = None, error: bool = False
+    ) -> None:
+        """The end of a trial's last process."""
+        crash = self._crashes.pop(trial_id, None) if error else None
+        self._courier.fetch(self._numbers[trial_id])
+        self._conductor.end(self._numbers.pop(trial_id), crash=crash)
+
+    def save(self, checkpoint_path: str) -> None:
+        """Nothing: the ledger remembers."""
+
+    def restore(self, checkpoint_path: str) -> None:
+        """Nothing: the ledger remembers."""
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {}  # Tune pickles its searcher; the study must not travel
+
+
+class _Receiver(FIFOScheduler):
+    """Tune shows it every report first. Pruned trials are asked to stop, by a file."""
+
+    def __init__(
+        self,
+        conductor: Conductor,
+        numbers: dict[str, int],
+        crashes: dict[str, tuple[str, str]],
+        max_deaths: int,
+    ) -> None:
+        super().__init__()
+        self._max_deaths, self._kills_before = max_deaths, kills_for_memory()
+        self._conductor = conductor
+        self._numbers = numbers
+        self._crashes = crashes
+
+    def on_trial_result(self, tune_controller: Any, trial: Any, result: dict[str, Any]) -> str:
+        """Pass a report on."""
+        self._conductor.receive(self._numbers[trial.trial_id], result)
+        return str(TrialScheduler.CONTINUE)
+
+    def on_trial_error(self, tune_controller: Any, trial: Any) -> None:
+        """A trial's process has died for the last time; comes before the searcher's word."""
+        # not `get_error`, which reads what is only copied there later
+        file = Path(trial.local_path) / str(trial.run_metadata.error_filename)
+        text = file.read_text(encoding="utf-8", errors="replace") if file.exists() else ""
+        reason = death_words(
+            text,
+            times=self._max_deaths + 1,
+            was_short_of_memory=kills_for_memory() > self._kills_before,
+        )
+        self._crashes[trial.trial_id] = (reason, text)
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {}

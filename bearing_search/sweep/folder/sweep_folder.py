@@ -1,0 +1,236 @@
+"""One sweep on disk: names, sweep.json, the lock, the stop file, and what lands where.
+
+results/<sweep>/
+  sweep.json, lock  written first: all that `resume` needs; held by the one driver
+  ledger.db         the Optuna study (sqlite in WAL), unless another storage was asked for
+  sessions/         one file for each session that runs; workers whose file is gone stop
+  STOP              while it exists, trials save their state and end
+  ray/session-000/  what Ray Tune wrote; never read again
+  trials/00003/     config.json, measurements.jsonl, log.txt, artifacts/, the trial's state
+"""
+
+import difflib
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from bearing_search.config import parse
+from bearing_search.errors import ConfigError, ResourceError, SweepError
+from bearing_search.filesystem.atomic import write_json
+from bearing_search.search_space.space import SearchSpace
+from bearing_search.search_space.yaml_file import parse_search_space
+from bearing_search.sweep.folder.validation import checked
+from bearing_search.sweep.record.resources import Resources
+from bearing_search.sweep.record.sweep_record import AllowedLeak, SeedPlan, SweepRecord, check_name
+from bearing_search.trial_history.records import SweepView, TrialRecord, trial_folder
+
+END = "end.json"
+"""Says how the last session ended; missing while one runs."""
+
+
+@dataclass(frozen=True, slots=True)
+class SweepFolder:
+    """An existing sweep. Everything below `root` belongs to it."""
+
+    root: Path
+    record: SweepRecord
+
+    @property
+    def cache(self) -> Path:
+        """Shared by the trials of all sweeps beside this one."""
+        return self.root.parent / "cache"
+
+    @property
+    def storage_url(self) -> str:
+        """SQLAlchemy's URL of the ledger."""
+        return self.record.storage or f"sqlite:///{self.root / 'ledger.db'}"
+
+    @property
+    def study_name(self) -> str:
+        """The sweep's name in the ledger; two results folders may share a database."""
+        return f"{self.record.name}-{self.record.sweep_id}"
+
+    @property
+    def stop_file(self) -> Path:
+        """While it exists, trials save their state and end."""
+        return self.root / "STOP"
+
+    @property
+    def sessions(self) -> Path:
+        """Folder with one file for each session whose workers may work."""
+        return self.root / "sessions"
+
+    def space(self) -> SearchSpace:
+        """The space that the sweep began with.
+
+        Raises:
+            ConfigError: this version of the package no longer accepts it.
+        """
+        space = parse_search_space(self.record.space_text, f"{self.record.name}/sweep.json")
+        if self.record.folds is not None:
+            space = space.with_setting("split.folds", self.record.folds)
+        return space
+
+    def trial_folder(self, number: int) -> Path:
+        """Folder of one trial."""
+        return trial_folder(self.root, number)
+
+    def updated(
+        self,
+        *,
+        target: int,
+        resources: Resources,
+        seeds: SeedPlan | None = None,
+        max_failures: int | None = None,
+        stops_when_converged: bool | None = None,
+    ) -> "SweepFolder":
+        """The same sweep with what is not None replaced, in sweep.json.
+
+        Raises:
+            ConfigError: the record does not fit its space; see `checked`.
+        """
+        asked: dict[str, Any] = {
+            "seeds": seeds,
+            "max_failures": max_failures,
+            "stops_when_converged": stops_when_converged,
+        }
+        wanted = {name: value for name, value in asked.items() if value is not None}
+        changed = replace(self.record, target=target, resources=resources, **wanted)
+        return self.kept(checked(changed, self.space()))
+
+    def with_allowed_leak(self, allowed: AllowedLeak | None) -> "SweepFolder":
+        """The same sweep, with what the leak guard was told to let pass, in sweep.json."""
+        return self.kept(replace(self.record, allowed_leak=allowed))
+
+    def kept(self, record: SweepRecord) -> "SweepFolder":
+        """The same sweep with another record, in sweep.json."""
+        if record != self.record:
+            write_json(self.root / "sweep.json", asdict(record))
+        return SweepFolder(self.root, record)
+
+    def view(self, trials: Sequence[TrialRecord]) -> SweepView:
+        """The sweep as its observers meet it."""
+        record, goals = self.record, self.space().goals
+        facts = {
+            "question": self.space().question,
+            "data": record.data,
+            "data_digest": record.data_digest,
+            "task": record.task,
+            "sampler": record.sampler,
+            "objectives": ", ".join(map(str, goals.objectives)),
+            "constraints": ", ".join(map(str, goals.constraints)),
+            "seed": str(record.seed),
+            "warm_start": ", ".join(sorted({p.source.split("/")[0] for p in record.known})),
+            "git_commit": record.git_commit,
+            **{f"version.{name}": number for name, number in record.versions.items()},
+        }
+        return SweepView(
+            name=record.name,
+            sweep_id=record.sweep_id,
+            folder=self.root,
+            target=record.target,
+            is_shared=record.storage.startswith("postgres"),
+            num_seed_runs=record.seeds.num_runs,
+            task=record.task,
+            objective=record.objective,
+            facts=facts,
+            trials=trials,
+        )
+
+    def refuse_changes(
+        self, *, space_text: str | None = None, data_digest: str | None = None
+    ) -> None:
+        """Compare with what the sweep began with; None skips a comparison.
+
+        Raises:
+            SweepError: with the difference, line by line.
+        """
+        name = self.record.name
+        if space_text is not None and space_text.strip() != self.record.space_text.strip():
+            diff = difflib.unified_diff(
+                self.record.space_text.strip().splitlines(),
+                space_text.strip().splitlines(),
+                "began with",
+                "now",
+                lineterm="",
+                n=0,
+            )
+            raise SweepError(
+                f"{name}: the search space is not the one the sweep began with; start a sweep "
+                "of another name for it\n" + "\n".join(diff)
+            )
+        if data_digest is not None and data_digest != self.record.data_digest:
+            raise SweepError(
+                f"{name}: the data has changed since the sweep began\n"
+                f"- data digest {self.record.data_digest}\n+ data digest {data_digest}\n"
+                "Scores on other data could not be compared with those of the sweep. Restore "
+                f"{self.record.data}, or start a sweep of another name"
+            )
+
+
+def create_sweep(results: Path, record: SweepRecord) -> SweepFolder:
+    """Make the folder of a new sweep and write its sweep.json.
+
+    Args:
+        results: folder of all sweeps; made if it is missing.
+        record: what to write; its paths must be absolute.
+
+    Raises:
+        SweepError: a sweep of that name exists.
+        ConfigError: the record does not fit its space; see `checked`.
+        ResourceError: the results folder cannot be written, or the sampler's package is missing.
+    """
+    root = results.resolve() / record.name
+    record = checked(record, SweepFolder(root, record).space())
+    try:
+        root.mkdir(parents=True, exist_ok=True)
+        if any(root.iterdir()):
+            raise SweepError(
+                f"{record.name}: exists in {results}; `resume {record.name}` goes on with it, "
+                "another --name starts afresh"
+            )
+        (root / "trials").mkdir()
+        write_json(root / "sweep.json", asdict(record))
+    except OSError as error:
+        raise ResourceError(
+            f"{results}: cannot be written ({error.strerror}); choose another --results folder"
+        ) from None
+    return SweepFolder(root, record)
+
+
+def load_sweep(results: Path, name: str) -> SweepFolder:
+    """A sweep that was created before.
+
+    Raises:
+        SweepError: there is none of that name, or its sweep.json cannot be read.
+    """
+    root = find_sweep(results, name)
+    try:
+        raw = json.loads((root / "sweep.json").read_text(encoding="utf-8"))
+        return SweepFolder(root, parse(SweepRecord, raw))
+    except (OSError, ValueError, ConfigError) as error:
+        raise SweepError(f"{root / 'sweep.json'}: cannot be read: {error}") from None
+
+
+def find_sweep(results: Path, name: str) -> Path:
+    """Folder of a sweep, unread.
+
+    Raises:
+        SweepError: there is none of that name; says which one was meant.
+    """
+    check_name(name)
+    root = results.resolve() / name
+    known = list_sweeps(results)
+    if name not in known:
+        close = difflib.get_close_matches(name, known, n=1)
+        hint = f"did you mean {close[0]}?" if close else f"there are: {', '.join(known) or 'none'}"
+        raise SweepError(f"{name}: no such sweep in {results}; {hint}")
+    return root
+
+
+def list_sweeps(results: Path) -> list[str]:
+    """Names of all sweeps of a results folder, the oldest first."""
+    files = results.glob("*/sweep.json") if results.is_dir() else []
+    return [file.parent.name for file in sorted(files, key=lambda file: file.stat().st_mtime)]

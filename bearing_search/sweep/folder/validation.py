@@ -1,0 +1,68 @@
+"""Whether a sweep's record and its space go together, asked before anything is written."""
+
+from dataclasses import replace
+
+from bearing_search.errors import ConfigError
+from bearing_search.search_space.objectives import Goals
+from bearing_search.search_space.space import SearchSpace
+from bearing_search.sweep.record.sweep_record import SweepRecord
+from bearing_search.sweep.study.grid import grid_points
+from bearing_search.sweep.study.samplers import check_sampler
+
+
+def check_goals(record: SweepRecord, space: SearchSpace) -> None:
+    """Refuse a sampler, pruner or end that cannot serve what the space asks for.
+
+    Raises:
+        ConfigError: naming both.
+    """
+    goals = space.goals
+    if record.task == "reproduction" and goals != Goals():
+        raise ConfigError(
+            f"{record.name}: a reproduction scores every point and chooses nothing; leave "
+            "objectives and constraints out"
+        )
+    if record.stops_when_converged and (goals.others or record.sampler == "grid"):
+        what = (
+            "a grid runs every point" if record.sampler == "grid" else "it has several objectives"
+        )
+        raise ConfigError(
+            f"{record.name}: {what}, so that it cannot stop when converged; leave that out"
+        )
+    if goals.others and record.pruner != "none":
+        raise ConfigError(
+            f"{record.name}: the space has {len(goals.objectives)} objectives, and no pruner can "
+            f"weigh them against each other; pruner is {record.pruner}, wanted none"
+        )
+    if record.sampler == "cma-es" and goals != Goals():
+        raise ConfigError(
+            f"{record.name}: the sampler cma-es knows one objective and no constraints; use tpe, "
+            "gp or nsga-ii"
+        )
+
+
+def checked(record: SweepRecord, space: SearchSpace) -> SweepRecord:
+    """The record, with the number of a grid's points as its target.
+
+    Raises:
+        ConfigError: the sampler cannot draw along the axes, or sampler or pruner cannot serve the
+            objectives and constraints; the space varies the seed that an audit
+            or finalists would set; the sweep is a grid, and the space is none, or has another
+            number of points than the target.
+        ResourceError: the sampler's package is not installed.
+    """
+    check_sampler(record.sampler, space)
+    check_goals(record, space)
+    if record.seeds.num_runs and "seed" in space.varied_settings:
+        raise ConfigError(
+            f"{record.name}: the space varies seed, so that an audit or finalists cannot set it too"
+        )
+    if record.sampler != "grid":
+        return record
+    size = len(grid_points(space))
+    if record.target not in (0, size):
+        raise ConfigError(
+            f"{record.name}: its grid has {size} points, which are all run; trials is "
+            f"{record.target}, leave it out"
+        )
+    return replace(record, target=size)

@@ -1,0 +1,1 @@
+"""Which trial is run next, and how each one ended."""

@@ -1,0 +1,122 @@
+"""What has become of every config of a sweep: no config is trained twice."""
+
+from collections import Counter
+from collections.abc import Collection, Mapping, Sequence
+from typing import NamedTuple
+
+from bearing_search.sweep.planning.shared_prefix import Prefix
+from bearing_search.trial_history.records import TrialRecord
+
+MAX_FAILURES_PER_CONFIG = 2
+"""A config that failed so often is not trained again."""
+
+
+class Name(NamedTuple):
+    """What a trial trains."""
+
+    digest: str
+    """Of its config."""
+
+    identity: str
+    """Of all that its score depends on; see `identity`."""
+
+    prefix: Prefix = Prefix()
+    """What of it other trials may share."""
+
+
+class Fates:
+    """Configs by digest: finished, running, or failed how often.
+
+    Within a sweep, trials of one config differ in the code that ran them, if in anything. What is
+    asked for by name (a grid's point, trial 0) has had its turn under whichever code; a suggestion
+    repeats only a trial of the same identity.
+
+    Args:
+        trials: of the sweep so far.
+    """
+
+    def __init__(self, trials: Sequence[TrialRecord]) -> None:
+        self.finished: dict[str, TrialRecord] = {}
+        """Complete or pruned, by digest; the first trial of each config."""
+
+        self.sources: dict[str, TrialRecord] = {}
+        """Complete or pruned, by identity; the first trial of each."""
+
+        self.running: dict[int, Name] = {}
+        """What trials train now, by number."""
+
+        self.elsewhere: Mapping[int, Name] = {}
+        """What other drivers' trials train now, by number."""
+
+        self.made: set[str] = set()
+        """What finished trials have made that others may share; see `prefix`."""
+
+        self._failures: Counter[str] = Counter()
+        for trial in trials:
+            if trial.state in ("complete", "pruned"):
+                self._keep(trial)
+            if trial.state == "failed" and not trial.is_refused:
+                self._failures[trial.digest] += 1
+
+    @property
+    def busy(self) -> set[str]:
+        """Encoders that trials make now, here or elsewhere."""
+        live = (*self.running.values(), *self.elsewhere.values())
+        return {name.prefix.encoder for name in live}
+
+    def begin(self, number: int, name: Name) -> None:
+        """A trial of the config has been handed out."""
+        self.running[number] = name
+
+    def leave(self, number: int) -> None:
+        """It was stopped, to go on later."""
+        del self.running[number]
+
+    def finish(self, trial: TrialRecord) -> None:
+        """It has ended as complete or pruned."""
+        self.running.pop(trial.number, None)
+        self._keep(trial)
+
+    def fail(self, number: int, digest: str) -> None:
+        """It has given no score."""
+        self.running.pop(number, None)
+        self._failures[digest] += 1
+
+    def forgive(self) -> None:
+        """Forget all failures: what was failing may have been mended."""
+        self._failures.clear()
+
+    def same(self, identity: str) -> int | None:
+        """Number of the trial of that identity, which is run now or has ended."""
+        if identity in self.sources:
+            return self.sources[identity].number
+        live = (*self.running.items(), *self.elsewhere.items())
+        return next((number for number, name in live if name.identity == identity), None)
+
+    def is_known(self, digest: str) -> bool:
+        """Whether a trial trains the config now, or has trained it, under whichever code."""
+        live = (*self.running.values(), *self.elsewhere.values())
+        return digest in self.finished or any(name.digest == digest for name in live)
+
+    def failures(self, digest: str) -> int:
+        """How often a config has failed."""
+        return self._failures[digest]
+
+    def is_given_up(self, digest: str) -> bool:
+        """Whether a config has failed too often to be trained again."""
+        return self._failures[digest] >= MAX_FAILURES_PER_CONFIG
+
+    def is_settled(self, digest: str) -> bool:
+        """Whether nothing is to be done for a config: it is finished, running, or given up."""
+        return self.is_known(digest) or self.is_given_up(digest)
+
+    def have_all(self, digests: Collection[str]) -> bool:
+        """Whether all are settled, and not all of them given up."""
+        return all(map(self.is_settled, digests)) and any(map(self.is_known, digests))
+
+    def _keep(self, trial: TrialRecord) -> None:
+        self.finished.setdefault(trial.digest, trial)
+        if trial.state == "complete":
+            self.made |= set(trial.prefix) - {""}
+        if trial.identity:
+            self.sources.setdefault(trial.identity, trial)

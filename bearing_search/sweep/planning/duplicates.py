@@ -1,0 +1,58 @@
+"""Trials of a config that another trial trains or has trained: they are told that one's end."""
+
+from collections.abc import Sequence
+
+from optuna.trial import Trial
+
+from bearing_search.search_space.space import SearchSpace
+from bearing_search.sweep.planning.required_trials import Issued
+from bearing_search.sweep.study.study import SweepStudy
+from bearing_search.trial_history.records import TrialRecord
+
+
+class Copies:
+    """What waits for another trial's end, and what has been told it.
+
+    Args:
+        study: of the sweep.
+        space: of the sweep.
+    """
+
+    def __init__(self, study: SweepStudy, space: SearchSpace) -> None:
+        self._study = study
+        self._space = space
+        self._waiting: dict[int, list[Trial]] = {}  # running trial -> draws of the same config
+        self._told: list[TrialRecord] = []
+
+    @property
+    def num_waiting(self) -> int:
+        """Trials that wait."""
+        return sum(map(len, self._waiting.values()))
+
+    def wait(self, trial: Trial, number: int) -> None:
+        """A trial waits for the end of the one with that number."""
+        self._waiting.setdefault(number, []).append(trial)
+
+    def tell(self, trial: Trial, source: TrialRecord) -> TrialRecord:
+        """Tell a trial the end of another of the same config."""
+        copy = self._study.copy(trial, source)
+        self._told.append(copy)
+        return copy
+
+    def settle(self, source: TrialRecord) -> Sequence[TrialRecord]:
+        """A trial has finished: what waited for it is told so."""
+        return [self.tell(trial, source) for trial in self._waiting.pop(source.number, [])]
+
+    def release(self, number: int) -> None:
+        """A trial has failed: what waited for it is drawn anew."""
+        for trial in self._waiting.pop(number, []):
+            self._study.redraw(trial, f"same as trial {number}, which failed")
+
+    def forget(self, number: int) -> None:
+        """A trial was stopped: what waits for it stays RUNNING, too."""
+        self._waiting.pop(number, None)
+
+    def take(self) -> list[tuple[Issued, TrialRecord]]:
+        """What was told since the last time of asking."""
+        told, self._told = self._told, []
+        return [(Issued.copied(copy, self._space), copy) for copy in told]

@@ -1,0 +1,180 @@
+"""The ledger: which trials exist, what is to run next, and how each trial ended.
+
+Its memory is an Optuna study. A trial is RUNNING from the moment it is drawn until its end is told,
+whatever dies in between; then every RUNNING trial is issued again. Only who holds the sweep may
+open a ledger, or a trial would be issued twice; of several drivers, only who has the turn decides.
+"""
+
+import json
+import time
+from collections.abc import Mapping
+
+from optuna.trial import Trial
+
+from bearing_search.errors import ConfigError, SweepError
+from bearing_search.measurement import Measurement
+from bearing_search.sweep.planning.config_index import MAX_FAILURES_PER_CONFIG, Name
+from bearing_search.sweep.planning.identity import Identity
+from bearing_search.sweep.planning.required_trials import Issued, Refusal, with_seed
+from bearing_search.sweep.planning.shared_prefix import prefix_of
+from bearing_search.sweep.planning.sweep_state import Standing
+from bearing_search.sweep.study.param_encoding import encode, suggest
+from bearing_search.sweep.study.samplers import told_to_pruner
+from bearing_search.sweep.study.trial_records import purpose_of
+from bearing_search.trial_history.records import TrialRecord
+
+MAX_REDRAWS = 25
+"""Suggestions in a row that may be refused before the sweep gives up."""
+
+MAX_REPEATS = 10
+"""So often in a row a suggestion that was made before is drawn anew; then its end is copied."""
+
+LOOK_EVERY_S = 0.5
+"""How often a driver with nothing to do looks whether another has left something, at most."""
+
+
+class Ledger(Standing):
+    """The decisions of one sweep, opened for writing; see `Standing` for its arguments."""
+
+    _rests_until = 0.0
+
+    def next(self) -> Issued | None:
+        """The next trial to run; None where those that run may be the last.
+
+        Raises:
+            SweepError: every new suggestion is one that failed before, or impossible.
+        """
+        if time.monotonic() < self._rests_until:
+            return None
+        with self.turn():
+            issued = self._next()
+        if issued is None and self._drivers.is_shared:
+            self._rests_until = time.monotonic() + LOOK_EVERY_S
+        return issued
+
+    def _next(self) -> Issued | None:
+        refused = repeats = 0
+        while refused < MAX_REDRAWS:
+            drawn = self._draw()
+            if drawn is None:
+                return None
+            trial, is_drawn = drawn
+            self._others.own(trial)
+            issued = self._issue(trial, may_redraw=is_drawn and repeats < MAX_REPEATS)
+            if isinstance(issued, Issued):
+                return issued
+            refused += issued == "refused"
+            repeats = repeats + 1 if issued == "redrawn" else 0
+        last = self.records()[-1]
+        raise SweepError(
+            f"the last {MAX_REDRAWS} suggestions had all failed before or were impossible; the "
+            f"last: {last.reason}. Widen the space, or mend what makes its trials fail"
+        )
+
+    def report(self, number: int, measurement: Measurement) -> bool:
+        """Note how the last fold went; whether the trial should end as pruned: only drawn ones."""
+        told = told_to_pruner(measurement, self._record)
+        if told is None or self._space.goals.others:
+            return False  # of several objectives Optuna takes no intermediate values
+        trial = self._live[number]
+        is_poor = self._study.should_prune(trial, *told)
+        return is_poor and purpose_of(trial) == "search"
+
+    def complete(
+        self, number: int, value: float, measured: Mapping[str, float] | None = None
+    ) -> str:
+        """Tell what a trial has reached; returns which constraints it misses."""
+        judged = self._space.goals.judge(measured or {})
+        with self._drivers.turn():
+            self._finish(self._study.complete(self._live.pop(number), value, judged))
+        return judged.text
+
+    def prune(self, number: int) -> None:
+        """Tell that a trial was ended early; its partial value is no value."""
+        with self._drivers.turn():
+            self._finish(self._study.prune(self._live.pop(number)))
+
+    def fail(self, number: int, reason: str, trace: str) -> None:
+        """Tell that a trial gave no score; its slot is free again."""
+        with self._drivers.turn():
+            trial = self._live.pop(number)
+            trial.set_user_attr("traceback", trace)
+            self._study.fail(trial, reason)
+            self._lose(trial)
+
+    def retry(self, number: int, reason: str) -> int:
+        """Let a failed trial be issued again, RUNNING till then; which retry it is, 0: none."""
+        retry = self._study.retry(self._live[number], reason, at_most=self._record.max_failures)
+        if retry:
+            trial = self._live.pop(number)
+            self._fates.leave(number)
+            self._orphans.append(trial)
+        return retry
+
+    def leave(self, number: int) -> None:
+        """Forget a trial that was stopped: it stays RUNNING, to be issued again at resume."""
+        del self._live[number]
+        self._fates.leave(number)
+        self._copies.forget(number)
+
+    def take_copies(self) -> list[tuple[Issued, TrialRecord]]:
+        """Trials that were told an earlier one's end, since the last time of asking."""
+        return self._copies.take()
+
+    def _draw(self) -> tuple[Trial, bool] | None:
+        """A trial to issue, and whether the sampler has just drawn it."""
+        if self._orphans:
+            return self._orphans.popleft(), False
+        if not self._study.is_waiting:
+            appointment = self._pending()
+            if appointment is None and self._wants_draws:
+                self._study.learn(self._record.known, self._space)  # not before trial 0
+                return self._study.ask(), True
+            if appointment is None:
+                return None
+            seed = appointment.config(self._space).seed
+            facts = {"purpose": appointment.purpose, "seed": seed, "appointed": True}
+            more = {} if appointment.retry_of is None else {"retry_of": appointment.retry_of}
+            self._study.enqueue(encode(self._space, appointment.suggestion), facts | more)
+            self._agenda.take(appointment)
+        return self._study.ask(), False
+
+    def _issue(self, trial: Trial, *, may_redraw: bool) -> Issued | Refusal:
+        suggestion = suggest(self._space, trial)
+        try:
+            config = with_seed(self._space.trial(suggestion), trial.user_attrs.get("seed"))
+        except ConfigError as error:
+            self._study.refuse(trial, str(error))
+            return "refused"
+        # a trial that was begun under other code keeps the name that it began with
+        identity = trial.user_attrs.get("identity") or Identity.of(config, self._record).digest
+        facts = {"digest": config.digest, "setting": config.setting, "seed": config.seed}
+        prefix = prefix_of(config)
+        facts |= {"identity": identity, "prefix": prefix}
+        self._study.note(trial, {"suggestion": json.dumps(suggestion), **facts})
+        if (times := self._fates.failures(config.digest)) >= MAX_FAILURES_PER_CONFIG:
+            self._study.refuse(trial, f"this setting failed {times} times before; not tried again")
+            return "refused"
+        same = self._fates.same(identity)
+        if same is not None:
+            return self._repeat(trial, same, identity, may_redraw=may_redraw)
+        self._fates.begin(trial.number, Name(config.digest, identity, prefix))
+        self._live[trial.number] = trial
+        return Issued(
+            number=trial.number,
+            config=config,
+            suggestion=suggestion,
+            purpose=purpose_of(trial),
+            identity=identity,
+        )
+
+    def _repeat(self, trial: Trial, number: int, identity: str, *, may_redraw: bool) -> Refusal:
+        """Draw another one, or end as the first trial of the same identity did, or will."""
+        if may_redraw:
+            self._study.redraw(trial, f"same as trial {number}")
+            return "redrawn"
+        if identity in self._fates.sources:
+            self._course.add(self._copies.tell(trial, self._fates.sources[identity]))
+        else:
+            self._copies.wait(trial, number)
+        return "copied"

@@ -1,0 +1,86 @@
+"""What the other drivers of a shared sweep have done since this one last looked."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from optuna.trial import FrozenTrial, Trial, TrialState
+
+from bearing_search.sweep.locking.drivers import Drivers
+from bearing_search.sweep.planning.config_index import Name
+from bearing_search.sweep.planning.shared_prefix import Prefix
+from bearing_search.sweep.study.study import SweepStudy
+from bearing_search.sweep.study.trial_records import is_trial, purpose_of
+from bearing_search.trial_history.records import COUNTED
+
+DRIVER = "driver"
+"""Attribute of a trial: name of the driver that runs it, or ran it last."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class News:
+    """Since the last look."""
+
+    ended: Sequence[FrozenTrial] = ()
+    """Trials of others that have ended, by number."""
+
+    orphans: Sequence[Trial] = ()
+    """RUNNING trials of drivers that are gone; they are this driver's own now."""
+
+
+class Others:
+    """The other drivers' trials. Look only in a turn.
+
+    Args:
+        study: of the sweep.
+        drivers: this process among them.
+    """
+
+    def __init__(self, study: SweepStudy, drivers: Drivers) -> None:
+        self._study = study
+        self._drivers = drivers
+        # what has ended before is known already
+        self._heard = {trial.number for trial in study.frozen() if trial.state.is_finished()}
+        self._running: Sequence[FrozenTrial] = ()
+
+    @property
+    def running(self) -> Mapping[int, Name]:
+        """What the trials train that others ran when last looked at, by number."""
+        return {
+            trial.number: Name(
+                trial.user_attrs.get("digest", ""),
+                trial.user_attrs.get("identity", ""),
+                Prefix(*trial.user_attrs.get("prefix", ())),
+            )
+            for trial in self._running
+        }
+
+    @property
+    def num_counted(self) -> int:
+        """How many of those count towards the target."""
+        return sum(purpose_of(trial) in COUNTED for trial in self._running)
+
+    def own(self, trial: Trial) -> None:
+        """Write down that a trial is this driver's."""
+        if self._drivers.is_shared:
+            self._study.note(trial, {DRIVER: self._drivers.name})
+
+    def look(self) -> News:
+        """See what is new, and take over the trials of drivers that are gone."""
+        if not self._drivers.is_shared:
+            return News()
+        alive = self._drivers.others()
+        trials = [trial for trial in self._study.frozen() if self._is_of_others(trial)]
+        ended = [trial for trial in trials if trial.state.is_finished()]
+        running = [trial for trial in trials if trial.state == TrialState.RUNNING]
+        self._heard |= {trial.number for trial in ended}
+        self._running = [trial for trial in running if trial.user_attrs.get(DRIVER) in alive]
+        lost = [trial for trial in running if trial.user_attrs.get(DRIVER) not in alive]
+        self._drivers.bury({trial.user_attrs.get(DRIVER, "") for trial in lost} - {""})
+        orphans = self._study.again(lost)
+        for orphan in orphans:
+            self.own(orphan)
+        return News(ended=[trial for trial in ended if is_trial(trial)], orphans=orphans)
+
+    def _is_of_others(self, trial: FrozenTrial) -> bool:
+        is_own = trial.user_attrs.get(DRIVER) == self._drivers.name
+        return not is_own and trial.number not in self._heard

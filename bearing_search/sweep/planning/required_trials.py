@@ -1,0 +1,182 @@
+"""Trials that are run whatever the sampler draws: the base, its audit, a grid, the finalists."""
+
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Literal
+
+from bearing_search.config import TrialConfig
+from bearing_search.search_space.space import SearchSpace
+from bearing_search.sweep.planning.config_index import Fates
+from bearing_search.sweep.planning.reuse_order import LOOK_AHEAD, Turns
+from bearing_search.sweep.record.sweep_record import SweepRecord
+from bearing_search.sweep.study.grid import grid_points
+from bearing_search.trial_history.best import best_settings
+from bearing_search.trial_history.records import COUNTED, TrialPurpose, TrialRecord
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Appointment:
+    """A setting that must be run."""
+
+    suggestion: Mapping[str, Any]
+    purpose: TrialPurpose
+    seed: int | None = None
+    """Takes the place of the config's own."""
+
+    retry_of: int | None = None
+    """The failed trial that it runs again."""
+
+    @classmethod
+    def of(cls, facts: Mapping[str, Any]) -> "Appointment":
+        """What a trial was run for, from the attributes that the ledger gave it."""
+        suggestion = json.loads(facts["suggestion"])
+        return cls(suggestion=suggestion, purpose=facts["purpose"], seed=facts["seed"])
+
+    @property
+    def is_in_order(self) -> bool:
+        """Whether nothing that comes after it may get ahead."""
+        return self.retry_of is not None or self.purpose != "search"
+
+    @property
+    def is_extra(self) -> bool:
+        """Whether it takes no place of the target that was free."""
+        return self.retry_of is not None or self.purpose not in COUNTED
+
+    def config(self, space: SearchSpace) -> TrialConfig:
+        """What is to be trained."""
+        return with_seed(space.trial(self.suggestion), self.seed)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Issued:
+    """A trial to be run, for the first time or again."""
+
+    number: int
+    config: TrialConfig
+    suggestion: Mapping[str, Any]
+    purpose: TrialPurpose = "search"
+    identity: str = ""
+    """As the ledger has it; see `identity`."""
+
+    @classmethod
+    def copied(cls, copy: TrialRecord, space: SearchSpace) -> "Issued":
+        """A trial that was told another one's end."""
+        config = with_seed(space.trial(copy.suggestion), copy.seed)
+        return cls(
+            number=copy.number,
+            config=config,
+            suggestion=copy.suggestion,
+            purpose=copy.purpose,
+            identity=copy.identity,
+        )
+
+
+Refusal = Literal["refused", "redrawn", "copied"]
+"""Why a drawn trial is not issued: it cannot be run, or its config is known already."""
+
+
+def with_seed(config: TrialConfig, seed: int | None) -> TrialConfig:
+    """The same setting under another seed; None: its own."""
+    return config if seed is None else replace(config, seed=seed)
+
+
+def opening(space: SearchSpace, record: SweepRecord) -> Iterator[Appointment]:
+    """What a sweep begins with: trial 0, its audit, what the space enqueues, a grid's points."""
+    own = space.default_suggestion()
+    yield Appointment(suggestion=own, purpose="default")
+    first = space.trial(own).seed
+    for seed in range(first + 1, first + record.seeds.audit):
+        yield Appointment(suggestion=own, purpose="audit", seed=seed)
+    for suggestion in space.enqueued:
+        yield Appointment(suggestion=suggestion, purpose="search")
+    if record.sampler == "grid":
+        for point in grid_points(space)[1:]:
+            yield Appointment(suggestion=point, purpose="search")
+
+
+def closing(
+    space: SearchSpace, record: SweepRecord, trials: Sequence[TrialRecord]
+) -> Iterator[Appointment]:
+    """What a search ends with: its best settings under further seeds, seed by seed."""
+    finalists = best_settings(trials, record.seeds.finalists)
+    for step in range(1, record.seeds.each):
+        for trial in finalists:
+            yield Appointment(
+                suggestion=trial.suggestion, purpose="finalist", seed=trial.seed + step
+            )
+
+
+class Agenda:
+    """The appointments of a sweep that are still to be kept.
+
+    Args:
+        space: of the sweep.
+        record: of the sweep.
+        fates: of its configs; kept by the ledger.
+        turns: of its configs.
+    """
+
+    def __init__(self, space: SearchSpace, record: SweepRecord, fates: Fates, turns: Turns) -> None:
+        self._space = space
+        self._record = record
+        self._fates = fates
+        self._turns = turns
+        self._open = self._by_digest(opening(space, record))
+        self._is_closed = False
+
+    def pending(self, *, room: int) -> Appointment | None:
+        """The next appointment whose config is not settled.
+
+        Args:
+            room: how many more trials may count towards the target.
+        """
+        ready: list[str] = []
+        for digest, appointment in list(self._open.items()):
+            if self._fates.is_settled(digest):
+                del self._open[digest]
+            elif appointment.is_in_order:
+                if ready:
+                    break
+                if room > 0 or appointment.is_extra:
+                    return appointment
+            elif len(ready) < min(room, LOOK_AHEAD):
+                ready.append(digest)
+            elif ready:
+                break
+        return self._open[self._turns.first(ready)] if ready else None
+
+    def close(self, trials: Sequence[TrialRecord]) -> bool:
+        """Appoint the finalists, now that all else is over; false where that was done before."""
+        if self._is_closed:
+            return False
+        self._is_closed = True
+        self._open |= self._by_digest(closing(self._space, self._record, trials))
+        return True
+
+    def retry(self, trials: Sequence[TrialRecord]) -> None:
+        """Appoint the settings whose trials have failed, before all others, whatever the target."""
+        again = {
+            trial.digest: Appointment(
+                suggestion=trial.suggestion,
+                purpose=trial.purpose,
+                seed=trial.seed,
+                retry_of=trial.number,
+            )
+            for trial in trials
+            if trial.state == "failed" and not trial.is_refused and trial.digest
+        }
+        self._open = again | {d: one for d, one in self._open.items() if d not in again}
+
+    def take(self, appointment: Appointment) -> None:
+        """It is being kept."""
+        del self._open[appointment.config(self._space).digest]
+
+    def again(self, appointment: Appointment) -> None:
+        """It failed; unless it has failed too often, its turn comes once more."""
+        self._open |= self._by_digest([appointment])
+
+    def _by_digest(self, appointments: Iterable[Appointment]) -> dict[str, Appointment]:
+        listed = [(appointment.config(self._space), appointment) for appointment in appointments]
+        self._turns.know({config.digest: config for config, _ in listed})
+        return {config.digest: appointment for config, appointment in listed}

@@ -1,0 +1,55 @@
+"""Whose turn it is: which setting need not wait for an encoder, and has most of its way behind it.
+
+Trials that share a fine-tuned encoder compute it once; who comes meanwhile waits. So a setting
+whose encoder is there comes first, then one whose beginning is, then one of which nothing is, then
+one whose encoder somebody is making. Among settings that are run anyway this is an order, and
+neither which are run nor their scores change; `thrift` asks for a sampler's candidates.
+"""
+
+from collections.abc import Iterable, Mapping
+
+from bearing_search.config import TrialConfig
+from bearing_search.sweep.planning.config_index import Fates
+from bearing_search.sweep.planning.shared_prefix import Prefix, prefix_of
+
+LOOK_AHEAD = 100
+"""So many settings are compared, so that a design of thousands does not slow the driver down."""
+
+READY, BEGUN, NEW, BUSY = range(4)
+"""Ranks: the encoder is there, or frozen; the epochs of reconstruction alone are; nothing is;
+another trial is making it."""
+
+
+class Turns:
+    """Configs of a sweep by what they need not compute.
+
+    Args:
+        fates: of the sweep's configs; kept by the ledger.
+    """
+
+    def __init__(self, fates: Fates) -> None:
+        self._fates = fates
+        self._prefixes: dict[str, Prefix] = {}  # by digest of the config
+
+    def know(self, configs: Mapping[str, TrialConfig]) -> None:
+        """Take note of configs, by digest."""
+        for digest, config in configs.items():
+            if digest not in self._prefixes:
+                self._prefixes[digest] = prefix_of(config)
+
+    def first(self, digests: Iterable[str]) -> str:
+        """The one that waits least, of equals the first."""
+        busy = self._fates.busy
+        return min(digests, key=lambda digest: self._rank(self._prefixes[digest], busy))
+
+    def rank(self, prefix: Prefix) -> int:
+        """Lower: rather now."""
+        return self._rank(prefix, self._fates.busy)
+
+    def _rank(self, prefix: Prefix, busy: set[str]) -> int:
+        made = self._fates.made
+        if not prefix.encoder or prefix.encoder in made:
+            return READY
+        if prefix.encoder in busy:
+            return BUSY
+        return BEGUN if prefix.beginning in made else NEW

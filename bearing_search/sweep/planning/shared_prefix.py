@@ -1,0 +1,41 @@
+"""What of a config's training other trials may have done before: its fine-tuned encoder, or the
+beginning of that. No torch, so no digests of contents as the store's; of equal settings only."""
+
+from typing import NamedTuple
+
+from bearing_search.config import TrialConfig, digest_of, to_plain
+from bearing_search.stage_cache.key import STAGES_VERSION
+
+ENCODER_SECTIONS = (
+    *("parts", "scope", "split", "preprocess", "fusion"),
+    *("encoder", "augment", "finetune", "seed"),
+)
+"""Settings that a fine-tuned encoder depends on; `training.folds.stage_keys`, which names
+them by what they read, cannot be asked here: it knows torch."""
+
+
+class Prefix(NamedTuple):
+    """Digests of what trials share; empty: there is no such thing."""
+
+    beginning: str = ""
+    """The epochs of reconstruction alone, where all alternation periods have the same."""
+
+    encoder: str = ""
+    """The fine-tuned encoder; empty where it stays frozen."""
+
+
+def prefix_of(config: TrialConfig) -> Prefix:
+    """What others may share of a config's training."""
+    tuning = config.finetune
+    if not tuning.epochs:
+        return Prefix()
+    plain = to_plain(config)
+    # an encoder of older code is none of ours
+    settings = {name: plain[name] for name in ENCODER_SECTIONS} | {
+        "code": STAGES_VERSION["encoder"]
+    }
+    encoder = digest_of(settings)
+    if not tuning.reconstruction_only_epochs or tuning.schedule == "iterations":
+        return Prefix(encoder=encoder)
+    finetune = {k: v for k, v in plain["finetune"].items() if k != "alternation_period"}
+    return Prefix(beginning=digest_of(settings | {"finetune": finetune}), encoder=encoder)

@@ -1,0 +1,155 @@
+"""How a sweep stands: what has ended, what runs, here and elsewhere, and what is still wanted."""
+
+from collections import deque
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from optuna.trial import FrozenTrial, Trial
+
+from bearing_search.search_space.space import SearchSpace
+from bearing_search.sweep.locking.drivers import Alone, Drivers
+from bearing_search.sweep.planning.candidate_cost import Thrift
+from bearing_search.sweep.planning.config_index import Fates
+from bearing_search.sweep.planning.duplicates import Copies
+from bearing_search.sweep.planning.peers import Others
+from bearing_search.sweep.planning.required_trials import Agenda, Appointment
+from bearing_search.sweep.planning.reuse_order import Turns
+from bearing_search.sweep.planning.stagnation import Course
+from bearing_search.sweep.record.sweep_record import SweepRecord
+from bearing_search.sweep.study.grid import all_digests
+from bearing_search.sweep.study.study import SweepStudy
+from bearing_search.sweep.study.trial_records import purpose_of, record_of
+from bearing_search.trial_history.records import COUNTED, TrialRecord
+
+
+class Standing:
+    """What the ledger decides by.
+
+    Args:
+        url, name: SQLAlchemy URL of the study's database, and its name there.
+        space: what is drawn.
+        record: of the sweep.
+        drivers: this process among those that hold the sweep.
+        retries_failed: whether trials that failed have another go, as trials of their own.
+    """
+
+    def __init__(
+        self,
+        *,
+        url: str,
+        name: str,
+        space: SearchSpace,
+        record: SweepRecord,
+        drivers: Drivers | None = None,
+        retries_failed: bool = False,
+    ) -> None:
+        self._space = space
+        self._record = record
+        self._drivers = drivers or Alone()
+        with self._drivers.turn():
+            self._study = SweepStudy(
+                url=url,
+                name=name,
+                space=space,
+                record=record,
+                salt=self._drivers.salt,
+                rank=lambda params: self._thrift.rank(params) if record.shares_stages else None,
+            )
+            self._others = Others(self._study, self._drivers)
+            records = self._study.records()
+        self._copies = Copies(self._study, space)
+        self._orphans = deque(() if self._drivers.is_shared else self._study.running())
+        self._live: dict[int, Trial] = {}
+        self._course = Course(records, may_converge=record.stops_when_converged)
+        self._fates = Fates(records)
+        if retries_failed or record.sampler == "grid":
+            self._fates.forgive()  # its points are all there is: `resume` tries them again
+        self._points = all_digests(space, at_most=2 * record.target)
+        turns = Turns(self._fates)
+        self._thrift = Thrift(space, self._fates, turns)
+        self._agenda = Agenda(space, record, self._fates, turns)
+        if retries_failed:
+            self._agenda.retry(records)
+
+    @property
+    def is_done(self) -> bool:
+        """Whether nothing runs and nothing is left to run."""
+        if self._live:
+            return False
+        with self.turn():
+            return self._is_idle and self._pending() is None and not self._wants_draws
+
+    @property
+    def why_done(self) -> str:
+        """Why a sweep that is done may have stayed below its target."""
+        return self._course.converged or "nothing is left to try"
+
+    def records(self) -> list[TrialRecord]:
+        """All trials, by number."""
+        return self._study.records()
+
+    def begun(self) -> list[TrialRecord]:
+        """Trials that were handed out, less those that another driver runs now."""
+        away = self._others.running
+        return [t for t in self.records() if t.state != "waiting" and t.number not in away]
+
+    def close(self) -> None:
+        """Let go of the database."""
+        self._study.close()
+
+    @contextmanager
+    def turn(self) -> Iterator[None]:
+        """No other driver decides anything meanwhile, and what they have decided is known."""
+        with self._drivers.turn():
+            news = self._others.look()
+            self._orphans.extend(news.orphans)
+            self._fates.elsewhere = self._others.running
+            for trial in news.ended:
+                self._hear(trial)
+            yield
+
+    def _hear(self, trial: FrozenTrial) -> None:
+        record = record_of(trial)
+        if record.state != "failed":
+            self._finish(record)
+        elif not record.is_refused:
+            self._lose(trial)
+
+    @property
+    def _is_idle(self) -> bool:
+        own = self._live or self._copies.num_waiting or self._orphans
+        return not (own or self._others.running or self._study.is_waiting)
+
+    @property
+    def _room(self) -> int:
+        """How many more trials may count towards the target."""
+        running = sum(purpose_of(trial) in COUNTED for trial in self._live.values())
+        waiting = self._copies.num_waiting + self._others.num_counted
+        return self._record.target - self._course.num_finished - running - waiting
+
+    @property
+    def _wants_draws(self) -> bool:
+        """Whether the sampler is to be asked: not for a grid, nor when every point had its turn."""
+        is_tried = self._points is not None and self._fates.have_all(self._points)
+        is_over = is_tried or self._course.converged or self._record.sampler == "grid"
+        return self._room > 0 and not is_over
+
+    def _pending(self) -> Appointment | None:
+        """The next appointment; the finalists' are made when all else is over."""
+        found = self._agenda.pending(room=self._room)
+        if found is not None or not self._is_idle or self._wants_draws:
+            return found
+        is_new = self._agenda.close(self.records())
+        return self._agenda.pending(room=self._room) if is_new else None
+
+    def _lose(self, trial: Trial | FrozenTrial) -> None:
+        self._copies.release(trial.number)
+        facts = trial.user_attrs
+        self._fates.fail(trial.number, facts["digest"])
+        if "appointed" in facts and "retry_of" not in facts:
+            self._agenda.again(Appointment.of(facts))
+
+    def _finish(self, record: TrialRecord) -> None:
+        self._fates.finish(record)
+        for ended in (record, *self._copies.settle(record)):
+            self._course.add(ended)

@@ -1,0 +1,1 @@
+"""What sweep.json and trial folders hold."""

@@ -1,0 +1,204 @@
+"""What sweep.json holds, and where those facts come from."""
+
+import re
+import uuid
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Literal
+
+from bearing_search.errors import ConfigError
+from bearing_search.measurement import OBJECTIVE, TEST_OBJECTIVE
+from bearing_search.stage_cache.key import STAGES_VERSION
+from bearing_search.sweep.record.accepted_change import AcceptedChange
+from bearing_search.sweep.record.provenance import git_commit, package_versions
+from bearing_search.sweep.record.resources import Resources
+from bearing_search.sweep.record.urls import refuse_password
+from bearing_search.trial_history.records import SweepTask
+
+SamplerName = Literal["tpe", "random", "gp", "cma-es", "nsga-ii", "grid"]
+PrunerName = Literal["none", "median", "hyperband", "wilcoxon"]
+
+MAX_FAILURES = 3
+"""So often a trial starts again, unless asked otherwise."""
+
+_NAME = re.compile(r"\w[\w.\-]{0,79}")
+_RESERVED = {"cache", "check", "mlartifacts"}
+_OBJECTIVES: Mapping[SweepTask, str] = {"search": OBJECTIVE, "reproduction": TEST_OBJECTIVE}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AllowedLeak:
+    """What train and test share, and why somebody went on all the same."""
+
+    reason: str
+    leaks: tuple[str, ...]
+    """Each as a sentence."""
+
+    @property
+    def sentence(self) -> str:
+        """For every report."""
+        more = f" (and {len(self.leaks) - 1} more)" if len(self.leaks) > 1 else ""
+        return (
+            f"LEAK ALLOWED, so that scores may be too good: {self.leaks[0]}{more}. Reason given: "
+            f"{self.reason}."
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SeedPlan:
+    """Which settings are run under more than one seed. None of it counts towards the target."""
+
+    audit: int = 0
+    """Seeds of the base's own setting, trial 0 included; 0 or 1: no audit."""
+
+    finalists: int = 0
+    """So many of the best settings are run again when the target is reached."""
+
+    each: int = 3
+    """Seeds of each finalist, its first run included."""
+
+    def __post_init__(self) -> None:
+        if self.audit < 0 or self.finalists < 0:
+            raise ConfigError(f"audit {self.audit}, finalists {self.finalists}: at least 0")
+        if self.each < 2:
+            raise ConfigError(f"seeds is {self.each}; a finalist is run on at least 2")
+
+    @property
+    def num_runs(self) -> int:
+        """How many trials it adds, at most."""
+        return max(self.audit - 1, 0) + self.finalists * (self.each - 1)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KnownPoint:
+    """A trial of an earlier sweep, as far as a sampler learns from it."""
+
+    source: str
+    """Sweep and number: `first/3`."""
+
+    suggestion: Mapping[str, Any]
+    value: float
+    measured: Mapping[str, float] = field(default_factory=dict)
+    """What the new sweep's further objectives and constraints look at."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SweepRecord:
+    """The content of sweep.json: the question, the data, and how the answer is looked for."""
+
+    name: str
+    space_text: str
+    """The search-space file, word for word."""
+
+    space_source: str = ""
+    """Where it was read from; for people."""
+
+    data: str
+    """Absolute path of the data set."""
+
+    data_digest: str
+    allowed_leak: AllowedLeak | None = None
+    """What the leak guard found and was told to let pass; None: it found nothing."""
+
+    target: int = 0
+    """Trials wanted, complete or pruned. `resume --trials` raises it. Of a grid it is the number
+    of its points, which `create_sweep` counts."""
+
+    task: SweepTask = "search"
+    """`search`: trials are scored on held-out folds of train. `reproduction`: every point of the
+    grid is trained on all of train and scored on test; nothing is chosen by it."""
+
+    objective: str = ""
+    """The metric that a trial ends with; empty: the task's own."""
+
+    sampler: SamplerName = "tpe"
+    """Who draws settings; `grid`: every point of the space once."""
+
+    seed: int = 0
+    """Seed of the sampler."""
+
+    folds: int | None = None
+    """Replaces the space's `split.folds`."""
+
+    pruner: PrunerName = "none"
+    """Who ends poor trials after a fold."""
+
+    max_failures: int = MAX_FAILURES
+    """So often a trial starts again, from where it was, after its process died or raised what
+    nobody can mend by another setting."""
+
+    storage: str = ""
+    """Database URL of the ledger; empty: ledger.db in the sweep's folder."""
+
+    tracking_uri: str = ""
+    """MLflow's; empty: mlflow.db in the results folder."""
+
+    shares_stages: bool = True
+    """Whether its trials read what others have computed, and leave them what they compute."""
+
+    stops_when_converged: bool = False
+    """Whether the search ends below its target once more trials cannot pay (`course`)."""
+
+    seeds: SeedPlan = field(default_factory=SeedPlan)
+    known: tuple[KnownPoint, ...] = ()
+    """What the sampler knows from an earlier sweep. None of it is a trial of this one."""
+
+    resources: Resources = field(default_factory=Resources)
+    protocol: Mapping[str, Any] = field(default_factory=dict)
+    """How maps are scored; the same for every trial."""
+
+    versions: Mapping[str, str] = field(default_factory=lambda: package_versions())
+    stages: Mapping[str, int] = field(default_factory=lambda: dict(STAGES_VERSION))
+    """Versions of the code that moves numbers."""
+
+    changes: tuple[AcceptedChange, ...] = ()
+    git_commit: str = field(default_factory=lambda: git_commit())
+    """Of the package's own checkout; empty: none. `+` marks uncommitted changes."""
+
+    created: str = field(default_factory=lambda: datetime.now().astimezone().isoformat())
+    sweep_id: str = field(default_factory=lambda: uuid.uuid4().hex[:12])
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What every report of the sweep must say."""
+        leak = [self.allowed_leak.sentence] if self.allowed_leak else []
+        return (*leak, *(change.sentence for change in self.changes))
+
+    def __post_init__(self) -> None:
+        check_name(self.name)
+        if not self.objective:
+            object.__setattr__(self, "objective", _OBJECTIVES[self.task])
+        if self.max_failures < 0:
+            raise ConfigError(f"max failures is {self.max_failures}; at least 0")
+        refuse_password(self.storage, self.tracking_uri)
+        if self.target < 1 and self.sampler != "grid":
+            raise ConfigError(f"trials is {self.target}; at least 1")
+        self._check_task()
+
+    def _check_task(self) -> None:
+        split = _OBJECTIVES[self.task].partition("/")[0]
+        if not self.objective.startswith(f"{split}/"):
+            raise ConfigError(
+                f"objective is {self.objective}; a {self.task} has metrics that begin with {split}/"
+            )
+        if self.task == "reproduction" and (self.sampler != "grid" or self.pruner != "none"):
+            raise ConfigError(
+                f"a reproduction runs every point to its end; sampler is {self.sampler} and pruner "
+                f"{self.pruner}, wanted grid and none"
+            )
+        if self.task == "reproduction" and self.seeds.num_runs:
+            raise ConfigError("a reproduction has no audit and no finalists; vary `seed` instead")
+
+
+def check_name(name: str) -> None:
+    """Refuse a name that is no plain folder name.
+
+    Raises:
+        ConfigError: quoting the name.
+    """
+    if not _NAME.fullmatch(name) or name in _RESERVED:
+        raise ConfigError(
+            f"{name!r} is no name for a sweep: letters, digits, dot, dash and underscore, "
+            f"at most 80, not beginning with a dot or dash, and not {' or '.join(_RESERVED)}"
+        )

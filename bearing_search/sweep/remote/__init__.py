@@ -1,0 +1,1 @@
+"""Trial folders that are kept at a URL."""

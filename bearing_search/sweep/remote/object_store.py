@@ -1,0 +1,222 @@
+"""Folders kept at a URL, for machines that share none: S3, GCS, Azure, HDFS, whatever fsspec knows.
+
+A folder appears there version by version, each whole or not at all: its files go up under their
+digests first, then one list of them takes the place of the list before. Object stores need no more
+than that: no locks, no appending, no renaming of what others read.
+
+<url>/<name>/files.json   path -> digest of the newest version
+<url>/<name>/blobs/       files by digest
+"""
+
+import hashlib
+import json
+import secrets
+import time
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+import fsspec
+from pyarrow import ArrowException
+from pyarrow.fs import FileSelector, FileSystem, FileType, FSSpecHandler, PyFileSystem
+
+from bearing_search.errors import ConfigError, ResourceError
+from bearing_search.sweep.record.urls import refuse_password
+
+_LIST = "files.json"
+_CHUNK = 1024**2
+_TRIES = 3
+_PAUSE_S = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class _Known:
+    """A file as it was when its digest was taken."""
+
+    stamp: tuple[int, int]
+    digest: str
+
+
+class Depot:
+    """Access to what lies below a URL. Names are relative, with slashes.
+
+    Args:
+        url: as `s3://bucket/folder`; what pyarrow does not know is asked of fsspec. Credentials
+            come from the environment, as those libraries document.
+        below: a folder there.
+
+    Raises:
+        ConfigError: no URL, one with a password, or of an unknown kind.
+    """
+
+    def __init__(self, url: str, below: str = "") -> None:
+        self.url = url
+        self._files, base = _open(url)
+        self._base = f"{base}/{below}" if below else base
+        self._known: dict[Path, _Known] = {}
+        self._there: dict[str, set[str]] = {}  # digests that this process knows to be there
+
+    def check(self) -> None:
+        """Write something, read it, and remove it.
+
+        Raises:
+            ResourceError: that does not work; says why.
+        """
+        name = f"check-{secrets.token_hex(6)}"
+        with _reached(self.url):
+            self.write(name, name)
+            found = self.read(name)
+            self.remove(name)
+        if found != name:
+            raise ResourceError(f"{self.url}: does not give back what was written there")
+
+    def write(self, name: str, text: str = "") -> None:
+        """Keep a short text; readers see the old one or the new one."""
+        path = self._path(name)
+        self._files.create_dir(str(PurePosixPath(path).parent), recursive=True)
+        fresh = f"{path}.{secrets.token_hex(6)}"
+        with self._files.open_output_stream(fresh) as stream:
+            stream.write(text.encode())
+        self._files.move(fresh, path)
+
+    def read(self, name: str) -> str | None:
+        """A text; None: there is none."""
+        try:
+            with self._files.open_input_stream(self._path(name)) as stream:
+                return bytes(stream.read()).decode()
+        except FileNotFoundError:
+            return None
+
+    def remove(self, name: str) -> None:
+        """Forget a text, if there is one."""
+        with suppress(FileNotFoundError):
+            self._files.delete_file(self._path(name))
+
+    def existing(self, names: Collection[str]) -> set[str]:
+        """Which of these texts there are: one request for all."""
+        order = list(names)
+        found = self._files.get_file_info([self._path(name) for name in order])
+        return {n for n, info in zip(order, found, strict=True) if info.type == FileType.File}
+
+    def names(self, folder: str) -> set[str]:
+        """All texts directly in a folder."""
+        selector = FileSelector(self._path(folder), allow_not_found=True)
+        found = self._files.get_file_info(selector)
+        return {f"{folder}/{info.base_name}" for info in found if info.type == FileType.File}
+
+    def push(self, folder: Path, name: str, *, but: Collection[str] = ()) -> None:
+        """Make the folder as it is now its newest version. Unchanged files are not sent again.
+
+        Args:
+            folder: nobody writes there meanwhile, but for temporary files.
+            but: file names, in whatever subfolder, that stay here.
+        """
+        before = self._there.setdefault(name, set(self._list(name).values()))
+        listed: dict[str, str] = {}
+        for file in sorted(folder.rglob("*")):
+            if not file.is_file() or file.name in but:
+                continue
+            with suppress(FileNotFoundError):  # a temporary one that has just been renamed
+                listed[file.relative_to(folder).as_posix()] = self._send(file, name, before)
+        self.write(f"{name}/{_LIST}", json.dumps(listed, indent=1))
+        for digest in before - set(listed.values()):
+            self.remove(f"{name}/blobs/{digest}")
+        self._there[name] = set(listed.values())
+
+    def pull(self, name: str, folder: Path) -> bool:
+        """Write the newest version into a folder, beside what is there.
+
+        Returns:
+            Whether there is any.
+
+        Raises:
+            ResourceError: it changes all the time, or is damaged.
+        """
+        for attempt in range(_TRIES):
+            listed = self._list(name)
+            try:
+                for path, digest in listed.items():
+                    self._receive(name, digest, folder / _checked(path))
+            except FileNotFoundError:  # a newer version has come meanwhile
+                time.sleep(attempt * _PAUSE_S)
+                continue
+            return bool(listed)
+        raise ResourceError(f"{self.url}: {name} cannot be read whole")
+
+    def _path(self, name: str) -> str:
+        return f"{self._base}/{name}"
+
+    def _list(self, name: str) -> Mapping[str, str]:
+        text = self.read(f"{name}/{_LIST}")
+        return {} if text is None else json.loads(text)
+
+    def _send(self, file: Path, name: str, there: set[str]) -> str:
+        """One file, under its digest, which is taken of the bytes that were sent."""
+        status = file.stat()
+        stamp = (status.st_mtime_ns, status.st_size)
+        known = self._known.get(file)
+        if known is not None and known.stamp == stamp and known.digest in there:
+            return known.digest
+        self._files.create_dir(self._path(f"{name}/blobs"), recursive=True)
+        fresh = self._path(f"{name}/blobs/{secrets.token_hex(8)}")
+        total = hashlib.sha256()
+        with file.open("rb") as source, self._files.open_output_stream(fresh) as stream:
+            while chunk := source.read(_CHUNK):
+                total.update(chunk)
+                stream.write(chunk)
+        digest = total.hexdigest()
+        self._files.move(fresh, self._path(f"{name}/blobs/{digest}"))
+        self._known[file] = _Known(stamp, digest)
+        return digest
+
+    def _receive(self, name: str, digest: str, file: Path) -> None:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        fresh = file.with_name(f".{file.name}.{secrets.token_hex(6)}")
+        total = hashlib.sha256()
+        try:
+            source = self._files.open_input_stream(self._path(f"{name}/blobs/{digest}"))
+            with source, fresh.open("wb") as stream:
+                while chunk := source.read(_CHUNK):
+                    total.update(chunk)
+                    stream.write(chunk)
+            if total.hexdigest() != digest:
+                raise ResourceError(f"{self.url}: {name}/blobs/{digest} is damaged")
+            fresh.replace(file)
+        finally:
+            fresh.unlink(missing_ok=True)
+
+
+def _open(url: str) -> tuple[FileSystem, str]:
+    refuse_password(url)
+    if "://" not in url:
+        raise ConfigError(f"{url}: not a URL; a depot is one, as s3://bucket/folder")
+    try:
+        files, base = FileSystem.from_uri(url)
+    except ArrowException:
+        try:
+            known, base = fsspec.core.url_to_fs(url)
+        except (ImportError, ValueError) as error:
+            raise ConfigError(f"{url}: cannot be used as a depot: {_line(error)}") from None
+        files = PyFileSystem(FSSpecHandler(known))
+    return files, base.rstrip("/")
+
+
+def _checked(path: str) -> Path:
+    """A path of a list, which a stranger may have written."""
+    pure = PurePosixPath(path)
+    if pure.is_absolute() or ".." in pure.parts or not pure.parts:
+        raise ResourceError(f"{path}: leads out of the folder; somebody has changed the depot")
+    return Path(pure)
+
+
+@contextmanager
+def _reached(url: str) -> Iterator[None]:
+    try:
+        yield
+    except (OSError, ArrowException) as error:
+        raise ResourceError(f"{url}: cannot be used as a depot: {_line(error)}") from None
+
+
+def _line(error: Exception) -> str:
+    return " ".join(str(error).split())

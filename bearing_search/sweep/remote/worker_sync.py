@@ -1,0 +1,135 @@
+"""The worker's side of a depot: a trial's folder on a machine that does not see the sweep's own.
+
+The trial works in a folder of its machine. Its newest version is fetched before, sent now and then,
+and at the end. A worker that was cut off and comes back finds another owner's mark: it ends, and
+sends nothing.
+"""
+
+import os
+import secrets
+import shutil
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import NamedTuple
+
+from pyarrow import ArrowException
+
+from bearing_search.errors import ResourceError
+from bearing_search.sweep.remote.object_store import Depot
+
+SHARE = 0.05
+"""Sending may take this share of a trial's time, but for its first and last time."""
+
+LEAST_PAUSE_S = 1.0
+_LOCK = "lock"
+
+
+class DepotAddress(NamedTuple):
+    """Where a sweep's depot is. Cheap to hand on: nothing is opened."""
+
+    url: str
+    sweep: str
+
+    def open(self) -> Depot:
+        """The sweep's depot."""
+        return Depot(self.url, self.sweep)
+
+
+class Outpost:
+    """One worker's hold of one trial.
+
+    Args:
+        depot: of the sweep.
+        session: the driver's; when its mark is gone, the worker saves its trial and ends.
+        trial: name of the trial's folder in the sweep's.
+        stop: name of the file that ends one trial.
+    """
+
+    def __init__(self, depot: Depot, session: str, trial: str, stop: str) -> None:
+        self._depot = depot
+        self._trial = trial
+        self._token = secrets.token_hex(8)
+        self._session = f"sessions/{session}.json"
+        self._stops = {"STOP", f"{trial}/{stop}"}
+        self._next_save = 0.0
+
+    def is_called_back(self) -> bool:
+        """Whether the trial is to end here; false while the depot cannot be reached."""
+        try:
+            there = self._depot.existing({*self._stops, self._session})
+            return bool(there & self._stops) or self._session not in there or not self._is_owner()
+        except (OSError, ArrowException):
+            return False  # it computes on; what cannot be sent in the end fails then
+
+    def fetch(self, folder: Path) -> None:
+        """Become the trial's owner, and put its newest version into the folder, alone."""
+        self._depot.write(self._owner, self._token)
+        clear(folder)
+        self._depot.pull(self._trial, folder)
+
+    def save(self, folder: Path) -> None:
+        """Send what is new, if it is time to."""
+        began = time.monotonic()
+        if began < self._next_save:
+            return
+        self.deliver(folder)
+        took = time.monotonic() - began
+        self._next_save = began + max(LEAST_PAUSE_S, took / SHARE)
+
+    def deliver(self, folder: Path) -> None:
+        """Send what is new, unless the trial has another owner now."""
+        if self._is_owner():
+            self._depot.push(folder, self._trial, but={_LOCK})
+
+    @property
+    def _owner(self) -> str:
+        return f"{self._trial}/owner"
+
+    def _is_owner(self) -> bool:
+        return self._depot.read(self._owner) == self._token
+
+
+class AtHome:
+    """The sweep's folder is in sight: nothing is carried."""
+
+    def fetch(self, folder: Path) -> None:
+        """It is there."""
+
+    save = deliver = fetch
+
+
+@contextmanager
+def carried(post: Outpost | AtHome, folder: Path) -> Iterator[None]:
+    """A trial's folder as its last worker left it; sent back in the end, whatever happens."""
+    post.fetch(folder)
+    try:
+        yield
+    finally:
+        post.deliver(folder)
+        if isinstance(post, Outpost):
+            clear(folder)
+
+
+def clear(folder: Path) -> None:
+    """Remove what a folder holds, but the lock on it."""
+    for file in folder.iterdir():
+        if file.is_dir():
+            shutil.rmtree(file)
+        elif file.name != _LOCK:
+            file.unlink()
+
+
+def local_root(sweep: str) -> Path:
+    """Where this machine's trials of a sweep work: below TMPDIR, seen by this user only.
+
+    Raises:
+        ResourceError: somebody else was there first.
+    """
+    home = Path(tempfile.gettempdir()) / f"bearing_search-{os.getuid()}"
+    home.mkdir(mode=0o700, exist_ok=True)
+    if home.stat().st_uid != os.getuid() or home.is_symlink():
+        raise ResourceError(f"{home}: belongs to somebody else; set TMPDIR to another folder")
+    return home / sweep

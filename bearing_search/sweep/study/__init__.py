@@ -1,0 +1,1 @@
+"""The Optuna study: samplers, storage, and how settings are encoded as parameters."""

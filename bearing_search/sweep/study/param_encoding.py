@@ -1,0 +1,164 @@
+"""A suggestion and the sampler's own names and values for it.
+
+Values reach the sampler as scalars, strings and booleans only, because nothing else survives a
+restart: a choice travels as JSON text, a set of layers as one boolean per layer, a bundle as its
+name.
+"""
+
+import json
+import warnings
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any, Protocol, runtime_checkable
+
+from optuna.distributions import (
+    BaseDistribution,
+    CategoricalDistribution,
+    FloatDistribution,
+    IntDistribution,
+)
+
+from bearing_search.search_space.parameters import (
+    Axis,
+    BundleAxis,
+    ChoiceAxis,
+    FloatAxis,
+    IntAxis,
+    SubsetAxis,
+)
+from bearing_search.search_space.space import SearchSpace
+
+
+@runtime_checkable
+class Drawing(Protocol):
+    """Where values come from: the part of Optuna's trial that a space needs."""
+
+    def suggest_int(self, name: str, low: int, high: int, *, step: int = 1) -> int:
+        """An integer of [low, high]."""
+        ...
+
+    def suggest_float(
+        self,
+        name: str,
+        low: float,
+        high: float,
+        *,
+        step: float | None = None,
+        log: bool = False,
+    ) -> float:
+        """A float of [low, high]."""
+        ...
+
+    def suggest_categorical(self, name: str, choices: Any) -> Any:
+        """One of the choices."""
+        ...
+
+
+@contextmanager
+def _first_range_wins() -> Iterator[None]:
+    """A trial that was drawn before the ranges changed keeps its values; Optuna warns of that."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Inconsistent parameter values", RuntimeWarning)
+        yield
+
+
+@_first_range_wins()
+def suggest(space: SearchSpace, drawing: Drawing) -> dict[str, Any]:
+    """Draw one value per axis that is varied beside those before it.
+
+    Drawing again from the same trial gives the same values.
+    """
+    suggestion: dict[str, Any] = {}
+    for path, axis in space.axes.items():
+        if space.is_varied(path, suggestion):
+            suggestion[path] = _drawn(path, axis, drawing)
+    return suggestion
+
+
+def _drawn(path: str, axis: Axis, drawing: Drawing) -> Any:
+    """A value along one axis."""
+    match axis:
+        case IntAxis():
+            return drawing.suggest_int(path, axis.low, axis.high, step=axis.step)
+        case FloatAxis():
+            return drawing.suggest_float(path, axis.low, axis.high, log=axis.log)
+        case ChoiceAxis():
+            return json.loads(drawing.suggest_categorical(path, axis.as_text()))
+        case SubsetAxis():
+            chosen = [
+                member
+                for member in axis.members
+                if drawing.suggest_categorical(_member_name(path, member), [False, True])
+            ]
+            return chosen or list(axis.empty)
+        case BundleAxis():
+            return drawing.suggest_categorical(path, list(axis.bundles))
+
+
+class Replay:
+    """A Drawing that answers from given parameters, and notes where they were drawn from."""
+
+    def __init__(self, params: Mapping[str, Any]) -> None:
+        self._params = params
+        self.distributions: dict[str, BaseDistribution] = {}
+
+    def suggest_int(self, name: str, low: int, high: int, *, step: int = 1) -> int:
+        """The parameter of that name."""
+        return int(self._note(name, IntDistribution(low, high, step=step)))
+
+    def suggest_float(
+        self, name: str, low: float, high: float, *, step: float | None = None, log: bool = False
+    ) -> float:
+        """The parameter of that name."""
+        return float(self._note(name, FloatDistribution(low, high, step=step, log=log)))
+
+    def suggest_categorical(self, name: str, choices: Any) -> Any:
+        """The parameter of that name."""
+        return self._note(name, CategoricalDistribution(choices))
+
+    def _note(self, name: str, distribution: BaseDistribution) -> Any:
+        self.distributions[name] = distribution
+        return self._params[name]
+
+
+def encode(space: SearchSpace, suggestion: Mapping[str, Any]) -> dict[str, Any]:
+    """A suggestion in the sampler's own names and values: what `suggest` would draw it from."""
+    params: dict[str, Any] = {}
+    for path, value in suggestion.items():
+        match axis := space.axes[path]:
+            case ChoiceAxis():
+                params[path] = json.dumps(value)
+            case SubsetAxis():
+                params |= {_member_name(path, m): m in value for m in axis.members}
+            case _:
+                params[path] = value
+    return params
+
+
+def decode(space: SearchSpace, params: Mapping[str, Any]) -> dict[str, Any]:
+    """The values along those axes that the sampler's own names and values hold whole."""
+    replay = Replay(params)
+    return {
+        path: _drawn(path, axis, replay)
+        for path, axis in space.axes.items()
+        if _names(path, axis) <= params.keys()
+    }
+
+
+def distributions_of(space: SearchSpace) -> Mapping[str, BaseDistribution]:
+    """What the sampler draws from, by its own names."""
+    replay = Replay(encode(space, {path: axis.extremes()[0] for path, axis in space.axes.items()}))
+    for path, axis in space.axes.items():
+        _drawn(path, axis, replay)
+    return replay.distributions
+
+
+def _names(path: str, axis: Axis) -> set[str]:
+    """What the sampler calls an axis."""
+    if isinstance(axis, SubsetAxis):
+        return {_member_name(path, member) for member in axis.members}
+    return {path}
+
+
+def _member_name(path: str, member: int) -> str:
+    return f"{path}[{member}]"

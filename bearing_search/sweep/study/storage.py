@@ -1,0 +1,77 @@
+"""The database behind the ledger: opened so that readers do not lock it, its errors made clear."""
+
+import re
+import sqlite3
+import traceback
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from typing import Any
+
+import optuna
+from sqlalchemy.exc import SQLAlchemyError
+
+from bearing_search.errors import ResourceError, SweepError
+from bearing_search.filesystem.disk_full import full_disk, is_full
+from bearing_search.sweep.record.urls import without_password
+
+LOCK_WAIT_S = 60
+"""How long a statement waits for another process to let go of the sqlite file."""
+
+_DAMAGE = ("malformed", "not a database", "disk I/O error")
+
+
+@contextmanager
+def storage_errors(url: str) -> Iterator[None]:
+    """Turn a database that cannot be used into one clear line."""
+    place = without_password(url)
+    try:
+        yield
+    except ImportError:
+        raise ResourceError(
+            f"{place}: the Python driver of this database is not installed; for PostgreSQL: "
+            "pip install 'bearing_search[postgres]'"
+        ) from None
+    except (SQLAlchemyError, sqlite3.Error, optuna.exceptions.StorageInternalError) as error:
+        cause: BaseException = error
+        while cause.__cause__ is not None:
+            cause = cause.__cause__
+        if is_full(cause):
+            raise full_disk(cause, place) from error
+        text = (traceback.format_exception_only(cause)[-1]).strip().splitlines()[0]
+        hint = (
+            "another program holds it (optuna-dashboard?); close that and resume"
+            if "locked" in text
+            else "the file is damaged; put a copy of it back, or start a sweep of another name"
+            if any(sign in text for sign in _DAMAGE)
+            else "is it reachable, and a database of Optuna?"
+        )
+        raise SweepError(f"{place}: the ledger cannot be used ({text}); {hint}") from error
+
+
+def is_shareable(url: str) -> bool:
+    """Whether several drivers can use a ledger at once: only PostgreSQL can say who lives."""
+    return sqlalchemy_url(url).startswith("postgresql+psycopg://")
+
+
+def sqlalchemy_url(url: str) -> str:
+    """The URL with the Python driver that this package comes with, where it names none."""
+    return re.sub(r"^postgres(ql)?://", "postgresql+psycopg://", url)
+
+
+def open_storage(url: str, *, read_only: bool = False) -> optuna.storages.RDBStorage:
+    """Open a ledger's database; sqlite is put into WAL mode, so that readers do not lock it.
+
+    Args:
+        url: SQLAlchemy's URL.
+        read_only: make no tables and change no mode.
+    """
+    if url.startswith("sqlite:///") and not read_only:
+        with closing(sqlite3.connect(url.removeprefix("sqlite:///"), timeout=LOCK_WAIT_S)) as base:
+            base.execute("pragma journal_mode=wal")
+    options: dict[str, Any] = (
+        {"connect_args": {"timeout": LOCK_WAIT_S}}
+        if url.startswith("sqlite")
+        else {"pool_pre_ping": True}
+    )
+    url = sqlalchemy_url(url)
+    return optuna.storages.RDBStorage(url, engine_kwargs=options, skip_table_creation=read_only)

@@ -1,0 +1,109 @@
+"""What all trials of a session share, and how one learns that it is to stop."""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from bearing_search.sweep.record.layout import TRIAL_STOP
+from bearing_search.sweep.remote.worker_sync import (
+    AtHome,
+    DepotAddress,
+    Outpost,
+    local_root,
+)
+from bearing_search.sweep.worker.node_check import Code, complaint
+from bearing_search.trial_history.records import trial_folder
+
+_MOUNT_IT = (
+    "--results must lie on a file system that all nodes mount under the same path, or --depot must "
+    "name a URL"
+)
+
+LOOK_EVERY_S = 0.2
+"""How often a trial looks whether it is to stop, at most."""
+
+ASK_EVERY_S = 5.0
+"""The same, of a depot."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Workplace:
+    """What all trials of a session share."""
+
+    root: Path
+    """The sweep's folder."""
+
+    session: str
+    """A worker whose session is over, so that its file is gone, saves its trial and ends."""
+
+    data: Path
+    cache: Path
+    threads: int
+    gpus: float
+    shares_stages: bool
+    """See `TrialContext`."""
+
+    code: Code | None = None
+    """The driver's, where trials may run on other machines."""
+
+    depot: DepotAddress | None = None
+    """Where trials keep their folders, if not in the sweep's own, which then is not looked for."""
+
+    def complaint(self) -> str:
+        """Why no trial can run where this is asked; empty: it can. See `node_check`."""
+        session = f"sessions/{self.session}.json"
+        if self.depot is None:
+            sees: Callable[[], bool] = (self.root / session).exists
+            blind = f"does not see the sweep's folder {self.root}; {_MOUNT_IT}"
+        else:
+            depot = self.depot.open()
+            sees, blind = lambda: bool(depot.existing({session})), f"sees nothing at {depot.url}"
+        return complaint(sees_session=sees, blind=blind, data=self.data, code=self.code)
+
+    def here(self) -> "Workplace":
+        """The same, with the folders in which a trial works on the machine that asks."""
+        if self.depot is None:
+            return self
+        root = local_root(self.depot.sweep)
+        # what trials of one machine prepare, they share; stages stay in the trials' own folders
+        return replace(self, root=root, cache=root.parent / "cache", shares_stages=False)
+
+    def post(self, number: int) -> Outpost | AtHome:
+        """Who carries a trial's folder between its machine and the depot."""
+        if self.depot is None:
+            return AtHome()
+        name = trial_folder(Path(), number).as_posix()
+        return Outpost(self.depot.open(), self.session, name, TRIAL_STOP)
+
+
+class StopFlag:
+    """Whether a trial is to end: asked often, answered from the disk every LOOK_EVERY_S.
+
+    The flag is a file, not a message, so that it also reaches workers whose driver was killed.
+    """
+
+    def __init__(
+        self, workplace: Workplace, number: int, post: Outpost | AtHome | None = None
+    ) -> None:
+        self._workplace = workplace
+        self._trial_stop = trial_folder(workplace.root, number) / TRIAL_STOP
+        self._post = post
+        self._every_s = ASK_EVERY_S if isinstance(post, Outpost) else LOOK_EVERY_S
+        self._is_set = False
+        self._next_look = 0.0
+
+    def __call__(self) -> bool:
+        """True from the first time on that anybody asked this trial to stop."""
+        if not self._is_set and time.monotonic() >= self._next_look:
+            self._is_set = self._look()
+            self._next_look = time.monotonic() + self._every_s
+        return self._is_set
+
+    def _look(self) -> bool:
+        if isinstance(self._post, Outpost):
+            return self._post.is_called_back()
+        root = self._workplace.root
+        if (root / "STOP").exists() or self._trial_stop.exists():
+            return True
+        return not (root / "sessions" / f"{self._workplace.session}.json").exists()

@@ -1,0 +1,148 @@
+"""What runs in a worker process: one trial, its stream handed to the driver as plain text.
+
+Imports nothing heavy: the number of threads must be in the environment before torch is loaded.
+"""
+
+import importlib
+import json
+import logging
+import os
+import traceback
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from bearing_search.config import TrialConfig, parse
+from bearing_search.errors import BearingSearchError
+from bearing_search.filesystem.disk_full import full_disk, is_full
+from bearing_search.measurement import Measurement, RunTrial, TrialContext
+from bearing_search.sweep.record.layout import LOG, TRACEBACK
+from bearing_search.sweep.remote.worker_sync import (
+    carried,
+)
+from bearing_search.sweep.worker.context import StopFlag, Workplace
+from bearing_search.sweep.worker.trial_lock import sole_owner
+from bearing_search.trial_history.measurement_log import to_json
+from bearing_search.trial_history.records import trial_folder
+
+THREAD_VARIABLES = (
+    "OMP_NUM_THREADS",
+    "MKL_NUM_THREADS",
+    "OPENBLAS_NUM_THREADS",
+    "NUMEXPR_NUM_THREADS",
+    "OPENCV_FOR_THREADS_NUM",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class ImportedTrial:
+    """A RunTrial that is imported where it runs: the driver does not load torch to pass it on."""
+
+    module: str
+    function: str
+
+    def __call__(self, config: TrialConfig, context: TrialContext) -> Iterator[Measurement]:
+        """The stream of the named function."""
+        run_trial: RunTrial = getattr(importlib.import_module(self.module), self.function)
+        return run_trial(config, context)
+
+
+def run_assignment(
+    assignment: Mapping[str, Any],
+    workplace: Workplace,
+    run_trial: RunTrial,
+    report: Callable[[dict[str, Any]], None],
+) -> None:
+    """Run one trial in its folder, handing each measurement to `report` as it is made.
+
+    Args:
+        assignment: `number`, and `config` as JSON text.
+        workplace: what all trials share.
+        run_trial: the trial.
+        report: gets `{"measurement": text}`, or at the end of a trial that failed
+            `{"failure": reason, "traceback": text, "is_final": whether it would fail again}`, and
+            where a disk has no room `{"disk_full": sentence}`.
+    """
+    device = claim_processors(threads=workplace.threads, gpus=workplace.gpus)
+    if workplace.code is not None and (reason := workplace.complaint()):
+        report({"failure": reason, "traceback": ""})  # and make no folder on the wrong machine
+        return
+    number = int(assignment["number"])
+    config = parse(TrialConfig, json.loads(assignment["config"]))
+    workplace, post = workplace.here(), workplace.post(number)
+    folder = trial_folder(workplace.root, number)
+    folder.mkdir(parents=True, exist_ok=True)
+    stop = StopFlag(workplace, number, post)
+    context = TrialContext(
+        data=workplace.data,
+        folder=folder,
+        cache=workplace.cache,
+        shares_stages=workplace.shares_stages,
+        device=device,
+        should_stop=stop,
+    )
+    with sole_owner(folder, stop) as is_owner:
+        if not is_owner:
+            return
+        with carried(post, folder), _log_into(folder / LOG):
+            for message in messages(run_trial, config, context):
+                post.save(folder)
+                report(message)
+
+
+def messages(
+    run_trial: RunTrial, config: TrialConfig, context: TrialContext
+) -> Iterator[dict[str, Any]]:
+    """A trial's stream as messages for the driver; a failure is the last of them, not an error.
+
+    A full disk is no failure: the next trial would meet it, too.
+    """
+    (context.folder / TRACEBACK).unlink(missing_ok=True)
+    try:
+        for measurement in run_trial(config, context):
+            yield {"measurement": to_json(measurement)}
+    except Exception as error:  # the one place that marks a trial failed, whatever went wrong
+        if is_full(error):
+            yield {"disk_full": str(full_disk(error, context.folder))}
+            return
+        text = traceback.format_exc()
+        logging.getLogger(__name__).error("the trial failed\n%s", text)
+        (context.folder / TRACEBACK).write_text(text, encoding="utf-8")
+        is_final = isinstance(error, BearingSearchError)  # it would say so again
+        yield {"failure": reason_of(error), "traceback": text, "is_final": is_final}
+
+
+def reason_of(error: BaseException) -> str:
+    """Why, in one line: our own errors speak for themselves, others begin with their class."""
+    text = " ".join(str(error).split())
+    return text if isinstance(error, BearingSearchError) else f"{type(error).__name__}: {text}"
+
+
+def claim_processors(*, threads: int, gpus: float) -> str:
+    """Set the environment of the numeric libraries; returns the device to train on."""
+    for name in THREAD_VARIABLES:
+        os.environ[name] = str(threads)
+    if gpus > 0:
+        return "cuda"  # the scheduler has set CUDA_VISIBLE_DEVICES
+    os.environ["CUDA_VISIBLE_DEVICES"] = ""  # Ray leaves the GPUs visible to a trial without any
+    return "cpu"
+
+
+@contextmanager
+def _log_into(file: Path) -> Iterator[None]:
+    handler = logging.FileHandler(file, encoding="utf-8", delay=True)
+    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
+    package = logging.getLogger("bearing_search")
+    package.setLevel(logging.INFO)
+    logging.captureWarnings(True)
+    others = logging.getLogger("py.warnings")
+    for logger in (package, others):
+        logger.addHandler(handler)
+    try:
+        yield
+    finally:
+        for logger in (package, others):
+            logger.removeHandler(handler)
+        handler.close()

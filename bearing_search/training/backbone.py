@@ -1,0 +1,54 @@
+"""The encoder that a config asks for: a vision transformer, or a convolutional network."""
+
+from bearing_search.config import TrialConfig
+from bearing_search.errors import ConfigError
+from bearing_search.models.encoders.cnn import Cnn, is_cnn, load_cnn
+from bearing_search.models.encoders.encoder import Encoder, load_encoder
+
+Backbone = Encoder | Cnn
+
+
+def load_backbone(config: TrialConfig) -> Backbone:
+    """The pretrained encoder, which has all that the config reads of it.
+
+    Raises:
+        ConfigError: unknown encoder, wrong input size, a block that the encoder does not have, or
+            an encoder that cannot be used as the config says.
+        WeightsError: the weights are missing, unreachable, or another model's.
+        ResourceError: torch and torchvision do not belong together.
+    """
+    backbone: Backbone
+    if is_cnn(config.encoder.name):
+        _refuse_training(config)
+        backbone = load_cnn(config.encoder, seed=config.seed)
+    else:
+        backbone = load_encoder(config.encoder, seed=config.seed)
+    check_backbone(backbone, config)
+    return backbone
+
+
+def check_backbone(backbone: Backbone, config: TrialConfig) -> None:
+    """Refuse what the config wants of its encoder where that cannot be had.
+
+    Raises:
+        ConfigError: naming the setting.
+    """
+    if isinstance(backbone, Cnn):
+        _refuse_training(config)
+    else:
+        for setting, blocks in config.encoder_blocks.items():
+            backbone.check_blocks(blocks, setting=setting)
+
+
+def _refuse_training(config: TrialConfig) -> None:
+    name = config.encoder.name
+    if config.detector not in ("patchcore", "padim"):
+        raise ConfigError(
+            f"encoder.name: {name} is a convolutional network, detector: {config.detector} reads "
+            "vision transformers only. Set detector: patchcore or padim, or another encoder."
+        )
+    if config.finetune.epochs:
+        raise ConfigError(
+            f"encoder.name: {name} is a convolutional network, which is not fine-tuned here. Set "
+            "finetune.epochs and finetune.reconstruction_only_epochs to 0, or another encoder."
+        )

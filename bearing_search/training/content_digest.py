@@ -1,0 +1,47 @@
+"""Digests of what a stage reads: pixels, weights; and what else moves its last bits."""
+
+import hashlib
+from collections.abc import Iterable
+from dataclasses import fields
+from importlib.metadata import version
+
+import cv2
+import numpy as np
+import torch
+
+from bearing_search.training.backbone import Backbone
+from bearing_search.training.images import Images
+from bearing_search.training.precision import precision_name
+
+
+def content_of(images: Images) -> str:
+    """Digest of all that a set of prepared images holds, in its order."""
+    named = ((field.name, getattr(images, field.name)) for field in fields(images))
+    return _digest((name, array) for name, array in named if array is not None)
+
+
+def content_of_array(array: np.ndarray) -> str:
+    """Digest of an array's shape, type and content."""
+    return _digest([("array", array)])
+
+
+def content_of_encoder(encoder: Backbone) -> str:
+    """Digest of an encoder's weights: equal weights, equal digest, however they were come by."""
+    weights = encoder.state_dict().items()
+    return _digest((name, weight.detach().cpu().numpy()) for name, weight in weights)
+
+
+def compute_name(device: str) -> str:
+    """What moves the last bits: kind of device, precision, versions of the libraries."""
+    libraries = f"torch {torch.__version__} timm {version('timm')} cv2 {cv2.__version__}"
+    return f"{torch.device(device).type} {precision_name(device)} {libraries}"
+
+
+def _digest(named: Iterable[tuple[str, np.ndarray]]) -> str:
+    """32 hex digits of arrays and their names."""
+    total = hashlib.sha256()
+    for name, content in named:
+        array = np.ascontiguousarray(content)
+        total.update(f"{name} {array.dtype} {array.shape} ".encode())
+        total.update(array.data)
+    return total.hexdigest()[:32]

@@ -1,0 +1,1 @@
+"""Trains or fits a detector, and computes distances with it."""

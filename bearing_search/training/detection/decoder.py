@@ -1,0 +1,216 @@
+"""Decoders as detectors: trained on normal samples, against the encoder as it now is.
+
+Axis letters: l layers that are read of the encoder, k layers that are answered, b batch, t tokens
+with prefix, p patch tokens, d width, h w rows and columns of patches.
+"""
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from jaxtyping import Float, Int, UInt8
+from torch import Tensor, nn
+
+from bearing_search.config import DecoderConfig, TrialConfig
+from bearing_search.models.detectors.dinomaly import DinomalyDecoder
+from bearing_search.models.detectors.vitad import VitadDecoder
+from bearing_search.models.encoders.encoder import Encoder
+from bearing_search.models.encoders.tokens import patch_distances
+from bearing_search.models.finetuning.schedule import warm_cosine
+from bearing_search.models.optim import stable_adamw
+from bearing_search.training.batching import endless_batch, rotation_angle
+from bearing_search.training.detection.detection import Detection
+from bearing_search.training.features import PORTION, Features, Reader
+from bearing_search.training.images import Images, pick, rotate
+from bearing_search.training.microbatch import DRAWS, MicroBatches, each_portion, share_of
+from bearing_search.training.nonfinite import require_finite, require_finite_weights
+from bearing_search.training.plan import detector_iterations
+from bearing_search.training.precision import autocast
+
+_MAX_CACHE_BYTES = 4 * 2**30
+
+
+Decoder = DinomalyDecoder | VitadDecoder
+"""`reads` the mean tokens of groups of blocks, answers them when called, and tells the `targets` of
+its answers and its `loss`."""
+
+
+def make_decoder(encoder: Encoder, config: TrialConfig) -> Decoder:
+    """The decoder of the config, with new weights from the global random state."""
+    if config.detector == "vitad":
+        rows, columns = encoder.grid
+        return VitadDecoder(encoder.dim, encoder.num_heads, rows * columns, config.vitad)
+    return DinomalyDecoder(encoder.dim, encoder.num_heads, config.dinomaly)
+
+
+class DecoderDetector:
+    """A decoder, its optimiser and its targets: what one iteration needs (see `Detector`)."""
+
+    def __init__(
+        self,
+        encoder: Encoder,
+        config: TrialConfig,
+        *,
+        normals: Images,
+        rotation_deg: float,
+        device: str,
+    ) -> None:
+        torch.manual_seed(config.seed)  # initial weights of the decoder
+        self.encoder = encoder.to(device).eval().requires_grad_(False)
+        self.decoder = make_decoder(encoder, config).to(device)
+        self._optimizer = stable_adamw(self.decoder.parameters(), config.decoder)
+        self._training: DecoderConfig = config.decoder
+        self._seed, self._device = config.seed, device
+        self.advice = "Lower decoder.lr."
+        self.iterations = detector_iterations(config)
+        self._normals, self._rotation_deg = normals, rotation_deg
+        reads = self.decoder.reads
+        self.reader = Reader(self.encoder, reads, is_rounded=True, device=device)
+        self._read: Features | None = None
+        self._gathered: Float[Tensor, "n l t d"] | None = None
+        self._may_keep_on_device = True
+        self.micro_batches = MicroBatches("detector")
+
+    def iterate(self, number: int) -> dict[str, float]:
+        """One optimiser step; returns its loss.
+
+        Raises:
+            TrialFailedError: the loss or the gradient is not finite. The weights are as before.
+        """
+        training = self._training
+        learning_rate = warm_cosine(
+            number,
+            total=training.iterations,
+            warmup=training.lr_warmup_iters,
+            peak=training.lr,
+            final=training.final_lr,
+        )
+        for group in self._optimizer.param_groups:
+            group["lr"] = learning_rate
+        batch = endless_batch(
+            number, len(self._normals), batch_size=training.batch_size, seed=(self._seed, 3)
+        )
+        measured = self.micro_batches.step(
+            len(batch), lambda parts: self._gradient(batch, number, parts), relieve=self._relieve
+        )
+        norm = nn.utils.clip_grad_norm_(self.decoder.parameters(), training.grad_clip)
+        require_finite(
+            {**measured, "the gradient": float(norm)},
+            iteration=number,
+            rate=f"decoder lr {learning_rate:.2g}",
+        )
+        self._optimizer.step()
+        return measured
+
+    @property
+    def still(self) -> Images | None:
+        """The normal samples, where nothing turns them."""
+        return None if self._rotation_deg else self._normals
+
+    def keep(self, read: Features) -> None:
+        """Take over what `reader` has read of the normal samples."""
+        self._read = read
+
+    @torch.no_grad()
+    def detect(
+        self, pixels: UInt8[np.ndarray, "n s s 3"], read: Features | None = None
+    ) -> Detection:
+        """Distance of each patch in each layer: 1 - cosine, in [0, 2]."""
+        self.decoder.eval()
+
+        def of(part: slice) -> Float[Tensor, "b k h w"]:
+            found = self.reader(pixels[part]) if read is None else [f[part] for f in read]
+            gathered = torch.stack(found).to(self._device).float()
+            return patch_distances(*self._answer(gathered), self.encoder.grid).cpu()
+
+        distances = each_portion(len(pixels), of, at_most=PORTION, what="distances")
+        self.decoder.train()
+        return Detection(distances=torch.cat(distances).numpy(), own_scores=None)
+
+    def state(self) -> dict[str, Any]:
+        """What a later `load` needs to go on.
+
+        Raises:
+            TrialFailedError: a weight is not finite.
+        """
+        require_finite_weights(self.decoder.parameters())
+        return {
+            **self.result(),
+            "optimizer": self._optimizer.state_dict(),
+            "micro_batch": self.micro_batches.size,
+        }
+
+    def result(self) -> dict[str, Any]:
+        """What a later `load` needs to detect."""
+        return {"decoder": self.decoder.state_dict()}
+
+    def load(self, state: dict[str, Any]) -> None:
+        """Go on from an earlier `state`, or detect with an earlier `result`."""
+        self.decoder.load_state_dict(state["decoder"])
+        if "optimizer" in state:
+            self._optimizer.load_state_dict(state["optimizer"])
+            self.micro_batches.size = state.get("micro_batch")
+
+    def _gradient(
+        self, batch: Int[np.ndarray, " b"], number: int, parts: Sequence[slice]
+    ) -> dict[str, float]:
+        """Leave the gradient of a batch in the parameters; returns its loss.
+
+        The loss is a mean over samples, but which points are easy is known from the whole batch
+        only. So parts are answered twice, with the same draws of dropout: first for that.
+        """
+        self._optimizer.zero_grad(set_to_none=True)
+        gathered = [self._gathered_of(batch[part], number) for part in parts]
+
+        def answers() -> Iterator[tuple[Tensor, Tensor]]:
+            for index, tokens in enumerate(gathered):
+                torch.manual_seed(self._seed * 1_000_003 + number + index * DRAWS)  # dropout
+                yield self._answer(tokens)
+
+        thresholds = None
+        if len(parts) > 1:
+            thresholds = self.decoder.thresholds(answers(), iteration=number)
+        total = 0.0
+        for part, (targets, outputs) in zip(parts, answers(), strict=True):
+            loss = self.decoder.loss(targets, outputs, iteration=number, thresholds=thresholds)
+            loss = share_of(part, len(batch)) * loss
+            torch.autograd.backward(loss)
+            total += float(loss.detach())
+        return {"decoder_loss": total}
+
+    def _relieve(self) -> bool:
+        """Keep what was gathered in main memory from now on, if it was on the device."""
+        if not self._may_keep_on_device or self._device == "cpu" or self._rotation_deg:
+            return False
+        self._may_keep_on_device = False
+        self._gathered = None if self._gathered is None else self._gathered.cpu()
+        return True
+
+    def _answer(
+        self, gathered: Float[Tensor, "l b t d"]
+    ) -> tuple[Float[Tensor, "k b p d"], Float[Tensor, "k b p d"]]:
+        """Targets and answers, patches only."""
+        with autocast(self._device):
+            outputs = self.decoder(gathered)
+        rows, columns = self.encoder.grid
+        patches = rows * columns
+        return self.decoder.targets(gathered)[:, :, -patches:], outputs[:, :, -patches:]
+
+    @torch.no_grad()
+    def _gathered_of(self, batch: Int[np.ndarray, " b"], number: int) -> Float[Tensor, "l b t d"]:
+        """What the decoder reads of a batch: cached where nothing turns, as the encoder rests."""
+        if self._rotation_deg:
+            angle = rotation_angle(self._rotation_deg, seed=(self._seed, 4, number))
+            turned = rotate(pick(self._normals, batch), angle)
+            return torch.stack(self.reader(turned.pixels)).float()
+        if self._gathered is None:
+            self._gathered = self._all_gathered()
+        picked = self._gathered[torch.from_numpy(batch).to(self._gathered.device)]
+        return picked.to(self._device).transpose(0, 1).float()
+
+    def _all_gathered(self) -> Float[Tensor, "n l t d"]:
+        read = self.reader.of_all(self._normals.pixels) if self._read is None else self._read
+        gathered = torch.stack(read, dim=1)
+        is_small = gathered.numel() * gathered.element_size() <= _MAX_CACHE_BYTES
+        return gathered.to(self._device if is_small and self._may_keep_on_device else "cpu")

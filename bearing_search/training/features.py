@@ -1,0 +1,192 @@
+"""What is read of an encoder that rests: made when asked for, or once for all who read the same.
+
+Features of a frozen encoder depend on its weights and on the pixels alone, not on a seed or on what
+is trained on them. So they are a stage of their own, one entry for each group of blocks, that
+fine-tunings (which are held near them) and detectors share. Axis letters: n samples, b batch,
+s side of the input in pixels.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import safetensors.torch
+import torch
+from jaxtyping import Float, UInt8
+from torch import Tensor
+
+from bearing_search.filesystem.atomic import write_atomically
+from bearing_search.models.encoders.cnn import Cnn
+from bearing_search.models.encoders.tokens import mean_tokens
+from bearing_search.stage_cache.compute_time import Seconds, added
+from bearing_search.stage_cache.entry import ClaimLostError, Entry
+from bearing_search.stage_cache.key import STAGES_VERSION, StageKey, stage_key
+from bearing_search.training.backbone import Backbone
+from bearing_search.training.content_digest import compute_name, content_of_array
+from bearing_search.training.images import to_input
+from bearing_search.training.microbatch import each_portion, portions
+from bearing_search.training.precision import autocast, storage_dtype
+from bearing_search.training.stage_runner import Bench
+
+Read = tuple[int, ...]
+"""Blocks of a transformer, whose mean tokens are read, or one layer of a convolutional network."""
+
+Features = list[Float[Tensor, "n ..."]]
+"""Of each read, samples first: tokens with the prefix, or maps."""
+
+PORTION = 16
+"""Samples that are encoded at once."""
+
+MAX_KEPT_BYTES = {"cpu": 2 * 2**30, "cuda": 2**28}
+"""Larger features of a set of samples are not kept. A GPU makes them about as fast as a disk gives
+them back, so that there only small ones are worth their place."""
+
+_STOP_EVERY = 4 * PORTION
+_FILE, _NAME = "features.safetensors", "features"
+
+
+class Reader:
+    """Reads an encoder that no longer changes.
+
+    Args:
+        encoder: moved to `device`, in eval mode from now on.
+        reads: what is read of it.
+        is_rounded: whether features are rounded to the precision of the matrix products.
+        device: where it reads.
+    """
+
+    def __init__(
+        self, encoder: Backbone, reads: Sequence[Read], *, is_rounded: bool, device: str
+    ) -> None:
+        self.encoder, self.reads = encoder.to(device).eval(), tuple(reads)
+        self.is_rounded, self.device = is_rounded, device
+
+    @torch.no_grad()
+    def __call__(self, pixels: UInt8[np.ndarray, "b s s 3"]) -> Features:
+        """Features of a batch, on the device."""
+        return self.of_input(to_input(pixels, self.device))
+
+    @torch.no_grad()
+    def of_input(self, images: Float[Tensor, "b 3 s s"]) -> Features:
+        """Features of normalised images, on the device."""
+        wanted = sorted({block for read in self.reads for block in read})
+        with autocast(self.device):
+            output = self.encoder(images, wanted)
+        if isinstance(self.encoder, Cnn):
+            found: Features = [output[wanted.index(layer)] for (layer,) in self.reads]
+        else:
+            found = [mean_tokens([output.blocks[b] for b in read]) for read in self.reads]
+        return [f.to(storage_dtype(self.device)) for f in found] if self.is_rounded else found
+
+    def reading(self, reads: Sequence[Read]) -> "Reader":
+        """A reader of the same encoder that reads something else."""
+        return Reader(self.encoder, reads, is_rounded=self.is_rounded, device=self.device)
+
+    def of_all(self, pixels: UInt8[np.ndarray, "n s s 3"]) -> Features:
+        """Features of many samples, in main memory.
+
+        Raises:
+            TrialFailedError: the device has no room for one sample.
+        """
+
+        def of(part: slice) -> Features:
+            return [f.cpu() for f in self(pixels[part])]
+
+        found = each_portion(len(pixels), of, at_most=PORTION, what="features")
+        return [torch.cat(batches) for batches in zip(*found, strict=True)]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Kept:
+    """What was read of a set of samples."""
+
+    features: Features | None
+    """None: too large to be kept; read again whenever they are needed."""
+
+    seconds: Seconds
+
+
+NOT_KEPT = Kept(features=None, seconds={})
+
+
+def kept_features(
+    bench: Bench, reader: Reader, content: str, pixels: UInt8[np.ndarray, "n s s 3"]
+) -> Kept | None:
+    """What `reader` reads of samples, computed here or read from the store; None if it was stopped.
+
+    All that is missing is read in one pass.
+
+    Args:
+        content: of the encoder.
+
+    Raises:
+        ClaimLostError: this process hung, and another one took its work over.
+        TrialFailedError: the device has no room for one sample.
+    """
+    if not len(pixels) or _num_bytes(reader, pixels) > _most_bytes(reader.device):
+        return NOT_KEPT
+    keys = _keys(reader, content, pixels)
+    found: dict[Read, Tensor] = {}
+    fresh: dict[Read, Tensor] = {}
+    seconds: Seconds = {}
+    for read, key in keys.items():
+        with bench.claim(key) as entry:
+            if entry is None:
+                return None
+            if not entry.is_done:
+                if read not in fresh:
+                    missing = [r for r, k in keys.items() if r == read or bench.find(k) is None]
+                    fresh |= _made(bench, entry, reader.reading(missing), pixels)
+                if read not in fresh:
+                    return None
+                _save(bench, entry, fresh[read])
+            found[read] = safetensors.torch.load_file(entry.folder / _FILE)[_NAME]
+            seconds = added(seconds, {"features": entry.seconds})
+    return Kept(features=[found[read] for read in reader.reads], seconds=seconds)
+
+
+def _made(
+    bench: Bench, entry: Entry, reader: Reader, pixels: UInt8[np.ndarray, "n s s 3"]
+) -> dict[Read, Tensor]:
+    """Features by read; nothing if it was stopped."""
+    found = []
+    for part in portions(len(pixels), _STOP_EVERY):
+        if bench.should_stop():
+            return {}
+        if entry.is_lost:
+            raise ClaimLostError(entry.key.name)
+        found.append(reader.of_all(pixels[part]))
+    together = [torch.cat(several) for several in zip(*found, strict=True)]
+    return dict(zip(reader.reads, together, strict=True))
+
+
+def _save(bench: Bench, entry: Entry, features: Float[Tensor, "n ..."]) -> None:
+    content = safetensors.torch.save({_NAME: features.contiguous()})
+    bench.store.with_room(lambda: write_atomically(entry.folder / _FILE, content))
+    bench.store.finish(entry)
+
+
+def _keys(
+    reader: Reader, content: str, pixels: UInt8[np.ndarray, "n s s 3"]
+) -> dict[Read, StageKey]:
+    inputs = {"encoder": content, "pixels": content_of_array(pixels)}
+    common = {"encoder": reader.encoder.name, "is_rounded": reader.is_rounded}
+    return {
+        read: stage_key(
+            "features",
+            settings=common | {"blocks": read},
+            inputs=inputs,
+            seed=0,  # nothing in it is random
+            compute=compute_name(reader.device),
+            version=STAGES_VERSION["encoder"],
+        )
+        for read in reader.reads
+    }
+
+
+def _num_bytes(reader: Reader, pixels: UInt8[np.ndarray, "n s s 3"]) -> int:
+    return len(pixels) * sum(f.numel() * f.element_size() for f in reader.of_all(pixels[:1]))
+
+
+def _most_bytes(device: str) -> int:
+    return MAX_KEPT_BYTES["cpu" if torch.device(device).type == "cpu" else "cuda"]

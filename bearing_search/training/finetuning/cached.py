@@ -1,0 +1,97 @@
+"""The fine-tuned encoder of a unit, computed here or read from the store, whole or in parts.
+
+Two trainings whose first iterations are equal share them: those of reconstruction alone, whatever
+the alternation after them; and where the learning rates are constant, a shorter training is the
+beginning of a longer one. Under `finetune.schedule: iterations` learning rates depend on how many
+iterations there are in all, so that trainings hardly ever begin alike, and no part is kept.
+"""
+
+from collections.abc import Generator, Mapping, Sequence
+from functools import partial
+from typing import Any
+
+from bearing_search.config import FinetuneSchedule
+from bearing_search.models.finetuning.schedule import Task
+from bearing_search.stage_cache.compute_time import Seconds
+from bearing_search.stage_cache.key import STAGES_VERSION, StageKey
+from bearing_search.training.checkpoint import Row
+from bearing_search.training.finetuning.finetuner import Finetuning
+from bearing_search.training.finetuning.loop import finetune
+from bearing_search.training.plan import Step, digests_by_epoch
+from bearing_search.training.stage_runner import Bench, Trained, reopened, trained
+
+_FILE, _WHAT = "finetune", "fine-tuning"
+_ONLY_AT_THE_END = "tuned_share"
+"""Setting of fine-tuning that acts after the last iteration."""
+
+
+def fine_tuned(
+    bench: Bench,
+    whole: StageKey,
+    tuning: Finetuning,
+    plan: list[Step],
+    *,
+    schedule: FinetuneSchedule,
+    rows: list[tuple[str, Row]],
+    read_s: Seconds,
+) -> Generator[tuple[str, Row], None, Trained | None]:
+    """Fine-tune the encoder of `tuning`, going on from the longest beginning that is in the store.
+
+    Args:
+        whole: key of the fine-tuned encoder.
+        rows, read_s: see `trained`.
+    """
+    parts = part_keys(whole, plan)
+    stage = partial(trained, bench, file=_FILE, what=_WHAT, rows=rows, read_s=read_s)
+    start: Trained | None = None
+    if bench.find(whole) is None:
+        for end in kept_ends(plan, schedule):
+            if bench.find(parts[end]) is None:
+                start = _longest(bench, parts, before=end) or start
+            part = partial(finetune, tuning, plan[:end], is_whole=False)
+            start = yield from stage(parts[end], part, start=start)
+            if start is None:
+                return None
+    begin = partial(finetune, tuning, plan)
+    return (yield from stage(whole, begin, start=start))
+
+
+def kept_ends(plan: Sequence[Step], schedule: FinetuneSchedule) -> list[int]:
+    """After how many iterations the state is kept for others to go on from, in order."""
+    if schedule == "iterations":
+        return []
+    tasks = [step.task for step in plan]
+    is_mixed = Task.PATCH_CLASSIFICATION in tasks
+    alone = tasks.index(Task.PATCH_CLASSIFICATION) if is_mixed else 0
+    ends = [alone] if alone else []
+    return [*ends, len(plan)] if schedule == "constant" else ends
+
+
+def part_keys(whole: StageKey, plan: Sequence[Step]) -> dict[int, StageKey]:
+    """Name the state after each epoch, by the number of iterations until then.
+
+    Args:
+        whole: key of the fine-tuned encoder.
+        plan: its iterations.
+    """
+    settings: Mapping[str, Any] = whole.facts["settings"]
+    kept = {k: v for k, v in settings["finetune"].items() if k != _ONLY_AT_THE_END}
+    facts = {
+        **whole.facts,
+        "stage": "tuning",
+        "version": STAGES_VERSION["encoder"],
+        "settings": {**settings, "finetune": kept},
+    }
+    return {
+        end: StageKey(
+            "tuning", {**facts, "inputs": {**whole.facts["inputs"], "iterations": iterations}}
+        )
+        for end, iterations in digests_by_epoch(plan).items()
+    }
+
+
+def _longest(bench: Bench, parts: Mapping[int, StageKey], *, before: int) -> Trained | None:
+    for end in sorted(parts, reverse=True):
+        if end < before and (entry := bench.find(parts[end])) is not None:
+            return reopened(entry, _FILE)
+    return None

@@ -1,0 +1,153 @@
+"""Alternating multi-task fine-tuning of the encoder (paper, section 3.2).
+
+Reconstruction learns from normal samples, patch classification from anomalous ones, both through
+one encoder. The frozen encoder is only read, at the SSIM layers.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch import nn
+
+from bearing_search.config import FinetuneConfig
+from bearing_search.models.encoders.encoder import Encoder
+from bearing_search.models.finetuning.multitask import MultiTaskModel
+from bearing_search.models.finetuning.schedule import Task
+from bearing_search.models.finetuning.trainable import choose_trainable
+from bearing_search.models.optim import finetune_optimizer
+from bearing_search.training.batching import flip_way, rotation_angle
+from bearing_search.training.checkpoint import Row
+from bearing_search.training.features import Features
+from bearing_search.training.finetuning.epoch_metrics import PatchScores
+from bearing_search.training.finetuning.frozen_features import FrozenMaps
+from bearing_search.training.finetuning.task_losses import Batch, TaskLosses, joined_patches
+from bearing_search.training.images import Images, flip, pick, pick_or_draw, rotate, to_input
+from bearing_search.training.microbatch import MicroBatches
+from bearing_search.training.nonfinite import require_finite, require_finite_weights
+from bearing_search.training.plan import Step
+
+
+class Finetuning:
+    """The encoder that is tuned, its heads and its optimiser: what one iteration needs."""
+
+    def __init__(
+        self,
+        encoder: Encoder,
+        pretrained_encoder: Encoder,
+        config: FinetuneConfig,
+        *,
+        normals: Images,
+        anomalous: Images,
+        rotation_deg: float,
+        seed: int,
+        device: str,
+        frozen: Features | None = None,
+    ) -> None:
+        """Make what one iteration needs.
+
+        Args:
+            frozen: what was read of the pretrained encoder, at the SSIM layers of the normal
+                samples; None: it is read in every iteration, as it must be where images change.
+        """
+        torch.manual_seed(seed)  # initial weights of the heads
+        choose_trainable(encoder, config.trainable_blocks)
+        self.model = MultiTaskModel(encoder.train(), config).to(device)
+        self.encoder = encoder
+        self._pretrained = pretrained_encoder
+        maps = FrozenMaps(pretrained_encoder, config.ssim_layers, kept=frozen, device=device)
+        self._losses = TaskLosses(self.model, maps, config, device=device)
+        self._optimizer = finetune_optimizer(encoder, self.model.heads, config)
+        self._peak_lrs = [group["lr"] for group in self._optimizer.param_groups]
+        self._config, self._seed, self._device = config, seed, device
+        self._normals, self._anomalous = normals, anomalous
+        self._rotation_deg = rotation_deg
+        self.micro_batches = MicroBatches("fine-tuning")
+
+    def iterate(self, number: int, step: Step) -> tuple[Row, PatchScores | None]:
+        """One optimiser step; returns its losses by name, and the patches that it classified.
+
+        Raises:
+            TrialFailedError: a loss or the gradient is not finite. The weights are as before.
+        """
+        for group, peak in zip(self._optimizer.param_groups, self._peak_lrs, strict=True):
+            group["lr"] = peak * step.lr_factor
+        losses, patches = self.micro_batches.step(
+            len(step.batch), lambda parts: self._gradient(step, number, parts)
+        )
+        norm = nn.utils.clip_grad_norm_(self.model.parameters(), self._config.grad_clip)
+        require_finite(
+            {**losses, "the gradient": float(norm)},
+            iteration=number,
+            rate=f"encoder lr {self._config.encoder_lr * step.lr_factor:.2g}",
+        )
+        self._optimizer.step()
+        return losses, patches
+
+    @torch.no_grad()
+    def settle(self) -> None:
+        """End the training: move the encoder back towards its pretrained weights, if asked to."""
+        if self._config.tuned_share < 1:
+            pairs = zip(self.encoder.parameters(), self._pretrained.parameters(), strict=True)
+            for ours, theirs in pairs:
+                ours.lerp_(theirs, 1 - self._config.tuned_share)
+
+    def state(self) -> dict[str, Any]:
+        """What a later `load` needs to go on.
+
+        Raises:
+            TrialFailedError: a weight is not finite.
+        """
+        require_finite_weights(self.model.parameters())
+        return {
+            **self.result(),
+            "optimizer": self._optimizer.state_dict(),
+            "micro_batch": self.micro_batches.size,
+        }
+
+    def result(self) -> dict[str, Any]:
+        """What a later `load` needs to use the encoder and its heads."""
+        return {"encoder": self.encoder.state_dict(), "heads": self.model.heads.state_dict()}
+
+    def load(self, state: dict[str, Any]) -> None:
+        """Take over an earlier `state` or `result`."""
+        self.encoder.load_state_dict(state["encoder"])
+        self.model.heads.load_state_dict(state["heads"])
+        if "optimizer" in state:
+            self._optimizer.load_state_dict(state["optimizer"])
+            self.micro_batches.size = state.get("micro_batch")
+
+    def _augmented(self, images: Images, number: int) -> Images:
+        """The batch of an iteration, turned and flipped as one."""
+        turned = rotate(images, rotation_angle(self._rotation_deg, seed=(self._seed, 2, number)))
+        return flip(turned, flip_way(seed=(self._seed, 9, number))) if self._config.flip else turned
+
+    def _gradient(
+        self, step: Step, number: int, parts: Sequence[slice]
+    ) -> tuple[Row, PatchScores | None]:
+        """Leave the gradient of a batch in the parameters; returns its losses and patches."""
+        self._optimizer.zero_grad(set_to_none=True)
+        torch.manual_seed(self._seed * 1_000_003 + number)
+        losses: Row = {}
+        patches = []
+        for answer in self._losses.answers(step.task, self._batch(step, number, parts)):
+            torch.autograd.backward(answer.total)
+            for name, loss in answer.losses.items():
+                losses[name] = losses.get(name, 0.0) + float(loss.detach())
+            if answer.patches is not None:
+                patches.append(answer.patches)
+        return losses, joined_patches(patches)
+
+    def _batch(self, step: Step, number: int, parts: Sequence[slice]) -> Batch:
+        if step.task is Task.RECONSTRUCTION:
+            found = pick(self._normals, step.batch)
+        else:
+            seed = (self._seed, 8, step.epoch)
+            found = pick_or_draw(self._anomalous, self._normals, step.batch, seed=seed)
+        turned = self._augmented(found, number)
+        return Batch(
+            positions=step.batch,
+            images=to_input(turned.pixels, self._device),
+            masks=torch.from_numpy(turned.masks).to(self._device),
+            parts=parts,
+        )

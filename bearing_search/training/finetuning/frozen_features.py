@@ -1,0 +1,69 @@
+"""EN_pre's maps, which the tuned encoder is held near.
+
+Axis letters: b batch, n samples, t tokens with prefix, c d channels, h w feature map, s side of the
+input in pixels.
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from bearing_search.models.encoders.encoder import Encoder, EncoderOutput
+from bearing_search.models.encoders.tokens import tokens_to_map
+from bearing_search.training.features import Reader
+
+Maps = list[Float[Tensor, "b c h w"]]
+"""One map per layer."""
+
+
+class FrozenMaps:
+    """The pretrained encoder's maps at some layers.
+
+    Args:
+        encoder: EN_pre.
+        layers: blocks, counted from 1.
+        kept: what was read of the samples that `of_samples` is asked for, layer by layer; None: it
+            is read whenever it is asked for, as where images change from time to time.
+        device: where maps are made and returned.
+    """
+
+    def __init__(
+        self,
+        encoder: Encoder,
+        layers: Sequence[int],
+        *,
+        kept: Sequence[Float[Tensor, "n t d"]] | None,
+        device: str,
+    ) -> None:
+        self._encoder = encoder
+        self._reader = frozen_reader(encoder, layers, device=device)
+        self._kept = kept
+
+    def of_samples(self, batch: Int[np.ndarray, " b"], images: Float[Tensor, "b 3 s s"]) -> Maps:
+        """Maps of samples; `batch` are their positions."""
+        if self._kept is None:
+            return self.of(images)
+        maps = self._maps([tokens[torch.from_numpy(batch)] for tokens in self._kept])
+        return [m.contiguous() for m in maps]  # the layout decides how sums over a map are rounded
+
+    def of(self, images: Float[Tensor, "b 3 s s"]) -> Maps:
+        """Maps of any images."""
+        return self._maps(self._reader.of_input(images))
+
+    def _maps(self, read: Sequence[Float[Tensor, "b t d"]]) -> Maps:
+        there = [tokens.to(self._reader.device) for tokens in read]
+        return [tokens_to_map(tokens, self._encoder).float() for tokens in there]
+
+
+def frozen_reader(encoder: Encoder, layers: Sequence[int], *, device: str) -> Reader:
+    """Reads the pretrained encoder at some layers."""
+    reads = [(layer,) for layer in layers]
+    return Reader(encoder, reads, is_rounded=False, device=device)
+
+
+def layer_maps(output: EncoderOutput, layers: Sequence[int], encoder: Encoder) -> Maps:
+    """Patch tokens of the layers as maps, in fp32."""
+    return [tokens_to_map(output.blocks[layer], encoder).float() for layer in layers]

@@ -1,0 +1,71 @@
+"""The fine-tuning of the encoder, run from its checkpoint to its end."""
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from bearing_search.training.checkpoint import Checkpoint, Row
+from bearing_search.training.finetuning.epoch_metrics import Epoch
+from bearing_search.training.finetuning.finetuner import Finetuning
+from bearing_search.training.nonfinite import failing_as
+from bearing_search.training.plan import Step
+
+
+def finetune(
+    tuning: Finetuning,
+    plan: list[Step],
+    *,
+    checkpoint: Checkpoint,
+    should_stop: Callable[[], bool],
+    is_whole: bool = True,
+) -> Iterator[Row]:
+    """Run what is left of the plan, yielding what each epoch measured (earlier ones first).
+
+    Afterwards `tuning.encoder` is the fine-tuned encoder if `checkpoint.is_finished`; otherwise
+    the stage was asked to stop and has saved its state.
+
+    Args:
+        is_whole: whether the training ends with the plan. If not, the checkpoint keeps at its end
+            all that is needed to go on.
+
+    Raises:
+        TrialFailedError: a loss, the gradient or a weight is not finite.
+    """
+    if checkpoint.state is not None:
+        tuning.load(checkpoint.state["tuning"])
+    yield from list(checkpoint.history)
+    if checkpoint.is_finished:
+        return
+    advice = "Lower finetune.encoder_lr or finetune.head_lr."
+    with failing_as("fine-tuning", checkpoint, advice=advice):
+        yield from _iterations(tuning, plan, checkpoint, should_stop)
+        if checkpoint.iteration < len(plan):
+            return
+        state = {"tuning": tuning.state(), "epoch": Epoch().state()}  # refuses broken weights
+        if is_whole:
+            tuning.settle()
+            state = {"tuning": tuning.result()}
+        checkpoint.finish(len(plan), state)
+
+
+def _iterations(
+    tuning: Finetuning, plan: list[Step], checkpoint: Checkpoint, should_stop: Callable[[], bool]
+) -> Iterator[Row]:
+    epoch = Epoch(**checkpoint.state["epoch"]) if checkpoint.state else Epoch()
+    checkpoint.started()
+
+    def state() -> dict[str, Any]:
+        return {"tuning": tuning.state(), "epoch": epoch.state()}
+
+    for number in range(checkpoint.iteration, len(plan)):
+        if should_stop():
+            checkpoint.save(number, state())
+            return
+        step = plan[number]
+        losses, patches = tuning.iterate(number, step)
+        epoch.add(losses, patches, samples=len(step.batch))
+        if step.ends_epoch:
+            checkpoint.history.append(epoch.row() | tuning.micro_batches.row)
+            yield checkpoint.history[-1]
+            epoch = Epoch()
+        checkpoint.save_if_due(number + 1, state)
+    checkpoint.iteration = len(plan)

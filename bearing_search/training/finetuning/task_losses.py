@@ -1,0 +1,167 @@
+"""What the two tasks of the fine-tuning lose on a batch, part by part.
+
+Where the device has no room for a batch, its parts go through the network one by one. Every loss is
+a mean over samples or patches; what is not, the moments of the frozen maps, is taken over the whole
+batch first, so that the parts' losses, and their gradients, add up to the batch's. Axis letters:
+b batch, s side of the input in pixels.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import partial
+
+import numpy as np
+import torch
+from jaxtyping import Bool, Float, Int
+from torch import Tensor
+
+from bearing_search.config import FinetuneConfig
+from bearing_search.models.encoders.encoder import EncoderOutput
+from bearing_search.models.encoders.tokens import patch_labels
+from bearing_search.models.finetuning.losses import (
+    Moments,
+    feature_moments,
+    patch_loss,
+    patch_weight,
+    perceptual_loss,
+    pixel_loss,
+)
+from bearing_search.models.finetuning.multitask import MultiTaskModel
+from bearing_search.models.finetuning.schedule import Task
+from bearing_search.training.finetuning.epoch_metrics import PatchScores
+from bearing_search.training.finetuning.frozen_features import FrozenMaps, Maps, layer_maps
+from bearing_search.training.microbatch import share_of
+from bearing_search.training.precision import autocast
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Batch:
+    """What one iteration sees, as a whole."""
+
+    positions: Int[np.ndarray, " b"]
+    images: Float[Tensor, "b 3 s s"]
+    masks: Bool[Tensor, "b s s"]
+    parts: Sequence[slice]
+    """What goes through the network at once."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """What the forward pass of a part of a batch gives; all parts' add up to the batch's."""
+
+    total: Float[Tensor, ""]
+    """What is minimised."""
+
+    losses: dict[str, Tensor]
+    patches: PatchScores | None = None
+
+
+class TaskLosses:
+    """Forward passes of both tasks.
+
+    Args:
+        model: the encoder that is tuned, with its heads.
+        frozen: the pretrained encoder's maps.
+        config: of the fine-tuning.
+        device: where the model is.
+    """
+
+    def __init__(
+        self, model: MultiTaskModel, frozen: FrozenMaps, config: FinetuneConfig, *, device: str
+    ) -> None:
+        self._model, self._frozen = model, frozen
+        self._config, self._device = config, device
+
+    def answers(self, task: Task, batch: Batch) -> Iterator[Answer]:
+        """The answer of each part, made when it is asked for."""
+        if task is Task.RECONSTRUCTION:
+            return self._reconstruction(batch)
+        return self._patch_classification(batch)
+
+    def _reconstruction(self, batch: Batch) -> Iterator[Answer]:
+        config = self._config
+        frozen = [self._frozen.of_samples(batch.positions[p], batch.images[p]) for p in batch.parts]
+        moments = moments_of(frozen)
+        for part, maps in zip(batch.parts, frozen, strict=True):
+            images, share = batch.images[part], share_of(part, len(batch.images))
+            with autocast(self._device):
+                rebuilt, output = self._model.reconstruct(images, config.ssim_layers)
+            perceptual = share * perceptual_loss(
+                self._maps(output), maps, window=config.ssim_window, moments=moments
+            )
+            pixel = share * pixel_loss(rebuilt, images)
+            total = config.perceptual_weight * perceptual + config.pixel_weight * pixel
+            losses = {
+                "reconstruction_loss": total,
+                "perceptual_loss": perceptual,
+                "pixel_loss": pixel,
+            }
+            yield Answer(total=total, losses=losses)
+
+    def _patch_classification(self, batch: Batch) -> Iterator[Answer]:
+        config = self._config
+        labels = patch_labels(
+            batch.masks, self._model.encoder.patch_px, coverage=config.patch_coverage
+        )
+        weigh = partial(patch_weight, positive_weight=config.positive_weight)
+        is_anchored = config.patch_anchor_weight > 0
+        frozen = [self._frozen.of(batch.images[p]) if is_anchored else [] for p in batch.parts]
+        moments = moments_of(frozen)
+        for part, maps in zip(batch.parts, frozen, strict=True):
+            images, here = batch.images[part], labels[part]
+            with autocast(self._device):
+                logits, output = self._model.classify(
+                    images, config.ssim_layers if is_anchored else ()
+                )
+            wide = logits.float()
+            total = patch_loss(wide, here, positive_weight=config.positive_weight)
+            if len(batch.parts) > 1:
+                total = total * (weigh(here) / weigh(labels))
+            losses = {"patch_loss": total}
+            if is_anchored:
+                anchor = self._anchor(batch.masks[part], output, maps, moments)
+                losses["patch_anchor_loss"] = share_of(part, len(labels)) * anchor
+                total = total + config.patch_anchor_weight * losses["patch_anchor_loss"]
+            scores = (wide[..., 1] - wide[..., 0]).detach().flatten()
+            patches = PatchScores(scores=scores, is_anomalous=here.flatten())
+            yield Answer(total=total, losses=losses, patches=patches)
+
+    def _anchor(
+        self,
+        masks: Bool[Tensor, "b s s"],
+        output: EncoderOutput,
+        frozen: Maps,
+        moments: Sequence[Moments] | None,
+    ) -> Float[Tensor, ""]:
+        """L_P of the normal patches of anomalous samples.
+
+        Patches with any anomalous pixel show the frozen features on both sides, so that nothing
+        holds them. Leaving out the SSIM windows that they touch would leave out most of a map.
+        """
+        strange = patch_labels(masks, self._model.encoder.patch_px)
+        released = strange.reshape(len(masks), 1, *self._model.encoder.grid)
+        held = [
+            torch.where(released, theirs, ours)
+            for ours, theirs in zip(self._maps(output), frozen, strict=True)
+        ]
+        return perceptual_loss(held, frozen, window=self._config.ssim_window, moments=moments)
+
+    def _maps(self, output: EncoderOutput) -> Maps:
+        return layer_maps(output, self._config.ssim_layers, self._model.encoder)
+
+
+def moments_of(parts: Sequence[list[Float[Tensor, "_ c h w"]]]) -> list[Moments] | None:
+    """Of the frozen maps of a whole batch, layer by layer; None where it is in one part."""
+    if len(parts) == 1:
+        return None
+    return [feature_moments(torch.cat(layer)) for layer in zip(*parts, strict=True)]
+
+
+def joined_patches(parts: Sequence[PatchScores]) -> PatchScores | None:
+    """All patches of a batch; None where none were classified."""
+    if not parts:
+        return None
+    return PatchScores(
+        scores=torch.cat([part.scores for part in parts]),
+        is_anomalous=torch.cat([part.is_anomalous for part in parts]),
+    )

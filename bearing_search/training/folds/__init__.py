@@ -1,0 +1,1 @@
+"""Trains and scores one part in one fold."""

@@ -1,0 +1,165 @@
+"""A unit: one part in one fold (or in all of train), ready to be trained on and scored.
+
+Everything that preprocessing estimates comes from the unit's training side alone.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import cv2
+import numpy as np
+from jaxtyping import Bool, Int
+
+from bearing_search.config import TrialConfig
+from bearing_search.data.samples import Sample, read_levels, read_mask
+from bearing_search.data.synthetic_defects import draw_defect
+from bearing_search.errors import TrialFailedError
+from bearing_search.preprocess.pipeline import fit_reference
+from bearing_search.preprocess.prepare import PreparedSet, prepare, shrink_any
+from bearing_search.preprocess.roi_quality import RoiScore, roi_score
+from bearing_search.training.images import Images
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HeldOut:
+    """What a unit is scored on."""
+
+    images: Images
+    map_masks: Bool[np.ndarray, "n m m"]
+    is_anomalous: Bool[np.ndarray, " n"]
+    samples: tuple[Sample, ...]
+    lost_regions: Int[np.ndarray, " n"]
+    """Ground-truth regions of each sample that preprocessing cut away."""
+
+    unreachable_regions: int
+    """Ground-truth regions of samples without ROI."""
+
+    no_roi: tuple[tuple[Sample, str], ...]
+    """Samples that could not be scored, with the reason."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Unit:
+    """One part, with the samples that are trained on and those that are scored."""
+
+    part: str
+    normals: Images
+    anomalous: Images
+    """Empty for a part without training defects, if defects are drawn in every epoch anyway."""
+
+    normal_samples: tuple[Sample, ...]
+    anomalous_samples: tuple[Sample, ...]
+    held_out: HeldOut
+    has_synthetic_defects: bool
+    """Whether the training split has no defect, so that those of this unit are drawn."""
+
+    dropped: tuple[tuple[Sample, str], ...]
+    """Training samples without ROI, with the reason."""
+
+    roi: RoiScore
+    """How well the region of interest is found, judged without labels on the training side."""
+
+    digest: str
+    """Of all prepared pixels: equal inputs, equal digest, whatever the settings were."""
+
+
+def prepare_unit(
+    part: str,
+    train: Sequence[Sample],
+    held_out: Sequence[Sample],
+    config: TrialConfig,
+    *,
+    is_validation: bool,
+    cache: Path,
+) -> Unit:
+    """Prepare the images of one unit.
+
+    Args:
+        is_validation: the held-out samples come from train; where train has no defect, every
+            second one of them gets a drawn one. Test samples are never drawn on.
+
+    Raises:
+        DataError: a file cannot be used.
+        TrialFailedError: too few samples have a region of interest.
+    """
+    reference = fit_reference(train, config.preprocess, cache=cache)
+
+    def prepared(samples: Sequence[Sample]) -> PreparedSet:
+        return prepare(
+            samples,
+            reference,
+            config.preprocess,
+            input_px=config.encoder.input_px,
+            map_px=config.protocol.map_px,
+            cache=cache,
+        )
+
+    normal = prepared([s for s in train if not s.is_anomalous])
+    anomalous = prepared([s for s in train if s.is_anomalous])
+    scored = prepared(held_out)
+    is_synthetic = not any(s.is_anomalous for s in train)
+    _require_samples(part, normal, needed="normal training sample")
+    if is_synthetic and is_validation:
+        scored = _with_defects(scored, every=2, seed=config.seed + 1)
+    if config.finetune.synthetic_defects == "when_needed":
+        if is_synthetic:
+            anomalous = _with_defects(normal, every=1, seed=config.seed)
+        _require_samples(part, anomalous, needed="anomalous training sample")
+    _require_samples(part, scored, needed="held-out sample")
+    return Unit(
+        part=part,
+        normals=_to_train(normal, config),
+        anomalous=_to_train(anomalous, config),
+        normal_samples=normal.samples,
+        anomalous_samples=anomalous.samples,
+        held_out=HeldOut(
+            images=Images(pixels=scored.images, masks=scored.masks),
+            map_masks=scored.map_masks,
+            is_anomalous=np.array([s.is_anomalous for s in scored.samples]),
+            samples=scored.samples,
+            lost_regions=scored.lost_regions,
+            unreachable_regions=sum(_num_regions(s) for s, _ in scored.no_roi if s.is_anomalous),
+            no_roi=scored.no_roi,
+        ),
+        has_synthetic_defects=is_synthetic,
+        roi=roi_score(train, reference, config.preprocess),
+        dropped=(*normal.no_roi, *anomalous.no_roi),
+        digest="-".join(s.digest[:8] for s in (normal, anomalous, scored)),
+    )
+
+
+def _to_train(found: PreparedSet, config: TrialConfig) -> Images:
+    turned = [s.part in config.augment.rotated_parts for s in found.samples]
+    return Images(
+        pixels=found.images,
+        masks=found.masks,
+        roi=found.roi_masks,
+        may_turn=np.array(turned, dtype=bool),
+    )
+
+
+def _with_defects(normal: PreparedSet, *, every: int, seed: int) -> PreparedSet:
+    """The same samples, every `every`-th of them with a drawn defect and labelled anomalous."""
+    images, masks, map_masks = (normal.images.copy(), normal.masks.copy(), normal.map_masks.copy())
+    samples = list(normal.samples)
+    map_px = map_masks.shape[-1]
+    for index in range(0, len(samples), every):
+        rng = np.random.default_rng((seed, 5, index))
+        images[index], masks[index] = draw_defect(images[index], normal.roi_masks[index], rng)
+        map_masks[index] = shrink_any(masks[index], map_px)
+        samples[index] = replace(samples[index], is_anomalous=True, defect="synthetic")
+    return replace(normal, samples=tuple(samples), images=images, masks=masks, map_masks=map_masks)
+
+
+def _num_regions(sample: Sample) -> int:
+    mask = read_mask(sample, read_levels(sample)[0].shape[:2])
+    return cv2.connectedComponents(mask.astype(np.uint8), connectivity=8)[0] - 1
+
+
+def _require_samples(part: str, found: PreparedSet, *, needed: str) -> None:
+    if len(found.samples) == 0:
+        reasons = f"; {found.no_roi[0][0].title}: {found.no_roi[0][1]}" if found.no_roi else ""
+        raise TrialFailedError(
+            f"{part}: no {needed} is left ({len(found.no_roi)} have no region of interest{reasons})"
+        )

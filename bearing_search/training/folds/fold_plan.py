@@ -1,0 +1,127 @@
+"""Which units a trial consists of: what is trained together, and what it is scored on. No torch."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from bearing_search.config import TrialConfig
+from bearing_search.data.dataset import DataSet
+from bearing_search.data.samples import Sample
+from bearing_search.data.split import TOGETHER, folds_of_parts
+from bearing_search.training.plan import progress_of_unit
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PartPlan:
+    """One part of a unit, before anything of it is read."""
+
+    part: str
+    key: str
+    """Folder of its scores below the trial's, and the prefix of its metrics: `LC/fold0`."""
+
+    train: tuple[Sample, ...]
+    held_out: tuple[Sample, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UnitPlan:
+    """One encoder and one detector: the parts that they learn from and are scored on."""
+
+    key: str
+    """Folder of the training below the trial's, and the prefix of its measurements: `LC/fold0`,
+    or `all/fold0` where parts are trained together."""
+
+    label: str
+    """For people: `LC, fold 1 of 2`."""
+
+    fold: int
+    parts: tuple[PartPlan, ...]
+    is_validation: bool
+    """Held out from train, rather than the test split."""
+
+
+def validation_plans(config: TrialConfig, train: Sequence[Sample]) -> list[UnitPlan]:
+    """The units of a search's trial, in the order in which they run: fold by fold.
+
+    Raises:
+        DataError: a part has too few groups for its folds.
+    """
+    parts = [p for p in sorted({s.part for s in train}) if not config.parts or p in config.parts]
+    folds = folds_of_parts({p: [s for s in train if s.part == p] for p in parts}, config)
+    plans = []
+    for index in range(max(map(len, folds.values()), default=0)):
+        here = [
+            PartPlan(
+                part=part,
+                key=f"{part}/fold{index}",
+                train=folds[part][index].train,
+                held_out=folds[part][index].held_out,
+            )
+            for part in parts
+            if index < len(folds[part])
+        ]
+        where = {p.part: f", fold {index + 1} of {len(folds[p.part])}" for p in here}
+        plans += _units(here, config, fold=index, where=where, is_validation=True)
+    return plans
+
+
+def final_plans(config: TrialConfig, data_set: DataSet) -> list[UnitPlan]:
+    """The units that are trained on all of train and scored on test."""
+    parts = [
+        PartPlan(
+            part=part,
+            key=f"{part}/all",
+            train=data_set.samples("train", part),
+            held_out=data_set.samples("test", part),
+        )
+        for part in data_set.chosen_parts(config.parts)
+    ]
+    where = {plan.part: "" for plan in parts}
+    return _units(parts, config, fold=0, where=where, is_validation=False)
+
+
+def progress_of_plan(config: TrialConfig, plan: UnitPlan) -> list[float]:
+    """Cost after each measurement of one unit, in iterations of the decoder."""
+    num_normal = num_anomalous = 0
+    for part in plan.parts:
+        anomalous = sum(sample.is_anomalous for sample in part.train)
+        normal = len(part.train) - anomalous
+        num_normal += normal
+        if config.finetune.synthetic_defects == "when_needed":
+            anomalous = anomalous or normal  # one drawn defect per normal sample
+        num_anomalous += anomalous
+    return progress_of_unit(
+        config,
+        num_normal=num_normal,
+        num_anomalous=num_anomalous,
+        num_scored=len(plan.parts),
+    )
+
+
+def _units(
+    parts: Sequence[PartPlan],
+    config: TrialConfig,
+    *,
+    fold: int,
+    where: Mapping[str, str],
+    is_validation: bool,
+) -> list[UnitPlan]:
+    if config.scope == "multi_part":
+        first = parts[0]
+        together = UnitPlan(
+            key=f"{TOGETHER}/{first.key.rpartition('/')[2]}",
+            label=f"all parts{where[first.part]}",
+            fold=fold,
+            parts=tuple(parts),
+            is_validation=is_validation,
+        )
+        return [together]
+    return [
+        UnitPlan(
+            key=plan.key,
+            label=f"{plan.part}{where[plan.part]}",
+            fold=fold,
+            parts=(plan,),
+            is_validation=is_validation,
+        )
+        for plan in parts
+    ]

@@ -1,0 +1,216 @@
+"""The stages of one unit, computed here or read from the store: encoder, detector, distances.
+
+What is read of a frozen encoder is a stage beside them, wherever one of them reads it.
+"""
+
+import copy
+from collections.abc import Callable, Generator
+from functools import partial
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from bearing_search.config import TrialConfig
+from bearing_search.models.encoders.encoder import Encoder
+from bearing_search.models.finetuning.multitask import MultiTaskModel
+from bearing_search.models.finetuning.schedule import Task
+from bearing_search.stage_cache.compute_time import Seconds, added
+from bearing_search.stage_cache.key import StageKey
+from bearing_search.training.backbone import Backbone
+from bearing_search.training.checkpoint import Row
+from bearing_search.training.content_digest import content_of_encoder
+from bearing_search.training.detection.detector import Detector, make_detector, train_detector
+from bearing_search.training.features import NOT_KEPT, Features, Kept, kept_features
+from bearing_search.training.finetuning.cached import fine_tuned
+from bearing_search.training.finetuning.finetuner import Finetuning
+from bearing_search.training.finetuning.frozen_features import frozen_reader
+from bearing_search.training.folds.stage_keys import (
+    Outcome,
+    Samples,
+    load_outcome,
+    plan_of,
+    save_outcome,
+    unit_keys,
+)
+from bearing_search.training.plan import learned_tasks
+from bearing_search.training.stage_runner import Bench, Trained, trained
+
+Answer = Callable[[MultiTaskModel, Path], tuple[Row, ...]]
+"""What the fine-tuned heads say of each part's held-out samples; draws pictures into a folder."""
+
+Rows = list[tuple[str, Row]]
+StagesStream = Generator[tuple[str, Row], None, Outcome | None]
+"""Rows as they are made; the outcome at the end, or None if it was asked to stop."""
+
+
+def run_stages(
+    samples: Samples, encoder: Backbone, config: TrialConfig, bench: Bench, answer: Answer
+) -> StagesStream:
+    """Train on a unit and measure the distances of its held-out samples.
+
+    Where the distances are in the store, nothing before them is looked at: they bring along what
+    the earlier stages measured.
+
+    Args:
+        encoder: the pretrained one; it is fine-tuned in place.
+        answer: measures how the fine-tuned heads tell each part's held-out patches apart, and draws
+            into a folder; `samples.shown` names all that it looks at beside the images.
+
+    Raises:
+        TrialFailedError: a loss is not finite.
+        ClaimLostError: this process hung, and another one took its work over.
+    """
+    keys = unit_keys(config, samples, weights_sha256=encoder.weights_sha256, device=bench.device)
+    found = bench.find(keys.distances)
+    if found is not None:
+        outcome = load_outcome(found)
+        yield from outcome.rows
+        return outcome
+
+    rows: Rows = []
+    model: MultiTaskModel | None = None
+    seconds: Seconds = {}
+    if config.finetune.epochs:
+        assert isinstance(encoder, Encoder)  # `load_backbone` refused others
+        tuned = yield from _fine_tuned(encoder, samples, config, bench, keys.encoder, rows)
+        if tuned is None:
+            return None
+        model, seconds = tuned
+    content = content_of_encoder(encoder)
+    detector = make_detector(
+        encoder,
+        config,
+        normals=samples.normals,
+        rotation_deg=samples.rotation_deg,
+        device=bench.device,
+    )
+    frozen = content if model is None else None
+    learned = yield from _learned(detector, frozen, bench, keys.detector(content), rows)
+    if learned is None:
+        return None
+    read = _read_held_out(detector, frozen, samples, bench)
+    if read is None:
+        return None
+    with bench.claim(keys.distances) as entry:
+        if entry is None or entry.is_done:
+            return None if entry is None else load_outcome(entry)
+        answers, pictures = _answers(model, answer, parts=len(samples.held_out))
+        detections = tuple(
+            detector.detect(images.pixels, kept.features)
+            for images, kept in zip(samples.held_out, read, strict=True)
+        )
+        outcome = Outcome(
+            detections=detections,
+            answers=answers,
+            pictures=pictures,
+            rows=tuple(rows),
+            seconds=added(seconds, learned.seconds, *(kept.seconds for kept in read)),
+        )
+        bench.store.with_room(lambda: save_outcome(outcome, entry))
+        bench.store.finish(entry)
+        return load_outcome(entry)
+
+
+def _fine_tuned(
+    encoder: Encoder,
+    samples: Samples,
+    config: TrialConfig,
+    bench: Bench,
+    key: StageKey,
+    rows: Rows,
+) -> Generator[tuple[str, Row], None, tuple[MultiTaskModel, Seconds] | None]:
+    """The encoder, tuned in place, with its heads; and what that took."""
+    kept: Kept | None = NOT_KEPT
+    if _is_held_near(samples, config) and bench.find(key) is None:
+        reader = frozen_reader(encoder, config.finetune.ssim_layers, device=bench.device)
+        content = content_of_encoder(encoder)
+        kept = kept_features(bench, reader, content, samples.normals.pixels)
+    if kept is None:
+        return None
+    tuning = _finetuning(encoder, samples, config, bench.device, kept.features)
+    tuned = yield from fine_tuned(
+        bench,
+        key,
+        tuning,
+        plan_of(samples, config),
+        schedule=config.finetune.schedule,
+        rows=rows,
+        read_s=kept.seconds,
+    )
+    # not `tuning`, which holds the frozen encoder and the optimiser's moments
+    return None if tuned is None else (tuning.model, tuned.seconds)
+
+
+def _is_held_near(samples: Samples, config: TrialConfig) -> bool:
+    """Whether fine-tuning compares the normal samples, as they are, with the frozen encoder."""
+    is_still = not samples.rotation_deg and not config.finetune.flip
+    return is_still and Task.RECONSTRUCTION in learned_tasks(config.finetune)
+
+
+def _learned(
+    detector: Detector, frozen: str | None, bench: Bench, key: StageKey, rows: Rows
+) -> Generator[tuple[str, Row], None, Trained | None]:
+    """The detector, trained.
+
+    Args:
+        frozen: content of its encoder, if that was not fine-tuned.
+    """
+    kept: Kept | None = NOT_KEPT
+    if frozen and detector.still is not None and bench.find(key) is None:
+        kept = kept_features(bench, detector.reader, frozen, detector.still.pixels)
+    if kept is None:
+        return None
+    if kept.features is not None:
+        detector.keep(kept.features)
+    begin = partial(train_detector, detector)
+    return (
+        yield from trained(
+            bench, key, begin, file="detector", what="detector", rows=rows, read_s=kept.seconds
+        )
+    )
+
+
+def _read_held_out(
+    detector: Detector, frozen: str | None, samples: Samples, bench: Bench
+) -> list[Kept] | None:
+    """What is read of each part's held-out samples; None if it was stopped."""
+    found: list[Kept] = []
+    for images in samples.held_out:
+        kept: Kept | None = NOT_KEPT
+        if frozen:
+            kept = kept_features(bench, detector.reader, frozen, images.pixels)
+        if kept is None:
+            return None
+        found.append(kept)
+    return found
+
+
+def _answers(
+    model: MultiTaskModel | None, answer: Answer, *, parts: int
+) -> tuple[tuple[Row, ...], dict[str, bytes]]:
+    """What the heads answer, with the pictures of it; nothing where none were trained."""
+    if model is None:
+        return tuple({} for _ in range(parts)), {}
+    # not in the entry's folder: making a folder there could bring back one that was taken over
+    with TemporaryDirectory() as name:
+        rows = answer(model, Path(name))
+        return rows, {file.name: file.read_bytes() for file in sorted(Path(name).iterdir())}
+
+
+def _finetuning(
+    encoder: Encoder,
+    samples: Samples,
+    config: TrialConfig,
+    device: str,
+    frozen: Features | None = None,
+) -> Finetuning:
+    return Finetuning(
+        encoder,
+        copy.deepcopy(encoder),
+        config.finetune,
+        normals=samples.normals,
+        anomalous=samples.anomalous,
+        rotation_deg=samples.rotation_deg,
+        seed=config.seed,
+        device=device,
+        frozen=frozen,
+    )

@@ -1,0 +1,146 @@
+"""What the fine-tuned encoder and its heads answer: after the last epoch, in numbers and pictures.
+
+Axis letters: n samples, s side of the input in pixels, r c rows and columns of patches.
+"""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from jaxtyping import Float, Int, UInt8
+from torch import Tensor
+
+from bearing_search.config import TrialConfig
+from bearing_search.data.samples import Sample
+from bearing_search.models.encoders.tokens import patch_labels
+from bearing_search.models.finetuning.multitask import MultiTaskModel
+from bearing_search.models.finetuning.schedule import Task
+from bearing_search.training.checkpoint import Row
+from bearing_search.training.finetuning.epoch_metrics import patch_metrics
+from bearing_search.training.folds.fold_data import Unit
+from bearing_search.training.images import Images, by_brightness, joined, pick, to_input, to_pixels
+from bearing_search.training.microbatch import each_portion
+from bearing_search.training.plan import learned_tasks
+from bearing_search.training.plots.heads import patch_picture, reconstruction_picture, write_png
+from bearing_search.training.precision import autocast
+
+_BATCH = 16
+_SHOWN = 2
+"""Samples of each kind in a picture."""
+
+
+def reconstructions(
+    model: MultiTaskModel, pixels: UInt8[np.ndarray, "n s s 3"], device: str
+) -> UInt8[np.ndarray, "n s s 3"]:
+    """H_RC's pictures, as bytes like the inputs."""
+    return _answers(model, pixels, device, lambda images: to_pixels(model.reconstruct(images)[0]))
+
+
+def patch_scores(
+    model: MultiTaskModel, pixels: UInt8[np.ndarray, "n s s 3"], device: str
+) -> Float[np.ndarray, "n r c"]:
+    """Each patch's logit of anomalous minus that of normal; its sigmoid is the probability."""
+
+    def scores(images: Float[Tensor, "b 3 s s"]) -> Float[np.ndarray, "b r c"]:
+        logits = model.classify(images)[0].float()
+        difference = (logits[..., 1] - logits[..., 0]).cpu().numpy()
+        return difference.reshape(len(images), *model.encoder.grid)
+
+    return _answers(model, pixels, device, scores)
+
+
+def held_out_patch_metrics(
+    model: MultiTaskModel, unit: Unit, config: TrialConfig, device: str
+) -> Row:
+    """`patch_ap` and `patch_auroc` on the held-out anomalous samples; NaN where undefined.
+
+    Nothing, if no epoch trained the patch head.
+    """
+    if Task.PATCH_CLASSIFICATION not in learned_tasks(config.finetune):
+        return {}
+    held_out = unit.held_out
+    anomalous = _inputs(pick(held_out.images, np.flatnonzero(held_out.is_anomalous)), config)
+    found: Row = {}
+    if len(anomalous):
+        labels = patch_labels(
+            torch.from_numpy(anomalous.masks),
+            model.encoder.patch_px,
+            coverage=config.finetune.patch_coverage,
+        )
+        scores = patch_scores(model, anomalous.pixels, device)
+        found = patch_metrics(scores.ravel(), labels.numpy().ravel())
+    return {name: found.get(name, float("nan")) for name in ("patch_ap", "patch_auroc")}
+
+
+def draw_answers(
+    model: MultiTaskModel, unit: Unit, config: TrialConfig, device: str, *, folder: Path
+) -> None:
+    """`reconstruction_<part>.png` and `patches_<part>.png`: training and held-out samples.
+
+    Only of heads that some epoch trained.
+    """
+    held_out = unit.held_out
+    normal, anomalous = (np.flatnonzero(held_out.is_anomalous == label) for label in (False, True))
+    first = np.arange(_SHOWN)
+    shown = [
+        _Shown("train", unit.normals, unit.normal_samples, first),
+        _Shown("train", unit.anomalous, unit.anomalous_samples, first),
+        _Shown("held out", held_out.images, held_out.samples, normal[:_SHOWN]),
+        _Shown("held out", held_out.images, held_out.samples, anomalous[:_SHOWN]),
+    ]
+    images, titles = _chosen(shown, config)
+    tasks = learned_tasks(config.finetune)
+    if Task.RECONSTRUCTION in tasks:
+        rebuilt = reconstructions(model, images.pixels, device)
+        picture = reconstruction_picture(images.pixels, rebuilt, titles)
+        write_png(picture, folder / f"reconstruction_{unit.part}.png")
+    if Task.PATCH_CLASSIFICATION in tasks:
+        probabilities = 1 / (1 + np.exp(-patch_scores(model, images.pixels, device)))
+        picture = patch_picture(images.pixels, images.masks, probabilities, titles)
+        write_png(picture, folder / f"patches_{unit.part}.png")
+
+
+class _Shown(NamedTuple):
+    kind: str
+    images: Images
+    samples: Sequence[Sample]
+    positions: Int[np.ndarray, " k"]
+
+
+def _chosen(shown: Sequence[_Shown], config: TrialConfig) -> tuple[Images, list[str]]:
+    """The images as the encoder sees them, with their titles."""
+    found, titles = [], []
+    for kind, images, samples, positions in shown:
+        inside = positions[positions < len(images)]
+        picked = pick(images, inside)
+        inputs = _inputs(Images(pixels=picked.pixels, masks=picked.masks), config)
+        per_sample = len(inputs) // max(1, len(inside))
+        for sample in (samples[i] for i in inside):
+            for level in range(per_sample):
+                which = f", brightness image {level + 1}" if per_sample > 1 else ""
+                titles.append(f"{kind}: {sample.defect}/{sample.name}{which}")
+        found.append(inputs)
+    return joined(found), titles
+
+
+def _inputs(images: Images, config: TrialConfig) -> Images:
+    return images if config.fusion == "channels" else by_brightness(images)
+
+
+@torch.no_grad()
+def _answers(
+    model: MultiTaskModel,
+    pixels: UInt8[np.ndarray, "n s s 3"],
+    device: str,
+    answer: Callable[[Tensor], np.ndarray],
+) -> np.ndarray:
+    model.eval()
+
+    def of(part: slice) -> np.ndarray:
+        images = to_input(pixels[part], device)
+        with autocast(device):
+            return answer(images)
+
+    return np.concatenate(each_portion(len(pixels), of, at_most=_BATCH, what="heads"))

@@ -1,0 +1,239 @@
+"""Runs one unit through all stages, and remembers it once it is scored."""
+
+import json
+import logging
+from collections.abc import Callable, Generator, Sequence
+from contextlib import closing
+from dataclasses import asdict, dataclass
+from functools import partial
+from itertools import count
+from pathlib import Path
+
+from bearing_search.config import TrialConfig, digest_of, parse
+from bearing_search.filesystem.atomic import write_atomically
+from bearing_search.measurement import TrialContext
+from bearing_search.models.finetuning.multitask import MultiTaskModel
+from bearing_search.stage_cache.cache import StageStore
+from bearing_search.stage_cache.compute_time import others_seconds, own_seconds, reused_stages
+from bearing_search.stage_cache.entry import ClaimLostError
+from bearing_search.training.backbone import Backbone, load_backbone
+from bearing_search.training.checkpoint import Row
+from bearing_search.training.detection.detection import Detection
+from bearing_search.training.folds.fold_data import Unit, prepare_unit
+from bearing_search.training.folds.fold_plan import PartPlan, UnitPlan
+from bearing_search.training.folds.fold_stages import run_stages
+from bearing_search.training.folds.head_evaluation import draw_answers, held_out_patch_metrics
+from bearing_search.training.folds.scoring import evaluate
+from bearing_search.training.folds.stage_keys import Outcome, Samples
+from bearing_search.training.images import Images, by_brightness, joined
+from bearing_search.training.microbatch import smallest
+from bearing_search.training.plots.curves import curves_picture
+from bearing_search.training.plots.heat_maps import heat_map_picture
+from bearing_search.training.precision import precision_name
+from bearing_search.training.stage_runner import Bench
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UnitRecord:
+    """What a scored unit leaves, as stored in `unit.json`."""
+
+    rows: tuple[tuple[str, Row], ...]
+    """What was being done, and what was measured then."""
+
+    metrics: dict[str, Row]
+    """Of each part, by its key."""
+
+    tags: dict[str, str]
+    reused: tuple[str, ...]
+    """Stages that other trials have computed, at least in part."""
+
+    computed_s: float
+    """Seconds that this trial spent on the stages."""
+
+    saved_s: float
+    """Seconds that other trials spent on what it reused."""
+
+
+UnitStream = Generator[tuple[str, Row], None, UnitRecord | None]
+"""Rows as they are made; the record at the end, or None if it was asked to stop."""
+
+
+def run_unit(
+    plan: UnitPlan, config: TrialConfig, context: TrialContext, store: StageStore
+) -> UnitStream:
+    """Train and score one unit, or repeat what it measured if it is done already."""
+    file = context.folder / plan.key / "unit.json"
+    if file.exists():
+        done = parse(UnitRecord, json.loads(file.read_text(encoding="utf-8")))
+        yield from done.rows
+        return done
+    file.parent.mkdir(parents=True, exist_ok=True)
+    record = yield from _insistent(lambda: _work(plan, config, context, store))
+    if record is not None:
+        write_atomically(file, json.dumps(asdict(record)).encode())
+    return record
+
+
+def trial_name(context: TrialContext) -> str:
+    """How the store calls the trial: its folder below the results', `first/trials/00003`."""
+    results = context.cache.parent
+    is_below = context.folder.is_relative_to(results)
+    return (context.folder.relative_to(results) if is_below else context.folder).as_posix()
+
+
+def _insistent(attempt: Callable[[], UnitStream]) -> UnitStream:
+    """Attempt again whenever another process took our work over; no row is given twice."""
+    given = 0
+    while True:
+        with closing(attempt()) as stream:
+            try:
+                for number in count():
+                    row = next(stream)
+                    if number == given:
+                        given += 1
+                        yield row
+            except StopIteration as end:
+                record: UnitRecord | None = end.value
+                return record
+            except ClaimLostError as lost:
+                logging.getLogger(__name__).warning("%s was taken over meanwhile", lost)
+
+
+def _work(
+    plan: UnitPlan, config: TrialConfig, context: TrialContext, store: StageStore
+) -> UnitStream:
+    units = [_prepare(part, plan, config, context) for part in plan.parts]
+    encoder = load_backbone(config)
+    user = trial_name(context)
+    bench = Bench(
+        store=store,
+        user=user,
+        title=plan.label,
+        should_stop=context.should_stop,
+        device=context.device,
+    )
+    samples = _samples(units, config, has_pictures=plan.fold == 0)
+    outcome = yield from run_stages(
+        samples, encoder, config, bench, partial(_answer, plan, units, config, context)
+    )
+    if outcome is None:
+        return None
+    found = zip(plan.parts, units, outcome.detections, outcome.answers, strict=True)
+    scores = {
+        part.key: {**_score(part, plan, unit, detection, config, context), **answers}
+        for part, unit, detection, answers in found
+    }
+    _draw(plan, outcome, context)
+    return UnitRecord(
+        rows=outcome.rows,
+        metrics=scores,
+        tags=_tags(plan, units, encoder, context) | _micro_batch_tag(plan, outcome.rows),
+        reused=reused_stages(outcome.seconds, user),
+        computed_s=own_seconds(outcome.seconds, user),
+        saved_s=others_seconds(outcome.seconds, user),
+    )
+
+
+def _prepare(part: PartPlan, plan: UnitPlan, config: TrialConfig, context: TrialContext) -> Unit:
+    return prepare_unit(
+        part.part,
+        part.train,
+        part.held_out,
+        config,
+        is_validation=plan.is_validation,
+        cache=context.cache,
+    )
+
+
+def _samples(units: Sequence[Unit], config: TrialConfig, *, has_pictures: bool) -> Samples:
+    def seen(images: Images) -> Images:
+        return images if config.fusion == "channels" else by_brightness(images)
+
+    is_rotated = any(unit.part in config.augment.rotated_parts for unit in units)
+    return Samples(
+        normals=seen(joined([unit.normals for unit in units])),
+        anomalous=seen(joined([unit.anomalous for unit in units])),
+        held_out=tuple(seen(unit.held_out.images) for unit in units),
+        rotation_deg=config.augment.rotation_deg if is_rotated else 0.0,
+        shown=digest_of([has_pictures, [_names(unit) for unit in units]]),
+    )
+
+
+def _names(unit: Unit) -> list[list[object]]:
+    """All that patch metrics and pictures show of a unit, beside its images."""
+    train, held_out = (*unit.normal_samples, *unit.anomalous_samples), unit.held_out
+    labels = zip(held_out.samples, held_out.is_anomalous.tolist(), strict=True)
+    return [
+        [unit.part, *(sample.title for sample in train)],
+        *([sample.title, is_anomalous] for sample, is_anomalous in labels),
+    ]
+
+
+def _answer(
+    plan: UnitPlan,
+    units: Sequence[Unit],
+    config: TrialConfig,
+    context: TrialContext,
+    model: MultiTaskModel,
+    folder: Path,
+) -> tuple[Row, ...]:
+    """How patches are told apart after fine-tuning; drawn for the first fold."""
+    for unit in units if plan.fold == 0 else ():
+        draw_answers(model, unit, config, context.device, folder=folder)
+    return tuple(held_out_patch_metrics(model, unit, config, context.device) for unit in units)
+
+
+def _draw(plan: UnitPlan, outcome: Outcome, context: TrialContext) -> None:
+    """The pictures of the first fold's training."""
+    folder = context.folder / "artifacts"
+    for name, content in outcome.pictures.items():
+        folder.mkdir(parents=True, exist_ok=True)
+        write_atomically(folder / name, content)
+    if plan.fold == 0:
+        file = folder / f"curves_{plan.key.partition('/')[0]}.png"
+        curves_picture([row for _, row in outcome.rows], file)
+
+
+def _score(
+    part: PartPlan,
+    plan: UnitPlan,
+    unit: Unit,
+    detection: Detection,
+    config: TrialConfig,
+    context: TrialContext,
+) -> Row:
+    folder = context.folder / part.key
+    folder.mkdir(parents=True, exist_ok=True)
+    scored = evaluate(unit.held_out, detection, config, file=folder / "scored.npz")
+    if plan.fold == 0:
+        picture = context.folder / "artifacts" / f"heat_maps_{part.part}.png"
+        heat_map_picture(scored, unit.held_out.images.pixels, file=picture)
+    num_held_out = len(scored.names) + scored.num_no_roi
+    return {
+        **scored.metrics(config.protocol),
+        "roi_found_share": len(scored.names) / num_held_out,
+        "roi_size_spread": unit.roi.size_spread,
+        "roi_instability_px": unit.roi.instability_px,
+        "missed_regions": float(scored.missed_regions),
+    }
+
+
+def _micro_batch_tag(plan: UnitPlan, rows: Sequence[tuple[str, Row]]) -> dict[str, str]:
+    """`micro_batch/LC/fold0: fine-tuning 4`, where the device had no room for a whole batch."""
+    sizes = smallest(rows)
+    text = ", ".join(f"{what} {size}" for what, size in sizes.items())
+    return {f"micro_batch/{plan.key}": text} if sizes else {}
+
+
+def _tags(
+    plan: UnitPlan, units: Sequence[Unit], encoder: Backbone, context: TrialContext
+) -> dict[str, str]:
+    tags = {
+        "weights_sha256": encoder.weights_sha256,
+        "precision": precision_name(context.device),
+        "device": context.device,
+    }
+    for part, unit in zip(plan.parts, units, strict=True):
+        tags[f"inputs/{part.key}"] = unit.digest
+        tags[f"defects/{part.part}"] = "synthetic" if unit.has_synthetic_defects else "real"
+    return tags

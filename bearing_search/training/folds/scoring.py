@@ -1,0 +1,47 @@
+"""Detection of held-out samples -> scores and a picture.
+
+Axis letters: n samples, s side of the input in pixels.
+"""
+
+from pathlib import Path
+
+from bearing_search.config import TrialConfig
+from bearing_search.evaluation.anomaly_maps import Rendering, render
+from bearing_search.evaluation.predictions import Scored, save_scored
+from bearing_search.training.detection.detection import Detection
+from bearing_search.training.folds.fold_data import HeldOut
+
+
+def evaluate(held_out: HeldOut, found: Detection, config: TrialConfig, *, file: Path) -> Scored:
+    """Score the held-out samples, and keep the result in `file`.
+
+    Args:
+        found: distances of the held-out samples, or of their brightness images, in order.
+    """
+    count = len(held_out.samples)
+    distances = found.distances.reshape(count, -1, *found.distances.shape[1:])
+    own_scores = None if found.own_scores is None else found.own_scores.reshape(count, -1)
+    rendering = Rendering(
+        detector=config.detector,
+        fusion=config.fusion,
+        input_px=config.encoder.input_px,
+        map_px=config.protocol.map_px,
+        postprocess=config.postprocess,
+    )
+    rendered = render(distances, own_scores, rendering)
+    scored = Scored(
+        distances=distances,
+        own_scores=own_scores,
+        rendering=rendering,
+        maps=rendered.maps,
+        image_scores=rendered.image_scores,
+        masks=held_out.map_masks,
+        is_anomalous=held_out.is_anomalous,
+        groups=tuple(sample.group for sample in held_out.samples),
+        names=tuple(sample.title for sample in held_out.samples),
+        lost_regions=held_out.lost_regions,
+        unreachable_regions=held_out.unreachable_regions,
+        num_no_roi=len(held_out.no_roi),
+    )
+    save_scored(scored, file)
+    return scored

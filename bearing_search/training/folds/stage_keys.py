@@ -1,0 +1,181 @@
+"""A unit's stages as entries of the store: how they are named, and what the last one holds.
+
+Axis letters: n samples, k layers, h w rows and columns of the detector's grid.
+"""
+
+import io
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, get_args
+
+import numpy as np
+
+from bearing_search.config import Detector, TrialConfig, to_plain
+from bearing_search.filesystem.atomic import write_atomically
+from bearing_search.stage_cache.compute_time import Seconds, added
+from bearing_search.stage_cache.entry import Entry
+from bearing_search.stage_cache.key import STAGES_VERSION, StageKey, stage_key
+from bearing_search.training.checkpoint import Row
+from bearing_search.training.content_digest import compute_name, content_of
+from bearing_search.training.detection.detection import Detection
+from bearing_search.training.images import Images
+from bearing_search.training.plan import SEEN_IN_THE_PLAN, Step, digests_by_epoch, finetune_plan
+
+_NOT_THE_DETECTORS = {
+    *("parts", "scope", "split", "preprocess", "fusion"),  # seen in the pixels
+    *("encoder", "augment", "finetune"),  # in the encoder's key; the rotation is added
+    *("postprocess", "protocol"),  # come after it
+    "seed",
+}
+
+_BEFORE = "before.json"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UnitKeys:
+    """Names of a unit's stages."""
+
+    encoder: StageKey
+    """Of the fine-tuned encoder, named by its iterations, or of the frozen one, which is never
+    stored."""
+
+    distances: StageKey
+    """Named by all that it follows from, so that it is found before anything is computed."""
+
+    detector: Callable[[str], StageKey]
+    """By the content of the encoder that it is trained on, whichever training that came from."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Samples:
+    """What a unit learns from, all its parts together, and what it is scored on, part by part."""
+
+    normals: Images
+    anomalous: Images
+    held_out: tuple[Images, ...]
+    rotation_deg: float
+    shown: str
+    """Digest of labels, names and choice of what the pictures of the heads show."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """What the stages of a unit give: all that scoring needs."""
+
+    detections: tuple[Detection, ...]
+    """Of each part's held-out samples."""
+
+    answers: tuple[Row, ...]
+    """How each part's held-out patches are told apart by the patch head, if there is one."""
+
+    pictures: Mapping[str, bytes]
+    """PNG files of what the heads answer, by name."""
+
+    rows: tuple[tuple[str, Row], ...]
+    """What was being done, and what was measured then."""
+
+    seconds: Seconds
+
+
+def plan_of(samples: Samples, config: TrialConfig) -> list[Step]:
+    """The iterations of a unit's fine-tuning; none of a frozen encoder."""
+    return finetune_plan(
+        config.finetune,
+        num_normal=len(samples.normals),
+        num_anomalous=len(samples.anomalous),
+        seed=config.seed,
+    )
+
+
+def unit_keys(
+    config: TrialConfig, samples: Samples, *, weights_sha256: str, device: str
+) -> UnitKeys:
+    """Name the stages of a unit by their settings and by the contents that they read.
+
+    A detector's key holds every section of the config that is not known to leave it alone: a
+    section that is new here makes trials share less, never too much.
+    """
+    plain = to_plain(config)
+    named = partial(stage_key, seed=config.seed, compute=compute_name(device))
+    normals = content_of(samples.normals)
+    rotation = {"rotation_deg": samples.rotation_deg}
+    model = {name: value for name, value in plain["encoder"].items() if name != "weights"}
+    read = {"encoder": model, "version": STAGES_VERSION["encoder"]}
+    settings: dict[str, Any] = dict(read)
+    inputs = {"weights": weights_sha256}
+    if config.finetune.epochs:
+        augment = {k: v for k, v in plain["augment"].items() if k != "rotated_parts"}
+        settings |= {
+            "finetune": {k: v for k, v in plain["finetune"].items() if k not in SEEN_IN_THE_PLAN},
+            "augment": augment | rotation,
+        }
+        inputs |= {
+            "iterations": list(digests_by_epoch(plan_of(samples, config)).values())[-1],
+            "normals": normals,
+            "anomalous": content_of(samples.anomalous),
+        }
+    encoder = named("encoder", settings=settings, inputs=inputs)
+
+    others = set(get_args(Detector)) - {config.detector}
+    own = {k: v for k, v in plain.items() if k not in _NOT_THE_DETECTORS | others}
+
+    def detector(encoder: str) -> StageKey:
+        return named(
+            "detector",
+            settings=own | rotation | read,
+            inputs={"encoder": encoder, "normals": normals},
+        )
+
+    distances = named(
+        "distances",
+        settings={},
+        inputs={
+            "detector": detector(encoder.digest).digest,
+            "shown": samples.shown,
+            **{f"held_out_{n}": content_of(images) for n, images in enumerate(samples.held_out)},
+        },
+    )
+    return UnitKeys(encoder=encoder, detector=detector, distances=distances)
+
+
+def save_outcome(outcome: Outcome, entry: Entry) -> None:
+    """Write detections, and how the stages before them went, into the entry of the distances."""
+    for number, found in enumerate(outcome.detections):
+        buffer = io.BytesIO()
+        arrays = {"distances": found.distances}
+        if found.own_scores is not None:
+            arrays["own_scores"] = found.own_scores
+        np.savez(buffer, allow_pickle=False, **arrays)
+        write_atomically(entry.folder / _detection_file(number), buffer.getvalue())
+    for name, content in outcome.pictures.items():
+        write_atomically(entry.folder / name, content)
+    before = {
+        "answers": outcome.answers,
+        "pictures": list(outcome.pictures),
+        "rows": outcome.rows,
+        "seconds": outcome.seconds,
+    }
+    write_atomically(entry.folder / _BEFORE, json.dumps(before).encode())
+
+
+def load_outcome(entry: Entry) -> Outcome:
+    """What `save_outcome` wrote, with the seconds of the distances themselves."""
+    before = json.loads((entry.folder / _BEFORE).read_text(encoding="utf-8"))
+    detections = []
+    for number in range(len(before["answers"])):
+        with np.load(entry.folder / _detection_file(number), allow_pickle=False) as saved:
+            own_scores = saved["own_scores"] if "own_scores" in saved.files else None
+            detections.append(Detection(distances=saved["distances"], own_scores=own_scores))
+    return Outcome(
+        detections=tuple(detections),
+        answers=tuple(before["answers"]),
+        pictures={name: (entry.folder / name).read_bytes() for name in before["pictures"]},
+        rows=tuple((what, row) for what, row in before["rows"]),
+        seconds=added(before["seconds"], {"distances": entry.seconds}),
+    )
+
+
+def _detection_file(number: int) -> str:
+    return f"detection_{number}.npz"

@@ -1,0 +1,182 @@
+"""What the stages will do, known before they start: iterations, measurements, costs. No torch.
+
+Axis letters: b batch.
+"""
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import accumulate
+from math import ceil
+
+import numpy as np
+from jaxtyping import Int
+
+from bearing_search.config import FinetuneConfig, TrialConfig
+from bearing_search.models.finetuning.schedule import Task, finetune_lr_factors, task_at
+from bearing_search.training.batching import endless_batch, pass_over
+
+_ROWS = 25
+"""How many measurements the training of a decoder gives."""
+
+READ_SHARES = 8
+"""In how many iterations PatchCore and PaDiM read the normal samples. It does not depend on how
+many there are, so that the number of measurements is known before any region of interest is."""
+
+_FINETUNE_COST = 1.6
+"""Cost of an iteration of fine-tuning, in iterations of the decoder (both at batch 8, ViT-S)."""
+
+_UNIT_COST = 4.0
+"""Cost of preparing, encoding and scoring a unit, in the same unit; a rough figure."""
+
+
+SEEN_IN_THE_PLAN = {
+    *("epochs", "reconstruction_only_epochs", "alternation_period"),
+    *("schedule", "warmup_share"),
+}
+"""Settings of fine-tuning that the iterations themselves tell: tasks, samples, learning rates."""
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One iteration of the plan."""
+
+    epoch: int
+    task: Task
+    batch: Int[np.ndarray, " b"]
+    ends_epoch: bool
+    lr_factor: float
+    """What the peak learning rates are multiplied by, in [0, 1]."""
+
+
+def finetune_plan(
+    config: FinetuneConfig, *, num_normal: int, num_anomalous: int, seed: int
+) -> list[Step]:
+    """All iterations in order. By default each epoch is one pass over the samples of its task.
+
+    In batches of patch classification, positions from `num_anomalous` on mean normal samples onto
+    which a defect is drawn.
+    """
+    batches_of: list[tuple[int, Task, list[Int[np.ndarray, " b"]]]] = []
+    patch_epochs = 0
+    for epoch in range(config.epochs):
+        task = task_at(
+            epoch,
+            reconstruction_only_epochs=config.reconstruction_only_epochs,
+            alternation_period=config.alternation_period,
+        )
+        seeds = (seed, 1, epoch)
+        if task is Task.RECONSTRUCTION:
+            batches = pass_over(num_normal, batch_size=config.batch_size, seed=seeds)
+        elif config.synthetic_defects == "when_needed" and config.patch_steps_per_epoch is None:
+            batches = pass_over(num_anomalous, batch_size=config.batch_size, seed=seeds)
+        else:
+            batches = _patch_batches(config, num_normal, num_anomalous, patch_epochs, seed)
+        patch_epochs += task is Task.PATCH_CLASSIFICATION
+        batches_of.append((epoch, task, batches))
+    factors = iter(
+        finetune_lr_factors(
+            [epoch for epoch, _, batches in batches_of for _ in batches],
+            config.schedule,
+            warmup_share=config.warmup_share,
+        )
+    )
+    return [
+        Step(epoch, task, batch, ends_epoch=batch is batches[-1], lr_factor=next(factors))
+        for epoch, task, batches in batches_of
+        for batch in batches
+    ]
+
+
+def digests_by_epoch(plan: Sequence[Step]) -> dict[int, str]:
+    """What tells the iterations until the end of each epoch, by how many they are, in order.
+
+    All that is random in an iteration is a function of its position and the seed.
+    """
+    found, seen = {}, hashlib.sha256()
+    for number, step in enumerate(plan, start=1):
+        what = f"{step.epoch} {step.task} {step.lr_factor!r} {step.batch.tolist()}\n"
+        seen.update(what.encode())
+        if step.ends_epoch:
+            found[number] = seen.hexdigest()[:32]
+    return found
+
+
+def learned_tasks(config: FinetuneConfig) -> set[Task]:
+    """Tasks that have an epoch at all: the other's head stays as it was drawn."""
+    return {
+        task_at(
+            epoch,
+            reconstruction_only_epochs=config.reconstruction_only_epochs,
+            alternation_period=config.alternation_period,
+        )
+        for epoch in range(config.epochs)
+    }
+
+
+def _patch_batches(
+    config: FinetuneConfig, num_normal: int, num_anomalous: int, patch_epoch: int, seed: int
+) -> list[Int[np.ndarray, " b"]]:
+    """Full batches of one epoch: real samples, then drawn ones, each kind in endless passes."""
+    real, drawn = min(config.batch_size, num_anomalous), 0
+    if config.synthetic_defects == "always":
+        share = config.synthetic_share if num_anomalous else 1.0
+        real = min(config.batch_size - int(config.batch_size * share), num_anomalous)
+        drawn = min(config.batch_size - real, num_normal)
+    one_pass = ceil(num_anomalous / real) if real else ceil(num_normal / drawn)
+    steps = config.patch_steps_per_epoch or one_pass
+
+    def batch(number: int) -> Int[np.ndarray, " b"]:
+        kinds = ((num_anomalous, real, 0, 6), (num_normal, drawn, num_anomalous, 7))
+        picked = [
+            first + endless_batch(number, count, batch_size=size, seed=(seed, stream))
+            for count, size, first, stream in kinds
+            if size
+        ]
+        return np.concatenate(picked)
+
+    return [batch(patch_epoch * steps + step) for step in range(steps)]
+
+
+def detector_iterations(config: TrialConfig) -> int:
+    """Iterations of the detector's training."""
+    is_decoder = config.detector in ("dinomaly", "vitad")
+    return config.decoder.iterations if is_decoder else READ_SHARES + 1
+
+
+def row_ends(iterations: int) -> list[int]:
+    """After how many iterations a measurement is made: evenly, the last one included."""
+    rows = min(_ROWS, iterations)
+    return [round(iterations * (row + 1) / rows) for row in range(rows)]
+
+
+def progress_of_unit(
+    config: TrialConfig, *, num_normal: int, num_anomalous: int, num_scored: int = 1
+) -> list[float]:
+    """Cost after each measurement of one unit, in iterations of the decoder.
+
+    Args:
+        num_normal: training samples.
+        num_anomalous: the same; with drawn defects, where those make the patch task.
+        num_scored: parts that are scored.
+    """
+    plan = finetune_plan(
+        config.finetune, num_normal=num_normal, num_anomalous=num_anomalous, seed=config.seed
+    )
+    epochs = [0.0] * config.finetune.epochs
+    for step in plan:
+        epochs[step.epoch] += _FINETUNE_COST
+    ends = row_ends(detector_iterations(config))
+    rows = [float(end - start) for start, end in zip([0, *ends], ends, strict=False)]
+    return list(accumulate([*epochs, *rows, _UNIT_COST * num_scored]))
+
+
+def progress_of_trial(units: Sequence[Sequence[float]]) -> list[float]:
+    """Share of the whole trial that is done after each of its measurements; the last is 1."""
+    total = sum(unit[-1] for unit in units)
+    done = 0.0
+    shares = []
+    for unit in units:
+        shares += [(done + cost) / total for cost in unit]
+        done += unit[-1]
+    return shares

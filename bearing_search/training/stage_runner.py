@@ -1,0 +1,105 @@
+"""Where a unit's stages are computed, and how one that learns is computed or read."""
+
+from collections.abc import Callable, Generator, Iterator
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from typing import Protocol, runtime_checkable
+
+from bearing_search.stage_cache.cache import StageStore
+from bearing_search.stage_cache.compute_time import Seconds, added
+from bearing_search.stage_cache.entry import Entry
+from bearing_search.stage_cache.key import StageKey
+from bearing_search.training.checkpoint import Checkpoint, Row
+
+
+@runtime_checkable
+class Begin(Protocol):
+    """Starts a stage, or goes on from its checkpoint."""
+
+    def __call__(self, *, checkpoint: Checkpoint, should_stop: Callable[[], bool]) -> Iterator[Row]:
+        """Rows as they are made."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bench:
+    """Where a unit's stages are computed, and on whose account."""
+
+    store: StageStore
+    user: str
+    """The trial: `sweep/trials/00003`."""
+
+    title: str
+    """The unit, for people."""
+
+    should_stop: Callable[[], bool]
+    device: str
+
+    def claim(self, key: StageKey) -> AbstractContextManager[Entry | None]:
+        """See `StageStore.claim`."""
+        return self.store.claim(key, user=self.user, title=self.title, should_stop=self.should_stop)
+
+    def find(self, key: StageKey) -> Entry | None:
+        """See `StageStore.find`."""
+        return self.store.find(key, user=self.user, title=self.title)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trained:
+    """A finished stage that has learned."""
+
+    checkpoint: Checkpoint
+    seconds: Seconds
+    """With those of what it went on from, and of the features that it read."""
+
+
+def trained(
+    bench: Bench,
+    key: StageKey,
+    begin: Begin,
+    *,
+    file: str,
+    what: str,
+    rows: list[tuple[str, Row]],
+    read_s: Seconds,
+    start: Trained | None = None,
+) -> Generator[tuple[str, Row], None, Trained | None]:
+    """A stage that learns, computed here or read from the store; None if it was stopped.
+
+    Args:
+        file: name of its checkpoint.
+        what: it is called so in the rows.
+        rows: what was measured so far; what is new is added, and yielded.
+        read_s: time of the features that it reads.
+        start: an earlier part of the same training, to go on from. Its rows come first.
+    """
+    known = sum(name == what for name, _ in rows)
+    with bench.claim(key) as entry:
+        if entry is None:
+            return None
+        checkpoint = Checkpoint(entry.folder, file, write=bench.store.with_room)
+        if checkpoint.state is None:
+            checkpoint.inherited_s = read_s
+        if start is not None:
+            checkpoint.go_on_from(start.checkpoint, start.seconds)
+        for number, row in enumerate(
+            begin(checkpoint=checkpoint, should_stop=lambda: bench.should_stop() or entry.is_lost)
+        ):
+            if number >= known:
+                rows.append((what, row))
+                yield rows[-1]
+        if not checkpoint.is_finished:
+            return None
+        if not entry.is_done:
+            bench.store.finish(entry)
+        return _finished(entry, checkpoint)
+
+
+def reopened(entry: Entry, file: str) -> Trained:
+    """A finished stage that was found in the store."""
+    return _finished(entry, Checkpoint(entry.folder, file))
+
+
+def _finished(entry: Entry, checkpoint: Checkpoint) -> Trained:
+    seconds = added(checkpoint.inherited_s, {entry.key.stage: entry.seconds})
+    return Trained(checkpoint=checkpoint, seconds=seconds)

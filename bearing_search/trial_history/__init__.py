@@ -1,0 +1,1 @@
+"""What a trial has reported, and which trials are best."""

@@ -1,0 +1,79 @@
+"""Which of a search's trials to name, and which settings to run again: by the objective alone.
+
+The report's choice is another one: it also weighs what cannot be told apart (`selection`).
+"""
+
+from collections.abc import Sequence
+from statistics import fmean
+
+from bearing_search.search_space.objectives import mean_judgement
+from bearing_search.trial_history.records import TrialRecord
+
+
+def best_of(trials: Sequence[TrialRecord]) -> TrialRecord | None:
+    """The trial whose setting is to be chosen, the first of equals.
+
+    A setting that misses a constraint is never chosen.
+
+    Without finalists the one with the highest value; runs of an audit are not among them, or the
+    base would win by having had more luck. With finalists the one of the setting with the highest
+    mean over seeds, among settings that were run on as many seeds as the finalists.
+    """
+    runs = {s: of_it for s, of_it in runs_of_settings(trials).items() if is_feasible(of_it)}
+    finalists = [s for s, of_it in runs.items() if any(t.purpose == "finalist" for t in of_it)]
+    if not finalists:
+        return next(iter(best_settings(trials, 1)), None)
+    least = min(len(runs[setting]) for setting in finalists)
+    rivals = [of_it for of_it in runs.values() if len(of_it) >= least]
+    return max(rivals, key=lambda of_it: (fmean(_values(of_it)), -of_it[0].number))[0]
+
+
+def best_settings(trials: Sequence[TrialRecord], count: int) -> list[TrialRecord]:
+    """The best trials that were drawn, one of each setting that keeps all constraints."""
+    drawn = [
+        trial
+        for of_it in runs_of_settings(trials).values()
+        for trial in of_it
+        if trial.purpose in ("default", "search") and is_feasible(of_it)
+    ]
+    drawn.sort(key=lambda trial: (-_values([trial])[0], trial.number))
+    firsts: dict[str, TrialRecord] = {}
+    for trial in drawn:
+        firsts.setdefault(trial.setting or f"trial {trial.number}", trial)
+    return list(firsts.values())[:count]
+
+
+def is_feasible(runs: Sequence[TrialRecord]) -> bool:
+    """Whether a setting keeps all constraints, in the mean over its runs."""
+    return mean_judgement([trial.judged for trial in runs]).is_feasible
+
+
+def runs_of_settings(trials: Sequence[TrialRecord]) -> dict[str, list[TrialRecord]]:
+    """Complete trials by setting, each config once, in order of their numbers."""
+    runs: dict[str, list[TrialRecord]] = {}
+    for trial in once_per_config(trials):
+        if trial.state == "complete" and trial.value is not None and trial.same_as is None:
+            # records that were not made by a ledger may not say their setting
+            runs.setdefault(trial.setting or f"trial {trial.number}", []).append(trial)
+    return runs
+
+
+def once_per_config(trials: Sequence[TrialRecord]) -> list[TrialRecord]:
+    """Trials by number, without those whose config was trained once more, to the end.
+
+    That happens where the code has changed in mid-sweep: the later score is that of the code of
+    now, and two scores under one seed are no scatter of seeds.
+    """
+    last: dict[str, int] = {}
+    for trial in trials:
+        if trial.digest and trial.state == "complete" and trial.same_as is None:
+            last[trial.digest] = max(trial.number, last.get(trial.digest, 0))
+    return [
+        trial
+        for trial in sorted(trials, key=lambda trial: trial.number)
+        if trial.state != "complete" or trial.number >= last.get(trial.digest, 0)
+    ]
+
+
+def _values(trials: Sequence[TrialRecord]) -> list[float]:
+    return [trial.value for trial in trials if trial.value is not None]

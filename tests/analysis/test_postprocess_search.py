@@ -1,0 +1,135 @@
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from bearing_search.analysis.postprocess_search import (
+    Knob,
+    map_knobs,
+    nested_choice,
+    rendered,
+    tune_knobs,
+)
+from bearing_search.cli.postprocessing import knobs_json, with_knobs
+from bearing_search.config import PostprocessConfig, ProtocolConfig, TrialConfig
+from bearing_search.evaluation.anomaly_maps import render
+from bearing_search.reporting.sentences import knob_lines
+
+PROTOCOL = ProtocolConfig(map_px=16)
+
+
+@pytest.fixture
+def layered(scored):
+    """A unit whose first layer sees the defects, and whose second is noise of another scale."""
+
+    def make(seed, *, noise, levels=1):
+        unit = scored(3.0, seed=seed, names=f"u{seed}-")
+        rng = np.random.default_rng((seed, 1))
+        layers = [unit.distances, noise * rng.normal(size=unit.distances.shape)]
+        distances = np.repeat(np.concatenate(layers, axis=2), levels, axis=1)
+        fusion = "channels" if levels == 1 else "score_mean"
+        rendering = replace(unit.rendering, fusion=fusion)
+        made = render(distances, None, rendering)
+        return replace(
+            unit,
+            distances=distances,
+            rendering=rendering,
+            maps=made.maps,
+            image_scores=made.image_scores,
+            groups=tuple(f"{seed}-{g}" for g in unit.groups),
+        )
+
+    return make
+
+
+def test_a_fold_never_chooses_for_itself():
+    keys = ["LC/fold0", "LC/fold1", "LC/fold2"]
+    table = np.array([[0.5, 0.5, 0.5], [0.9, 0.1, 0.1], [0.4, 0.6, 0.6]])
+    overall, without = nested_choice(table, keys)
+    assert overall == 2
+    assert without == {"LC/fold0": 2, "LC/fold1": 0, "LC/fold2": 0}  # ties keep the first
+
+
+def test_parts_weigh_the_same_whatever_their_number_of_folds():
+    keys = ["LC/fold0", "LC/fold1", "OD/fold0", "OD/fold1", "OD/fold2"]
+    table = np.array([[0.6, 0.6, 0.5, 0.5, 0.5], [0.5, 0.5, 0.55, 0.55, 0.55]])
+    overall, without = nested_choice(table, keys)
+    assert overall == 0  # .55 against .525; over all five folds alike it would be .53 and .54
+    assert without["OD/fold2"] == 0
+
+
+def test_the_nested_gain_of_noise_is_nothing_while_the_best_of_all_looks_good():
+    rng = np.random.default_rng(0)
+    keys = [f"LC/fold{k}" for k in range(5)]
+    nested, naive = [], []
+    for _ in range(150):
+        table = rng.normal(size=(20, 5))
+        overall, without = nested_choice(table, keys)
+        nested.append(np.mean([table[without[k], i] - table[0, i] for i, k in enumerate(keys)]))
+        naive.append((table[overall] - table[0]).mean())
+    error = np.std(nested) / np.sqrt(len(nested))
+    assert abs(np.mean(nested)) < 3 * error
+    assert np.mean(naive) > 10 * error
+
+
+def test_a_layer_of_noise_is_found_and_its_gain_shown(layered):
+    units = {f"LC/fold{k}": layered(k, noise=6.0) for k in range(3)}
+    told = []
+    tuning = tune_knobs(units, PROTOCOL, on_progress=lambda *counts: told.append(counts))
+    assert tuning.maps.is_shown
+    assert tuning.maps.gain.low > 0
+    assert tuning.applied.postprocess.layer_weights[0] > tuning.applied.postprocess.layer_weights[1]
+    assert told[-1][0] == told[-1][1] == len(told)
+    page = "\n".join(knob_lines(tuning))
+    assert "layer_weights" in page
+    assert "| yes |" in page
+
+
+def test_what_gains_nothing_is_not_used_and_the_page_says_so(scored):
+    units = {f"LC/fold{k}": scored(0.0, seed=k) for k in range(3)}
+    tuning = tune_knobs(units, PROTOCOL)
+    before = units["LC/fold0"].rendering.postprocess
+    assert not tuning.maps.is_shown
+    assert tuning.maps.applied.postprocess == before
+    assert "as trained: no gain is shown" in knob_lines(tuning)[-2]
+
+
+def test_brightness_is_fused_otherwise_only_where_each_image_has_a_map(layered):
+    assert {k.fusion for k in map_knobs(layered(0, noise=1.0))} == {"channels"}
+    assert {k.fusion for k in map_knobs(layered(0, noise=1.0, levels=3))} == {
+        "score_mean",
+        "score_max",
+    }
+
+
+def test_no_knob_is_tried_twice_and_the_present_one_comes_first(layered):
+    unit = layered(0, noise=1.0)
+    knobs = map_knobs(unit)
+    assert len(set(knobs)) == len(knobs)
+    assert rendered(unit, knobs[0]) is unit
+
+
+def test_a_knob_renders_what_training_with_it_would_have_stored(layered):
+    unit = layered(0, noise=1.0, levels=2)
+    knob = Knob(
+        postprocess=PostprocessConfig(smoothing_sigma_px=2.0, image_score="max"),
+        fusion="score_max",
+    )
+    rendering = replace(unit.rendering, postprocess=knob.postprocess, fusion=knob.fusion)
+    expected = render(unit.distances, None, rendering)
+    found = rendered(unit, knob)
+    assert (found.maps == expected.maps).all()
+    assert (found.image_scores == expected.image_scores).all()
+
+
+def test_what_is_written_is_what_evaluate_uses(layered):
+    tuning = tune_knobs({f"LC/fold{k}": layered(k, noise=6.0) for k in range(3)}, PROTOCOL)
+    config = with_knobs(TrialConfig(), tuning)
+    found = json.loads(knobs_json("trial 3", tuning))
+    assert found["of"] == "trial 3"
+    assert found["applied"]["postprocess"]["layer_weights"] == list(
+        config.postprocess.layer_weights
+    )
+    assert config.fusion == found["applied"]["fusion"]
+    assert found["maps"]["is_shown"] is True

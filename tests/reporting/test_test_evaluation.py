@@ -1,0 +1,101 @@
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from bearing_search.analysis.intervals import rate_interval
+from bearing_search.analysis.operating_points import (
+    BEST_F1,
+    FIND_ALL,
+    best_f1_threshold,
+    groups_of,
+    rates_at_thresholds,
+)
+from bearing_search.config import PostprocessConfig, ProtocolConfig
+from bearing_search.reporting.test_evaluation import (
+    evaluation_markdown,
+    read_evaluation,
+    write_evaluation,
+)
+
+
+@pytest.fixture
+def evaluated(tmp_path, scored):
+    def evaluated(tuned, frozen, times_opened=1):
+        return write_evaluation(
+            tmp_path,
+            sweep="first",
+            trial=3,
+            tuned={"LC/all": tuned},
+            frozen={"LC/all": frozen},
+            validation={"LC/fold0": scored(3.0, seed=4), "LC/fold1": scored(3.0, seed=5)},
+            protocol=ProtocolConfig(map_px=16),
+            postprocess=PostprocessConfig(),
+            times_opened=times_opened,
+        )
+
+    return evaluated
+
+
+def test_an_evaluation_is_read_back_as_it_was_written(tmp_path, scored, evaluated):
+    assert read_evaluation(tmp_path) is None
+    assert evaluated(scored(3.0), scored(0.5)) == read_evaluation(tmp_path)
+
+
+def test_a_real_gain_is_called_one(scored, evaluated):
+    evaluation = evaluated(scored(3.0), scored(0.5))
+    line = evaluation.line("pixel_aupro")
+    assert line.difference.low > 0
+    assert line.floor == pytest.approx(0.15)
+    page = evaluation_markdown(evaluation)
+    assert "Fine-tuning helped: pixel_aupro rose by +" in page
+    assert "Test opened once" in page
+    assert "LC 12 normal + 12 anomalous" in page
+
+
+def test_no_difference_is_called_undecided_and_a_second_look_is_counted(scored, evaluated):
+    page = evaluation_markdown(evaluated(scored(0.5, seed=7), scored(0.5), times_opened=2))
+    assert "Whether fine-tuning helped is undecided" in page
+    assert "Test opened 2 times" in page
+
+
+def test_different_samples_are_not_subtracted(scored, evaluated):
+    page = evaluation_markdown(evaluated(scored(3.0), scored(0.5, names="t")))
+    assert "other samples" in page
+    assert "cannot be compared" in page
+
+
+def test_rates_come_with_exact_intervals_at_thresholds_from_the_held_out_folds(scored, evaluated):
+    evaluation = evaluated(scored(3.0), scored(0.5))
+    assert {one.rule for one in evaluation.rates} == {FIND_ALL, BEST_F1}
+    page = evaluation_markdown(evaluation)
+    assert "finds every held-out defect of train | " in page
+    assert "LC: 12 normal groups: no false alarm at all would still allow a rate of 22%" in page
+
+
+def test_a_threshold_and_its_rates_worked_by_hand(scored):
+    def with_scores(scores, labels, groups):
+        unit = scored(1.0, num=len(scores))
+        return replace(
+            unit,
+            image_scores=np.array(scores),
+            is_anomalous=np.array(labels, dtype=bool),
+            groups=tuple(groups),
+        )
+
+    folds = {
+        "LC/fold0": with_scores([5.0, 3.0], [1, 0], "ab"),
+        "LC/fold1": with_scores([2.0, 1.0], [1, 0], "cd"),
+    }
+    test = {"LC/all": with_scores([4.0, 1.5, 2.5, 0.0, 9.0], [1, 1, 0, 0, 0], "ppqqr")}
+    find_all, best_f1 = rates_at_thresholds(folds, test)
+    assert (find_all.threshold, best_f1.threshold) == (2.0, 2.0)  # F1 .8 there, .67 at 5
+    assert find_all.found == rate_interval(1, 1)  # one of its two views is enough
+    assert find_all.false_alarms == rate_interval(2, 2)
+    assert groups_of(test) == {"LC": (2, 1)}
+    assert rates_at_thresholds({}, test) == ()
+
+
+def test_the_highest_of_equally_good_thresholds_raises_the_fewest_alarms():
+    scores, labels = np.array([3.0, 2.0, 1.0]), np.array([True, False, False])
+    assert best_f1_threshold(scores, labels) == 3.0

@@ -1,0 +1,89 @@
+import os
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import psutil
+import pytest
+
+from bearing_search.stage_cache.client import (
+    Holder,
+    Patience,
+    Token,
+    holder_file,
+    is_dead,
+    live_pins,
+    parse_token,
+    this_machine,
+)
+
+OURS = Token(this_machine(), os.getpid(), int(psutil.Process().create_time()), "0")
+GONE = replace(OURS, started=OURS.started - 1000)
+"""Our process id, but of a process that began long before: ours is its successor."""
+
+ELSEWHERE = replace(GONE, machine="elsewher")
+
+
+def beat(root: Path, token: Token, *, ago_s: float = 0) -> None:
+    file = holder_file(root, token)
+    file.parent.mkdir(exist_ok=True)
+    file.write_text('{"host": "there", "pins": ["encoder/1"]}')
+    os.utime(file, (time.time() - ago_s,) * 2)
+
+
+def wait_until(condition) -> None:
+    deadline = time.monotonic() + 20
+    while not condition():
+        assert time.monotonic() < deadline, "nothing happened in time"
+        time.sleep(0.01)
+
+
+def test_a_token_survives_its_text():
+    assert parse_token(str(OURS)) == OURS
+
+
+def test_a_reused_process_id_is_not_the_owner():
+    assert not OURS.is_dead_process
+    assert GONE.is_dead_process
+    assert not ELSEWHERE.is_dead_process  # who knows
+
+
+@pytest.mark.parametrize(
+    ("token", "ago_s", "dead"),
+    [(OURS, 999, False), (GONE, 0, True), (ELSEWHERE, 3, False), (ELSEWHERE, 999, True)],
+)
+def test_beats_speak_for_processes_of_other_machines_only(tmp_path, token, ago_s, dead):
+    beat(tmp_path, token, ago_s=ago_s)
+    assert is_dead(tmp_path, token, stale_s=60) == dead
+    assert live_pins(tmp_path, stale_s=60) == (set() if dead else {"encoder/1"})
+    assert holder_file(tmp_path, token).exists() != dead
+
+
+def test_a_clock_that_is_hours_off_kills_nobody_who_beats(tmp_path):
+    patience = Patience(tmp_path, stale_s=0.2)
+    until = time.monotonic() + 0.5
+    number = 0
+    while time.monotonic() < until:
+        number += 1
+        beat(tmp_path, ELSEWHERE, ago_s=5000 - number)
+        assert not patience.is_gone(ELSEWHERE)
+        time.sleep(0.01)
+    time.sleep(0.25)
+    assert patience.is_gone(ELSEWHERE)
+
+
+def test_a_holder_beats_lists_its_pins_and_leaves(tmp_path):
+    (tmp_path / "holders").mkdir()
+    holder = Holder(tmp_path, beat_s=0.02, on_beat=lambda: None)
+    holder.pin("encoder/1")
+    holder.pin("detector/2")
+    assert live_pins(tmp_path, stale_s=60) == {"encoder/1", "detector/2"}
+    file = holder_file(tmp_path, holder.token)
+    os.utime(file, (0, 0))
+    wait_until(lambda: file.stat().st_mtime > 0)
+    file.unlink()  # somebody took it for dead while the machine slept
+    wait_until(lambda: live_pins(tmp_path, stale_s=60) == {"encoder/1", "detector/2"})
+    holder.unpin_all()
+    assert live_pins(tmp_path, stale_s=60) == set()
+    holder.close()
+    assert not file.exists()

@@ -1,0 +1,135 @@
+from dataclasses import replace
+
+import cv2
+import numpy as np
+import pytest
+
+from bearing_search.data.dataset import load_data_set
+from bearing_search.data.split import make_folds
+from bearing_search.errors import TrialFailedError
+from bearing_search.evaluation.predictions import load_scored
+from bearing_search.training.detection.detection import Detection
+from bearing_search.training.folds.fold_data import prepare_unit
+from bearing_search.training.folds.scoring import evaluate
+from bearing_search.training.images import by_brightness
+from bearing_search.training.plots.heat_maps import heat_map_picture
+
+SIDE = 160
+
+
+def ring(centre=(80, 80), radius=50, dent=None, rng=None):
+    image = np.full((SIDE, SIDE), 30, np.uint8)
+    cv2.circle(image, centre, radius, 190, -1, cv2.LINE_AA)
+    cv2.circle(image, centre, radius - 18, 30, -1, cv2.LINE_AA)
+    if dent:
+        cv2.circle(image, dent, 4, 90, -1)
+    noisy = image.astype(float) + rng.normal(0, 2, image.shape)
+    return np.clip(noisy, 0, 255).astype(np.uint8)
+
+
+def write(root, split, kind, name, image, dents=()):
+    folder = root / "LC" / split / kind
+    folder.mkdir(parents=True, exist_ok=True)
+    cv2.imwrite(str(folder / f"{name}.png"), image)
+    if kind != "good":
+        mask = np.zeros((SIDE, SIDE), np.uint8)
+        for dent in dents:
+            cv2.circle(mask, dent, 4, 255, -1)
+        masks = root / "LC/ground_truth" / kind
+        masks.mkdir(parents=True, exist_ok=True)
+        cv2.imwrite(str(masks / f"{name}_mask.png"), mask)
+
+
+@pytest.fixture
+def rings(tmp_path):
+    rng = np.random.default_rng(0)
+    for number in range(6):
+        centre = (78 + number % 3, 80 + number % 2)
+        write(tmp_path, "train", "good", f"n{number}", ring(centre, rng=rng))
+    for number in range(4):
+        dent = (80 + 41, 80)
+        write(tmp_path, "train", "dent", f"d{number}", ring(dent=dent, rng=rng), [dent])
+    return tmp_path
+
+
+def unit_of(root, config, tmp_path, *, half_width=22.0, fold=0):
+    circle = replace(
+        config.preprocess.circle, radius_tolerance_px=6.0, ring_half_width_px=half_width
+    )
+    config = replace(config, preprocess=replace(config.preprocess, circle=circle))
+    samples = load_data_set(root).samples("train", "LC")
+    chosen = make_folds(samples, config.split)[fold]
+    return prepare_unit(
+        "LC", chosen.train, chosen.held_out, config, is_validation=True, cache=tmp_path / "cache"
+    )
+
+
+def test_a_unit_holds_the_rings_of_its_fold(rings, tiny_config, tmp_path):
+    unit = unit_of(rings, tiny_config, tmp_path)
+    assert (len(unit.normals), len(unit.anomalous)) == (3, 2)
+    assert unit.held_out.is_anomalous.sum() == 2
+    assert unit.held_out.map_masks[unit.held_out.is_anomalous].any(axis=(1, 2)).all()
+    assert not unit.has_synthetic_defects
+    assert unit.held_out.lost_regions.sum() == unit.held_out.unreachable_regions == 0
+    assert unit.roi.found_share == 1
+    assert unit.roi.instability_px < 1
+
+
+def test_dents_that_the_roi_cuts_away_count_as_missed(rings, tiny_config, tmp_path):
+    unit = unit_of(rings, tiny_config, tmp_path, half_width=2.0)
+    assert unit.held_out.lost_regions.sum() == 2
+
+
+@pytest.fixture
+def blank():
+    noise = np.random.default_rng(1).normal(30, 2, (SIDE, SIDE))
+    return np.clip(noise, 0, 255).astype(np.uint8)
+
+
+def test_a_sample_without_ring_is_listed_and_its_dents_count_as_missed(
+    rings, tiny_config, tmp_path, blank
+):
+    write(rings, "train", "dent", "d3", blank, [(40, 40), (120, 40)])
+    units = [unit_of(rings, tiny_config, tmp_path, fold=fold) for fold in range(2)]
+
+    held_out = [[sample.name for sample, _ in unit.held_out.no_roi] for unit in units]
+    dropped = [[sample.name for sample, _ in unit.dropped] for unit in units]
+    assert sorted(held_out) == sorted(dropped) == [[], ["d3"]]
+    assert [u.held_out.unreachable_regions for u in units] == [2 * len(h) for h in held_out]
+
+
+def test_a_fold_without_any_usable_training_dent_fails_with_the_reason(
+    rings, tiny_config, tmp_path, blank
+):
+    for number in range(4):
+        write(rings, "train", "dent", f"d{number}", blank, [(40, 40)])
+    with pytest.raises(TrialFailedError, match="LC: no anomalous training sample is left"):
+        unit_of(rings, tiny_config, tmp_path)
+
+
+def test_scores_are_kept_and_read_again(rings, tiny_config, tmp_path):
+    unit = unit_of(rings, tiny_config, tmp_path)
+    protocol, file = tiny_config.protocol, tmp_path / "scored.npz"
+    grey = unit.held_out.images.pixels.astype(np.float32).mean(axis=3)
+    cells = np.stack([cv2.resize(g, (16, 16)) for g in grey])
+    found = Detection(distances=cells[:, None], own_scores=None)
+
+    scored = evaluate(unit.held_out, found, tiny_config, file=file)
+    assert load_scored(file).metrics(protocol) == scored.metrics(protocol)
+    heat_map_picture(scored, unit.held_out.images.pixels, file=tmp_path / "picture.png")
+    picture = cv2.imread(str(tmp_path / "picture.png"))
+    assert picture.shape == (20 + 4 * 224, 3 * 224, 3)  # two anomalous and two normal samples
+
+
+def test_without_fusion_every_brightness_has_its_own_map(rings, tiny_config, tmp_path):
+    unit = unit_of(rings, tiny_config, tmp_path)
+    config = replace(tiny_config, fusion="score_max")
+    alone = by_brightness(unit.held_out.images).pixels
+    assert (alone == alone[..., :1]).all()  # one brightness, in all three channels
+    cells = np.stack([cv2.resize(p[..., 0], (16, 16)) for p in alone])
+    found = Detection(distances=cells[:, None].astype(np.float32), own_scores=None)
+
+    scored = evaluate(unit.held_out, found, config, file=tmp_path / "scored.npz")
+    expected = unit.held_out.images.pixels[1, ..., 2]  # the darkest image of the second sample
+    assert scored.distances.shape[:3] == (len(unit.held_out.samples), 3, 1)
+    assert (scored.distances[1, 2, 0] == cv2.resize(expected, (16, 16))).all()

@@ -1,0 +1,67 @@
+import cv2
+import numpy as np
+
+from bearing_search.training.plots.heads import patch_picture, reconstruction_picture, write_png
+
+CELL, GAP, TEXT, BAR = 224, 2, 22, 30
+"""Sides of the pictures' pieces, in pixels."""
+
+
+def cell(picture, row, column):
+    top = TEXT + row * (TEXT + CELL) + TEXT
+    left = column * (CELL + GAP)
+    return picture[top : top + CELL, left : left + CELL]
+
+
+def scale_colour(picture, share):
+    """Colour of the bar at the foot of a picture."""
+    bar = picture[-BAR + 2]
+    return bar[round(share * (len(bar) - 1))].astype(int)
+
+
+def test_a_picture_that_is_rebuilt_has_no_difference_and_one_that_is_not_has_its_grey_levels():
+    pixels = np.full((2, 28, 28, 3), (200, 100, 50), dtype=np.uint8)
+    rebuilt = pixels.copy()
+    rebuilt[1, :, 14:] -= 32  # half of the scale
+
+    picture = reconstruction_picture(pixels, rebuilt, ["train: good/a", "held out: good/b"])
+
+    assert picture.shape == (TEXT + 2 * (TEXT + CELL) + BAR, 3 * CELL + 2 * GAP, 3)
+    assert cell(picture, 0, 0)[9, 9].tolist() == [50, 100, 200]  # BGR
+    assert (cell(picture, 0, 0) == cell(picture, 0, 1)).all()
+    none, half = scale_colour(picture, 0), scale_colour(picture, 0.5)
+    assert (cell(picture, 0, 2) == none).all()
+    assert (cell(picture, 1, 2)[:, :100] == none).all()
+    assert abs(cell(picture, 1, 2)[100, 200] - half).max() < 8
+
+
+def test_the_scale_of_differences_does_not_follow_the_pictures():
+    pixels = np.zeros((1, 28, 28, 3), dtype=np.uint8)
+    small, large = (
+        reconstruction_picture(pixels, pixels + np.uint8(levels), ["a"]) for levels in (16, 64)
+    )
+    assert cell(small, 0, 2)[5, 5].sum() < cell(large, 0, 2)[5, 5].sum()
+
+
+def test_patch_probabilities_lie_where_their_patches_lie():
+    pixels = np.full((1, 28, 28, 3), 90, dtype=np.uint8)
+    masks = np.zeros((1, 28, 28), dtype=bool)
+    masks[0, 16:20, 3:7] = True
+    probabilities = np.zeros((1, 4, 4))
+    probabilities[0, 2, 0] = 1.0
+
+    picture = patch_picture(pixels, masks, probabilities, ["train: dent/a"])
+
+    heat = cell(picture, 0, 1)
+    assert (heat[5, 5] == scale_colour(picture, 0)).all()
+    assert (heat[2 * 56 + 4, 4] == scale_colour(picture, 1)).all()
+    outline = (cell(picture, 0, 0) == (80, 220, 80)).all(axis=2)
+    rows, columns = np.nonzero(outline)
+    assert (rows.min() // 8, columns.min() // 8) == (16, 3)  # 8 px of the picture show one
+    assert outline.sum() > 100
+
+
+def test_a_picture_is_written_with_its_folder(tmp_path):
+    picture = np.random.default_rng(0).integers(0, 255, (5, 6, 3)).astype(np.uint8)
+    write_png(picture, tmp_path / "new" / "picture.png")
+    assert (cv2.imread(str(tmp_path / "new/picture.png")) == picture).all()

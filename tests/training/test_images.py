@@ -1,0 +1,91 @@
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bearing_search.training.batching import endless_batch, pass_over
+from bearing_search.training.images import (
+    Images,
+    by_brightness,
+    flip,
+    joined,
+    pick,
+    rotate,
+    to_input,
+)
+
+
+@given(st.integers(1, 40), st.integers(1, 16), st.integers(0, 5))
+def test_a_pass_shows_every_sample_once_and_drops_none(count, batch_size, seed):
+    batches = pass_over(count, batch_size=batch_size, seed=(seed,))
+    assert sorted(np.concatenate(batches).tolist()) == list(range(count))
+    assert max(len(batch) for batch in batches) <= batch_size
+
+
+@given(st.integers(1, 20), st.integers(1, 16), st.integers(0, 5))
+def test_endless_batches_are_full_and_show_all_samples_equally_often(count, batch_size, seed):
+    size = min(count, batch_size)
+    batches = [endless_batch(i, count, batch_size=batch_size, seed=(seed,)) for i in range(count)]
+    assert {len(batch) for batch in batches} == {size}
+    assert set(np.bincount(np.concatenate(batches), minlength=count)) == {size}
+
+
+def test_a_quarter_turn_moves_the_mask_with_the_image():
+    pixels = np.zeros((1, 9, 9, 3), dtype=np.uint8)
+    masks = np.zeros((1, 9, 9), dtype=bool)
+    pixels[0, 1, 4], masks[0, 1, 4] = 255, True  # top middle
+
+    turned = rotate(Images(pixels=pixels, masks=masks), 90.0)  # counter-clockwise
+
+    assert np.argwhere(turned.masks[0]).tolist() == [[4, 1]]
+    assert np.argwhere(turned.pixels[0, ..., 0] > 127).tolist() == [[4, 1]]
+
+
+def test_the_eight_flips_are_the_symmetries_of_a_square_and_move_the_mask_along():
+    pixels = np.arange(27, dtype=np.uint8).reshape(1, 3, 3, 3)
+    masks = pixels[..., 0] == 3  # upper edge, middle
+    ways = [flip(Images(pixels=pixels, masks=masks), way) for way in range(8)]
+
+    assert len({found.pixels.tobytes() for found in ways}) == 8
+    assert all((found.pixels[..., 0] == 3).tolist() == found.masks.tolist() for found in ways)
+    assert (ways[0].pixels == pixels).all()
+    assert (ways[1].pixels == pixels[:, ::-1]).all()
+    assert (ways[4].pixels == pixels.transpose(0, 2, 1, 3)).all()
+
+
+def test_only_images_that_may_turn_are_turned():
+    rng = np.random.default_rng(0)
+    images = Images(
+        pixels=rng.integers(0, 255, (3, 9, 9, 3)).astype(np.uint8),
+        masks=rng.random((3, 9, 9)) > 0.5,
+        may_turn=np.array([True, False, True]),
+    )
+    everything = rotate(Images(pixels=images.pixels, masks=images.masks), 30.0)
+
+    turned = rotate(images, 30.0)
+
+    assert (turned.pixels[[0, 2]] == everything.pixels[[0, 2]]).all()
+    assert (turned.masks[[0, 2]] == everything.masks[[0, 2]]).all()
+    assert (turned.pixels[1] == images.pixels[1]).all()
+    assert (turned.masks[1] == images.masks[1]).all()
+
+
+def test_what_an_image_is_follows_it_into_batches_and_brightness_levels():
+    images = Images(
+        pixels=np.zeros((2, 4, 4, 3), dtype=np.uint8),
+        masks=np.zeros((2, 4, 4), dtype=bool),
+        may_turn=np.array([True, False]),
+    )
+    assert pick(images, np.array([1, 0, 1])).may_turn.tolist() == [False, True, False]
+    assert by_brightness(images).may_turn.tolist() == [True] * 3 + [False] * 3
+    assert joined([images, images]).may_turn.tolist() == [True, False, True, False]
+    assert joined([images]) is images
+
+
+def test_input_is_normalised_with_imagenets_statistics():
+    grey = np.full((1, 2, 2, 3), 255, dtype=np.uint8)
+    images = to_input(grey, "cpu")
+    expected = torch.tensor([(1 - 0.485) / 0.229, (1 - 0.456) / 0.224, (1 - 0.406) / 0.225])
+    assert images.shape == (1, 3, 2, 2)
+    assert images[0, :, 0, 0].tolist() == pytest.approx(expected.tolist(), rel=1e-6)
