@@ -123,7 +123,7 @@ def die_here(aim: Path, here: str) -> None:
 
 def drive(args: argparse.Namespace) -> int:
     from bearing_search.sweep.engine import run_sweep
-    from bearing_search.sweep.execution.tuner import tuner
+    from bearing_search.sweep.execution import tuner
 
     if args.chapter:
         tuner.CHAPTER = args.chapter
