@@ -3,14 +3,14 @@
 from bearing_search.errors import SweepError
 from bearing_search.search_space.space import SearchSpace
 from bearing_search.sweep.folder.sweep_folder import SweepFolder
-from bearing_search.sweep.record.sweep_record import KnownPoint, SweepRecord
+from bearing_search.sweep.record.sweep_record import PriorTrial, SweepRecord
 from bearing_search.sweep.status import sweep_status
 from bearing_search.trial_history.measurement_log import JOURNAL, last_values
 
 
-def known_points(
+def prior_trials(
     earlier: SweepFolder, record: SweepRecord, space: SearchSpace
-) -> tuple[KnownPoint, ...]:
+) -> tuple[PriorTrial, ...]:
     """The complete trials of an earlier sweep, as points that a new one knows.
 
     Args:
@@ -26,7 +26,7 @@ def known_points(
         raise SweepError(f"{earlier.record.name}: cannot warm-start {record.name}: {reason}")
     found = [t for t in sweep_status(earlier).trials if t.state == "complete" and t.counts]
     points = tuple(
-        KnownPoint(
+        PriorTrial(
             source=f"{earlier.record.name}/{trial.number}",
             suggestion=trial.suggestion,
             value=trial.value,

@@ -8,7 +8,7 @@ from bearing_search.errors import ConfigError, SweepError
 from bearing_search.search_space.yaml_file import parse_search_space
 from bearing_search.sweep.study.grid import grid_points
 from bearing_search.sweep.study.samplers import check_sampler
-from bearing_search.sweep.warm_start import known_points
+from bearing_search.sweep.warm_start import prior_trials
 
 DETECTOR, DROPOUT, MAPPING = "detector", "dinomaly.dropout", "vitad.mapping"
 PERIOD, LR = "finetune.alternation_period", "finetune.encoder_lr"
@@ -158,7 +158,7 @@ def test_a_warm_start_knows_branches_and_refuses_others(new_sweep, ledger_of):
         ledger.complete(issued.number, 1.0 if issued.config.detector == "vitad" else 0.1)
     record = new_sweep(name="second", space_text=SPACE, target=8).record
 
-    points = known_points(first, record, first.space())
+    points = prior_trials(first, record, first.space())
 
     assert len(points) == 8
     warm = ledger_of(new_sweep(name="third", space_text=SPACE, target=8, known=points))
@@ -167,7 +167,7 @@ def test_a_warm_start_knows_branches_and_refuses_others(new_sweep, ledger_of):
         warm.complete(issued.number, 0.5)
     changed = SPACE.replace("when: {detector: vitad}", "when: {detector: padim}")
     with pytest.raises(SweepError, match="varied under other conditions"):
-        known_points(first, record, parse_search_space(changed, "s"))
+        prior_trials(first, record, parse_search_space(changed, "s"))
 
 
 DET = {"choice": ["dinomaly", "vitad"]}

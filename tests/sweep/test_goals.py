@@ -10,7 +10,7 @@ from bearing_search.sweep.folder.sweep_folder import load_sweep
 from bearing_search.sweep.record.sweep_record import SeedPlan
 from bearing_search.sweep.status import sweep_status
 from bearing_search.sweep.study.trial_records import read_records
-from bearing_search.sweep.warm_start import known_points
+from bearing_search.sweep.warm_start import prior_trials
 from bearing_search.trial_history.best import best_of
 
 TWO = "objectives: [val/pixel_aupro: max, cost/seconds: min]\n"
@@ -173,7 +173,7 @@ def test_a_warm_start_judges_earlier_trials_by_the_new_goals(new_sweep, simulate
     simulate(first, fakes.run_trial)
     second = new_sweep(name="second", space_text=fakes.SPACE + TWO + CHEAP, target=4)
 
-    points = known_points(first, second.record, second.space())
+    points = prior_trials(first, second.record, second.space())
     warm = new_sweep(name="third", space_text=fakes.SPACE + TWO + CHEAP, target=2, known=points)
     simulate(warm, fakes.run_trial)
 
@@ -185,7 +185,7 @@ def test_a_warm_start_judges_earlier_trials_by_the_new_goals(new_sweep, simulate
         assert trial.constraints == {"cost/seconds <= 4": (trial.params[PERIOD] - 4) / 4}
     (first.trial_folder(2) / "measurements.jsonl").unlink()
     with pytest.raises(SweepError, match="trial 2 has no cost/seconds"):
-        known_points(first, second.record, second.space())
+        prior_trials(first, second.record, second.space())
 
 
 def test_the_goals_are_those_of_sweep_json(new_sweep, tmp_path, fakes):

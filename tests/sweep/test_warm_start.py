@@ -5,7 +5,7 @@ import pytest
 from bearing_search.errors import SweepError
 from bearing_search.sweep.folder.sweep_folder import load_sweep
 from bearing_search.sweep.record.sweep_record import SeedPlan, SweepRecord
-from bearing_search.sweep.warm_start import known_points
+from bearing_search.sweep.warm_start import prior_trials
 
 
 @pytest.fixture
@@ -25,7 +25,7 @@ def warm(first, new_sweep):
             name="second",
             target=record.target,
             seed=record.seed,
-            known=known_points(first, record, first.space()),
+            known=prior_trials(first, record, first.space()),
         )
 
     return start
@@ -40,7 +40,7 @@ def finish(ledger, fakes):
 
 
 def test_the_points_are_the_trials_that_counted(first):
-    points = known_points(first, replace(first.record, name="second"), first.space())
+    points = prior_trials(first, replace(first.record, name="second"), first.space())
 
     assert [point.source for point in points] == ["first/0", *(f"first/{n}" for n in range(2, 13))]
     assert all(point.value > 0 for point in points)
@@ -77,7 +77,7 @@ def test_known_points_are_no_trials_and_are_told_once_whatever_dies(warm, ledger
 def test_a_sweep_that_says_nothing_here_is_refused_with_the_reason(first, new_sweep, fakes):
     def refusal(record=first.record, space=None):
         with pytest.raises(SweepError, match="first: cannot warm-start") as error:
-            known_points(first, replace(record, name="second"), space or first.space())
+            prior_trials(first, replace(record, name="second"), space or first.space())
         return str(error.value)
 
     other = new_sweep(name="other", space_text=fakes.SPACE.replace("[1, 10]", "[1, 20]"))
@@ -98,7 +98,7 @@ def test_a_sweep_without_a_complete_trial_knows_nothing(new_sweep):
     empty = new_sweep(name="empty")
 
     with pytest.raises(SweepError, match="no trial of it is complete"):
-        known_points(empty, replace(empty.record, name="second"), empty.space())
+        prior_trials(empty, replace(empty.record, name="second"), empty.space())
 
 
 def test_what_is_known_is_kept_in_the_record(warm):

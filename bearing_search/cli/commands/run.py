@@ -55,7 +55,7 @@ from bearing_search.sweep.record.sweep_record import (
 )
 from bearing_search.sweep.remote.object_store import Depot
 from bearing_search.sweep.study.samplers import check_pruner, check_sampler
-from bearing_search.sweep.warm_start import known_points
+from bearing_search.sweep.warm_start import prior_trials
 
 DEFAULT_TRIALS = 4
 
@@ -156,7 +156,7 @@ def run(
     )
     if warm_start is not None:
         earlier = load_sweep(root, warm_start)
-        record = replace(record, known=known_points(earlier, record, searched))
+        record = replace(record, known=prior_trials(earlier, record, searched))
     folder = create_sweep(root, record)
     announce(folder, searched, data_set, console)
     return drive(

@@ -17,7 +17,7 @@ from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from bearing_search.errors import ResourceError
 from bearing_search.sweep.execution.orphan_reaper import watched
-from bearing_search.sweep.record.resources import Node, Plan, Resources, plan
+from bearing_search.sweep.record.resources import Node, Resources, TrialResources, plan_resources
 from bearing_search.sweep.worker.context import Workplace
 from bearing_search.sweep.worker.node_check import PACKAGE
 
@@ -45,7 +45,7 @@ class InterruptedStartError(Exception):
 
 
 @contextmanager
-def ray_runtime(resources: Resources, after_init: Callable[[], None]) -> Iterator[Plan]:
+def ray_runtime(resources: Resources, after_init: Callable[[], None]) -> Iterator[TrialResources]:
     """A running Ray, and what each trial gets of it.
 
     A Ray that this process has already initialised is used as it is and left running.
@@ -61,7 +61,7 @@ def ray_runtime(resources: Resources, after_init: Callable[[], None]) -> Iterato
     for name, value in _ENVIRONMENT.items():
         os.environ.setdefault(name, value)
     if ray.is_initialized():
-        yield plan(resources, _nodes())
+        yield plan_resources(resources, _nodes())
         return
     # short: the paths of Unix sockets below it may have 107 bytes
     scratch = Path(tempfile.mkdtemp(prefix="bs-", dir="/tmp" if Path("/tmp").is_dir() else None))
@@ -71,12 +71,12 @@ def ray_runtime(resources: Resources, after_init: Callable[[], None]) -> Iterato
         try:
             _init(resources.address, scratch)
             after_init()
-            yield plan(resources, _nodes())
+            yield plan_resources(resources, _nodes())
         finally:
             ray.shutdown()
 
 
-def refuse_unfit_nodes(workplace: Workplace, shares: Plan) -> None:
+def refuse_unfit_nodes(workplace: Workplace, shares: TrialResources) -> None:
     """Ask every node of the cluster that could hold a trial whether it can run one.
 
     Raises:

@@ -18,7 +18,7 @@ from bearing_search.sweep.driver.controller import Conductor, assignment
 from bearing_search.sweep.execution.callback import Attendant
 from bearing_search.sweep.execution.exit_reasons import death_words, kills_for_memory
 from bearing_search.sweep.execution.ray_health import Pulse
-from bearing_search.sweep.record.resources import Plan
+from bearing_search.sweep.record.resources import TrialResources
 from bearing_search.sweep.remote.driver_sync import NoCourier
 from bearing_search.sweep.worker.context import Workplace
 from bearing_search.sweep.worker.process import run_assignment
@@ -33,7 +33,7 @@ def execute(
     courier: NoCourier,
     run_trial: RunTrial,
     workplace: Workplace,
-    shares: Plan,
+    shares: TrialResources,
     storage: Path,
     *,
     max_deaths: int,

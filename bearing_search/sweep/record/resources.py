@@ -11,7 +11,7 @@ MAX_CPU_TRIALS = 4
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Resources:
-    """What the user asked for; None leaves the decision to `plan`."""
+    """What the user asked for; None leaves the decision to `plan_resources`."""
 
     gpus_per_trial: float | None = None
     """Share of a GPU, or a whole number of GPUs; 0 hides them. None: 1 where there are any."""
@@ -48,7 +48,7 @@ class Node:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Plan:
+class TrialResources:
     """What every trial holds while it runs."""
 
     cpus: float
@@ -66,7 +66,7 @@ class Plan:
     few, four of them take longer than one after the other while three GPUs compute."""
 
 
-def plan(resources: Resources, nodes: Sequence[Node]) -> Plan:
+def plan_resources(resources: Resources, nodes: Sequence[Node]) -> TrialResources:
     """Decide what was left open, and refuse at once what could never be scheduled.
 
     Raises:
@@ -88,7 +88,7 @@ def plan(resources: Resources, nodes: Sequence[Node]) -> Plan:
         if gpus
         else sum(node.cpus for node in nodes) / slots
     )
-    return Plan(
+    return TrialResources(
         # rounded down, or the last trial would not fit
         cpus=float(int(share)) if share >= 1 else int(share * 100) / 100,
         gpus=gpus,

@@ -71,7 +71,7 @@ class SeedPlan:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class KnownPoint:
+class PriorTrial:
     """A trial of an earlier sweep, as far as a sampler learns from it."""
 
     source: str
@@ -141,7 +141,7 @@ class SweepRecord:
     """Whether the search ends below its target once more trials cannot pay (`course`)."""
 
     seeds: SeedPlan = field(default_factory=SeedPlan)
-    known: tuple[KnownPoint, ...] = ()
+    known: tuple[PriorTrial, ...] = ()
     """What the sampler knows from an earlier sweep. None of it is a trial of this one."""
 
     resources: Resources = field(default_factory=Resources)

@@ -10,7 +10,7 @@ from optuna.trial import FrozenTrial, Trial, TrialState
 
 from bearing_search.search_space.objectives import Goals, Judgement
 from bearing_search.search_space.space import SearchSpace
-from bearing_search.sweep.record.sweep_record import KnownPoint, SweepRecord
+from bearing_search.sweep.record.sweep_record import PriorTrial, SweepRecord
 from bearing_search.sweep.study.cost_aware_tpe import Rank
 from bearing_search.sweep.study.filtered_storage import Veil
 from bearing_search.sweep.study.param_encoding import Replay, encode, suggest
@@ -90,7 +90,7 @@ class SweepStudy:
         """Let this be what is asked for next; it lies in the study, so that no kill loses it."""
         self._all.enqueue_trial(dict(params), user_attrs=dict(facts))
 
-    def learn(self, points: Sequence[KnownPoint], space: SearchSpace) -> None:
+    def learn(self, points: Sequence[PriorTrial], space: SearchSpace) -> None:
         """Tell the sampler what an earlier sweep found, each point once whatever is killed."""
         there = {trial.user_attrs.get(KNOWN) for trial in self._all.get_trials(deepcopy=False)}
         for point in points:

@@ -9,7 +9,7 @@ from bearing_search.search_space.yaml_file import parse_search_space
 from bearing_search.stage_cache.key import STAGES_VERSION
 from bearing_search.sweep.folder.changes import with_code, with_space
 from bearing_search.sweep.folder.sweep_folder import load_sweep
-from bearing_search.sweep.record.sweep_record import KnownPoint
+from bearing_search.sweep.record.sweep_record import PriorTrial
 from bearing_search.sweep.status import sweep_status
 
 
@@ -92,7 +92,7 @@ def test_what_no_sampler_or_reader_can_take_for_one_sweep_is_never_accepted(
 
 
 def test_a_warm_started_sweep_keeps_its_space(new_sweep, edited):
-    folder = new_sweep(known=(KnownPoint(source="a/1", suggestion={}, value=0.5),))
+    folder = new_sweep(known=(PriorTrial(source="a/1", suggestion={}, value=0.5),))
     with pytest.raises(SweepError, match="was warm-started over the space"):
         with_space(folder, edited(*WIDER), "s.yaml", accepted=["space"])
 

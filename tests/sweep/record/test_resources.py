@@ -1,7 +1,7 @@
 import pytest
 
 from bearing_search.errors import ConfigError, ResourceError
-from bearing_search.sweep.record.resources import Node, Resources, plan
+from bearing_search.sweep.record.resources import Node, Resources, plan_resources
 
 
 def one(cpus, gpus=0):
@@ -33,7 +33,7 @@ def one(cpus, gpus=0):
     ],
 )
 def test_what_was_left_open_is_shared_out(asked, nodes, cpus, gpus, threads, concurrent):
-    chosen = plan(Resources(**asked), nodes)
+    chosen = plan_resources(Resources(**asked), nodes)
 
     assert (chosen.cpus, chosen.gpus) == (cpus, gpus)
     assert (chosen.threads, chosen.concurrent) == (threads, concurrent)
@@ -43,7 +43,7 @@ def test_what_was_left_open_is_shared_out(asked, nodes, cpus, gpus, threads, con
     ("nodes", "starting"), [(one(2, 4), 1), (one(32, 4), 4), (4 * one(4, 2), 8), (one(1), 1)]
 )
 def test_workers_start_together_where_cores_are_free_for_it(nodes, starting):
-    assert plan(Resources(), nodes).starting == starting
+    assert plan_resources(Resources(), nodes).starting == starting
 
 
 @pytest.mark.parametrize(
@@ -57,7 +57,7 @@ def test_workers_start_together_where_cores_are_free_for_it(nodes, starting):
 )
 def test_what_could_never_be_scheduled_is_refused(asked, nodes, complaint):
     with pytest.raises(ResourceError, match=complaint):
-        plan(Resources(**asked), nodes)
+        plan_resources(Resources(**asked), nodes)
 
 
 @pytest.mark.parametrize(
