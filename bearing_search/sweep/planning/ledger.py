@@ -19,7 +19,7 @@ from bearing_search.sweep.planning.required_trials import Issued, Refusal, with_
 from bearing_search.sweep.planning.shared_prefix import prefix_of
 from bearing_search.sweep.planning.sweep_state import Standing
 from bearing_search.sweep.study.param_encoding import encode, suggest
-from bearing_search.sweep.study.samplers import told_to_pruner
+from bearing_search.sweep.study.samplers import intermediate_value
 from bearing_search.sweep.study.trial_records import purpose_of
 from bearing_search.trial_history.records import TrialRecord
 
@@ -73,7 +73,7 @@ class Ledger(Standing):
 
     def report(self, number: int, measurement: Measurement) -> bool:
         """Note how the last fold went; whether the trial should end as pruned: only drawn ones."""
-        told = told_to_pruner(measurement, self._record)
+        told = intermediate_value(measurement, self._record)
         if told is None or self._space.goals.others:
             return False  # of several objectives Optuna takes no intermediate values
         trial = self._live[number]
@@ -128,7 +128,7 @@ class Ledger(Standing):
         if not self._study.is_waiting:
             appointment = self._pending()
             if appointment is None and self._wants_draws:
-                self._study.learn(self._record.known, self._space)  # not before trial 0
+                self._study.add_prior_trials(self._record.known, self._space)  # not before trial 0
                 return self._study.ask(), True
             if appointment is None:
                 return None
@@ -151,7 +151,7 @@ class Ledger(Standing):
         facts = {"digest": config.digest, "setting": config.setting, "seed": config.seed}
         prefix = prefix_of(config)
         facts |= {"identity": identity, "prefix": prefix}
-        self._study.note(trial, {"suggestion": json.dumps(suggestion), **facts})
+        self._study.set_attrs(trial, {"suggestion": json.dumps(suggestion), **facts})
         if (times := self._fates.failures(config.digest)) >= MAX_FAILURES_PER_CONFIG:
             self._study.refuse(trial, f"this setting failed {times} times before; not tried again")
             return "refused"

@@ -39,7 +39,7 @@ class Others:
         self._study = study
         self._drivers = drivers
         # what has ended before is known already
-        self._heard = {trial.number for trial in study.frozen() if trial.state.is_finished()}
+        self._heard = {trial.number for trial in study.frozen_trials() if trial.state.is_finished()}
         self._running: Sequence[FrozenTrial] = ()
 
     @property
@@ -62,21 +62,21 @@ class Others:
     def own(self, trial: Trial) -> None:
         """Write down that a trial is this driver's."""
         if self._drivers.is_shared:
-            self._study.note(trial, {DRIVER: self._drivers.name})
+            self._study.set_attrs(trial, {DRIVER: self._drivers.name})
 
     def look(self) -> News:
         """See what is new, and take over the trials of drivers that are gone."""
         if not self._drivers.is_shared:
             return News()
         alive = self._drivers.others()
-        trials = [trial for trial in self._study.frozen() if self._is_of_others(trial)]
+        trials = [trial for trial in self._study.frozen_trials() if self._is_of_others(trial)]
         ended = [trial for trial in trials if trial.state.is_finished()]
         running = [trial for trial in trials if trial.state == TrialState.RUNNING]
         self._heard |= {trial.number for trial in ended}
         self._running = [trial for trial in running if trial.user_attrs.get(DRIVER) in alive]
         lost = [trial for trial in running if trial.user_attrs.get(DRIVER) not in alive]
         self._drivers.bury({trial.user_attrs.get(DRIVER, "") for trial in lost} - {""})
-        orphans = self._study.again(lost)
+        orphans = self._study.to_resume(lost)
         for orphan in orphans:
             self.own(orphan)
         return News(ended=[trial for trial in ended if is_trial(trial)], orphans=orphans)

@@ -18,7 +18,7 @@ from bearing_search.sweep.planning.stagnation import Course
 from bearing_search.sweep.record.sweep_record import SweepRecord
 from bearing_search.sweep.study.grid import all_digests
 from bearing_search.sweep.study.study import SweepStudy
-from bearing_search.sweep.study.trial_records import purpose_of, record_of
+from bearing_search.sweep.study.trial_records import purpose_of, trial_record
 from bearing_search.trial_history.records import COUNTED, TrialRecord
 
 
@@ -56,7 +56,7 @@ class Standing:
                 rank=lambda params: self._thrift.rank(params) if record.shares_stages else None,
             )
             self._others = Others(self._study, self._drivers)
-            records = self._study.records()
+            records = self._study.trial_records()
         self._copies = Copies(self._study, space)
         self._orphans = deque(() if self._drivers.is_shared else self._study.running())
         self._live: dict[int, Trial] = {}
@@ -86,7 +86,7 @@ class Standing:
 
     def records(self) -> list[TrialRecord]:
         """All trials, by number."""
-        return self._study.records()
+        return self._study.trial_records()
 
     def begun(self) -> list[TrialRecord]:
         """Trials that were handed out, less those that another driver runs now."""
@@ -109,7 +109,7 @@ class Standing:
             yield
 
     def _hear(self, trial: FrozenTrial) -> None:
-        record = record_of(trial)
+        record = trial_record(trial)
         if record.state != "failed":
             self._finish(record)
         elif not record.is_refused:

@@ -10,7 +10,7 @@ from typing import Any
 from optuna.trial import FrozenTrial, TrialState
 
 
-class Veil:
+class FilteredStorage:
     """A study's storage without those trials; all else is the storage's own.
 
     Args:
@@ -26,10 +26,10 @@ class Veil:
     def get_all_trials(self, *arguments: Any, **options: Any) -> list[FrozenTrial]:
         """As the storage's, which is public and what samplers and pruners read through."""
         found: list[FrozenTrial] = self._storage.get_all_trials(*arguments, **options)
-        return [trial for trial in found if not _is_veiled(trial)]
+        return [trial for trial in found if not _is_hidden(trial)]
 
 
-def _is_veiled(trial: FrozenTrial) -> bool:
+def _is_hidden(trial: FrozenTrial) -> bool:
     if trial.state == TrialState.WAITING:
         return False  # or `ask` would not find what is enqueued
     is_seed_run = trial.user_attrs.get("purpose") in ("audit", "finalist")

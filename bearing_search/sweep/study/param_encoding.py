@@ -30,7 +30,7 @@ from bearing_search.search_space.space import SearchSpace
 
 
 @runtime_checkable
-class Drawing(Protocol):
+class SuggestApi(Protocol):
     """Where values come from: the part of Optuna's trial that a space needs."""
 
     def suggest_int(self, name: str, low: int, high: int, *, step: int = 1) -> int:
@@ -63,7 +63,7 @@ def _first_range_wins() -> Iterator[None]:
 
 
 @_first_range_wins()
-def suggest(space: SearchSpace, drawing: Drawing) -> dict[str, Any]:
+def suggest(space: SearchSpace, drawing: SuggestApi) -> dict[str, Any]:
     """Draw one value per axis that is varied beside those before it.
 
     Drawing again from the same trial gives the same values.
@@ -75,7 +75,7 @@ def suggest(space: SearchSpace, drawing: Drawing) -> dict[str, Any]:
     return suggestion
 
 
-def _drawn(path: str, axis: Axis, drawing: Drawing) -> Any:
+def _drawn(path: str, axis: Axis, drawing: SuggestApi) -> Any:
     """A value along one axis."""
     match axis:
         case IntAxis():
@@ -95,8 +95,8 @@ def _drawn(path: str, axis: Axis, drawing: Drawing) -> Any:
             return drawing.suggest_categorical(path, list(axis.bundles))
 
 
-class Replay:
-    """A Drawing that answers from given parameters, and notes where they were drawn from."""
+class FixedParams:
+    """A SuggestApi that answers from given parameters, and notes where they were drawn from."""
 
     def __init__(self, params: Mapping[str, Any]) -> None:
         self._params = params
@@ -137,7 +137,7 @@ def encode(space: SearchSpace, suggestion: Mapping[str, Any]) -> dict[str, Any]:
 
 def decode(space: SearchSpace, params: Mapping[str, Any]) -> dict[str, Any]:
     """The values along those axes that the sampler's own names and values hold whole."""
-    replay = Replay(params)
+    replay = FixedParams(params)
     return {
         path: _drawn(path, axis, replay)
         for path, axis in space.axes.items()
@@ -147,7 +147,9 @@ def decode(space: SearchSpace, params: Mapping[str, Any]) -> dict[str, Any]:
 
 def distributions_of(space: SearchSpace) -> Mapping[str, BaseDistribution]:
     """What the sampler draws from, by its own names."""
-    replay = Replay(encode(space, {path: axis.extremes()[0] for path, axis in space.axes.items()}))
+    replay = FixedParams(
+        encode(space, {path: axis.extremes()[0] for path, axis in space.axes.items()})
+    )
     for path, axis in space.axes.items():
         _drawn(path, axis, replay)
     return replay.distributions

@@ -32,7 +32,7 @@ _NEEDS = {
 }
 
 
-def sampler_of(name: SamplerName, seed: int, space: SearchSpace, rank: Rank) -> BaseSampler:
+def make_sampler(name: SamplerName, seed: int, space: SearchSpace, rank: Rank) -> BaseSampler:
     """Who draws settings. A grid's points are enqueued, so that its sampler is never asked.
 
     Where some axes are varied under conditions, TPE keeps a model of each group of axes that are
@@ -56,7 +56,7 @@ def sampler_of(name: SamplerName, seed: int, space: SearchSpace, rank: Rank) -> 
                 return optuna.samplers.RandomSampler(seed=seed)
 
 
-def pruner_of(name: PrunerName) -> BasePruner:
+def make_pruner(name: PrunerName) -> BasePruner:
     """Who decides, after each fold, whether a trial is worth going on."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
@@ -112,7 +112,7 @@ def check_pruner(name: PrunerName, folds: int) -> None:
         )
 
 
-def told_to_pruner(measurement: Measurement, record: SweepRecord) -> tuple[float, int] | None:
+def intermediate_value(measurement: Measurement, record: SweepRecord) -> tuple[float, int] | None:
     """How the last fold went, and which it was; None where no fold but the last has finished.
 
     The Wilcoxon test pairs folds with those of the best trial, so it is told each fold's own score;

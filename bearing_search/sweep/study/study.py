@@ -12,11 +12,11 @@ from bearing_search.search_space.objectives import Goals, Judgement
 from bearing_search.search_space.space import SearchSpace
 from bearing_search.sweep.record.sweep_record import PriorTrial, SweepRecord
 from bearing_search.sweep.study.cost_aware_tpe import Rank
-from bearing_search.sweep.study.filtered_storage import Veil
-from bearing_search.sweep.study.param_encoding import Replay, encode, suggest
-from bearing_search.sweep.study.samplers import pruner_of, sampler_of
+from bearing_search.sweep.study.filtered_storage import FilteredStorage
+from bearing_search.sweep.study.param_encoding import FixedParams, encode, suggest
+from bearing_search.sweep.study.samplers import make_pruner, make_sampler
 from bearing_search.sweep.study.storage import open_storage, storage_errors
-from bearing_search.sweep.study.trial_records import KNOWN, REDRAWN, record_of, records_of
+from bearing_search.sweep.study.trial_records import KNOWN, REDRAWN, trial_record, trial_records
 from bearing_search.trial_history.records import TrialRecord
 
 
@@ -57,9 +57,9 @@ class SweepStudy:
             seed = (record.seed * 1_000_003 + len(trials) + salt) % 2**32
             self._veiled = optuna.load_study(
                 study_name=name,
-                storage=cast(optuna.storages.BaseStorage, Veil(self._all._storage)),
-                sampler=sampler_of(record.sampler, seed, space, rank),
-                pruner=pruner_of(record.pruner),
+                storage=cast(optuna.storages.BaseStorage, FilteredStorage(self._all._storage)),
+                sampler=make_sampler(record.sampler, seed, space, rank),
+                pruner=make_pruner(record.pruner),
             )
 
     def running(self) -> Sequence[Trial]:
@@ -67,13 +67,13 @@ class SweepStudy:
 
         Suggesting again from one of them gives its old values, and draws what a kill left out.
         """
-        return self.again(t for t in self.frozen() if t.state == TrialState.RUNNING)
+        return self.to_resume(t for t in self.frozen_trials() if t.state == TrialState.RUNNING)
 
-    def frozen(self) -> list[FrozenTrial]:
+    def frozen_trials(self) -> list[FrozenTrial]:
         """All trials as Optuna has them."""
         return self._all.get_trials(deepcopy=False)
 
-    def again(self, left: Iterable[FrozenTrial]) -> list[Trial]:
+    def to_resume(self, left: Iterable[FrozenTrial]) -> list[Trial]:
         """RUNNING trials, to go on with; what was to be drawn anew is not among them."""
         trials = [Trial(self._veiled, trial._trial_id) for trial in left]
         for trial in trials:
@@ -90,13 +90,13 @@ class SweepStudy:
         """Let this be what is asked for next; it lies in the study, so that no kill loses it."""
         self._all.enqueue_trial(dict(params), user_attrs=dict(facts))
 
-    def learn(self, points: Sequence[PriorTrial], space: SearchSpace) -> None:
+    def add_prior_trials(self, points: Sequence[PriorTrial], space: SearchSpace) -> None:
         """Tell the sampler what an earlier sweep found, each point once whatever is killed."""
         there = {trial.user_attrs.get(KNOWN) for trial in self._all.get_trials(deepcopy=False)}
         for point in points:
             if point.source in there:
                 continue
-            replay = Replay(encode(space, point.suggestion))
+            replay = FixedParams(encode(space, point.suggestion))
             suggest(space, replay)
             judged = self._goals.judge(point.measured)
             trial = optuna.trial.create_trial(
@@ -113,7 +113,7 @@ class SweepStudy:
         """A new trial, RUNNING from now on."""
         return self._veiled.ask()
 
-    def note(self, trial: Trial, facts: Mapping[str, Any]) -> None:
+    def set_attrs(self, trial: Trial, facts: Mapping[str, Any]) -> None:
         """Keep facts about a trial."""
         for name, value in facts.items():
             trial.set_user_attr(name, value)
@@ -133,12 +133,12 @@ class SweepStudy:
             if constraint not in trial.constraints:  # a killed driver may have got so far
                 trial.set_constraint(constraint, share)
         values = self._values(value, judged)
-        return record_of(self._veiled.tell(trial, values, skip_if_finished=True))
+        return trial_record(self._veiled.tell(trial, values, skip_if_finished=True))
 
     def prune(self, trial: Trial) -> TrialRecord:
         """Tell that a trial was ended early."""
         state = TrialState.PRUNED
-        return record_of(self._veiled.tell(trial, state=state, skip_if_finished=True))
+        return trial_record(self._veiled.tell(trial, state=state, skip_if_finished=True))
 
     def copy(self, trial: Trial, source: TrialRecord) -> TrialRecord:
         """Tell a trial the end of another one of the same config."""
@@ -154,7 +154,7 @@ class SweepStudy:
         retry = int(trial.user_attrs.get("retries", 0)) + 1
         if retry > at_most:
             return 0
-        self.note(trial, {"retries": retry, "last_failure": reason})
+        self.set_attrs(trial, {"retries": retry, "last_failure": reason})
         return retry
 
     def fail(self, trial: Trial, reason: str) -> None:
@@ -172,9 +172,9 @@ class SweepStudy:
         trial.set_user_attr(REDRAWN, True)
         self.fail(trial, reason)
 
-    def records(self) -> list[TrialRecord]:
+    def trial_records(self) -> list[TrialRecord]:
         """All trials, by number."""
-        return records_of(self._all)
+        return trial_records(self._all)
 
     def close(self) -> None:
         """Let go of the database."""

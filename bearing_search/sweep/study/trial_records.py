@@ -29,9 +29,9 @@ KNOWN = "known"
 """Attribute of a point of an earlier sweep, told to the sampler; names that sweep and trial."""
 
 
-def records_of(study: optuna.Study) -> list[TrialRecord]:
+def trial_records(study: optuna.Study) -> list[TrialRecord]:
     """All trials of a sweep, by number; numbers skip what was drawn anew or known before."""
-    return [record_of(trial) for trial in study.get_trials(deepcopy=False) if is_trial(trial)]
+    return [trial_record(trial) for trial in study.get_trials(deepcopy=False) if is_trial(trial)]
 
 
 def is_trial(trial: FrozenTrial) -> bool:
@@ -45,7 +45,7 @@ def purpose_of(trial: FrozenTrial | Trial) -> TrialPurpose:
     return purpose
 
 
-def record_of(trial: FrozenTrial) -> TrialRecord:
+def trial_record(trial: FrozenTrial) -> TrialRecord:
     """A trial of the study in our own words."""
     duration = trial.duration.total_seconds() if trial.duration else None
     return TrialRecord(
@@ -82,7 +82,7 @@ def read_records(url: str, name: str) -> list[TrialRecord]:
         storage = open_storage(url, read_only=True)
         try:
             study = optuna.load_study(study_name=name, storage=storage)
-            return records_of(study)
+            return trial_records(study)
         except KeyError:
             return []  # the driver has not got so far
         finally:
