@@ -53,7 +53,7 @@ def with_space(
             )
         )
     changed = replace(record, space_text=now.text, space_source=source)
-    return folder.kept(_noted(changed, "space", lines))
+    return folder.with_record(_noted(changed, "space", lines))
 
 
 def with_code(folder: SweepFolder, *, accepted: Collection[Changeable]) -> SweepFolder:
@@ -81,7 +81,7 @@ def with_code(folder: SweepFolder, *, accepted: Collection[Changeable]) -> Sweep
                 ]
             )
         )
-    return folder.kept(_noted(replace(record, stages=dict(STAGES_VERSION)), "code", lines))
+    return folder.with_record(_noted(replace(record, stages=dict(STAGES_VERSION)), "code", lines))
 
 
 def _noted(record: SweepRecord, what: Changeable, lines: list[str]) -> SweepRecord:

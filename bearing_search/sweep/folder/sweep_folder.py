@@ -21,7 +21,7 @@ from bearing_search.errors import ConfigError, ResourceError, SweepError
 from bearing_search.filesystem.atomic import write_json
 from bearing_search.search_space.space import SearchSpace
 from bearing_search.search_space.yaml_file import parse_search_space
-from bearing_search.sweep.folder.validation import checked
+from bearing_search.sweep.folder.validation import validated
 from bearing_search.sweep.record.resources import Resources
 from bearing_search.sweep.record.sweep_record import AllowedLeak, SeedPlan, SweepRecord, check_name
 from bearing_search.trial_history.records import SweepView, TrialRecord, trial_folder
@@ -89,7 +89,7 @@ class SweepFolder:
         """The same sweep with what is not None replaced, in sweep.json.
 
         Raises:
-            ConfigError: the record does not fit its space; see `checked`.
+            ConfigError: the record does not fit its space; see `validated`.
         """
         asked: dict[str, Any] = {
             "seeds": seeds,
@@ -98,13 +98,13 @@ class SweepFolder:
         }
         wanted = {name: value for name, value in asked.items() if value is not None}
         changed = replace(self.record, target=target, resources=resources, **wanted)
-        return self.kept(checked(changed, self.space()))
+        return self.with_record(validated(changed, self.space()))
 
     def with_allowed_leak(self, allowed: AllowedLeak | None) -> "SweepFolder":
         """The same sweep, with what the leak guard was told to let pass, in sweep.json."""
-        return self.kept(replace(self.record, allowed_leak=allowed))
+        return self.with_record(replace(self.record, allowed_leak=allowed))
 
-    def kept(self, record: SweepRecord) -> "SweepFolder":
+    def with_record(self, record: SweepRecord) -> "SweepFolder":
         """The same sweep with another record, in sweep.json."""
         if record != self.record:
             write_json(self.root / "sweep.json", asdict(record))
@@ -179,11 +179,11 @@ def create_sweep(results: Path, record: SweepRecord) -> SweepFolder:
 
     Raises:
         SweepError: a sweep of that name exists.
-        ConfigError: the record does not fit its space; see `checked`.
+        ConfigError: the record does not fit its space; see `validated`.
         ResourceError: the results folder cannot be written, or the sampler's package is missing.
     """
     root = results.resolve() / record.name
-    record = checked(record, SweepFolder(root, record).space())
+    record = validated(record, SweepFolder(root, record).space())
     try:
         root.mkdir(parents=True, exist_ok=True)
         if any(root.iterdir()):

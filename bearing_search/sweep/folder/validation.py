@@ -10,7 +10,7 @@ from bearing_search.sweep.study.grid import grid_points
 from bearing_search.sweep.study.samplers import check_sampler
 
 
-def check_goals(record: SweepRecord, space: SearchSpace) -> None:
+def check_objectives(record: SweepRecord, space: SearchSpace) -> None:
     """Refuse a sampler, pruner or end that cannot serve what the space asks for.
 
     Raises:
@@ -41,7 +41,7 @@ def check_goals(record: SweepRecord, space: SearchSpace) -> None:
         )
 
 
-def checked(record: SweepRecord, space: SearchSpace) -> SweepRecord:
+def validated(record: SweepRecord, space: SearchSpace) -> SweepRecord:
     """The record, with the number of a grid's points as its target.
 
     Raises:
@@ -52,7 +52,7 @@ def checked(record: SweepRecord, space: SearchSpace) -> SweepRecord:
         ResourceError: the sampler's package is not installed.
     """
     check_sampler(record.sampler, space)
-    check_goals(record, space)
+    check_objectives(record, space)
     if record.seeds.num_runs and "seed" in space.varied_settings:
         raise ConfigError(
             f"{record.name}: the space varies seed, so that an audit or finalists cannot set it too"
