@@ -20,8 +20,8 @@ from bearing_search.sweep.locking.lock import hold, joined
 from bearing_search.sweep.planning.ledger import Ledger
 from bearing_search.sweep.record.resources import Resources
 from bearing_search.sweep.record.sweep_record import SeedPlan
-from bearing_search.sweep.remote.driver_sync import Courier, NoCourier
-from bearing_search.sweep.remote.worker_sync import DepotAddress
+from bearing_search.sweep.remote.driver_sync import DriverSync, NoSync
+from bearing_search.sweep.remote.worker_sync import StoreAddress
 from bearing_search.sweep.worker.context import Workplace
 from bearing_search.sweep.worker.node_check import own_code
 from bearing_search.trial_history.records import SweepOutcome, TrialObserver
@@ -112,8 +112,8 @@ def _run_trials(
 ) -> None:
     resources = folder.record.resources
     is_cluster = resources.address is not None
-    depot = DepotAddress(resources.depot, folder.study_name) if resources.depot else None
-    courier = Courier(folder, depot.open()) if depot else NoCourier()
+    depot = StoreAddress(resources.depot, folder.study_name) if resources.depot else None
+    courier = DriverSync(folder, depot.open()) if depot else NoSync()
     with ray_runtime(resources, signals.install) as plan:
         conductor.concurrent = plan.concurrent
         stop.count_gpus(plan.gpus)

@@ -53,7 +53,7 @@ from bearing_search.sweep.record.sweep_record import (
     SweepRecord,
     check_name,
 )
-from bearing_search.sweep.remote.object_store import Depot
+from bearing_search.sweep.remote.object_store import FolderStore
 from bearing_search.sweep.study.samplers import check_pruner, check_sampler
 from bearing_search.sweep.warm_start import prior_trials
 
@@ -117,7 +117,7 @@ def run(
         searched = searched.with_setting("split.folds", folds)
     check_sampler(sampler, searched)
     if depot:
-        Depot(depot).check()
+        FolderStore(depot).check()
     resources = Resources(
         gpus_per_trial=gpus_per_trial,
         cpus_per_trial=cpus_per_trial,

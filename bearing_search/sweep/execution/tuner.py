@@ -19,7 +19,7 @@ from bearing_search.sweep.execution.callback import Attendant
 from bearing_search.sweep.execution.exit_reasons import death_words, kills_for_memory
 from bearing_search.sweep.execution.ray_health import Pulse
 from bearing_search.sweep.record.resources import TrialResources
-from bearing_search.sweep.remote.driver_sync import NoCourier
+from bearing_search.sweep.remote.driver_sync import NoSync
 from bearing_search.sweep.worker.context import Workplace
 from bearing_search.sweep.worker.process import run_assignment
 
@@ -30,7 +30,7 @@ needs several, one after the other. At the end of each, GPUs wait once for the l
 
 def execute(
     conductor: Conductor,
-    courier: NoCourier,
+    courier: NoSync,
     run_trial: RunTrial,
     workplace: Workplace,
     shares: TrialResources,
@@ -86,7 +86,7 @@ class _Issuer(Searcher):
     def __init__(
         self,
         conductor: Conductor,
-        courier: NoCourier,
+        courier: NoSync,
         numbers: dict[str, int],
         crashes: dict[str, tuple[str, str]],
     ) -> None:
@@ -106,7 +106,7 @@ class _Issuer(Searcher):
             return str(Searcher.FINISHED) if self._conductor.is_finished else None
         self._num_issued += 1
         self._numbers[trial_id] = issued.number
-        self._courier.started(issued.number)
+        self._courier.on_start(issued.number)
         return assignment(issued)
 
     def on_trial_complete(
@@ -114,7 +114,7 @@ class _Issuer(Searcher):
     ) -> None:
         """The end of a trial's last process."""
         crash = self._crashes.pop(trial_id, None) if error else None
-        self._courier.fetch(self._numbers[trial_id])
+        self._courier.pull(self._numbers[trial_id])
         self._conductor.end(self._numbers.pop(trial_id), crash=crash)
 
     def save(self, checkpoint_path: str) -> None:

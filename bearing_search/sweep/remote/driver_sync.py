@@ -9,29 +9,29 @@ from pyarrow import ArrowException
 from bearing_search.errors import ResourceError
 from bearing_search.sweep.folder.sweep_folder import SweepFolder
 from bearing_search.sweep.record.layout import TRIAL_STOP
-from bearing_search.sweep.remote.object_store import Depot
+from bearing_search.sweep.remote.object_store import FolderStore
 from bearing_search.trial_history.records import trial_folder
 
-EVERY_S = 2.0
+POLL_EVERY_S = 2.0
 """So often the driver's marks are compared with the depot's."""
 
 _LOG = logging.getLogger(__name__)
 
 
-class NoCourier:
+class NoSync:
     """Where workers see the sweep's folder, there is nothing to carry."""
 
-    def started(self, number: int) -> None:
+    def on_start(self, number: int) -> None:
         """A trial is about to be handed to a worker."""
 
-    def look(self) -> None:
+    def poll(self) -> None:
         """Bring the depot up to date; call it often."""
 
-    def fetch(self, number: int) -> None:
+    def pull(self, number: int) -> None:
         """Bring a trial's folder home: its worker has ended."""
 
 
-class Courier(NoCourier):
+class DriverSync(NoSync):
     """Keeps the sweep's marks (its STOP, sessions, trials' STOP) equal in the depot.
 
     Args:
@@ -42,7 +42,7 @@ class Courier(NoCourier):
         ResourceError: the depot cannot be used.
     """
 
-    def __init__(self, folder: SweepFolder, depot: Depot) -> None:
+    def __init__(self, folder: SweepFolder, depot: FolderStore) -> None:
         depot.check()
         self._folder = folder
         self._depot = depot
@@ -52,12 +52,12 @@ class Courier(NoCourier):
         self._is_silent = False
         self._publish()
 
-    def started(self, number: int) -> None:
+    def on_start(self, number: int) -> None:
         """Take back what an earlier session has told this trial."""
-        self._depot.remove(_stop_of(number))
+        self._depot.remove(_stop_name(number))
         self._live.add(number)
 
-    def look(self) -> None:
+    def poll(self) -> None:
         """Bring the depot up to date; while it cannot be reached, warn once and try again."""
         if time.monotonic() < self._next:
             return
@@ -68,9 +68,9 @@ class Courier(NoCourier):
             if not self._is_silent:
                 _LOG.warning("the depot %s cannot be reached: %s", self._depot.url, error)
             self._is_silent = True
-        self._next = time.monotonic() + EVERY_S
+        self._next = time.monotonic() + POLL_EVERY_S
 
-    def fetch(self, number: int) -> None:
+    def pull(self, number: int) -> None:
         """Bring a trial's folder home.
 
         Raises:
@@ -90,7 +90,7 @@ class Courier(NoCourier):
         root = self._folder.root
         wanted = {f"sessions/{file.name}" for file in self._folder.sessions.glob("*.json")}
         wanted |= {"STOP"} if self._folder.stop_file.exists() else set()
-        wanted |= {_stop_of(n) for n in self._live if (root / _stop_of(n)).exists()}
+        wanted |= {_stop_name(n) for n in self._live if (root / _stop_name(n)).exists()}
         for name in wanted - self._there:
             self._depot.write(name)
         for name in self._there - wanted:
@@ -102,5 +102,5 @@ def _name(number: int) -> str:
     return trial_folder(Path(), number).as_posix()
 
 
-def _stop_of(number: int) -> str:
+def _stop_name(number: int) -> str:
     return f"{_name(number)}/{TRIAL_STOP}"

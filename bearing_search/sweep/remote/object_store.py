@@ -31,14 +31,14 @@ _PAUSE_S = 1.0
 
 
 @dataclass(frozen=True, slots=True)
-class _Known:
+class _SentFile:
     """A file as it was when its digest was taken."""
 
     stamp: tuple[int, int]
     digest: str
 
 
-class Depot:
+class FolderStore:
     """Access to what lies below a URL. Names are relative, with slashes.
 
     Args:
@@ -54,7 +54,7 @@ class Depot:
         self.url = url
         self._files, base = _open(url)
         self._base = f"{base}/{below}" if below else base
-        self._known: dict[Path, _Known] = {}
+        self._known: dict[Path, _SentFile] = {}
         self._there: dict[str, set[str]] = {}  # digests that this process knows to be there
 
     def check(self) -> None:
@@ -64,7 +64,7 @@ class Depot:
             ResourceError: that does not work; says why.
         """
         name = f"check-{secrets.token_hex(6)}"
-        with _reached(self.url):
+        with _with_retries(self.url):
             self.write(name, name)
             found = self.read(name)
             self.remove(name)
@@ -167,7 +167,7 @@ class Depot:
                 stream.write(chunk)
         digest = total.hexdigest()
         self._files.move(fresh, self._path(f"{name}/blobs/{digest}"))
-        self._known[file] = _Known(stamp, digest)
+        self._known[file] = _SentFile(stamp, digest)
         return digest
 
     def _receive(self, name: str, digest: str, file: Path) -> None:
@@ -211,7 +211,7 @@ def _checked(path: str) -> Path:
 
 
 @contextmanager
-def _reached(url: str) -> Iterator[None]:
+def _with_retries(url: str) -> Iterator[None]:
     try:
         yield
     except (OSError, ArrowException) as error:

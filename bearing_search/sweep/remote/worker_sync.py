@@ -18,7 +18,7 @@ from typing import NamedTuple
 from pyarrow import ArrowException
 
 from bearing_search.errors import ResourceError
-from bearing_search.sweep.remote.object_store import Depot
+from bearing_search.sweep.remote.object_store import FolderStore
 
 SHARE = 0.05
 """Sending may take this share of a trial's time, but for its first and last time."""
@@ -27,18 +27,18 @@ LEAST_PAUSE_S = 1.0
 _LOCK = "lock"
 
 
-class DepotAddress(NamedTuple):
+class StoreAddress(NamedTuple):
     """Where a sweep's depot is. Cheap to hand on: nothing is opened."""
 
     url: str
     sweep: str
 
-    def open(self) -> Depot:
+    def open(self) -> FolderStore:
         """The sweep's depot."""
-        return Depot(self.url, self.sweep)
+        return FolderStore(self.url, self.sweep)
 
 
-class Outpost:
+class RemoteFolder:
     """One worker's hold of one trial.
 
     Args:
@@ -48,7 +48,7 @@ class Outpost:
         stop: name of the file that ends one trial.
     """
 
-    def __init__(self, depot: Depot, session: str, trial: str, stop: str) -> None:
+    def __init__(self, depot: FolderStore, session: str, trial: str, stop: str) -> None:
         self._depot = depot
         self._trial = trial
         self._token = secrets.token_hex(8)
@@ -56,7 +56,7 @@ class Outpost:
         self._stops = {"STOP", f"{trial}/{stop}"}
         self._next_save = 0.0
 
-    def is_called_back(self) -> bool:
+    def is_stop_requested(self) -> bool:
         """Whether the trial is to end here; false while the depot cannot be reached."""
         try:
             there = self._depot.existing({*self._stops, self._session})
@@ -64,10 +64,10 @@ class Outpost:
         except (OSError, ArrowException):
             return False  # it computes on; what cannot be sent in the end fails then
 
-    def fetch(self, folder: Path) -> None:
+    def pull(self, folder: Path) -> None:
         """Become the trial's owner, and put its newest version into the folder, alone."""
         self._depot.write(self._owner, self._token)
-        clear(folder)
+        remove_local(folder)
         self._depot.pull(self._trial, folder)
 
     def save(self, folder: Path) -> None:
@@ -75,11 +75,11 @@ class Outpost:
         began = time.monotonic()
         if began < self._next_save:
             return
-        self.deliver(folder)
+        self.push(folder)
         took = time.monotonic() - began
         self._next_save = began + max(LEAST_PAUSE_S, took / SHARE)
 
-    def deliver(self, folder: Path) -> None:
+    def push(self, folder: Path) -> None:
         """Send what is new, unless the trial has another owner now."""
         if self._is_owner():
             self._depot.push(folder, self._trial, but={_LOCK})
@@ -92,28 +92,28 @@ class Outpost:
         return self._depot.read(self._owner) == self._token
 
 
-class AtHome:
+class LocalFolder:
     """The sweep's folder is in sight: nothing is carried."""
 
-    def fetch(self, folder: Path) -> None:
+    def pull(self, folder: Path) -> None:
         """It is there."""
 
-    save = deliver = fetch
+    save = push = fetch
 
 
 @contextmanager
-def carried(post: Outpost | AtHome, folder: Path) -> Iterator[None]:
+def synced(post: RemoteFolder | LocalFolder, folder: Path) -> Iterator[None]:
     """A trial's folder as its last worker left it; sent back in the end, whatever happens."""
-    post.fetch(folder)
+    post.pull(folder)
     try:
         yield
     finally:
-        post.deliver(folder)
-        if isinstance(post, Outpost):
-            clear(folder)
+        post.push(folder)
+        if isinstance(post, RemoteFolder):
+            remove_local(folder)
 
 
-def clear(folder: Path) -> None:
+def remove_local(folder: Path) -> None:
     """Remove what a folder holds, but the lock on it."""
     for file in folder.iterdir():
         if file.is_dir():

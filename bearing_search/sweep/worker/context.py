@@ -7,9 +7,9 @@ from pathlib import Path
 
 from bearing_search.sweep.record.layout import TRIAL_STOP
 from bearing_search.sweep.remote.worker_sync import (
-    AtHome,
-    DepotAddress,
-    Outpost,
+    LocalFolder,
+    RemoteFolder,
+    StoreAddress,
     local_root,
 )
 from bearing_search.sweep.worker.node_check import Code, complaint
@@ -47,7 +47,7 @@ class Workplace:
     code: Code | None = None
     """The driver's, where trials may run on other machines."""
 
-    depot: DepotAddress | None = None
+    depot: StoreAddress | None = None
     """Where trials keep their folders, if not in the sweep's own, which then is not looked for."""
 
     def complaint(self) -> str:
@@ -69,12 +69,12 @@ class Workplace:
         # what trials of one machine prepare, they share; stages stay in the trials' own folders
         return replace(self, root=root, cache=root.parent / "cache", shares_stages=False)
 
-    def post(self, number: int) -> Outpost | AtHome:
+    def post(self, number: int) -> RemoteFolder | LocalFolder:
         """Who carries a trial's folder between its machine and the depot."""
         if self.depot is None:
-            return AtHome()
+            return LocalFolder()
         name = trial_folder(Path(), number).as_posix()
-        return Outpost(self.depot.open(), self.session, name, TRIAL_STOP)
+        return RemoteFolder(self.depot.open(), self.session, name, TRIAL_STOP)
 
 
 class StopFlag:
@@ -84,12 +84,12 @@ class StopFlag:
     """
 
     def __init__(
-        self, workplace: Workplace, number: int, post: Outpost | AtHome | None = None
+        self, workplace: Workplace, number: int, post: RemoteFolder | LocalFolder | None = None
     ) -> None:
         self._workplace = workplace
         self._trial_stop = trial_folder(workplace.root, number) / TRIAL_STOP
         self._post = post
-        self._every_s = ASK_EVERY_S if isinstance(post, Outpost) else LOOK_EVERY_S
+        self._every_s = ASK_EVERY_S if isinstance(post, RemoteFolder) else LOOK_EVERY_S
         self._is_set = False
         self._next_look = 0.0
 
@@ -101,8 +101,8 @@ class StopFlag:
         return self._is_set
 
     def _look(self) -> bool:
-        if isinstance(self._post, Outpost):
-            return self._post.is_called_back()
+        if isinstance(self._post, RemoteFolder):
+            return self._post.is_stop_requested()
         root = self._workplace.root
         if (root / "STOP").exists() or self._trial_stop.exists():
             return True

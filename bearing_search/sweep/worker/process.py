@@ -20,7 +20,7 @@ from bearing_search.filesystem.disk_full import full_disk, is_full
 from bearing_search.measurement import Measurement, RunTrial, TrialContext
 from bearing_search.sweep.record.layout import LOG, TRACEBACK
 from bearing_search.sweep.remote.worker_sync import (
-    carried,
+    synced,
 )
 from bearing_search.sweep.worker.context import StopFlag, Workplace
 from bearing_search.sweep.worker.trial_lock import sole_owner
@@ -86,7 +86,7 @@ def run_assignment(
     with sole_owner(folder, stop) as is_owner:
         if not is_owner:
             return
-        with carried(post, folder), _log_into(folder / LOG):
+        with synced(post, folder), _log_into(folder / LOG):
             for message in messages(run_trial, config, context):
                 post.save(folder)
                 report(message)

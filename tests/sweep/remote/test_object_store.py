@@ -10,9 +10,9 @@ from bearing_search.errors import ConfigError, ResourceError
 from bearing_search.measurement import OBJECTIVE, Measurement
 from bearing_search.sweep.driver.session import Stop
 from bearing_search.sweep.remote import worker_sync
-from bearing_search.sweep.remote.driver_sync import Courier
-from bearing_search.sweep.remote.object_store import Depot
-from bearing_search.sweep.remote.worker_sync import DepotAddress
+from bearing_search.sweep.remote.driver_sync import DriverSync
+from bearing_search.sweep.remote.object_store import FolderStore
+from bearing_search.sweep.remote.worker_sync import StoreAddress
 from bearing_search.sweep.worker.context import StopFlag, Workplace
 from bearing_search.sweep.worker.process import run_assignment
 
@@ -30,7 +30,7 @@ def url(request, tmp_path):
 
 @pytest.fixture
 def depot(url):
-    return Depot(url, "one")
+    return FolderStore(url, "one")
 
 
 def test_texts_are_kept_listed_and_forgotten(depot):
@@ -59,7 +59,7 @@ def test_a_folder_comes_back_as_it_was_at_the_last_push(depot, url, tmp_path):
     (here / "more").write_text("x")
     depot.push(here, TRIAL, but={"lock"})
 
-    assert Depot(url, "one").pull(TRIAL, there)
+    assert FolderStore(url, "one").pull(TRIAL, there)
     names = {file.relative_to(there).as_posix() for file in there.rglob("*") if file.is_file()}
     assert names == {"deep/weights", "more", "state"}
     assert (there / "deep/weights").read_bytes() == (here / "deep/weights").read_bytes()
@@ -83,7 +83,7 @@ def test_a_version_that_vanishes_while_it_is_read_is_read_anew(depot, url, tmp_p
     here.mkdir()
     (here / "state").write_text("old")
     depot.push(here, TRIAL)
-    reader = Depot(url, "one")
+    reader = FolderStore(url, "one")
     receive = reader._receive
 
     def slow(*arguments):
@@ -122,14 +122,14 @@ def test_damage_and_paths_that_lead_out_are_refused(depot, tmp_path):
 )
 def test_what_is_no_depot_is_refused_in_one_line(url, told):
     with pytest.raises(ConfigError, match=told) as caught:
-        Depot(url)
+        FolderStore(url)
     assert "secret" not in str(caught.value)
 
 
 def test_a_depot_that_cannot_be_written_is_refused_in_one_line(tmp_path):
     (tmp_path / "file").touch()
     with pytest.raises(ResourceError, match="cannot be used as a depot"):
-        Depot((tmp_path / "file" / "below").as_uri()).check()
+        FolderStore((tmp_path / "file" / "below").as_uri()).check()
 
 
 @pytest.fixture
@@ -137,14 +137,14 @@ def office(new_sweep, url, monkeypatch, tmp_path):
     """A sweep whose workers see nothing but the depot."""
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "node"))
     (tmp_path / "node").mkdir()
-    monkeypatch.setattr("bearing_search.sweep.remote.driver_sync.EVERY_S", 0.0)
+    monkeypatch.setattr("bearing_search.sweep.remote.driver_sync.POLL_EVERY_S", 0.0)
     monkeypatch.setattr("bearing_search.sweep.worker.context.ASK_EVERY_S", 0.0)
     monkeypatch.setattr(worker_sync, "LEAST_PAUSE_S", 0.0)
     monkeypatch.setattr(worker_sync, "SHARE", 1e9)
     folder = new_sweep()
     folder.sessions.mkdir()
     (folder.sessions / "s1.json").touch()
-    address = DepotAddress(url, folder.study_name)
+    address = StoreAddress(url, folder.study_name)
     workplace = Workplace(
         root=tmp_path / "nowhere",
         session="s1",
@@ -155,7 +155,7 @@ def office(new_sweep, url, monkeypatch, tmp_path):
         shares_stages=True,
         depot=address,
     )
-    return folder, Courier(folder, address.open()), workplace
+    return folder, DriverSync(folder, address.open()), workplace
 
 
 def counting(config, context):
@@ -200,7 +200,7 @@ def test_a_trial_goes_on_elsewhere_from_its_last_saved_state(office, tmp_path, m
 
     def report(message):
         if json.loads(message["measurement"])["step"] == 2:
-            monkeypatch.setattr(worker_sync.Outpost, "deliver", lambda *_: None)
+            monkeypatch.setattr(worker_sync.RemoteFolder, "deliver", lambda *_: None)
             raise CutOffError
 
     with pytest.raises(CutOffError):
