@@ -89,11 +89,11 @@ def without_workers(folder, target, observers) -> None:
     from bearing_search.sweep.driver.controller import Conductor, assignment
     from bearing_search.sweep.driver.session import Stop, begin_session
     from bearing_search.sweep.engine import open_ledger
-    from bearing_search.sweep.locking.lock import hold
+    from bearing_search.sweep.locking.lock import acquire
     from bearing_search.sweep.worker.context import Workplace
     from bearing_search.sweep.worker.process import run_assignment
 
-    with hold(folder) as drivers:
+    with acquire(folder) as drivers:
         folder = folder.updated(target=target, resources=folder.record.resources)
         ledger = open_ledger(folder, drivers)
         conductor = Conductor(folder, ledger, observers, Stop(folder, drivers))

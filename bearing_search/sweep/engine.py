@@ -16,7 +16,7 @@ from bearing_search.sweep.execution.runtime import (
 from bearing_search.sweep.execution.tuner import execute
 from bearing_search.sweep.folder.sweep_folder import SweepFolder
 from bearing_search.sweep.locking.drivers import Drivers
-from bearing_search.sweep.locking.lock import hold, joined
+from bearing_search.sweep.locking.lock import acquire, join_sweep
 from bearing_search.sweep.planning.ledger import Ledger
 from bearing_search.sweep.record.resources import Resources
 from bearing_search.sweep.record.sweep_record import SeedPlan
@@ -74,9 +74,9 @@ def run_sweep(
         SweepError: another driver holds the sweep, its ledger cannot be used, or trials only fail.
         ResourceError: no machine has what a trial was asked to hold.
     """
-    with hold(folder, join=join) as drivers:
+    with acquire(folder, join=join) as drivers:
         if join:
-            folder = joined(folder, target=target, resources=resources, seeds=seeds)
+            folder = join_sweep(folder, target=target, resources=resources, seeds=seeds)
         else:
             folder = folder.updated(
                 target=target or folder.record.target,

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from bearing_search.sweep.driver.stall_monitor import SILENCE_S
 from bearing_search.sweep.folder.sweep_folder import END, SweepFolder
-from bearing_search.sweep.locking.lock import holder
+from bearing_search.sweep.locking.lock import current_driver
 from bearing_search.sweep.study.trial_records import read_records
 from bearing_search.trial_history.best import best_of
 from bearing_search.trial_history.measurement_log import JOURNAL, last_measurement
@@ -29,7 +29,7 @@ class SweepStatus:
     objective: str
     """The metric that a trial's value is."""
 
-    holder: str
+    current_driver: str
     """Which process drives it; empty: none, so that running trials are `stopped`."""
 
     ended: str
@@ -66,7 +66,7 @@ def sweep_status(folder: SweepFolder) -> SweepStatus:
     Raises:
         SweepError: its ledger cannot be read.
     """
-    driver = holder(folder)
+    driver = current_driver(folder)
     has_ledger = folder.record.storage or (folder.root / "ledger.db").exists()
     records = read_records(folder.storage_url, folder.study_name) if has_ledger else []
     return SweepStatus(

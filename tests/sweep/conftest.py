@@ -14,7 +14,7 @@ import pytest
 from bearing_search.sweep.driver.controller import Conductor, assignment
 from bearing_search.sweep.driver.session import Stop, begin_session
 from bearing_search.sweep.folder.sweep_folder import create_sweep
-from bearing_search.sweep.locking.lock import hold
+from bearing_search.sweep.locking.lock import acquire
 from bearing_search.sweep.planning.ledger import Ledger
 from bearing_search.sweep.record.sweep_record import SweepRecord
 from bearing_search.sweep.worker.context import Workplace
@@ -84,7 +84,7 @@ def simulate(ledger_of):
     """What the engine does, one trial at a time and in this process."""
 
     def run(folder, run_trial, observers=(), on_message: Callable | None = None):
-        with hold(folder) as drivers:
+        with acquire(folder) as drivers:
             stop = Stop(folder, drivers)
             conductor = Conductor(folder, ledger_of(folder), observers, stop)
             session = begin_session(folder, drivers)

@@ -11,8 +11,8 @@ import pytest
 from bearing_search.errors import SweepError
 from bearing_search.sweep.driver.session import begin_session
 from bearing_search.sweep.folder.sweep_folder import load_sweep
-from bearing_search.sweep.locking.drivers import Crew
-from bearing_search.sweep.locking.lock import hold, holder, joined
+from bearing_search.sweep.locking.drivers import SharedDriver
+from bearing_search.sweep.locking.lock import acquire, current_driver, join_sweep
 from bearing_search.sweep.planning.ledger import Ledger
 from bearing_search.sweep.status import sweep_status
 
@@ -56,7 +56,7 @@ def join():
     opened = []
 
     def open_ledger(folder, **options):
-        crew = Crew(folder, may_join=True)
+        crew = SharedDriver(folder, may_join=True)
         ledger = Ledger(
             url=folder.storage_url,
             name=folder.study_name,
@@ -82,23 +82,23 @@ def drain(ledger):
 
 
 def test_a_second_driver_is_refused_unless_it_joins(shared):
-    with hold(shared):
+    with acquire(shared):
         who = rf"held by process {os.getpid()} on .*, since 20.*`resume --join`"
-        with pytest.raises(SweepError, match=who), hold(shared):
+        with pytest.raises(SweepError, match=who), acquire(shared):
             raise AssertionError("two drivers")
-        with hold(shared, join=True):
-            assert holder(shared).count(f"process {os.getpid()}") == 2
-    assert holder(shared) == ""
+        with acquire(shared, join=True):
+            assert current_driver(shared).count(f"process {os.getpid()}") == 2
+    assert current_driver(shared) == ""
 
 
 def test_who_joins_takes_the_sweep_as_it_is(shared):
-    assert joined(shared, target=4, resources=None, seeds=None) == shared
+    assert join_sweep(shared, target=4, resources=None, seeds=None) == shared
     with pytest.raises(SweepError, match="takes the sweep as it is, 4 trials"):
-        joined(shared, target=5, resources=None, seeds=None)
+        join_sweep(shared, target=5, resources=None, seeds=None)
 
 
 def test_a_sweep_with_a_file_as_its_ledger_cannot_be_joined(new_sweep):
-    with pytest.raises(SweepError, match="its ledger is a file"), hold(new_sweep(), join=True):
+    with pytest.raises(SweepError, match="its ledger is a file"), acquire(new_sweep(), join=True):
         raise AssertionError("joined")
 
 
@@ -187,7 +187,7 @@ def test_failed_trials_that_two_drivers_give_another_go_have_it_once(shared, joi
 def test_a_driver_that_lost_its_lock_decides_nothing_more(shared, join):
     crew, ledger = join(shared)
     issued = ledger.next()
-    killer = Crew(shared, may_join=True)
+    killer = SharedDriver(shared, may_join=True)
     pid = crew._session.ask("select pg_backend_pid()")[0][0]
     killer._session.ask("select pg_terminate_backend(%s)", pid)
 

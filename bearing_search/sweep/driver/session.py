@@ -58,7 +58,7 @@ class Stop:
         self._file, self._sessions = folder.stop_file, folder.sessions
         # one of several drivers ends its own trials only, by ending its session
         self._session = _session_file(folder, drivers) if drivers and drivers.is_shared else None
-        if drivers is None or not drivers.others():
+        if drivers is None or not drivers.peer_names():
             self._file.unlink(missing_ok=True)
         self._deadline = None if time_budget_s is None else time.monotonic() + time_budget_s
         self._reason: StopReason = ""
@@ -140,7 +140,7 @@ def begin_session(folder: SweepFolder, drivers: Drivers) -> str:
     The sessions of drivers that are gone end: workers that they have left behind save and end.
     """
     folder.sessions.mkdir(exist_ok=True)
-    alive = drivers.others()
+    alive = drivers.peer_names()
     for file in folder.sessions.iterdir():
         if file.stem not in alive:
             file.unlink(missing_ok=True)

@@ -21,7 +21,7 @@ from bearing_search.sweep.folder.sweep_folder import SweepFolder
 from bearing_search.sweep.record.urls import without_password
 from bearing_search.sweep.study.storage import is_shareable, sqlalchemy_url, storage_errors
 
-_TURN = 0
+_EXCLUSIVE = 0
 """Second key of the lock of the turn; drivers have positive ones."""
 
 _WHO = """
@@ -40,7 +40,7 @@ _SETTINGS = {
 }
 
 
-class Alone:
+class SingleDriver:
     """The only driver: a file lock keeps others away."""
 
     is_shared = False
@@ -54,19 +54,19 @@ class Alone:
         """Keeps its draws apart from those of drivers that were there before; the first has 0."""
 
     @contextmanager
-    def turn(self) -> Iterator[None]:
+    def exclusive(self) -> Iterator[None]:
         """Always its own."""
         yield
 
-    def others(self) -> Collection[str]:
+    def peer_names(self) -> Collection[str]:
         """None."""
         return ()
 
-    def bury(self, names: Collection[str]) -> None:
+    def end_sessions(self, names: Collection[str]) -> None:
         """There are none."""
 
 
-class Crew:
+class SharedDriver:
     """One of the drivers on a PostgreSQL ledger. Close it to leave.
 
     Args:
@@ -85,7 +85,7 @@ class Crew:
         self.salt = 0
         self._folder = folder
         self._session = _Session(folder)
-        with self.turn():
+        with self.exclusive():
             there = self._session.drivers()
             if there and not may_join:
                 self.close()
@@ -97,24 +97,26 @@ class Crew:
             self._session.ask("select pg_advisory_lock(%s, %s)", self._session.key, number)
 
     @contextmanager
-    def turn(self) -> Iterator[None]:
+    def exclusive(self) -> Iterator[None]:
         """Wait until no other driver decides. Turns may be nested.
 
         Raises:
             SweepError: the session with the server is lost, and with it this driver's lock.
         """
-        self._session.ask("select pg_advisory_lock(%s, %s)", self._session.key, _TURN)
+        self._session.ask("select pg_advisory_lock(%s, %s)", self._session.key, _EXCLUSIVE)
         try:
             yield
         finally:
             if not self._session.is_closed:  # the server ends the turn of who is gone
-                self._session.ask("select pg_advisory_unlock(%s, %s)", self._session.key, _TURN)
+                self._session.ask(
+                    "select pg_advisory_unlock(%s, %s)", self._session.key, _EXCLUSIVE
+                )
 
-    def others(self) -> Collection[str]:
+    def peer_names(self) -> Collection[str]:
         """Names of the other drivers whose locks are held."""
         return set(self._session.drivers()) - {self.name}
 
-    def bury(self, names: Collection[str]) -> None:
+    def end_sessions(self, names: Collection[str]) -> None:
         """Remove their sessions, so that workers they may have left save and end."""
         for name in names:
             (self._folder.sessions / f"{name}.json").unlink(missing_ok=True)
@@ -124,7 +126,7 @@ class Crew:
         self._session.close()
 
 
-Drivers = Alone | Crew
+Drivers = SingleDriver | SharedDriver
 """This process among the drivers of a sweep."""
 
 

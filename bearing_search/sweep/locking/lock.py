@@ -13,7 +13,13 @@ from typing import Any
 
 from bearing_search.errors import ResourceError, SweepError
 from bearing_search.sweep.folder.sweep_folder import SweepFolder
-from bearing_search.sweep.locking.drivers import Alone, Crew, Drivers, can_be_shared, drivers_of
+from bearing_search.sweep.locking.drivers import (
+    Drivers,
+    SharedDriver,
+    SingleDriver,
+    can_be_shared,
+    drivers_of,
+)
 from bearing_search.sweep.record.resources import Resources
 from bearing_search.sweep.record.sweep_record import SeedPlan
 
@@ -21,7 +27,7 @@ _LOCK_PATIENCE_S = 2.0
 
 
 @contextmanager
-def hold(folder: SweepFolder, *, join: bool = False) -> Iterator[Drivers]:
+def acquire(folder: SweepFolder, *, join: bool = False) -> Iterator[Drivers]:
     """Hold the sweep: a second driver that knows nothing of the first would issue its trials twice.
 
     Args:
@@ -33,7 +39,7 @@ def hold(folder: SweepFolder, *, join: bool = False) -> Iterator[Drivers]:
         ResourceError: the folder cannot be written.
     """
     if can_be_shared(folder):
-        with closing(Crew(folder, may_join=join)) as crew:
+        with closing(SharedDriver(folder, may_join=join)) as crew:
             yield crew
     elif join:
         raise SweepError(
@@ -42,7 +48,7 @@ def hold(folder: SweepFolder, *, join: bool = False) -> Iterator[Drivers]:
         )
     else:
         with _file_lock(folder):
-            yield Alone()
+            yield SingleDriver()
 
 
 @contextmanager
@@ -72,13 +78,13 @@ def _lock(descriptor: int, folder: SweepFolder) -> None:
         except BlockingIOError:
             if time.monotonic() > deadline:
                 raise SweepError(
-                    f"{folder.record.name}: held by {holder(folder) or 'another process'}; "
+                    f"{folder.record.name}: held by {current_driver(folder) or 'another process'}; "
                     "one driver at a time. Stop that one, or wait for its end"
                 ) from None
             time.sleep(0.05)
 
 
-def holder(folder: SweepFolder) -> str:
+def current_driver(folder: SweepFolder) -> str:
     """Which process drives the sweep: `process 12 on host, since ...`; empty: none.
 
     Raises:
@@ -104,7 +110,7 @@ def holder(folder: SweepFolder) -> str:
     return f"process {who['pid']} on {who['host']}, since {who['since']}"
 
 
-def joined(
+def join_sweep(
     folder: SweepFolder,
     *,
     target: int | None,

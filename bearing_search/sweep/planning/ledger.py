@@ -85,18 +85,18 @@ class Ledger(Standing):
     ) -> str:
         """Tell what a trial has reached; returns which constraints it misses."""
         judged = self._space.goals.judge(measured or {})
-        with self._drivers.turn():
+        with self._drivers.exclusive():
             self._finish(self._study.complete(self._live.pop(number), value, judged))
         return judged.text
 
     def prune(self, number: int) -> None:
         """Tell that a trial was ended early; its partial value is no value."""
-        with self._drivers.turn():
+        with self._drivers.exclusive():
             self._finish(self._study.prune(self._live.pop(number)))
 
     def fail(self, number: int, reason: str, trace: str) -> None:
         """Tell that a trial gave no score; its slot is free again."""
-        with self._drivers.turn():
+        with self._drivers.exclusive():
             trial = self._live.pop(number)
             trial.set_user_attr("traceback", trace)
             self._study.fail(trial, reason)

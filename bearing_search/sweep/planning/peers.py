@@ -68,14 +68,14 @@ class Others:
         """See what is new, and take over the trials of drivers that are gone."""
         if not self._drivers.is_shared:
             return News()
-        alive = self._drivers.others()
+        alive = self._drivers.peer_names()
         trials = [trial for trial in self._study.frozen_trials() if self._is_of_others(trial)]
         ended = [trial for trial in trials if trial.state.is_finished()]
         running = [trial for trial in trials if trial.state == TrialState.RUNNING]
         self._heard |= {trial.number for trial in ended}
         self._running = [trial for trial in running if trial.user_attrs.get(DRIVER) in alive]
         lost = [trial for trial in running if trial.user_attrs.get(DRIVER) not in alive]
-        self._drivers.bury({trial.user_attrs.get(DRIVER, "") for trial in lost} - {""})
+        self._drivers.end_sessions({trial.user_attrs.get(DRIVER, "") for trial in lost} - {""})
         orphans = self._study.to_resume(lost)
         for orphan in orphans:
             self.own(orphan)

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from optuna.trial import FrozenTrial, Trial
 
 from bearing_search.search_space.space import SearchSpace
-from bearing_search.sweep.locking.drivers import Alone, Drivers
+from bearing_search.sweep.locking.drivers import Drivers, SingleDriver
 from bearing_search.sweep.planning.candidate_cost import Thrift
 from bearing_search.sweep.planning.config_index import Fates
 from bearing_search.sweep.planning.duplicates import Copies
@@ -45,8 +45,8 @@ class Standing:
     ) -> None:
         self._space = space
         self._record = record
-        self._drivers = drivers or Alone()
-        with self._drivers.turn():
+        self._drivers = drivers or SingleDriver()
+        with self._drivers.exclusive():
             self._study = SweepStudy(
                 url=url,
                 name=name,
@@ -100,7 +100,7 @@ class Standing:
     @contextmanager
     def turn(self) -> Iterator[None]:
         """No other driver decides anything meanwhile, and what they have decided is known."""
-        with self._drivers.turn():
+        with self._drivers.exclusive():
             news = self._others.look()
             self._orphans.extend(news.orphans)
             self._fates.elsewhere = self._others.running

@@ -11,7 +11,7 @@ from bearing_search.errors import ConfigError, ResourceError, SweepError
 from bearing_search.filesystem.atomic import write_json
 from bearing_search.sweep.driver.session import Stop
 from bearing_search.sweep.folder.sweep_folder import create_sweep, list_sweeps, load_sweep
-from bearing_search.sweep.locking.lock import hold, holder
+from bearing_search.sweep.locking.lock import acquire, current_driver
 from bearing_search.sweep.record.resources import Resources
 from bearing_search.sweep.record.sweep_record import SweepRecord
 from bearing_search.sweep.record.urls import without_password
@@ -129,13 +129,13 @@ def test_a_second_driver_is_told_who_holds_the_sweep(new_sweep):
     ) as other:
         assert other.stdout.readline() == "held\n"
         who = rf"held by process {other.pid} on {socket.gethostname()}, since 20"
-        with pytest.raises(SweepError, match=who), hold(folder):
+        with pytest.raises(SweepError, match=who), acquire(folder):
             raise AssertionError("two drivers")
-        assert str(other.pid) in holder(folder)
+        assert str(other.pid) in current_driver(folder)
         other.kill()
-    assert holder(folder) == ""
-    with hold(folder):
-        assert f"process {os.getpid()} " in holder(folder)
+    assert current_driver(folder) == ""
+    with acquire(folder):
+        assert f"process {os.getpid()} " in current_driver(folder)
 
 
 def test_a_stop_file_made_by_hand_stops_and_an_old_one_does_not(new_sweep):

@@ -11,7 +11,7 @@ from bearing_search.measurement import OBJECTIVE, Measurement, TrialContext
 from bearing_search.sweep.driver.session import begin_session
 from bearing_search.sweep.execution.orphan_reaper import users_of
 from bearing_search.sweep.folder.sweep_folder import load_sweep
-from bearing_search.sweep.locking.drivers import Alone
+from bearing_search.sweep.locking.drivers import SingleDriver
 from bearing_search.sweep.worker.context import StopFlag, Workplace
 from bearing_search.sweep.worker.process import ImportedTrial, claim_processors, run_assignment
 
@@ -21,7 +21,7 @@ ASSIGNMENT = {"number": 0, "config": json.dumps(to_plain(TrialConfig()))}
 @pytest.fixture
 def workplace(new_sweep):
     folder = new_sweep()
-    session = begin_session(folder, Alone())
+    session = begin_session(folder, SingleDriver())
     return Workplace(
         root=folder.root,
         session=session,
@@ -49,7 +49,7 @@ def test_a_trial_stops_when_the_sweep_it_or_its_driver_does(new_sweep, workplace
 
     other = StopFlag(workplace, 1)
     assert not other()
-    begin_session(load_sweep(workplace.root.parent, "one"), Alone())  # another driver
+    begin_session(load_sweep(workplace.root.parent, "one"), SingleDriver())  # another driver
     assert other()
     assert StopFlag(workplace, 1)()
 
