@@ -29,7 +29,7 @@ class SweepStatus:
     objective: str
     """The metric that a trial's value is."""
 
-    current_driver: str
+    holder: str
     """Which process drives it; empty: none, so that running trials are `stopped`."""
 
     ended: str

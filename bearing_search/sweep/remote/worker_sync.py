@@ -98,7 +98,7 @@ class LocalFolder:
     def pull(self, folder: Path) -> None:
         """It is there."""
 
-    save = push = fetch
+    save = push = pull
 
 
 @contextmanager
