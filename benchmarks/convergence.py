@@ -16,7 +16,7 @@ from collections.abc import Callable, Mapping
 
 import optuna
 
-from bearing_search.sweep.planning.stagnation import Course
+from bearing_search.sweep.planning.stagnation import StagnationTerminator
 from bearing_search.trial_history.records import TrialRecord
 
 Point = Mapping[str, float]
@@ -58,7 +58,7 @@ def sweep(
         for n, purpose in enumerate(("default", "audit", "audit"))
         for value in [0.7 + luck.gauss(0, noise)]
     ]
-    course = Course(audit, may_converge=True)
+    course = StagnationTerminator(audit, may_converge=True)
     best = chosen = (-math.inf, -math.inf)  # what was measured, what is true
     ended = 0
     for number in range(trials):

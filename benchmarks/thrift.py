@@ -20,9 +20,9 @@ import optuna
 
 from bearing_search.search_space.yaml_file import parse_search_space
 from bearing_search.sweep.planning import candidate_cost
-from bearing_search.sweep.planning.config_index import Fates, Name
-from bearing_search.sweep.planning.reuse_order import Turns
-from bearing_search.sweep.planning.shared_prefix import prefix_of
+from bearing_search.sweep.planning.config_index import ConfigIndex, TrialKey
+from bearing_search.sweep.planning.reuse_order import ReuseOrder
+from bearing_search.sweep.planning.shared_prefix import shared_prefix
 from bearing_search.sweep.study.param_encoding import suggest
 from bearing_search.trial_history.records import TrialRecord
 
@@ -75,8 +75,8 @@ def sweep(
 ) -> tuple[float, float, float, float]:
     """Shares of encoders and of beginnings that were there, cost of a trial, regret."""
     optuna.logging.set_verbosity(optuna.logging.ERROR)
-    fates = Fates([])
-    ranks = candidate_cost.Thrift(SPACE, fates, Turns(fates))
+    fates = ConfigIndex([])
+    ranks = candidate_cost.Thrift(SPACE, fates, ReuseOrder(fates))
     candidate_cost.TOLERANCE = tolerance
     rank = ranks.rank if tolerance else lambda params: None
     study = optuna.create_study(
@@ -89,10 +89,10 @@ def sweep(
         trial = study.ask()
         at = suggest(SPACE, trial)
         config = SPACE.trial(at)
-        prefix = prefix_of(config)
+        prefix = shared_prefix(config)
         shared += prefix.encoder in fates.made
         begun += prefix.encoder not in fates.made and prefix.beginning in fates.made
-        fates.begin(number, Name(config.digest, config.digest, prefix))
+        fates.begin(number, TrialKey(config.digest, config.digest, prefix))
         truth = objective(at)
         measured = truth + luck.gauss(0, NOISE)
         study.tell(trial, measured)

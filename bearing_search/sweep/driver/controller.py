@@ -17,9 +17,9 @@ from bearing_search.sweep.driver.running_trials import Live, Tally
 from bearing_search.sweep.driver.session import Stop
 from bearing_search.sweep.driver.stall_monitor import Watch, span_text
 from bearing_search.sweep.folder.sweep_folder import END, SweepFolder
-from bearing_search.sweep.planning.identity import write_names
+from bearing_search.sweep.planning.identity import write_identity
 from bearing_search.sweep.planning.ledger import Ledger
-from bearing_search.sweep.planning.required_trials import Issued
+from bearing_search.sweep.planning.required_trials import ScheduledTrial
 from bearing_search.sweep.record.layout import LOG, TRIAL_STOP
 from bearing_search.sweep.study.storage import storage_errors
 from bearing_search.sweep.worker.trial_lock import kill_worker
@@ -79,7 +79,7 @@ class Conductor:
                 observer.on_sweep_start(view)
                 self._told.append(observer)
 
-    def issue(self) -> Issued | None:
+    def issue(self) -> ScheduledTrial | None:
         """A trial to start now; None: not now, or (see `is_finished`) never again."""
         with self._guard():
             if self._stop.reason or len(self._live) >= self.concurrent:
@@ -189,16 +189,16 @@ class Conductor:
             return self._ledger.is_done
         return False
 
-    def _prepare(self, issued: Issued) -> None:
+    def _prepare(self, issued: ScheduledTrial) -> None:
         trial = self._folder.trial_folder(issued.number)
         trial.mkdir(parents=True, exist_ok=True)
         (trial / TRIAL_STOP).unlink(missing_ok=True)
-        write_names(trial, issued.config, self._folder.record, ledgers=issued.identity)
+        write_identity(trial, issued.config, self._folder.record, ledgers=issued.identity)
         start = (issued.number, issued.config, issued.suggestion, issued.purpose, issued.identity)
         self._tell(lambda o: o.on_trial_start(*start))
 
     def _tell_copies(self) -> None:
-        for issued, copy in self._ledger.take_copies():
+        for issued, copy in self._ledger.pop_copied():
             self._prepare(issued)
             end = (copy.number, copy.state, copy.value, copy.reason)
             self._tell(lambda o, end=end: o.on_trial_end(*end))
@@ -233,7 +233,7 @@ class Conductor:
             self._ledger.prune(number)
             return "pruned", ""
         if self._stop.reason:
-            self._ledger.leave(number)
+            self._ledger.release(number)
             return "stopped", self._stop.reason
         reason = f"its stream ended without {self._objective}, and nobody had asked it to stop"
         return self._fail(number, (reason, reason))
@@ -260,6 +260,6 @@ class Conductor:
             self.keep(error)
 
 
-def assignment(issued: Issued) -> dict[str, Any]:
+def assignment(issued: ScheduledTrial) -> dict[str, Any]:
     """An issued trial as the worker gets it: text, so that Tune finds nothing to interpret."""
     return {"number": issued.number, "config": json.dumps(to_plain(issued.config))}

@@ -11,9 +11,9 @@ from typing import Any
 from bearing_search.errors import ConfigError
 from bearing_search.search_space.parameters import Axis, BundleAxis
 from bearing_search.search_space.space import SearchSpace
-from bearing_search.sweep.planning.config_index import Fates
-from bearing_search.sweep.planning.reuse_order import Turns
-from bearing_search.sweep.planning.shared_prefix import ENCODER_SECTIONS, prefix_of
+from bearing_search.sweep.planning.config_index import ConfigIndex
+from bearing_search.sweep.planning.reuse_order import ReuseOrder
+from bearing_search.sweep.planning.shared_prefix import ENCODER_SECTIONS, shared_prefix
 from bearing_search.sweep.study.param_encoding import decode, encode
 
 REPEAT = 10
@@ -29,7 +29,7 @@ class Thrift:
         turns: of its configs.
     """
 
-    def __init__(self, space: SearchSpace, fates: Fates, turns: Turns) -> None:
+    def __init__(self, space: SearchSpace, fates: ConfigIndex, turns: ReuseOrder) -> None:
         self._space, self._fates, self._turns = space, fates, turns
         self._deciding = [path for path, axis in space.axes.items() if _moves_encoder(path, axis)]
 
@@ -50,7 +50,7 @@ class Thrift:
         is_whole = encode(self._space, whole).keys() <= params.keys()
         if is_whole and self._fates.is_known(config.digest):
             return REPEAT
-        return self._turns.rank(prefix_of(config))
+        return self._turns.rank(shared_prefix(config))
 
 
 def _moves_encoder(path: str, axis: Axis) -> bool:

@@ -4,14 +4,14 @@ from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from typing import NamedTuple
 
-from bearing_search.sweep.planning.shared_prefix import Prefix
+from bearing_search.sweep.planning.shared_prefix import SharedPrefix
 from bearing_search.trial_history.records import TrialRecord
 
 MAX_FAILURES_PER_CONFIG = 2
 """A config that failed so often is not trained again."""
 
 
-class Name(NamedTuple):
+class TrialKey(NamedTuple):
     """What a trial trains."""
 
     digest: str
@@ -20,11 +20,11 @@ class Name(NamedTuple):
     identity: str
     """Of all that its score depends on; see `identity`."""
 
-    prefix: Prefix = Prefix()
+    prefix: SharedPrefix = SharedPrefix()
     """What of it other trials may share."""
 
 
-class Fates:
+class ConfigIndex:
     """Configs by digest: finished, running, or failed how often.
 
     Within a sweep, trials of one config differ in the code that ran them, if in anything. What is
@@ -42,10 +42,10 @@ class Fates:
         self.sources: dict[str, TrialRecord] = {}
         """Complete or pruned, by identity; the first trial of each."""
 
-        self.running: dict[int, Name] = {}
+        self.running: dict[int, TrialKey] = {}
         """What trials train now, by number."""
 
-        self.elsewhere: Mapping[int, Name] = {}
+        self.elsewhere: Mapping[int, TrialKey] = {}
         """What other drivers' trials train now, by number."""
 
         self.made: set[str] = set()
@@ -54,39 +54,39 @@ class Fates:
         self._failures: Counter[str] = Counter()
         for trial in trials:
             if trial.state in ("complete", "pruned"):
-                self._keep(trial)
+                self._add(trial)
             if trial.state == "failed" and not trial.is_refused:
                 self._failures[trial.digest] += 1
 
     @property
-    def busy(self) -> set[str]:
+    def running_prefixes(self) -> set[str]:
         """Encoders that trials make now, here or elsewhere."""
         live = (*self.running.values(), *self.elsewhere.values())
         return {name.prefix.encoder for name in live}
 
-    def begin(self, number: int, name: Name) -> None:
+    def begin(self, number: int, name: TrialKey) -> None:
         """A trial of the config has been handed out."""
         self.running[number] = name
 
-    def leave(self, number: int) -> None:
+    def release(self, number: int) -> None:
         """It was stopped, to go on later."""
         del self.running[number]
 
     def finish(self, trial: TrialRecord) -> None:
         """It has ended as complete or pruned."""
         self.running.pop(trial.number, None)
-        self._keep(trial)
+        self._add(trial)
 
     def fail(self, number: int, digest: str) -> None:
         """It has given no score."""
         self.running.pop(number, None)
         self._failures[digest] += 1
 
-    def forgive(self) -> None:
+    def reset_failures(self) -> None:
         """Forget all failures: what was failing may have been mended."""
         self._failures.clear()
 
-    def same(self, identity: str) -> int | None:
+    def find_duplicate(self, identity: str) -> int | None:
         """Number of the trial of that identity, which is run now or has ended."""
         if identity in self.sources:
             return self.sources[identity].number
@@ -110,11 +110,11 @@ class Fates:
         """Whether nothing is to be done for a config: it is finished, running, or given up."""
         return self.is_known(digest) or self.is_given_up(digest)
 
-    def have_all(self, digests: Collection[str]) -> bool:
+    def contains_all(self, digests: Collection[str]) -> bool:
         """Whether all are settled, and not all of them given up."""
         return all(map(self.is_settled, digests)) and any(map(self.is_known, digests))
 
-    def _keep(self, trial: TrialRecord) -> None:
+    def _add(self, trial: TrialRecord) -> None:
         self.finished.setdefault(trial.digest, trial)
         if trial.state == "complete":
             self.made |= set(trial.prefix) - {""}

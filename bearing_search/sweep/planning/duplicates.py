@@ -5,12 +5,12 @@ from collections.abc import Sequence
 from optuna.trial import Trial
 
 from bearing_search.search_space.space import SearchSpace
-from bearing_search.sweep.planning.required_trials import Issued
+from bearing_search.sweep.planning.required_trials import ScheduledTrial
 from bearing_search.sweep.study.study import SweepStudy
 from bearing_search.trial_history.records import TrialRecord
 
 
-class Copies:
+class DuplicateTrials:
     """What waits for another trial's end, and what has been told it.
 
     Args:
@@ -29,30 +29,30 @@ class Copies:
         """Trials that wait."""
         return sum(map(len, self._waiting.values()))
 
-    def wait(self, trial: Trial, number: int) -> None:
+    def wait_for(self, trial: Trial, number: int) -> None:
         """A trial waits for the end of the one with that number."""
         self._waiting.setdefault(number, []).append(trial)
 
-    def tell(self, trial: Trial, source: TrialRecord) -> TrialRecord:
+    def copy_end(self, trial: Trial, source: TrialRecord) -> TrialRecord:
         """Tell a trial the end of another of the same config."""
         copy = self._study.copy(trial, source)
         self._told.append(copy)
         return copy
 
-    def settle(self, source: TrialRecord) -> Sequence[TrialRecord]:
+    def on_finish(self, source: TrialRecord) -> Sequence[TrialRecord]:
         """A trial has finished: what waited for it is told so."""
-        return [self.tell(trial, source) for trial in self._waiting.pop(source.number, [])]
+        return [self.copy_end(trial, source) for trial in self._waiting.pop(source.number, [])]
 
-    def release(self, number: int) -> None:
+    def on_failure(self, number: int) -> None:
         """A trial has failed: what waited for it is drawn anew."""
         for trial in self._waiting.pop(number, []):
             self._study.redraw(trial, f"same as trial {number}, which failed")
 
-    def forget(self, number: int) -> None:
+    def on_stop(self, number: int) -> None:
         """A trial was stopped: what waits for it stays RUNNING, too."""
         self._waiting.pop(number, None)
 
-    def take(self) -> list[tuple[Issued, TrialRecord]]:
+    def pop_copied(self) -> list[tuple[ScheduledTrial, TrialRecord]]:
         """What was told since the last time of asking."""
         told, self._told = self._told, []
-        return [(Issued.copied(copy, self._space), copy) for copy in told]
+        return [(ScheduledTrial.copied(copy, self._space), copy) for copy in told]

@@ -47,7 +47,7 @@ class Identity:
         return hashlib.sha256(canonical.encode()).hexdigest()[:32]
 
 
-def write_names(folder: Path, config: TrialConfig, record: SweepRecord, *, ledgers: str) -> None:
+def write_identity(folder: Path, config: TrialConfig, record: SweepRecord, *, ledgers: str) -> None:
     """Write a trial's config.json and identity.json.
 
     Args:

@@ -13,11 +13,11 @@ from optuna.trial import Trial
 
 from bearing_search.errors import ConfigError, SweepError
 from bearing_search.measurement import Measurement
-from bearing_search.sweep.planning.config_index import MAX_FAILURES_PER_CONFIG, Name
+from bearing_search.sweep.planning.config_index import MAX_FAILURES_PER_CONFIG, TrialKey
 from bearing_search.sweep.planning.identity import Identity
-from bearing_search.sweep.planning.required_trials import Issued, Refusal, with_seed
-from bearing_search.sweep.planning.shared_prefix import prefix_of
-from bearing_search.sweep.planning.sweep_state import Standing
+from bearing_search.sweep.planning.required_trials import Refusal, ScheduledTrial, with_seed
+from bearing_search.sweep.planning.shared_prefix import shared_prefix
+from bearing_search.sweep.planning.sweep_state import SweepState
 from bearing_search.sweep.study.param_encoding import encode, suggest
 from bearing_search.sweep.study.samplers import intermediate_value
 from bearing_search.sweep.study.trial_records import purpose_of
@@ -33,12 +33,12 @@ LOOK_EVERY_S = 0.5
 """How often a driver with nothing to do looks whether another has left something, at most."""
 
 
-class Ledger(Standing):
-    """The decisions of one sweep, opened for writing; see `Standing` for its arguments."""
+class Ledger(SweepState):
+    """The decisions of one sweep, opened for writing; see `SweepState` for its arguments."""
 
     _rests_until = 0.0
 
-    def next(self) -> Issued | None:
+    def next(self) -> ScheduledTrial | None:
         """The next trial to run; None where those that run may be the last.
 
         Raises:
@@ -52,16 +52,16 @@ class Ledger(Standing):
             self._rests_until = time.monotonic() + LOOK_EVERY_S
         return issued
 
-    def _next(self) -> Issued | None:
+    def _next(self) -> ScheduledTrial | None:
         refused = repeats = 0
         while refused < MAX_REDRAWS:
             drawn = self._draw()
             if drawn is None:
                 return None
             trial, is_drawn = drawn
-            self._others.own(trial)
+            self._others.claim(trial)
             issued = self._issue(trial, may_redraw=is_drawn and repeats < MAX_REPEATS)
-            if isinstance(issued, Issued):
+            if isinstance(issued, ScheduledTrial):
                 return issued
             refused += issued == "refused"
             repeats = repeats + 1 if issued == "redrawn" else 0
@@ -107,19 +107,19 @@ class Ledger(Standing):
         retry = self._study.retry(self._live[number], reason, at_most=self._record.max_failures)
         if retry:
             trial = self._live.pop(number)
-            self._fates.leave(number)
+            self._fates.release(number)
             self._orphans.append(trial)
         return retry
 
-    def leave(self, number: int) -> None:
+    def release(self, number: int) -> None:
         """Forget a trial that was stopped: it stays RUNNING, to be issued again at resume."""
         del self._live[number]
-        self._fates.leave(number)
-        self._copies.forget(number)
+        self._fates.release(number)
+        self._copies.on_stop(number)
 
-    def take_copies(self) -> list[tuple[Issued, TrialRecord]]:
+    def pop_copied(self) -> list[tuple[ScheduledTrial, TrialRecord]]:
         """Trials that were told an earlier one's end, since the last time of asking."""
-        return self._copies.take()
+        return self._copies.pop_copied()
 
     def _draw(self) -> tuple[Trial, bool] | None:
         """A trial to issue, and whether the sampler has just drawn it."""
@@ -136,10 +136,10 @@ class Ledger(Standing):
             facts = {"purpose": appointment.purpose, "seed": seed, "appointed": True}
             more = {} if appointment.retry_of is None else {"retry_of": appointment.retry_of}
             self._study.enqueue(encode(self._space, appointment.suggestion), facts | more)
-            self._agenda.take(appointment)
+            self._agenda.pop(appointment)
         return self._study.ask(), False
 
-    def _issue(self, trial: Trial, *, may_redraw: bool) -> Issued | Refusal:
+    def _issue(self, trial: Trial, *, may_redraw: bool) -> ScheduledTrial | Refusal:
         suggestion = suggest(self._space, trial)
         try:
             config = with_seed(self._space.trial(suggestion), trial.user_attrs.get("seed"))
@@ -149,18 +149,18 @@ class Ledger(Standing):
         # a trial that was begun under other code keeps the name that it began with
         identity = trial.user_attrs.get("identity") or Identity.of(config, self._record).digest
         facts = {"digest": config.digest, "setting": config.setting, "seed": config.seed}
-        prefix = prefix_of(config)
+        prefix = shared_prefix(config)
         facts |= {"identity": identity, "prefix": prefix}
         self._study.set_attrs(trial, {"suggestion": json.dumps(suggestion), **facts})
         if (times := self._fates.failures(config.digest)) >= MAX_FAILURES_PER_CONFIG:
             self._study.refuse(trial, f"this setting failed {times} times before; not tried again")
             return "refused"
-        same = self._fates.same(identity)
+        same = self._fates.find_duplicate(identity)
         if same is not None:
             return self._repeat(trial, same, identity, may_redraw=may_redraw)
-        self._fates.begin(trial.number, Name(config.digest, identity, prefix))
+        self._fates.begin(trial.number, TrialKey(config.digest, identity, prefix))
         self._live[trial.number] = trial
-        return Issued(
+        return ScheduledTrial(
             number=trial.number,
             config=config,
             suggestion=suggestion,
@@ -174,7 +174,7 @@ class Ledger(Standing):
             self._study.redraw(trial, f"same as trial {number}")
             return "redrawn"
         if identity in self._fates.sources:
-            self._course.add(self._copies.tell(trial, self._fates.sources[identity]))
+            self._course.add(self._copies.copy_end(trial, self._fates.sources[identity]))
         else:
-            self._copies.wait(trial, number)
+            self._copies.wait_for(trial, number)
         return "copied"

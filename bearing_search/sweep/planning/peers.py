@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from optuna.trial import FrozenTrial, Trial, TrialState
 
 from bearing_search.sweep.locking.drivers import Drivers
-from bearing_search.sweep.planning.config_index import Name
-from bearing_search.sweep.planning.shared_prefix import Prefix
+from bearing_search.sweep.planning.config_index import TrialKey
+from bearing_search.sweep.planning.shared_prefix import SharedPrefix
 from bearing_search.sweep.study.study import SweepStudy
 from bearing_search.sweep.study.trial_records import is_trial, purpose_of
 from bearing_search.trial_history.records import COUNTED
@@ -17,7 +17,7 @@ DRIVER = "driver"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class News:
+class PeerUpdate:
     """Since the last look."""
 
     ended: Sequence[FrozenTrial] = ()
@@ -27,7 +27,7 @@ class News:
     """RUNNING trials of drivers that are gone; they are this driver's own now."""
 
 
-class Others:
+class PeerDrivers:
     """The other drivers' trials. Look only in a turn.
 
     Args:
@@ -43,13 +43,13 @@ class Others:
         self._running: Sequence[FrozenTrial] = ()
 
     @property
-    def running(self) -> Mapping[int, Name]:
+    def running(self) -> Mapping[int, TrialKey]:
         """What the trials train that others ran when last looked at, by number."""
         return {
-            trial.number: Name(
+            trial.number: TrialKey(
                 trial.user_attrs.get("digest", ""),
                 trial.user_attrs.get("identity", ""),
-                Prefix(*trial.user_attrs.get("prefix", ())),
+                SharedPrefix(*trial.user_attrs.get("prefix", ())),
             )
             for trial in self._running
         }
@@ -59,15 +59,15 @@ class Others:
         """How many of those count towards the target."""
         return sum(purpose_of(trial) in COUNTED for trial in self._running)
 
-    def own(self, trial: Trial) -> None:
+    def claim(self, trial: Trial) -> None:
         """Write down that a trial is this driver's."""
         if self._drivers.is_shared:
             self._study.set_attrs(trial, {DRIVER: self._drivers.name})
 
-    def look(self) -> News:
+    def poll(self) -> PeerUpdate:
         """See what is new, and take over the trials of drivers that are gone."""
         if not self._drivers.is_shared:
-            return News()
+            return PeerUpdate()
         alive = self._drivers.peer_names()
         trials = [trial for trial in self._study.frozen_trials() if self._is_of_others(trial)]
         ended = [trial for trial in trials if trial.state.is_finished()]
@@ -78,8 +78,8 @@ class Others:
         self._drivers.end_sessions({trial.user_attrs.get(DRIVER, "") for trial in lost} - {""})
         orphans = self._study.to_resume(lost)
         for orphan in orphans:
-            self.own(orphan)
-        return News(ended=[trial for trial in ended if is_trial(trial)], orphans=orphans)
+            self.claim(orphan)
+        return PeerUpdate(ended=[trial for trial in ended if is_trial(trial)], orphans=orphans)
 
     def _is_of_others(self, trial: FrozenTrial) -> bool:
         is_own = trial.user_attrs.get(DRIVER) == self._drivers.name

@@ -7,8 +7,8 @@ from typing import Any, Literal
 
 from bearing_search.config import TrialConfig
 from bearing_search.search_space.space import SearchSpace
-from bearing_search.sweep.planning.config_index import Fates
-from bearing_search.sweep.planning.reuse_order import LOOK_AHEAD, Turns
+from bearing_search.sweep.planning.config_index import ConfigIndex
+from bearing_search.sweep.planning.reuse_order import LOOKAHEAD, ReuseOrder
 from bearing_search.sweep.record.sweep_record import SweepRecord
 from bearing_search.sweep.study.grid import grid_points
 from bearing_search.trial_history.best import best_settings
@@ -16,7 +16,7 @@ from bearing_search.trial_history.records import COUNTED, TrialPurpose, TrialRec
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Appointment:
+class RequiredTrial:
     """A setting that must be run."""
 
     suggestion: Mapping[str, Any]
@@ -28,7 +28,7 @@ class Appointment:
     """The failed trial that it runs again."""
 
     @classmethod
-    def of(cls, facts: Mapping[str, Any]) -> "Appointment":
+    def of(cls, facts: Mapping[str, Any]) -> "RequiredTrial":
         """What a trial was run for, from the attributes that the ledger gave it."""
         suggestion = json.loads(facts["suggestion"])
         return cls(suggestion=suggestion, purpose=facts["purpose"], seed=facts["seed"])
@@ -49,7 +49,7 @@ class Appointment:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Issued:
+class ScheduledTrial:
     """A trial to be run, for the first time or again."""
 
     number: int
@@ -60,7 +60,7 @@ class Issued:
     """As the ledger has it; see `identity`."""
 
     @classmethod
-    def copied(cls, copy: TrialRecord, space: SearchSpace) -> "Issued":
+    def copied(cls, copy: TrialRecord, space: SearchSpace) -> "ScheduledTrial":
         """A trial that was told another one's end."""
         config = with_seed(space.trial(copy.suggestion), copy.seed)
         return cls(
@@ -81,33 +81,33 @@ def with_seed(config: TrialConfig, seed: int | None) -> TrialConfig:
     return config if seed is None else replace(config, seed=seed)
 
 
-def opening(space: SearchSpace, record: SweepRecord) -> Iterator[Appointment]:
+def initial_trials(space: SearchSpace, record: SweepRecord) -> Iterator[RequiredTrial]:
     """What a sweep begins with: trial 0, its audit, what the space enqueues, a grid's points."""
     own = space.default_suggestion()
-    yield Appointment(suggestion=own, purpose="default")
+    yield RequiredTrial(suggestion=own, purpose="default")
     first = space.trial(own).seed
     for seed in range(first + 1, first + record.seeds.audit):
-        yield Appointment(suggestion=own, purpose="audit", seed=seed)
+        yield RequiredTrial(suggestion=own, purpose="audit", seed=seed)
     for suggestion in space.enqueued:
-        yield Appointment(suggestion=suggestion, purpose="search")
+        yield RequiredTrial(suggestion=suggestion, purpose="search")
     if record.sampler == "grid":
         for point in grid_points(space)[1:]:
-            yield Appointment(suggestion=point, purpose="search")
+            yield RequiredTrial(suggestion=point, purpose="search")
 
 
-def closing(
+def final_trials(
     space: SearchSpace, record: SweepRecord, trials: Sequence[TrialRecord]
-) -> Iterator[Appointment]:
+) -> Iterator[RequiredTrial]:
     """What a search ends with: its best settings under further seeds, seed by seed."""
     finalists = best_settings(trials, record.seeds.finalists)
     for step in range(1, record.seeds.each):
         for trial in finalists:
-            yield Appointment(
+            yield RequiredTrial(
                 suggestion=trial.suggestion, purpose="finalist", seed=trial.seed + step
             )
 
 
-class Agenda:
+class RequiredTrialQueue:
     """The appointments of a sweep that are still to be kept.
 
     Args:
@@ -117,15 +117,17 @@ class Agenda:
         turns: of its configs.
     """
 
-    def __init__(self, space: SearchSpace, record: SweepRecord, fates: Fates, turns: Turns) -> None:
+    def __init__(
+        self, space: SearchSpace, record: SweepRecord, fates: ConfigIndex, turns: ReuseOrder
+    ) -> None:
         self._space = space
         self._record = record
         self._fates = fates
         self._turns = turns
-        self._open = self._by_digest(opening(space, record))
+        self._open = self._by_digest(initial_trials(space, record))
         self._is_closed = False
 
-    def pending(self, *, room: int) -> Appointment | None:
+    def next_pending(self, *, room: int) -> RequiredTrial | None:
         """The next appointment whose config is not settled.
 
         Args:
@@ -140,24 +142,24 @@ class Agenda:
                     break
                 if room > 0 or appointment.is_extra:
                     return appointment
-            elif len(ready) < min(room, LOOK_AHEAD):
+            elif len(ready) < min(room, LOOKAHEAD):
                 ready.append(digest)
             elif ready:
                 break
-        return self._open[self._turns.first(ready)] if ready else None
+        return self._open[self._turns.next_digest(ready)] if ready else None
 
-    def close(self, trials: Sequence[TrialRecord]) -> bool:
+    def add_final_trials(self, trials: Sequence[TrialRecord]) -> bool:
         """Appoint the finalists, now that all else is over; false where that was done before."""
         if self._is_closed:
             return False
         self._is_closed = True
-        self._open |= self._by_digest(closing(self._space, self._record, trials))
+        self._open |= self._by_digest(final_trials(self._space, self._record, trials))
         return True
 
-    def retry(self, trials: Sequence[TrialRecord]) -> None:
+    def add_retries(self, trials: Sequence[TrialRecord]) -> None:
         """Appoint the settings whose trials have failed, before all others, whatever the target."""
         again = {
-            trial.digest: Appointment(
+            trial.digest: RequiredTrial(
                 suggestion=trial.suggestion,
                 purpose=trial.purpose,
                 seed=trial.seed,
@@ -168,15 +170,15 @@ class Agenda:
         }
         self._open = again | {d: one for d, one in self._open.items() if d not in again}
 
-    def take(self, appointment: Appointment) -> None:
+    def pop(self, appointment: RequiredTrial) -> None:
         """It is being kept."""
         del self._open[appointment.config(self._space).digest]
 
-    def again(self, appointment: Appointment) -> None:
+    def requeue(self, appointment: RequiredTrial) -> None:
         """It failed; unless it has failed too often, its turn comes once more."""
         self._open |= self._by_digest([appointment])
 
-    def _by_digest(self, appointments: Iterable[Appointment]) -> dict[str, Appointment]:
+    def _by_digest(self, appointments: Iterable[RequiredTrial]) -> dict[str, RequiredTrial]:
         listed = [(appointment.config(self._space), appointment) for appointment in appointments]
-        self._turns.know({config.digest: config for config, _ in listed})
+        self._turns.add_configs({config.digest: config for config, _ in listed})
         return {config.digest: appointment for config, appointment in listed}

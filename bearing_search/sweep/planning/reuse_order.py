@@ -9,10 +9,10 @@ neither which are run nor their scores change; `thrift` asks for a sampler's can
 from collections.abc import Iterable, Mapping
 
 from bearing_search.config import TrialConfig
-from bearing_search.sweep.planning.config_index import Fates
-from bearing_search.sweep.planning.shared_prefix import Prefix, prefix_of
+from bearing_search.sweep.planning.config_index import ConfigIndex
+from bearing_search.sweep.planning.shared_prefix import SharedPrefix, shared_prefix
 
-LOOK_AHEAD = 100
+LOOKAHEAD = 100
 """So many settings are compared, so that a design of thousands does not slow the driver down."""
 
 READY, BEGUN, NEW, BUSY = range(4)
@@ -20,33 +20,33 @@ READY, BEGUN, NEW, BUSY = range(4)
 another trial is making it."""
 
 
-class Turns:
+class ReuseOrder:
     """Configs of a sweep by what they need not compute.
 
     Args:
         fates: of the sweep's configs; kept by the ledger.
     """
 
-    def __init__(self, fates: Fates) -> None:
+    def __init__(self, fates: ConfigIndex) -> None:
         self._fates = fates
-        self._prefixes: dict[str, Prefix] = {}  # by digest of the config
+        self._prefixes: dict[str, SharedPrefix] = {}  # by digest of the config
 
-    def know(self, configs: Mapping[str, TrialConfig]) -> None:
+    def add_configs(self, configs: Mapping[str, TrialConfig]) -> None:
         """Take note of configs, by digest."""
         for digest, config in configs.items():
             if digest not in self._prefixes:
-                self._prefixes[digest] = prefix_of(config)
+                self._prefixes[digest] = shared_prefix(config)
 
-    def first(self, digests: Iterable[str]) -> str:
+    def next_digest(self, digests: Iterable[str]) -> str:
         """The one that waits least, of equals the first."""
-        busy = self._fates.busy
+        busy = self._fates.running_prefixes
         return min(digests, key=lambda digest: self._rank(self._prefixes[digest], busy))
 
-    def rank(self, prefix: Prefix) -> int:
+    def rank(self, prefix: SharedPrefix) -> int:
         """Lower: rather now."""
-        return self._rank(prefix, self._fates.busy)
+        return self._rank(prefix, self._fates.running_prefixes)
 
-    def _rank(self, prefix: Prefix, busy: set[str]) -> int:
+    def _rank(self, prefix: SharedPrefix, busy: set[str]) -> int:
         made = self._fates.made
         if not prefix.encoder or prefix.encoder in made:
             return READY

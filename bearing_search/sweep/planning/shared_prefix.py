@@ -14,7 +14,7 @@ ENCODER_SECTIONS = (
 them by what they read, cannot be asked here: it knows torch."""
 
 
-class Prefix(NamedTuple):
+class SharedPrefix(NamedTuple):
     """Digests of what trials share; empty: there is no such thing."""
 
     beginning: str = ""
@@ -24,11 +24,11 @@ class Prefix(NamedTuple):
     """The fine-tuned encoder; empty where it stays frozen."""
 
 
-def prefix_of(config: TrialConfig) -> Prefix:
+def shared_prefix(config: TrialConfig) -> SharedPrefix:
     """What others may share of a config's training."""
     tuning = config.finetune
     if not tuning.epochs:
-        return Prefix()
+        return SharedPrefix()
     plain = to_plain(config)
     # an encoder of older code is none of ours
     settings = {name: plain[name] for name in ENCODER_SECTIONS} | {
@@ -36,6 +36,6 @@ def prefix_of(config: TrialConfig) -> Prefix:
     }
     encoder = digest_of(settings)
     if not tuning.reconstruction_only_epochs or tuning.schedule == "iterations":
-        return Prefix(encoder=encoder)
+        return SharedPrefix(encoder=encoder)
     finetune = {k: v for k, v in plain["finetune"].items() if k != "alternation_period"}
-    return Prefix(beginning=digest_of(settings | {"finetune": finetune}), encoder=encoder)
+    return SharedPrefix(beginning=digest_of(settings | {"finetune": finetune}), encoder=encoder)

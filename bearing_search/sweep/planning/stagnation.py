@@ -17,7 +17,7 @@ PATIENCE = 20
 10 of a sweep at random, so that at least half of these were chosen."""
 
 
-class Course:
+class StagnationTerminator:
     """The finished trials of a sweep, in the order in which they finished.
 
     Args:

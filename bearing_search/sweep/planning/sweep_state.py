@@ -9,12 +9,12 @@ from optuna.trial import FrozenTrial, Trial
 from bearing_search.search_space.space import SearchSpace
 from bearing_search.sweep.locking.drivers import Drivers, SingleDriver
 from bearing_search.sweep.planning.candidate_cost import Thrift
-from bearing_search.sweep.planning.config_index import Fates
-from bearing_search.sweep.planning.duplicates import Copies
-from bearing_search.sweep.planning.peers import Others
-from bearing_search.sweep.planning.required_trials import Agenda, Appointment
-from bearing_search.sweep.planning.reuse_order import Turns
-from bearing_search.sweep.planning.stagnation import Course
+from bearing_search.sweep.planning.config_index import ConfigIndex
+from bearing_search.sweep.planning.duplicates import DuplicateTrials
+from bearing_search.sweep.planning.peers import PeerDrivers
+from bearing_search.sweep.planning.required_trials import RequiredTrial, RequiredTrialQueue
+from bearing_search.sweep.planning.reuse_order import ReuseOrder
+from bearing_search.sweep.planning.stagnation import StagnationTerminator
 from bearing_search.sweep.record.sweep_record import SweepRecord
 from bearing_search.sweep.study.grid import all_digests
 from bearing_search.sweep.study.study import SweepStudy
@@ -22,7 +22,7 @@ from bearing_search.sweep.study.trial_records import purpose_of, trial_record
 from bearing_search.trial_history.records import COUNTED, TrialRecord
 
 
-class Standing:
+class SweepState:
     """What the ledger decides by.
 
     Args:
@@ -55,21 +55,21 @@ class Standing:
                 salt=self._drivers.salt,
                 rank=lambda params: self._thrift.rank(params) if record.shares_stages else None,
             )
-            self._others = Others(self._study, self._drivers)
+            self._others = PeerDrivers(self._study, self._drivers)
             records = self._study.trial_records()
-        self._copies = Copies(self._study, space)
+        self._copies = DuplicateTrials(self._study, space)
         self._orphans = deque(() if self._drivers.is_shared else self._study.running())
         self._live: dict[int, Trial] = {}
-        self._course = Course(records, may_converge=record.stops_when_converged)
-        self._fates = Fates(records)
+        self._course = StagnationTerminator(records, may_converge=record.stops_when_converged)
+        self._fates = ConfigIndex(records)
         if retries_failed or record.sampler == "grid":
-            self._fates.forgive()  # its points are all there is: `resume` tries them again
+            self._fates.reset_failures()  # its points are all there is: `resume` tries them again
         self._points = all_digests(space, at_most=2 * record.target)
-        turns = Turns(self._fates)
+        turns = ReuseOrder(self._fates)
         self._thrift = Thrift(space, self._fates, turns)
-        self._agenda = Agenda(space, record, self._fates, turns)
+        self._agenda = RequiredTrialQueue(space, record, self._fates, turns)
         if retries_failed:
-            self._agenda.retry(records)
+            self._agenda.add_retries(records)
 
     @property
     def is_done(self) -> bool:
@@ -101,7 +101,7 @@ class Standing:
     def turn(self) -> Iterator[None]:
         """No other driver decides anything meanwhile, and what they have decided is known."""
         with self._drivers.exclusive():
-            news = self._others.look()
+            news = self._others.poll()
             self._orphans.extend(news.orphans)
             self._fates.elsewhere = self._others.running
             for trial in news.ended:
@@ -130,26 +130,26 @@ class Standing:
     @property
     def _wants_draws(self) -> bool:
         """Whether the sampler is to be asked: not for a grid, nor when every point had its turn."""
-        is_tried = self._points is not None and self._fates.have_all(self._points)
+        is_tried = self._points is not None and self._fates.contains_all(self._points)
         is_over = is_tried or self._course.converged or self._record.sampler == "grid"
         return self._room > 0 and not is_over
 
-    def _pending(self) -> Appointment | None:
+    def _pending(self) -> RequiredTrial | None:
         """The next appointment; the finalists' are made when all else is over."""
-        found = self._agenda.pending(room=self._room)
+        found = self._agenda.next_pending(room=self._room)
         if found is not None or not self._is_idle or self._wants_draws:
             return found
-        is_new = self._agenda.close(self.records())
-        return self._agenda.pending(room=self._room) if is_new else None
+        is_new = self._agenda.add_final_trials(self.records())
+        return self._agenda.next_pending(room=self._room) if is_new else None
 
     def _lose(self, trial: Trial | FrozenTrial) -> None:
-        self._copies.release(trial.number)
+        self._copies.on_failure(trial.number)
         facts = trial.user_attrs
         self._fates.fail(trial.number, facts["digest"])
         if "appointed" in facts and "retry_of" not in facts:
-            self._agenda.again(Appointment.of(facts))
+            self._agenda.requeue(RequiredTrial.of(facts))
 
     def _finish(self, record: TrialRecord) -> None:
         self._fates.finish(record)
-        for ended in (record, *self._copies.settle(record)):
+        for ended in (record, *self._copies.on_finish(record)):
             self._course.add(ended)

@@ -4,7 +4,7 @@ import pytest
 import yaml
 
 from bearing_search.config import TrialConfig, parse
-from bearing_search.sweep.planning.shared_prefix import ENCODER_SECTIONS, prefix_of
+from bearing_search.sweep.planning.shared_prefix import ENCODER_SECTIONS, shared_prefix
 from bearing_search.training.folds.stage_keys import _NOT_THE_DETECTORS
 
 VARY = {
@@ -29,9 +29,9 @@ def test_configs_share_an_encoder_whatever_their_detector_is():
     other = parse(TrialConfig, {"finetune": {"epochs": 40}})
     frozen = {"finetune": {"epochs": 0, "reconstruction_only_epochs": 0}}
 
-    assert prefix_of(paper) == prefix_of(vitad)
-    assert not set(prefix_of(paper)) & set(prefix_of(other))
-    assert prefix_of(parse(TrialConfig, frozen)) == ("", "")
+    assert shared_prefix(paper) == shared_prefix(vitad)
+    assert not set(shared_prefix(paper)) & set(shared_prefix(other))
+    assert shared_prefix(parse(TrialConfig, frozen)) == ("", "")
 
 
 def names(issued):

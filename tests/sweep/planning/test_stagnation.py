@@ -7,7 +7,7 @@ import pytest
 from bearing_search.cli import main
 from bearing_search.errors import ConfigError
 from bearing_search.search_space.objectives import Judgement
-from bearing_search.sweep.planning.stagnation import PATIENCE, Course
+from bearing_search.sweep.planning.stagnation import PATIENCE, StagnationTerminator
 from bearing_search.sweep.record.sweep_record import SeedPlan
 from bearing_search.sweep.status import sweep_status
 from bearing_search.trial_history.records import TrialRecord
@@ -24,7 +24,7 @@ def audit(value):
 
 
 def course(*trials, may_converge=True):
-    return Course(trials, may_converge=may_converge)
+    return StagnationTerminator(trials, may_converge=may_converge)
 
 
 def test_a_search_converges_when_its_last_trials_have_not_raised_the_best():

@@ -9,9 +9,9 @@ from bearing_search.search_space.yaml_file import parse_search_space
 from bearing_search.stage_cache.key import STAGES_VERSION
 from bearing_search.sweep.planning import candidate_cost
 from bearing_search.sweep.planning.candidate_cost import REPEAT
-from bearing_search.sweep.planning.config_index import Fates, Name
-from bearing_search.sweep.planning.reuse_order import BEGUN, BUSY, NEW, READY, Turns
-from bearing_search.sweep.planning.shared_prefix import Prefix, prefix_of
+from bearing_search.sweep.planning.config_index import ConfigIndex, TrialKey
+from bearing_search.sweep.planning.reuse_order import BEGUN, BUSY, NEW, READY, ReuseOrder
+from bearing_search.sweep.planning.shared_prefix import SharedPrefix, shared_prefix
 from bearing_search.sweep.study import cost_aware_tpe
 from bearing_search.sweep.study.cost_aware_tpe import ThriftyTPE, improvements
 from bearing_search.sweep.study.param_encoding import decode, distributions_of, encode, suggest
@@ -40,10 +40,10 @@ BASE = SPACE.default_suggestion()
 def fates_with(*suggestions, space=SPACE):
     """The fates of a sweep that has finished these."""
     configs = [space.trial(one) for one in suggestions]
-    return Fates(
+    return ConfigIndex(
         [
             TrialRecord(
-                number=number, state="complete", digest=config.digest, prefix=prefix_of(config)
+                number=number, state="complete", digest=config.digest, prefix=shared_prefix(config)
             )
             for number, config in enumerate(configs)
         ]
@@ -52,7 +52,7 @@ def fates_with(*suggestions, space=SPACE):
 
 def rank(fates, suggestion, *, space=SPACE, less=()):
     params = {k: v for k, v in encode(space, suggestion).items() if k not in less}
-    return candidate_cost.Thrift(space, fates, Turns(fates)).rank(params)
+    return candidate_cost.Thrift(space, fates, ReuseOrder(fates)).rank(params)
 
 
 @pytest.mark.parametrize(
@@ -74,17 +74,17 @@ def test_a_candidate_ranks_by_what_of_it_another_trial_has_made(other, expected)
 
 
 def test_what_another_trial_is_making_comes_last_before_what_was_tried():
-    fates = Fates([])
+    fates = ConfigIndex([])
     config = SPACE.trial(BASE)
-    fates.begin(0, Name(config.digest, "", prefix_of(config)))
+    fates.begin(0, TrialKey(config.digest, "", shared_prefix(config)))
     assert rank(fates, BASE | {"decoder.lr": 1e-3}) == BUSY
     assert READY < BEGUN < NEW < BUSY < REPEAT
 
 
 def test_a_pruned_trial_may_have_made_no_encoder_at_all():
     config = SPACE.trial(BASE)
-    pruned = TrialRecord(number=0, state="pruned", digest="d", prefix=prefix_of(config))
-    assert rank(Fates([pruned]), BASE | {"decoder.lr": 1e-3}) == NEW
+    pruned = TrialRecord(number=0, state="pruned", digest="d", prefix=shared_prefix(config))
+    assert rank(ConfigIndex([pruned]), BASE | {"decoder.lr": 1e-3}) == NEW
 
 
 def test_a_candidate_without_an_axis_of_its_encoder_cannot_be_ranked_and_one_without_others_can():
@@ -97,20 +97,20 @@ def test_a_candidate_without_an_axis_of_its_encoder_cannot_be_ranked_and_one_wit
 def test_ledgers_of_older_sweeps_tell_of_no_encoders():
     config = SPACE.trial(BASE)
     old = TrialRecord(number=0, state="complete", digest=config.digest)
-    assert rank(Fates([old]), BASE | {"decoder.lr": 1e-3}) == NEW
+    assert rank(ConfigIndex([old]), BASE | {"decoder.lr": 1e-3}) == NEW
 
 
 def test_the_schedule_decides_whether_beginnings_are_shared():
     by_iteration = space_of(VARY | {"finetune.schedule": {"choice": ["epochs", "iterations"]}})
     other = by_iteration.default_suggestion() | {"finetune.schedule": "iterations"}
-    assert prefix_of(by_iteration.trial(other)).beginning == ""
-    assert prefix_of(SPACE.trial(BASE)).beginning != ""
+    assert shared_prefix(by_iteration.trial(other)).beginning == ""
+    assert shared_prefix(SPACE.trial(BASE)).beginning != ""
     frozen = space_of({"finetune.encoder_lr": VARY["finetune.encoder_lr"]}).with_setting(
         "finetune.reconstruction_only_epochs", 0
     )
     frozen = frozen.with_setting("finetune.epochs", 0)
-    assert prefix_of(frozen.trial({})) == Prefix()
-    assert rank(Fates([]), frozen.default_suggestion(), space=frozen) == READY
+    assert shared_prefix(frozen.trial({})) == SharedPrefix()
+    assert rank(ConfigIndex([]), frozen.default_suggestion(), space=frozen) == READY
 
 
 def test_what_a_sampler_draws_is_read_back_whatever_the_kind_of_axis():
@@ -223,7 +223,7 @@ def test_axes_drawn_group_by_group_are_preferred_by_the_group_that_moves_the_enc
     }
     space = space_of(vary)
     fates = fates_with(space.default_suggestion(), space=space)
-    ranked = candidate_cost.Thrift(space, fates, Turns(fates))
+    ranked = candidate_cost.Thrift(space, fates, ReuseOrder(fates))
     seen = []
 
     def note(params):
@@ -252,7 +252,7 @@ def test_a_ledger_prefers_what_it_has_seen_made_also_after_a_restart_if_it_is_sh
         if number == 20:
             ledger = ledger_of(folder)
         issued = ledger.next()
-        prefix = prefix_of(issued.config)
+        prefix = shared_prefix(issued.config)
         shared.append(prefix.encoder in made)
         made.add(prefix.encoder)
         ledger.complete(issued.number, issued.config.decoder.lr)
