@@ -78,10 +78,10 @@ def with_workers(folder, target, observers, *, reuse: bool = False) -> None:
     from ray import tune
 
     from bearing_search.sweep.engine import run_sweep
-    from bearing_search.sweep.worker.process import ImportedTrial
+    from bearing_search.sweep.worker.process import LazyTrial
 
     tune.TuneConfig = functools.partial(tune.TuneConfig, reuse_actors=reuse)
-    run_sweep(folder, ImportedTrial("scale", "run_trial"), target=target, observers=observers)
+    run_sweep(folder, LazyTrial("scale", "run_trial"), target=target, observers=observers)
 
 
 def without_workers(folder, target, observers) -> None:
@@ -90,14 +90,14 @@ def without_workers(folder, target, observers) -> None:
     from bearing_search.sweep.driver.session import Stop, begin_session
     from bearing_search.sweep.engine import open_ledger
     from bearing_search.sweep.locking.lock import acquire
-    from bearing_search.sweep.worker.context import Workplace
-    from bearing_search.sweep.worker.process import run_assignment
+    from bearing_search.sweep.worker.context import WorkerContext
+    from bearing_search.sweep.worker.process import run_payload
 
     with acquire(folder) as drivers:
         folder = folder.updated(target=target, resources=folder.record.resources)
         ledger = open_ledger(folder, drivers)
         conductor = Conductor(folder, ledger, observers, Stop(folder, drivers))
-        workplace = Workplace(
+        workplace = WorkerContext(
             root=folder.root,
             session=begin_session(folder, drivers),
             data=folder.root,
@@ -109,7 +109,7 @@ def without_workers(folder, target, observers) -> None:
         conductor.begin()
         while (issued := conductor.issue()) is not None:
             number = issued.number
-            run_assignment(
+            run_payload(
                 assignment(issued),
                 workplace,
                 run_trial,

@@ -20,7 +20,7 @@ from bearing_search.sweep.engine import run_sweep
 from bearing_search.sweep.folder.sweep_folder import SweepFolder
 from bearing_search.sweep.record.resources import Resources
 from bearing_search.sweep.record.sweep_record import SeedPlan
-from bearing_search.sweep.worker.process import ImportedTrial
+from bearing_search.sweep.worker.process import LazyTrial
 from bearing_search.tracking import MlflowTracker, default_tracking_uri
 from bearing_search.trial_history.records import SweepTask
 
@@ -58,7 +58,7 @@ def drive(
     tracker = MlflowTracker(folder.record.tracking_uri or default_tracking_uri(root))
     outcome = run_sweep(
         folder,
-        ImportedTrial("bearing_search.trial", _FUNCTIONS[folder.record.task]),
+        LazyTrial("bearing_search.trial", _FUNCTIONS[folder.record.task]),
         target=target,
         resources=resources,
         seeds=seeds,

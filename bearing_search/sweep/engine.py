@@ -22,8 +22,8 @@ from bearing_search.sweep.record.resources import Resources
 from bearing_search.sweep.record.sweep_record import SeedPlan
 from bearing_search.sweep.remote.driver_sync import DriverSync, NoSync
 from bearing_search.sweep.remote.worker_sync import StoreAddress
-from bearing_search.sweep.worker.context import Workplace
-from bearing_search.sweep.worker.node_check import own_code
+from bearing_search.sweep.worker.context import WorkerContext
+from bearing_search.sweep.worker.node_check import local_code_version
 from bearing_search.trial_history.records import SweepOutcome, TrialObserver
 
 
@@ -117,7 +117,7 @@ def _run_trials(
     with ray_runtime(resources, signals.install) as plan:
         conductor.concurrent = plan.concurrent
         stop.count_gpus(plan.gpus)
-        workplace = Workplace(
+        workplace = WorkerContext(
             root=folder.root,
             session=session,
             data=Path(folder.record.data),
@@ -125,7 +125,7 @@ def _run_trials(
             threads=plan.threads,
             gpus=plan.gpus,
             shares_stages=folder.record.shares_stages,
-            code=own_code() if is_cluster else None,
+            code=local_code_version() if is_cluster else None,
             depot=depot,
         )
         if is_cluster:

@@ -17,8 +17,8 @@ from bearing_search.sweep.folder.sweep_folder import create_sweep
 from bearing_search.sweep.locking.lock import acquire
 from bearing_search.sweep.planning.ledger import Ledger
 from bearing_search.sweep.record.sweep_record import SweepRecord
-from bearing_search.sweep.worker.context import Workplace
-from bearing_search.sweep.worker.process import THREAD_VARIABLES, run_assignment
+from bearing_search.sweep.worker.context import WorkerContext
+from bearing_search.sweep.worker.process import THREAD_VARIABLES, run_payload
 
 HERE = Path(__file__).parent
 
@@ -89,7 +89,7 @@ def simulate(ledger_of):
             conductor = Conductor(folder, ledger_of(folder), observers, stop)
             session = begin_session(folder, drivers)
             conductor.begin()
-            workplace = Workplace(
+            workplace = WorkerContext(
                 root=folder.root,
                 session=session,
                 data=Path(folder.record.data),
@@ -108,7 +108,7 @@ def simulate(ledger_of):
                     if on_message is not None:
                         on_message(number, message, stop)
 
-                run_assignment(assignment(issued), workplace, run_trial, report)
+                run_payload(assignment(issued), workplace, run_trial, report)
                 conductor.end(issued.number)
             return conductor.outcome()
 

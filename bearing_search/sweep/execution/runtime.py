@@ -18,7 +18,7 @@ from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 from bearing_search.errors import ResourceError
 from bearing_search.sweep.execution.orphan_reaper import watched
 from bearing_search.sweep.record.resources import Node, Resources, TrialResources, plan_resources
-from bearing_search.sweep.worker.context import Workplace
+from bearing_search.sweep.worker.context import WorkerContext
 from bearing_search.sweep.worker.node_check import PACKAGE
 
 NODE_ANSWER_S = 180.0
@@ -76,7 +76,7 @@ def ray_runtime(resources: Resources, after_init: Callable[[], None]) -> Iterato
             ray.shutdown()
 
 
-def refuse_unfit_nodes(workplace: Workplace, shares: TrialResources) -> None:
+def refuse_unfit_nodes(workplace: WorkerContext, shares: TrialResources) -> None:
     """Ask every node of the cluster that could hold a trial whether it can run one.
 
     Raises:
@@ -102,8 +102,8 @@ def refuse_unfit_nodes(workplace: Workplace, shares: TrialResources) -> None:
             raise ResourceError(reason)
 
 
-def _complaint(workplace: Workplace) -> str:
-    return workplace.complaint()
+def _complaint(workplace: WorkerContext) -> str:
+    return workplace.incompatibility()
 
 
 def _init(address: str | None, scratch: Path) -> None:

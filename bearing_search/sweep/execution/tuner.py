@@ -20,8 +20,8 @@ from bearing_search.sweep.execution.exit_reasons import death_words, kills_for_m
 from bearing_search.sweep.execution.ray_health import Pulse
 from bearing_search.sweep.record.resources import TrialResources
 from bearing_search.sweep.remote.driver_sync import NoSync
-from bearing_search.sweep.worker.context import Workplace
-from bearing_search.sweep.worker.process import run_assignment
+from bearing_search.sweep.worker.context import WorkerContext
+from bearing_search.sweep.worker.process import run_payload
 
 CHAPTER = 1000
 """Trials of one `Tuner`. It keeps about 90 kB of each until it ends, so that a sweep of any length
@@ -32,7 +32,7 @@ def execute(
     conductor: Conductor,
     courier: NoSync,
     run_trial: RunTrial,
-    workplace: Workplace,
+    workplace: WorkerContext,
     shares: TrialResources,
     storage: Path,
     *,
@@ -54,7 +54,7 @@ def execute(
     """
 
     def trainable(config: dict[str, Any]) -> None:
-        run_assignment(config, workplace, run_trial, tune.report)
+        run_payload(config, workplace, run_trial, tune.report)
 
     # Tune starts one worker at a time for a searcher of one's own, however many GPUs wait
     os.environ["TUNE_MAX_PENDING_TRIALS_PG"] = str(shares.starting)

@@ -12,10 +12,10 @@ from bearing_search.sweep.remote.worker_sync import (
     StoreAddress,
     local_root,
 )
-from bearing_search.sweep.worker.node_check import Code, complaint
+from bearing_search.sweep.worker.node_check import CodeVersion, node_incompatibility
 from bearing_search.trial_history.records import trial_folder
 
-_MOUNT_IT = (
+_MOUNT_HINT = (
     "--results must lie on a file system that all nodes mount under the same path, or --depot must "
     "name a URL"
 )
@@ -28,7 +28,7 @@ ASK_EVERY_S = 5.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Workplace:
+class WorkerContext:
     """What all trials of a session share."""
 
     root: Path
@@ -44,24 +44,24 @@ class Workplace:
     shares_stages: bool
     """See `TrialContext`."""
 
-    code: Code | None = None
+    code: CodeVersion | None = None
     """The driver's, where trials may run on other machines."""
 
     depot: StoreAddress | None = None
     """Where trials keep their folders, if not in the sweep's own, which then is not looked for."""
 
-    def complaint(self) -> str:
+    def incompatibility(self) -> str:
         """Why no trial can run where this is asked; empty: it can. See `node_check`."""
         session = f"sessions/{self.session}.json"
         if self.depot is None:
             sees: Callable[[], bool] = (self.root / session).exists
-            blind = f"does not see the sweep's folder {self.root}; {_MOUNT_IT}"
+            blind = f"does not see the sweep's folder {self.root}; {_MOUNT_HINT}"
         else:
             depot = self.depot.open()
             sees, blind = lambda: bool(depot.existing({session})), f"sees nothing at {depot.url}"
-        return complaint(sees_session=sees, blind=blind, data=self.data, code=self.code)
+        return node_incompatibility(sees_session=sees, blind=blind, data=self.data, code=self.code)
 
-    def here(self) -> "Workplace":
+    def local(self) -> "WorkerContext":
         """The same, with the folders in which a trial works on the machine that asks."""
         if self.depot is None:
             return self
@@ -69,7 +69,7 @@ class Workplace:
         # what trials of one machine prepare, they share; stages stay in the trials' own folders
         return replace(self, root=root, cache=root.parent / "cache", shares_stages=False)
 
-    def post(self, number: int) -> RemoteFolder | LocalFolder:
+    def folder_sync(self, number: int) -> RemoteFolder | LocalFolder:
         """Who carries a trial's folder between its machine and the depot."""
         if self.depot is None:
             return LocalFolder()
@@ -84,7 +84,7 @@ class StopFlag:
     """
 
     def __init__(
-        self, workplace: Workplace, number: int, post: RemoteFolder | LocalFolder | None = None
+        self, workplace: WorkerContext, number: int, post: RemoteFolder | LocalFolder | None = None
     ) -> None:
         self._workplace = workplace
         self._trial_stop = trial_folder(workplace.root, number) / TRIAL_STOP
@@ -96,11 +96,11 @@ class StopFlag:
     def __call__(self) -> bool:
         """True from the first time on that anybody asked this trial to stop."""
         if not self._is_set and time.monotonic() >= self._next_look:
-            self._is_set = self._look()
+            self._is_set = self._read()
             self._next_look = time.monotonic() + self._every_s
         return self._is_set
 
-    def _look(self) -> bool:
+    def _read(self) -> bool:
         if isinstance(self._post, RemoteFolder):
             return self._post.is_stop_requested()
         root = self._workplace.root

@@ -22,7 +22,7 @@ STALE_S = 35.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Code:
+class CodeVersion:
     """What computes: two machines with an equal one give equal numbers, as far as code goes."""
 
     digest: str
@@ -32,7 +32,7 @@ class Code:
     """Of the packages that can move a number; builds for other devices (`+cpu`) count as equal."""
 
 
-def own_code() -> Code:
+def local_code_version() -> CodeVersion:
     """Of this process."""
     total = hashlib.sha256()
     for file in sorted(PACKAGE.rglob("*.py")):
@@ -43,15 +43,15 @@ def own_code() -> Code:
         for name, number in package_versions().items()
         if name != "bearing_search"  # its source says more than its number
     }
-    return Code(digest=total.hexdigest()[:16], versions=versions)
+    return CodeVersion(digest=total.hexdigest()[:16], versions=versions)
 
 
-def complaint(
+def node_incompatibility(
     *,
     sees_session: Callable[[], bool],
     blind: str,
     data: Path,
-    code: Code | None,
+    code: CodeVersion | None,
 ) -> str:
     """Why this machine cannot run trials of a session, in one sentence; empty: it can.
 
@@ -70,11 +70,11 @@ def complaint(
         return f"node {here} {blind}"
     if not data.is_dir():
         return f"node {here} does not see the data at {data}; all nodes need it under the same path"
-    return "" if code is None else _other_code(here, code)
+    return "" if code is None else _code_difference(here, code)
 
 
-def _other_code(here: str, code: Code) -> str:
-    own = own_code()
+def _code_difference(here: str, code: CodeVersion) -> str:
+    own = local_code_version()
     for name, wanted in code.versions.items():
         if (found := own.versions.get(name)) != wanted:
             return f"node {here} has {name} {found or '(none)'}, the driver {wanted}; install that"

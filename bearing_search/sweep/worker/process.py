@@ -22,8 +22,8 @@ from bearing_search.sweep.record.layout import LOG, TRACEBACK
 from bearing_search.sweep.remote.worker_sync import (
     synced,
 )
-from bearing_search.sweep.worker.context import StopFlag, Workplace
-from bearing_search.sweep.worker.trial_lock import sole_owner
+from bearing_search.sweep.worker.context import StopFlag, WorkerContext
+from bearing_search.sweep.worker.trial_lock import exclusive_folder
 from bearing_search.trial_history.measurement_log import to_json
 from bearing_search.trial_history.records import trial_folder
 
@@ -37,7 +37,7 @@ THREAD_VARIABLES = (
 
 
 @dataclass(frozen=True, slots=True)
-class ImportedTrial:
+class LazyTrial:
     """A RunTrial that is imported where it runs: the driver does not load torch to pass it on."""
 
     module: str
@@ -49,9 +49,9 @@ class ImportedTrial:
         return run_trial(config, context)
 
 
-def run_assignment(
+def run_payload(
     assignment: Mapping[str, Any],
-    workplace: Workplace,
+    workplace: WorkerContext,
     run_trial: RunTrial,
     report: Callable[[dict[str, Any]], None],
 ) -> None:
@@ -65,13 +65,13 @@ def run_assignment(
             `{"failure": reason, "traceback": text, "is_final": whether it would fail again}`, and
             where a disk has no room `{"disk_full": sentence}`.
     """
-    device = claim_processors(threads=workplace.threads, gpus=workplace.gpus)
-    if workplace.code is not None and (reason := workplace.complaint()):
+    device = configure_device(threads=workplace.threads, gpus=workplace.gpus)
+    if workplace.code is not None and (reason := workplace.incompatibility()):
         report({"failure": reason, "traceback": ""})  # and make no folder on the wrong machine
         return
     number = int(assignment["number"])
     config = parse(TrialConfig, json.loads(assignment["config"]))
-    workplace, post = workplace.here(), workplace.post(number)
+    workplace, post = workplace.local(), workplace.folder_sync(number)
     folder = trial_folder(workplace.root, number)
     folder.mkdir(parents=True, exist_ok=True)
     stop = StopFlag(workplace, number, post)
@@ -83,16 +83,16 @@ def run_assignment(
         device=device,
         should_stop=stop,
     )
-    with sole_owner(folder, stop) as is_owner:
+    with exclusive_folder(folder, stop) as is_owner:
         if not is_owner:
             return
         with synced(post, folder), _log_into(folder / LOG):
-            for message in messages(run_trial, config, context):
+            for message in trial_messages(run_trial, config, context):
                 post.save(folder)
                 report(message)
 
 
-def messages(
+def trial_messages(
     run_trial: RunTrial, config: TrialConfig, context: TrialContext
 ) -> Iterator[dict[str, Any]]:
     """A trial's stream as messages for the driver; a failure is the last of them, not an error.
@@ -111,16 +111,16 @@ def messages(
         logging.getLogger(__name__).error("the trial failed\n%s", text)
         (context.folder / TRACEBACK).write_text(text, encoding="utf-8")
         is_final = isinstance(error, BearingSearchError)  # it would say so again
-        yield {"failure": reason_of(error), "traceback": text, "is_final": is_final}
+        yield {"failure": error_summary(error), "traceback": text, "is_final": is_final}
 
 
-def reason_of(error: BaseException) -> str:
+def error_summary(error: BaseException) -> str:
     """Why, in one line: our own errors speak for themselves, others begin with their class."""
     text = " ".join(str(error).split())
     return text if isinstance(error, BearingSearchError) else f"{type(error).__name__}: {text}"
 
 
-def claim_processors(*, threads: int, gpus: float) -> str:
+def configure_device(*, threads: int, gpus: float) -> str:
     """Set the environment of the numeric libraries; returns the device to train on."""
     for name in THREAD_VARIABLES:
         os.environ[name] = str(threads)

@@ -19,7 +19,7 @@ PREDECESSOR_WAIT_S = 120
 
 
 @contextmanager
-def sole_owner(folder: Path, stop: StopFlag) -> Iterator[bool]:
+def exclusive_folder(folder: Path, stop: StopFlag) -> Iterator[bool]:
     """Hold the trial's folder; false where the trial was asked to stop while it waited.
 
     A worker of a killed driver may live for some seconds and would train the same steps.

@@ -262,10 +262,10 @@ def test_status_reads_without_touching(new_sweep, simulate, fakes):
 
 
 def test_failures_speak_in_one_line():
-    from bearing_search.sweep.worker.process import reason_of
+    from bearing_search.sweep.worker.process import error_summary
 
-    assert reason_of(TrialFailedError("no\n circle")) == "no circle"
-    assert reason_of(KeyError("x")) == "KeyError: 'x'"
+    assert error_summary(TrialFailedError("no\n circle")) == "no circle"
+    assert error_summary(KeyError("x")) == "KeyError: 'x'"
 
 
 def test_trials_whose_ends_the_scheduler_never_told_are_stopped_and_issued_again(

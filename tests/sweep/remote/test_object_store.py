@@ -13,8 +13,8 @@ from bearing_search.sweep.remote import worker_sync
 from bearing_search.sweep.remote.driver_sync import DriverSync
 from bearing_search.sweep.remote.object_store import FolderStore
 from bearing_search.sweep.remote.worker_sync import StoreAddress
-from bearing_search.sweep.worker.context import StopFlag, Workplace
-from bearing_search.sweep.worker.process import run_assignment
+from bearing_search.sweep.worker.context import StopFlag, WorkerContext
+from bearing_search.sweep.worker.process import run_payload
 
 ASSIGNMENT = {"number": 0, "config": json.dumps(to_plain(TrialConfig()))}
 TRIAL = "trials/00000"
@@ -145,7 +145,7 @@ def office(new_sweep, url, monkeypatch, tmp_path):
     folder.sessions.mkdir()
     (folder.sessions / "s1.json").touch()
     address = StoreAddress(url, folder.study_name)
-    workplace = Workplace(
+    workplace = WorkerContext(
         root=tmp_path / "nowhere",
         session="s1",
         data=tmp_path,
@@ -180,7 +180,7 @@ def test_a_trial_runs_without_the_sweeps_folder_and_comes_home(office, tmp_path)
         yield from counting(config, context)
 
     courier.started(0)
-    run_assignment(ASSIGNMENT, workplace, trial, lambda message: None)
+    run_payload(ASSIGNMENT, workplace, trial, lambda message: None)
     courier.fetch(0)
 
     assert (folder.trial_folder(0) / "deep" / "steps").read_text() == "1 2 3"
@@ -204,7 +204,7 @@ def test_a_trial_goes_on_elsewhere_from_its_last_saved_state(office, tmp_path, m
             raise CutOffError
 
     with pytest.raises(CutOffError):
-        run_assignment(ASSIGNMENT, workplace, counting, report)
+        run_payload(ASSIGNMENT, workplace, counting, report)
     monkeypatch.undo()
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "other"))
     (tmp_path / "other").mkdir()
@@ -214,7 +214,7 @@ def test_a_trial_goes_on_elsewhere_from_its_last_saved_state(office, tmp_path, m
         found.append((context.folder / "deep" / "steps").read_text())
         yield from counting(config, context)
 
-    run_assignment(ASSIGNMENT, workplace, trial, lambda message: None)
+    run_payload(ASSIGNMENT, workplace, trial, lambda message: None)
     assert found == ["1 2"]
 
 

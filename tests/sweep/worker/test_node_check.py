@@ -5,9 +5,9 @@ from dataclasses import replace
 
 import pytest
 
-from bearing_search.sweep.worker.context import Workplace
-from bearing_search.sweep.worker.node_check import complaint, own_code
-from bearing_search.sweep.worker.process import run_assignment
+from bearing_search.sweep.worker.context import WorkerContext
+from bearing_search.sweep.worker.node_check import local_code_version, node_incompatibility
+from bearing_search.sweep.worker.process import run_payload
 
 HERE = socket.gethostname()
 
@@ -16,7 +16,7 @@ HERE = socket.gethostname()
 def workplace(tmp_path):
     (tmp_path / "sessions").mkdir()
     (tmp_path / "sessions" / "s1.json").touch()
-    return Workplace(
+    return WorkerContext(
         root=tmp_path,
         session="s1",
         data=tmp_path,
@@ -24,15 +24,20 @@ def workplace(tmp_path):
         threads=1,
         gpus=0.0,
         shares_stages=True,
-        code=own_code(),
+        code=local_code_version(),
     )
 
 
 @pytest.fixture
 def ask(tmp_path):
     def ask(**changes):
-        facts = {"data": tmp_path, "code": own_code(), "sees_session": lambda: True, "blind": ""}
-        return complaint(**(facts | changes))
+        facts = {
+            "data": tmp_path,
+            "code": local_code_version(),
+            "sees_session": lambda: True,
+            "blind": "",
+        }
+        return node_incompatibility(**(facts | changes))
 
     return ask
 
@@ -57,7 +62,7 @@ def test_data_that_is_not_there_is_named(workplace, tmp_path, ask):
 
 
 def test_other_packages_and_other_code_are_refused_but_not_another_build(workplace, ask):
-    code = own_code()
+    code = local_code_version()
     numpy = code.versions["numpy"]
     older = replace(code, versions={**code.versions, "numpy": "1.0"})
     assert f"node {HERE} has numpy {numpy}, the driver 1.0" in ask(code=older)
@@ -72,7 +77,7 @@ def test_a_trial_on_a_machine_without_the_folder_fails_in_one_sentence(
 ):
     told = []
     elsewhere = replace(workplace, root=tmp_path / "elsewhere", data=tmp_path / "none")
-    monkeypatch.setattr(Workplace, "complaint", lambda self: "node n does not see it")
-    run_assignment({"number": 3, "config": "{}"}, elsewhere, fakes.run_trial, told.append)
+    monkeypatch.setattr(WorkerContext, "complaint", lambda self: "node n does not see it")
+    run_payload({"number": 3, "config": "{}"}, elsewhere, fakes.run_trial, told.append)
     assert told == [{"failure": "node n does not see it", "traceback": ""}]
     assert not elsewhere.root.exists()

@@ -12,8 +12,8 @@ from bearing_search.sweep.driver.session import begin_session
 from bearing_search.sweep.execution.orphan_reaper import users_of
 from bearing_search.sweep.folder.sweep_folder import load_sweep
 from bearing_search.sweep.locking.drivers import SingleDriver
-from bearing_search.sweep.worker.context import StopFlag, Workplace
-from bearing_search.sweep.worker.process import ImportedTrial, claim_processors, run_assignment
+from bearing_search.sweep.worker.context import StopFlag, WorkerContext
+from bearing_search.sweep.worker.process import LazyTrial, configure_device, run_payload
 
 ASSIGNMENT = {"number": 0, "config": json.dumps(to_plain(TrialConfig()))}
 
@@ -22,7 +22,7 @@ ASSIGNMENT = {"number": 0, "config": json.dumps(to_plain(TrialConfig()))}
 def workplace(new_sweep):
     folder = new_sweep()
     session = begin_session(folder, SingleDriver())
-    return Workplace(
+    return WorkerContext(
         root=folder.root,
         session=session,
         data=folder.root,
@@ -67,7 +67,7 @@ def test_a_trial_waits_until_a_process_of_a_killed_session_lets_go_of_its_folder
         assert old.stdout.readline() == "held\n"
         began = time.monotonic()
         messages = []
-        run_assignment(ASSIGNMENT, workplace, one_step, messages.append)
+        run_payload(ASSIGNMENT, workplace, one_step, messages.append)
         waited = time.monotonic() - began
 
     assert waited > 0.7
@@ -89,14 +89,14 @@ def test_a_trial_that_is_stopped_while_it_waits_does_not_begin(workplace):
         assert old.stdout.readline() == "held\n"
         (workplace.root / "STOP").touch()
         messages = []
-        run_assignment(ASSIGNMENT, workplace, one_step, messages.append)
+        run_payload(ASSIGNMENT, workplace, one_step, messages.append)
         old.communicate()
 
     assert messages == []
 
 
 def test_a_trial_is_imported_where_it_runs(tmp_path, monkeypatch):
-    trial = ImportedTrial("tests_of_nothing", "run_trial")
+    trial = LazyTrial("tests_of_nothing", "run_trial")
     context = TrialContext(data=tmp_path, folder=tmp_path, cache=tmp_path)
     with pytest.raises(ModuleNotFoundError):
         trial(TrialConfig(), context)
@@ -108,10 +108,10 @@ def test_a_trial_is_imported_where_it_runs(tmp_path, monkeypatch):
 
 
 def test_the_environment_says_how_many_threads_and_which_device(monkeypatch):
-    assert claim_processors(threads=3, gpus=0.0) == "cpu"
+    assert configure_device(threads=3, gpus=0.0) == "cpu"
     assert (os.environ["OMP_NUM_THREADS"], os.environ["CUDA_VISIBLE_DEVICES"]) == ("3", "")
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "2")
-    assert claim_processors(threads=1, gpus=0.5) == "cuda"
+    assert configure_device(threads=1, gpus=0.5) == "cuda"
     assert os.environ["CUDA_VISIBLE_DEVICES"] == "2"
 
 
