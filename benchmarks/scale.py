@@ -86,8 +86,8 @@ def with_workers(folder, target, observers, *, reuse: bool = False) -> None:
 
 def without_workers(folder, target, observers) -> None:
     """The engine's own work, one trial after the other in this process."""
-    from bearing_search.sweep.driver.controller import Conductor, assignment
-    from bearing_search.sweep.driver.session import Stop, begin_session
+    from bearing_search.sweep.driver.controller import SweepController, trial_payload
+    from bearing_search.sweep.driver.session import StopRequest, begin_session
     from bearing_search.sweep.engine import open_ledger
     from bearing_search.sweep.locking.lock import acquire
     from bearing_search.sweep.worker.context import WorkerContext
@@ -96,7 +96,7 @@ def without_workers(folder, target, observers) -> None:
     with acquire(folder) as drivers:
         folder = folder.updated(target=target, resources=folder.record.resources)
         ledger = open_ledger(folder, drivers)
-        conductor = Conductor(folder, ledger, observers, Stop(folder, drivers))
+        conductor = SweepController(folder, ledger, observers, StopRequest(folder, drivers))
         workplace = WorkerContext(
             root=folder.root,
             session=begin_session(folder, drivers),
@@ -107,16 +107,16 @@ def without_workers(folder, target, observers) -> None:
             shares_stages=False,
         )
         conductor.begin()
-        while (issued := conductor.issue()) is not None:
+        while (issued := conductor.next_trial()) is not None:
             number = issued.number
             run_payload(
-                assignment(issued),
+                trial_payload(issued),
                 workplace,
                 run_trial,
-                lambda message, number=number: conductor.receive(number, message),
+                lambda message, number=number: conductor.on_report(number, message),
             )
-            conductor.end(number)
-        conductor.outcome()
+            conductor.on_trial_end(number)
+        conductor.finish()
         ledger.close()
 
 

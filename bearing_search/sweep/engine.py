@@ -5,9 +5,14 @@ from contextlib import closing
 from pathlib import Path
 
 from bearing_search.measurement import RunTrial
-from bearing_search.sweep.driver.controller import Conductor
-from bearing_search.sweep.driver.session import Signals, Stop, begin_session, new_scratch
-from bearing_search.sweep.driver.stall_monitor import Watch
+from bearing_search.sweep.driver.controller import SweepController
+from bearing_search.sweep.driver.session import (
+    SignalHandler,
+    StopRequest,
+    begin_session,
+    new_scratch,
+)
+from bearing_search.sweep.driver.stall_monitor import StallMonitor
 from bearing_search.sweep.execution.runtime import (
     InterruptedStartError,
     ray_runtime,
@@ -85,11 +90,11 @@ def run_sweep(
                 max_failures=max_failures,
                 stops_when_converged=stops_when_converged,
             )
-        stop = Stop(folder, drivers, time_budget_s=time_budget_s, gpu_budget_s=gpu_budget_s)
+        stop = StopRequest(folder, drivers, time_budget_s=time_budget_s, gpu_budget_s=gpu_budget_s)
         opened = open_ledger(folder, drivers, retries_failed=retries_failed)
-        with Signals(stop) as signals, closing(opened) as ledger:
-            watch = Watch(timeout_s=trial_timeout_s)
-            conductor = Conductor(folder, ledger, observers, stop, watch)
+        with SignalHandler(stop) as signals, closing(opened) as ledger:
+            watch = StallMonitor(timeout_s=trial_timeout_s)
+            conductor = SweepController(folder, ledger, observers, stop, watch)
             try:
                 conductor.begin()
                 if not conductor.is_finished:
@@ -98,16 +103,16 @@ def run_sweep(
             except InterruptedStartError:
                 stop.request("signal")
             except Exception as error:  # raised by `outcome`, when the observers know the end
-                conductor.keep(error)
-            return conductor.outcome()
+                conductor.record_error(error)
+            return conductor.finish()
 
 
 def _run_trials(
     folder: SweepFolder,
     run_trial: RunTrial,
-    conductor: Conductor,
-    signals: Signals,
-    stop: Stop,
+    conductor: SweepController,
+    signals: SignalHandler,
+    stop: StopRequest,
     session: str,
 ) -> None:
     resources = folder.record.resources

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
 
-from bearing_search.sweep.driver.stall_monitor import SILENCE_S
+from bearing_search.sweep.driver.stall_monitor import STALL_S
 from bearing_search.sweep.folder.sweep_folder import END, SweepFolder
 from bearing_search.sweep.locking.lock import current_driver
 from bearing_search.sweep.study.trial_records import read_records
@@ -92,7 +92,7 @@ def _silences(folder: SweepFolder, records: Sequence[TrialRecord]) -> dict[int, 
             home = folder.trial_folder(record.number)
             files = [file for file in (home / JOURNAL, home / "config.json") if file.exists()]
             since = time.time() - max((file.stat().st_mtime for file in files), default=math.inf)
-            if since > SILENCE_S:
+            if since > STALL_S:
                 found[record.number] = since
     return found
 

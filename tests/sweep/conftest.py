@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from bearing_search.sweep.driver.controller import Conductor, assignment
-from bearing_search.sweep.driver.session import Stop, begin_session
+from bearing_search.sweep.driver.controller import SweepController, trial_payload
+from bearing_search.sweep.driver.session import StopRequest, begin_session
 from bearing_search.sweep.folder.sweep_folder import create_sweep
 from bearing_search.sweep.locking.lock import acquire
 from bearing_search.sweep.planning.ledger import Ledger
@@ -85,8 +85,8 @@ def simulate(ledger_of):
 
     def run(folder, run_trial, observers=(), on_message: Callable | None = None):
         with acquire(folder) as drivers:
-            stop = Stop(folder, drivers)
-            conductor = Conductor(folder, ledger_of(folder), observers, stop)
+            stop = StopRequest(folder, drivers)
+            conductor = SweepController(folder, ledger_of(folder), observers, stop)
             session = begin_session(folder, drivers)
             conductor.begin()
             workplace = WorkerContext(
@@ -99,18 +99,18 @@ def simulate(ledger_of):
                 shares_stages=True,
             )
             while not conductor.is_finished:
-                issued = conductor.issue()
+                issued = conductor.next_trial()
                 if issued is None:
                     break
 
                 def report(message, number=issued.number):
-                    conductor.receive(number, message)
+                    conductor.on_report(number, message)
                     if on_message is not None:
                         on_message(number, message, stop)
 
-                run_payload(assignment(issued), workplace, run_trial, report)
-                conductor.end(issued.number)
-            return conductor.outcome()
+                run_payload(trial_payload(issued), workplace, run_trial, report)
+                conductor.on_trial_end(issued.number)
+            return conductor.finish()
 
     return run
 

@@ -15,9 +15,14 @@ import typer
 from bearing_search.cli.sweep_options import seconds_of
 from bearing_search.errors import ConfigError
 from bearing_search.measurement import OBJECTIVE, Measurement
-from bearing_search.sweep.driver.controller import Conductor
-from bearing_search.sweep.driver.session import Stop
-from bearing_search.sweep.driver.stall_monitor import GRACE_S, SILENCE_S, Watch, span_text
+from bearing_search.sweep.driver.controller import SweepController
+from bearing_search.sweep.driver.session import StopRequest
+from bearing_search.sweep.driver.stall_monitor import (
+    GRACE_S,
+    STALL_S,
+    StallMonitor,
+    format_duration,
+)
 from bearing_search.sweep.execution.exit_reasons import death_words, kills_for_memory
 from bearing_search.sweep.planning.ledger import Ledger
 from bearing_search.sweep.record.layout import TRIAL_STOP
@@ -197,68 +202,68 @@ def clock(monkeypatch):
 
 
 def test_a_long_silence_is_told_once_and_compared_with_others(clock):
-    watch = Watch()
+    watch = StallMonitor()
     watch.begin(0)
     watch.begin(7)
     for _ in range(10):
         clock[0] += 240
-        watch.heard(0)
+        watch.on_report(0)
     told = "has reported nothing for 40 min; until now 4 min was the longest silence"
-    assert watch.silent() == {7: told}
-    assert watch.silent() == {}
-    watch.heard(7)  # 40 minutes are not unusual any more
+    assert watch.stalled() == {7: told}
+    assert watch.stalled() == {}
+    watch.on_report(7)  # 40 minutes are not unusual any more
     clock[0] += 5 * 2400
-    assert watch.silent() == {}
+    assert watch.stalled() == {}
     clock[0] += 1
-    assert set(watch.silent()) == {0, 7}
+    assert set(watch.stalled()) == {0, 7}
     watch.end(0)
     watch.end(7)
     clock[0] += 1e6
-    assert watch.silent() == {}
+    assert watch.stalled() == {}
 
 
 def test_a_short_silence_is_no_news_however_busy_the_others_are(clock):
-    watch = Watch()
+    watch = StallMonitor()
     watch.begin(0)
     clock[0] += 1
-    watch.heard(0)
-    clock[0] += SILENCE_S
-    assert watch.silent() == {}
+    watch.on_report(0)
+    clock[0] += STALL_S
+    assert watch.stalled() == {}
 
 
 def test_a_trial_is_overdue_once_and_stuck_after_its_grace(clock):
-    watch = Watch(timeout_s=100)
+    watch = StallMonitor(timeout_s=100)
     watch.begin(3)
     clock[0] += 100
-    assert watch.overdue() == []
+    assert watch.timed_out() == []
     clock[0] += 1
-    assert watch.overdue() == [3]
-    assert watch.overdue() == watch.stuck() == []
+    assert watch.timed_out() == [3]
+    assert watch.timed_out() == watch.unresponsive() == []
     clock[0] += GRACE_S + 1
-    assert watch.stuck() == [3]
-    assert watch.stuck() == []
+    assert watch.unresponsive() == [3]
+    assert watch.unresponsive() == []
     watch.end(3)
     watch.begin(3)  # again, at resume: its time begins anew
-    assert watch.overdue() == []
-    assert [span_text(s) for s in (45, 1860, 18720)] == ["45 s", "31 min", "5.2 h"]
+    assert watch.timed_out() == []
+    assert [format_duration(s) for s in (45, 1860, 18720)] == ["45 s", "31 min", "5.2 h"]
 
 
 def test_an_overdue_trial_is_asked_to_end_and_has_failed(new_sweep, ledger_of, observed, clock):
     folder = new_sweep(target=2)
-    conductor = Conductor(
-        folder, ledger_of(folder), [observed], Stop(folder), Watch(timeout_s=1800)
+    conductor = SweepController(
+        folder, ledger_of(folder), [observed], StopRequest(folder), StallMonitor(timeout_s=1800)
     )
     conductor.begin()
     conductor.concurrent = 2
-    conductor.issue()
-    conductor.issue()
+    conductor.next_trial()
+    conductor.next_trial()
     clock[0] += 2000
-    conductor.look()
+    conductor.poll()
     assert (folder.trial_folder(0) / TRIAL_STOP).exists()
     done = Measurement(step=1, values={OBJECTIVE: 0.5})
-    conductor.receive(1, {"measurement": to_json(done)})
-    conductor.end(0, crash=("killed", ""))
-    conductor.end(1)
+    conductor.on_report(1, {"measurement": to_json(done)})
+    conductor.on_trial_end(0, crash=("killed", ""))
+    conductor.on_trial_end(1)
 
     assert observed.of("end") == [
         (0, "failed", None, "ended after 30 min, as --trial-timeout says"),
@@ -268,11 +273,11 @@ def test_an_overdue_trial_is_asked_to_end_and_has_failed(new_sweep, ledger_of, o
 
 def test_a_silent_trial_is_remarked_on_with_its_log(new_sweep, ledger_of, clock, caplog):
     folder = new_sweep(target=1)
-    conductor = Conductor(folder, ledger_of(folder), [], Stop(folder))
-    conductor.issue()
+    conductor = SweepController(folder, ledger_of(folder), [], StopRequest(folder))
+    conductor.next_trial()
     clock[0] += 1860
     with caplog.at_level(logging.WARNING):
-        conductor.look()
+        conductor.poll()
     log = folder.trial_folder(0) / "log.txt"
     assert caplog.messages == [f"trial 0 has reported nothing for 31 min; its log is {log}"]
 

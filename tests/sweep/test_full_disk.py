@@ -9,8 +9,8 @@ import pytest
 from bearing_search import cli
 from bearing_search.errors import DiskFullError, SweepError
 from bearing_search.filesystem.disk_full import full_disk, is_full
-from bearing_search.sweep.driver.controller import Conductor
-from bearing_search.sweep.driver.session import Stop
+from bearing_search.sweep.driver.controller import SweepController
+from bearing_search.sweep.driver.session import StopRequest
 from bearing_search.sweep.study.storage import storage_errors
 
 FULL = OSError(errno.ENOSPC, "No space left on device", "/data/file")
@@ -94,13 +94,13 @@ def test_workers_are_told_to_stop_although_no_file_can_be_made(new_sweep, ledger
     folder = new_sweep()
     folder.sessions.mkdir()
     (folder.sessions / "s1.json").touch()
-    conductor = Conductor(folder, ledger_of(folder), [], Stop(folder))
+    conductor = SweepController(folder, ledger_of(folder), [], StopRequest(folder))
 
     def refuse(*_, **__):
         raise FULL
 
     monkeypatch.setattr(Path, "touch", refuse)
-    conductor.keep(FULL)
+    conductor.record_error(FULL)
     assert list(folder.sessions.iterdir()) == []
 
 

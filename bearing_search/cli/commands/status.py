@@ -14,7 +14,7 @@ from bearing_search.cli.progress import clock, seed_text, settings_text
 from bearing_search.reporting.leaderboard import leaderboard
 from bearing_search.reporting.leaderboard_json import as_json
 from bearing_search.reporting.test_access import openings
-from bearing_search.sweep.driver.stall_monitor import span_text
+from bearing_search.sweep.driver.stall_monitor import format_duration
 from bearing_search.sweep.folder.sweep_folder import list_sweeps, load_sweep
 from bearing_search.sweep.status import SweepStatus, sweep_status
 
@@ -65,7 +65,7 @@ def _trial_table(shown: SweepStatus) -> Table:
         if trial.state in ("running", "stopped"):
             at = f"{trial.progress:.0%} {trial.stage}"
         if trial.number in shown.silent_s:
-            at = f"{at} (nothing reported for {span_text(shown.silent_s[trial.number])})"
+            at = f"{at} (nothing reported for {format_duration(shown.silent_s[trial.number])})"
         if trial.micro_batch is not None:
             at = f"{at} (micro-batch {trial.micro_batch:.0f})".strip()
         table.add_row(

@@ -13,9 +13,9 @@ from bearing_search.errors import DiskFullError
 from bearing_search.filesystem.atomic import write_json
 from bearing_search.filesystem.disk_full import full_disk, is_full
 from bearing_search.measurement import Measurement
-from bearing_search.sweep.driver.running_trials import Live, Tally
-from bearing_search.sweep.driver.session import Stop
-from bearing_search.sweep.driver.stall_monitor import Watch, span_text
+from bearing_search.sweep.driver.running_trials import FailureLimit, RunningTrial
+from bearing_search.sweep.driver.session import StopRequest
+from bearing_search.sweep.driver.stall_monitor import StallMonitor, format_duration
 from bearing_search.sweep.folder.sweep_folder import END, SweepFolder
 from bearing_search.sweep.planning.identity import write_identity
 from bearing_search.sweep.planning.ledger import Ledger
@@ -35,12 +35,12 @@ from bearing_search.trial_history.seed_noise import seed_noise
 _log = logging.getLogger(__name__)
 
 
-class Conductor:
+class SweepController:
     """The sweep's decisions of one session.
 
-    The scheduler calls `issue`, `receive` and `end`. An error of the ledger or of an observer
+    The scheduler calls `next_trial`, `on_report` and `on_trial_end`. An error of the ledger or of an observer
     must not tear the scheduler down with trials running: it is kept, the trials are asked to
-    stop, and `outcome` raises it when they have ended.
+    stop, and `finish` raises it when they have ended.
     """
 
     def __init__(
@@ -48,8 +48,8 @@ class Conductor:
         folder: SweepFolder,
         ledger: Ledger,
         observers: Sequence[TrialObserver],
-        stop: Stop,
-        watch: Watch | None = None,
+        stop: StopRequest,
+        watch: StallMonitor | None = None,
     ) -> None:
         self._folder = folder
         self._objective = folder.record.objective
@@ -58,9 +58,9 @@ class Conductor:
         self._observers = observers
         self._told: list[TrialObserver] = []  # those that know that the session has begun
         self._stop = stop
-        self._watch = watch or Watch()
-        self._live: dict[int, Live] = {}
-        self._tally = Tally(folder.record)
+        self._watch = watch or StallMonitor()
+        self._live: dict[int, RunningTrial] = {}
+        self._tally = FailureLimit(folder.record)
         self._error: Exception | None = None
         self.concurrent = 1
 
@@ -79,37 +79,37 @@ class Conductor:
                 observer.on_sweep_start(view)
                 self._told.append(observer)
 
-    def issue(self) -> ScheduledTrial | None:
+    def next_trial(self) -> ScheduledTrial | None:
         """A trial to start now; None: not now, or (see `is_finished`) never again."""
-        with self._guard():
+        with self._recording_errors():
             if self._stop.reason or len(self._live) >= self.concurrent:
                 return None
             issued = self._ledger.next()
-            self._tell_copies()
+            self._notify_of_copies()
             if issued is not None:
                 self._prepare(issued)
                 self._stop.meter.begin(issued.number)
                 self._watch.begin(issued.number)
-                self._live[issued.number] = Live(
+                self._live[issued.number] = RunningTrial(
                     journal=Journal(self._folder.trial_folder(issued.number) / JOURNAL)
                 )
             return issued
         return None
 
-    def receive(self, number: int, message: Mapping[str, Any]) -> None:
+    def on_report(self, number: int, message: Mapping[str, Any]) -> None:
         """A worker's message: a measurement, or why its trial failed."""
-        with self._guard():
+        with self._recording_errors():
             live = self._live[number]
-            self._watch.heard(number)
+            self._watch.on_report(number)
             if "disk_full" in message:  # of no trial's making: it stays, and the session ends
-                self.keep(DiskFullError(str(message["disk_full"])))
+                self.record_error(DiskFullError(str(message["disk_full"])))
             elif "failure" in message:
                 live.failure = (str(message["failure"]), str(message.get("traceback", "")))
                 live.may_retry = not message.get("is_final", True)
             elif "measurement" in message:
                 self._measure(number, live, from_json(message["measurement"]))
 
-    def end(self, number: int, *, crash: tuple[str, str] | None = None) -> None:
+    def on_trial_end(self, number: int, *, crash: tuple[str, str] | None = None) -> None:
         """A trial's process has ended.
 
         Args:
@@ -119,44 +119,44 @@ class Conductor:
         live = self._live.pop(number)
         self._stop.meter.end(number)
         self._watch.end(number)
-        with self._guard():
+        with self._recording_errors():
             if live.objective is None and not live.is_overdue:
                 live.failure = live.failure or crash
-            state, reason = self._settle(number, live)
+            state, reason = self._finish_trial(number, live)
             value = live.objective if state == "complete" else None
-            self._tell(lambda o: o.on_trial_end(number, state, value, reason))
-            self._tell_copies()
+            self._notify(lambda o: o.on_trial_end(number, state, value, reason))
+            self._notify_of_copies()
             self._tally.count(state, reason, is_done=lambda: self._ledger.is_done)
 
-    def look(self) -> None:
+    def poll(self) -> None:
         """Remark on trials that say nothing, and end those that take too long; call it often."""
-        with self._guard():
-            for number, remark in self._watch.silent().items():
+        with self._recording_errors():
+            for number, remark in self._watch.stalled().items():
                 log = self._folder.trial_folder(number) / LOG
                 _log.warning("trial %d %s; its log is %s", number, remark, log)
-            for number in self._watch.overdue():
+            for number in self._watch.timed_out():
                 self._live[number].is_overdue = True
                 (self._folder.trial_folder(number) / TRIAL_STOP).touch()
-            for number in self._watch.stuck():
+            for number in self._watch.unresponsive():
                 kill_worker(self._folder.trial_folder(number))
 
-    def keep(self, error: Exception) -> None:
-        """Note an error for `outcome` to raise, the first of them, and ask all trials to stop."""
+    def record_error(self, error: Exception) -> None:
+        """Note an error for `finish` to raise, the first of them, and ask all trials to stop."""
         if is_full(error):
             error = full_disk(error, self._folder.root)
         self._error = self._error or error
         self._stop.request("error")
 
-    def outcome(self) -> SweepOutcome:
+    def finish(self) -> SweepOutcome:
         """Tell the observers that the session is over, and how.
 
         Raises:
             Exception: what was kept; SweepError where trials only fail.
         """
         for number in sorted(self._live):  # the scheduler is gone, and has not told their ends
-            self.end(number)
+            self.on_trial_end(number)
         trials: Sequence[TrialRecord] = ()
-        with self._guard():
+        with self._recording_errors():
             trials = self._ledger.records()
             if (noise := seed_noise(trials)) is not None:
                 write_json(self._folder.root / "seed_noise.json", asdict(noise))
@@ -169,9 +169,9 @@ class Conductor:
             stopped_by=reason if reason != "error" else "",
             why_done=self._ledger.why_done,
         )
-        with self._guard():
+        with self._recording_errors():
             write_json(self._folder.root / END, {"why": self._end_text(outcome)})
-            self._tell(lambda o: o.on_sweep_end(outcome))
+            self._notify(lambda o: o.on_sweep_end(outcome))
         if self._error is not None:
             raise self._error
         return outcome
@@ -185,7 +185,7 @@ class Conductor:
 
     def _is_done(self) -> bool:
         """Whether the ledger has nothing left; false, and the sweep stops, where it cannot say."""
-        with self._guard():
+        with self._recording_errors():
             return self._ledger.is_done
         return False
 
@@ -195,20 +195,20 @@ class Conductor:
         (trial / TRIAL_STOP).unlink(missing_ok=True)
         write_identity(trial, issued.config, self._folder.record, ledgers=issued.identity)
         start = (issued.number, issued.config, issued.suggestion, issued.purpose, issued.identity)
-        self._tell(lambda o: o.on_trial_start(*start))
+        self._notify(lambda o: o.on_trial_start(*start))
 
-    def _tell_copies(self) -> None:
+    def _notify_of_copies(self) -> None:
         for issued, copy in self._ledger.pop_copied():
             self._prepare(issued)
             end = (copy.number, copy.state, copy.value, copy.reason)
-            self._tell(lambda o, end=end: o.on_trial_end(*end))
+            self._notify(lambda o, end=end: o.on_trial_end(*end))
 
-    def _measure(self, number: int, live: Live, measurement: Measurement) -> None:
+    def _measure(self, number: int, live: RunningTrial, measurement: Measurement) -> None:
         if live.last_step is not None and measurement.step <= live.last_step:
             return  # its process was restarted, or Tune repeats the last report
         live.last_step = measurement.step
         live.journal.append(measurement)
-        self._tell(lambda o: o.on_measurement(number, measurement))
+        self._notify(lambda o: o.on_measurement(number, measurement))
         if self._objective in measurement.values:
             live.objective = float(measurement.values[self._objective])
             live.measured = measurement.values
@@ -216,7 +216,7 @@ class Conductor:
             live.is_pruned = True
             (self._folder.trial_folder(number) / TRIAL_STOP).touch()
 
-    def _settle(self, number: int, live: Live) -> tuple[TrialState, str]:
+    def _finish_trial(self, number: int, live: RunningTrial) -> tuple[TrialState, str]:
         if live.failure is None and live.objective is not None:
             missing = [self._objective] * math.isnan(live.objective)
             missing += self._goals.missing(live.measured)
@@ -227,7 +227,7 @@ class Conductor:
         if live.objective is not None:
             return "complete", self._ledger.complete(number, live.objective, live.measured)
         if live.is_overdue:
-            limit = span_text(self._watch.timeout_s or 0.0)
+            limit = format_duration(self._watch.timeout_s or 0.0)
             return self._fail(number, (f"ended after {limit}, as --trial-timeout says", ""))
         if live.is_pruned:
             self._ledger.prune(number)
@@ -247,19 +247,19 @@ class Conductor:
         self._ledger.fail(number, *failure)
         return "failed", failure[0]
 
-    def _tell(self, call: Callable[[TrialObserver], None]) -> None:
+    def _notify(self, call: Callable[[TrialObserver], None]) -> None:
         for observer in self._told:
             call(observer)
 
     @contextmanager
-    def _guard(self) -> Iterator[None]:
+    def _recording_errors(self) -> Iterator[None]:
         try:
             with storage_errors(self._folder.storage_url):
                 yield
-        except Exception as error:  # kept for `outcome`, which raises it
-            self.keep(error)
+        except Exception as error:  # kept for `finish`, which raises it
+            self.record_error(error)
 
 
-def assignment(issued: ScheduledTrial) -> dict[str, Any]:
+def trial_payload(issued: ScheduledTrial) -> dict[str, Any]:
     """An issued trial as the worker gets it: text, so that Tune finds nothing to interpret."""
     return {"number": issued.number, "config": json.dumps(to_plain(issued.config))}

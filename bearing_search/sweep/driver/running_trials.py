@@ -13,7 +13,7 @@ FAILURES_BEFORE_ANY_SUCCESS = 3
 
 
 @dataclass(slots=True, kw_only=True)
-class Live:
+class RunningTrial:
     """A trial that runs."""
 
     journal: Journal
@@ -34,7 +34,7 @@ class Live:
     is_pruned: bool = False
 
 
-class Tally:
+class FailureLimit:
     """How the trials of a session ended.
 
     Args:

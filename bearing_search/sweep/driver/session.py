@@ -19,7 +19,7 @@ StopReason = Literal["", "signal", "time budget", "GPU hours", "stop file", "err
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
-class GpuMeter:
+class GpuTimeMeter:
     """How long the trials of a session have held GPUs, in all."""
 
     def __init__(self) -> None:
@@ -42,7 +42,7 @@ class GpuMeter:
         return self.gpus_per_trial * (self._ended_s + running)
 
 
-class Stop:
+class StopRequest:
     """Why this session is to end, if it is. The workers see it as the sweep's STOP file."""
 
     def __init__(
@@ -53,7 +53,7 @@ class Stop:
         time_budget_s: float | None = None,
         gpu_budget_s: float | None = None,
     ) -> None:
-        self.meter = GpuMeter()
+        self.meter = GpuTimeMeter()
         self._gpu_budget_s = gpu_budget_s
         self._file, self._sessions = folder.stop_file, folder.sessions
         # one of several drivers ends its own trials only, by ending its session
@@ -101,18 +101,18 @@ class Stop:
         return self._reason
 
 
-class Signals:
+class SignalHandler:
     """The first SIGINT or SIGTERM asks the trials to stop, the second ends everything at once.
 
     Outside the main thread it does nothing: Python delivers signals there only.
     """
 
-    def __init__(self, stop: Stop) -> None:
+    def __init__(self, stop: StopRequest) -> None:
         self._stop = stop
         self._before: dict[int, Any] = {}
         self._came = False
 
-    def __enter__(self) -> "Signals":
+    def __enter__(self) -> "SignalHandler":
         if threading.current_thread() is threading.main_thread():
             self._before = {number: signal.getsignal(number) for number in _SIGNALS}
             self.install()

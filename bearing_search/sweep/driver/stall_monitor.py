@@ -2,17 +2,17 @@
 
 import time
 
-SILENCE_S = 600.0
+STALL_S = 600.0
 """A shorter silence is never remarked on."""
 
-SILENCE_FACTOR = 5.0
+STALL_FACTOR = 5.0
 """A silence is long if it is so many times the longest that a trial of the session came out of."""
 
 GRACE_S = 120.0
 """How long a trial that was asked to end may take to save its state."""
 
 
-class Watch:
+class StallMonitor:
     """When each running trial began, and when it was last heard of.
 
     Args:
@@ -31,7 +31,7 @@ class Watch:
         """A trial starts, for the first time or again."""
         self._begun[number] = self._heard[number] = time.monotonic()
 
-    def heard(self, number: int) -> None:
+    def on_report(self, number: int) -> None:
         """A trial has reported something."""
         now = time.monotonic()
         self._longest_s = max(self._longest_s, now - self._heard[number])
@@ -44,22 +44,22 @@ class Watch:
             known.pop(number, None)
         self._remarked.discard(number)
 
-    def silent(self) -> dict[int, str]:
+    def stalled(self) -> dict[int, str]:
         """Trials that have said nothing for much longer than any other, each silence told once."""
-        now, limit = time.monotonic(), max(SILENCE_S, SILENCE_FACTOR * self._longest_s)
+        now, limit = time.monotonic(), max(STALL_S, STALL_FACTOR * self._longest_s)
         found = {}
         for number, heard in self._heard.items():
             if now - heard > limit and number not in self._remarked:
                 self._remarked.add(number)
                 usual = (
-                    f"; until now {span_text(self._longest_s)} was the longest silence"
+                    f"; until now {format_duration(self._longest_s)} was the longest silence"
                     if self._longest_s
                     else ""
                 )
-                found[number] = f"has reported nothing for {span_text(now - heard)}{usual}"
+                found[number] = f"has reported nothing for {format_duration(now - heard)}{usual}"
         return found
 
-    def overdue(self) -> list[int]:
+    def timed_out(self) -> list[int]:
         """Trials that have run for too long, each once."""
         if self.timeout_s is None:
             return []
@@ -69,7 +69,7 @@ class Watch:
         self._asked |= dict.fromkeys(fresh, now)
         return fresh
 
-    def stuck(self) -> list[int]:
+    def unresponsive(self) -> list[int]:
         """Overdue trials that do not end by themselves; again after each further GRACE_S."""
         now = time.monotonic()
         found = [number for number, asked in self._asked.items() if now - asked > GRACE_S]
@@ -77,7 +77,7 @@ class Watch:
         return found
 
 
-def span_text(seconds: float) -> str:
+def format_duration(seconds: float) -> str:
     """`45 s`, `31 min` or `5.2 h`."""
     if seconds < 120:
         return f"{seconds:.0f} s"

@@ -4,7 +4,7 @@ from typing import Any
 
 from ray.tune.progress_reporter import TrialProgressCallback
 
-from bearing_search.sweep.driver.controller import Conductor
+from bearing_search.sweep.driver.controller import SweepController
 from bearing_search.sweep.execution.ray_health import Pulse
 from bearing_search.sweep.remote.driver_sync import NoSync
 
@@ -15,7 +15,7 @@ class Attendant(TrialProgressCallback):
     It takes the place of the callback that prints every trial's end, even when told not to.
     """
 
-    def __init__(self, conductor: Conductor, courier: NoSync, pulse: Pulse) -> None:
+    def __init__(self, conductor: SweepController, courier: NoSync, pulse: Pulse) -> None:
         super().__init__()
         self._conductor = conductor
         self._courier = courier
@@ -28,7 +28,7 @@ class Attendant(TrialProgressCallback):
             ResourceError: there is no Ray any more.
         """
         self._pulse.check()
-        self._conductor.look()
+        self._conductor.poll()
         self._courier.poll()
 
     def on_trial_result(self, *_: Any, **__: Any) -> None:

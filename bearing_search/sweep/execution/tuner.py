@@ -14,7 +14,7 @@ from ray.tune.schedulers import FIFOScheduler, TrialScheduler
 from ray.tune.search import Searcher
 
 from bearing_search.measurement import RunTrial
-from bearing_search.sweep.driver.controller import Conductor, assignment
+from bearing_search.sweep.driver.controller import SweepController, trial_payload
 from bearing_search.sweep.execution.callback import Attendant
 from bearing_search.sweep.execution.exit_reasons import death_words, kills_for_memory
 from bearing_search.sweep.execution.ray_health import Pulse
@@ -29,7 +29,7 @@ needs several, one after the other. At the end of each, GPUs wait once for the l
 
 
 def execute(
-    conductor: Conductor,
+    conductor: SweepController,
     courier: NoSync,
     run_trial: RunTrial,
     workplace: WorkerContext,
@@ -85,7 +85,7 @@ class _Issuer(Searcher):
 
     def __init__(
         self,
-        conductor: Conductor,
+        conductor: SweepController,
         courier: NoSync,
         numbers: dict[str, int],
         crashes: dict[str, tuple[str, str]],
@@ -101,13 +101,13 @@ class _Issuer(Searcher):
         """The next trial; None: later; FINISHED: no more."""
         if self._num_issued >= CHAPTER:
             return str(Searcher.FINISHED)
-        issued = self._conductor.issue()
+        issued = self._conductor.next_trial()
         if issued is None:
             return str(Searcher.FINISHED) if self._conductor.is_finished else None
         self._num_issued += 1
         self._numbers[trial_id] = issued.number
         self._courier.on_start(issued.number)
-        return assignment(issued)
+        return trial_payload(issued)
 
     def on_trial_complete(
         self, trial_id: str, result: Mapping[str, Any] | None = None, error: bool = False
@@ -115,7 +115,7 @@ class _Issuer(Searcher):
         """The end of a trial's last process."""
         crash = self._crashes.pop(trial_id, None) if error else None
         self._courier.pull(self._numbers[trial_id])
-        self._conductor.end(self._numbers.pop(trial_id), crash=crash)
+        self._conductor.on_trial_end(self._numbers.pop(trial_id), crash=crash)
 
     def save(self, checkpoint_path: str) -> None:
         """Nothing: the ledger remembers."""
@@ -132,7 +132,7 @@ class _Receiver(FIFOScheduler):
 
     def __init__(
         self,
-        conductor: Conductor,
+        conductor: SweepController,
         numbers: dict[str, int],
         crashes: dict[str, tuple[str, str]],
         max_deaths: int,
@@ -145,7 +145,7 @@ class _Receiver(FIFOScheduler):
 
     def on_trial_result(self, tune_controller: Any, trial: Any, result: dict[str, Any]) -> str:
         """Pass a report on."""
-        self._conductor.receive(self._numbers[trial.trial_id], result)
+        self._conductor.on_report(self._numbers[trial.trial_id], result)
         return str(TrialScheduler.CONTINUE)
 
     def on_trial_error(self, tune_controller: Any, trial: Any) -> None:

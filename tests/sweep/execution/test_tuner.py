@@ -4,14 +4,14 @@ import threading
 import pytest
 
 from bearing_search.errors import ResourceError
-from bearing_search.sweep.driver.controller import Conductor
+from bearing_search.sweep.driver.controller import SweepController
 from bearing_search.sweep.execution.callback import Attendant
 from bearing_search.sweep.execution.ray_health import EVERY_S, Pulse
 from bearing_search.sweep.execution.tuner import _Issuer, _Receiver
 from bearing_search.sweep.remote.driver_sync import NoSync
 
 
-class Held(Conductor, NoSync, Pulse):
+class Held(SweepController, NoSync, Pulse):
     """What a conductor holds (a database, a terminal) cannot be pickled."""
 
     def __init__(self):

@@ -9,7 +9,7 @@ import pytest
 
 from bearing_search.errors import ConfigError, ResourceError, SweepError
 from bearing_search.filesystem.atomic import write_json
-from bearing_search.sweep.driver.session import Stop
+from bearing_search.sweep.driver.session import StopRequest
 from bearing_search.sweep.folder.sweep_folder import create_sweep, list_sweeps, load_sweep
 from bearing_search.sweep.locking.lock import acquire, current_driver
 from bearing_search.sweep.record.resources import Resources
@@ -142,7 +142,7 @@ def test_a_stop_file_made_by_hand_stops_and_an_old_one_does_not(new_sweep):
     folder = new_sweep()
     folder.stop_file.touch()
 
-    stop = Stop(folder)
+    stop = StopRequest(folder)
     assert stop.reason == ""
     folder.stop_file.touch()
     assert stop.reason == "stop file"
@@ -150,7 +150,7 @@ def test_a_stop_file_made_by_hand_stops_and_an_old_one_does_not(new_sweep):
 
 def test_the_time_budget_stops_the_workers_too(new_sweep):
     folder = new_sweep()
-    stop = Stop(folder, time_budget_s=0.0)
+    stop = StopRequest(folder, time_budget_s=0.0)
 
     assert stop.reason == "time budget"
     assert folder.stop_file.exists()
@@ -159,7 +159,7 @@ def test_the_time_budget_stops_the_workers_too(new_sweep):
 def test_gpu_hours_are_counted_over_all_trials_by_their_share(new_sweep, monkeypatch):
     now = [0.0]
     monkeypatch.setattr("time.monotonic", lambda: now[0])
-    stop = Stop(new_sweep(), gpu_budget_s=100.0)
+    stop = StopRequest(new_sweep(), gpu_budget_s=100.0)
     stop.count_gpus(0.5)
     stop.meter.begin(0)
     now[0] = 60.0
@@ -176,8 +176,8 @@ def test_gpu_hours_are_counted_over_all_trials_by_their_share(new_sweep, monkeyp
 
 def test_gpu_hours_without_a_gpu_are_refused(new_sweep):
     with pytest.raises(ResourceError, match="use --time-budget"):
-        Stop(new_sweep(), gpu_budget_s=100.0).count_gpus(0.0)
-    Stop(new_sweep(name="two")).count_gpus(0.0)
+        StopRequest(new_sweep(), gpu_budget_s=100.0).count_gpus(0.0)
+    StopRequest(new_sweep(name="two")).count_gpus(0.0)
 
 
 @pytest.mark.parametrize(

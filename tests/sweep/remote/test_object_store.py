@@ -8,7 +8,7 @@ import pytest
 from bearing_search.config import TrialConfig, to_plain
 from bearing_search.errors import ConfigError, ResourceError
 from bearing_search.measurement import OBJECTIVE, Measurement
-from bearing_search.sweep.driver.session import Stop
+from bearing_search.sweep.driver.session import StopRequest
 from bearing_search.sweep.remote import worker_sync
 from bearing_search.sweep.remote.driver_sync import DriverSync
 from bearing_search.sweep.remote.object_store import FolderStore
@@ -236,7 +236,7 @@ def test_the_drivers_marks_reach_the_worker(office):
     assert not is_stopped(1)
     folder.stop_file.touch()
     assert is_stopped(1)
-    Stop(folder)  # the next session takes STOP back
+    StopRequest(folder)  # the next session takes STOP back
     assert not is_stopped(1)
     (folder.trial_folder(0) / "STOP").unlink()
     courier.started(0)
