@@ -15,8 +15,8 @@ from bearing_search.sweep.driver.session import (
 from bearing_search.sweep.driver.stall_monitor import StallMonitor
 from bearing_search.sweep.execution.runtime import (
     InterruptedStartError,
+    check_nodes,
     ray_runtime,
-    refuse_unfit_nodes,
 )
 from bearing_search.sweep.execution.tuner import execute
 from bearing_search.sweep.folder.sweep_folder import SweepFolder
@@ -134,7 +134,7 @@ def _run_trials(
             depot=depot,
         )
         if is_cluster:
-            refuse_unfit_nodes(workplace, plan)
+            check_nodes(workplace, plan)
         most = folder.record.max_failures
         while not conductor.is_finished:
             scratch = new_scratch(folder)

@@ -79,12 +79,12 @@ def sweep_status(folder: SweepFolder) -> SweepStatus:
         holder=driver,
         ended=end_of(folder) if not driver else "",
         notes=folder.record.notes,
-        silent_s=_silences(folder, records) if driver else {},
+        silent_s=_last_reports(folder, records) if driver else {},
         trials=[_with_progress(folder, record, is_driven=bool(driver)) for record in records],
     )
 
 
-def _silences(folder: SweepFolder, records: Sequence[TrialRecord]) -> dict[int, float]:
+def _last_reports(folder: SweepFolder, records: Sequence[TrialRecord]) -> dict[int, float]:
     """Since when the journals of running trials are as they are; a restart counts as a word."""
     found = {}
     for record in records:

@@ -126,7 +126,7 @@ def drive(args: argparse.Namespace) -> int:
     from bearing_search.sweep.execution import tuner
 
     if args.chapter:
-        tuner.CHAPTER = args.chapter
+        tuner.TRIALS_PER_TUNER = args.chapter
     if aim := os.environ.get("DRIVE_AIM"):
         die_where_aimed(Path(aim))
     if grace := os.environ.get("FAKE_GRACE_S"):

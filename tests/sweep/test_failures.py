@@ -23,7 +23,7 @@ from bearing_search.sweep.driver.stall_monitor import (
     StallMonitor,
     format_duration,
 )
-from bearing_search.sweep.execution.exit_reasons import death_words, kills_for_memory
+from bearing_search.sweep.execution.exit_reasons import describe_exit, oom_kill_count
 from bearing_search.sweep.planning.ledger import Ledger
 from bearing_search.sweep.record.layout import TRIAL_STOP
 from bearing_search.sweep.status import sweep_status
@@ -326,14 +326,14 @@ def test_the_process_of_a_trial_can_be_killed_where_it_is_ours(tmp_path):
     ],
 )
 def test_a_death_is_told_in_words(text, is_short, words):
-    assert words in death_words(text, times=4, was_short_of_memory=is_short)
+    assert words in describe_exit(text, times=4, was_short_of_memory=is_short)
 
 
 def test_the_systems_own_count_of_kills_is_read(tmp_path):
     (tmp_path / "vmstat").write_text("pgfault 7\noom_kill 3\n")
-    assert kills_for_memory(tmp_path / "vmstat") == 3
-    assert kills_for_memory(tmp_path / "nothing") == 0
-    assert kills_for_memory() >= 0
+    assert oom_kill_count(tmp_path / "vmstat") == 3
+    assert oom_kill_count(tmp_path / "nothing") == 0
+    assert oom_kill_count() >= 0
 
 
 @pytest.mark.parametrize(

@@ -5,17 +5,17 @@ from typing import Any
 from ray.tune.progress_reporter import TrialProgressCallback
 
 from bearing_search.sweep.driver.controller import SweepController
-from bearing_search.sweep.execution.ray_health import Pulse
+from bearing_search.sweep.execution.ray_health import RayHealthCheck
 from bearing_search.sweep.remote.driver_sync import NoSync
 
 
-class Attendant(TrialProgressCallback):
+class PollingCallback(TrialProgressCallback):
     """Feels Ray's pulse, and lets the conductor look after its trials, several times a second.
 
     It takes the place of the callback that prints every trial's end, even when told not to.
     """
 
-    def __init__(self, conductor: SweepController, courier: NoSync, pulse: Pulse) -> None:
+    def __init__(self, conductor: SweepController, courier: NoSync, pulse: RayHealthCheck) -> None:
         super().__init__()
         self._conductor = conductor
         self._courier = courier

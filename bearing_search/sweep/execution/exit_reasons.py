@@ -4,10 +4,10 @@ from pathlib import Path
 
 _VMSTAT = Path("/proc/vmstat")
 _SIGNS_OF_A_KILL = ("SYSTEM_ERROR", "died unexpectedly", "ActorDiedError", "ActorUnavailableError")
-_ADVICE = "Run fewer trials side by side (--concurrent), or on a machine with more memory"
+_HINT = "Run fewer trials side by side (--concurrent), or on a machine with more memory"
 
 
-def death_words(text: str, *, times: int, was_short_of_memory: bool) -> str:
+def describe_exit(text: str, *, times: int, was_short_of_memory: bool) -> str:
     """The reason of a trial whose process died for the last time.
 
     Args:
@@ -17,10 +17,10 @@ def death_words(text: str, *, times: int, was_short_of_memory: bool) -> str:
     """
     often = "once" if times == 1 else f"{times} times"
     if "low on memory" in text or "memory usage threshold" in text:
-        return f"Ray ended its process {often}, because the machine's memory was full. {_ADVICE}"
+        return f"Ray ended its process {often}, because the machine's memory was full. {_HINT}"
     if any(sign in text for sign in _SIGNS_OF_A_KILL):
         if was_short_of_memory:
-            return f"its process was killed {often}, and the system ran out of memory. {_ADVICE}"
+            return f"its process was killed {often}, and the system ran out of memory. {_HINT}"
         return (
             f"its process was killed {often} (kill -9, a crash of a library, or the system's want "
             "of memory)"
@@ -29,7 +29,7 @@ def death_words(text: str, *, times: int, was_short_of_memory: bool) -> str:
     return f"its process died {often}; at last: {last.strip()}"
 
 
-def kills_for_memory(vmstat: Path = _VMSTAT) -> int:
+def oom_kill_count(vmstat: Path = _VMSTAT) -> int:
     """How many processes this system has ended for lack of memory since it started; 0: unknown."""
     try:
         lines = vmstat.read_text(encoding="ascii").splitlines()

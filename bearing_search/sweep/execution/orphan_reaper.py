@@ -17,7 +17,7 @@ import psutil
 
 
 @contextmanager
-def watched(scratch: Path) -> Iterator[None]:
+def reaped_on_exit(scratch: Path) -> Iterator[None]:
     """Have everything that uses the folder cleaned up when this process dies or leaves.
 
     Args:

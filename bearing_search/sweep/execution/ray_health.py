@@ -10,7 +10,7 @@ EVERY_S = 5.0
 """So often Ray is asked; it takes about a millisecond."""
 
 
-class Pulse:
+class RayHealthCheck:
     """Asks Ray now and then whether the node that this driver belongs to is alive."""
 
     def __init__(self) -> None:

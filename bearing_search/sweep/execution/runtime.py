@@ -16,7 +16,7 @@ from ray._private import worker as ray_worker
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from bearing_search.errors import ResourceError
-from bearing_search.sweep.execution.orphan_reaper import watched
+from bearing_search.sweep.execution.orphan_reaper import reaped_on_exit
 from bearing_search.sweep.record.resources import Node, Resources, TrialResources, plan_resources
 from bearing_search.sweep.worker.context import WorkerContext
 from bearing_search.sweep.worker.node_check import PACKAGE
@@ -65,9 +65,9 @@ def ray_runtime(resources: Resources, after_init: Callable[[], None]) -> Iterato
         return
     # short: the paths of Unix sockets below it may have 107 bytes
     scratch = Path(tempfile.mkdtemp(prefix="bs-", dir="/tmp" if Path("/tmp").is_dir() else None))
-    with watched(scratch):
+    with reaped_on_exit(scratch):
         # the raylet's remarks, such as a worker's death, otherwise go to standard output
-        ray_worker.print_to_stdstream = _log_remark
+        ray_worker.print_to_stdstream = _log_note
         try:
             _init(resources.address, scratch)
             after_init()
@@ -76,13 +76,13 @@ def ray_runtime(resources: Resources, after_init: Callable[[], None]) -> Iterato
             ray.shutdown()
 
 
-def refuse_unfit_nodes(workplace: WorkerContext, shares: TrialResources) -> None:
+def check_nodes(workplace: WorkerContext, shares: TrialResources) -> None:
     """Ask every node of the cluster that could hold a trial whether it can run one.
 
     Raises:
         ResourceError: one cannot; says which, and why.
     """
-    ask = ray.remote(num_cpus=0)(_complaint)
+    ask = ray.remote(num_cpus=0)(_incompatibility)
     asked = []
     for node in ray.nodes():
         total = node["Resources"]
@@ -102,7 +102,7 @@ def refuse_unfit_nodes(workplace: WorkerContext, shares: TrialResources) -> None
             raise ResourceError(reason)
 
 
-def _complaint(workplace: WorkerContext) -> str:
+def _incompatibility(workplace: WorkerContext) -> str:
     return workplace.incompatibility()
 
 
@@ -117,7 +117,7 @@ def _init(address: str | None, scratch: Path) -> None:
             "object_store_memory": _OBJECT_STORE_BYTES,
         }
     else:
-        _refuse_silence(address)
+        _check_reachable(address)
         # every node runs the code that runs here, whatever is installed there. A folder of its own:
         # without one, Ray would let workers find this process's working directory first
         shutil.copytree(PACKAGE, scratch / "code" / PACKAGE.name, ignore=_COMPILED)
@@ -133,7 +133,7 @@ def _init(address: str | None, scratch: Path) -> None:
         raise ResourceError(f"{where}: {' '.join(str(error).split())}{hint}") from error
 
 
-def _refuse_silence(address: str) -> None:
+def _check_reachable(address: str) -> None:
     """Ray would knock for minutes where nobody listens."""
     host, _, port = address.rpartition(":")
     if not host or "/" in address or not port.isdigit():
@@ -146,7 +146,7 @@ def _refuse_silence(address: str) -> None:
         ) from None
 
 
-def _log_remark(data: Mapping[str, Any], ignore_prefix: bool) -> None:
+def _log_note(data: Mapping[str, Any], ignore_prefix: bool) -> None:
     for line in data.get("lines", []):
         _logger.info("Ray: %s", line)
 

@@ -15,15 +15,15 @@ from ray.tune.search import Searcher
 
 from bearing_search.measurement import RunTrial
 from bearing_search.sweep.driver.controller import SweepController, trial_payload
-from bearing_search.sweep.execution.callback import Attendant
-from bearing_search.sweep.execution.exit_reasons import death_words, kills_for_memory
-from bearing_search.sweep.execution.ray_health import Pulse
+from bearing_search.sweep.execution.callback import PollingCallback
+from bearing_search.sweep.execution.exit_reasons import describe_exit, oom_kill_count
+from bearing_search.sweep.execution.ray_health import RayHealthCheck
 from bearing_search.sweep.record.resources import TrialResources
 from bearing_search.sweep.remote.driver_sync import NoSync
 from bearing_search.sweep.worker.context import WorkerContext
 from bearing_search.sweep.worker.process import run_payload
 
-CHAPTER = 1000
+TRIALS_PER_TUNER = 1000
 """Trials of one `Tuner`. It keeps about 90 kB of each until it ends, so that a sweep of any length
 needs several, one after the other. At the end of each, GPUs wait once for the last trial."""
 
@@ -66,21 +66,21 @@ def execute(
         tune.with_resources(trainable, {"cpu": shares.cpus, "gpu": shares.gpus}),
         tune_config=tune.TuneConfig(
             num_samples=-1,
-            search_alg=_Issuer(conductor, courier, numbers, crashes),
-            scheduler=_Receiver(conductor, numbers, crashes, max_deaths),
+            search_alg=_LedgerSearcher(conductor, courier, numbers, crashes),
+            scheduler=_ReportForwarder(conductor, numbers, crashes, max_deaths),
             trial_dirname_creator=lambda trial: trial.trial_id,
         ),
         run_config=tune.RunConfig(
             name=storage.name,
             storage_path=str(storage.parent),
             verbose=0,
-            callbacks=[Attendant(conductor, courier, Pulse())],
+            callbacks=[PollingCallback(conductor, courier, RayHealthCheck())],
             failure_config=tune.FailureConfig(max_failures=max_deaths),
         ),
     ).fit()
 
 
-class _Issuer(Searcher):
+class _LedgerSearcher(Searcher):
     """Tune asks it for trials, and tells it when one has ended."""
 
     def __init__(
@@ -99,7 +99,7 @@ class _Issuer(Searcher):
 
     def suggest(self, trial_id: str) -> dict[str, Any] | str | None:
         """The next trial; None: later; FINISHED: no more."""
-        if self._num_issued >= CHAPTER:
+        if self._num_issued >= TRIALS_PER_TUNER:
             return str(Searcher.FINISHED)
         issued = self._conductor.next_trial()
         if issued is None:
@@ -127,7 +127,7 @@ class _Issuer(Searcher):
         return {}  # Tune pickles its searcher; the study must not travel
 
 
-class _Receiver(FIFOScheduler):
+class _ReportForwarder(FIFOScheduler):
     """Tune shows it every report first. Pruned trials are asked to stop, by a file."""
 
     def __init__(
@@ -138,7 +138,7 @@ class _Receiver(FIFOScheduler):
         max_deaths: int,
     ) -> None:
         super().__init__()
-        self._max_deaths, self._kills_before = max_deaths, kills_for_memory()
+        self._max_deaths, self._kills_before = max_deaths, oom_kill_count()
         self._conductor = conductor
         self._numbers = numbers
         self._crashes = crashes
@@ -153,10 +153,10 @@ class _Receiver(FIFOScheduler):
         # not `get_error`, which reads what is only copied there later
         file = Path(trial.local_path) / str(trial.run_metadata.error_filename)
         text = file.read_text(encoding="utf-8", errors="replace") if file.exists() else ""
-        reason = death_words(
+        reason = describe_exit(
             text,
             times=self._max_deaths + 1,
-            was_short_of_memory=kills_for_memory() > self._kills_before,
+            was_short_of_memory=oom_kill_count() > self._kills_before,
         )
         self._crashes[trial.trial_id] = (reason, text)
 

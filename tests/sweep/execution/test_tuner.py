@@ -5,13 +5,13 @@ import pytest
 
 from bearing_search.errors import ResourceError
 from bearing_search.sweep.driver.controller import SweepController
-from bearing_search.sweep.execution.callback import Attendant
-from bearing_search.sweep.execution.ray_health import EVERY_S, Pulse
-from bearing_search.sweep.execution.tuner import _Issuer, _Receiver
+from bearing_search.sweep.execution.callback import PollingCallback
+from bearing_search.sweep.execution.ray_health import EVERY_S, RayHealthCheck
+from bearing_search.sweep.execution.tuner import _LedgerSearcher, _ReportForwarder
 from bearing_search.sweep.remote.driver_sync import NoSync
 
 
-class Held(SweepController, NoSync, Pulse):
+class Held(SweepController, NoSync, RayHealthCheck):
     """What a conductor holds (a database, a terminal) cannot be pickled."""
 
     def __init__(self):
@@ -21,9 +21,9 @@ class Held(SweepController, NoSync, Pulse):
 @pytest.mark.parametrize(
     "make",
     [
-        lambda held: Attendant(held, held, held),
-        lambda held: _Issuer(held, held, {}, {}),
-        lambda held: _Receiver(held, {}, {}, 3),
+        lambda held: PollingCallback(held, held, held),
+        lambda held: _LedgerSearcher(held, held, {}, {}),
+        lambda held: _ReportForwarder(held, {}, {}, 3),
     ],
     ids=["callback", "searcher", "scheduler"],
 )
@@ -55,7 +55,7 @@ def test_the_session_ends_when_the_drivers_own_node_has_died(monkeypatch):
     monkeypatch.setattr(
         "bearing_search.sweep.execution.ray_health.time.monotonic", lambda: clock[0]
     )
-    pulse = Pulse()
+    pulse = RayHealthCheck()
 
     for _ in range(3):
         pulse.check()
