@@ -76,17 +76,17 @@ def test_a_kill_just_before_a_redrawn_trials_end_is_told_makes_no_hidden_copy(
     monkeypatch.setattr(ledger._study, "fail", killed)
     with pytest.raises(KeyboardInterrupt):  # nine points, six draws: some repeat
         finish(ledger)
-    (left,) = [t for t in ledger._study.frozen() if t.state == TrialState.RUNNING]
+    (left,) = [t for t in ledger._study.frozen_trials() if t.state == TrialState.RUNNING]
     assert REDRAWN in left.user_attrs
 
     again = ledger_of(folder)
-    assert again._study.frozen()[left.number].state == TrialState.FAIL
+    assert again._study.frozen_trials()[left.number].state == TrialState.FAIL
     finish(again)
 
     records = again.records()
     assert [record.state for record in records] == ["complete"] * 6  # none of the six is unseen
     assert len({record.digest for record in records}) == 6
-    assert all(t.state.is_finished() for t in again._study.frozen())
+    assert all(t.state.is_finished() for t in again._study.frozen_trials())
 
 
 @pytest.fixture

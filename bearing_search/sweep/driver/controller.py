@@ -38,9 +38,9 @@ _log = logging.getLogger(__name__)
 class SweepController:
     """The sweep's decisions of one session.
 
-    The scheduler calls `next_trial`, `on_report` and `on_trial_end`. An error of the ledger or of an observer
-    must not tear the scheduler down with trials running: it is kept, the trials are asked to
-    stop, and `finish` raises it when they have ended.
+    The scheduler calls `next_trial`, `on_report` and `on_trial_end`. An error of the ledger or of
+    an observer must not tear the scheduler down with trials running: it is kept, the trials are
+    asked to stop, and `finish` raises it when they have ended.
     """
 
     def __init__(

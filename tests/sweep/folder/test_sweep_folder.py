@@ -120,8 +120,8 @@ def test_a_second_driver_is_told_who_holds_the_sweep(new_sweep):
     code = (
         "import sys; from pathlib import Path\n"
         "from bearing_search.sweep.folder.sweep_folder import load_sweep\n"
-        "from bearing_search.sweep.locking.lock import hold\n"
-        f"with hold(load_sweep(Path({str(folder.root.parent)!r}), 'one')):\n"
+        "from bearing_search.sweep.locking.lock import acquire\n"
+        f"with acquire(load_sweep(Path({str(folder.root.parent)!r}), 'one')):\n"
         "    print('held', flush=True); sys.stdin.read()\n"
     )
     with subprocess.Popen(

@@ -117,7 +117,7 @@ def test_a_suggestion_made_under_other_code_is_trained_again(new_sweep, ledger_o
     folder = new_sweep(space_text=NINE, target=6)
     before = {one.config.digest: one.identity for one in finish(ledger_of(folder))}
     # later, after `resume --trials 12 --accept-change code`
-    folder = folder.kept(replace(folder.record, stages=OTHER_CODE, target=12))
+    folder = folder.with_record(replace(folder.record, stages=OTHER_CODE, target=12))
     ledger = ledger_of(folder)
     ledger._points = None  # as if the space had too many points to be counted
 
@@ -141,7 +141,7 @@ def test_what_is_asked_for_by_name_has_had_its_turn_under_any_code(new_sweep, le
     ledger = ledger_of(folder)
     for _ in range(4):
         ledger.complete(ledger.next().number, 0.5)
-    folder = folder.kept(replace(folder.record, stages=OTHER_CODE))
+    folder = folder.with_record(replace(folder.record, stages=OTHER_CODE))
 
     rest = finish(ledger_of(folder))
 
@@ -154,7 +154,7 @@ def test_a_trial_under_way_when_the_code_changes_is_nobodys_source(
 ):
     folder = new_sweep(space_text=NINE, target=12)
     begun = ledger_of(folder).next()
-    folder = folder.kept(replace(folder.record, stages=OTHER_CODE))
+    folder = folder.with_record(replace(folder.record, stages=OTHER_CODE))
     ledger = ledger_of(folder)
     ledger._points = None
 

@@ -179,28 +179,28 @@ def test_a_trial_runs_without_the_sweeps_folder_and_comes_home(office, tmp_path)
         seen.append(context)
         yield from counting(config, context)
 
-    courier.started(0)
+    courier.on_start(0)
     run_payload(ASSIGNMENT, workplace, trial, lambda message: None)
-    courier.fetch(0)
+    courier.pull(0)
 
     assert (folder.trial_folder(0) / "deep" / "steps").read_text() == "1 2 3"
     assert not seen[0].shares_stages
     assert seen[0].folder.is_relative_to(tmp_path / "node")
     assert not (tmp_path / "nowhere").exists()
     assert [file.name for file in seen[0].folder.iterdir()] == ["lock"]
-    assert workplace.complaint() == ""
+    assert workplace.incompatibility() == ""
 
 
 def test_a_trial_goes_on_elsewhere_from_its_last_saved_state(office, tmp_path, monkeypatch):
     _, courier, workplace = office
-    courier.started(0)
+    courier.on_start(0)
 
     class CutOffError(BaseException):
         """Its machine is gone: nothing more is sent."""
 
     def report(message):
         if json.loads(message["measurement"])["step"] == 2:
-            monkeypatch.setattr(worker_sync.RemoteFolder, "deliver", lambda *_: None)
+            monkeypatch.setattr(worker_sync.RemoteFolder, "push", lambda *_: None)
             raise CutOffError
 
     with pytest.raises(CutOffError):
@@ -222,14 +222,14 @@ def test_the_drivers_marks_reach_the_worker(office):
     folder, courier, workplace = office
 
     def is_stopped(number):
-        courier.look()
-        post = workplace.post(number)
+        courier.poll()
+        post = workplace.folder_sync(number)
         post._depot.write(post._owner, post._token)
         return StopFlag(workplace, number, post)()
 
     for number in range(2):
         folder.trial_folder(number).mkdir()
-        courier.started(number)
+        courier.on_start(number)
     assert not is_stopped(0)
     (folder.trial_folder(0) / "STOP").touch()
     assert is_stopped(0)
@@ -239,7 +239,7 @@ def test_the_drivers_marks_reach_the_worker(office):
     StopRequest(folder)  # the next session takes STOP back
     assert not is_stopped(1)
     (folder.trial_folder(0) / "STOP").unlink()
-    courier.started(0)
+    courier.on_start(0)
     assert not is_stopped(0)
     (folder.sessions / "s1.json").unlink()
     assert is_stopped(1)
@@ -247,25 +247,25 @@ def test_the_drivers_marks_reach_the_worker(office):
 
 def test_a_worker_whose_trial_has_moved_on_sends_nothing(office, tmp_path):
     _, courier, workplace = office
-    courier.started(0)
-    old, new = workplace.post(0), workplace.post(0)
+    courier.on_start(0)
+    old, new = workplace.folder_sync(0), workplace.folder_sync(0)
     here = tmp_path / "here"
     here.mkdir()
-    old.fetch(here)
-    new.fetch(here)
+    old.pull(here)
+    new.pull(here)
     (here / "state").write_text("of the new one")
-    new.deliver(here)
-    assert old.is_called_back()
-    assert not new.is_called_back()
+    new.push(here)
+    assert old.is_stop_requested()
+    assert not new.is_stop_requested()
     (here / "state").write_text("of the old one")
-    old.deliver(here)
-    new.fetch(here)
+    old.push(here)
+    new.pull(here)
     assert (here / "state").read_text() == "of the new one"
 
 
 def test_a_depot_that_is_away_for_a_while_ends_nothing(office, monkeypatch, caplog):
     folder, courier, workplace = office
-    post = workplace.post(0)
+    post = workplace.folder_sync(0)
 
     def away(*_):
         raise OSError("no route to host")
@@ -276,23 +276,23 @@ def test_a_depot_that_is_away_for_a_while_ends_nothing(office, monkeypatch, capl
         monkeypatch.setattr(depot, "pull", away)
     folder.stop_file.touch()
     for _ in range(3):
-        courier.look()
+        courier.poll()
     assert caplog.text.count("cannot be reached: no route to host") == 1
-    assert not post.is_called_back()
+    assert not post.is_stop_requested()
     with pytest.raises(ResourceError, match=r"trial 0 cannot be fetched.*`resume` goes on"):
-        courier.fetch(0)
+        courier.pull(0)
 
 
 def test_sending_takes_a_small_share_of_the_time(office, tmp_path, monkeypatch):
     monkeypatch.setattr(worker_sync, "SHARE", 0.05)
-    post = office[2].post(0)
+    post = office[2].folder_sync(0)
     clock, sent = [0.0], []
 
-    def deliver(folder):
+    def push(folder):
         sent.append(clock[0])
         clock[0] += 3.0
 
-    monkeypatch.setattr(post, "deliver", deliver)
+    monkeypatch.setattr(post, "push", push)
     monkeypatch.setattr(time, "monotonic", lambda: clock[0])
     for _ in range(200):
         post.save(tmp_path)

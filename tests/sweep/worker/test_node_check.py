@@ -44,17 +44,17 @@ def ask(tmp_path):
 
 def test_a_machine_with_the_folders_and_the_code_is_fit(workplace, ask):
     assert ask() == ""
-    assert workplace.complaint() == ""
+    assert workplace.incompatibility() == ""
 
 
 def test_a_folder_that_is_not_shared_is_told_from_one_that_is(workplace, tmp_path, monkeypatch):
     monkeypatch.setattr("bearing_search.sweep.worker.node_check.STALE_S", 0.0)
     elsewhere = tmp_path / "elsewhere"
     told = f"node {HERE} does not see the sweep's folder {elsewhere}; --results must lie on"
-    assert replace(workplace, root=elsewhere).complaint().startswith(told)
+    assert replace(workplace, root=elsewhere).incompatibility().startswith(told)
     (elsewhere / "sessions").mkdir(parents=True)
     (elsewhere / "sessions" / "of_another_sweep.json").touch()
-    assert replace(workplace, root=elsewhere).complaint().startswith(told)
+    assert replace(workplace, root=elsewhere).incompatibility().startswith(told)
 
 
 def test_data_that_is_not_there_is_named(workplace, tmp_path, ask):
@@ -77,7 +77,7 @@ def test_a_trial_on_a_machine_without_the_folder_fails_in_one_sentence(
 ):
     told = []
     elsewhere = replace(workplace, root=tmp_path / "elsewhere", data=tmp_path / "none")
-    monkeypatch.setattr(WorkerContext, "complaint", lambda self: "node n does not see it")
+    monkeypatch.setattr(WorkerContext, "incompatibility", lambda self: "node n does not see it")
     run_payload({"number": 3, "config": "{}"}, elsewhere, fakes.run_trial, told.append)
     assert told == [{"failure": "node n does not see it", "traceback": ""}]
     assert not elsewhere.root.exists()
