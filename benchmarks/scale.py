@@ -96,8 +96,8 @@ def without_workers(folder, target, observers) -> None:
     with acquire(folder) as drivers:
         folder = folder.updated(target=target, resources=folder.record.resources)
         ledger = open_ledger(folder, drivers)
-        conductor = SweepController(folder, ledger, observers, StopRequest(folder, drivers))
-        workplace = WorkerContext(
+        controller = SweepController(folder, ledger, observers, StopRequest(folder, drivers))
+        worker_context = WorkerContext(
             root=folder.root,
             session=begin_session(folder, drivers),
             data=folder.root,
@@ -106,17 +106,17 @@ def without_workers(folder, target, observers) -> None:
             gpus=0.0,
             shares_stages=False,
         )
-        conductor.begin()
-        while (issued := conductor.next_trial()) is not None:
-            number = issued.number
+        controller.begin()
+        while (scheduled := controller.next_trial()) is not None:
+            number = scheduled.number
             run_payload(
-                trial_payload(issued),
-                workplace,
+                trial_payload(scheduled),
+                worker_context,
                 run_trial,
-                lambda message, number=number: conductor.on_report(number, message),
+                lambda message, number=number: controller.on_report(number, message),
             )
-            conductor.on_trial_end(number)
-        conductor.finish()
+            controller.on_trial_end(number)
+        controller.finish()
         ledger.close()
 
 

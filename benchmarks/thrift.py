@@ -75,8 +75,8 @@ def sweep(
 ) -> tuple[float, float, float, float]:
     """Shares of encoders and of beginnings that were there, cost of a trial, regret."""
     optuna.logging.set_verbosity(optuna.logging.ERROR)
-    fates = ConfigIndex([])
-    ranks = candidate_cost.Thrift(SPACE, fates, ReuseOrder(fates))
+    config_index = ConfigIndex([])
+    ranks = candidate_cost.Thrift(SPACE, config_index, ReuseOrder(config_index))
     candidate_cost.TOLERANCE = tolerance
     rank = ranks.rank if tolerance else lambda params: None
     study = optuna.create_study(
@@ -90,13 +90,13 @@ def sweep(
         at = suggest(SPACE, trial)
         config = SPACE.trial(at)
         prefix = shared_prefix(config)
-        shared += prefix.encoder in fates.made
-        begun += prefix.encoder not in fates.made and prefix.beginning in fates.made
-        fates.begin(number, TrialKey(config.digest, config.digest, prefix))
+        shared += prefix.encoder in config_index.made
+        begun += prefix.encoder not in config_index.made and prefix.beginning in config_index.made
+        config_index.begin(number, TrialKey(config.digest, config.digest, prefix))
         truth = objective(at)
         measured = truth + luck.gauss(0, NOISE)
         study.tell(trial, measured)
-        fates.finish(
+        config_index.finish(
             TrialRecord(
                 number=number,
                 state="complete",

@@ -93,24 +93,24 @@ def run_sweep(
         stop = StopRequest(folder, drivers, time_budget_s=time_budget_s, gpu_budget_s=gpu_budget_s)
         opened = open_ledger(folder, drivers, retries_failed=retries_failed)
         with SignalHandler(stop) as signals, closing(opened) as ledger:
-            watch = StallMonitor(timeout_s=trial_timeout_s)
-            conductor = SweepController(folder, ledger, observers, stop, watch)
+            stall_monitor = StallMonitor(timeout_s=trial_timeout_s)
+            controller = SweepController(folder, ledger, observers, stop, stall_monitor)
             try:
-                conductor.begin()
-                if not conductor.is_finished:
+                controller.begin()
+                if not controller.is_finished:
                     session = begin_session(folder, drivers)
-                    _run_trials(folder, run_trial, conductor, signals, stop, session)
+                    _run_trials(folder, run_trial, controller, signals, stop, session)
             except InterruptedStartError:
                 stop.request("signal")
             except Exception as error:  # raised by `outcome`, when the observers know the end
-                conductor.record_error(error)
-            return conductor.finish()
+                controller.record_error(error)
+            return controller.finish()
 
 
 def _run_trials(
     folder: SweepFolder,
     run_trial: RunTrial,
-    conductor: SweepController,
+    controller: SweepController,
     signals: SignalHandler,
     stop: StopRequest,
     session: str,
@@ -118,11 +118,11 @@ def _run_trials(
     resources = folder.record.resources
     is_cluster = resources.address is not None
     depot = StoreAddress(resources.depot, folder.study_name) if resources.depot else None
-    courier = DriverSync(folder, depot.open()) if depot else NoSync()
+    folder_sync = DriverSync(folder, depot.open()) if depot else NoSync()
     with ray_runtime(resources, signals.install) as plan:
-        conductor.concurrent = plan.concurrent
+        controller.concurrent = plan.concurrent
         stop.count_gpus(plan.gpus)
-        workplace = WorkerContext(
+        worker_context = WorkerContext(
             root=folder.root,
             session=session,
             data=Path(folder.record.data),
@@ -134,11 +134,13 @@ def _run_trials(
             depot=depot,
         )
         if is_cluster:
-            check_nodes(workplace, plan)
+            check_nodes(worker_context, plan)
         most = folder.record.max_failures
-        while not conductor.is_finished:
+        while not controller.is_finished:
             scratch = new_scratch(folder)
-            execute(conductor, courier, run_trial, workplace, plan, scratch, max_deaths=most)
+            execute(
+                controller, folder_sync, run_trial, worker_context, plan, scratch, max_deaths=most
+            )
 
 
 def open_ledger(folder: SweepFolder, drivers: Drivers, *, retries_failed: bool = False) -> Ledger:

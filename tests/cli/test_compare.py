@@ -43,15 +43,15 @@ def make_sweep(tmp_path, scored):
             record=folder.record,
         )
         for seed, signal in enumerate(signals):
-            issued = ledger.next()
-            trial = folder.trial_folder(issued.number)
+            scheduled = ledger.next()
+            trial = folder.trial_folder(scheduled.number)
             (trial / "LC/fold0").mkdir(parents=True)
-            write_json(trial / "config.json", to_plain(issued.config))
+            write_json(trial / "config.json", to_plain(scheduled.config))
             unit = scored(signal, seed=seed)
             save_scored(unit, trial / "LC/fold0/scored.npz")
             metrics = {f"val/{k}": v for k, v in unit.metrics(ProtocolConfig()).items()}
             measured = metrics | {COST_S: 100.0 - seed}
-            ledger.complete(issued.number, metrics["val/pixel_aupro"], measured)
+            ledger.complete(scheduled.number, metrics["val/pixel_aupro"], measured)
         ledger.close()
         return folder
 

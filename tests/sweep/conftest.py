@@ -86,10 +86,10 @@ def simulate(ledger_of):
     def run(folder, run_trial, observers=(), on_message: Callable | None = None):
         with acquire(folder) as drivers:
             stop = StopRequest(folder, drivers)
-            conductor = SweepController(folder, ledger_of(folder), observers, stop)
+            controller = SweepController(folder, ledger_of(folder), observers, stop)
             session = begin_session(folder, drivers)
-            conductor.begin()
-            workplace = WorkerContext(
+            controller.begin()
+            worker_context = WorkerContext(
                 root=folder.root,
                 session=session,
                 data=Path(folder.record.data),
@@ -98,19 +98,19 @@ def simulate(ledger_of):
                 gpus=0.0,
                 shares_stages=True,
             )
-            while not conductor.is_finished:
-                issued = conductor.next_trial()
-                if issued is None:
+            while not controller.is_finished:
+                scheduled = controller.next_trial()
+                if scheduled is None:
                     break
 
-                def report(message, number=issued.number):
-                    conductor.on_report(number, message)
+                def report(message, number=scheduled.number):
+                    controller.on_report(number, message)
                     if on_message is not None:
                         on_message(number, message, stop)
 
-                run_payload(trial_payload(issued), workplace, run_trial, report)
-                conductor.on_trial_end(issued.number)
-            return conductor.finish()
+                run_payload(trial_payload(scheduled), worker_context, run_trial, report)
+                controller.on_trial_end(scheduled.number)
+            return controller.finish()
 
     return run
 

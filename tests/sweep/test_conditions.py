@@ -53,14 +53,14 @@ def test_only_axes_whose_conditions_hold_are_drawn_and_the_others_keep_the_base(
         if number % 5 == 3:
             ledger.next()  # killed while it runs
             ledger = ledger_of(folder)
-        issued = ledger.next()
-        assert axes_of(issued.suggestion) == OWN[issued.suggestion[DETECTOR]]
-        if issued.config.detector != "dinomaly":
-            assert issued.config.dinomaly == base.dinomaly
-        if issued.config.detector != "vitad":
-            assert issued.config.vitad == base.vitad
-        seen.append(issued.config.detector)
-        ledger.complete(issued.number, number / 16)
+        scheduled = ledger.next()
+        assert axes_of(scheduled.suggestion) == OWN[scheduled.suggestion[DETECTOR]]
+        if scheduled.config.detector != "dinomaly":
+            assert scheduled.config.dinomaly == base.dinomaly
+        if scheduled.config.detector != "vitad":
+            assert scheduled.config.vitad == base.vitad
+        seen.append(scheduled.config.detector)
+        ledger.complete(scheduled.number, number / 16)
 
     assert set(seen) == set(OWN)
     assert ledger.is_done
@@ -71,9 +71,9 @@ def test_only_axes_whose_conditions_hold_are_drawn_and_the_others_keep_the_base(
 def test_a_gaussian_process_draws_them_too(new_sweep, ledger_of):
     ledger = ledger_of(new_sweep(space_text=SPACE, sampler="gp", target=14))
     for number in range(14):
-        issued = ledger.next()
-        assert axes_of(issued.suggestion) == OWN[issued.suggestion[DETECTOR]]
-        ledger.complete(issued.number, number / 14)
+        scheduled = ledger.next()
+        assert axes_of(scheduled.suggestion) == OWN[scheduled.suggestion[DETECTOR]]
+        ledger.complete(scheduled.number, number / 14)
 
 
 def test_a_trial_killed_while_it_was_drawn_keeps_its_branch(new_sweep, ledger_of):
@@ -86,10 +86,10 @@ def test_a_trial_killed_while_it_was_drawn_keeps_its_branch(new_sweep, ledger_of
 
     again = ledger_of(folder)
     again.next()
-    issued = again.next()
+    scheduled = again.next()
 
-    assert (issued.number, issued.config.detector) == (half.number, detector)
-    assert axes_of(issued.suggestion) == OWN[detector]
+    assert (scheduled.number, scheduled.config.detector) == (half.number, detector)
+    assert axes_of(scheduled.suggestion) == OWN[detector]
 
 
 def test_the_identity_of_a_config_ignores_what_is_not_varied_there():
@@ -154,8 +154,8 @@ def test_a_warm_start_knows_branches_and_refuses_others(new_sweep, ledger_of):
     first = new_sweep(name="first", space_text=SPACE, target=8)
     ledger = ledger_of(first)
     for _ in range(8):
-        issued = ledger.next()
-        ledger.complete(issued.number, 1.0 if issued.config.detector == "vitad" else 0.1)
+        scheduled = ledger.next()
+        ledger.complete(scheduled.number, 1.0 if scheduled.config.detector == "vitad" else 0.1)
     record = new_sweep(name="second", space_text=SPACE, target=8).record
 
     points = prior_trials(first, record, first.space())
@@ -163,8 +163,8 @@ def test_a_warm_start_knows_branches_and_refuses_others(new_sweep, ledger_of):
     assert len(points) == 8
     warm = ledger_of(new_sweep(name="third", space_text=SPACE, target=8, known=points))
     for _ in range(8):
-        issued = warm.next()
-        warm.complete(issued.number, 0.5)
+        scheduled = warm.next()
+        warm.complete(scheduled.number, 0.5)
     changed = SPACE.replace("when: {detector: vitad}", "when: {detector: padim}")
     with pytest.raises(SweepError, match="varied under other conditions"):
         prior_trials(first, record, parse_search_space(changed, "s"))

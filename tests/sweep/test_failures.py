@@ -157,10 +157,10 @@ def test_failed_trials_have_another_go_first_of_all_as_trials_that_name_them(
     assert [trial.state for trial in before] == ["complete", "failed", "complete", "complete"]
 
     ledger = retrying(folder)
-    issued = ledger.next()
-    assert issued.number == 4
-    assert issued.config.digest == failed.digest
-    assert issued.suggestion == failed.suggestion
+    scheduled = ledger.next()
+    assert scheduled.number == 4
+    assert scheduled.config.digest == failed.digest
+    assert scheduled.suggestion == failed.suggestion
     assert ledger.next() is None  # the target is reached already
     ledger.complete(4, 0.5)
     assert ledger.is_done
@@ -187,8 +187,8 @@ def test_a_retry_that_fails_as_well_is_not_repeated_until_asked_for(new_sweep, l
 
     for number in (3, 4):
         ledger = retrying(folder)
-        issued = ledger.next()
-        assert (issued.number, issued.config) == (number, refill.config)
+        scheduled = ledger.next()
+        assert (scheduled.number, scheduled.config) == (number, refill.config)
         ledger.fail(number, "no circle", "")
         assert ledger.next() is None
         ledger.close()
@@ -202,68 +202,68 @@ def clock(monkeypatch):
 
 
 def test_a_long_silence_is_told_once_and_compared_with_others(clock):
-    watch = StallMonitor()
-    watch.begin(0)
-    watch.begin(7)
+    stall_monitor = StallMonitor()
+    stall_monitor.begin(0)
+    stall_monitor.begin(7)
     for _ in range(10):
         clock[0] += 240
-        watch.on_report(0)
+        stall_monitor.on_report(0)
     told = "has reported nothing for 40 min; until now 4 min was the longest silence"
-    assert watch.stalled() == {7: told}
-    assert watch.stalled() == {}
-    watch.on_report(7)  # 40 minutes are not unusual any more
+    assert stall_monitor.stalled() == {7: told}
+    assert stall_monitor.stalled() == {}
+    stall_monitor.on_report(7)  # 40 minutes are not unusual any more
     clock[0] += 5 * 2400
-    assert watch.stalled() == {}
+    assert stall_monitor.stalled() == {}
     clock[0] += 1
-    assert set(watch.stalled()) == {0, 7}
-    watch.end(0)
-    watch.end(7)
+    assert set(stall_monitor.stalled()) == {0, 7}
+    stall_monitor.end(0)
+    stall_monitor.end(7)
     clock[0] += 1e6
-    assert watch.stalled() == {}
+    assert stall_monitor.stalled() == {}
 
 
 def test_a_short_silence_is_no_news_however_busy_the_others_are(clock):
-    watch = StallMonitor()
-    watch.begin(0)
+    stall_monitor = StallMonitor()
+    stall_monitor.begin(0)
     clock[0] += 1
-    watch.on_report(0)
+    stall_monitor.on_report(0)
     clock[0] += STALL_S
-    assert watch.stalled() == {}
+    assert stall_monitor.stalled() == {}
 
 
 def test_a_trial_is_overdue_once_and_stuck_after_its_grace(clock):
-    watch = StallMonitor(timeout_s=100)
-    watch.begin(3)
+    stall_monitor = StallMonitor(timeout_s=100)
+    stall_monitor.begin(3)
     clock[0] += 100
-    assert watch.timed_out() == []
+    assert stall_monitor.timed_out() == []
     clock[0] += 1
-    assert watch.timed_out() == [3]
-    assert watch.timed_out() == watch.unresponsive() == []
+    assert stall_monitor.timed_out() == [3]
+    assert stall_monitor.timed_out() == stall_monitor.unresponsive() == []
     clock[0] += GRACE_S + 1
-    assert watch.unresponsive() == [3]
-    assert watch.unresponsive() == []
-    watch.end(3)
-    watch.begin(3)  # again, at resume: its time begins anew
-    assert watch.timed_out() == []
+    assert stall_monitor.unresponsive() == [3]
+    assert stall_monitor.unresponsive() == []
+    stall_monitor.end(3)
+    stall_monitor.begin(3)  # again, at resume: its time begins anew
+    assert stall_monitor.timed_out() == []
     assert [format_duration(s) for s in (45, 1860, 18720)] == ["45 s", "31 min", "5.2 h"]
 
 
 def test_an_overdue_trial_is_asked_to_end_and_has_failed(new_sweep, ledger_of, observed, clock):
     folder = new_sweep(target=2)
-    conductor = SweepController(
+    controller = SweepController(
         folder, ledger_of(folder), [observed], StopRequest(folder), StallMonitor(timeout_s=1800)
     )
-    conductor.begin()
-    conductor.concurrent = 2
-    conductor.next_trial()
-    conductor.next_trial()
+    controller.begin()
+    controller.concurrent = 2
+    controller.next_trial()
+    controller.next_trial()
     clock[0] += 2000
-    conductor.poll()
+    controller.poll()
     assert (folder.trial_folder(0) / TRIAL_STOP).exists()
     done = Measurement(step=1, values={OBJECTIVE: 0.5})
-    conductor.on_report(1, {"measurement": to_json(done)})
-    conductor.on_trial_end(0, crash=("killed", ""))
-    conductor.on_trial_end(1)
+    controller.on_report(1, {"measurement": to_json(done)})
+    controller.on_trial_end(0, crash=("killed", ""))
+    controller.on_trial_end(1)
 
     assert observed.of("end") == [
         (0, "failed", None, "ended after 30 min, as --trial-timeout says"),
@@ -273,11 +273,11 @@ def test_an_overdue_trial_is_asked_to_end_and_has_failed(new_sweep, ledger_of, o
 
 def test_a_silent_trial_is_remarked_on_with_its_log(new_sweep, ledger_of, clock, caplog):
     folder = new_sweep(target=1)
-    conductor = SweepController(folder, ledger_of(folder), [], StopRequest(folder))
-    conductor.next_trial()
+    controller = SweepController(folder, ledger_of(folder), [], StopRequest(folder))
+    controller.next_trial()
     clock[0] += 1860
     with caplog.at_level(logging.WARNING):
-        conductor.poll()
+        controller.poll()
     log = folder.trial_folder(0) / "log.txt"
     assert caplog.messages == [f"trial 0 has reported nothing for 31 min; its log is {log}"]
 

@@ -94,13 +94,13 @@ def test_workers_are_told_to_stop_although_no_file_can_be_made(new_sweep, ledger
     folder = new_sweep()
     folder.sessions.mkdir()
     (folder.sessions / "s1.json").touch()
-    conductor = SweepController(folder, ledger_of(folder), [], StopRequest(folder))
+    controller = SweepController(folder, ledger_of(folder), [], StopRequest(folder))
 
     def refuse(*_, **__):
         raise FULL
 
     monkeypatch.setattr(Path, "touch", refuse)
-    conductor.record_error(FULL)
+    controller.record_error(FULL)
     assert list(folder.sessions.iterdir()) == []
 
 

@@ -34,8 +34,10 @@ def test_every_sampler_is_told_all_objectives_and_goes_on_after_a_restart(
     for _ in range(2):
         ledger = ledger_of(folder)
         for _ in range(7):
-            issued = ledger.next()
-            ledger.complete(issued.number, fakes.score_of(issued.config), measured(issued.config))
+            scheduled = ledger.next()
+            ledger.complete(
+                scheduled.number, fakes.score_of(scheduled.config), measured(scheduled.config)
+            )
         killed = ledger.next()
 
     assert killed is None
@@ -142,12 +144,12 @@ def test_one_objective_with_constraints_may_be_pruned(new_sweep, fakes):
 def test_a_kill_between_constraint_and_tell_is_told_once(new_sweep, ledger_of, fakes):
     folder = new_sweep(space_text=fakes.SPACE + CHEAP, target=1)
     ledger = ledger_of(folder)
-    issued = ledger.next()
-    ledger._live[issued.number].set_constraint("cost/seconds <= 4", 0.25)  # then it is killed
+    scheduled = ledger.next()
+    ledger._running[scheduled.number].set_constraint("cost/seconds <= 4", 0.25)  # then it is killed
 
     again = ledger_of(folder)
-    assert again.next() == issued
-    again.complete(issued.number, 0.5, measured(issued.config))
+    assert again.next() == scheduled
+    again.complete(scheduled.number, 0.5, measured(scheduled.config))
 
     (record,) = read_records(folder.storage_url, folder.study_name)
     assert record.judged.missed == {"cost/seconds <= 4": 0.25}

@@ -74,11 +74,11 @@ def join():
 
 
 def drain(ledger):
-    issued = []
+    scheduled = []
     while (one := ledger.next()) is not None:
-        issued.append(one)
+        scheduled.append(one)
     ledger._rests_until = 0.0
-    return issued
+    return scheduled
 
 
 def test_a_second_driver_is_refused_unless_it_joins(shared):
@@ -104,27 +104,27 @@ def test_a_sweep_with_a_file_as_its_ledger_cannot_be_joined(new_sweep):
 
 def test_two_drivers_together_issue_no_more_than_the_target_and_no_config_twice(shared, join):
     (_, one), (_, two) = join(shared), join(shared)
-    issued = []
+    scheduled = []
     for _ in range(3):
-        issued += [ledger.next() for ledger in (one, two)]
+        scheduled += [ledger.next() for ledger in (one, two)]
         one._rests_until = two._rests_until = 0.0
 
-    numbers = [trial.number for trial in issued if trial is not None]
+    numbers = [trial.number for trial in scheduled if trial is not None]
     assert numbers == [0, 1, 2, 3]
-    assert len({trial.config.digest for trial in issued if trial is not None}) == 4
+    assert len({trial.config.digest for trial in scheduled if trial is not None}) == 4
     assert not two.is_done  # others may still fail and leave their places
 
 
 def test_threads_that_draw_at_once_do_not_overshoot(shared, join):
     ledgers = [join(shared)[1] for _ in range(3)]
-    issued = []
-    threads = [threading.Thread(target=lambda b=b: issued.extend(drain(b))) for b in ledgers]
+    scheduled = []
+    threads = [threading.Thread(target=lambda b=b: scheduled.extend(drain(b))) for b in ledgers]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
 
-    assert sorted(trial.number for trial in issued) == [0, 1, 2, 3]
+    assert sorted(trial.number for trial in scheduled) == [0, 1, 2, 3]
 
 
 def test_what_a_dead_driver_ran_goes_to_another_and_its_workers_are_told_to_end(shared, join):
@@ -157,7 +157,7 @@ def test_what_another_finished_is_known_and_what_it_failed_is_free_again(shared,
     (refill,) = drain(two)
     assert refill.number == 4
     assert drain(one) == []
-    for trial in two._live.copy():
+    for trial in two._running.copy():
         two.complete(trial, 0.4)
     assert one.is_done
     assert two.is_done
@@ -186,16 +186,16 @@ def test_failed_trials_that_two_drivers_give_another_go_have_it_once(shared, joi
 
 def test_a_driver_that_lost_its_lock_decides_nothing_more(shared, join):
     crew, ledger = join(shared)
-    issued = ledger.next()
+    scheduled = ledger.next()
     killer = SharedDriver(shared, may_join=True)
     pid = crew._session.ask("select pg_backend_pid()")[0][0]
     killer._session.ask("select pg_terminate_backend(%s)", pid)
 
     with pytest.raises(SweepError, match="proves this driver alive is lost"):
-        ledger.complete(issued.number, 0.5)
+        ledger.complete(scheduled.number, 0.5)
     killer.close()
-    (taken,) = [trial for trial in drain(join(shared)[1]) if trial.number == issued.number]
-    assert taken == issued
+    (taken,) = [trial for trial in drain(join(shared)[1]) if trial.number == scheduled.number]
+    assert taken == scheduled
 
 
 def test_the_password_is_written_nowhere(shared, storage, tmp_path):

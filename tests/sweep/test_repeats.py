@@ -24,9 +24,9 @@ NINE = TINY.replace("[4, 6]", "[1, 9]")
 def finish(ledger):
     """Runs all that is issued, one after the other; the configs' digests in order."""
     digests = []
-    while (issued := ledger.next()) is not None:
-        digests.append(issued.config.digest)
-        ledger.complete(issued.number, issued.suggestion[PERIOD] / 10)
+    while (scheduled := ledger.next()) is not None:
+        digests.append(scheduled.config.digest)
+        ledger.complete(scheduled.number, scheduled.suggestion[PERIOD] / 10)
     return digests
 
 
@@ -116,14 +116,14 @@ def test_what_runs_at_the_same_time_is_not_trained_twice_either(new_sweep, ledge
     folder = new_sweep(space_text=TINY, target=6)
     ledger = ledger_of(folder)
     ledger._points = None  # as if the space had too many points to be counted
-    issued = []
+    scheduled = []
     while (one := ledger.next()) is not None:
-        issued.append(one)
+        scheduled.append(one)
 
-    digests = [one.config.digest for one in issued]
+    digests = [one.config.digest for one in scheduled]
     assert len(set(digests)) == len(digests) < 6
     assert not ledger.is_done
-    for one in issued:
+    for one in scheduled:
         ledger.complete(one.number, 0.5)
     records = ledger.records()
     assert [record.state for record in records] == ["complete"] * 6
@@ -150,23 +150,25 @@ def test_a_kill_while_a_repetition_waits_does_not_lose_it(new_sweep, ledger_of, 
 def test_what_waits_for_a_trial_that_fails_is_drawn_anew(new_sweep, ledger_of, no_redraws):
     ledger = ledger_of(new_sweep(space_text=TINY, target=6))
     ledger._points = None
-    issued = []
+    scheduled = []
     while (one := ledger.next()) is not None:
-        issued.append(one)
-    for one in issued:
+        scheduled.append(one)
+    for one in scheduled:
         ledger.fail(one.number, "no circle", "trace")
 
     assert ledger.next() is not None  # all places are free again
-    assert [r.state for r in ledger.records() if r.state != "running"] == ["failed"] * len(issued)
+    assert [r.state for r in ledger.records() if r.state != "running"] == ["failed"] * len(
+        scheduled
+    )
 
 
 def test_a_pruned_config_is_not_trained_again(new_sweep, ledger_of, no_redraws):
     ledger = ledger_of(new_sweep(space_text=NINE, target=9))
     pruned = {}
-    while (issued := ledger.next()) is not None:
-        assert issued.config.digest not in pruned
-        pruned[issued.config.digest] = issued.number
-        ledger.prune(issued.number)
+    while (scheduled := ledger.next()) is not None:
+        assert scheduled.config.digest not in pruned
+        pruned[scheduled.config.digest] = scheduled.number
+        ledger.prune(scheduled.number)
 
     copies = [record for record in ledger.records() if record.same_as is not None]
     assert copies

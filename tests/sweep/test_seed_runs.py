@@ -21,23 +21,23 @@ def by_luck(config, context):
 
 
 def finish(ledger):
-    issued = []
+    scheduled = []
     while (one := ledger.next()) is not None:
-        issued.append(one)
+        scheduled.append(one)
         ledger.complete(one.number, score_of(one.config))
-    return issued
+    return scheduled
 
 
 def test_an_audit_runs_the_base_under_other_seeds_before_the_search(new_sweep, ledger_of):
     folder = new_sweep(target=3, seeds=SeedPlan(audit=4))
     ledger = ledger_of(folder)
 
-    issued = finish(ledger)
+    scheduled = finish(ledger)
 
     base = folder.space().trial({})
-    assert [one.config.seed for one in issued] == [0, 1, 2, 3, 0, 0]
-    assert [one.purpose for one in issued] == ["default", *["audit"] * 3, "search", "search"]
-    assert {one.config.setting for one in issued[:4]} == {base.setting}
+    assert [one.config.seed for one in scheduled] == [0, 1, 2, 3, 0, 0]
+    assert [one.purpose for one in scheduled] == ["default", *["audit"] * 3, "search", "search"]
+    assert {one.config.setting for one in scheduled[:4]} == {base.setting}
     records = ledger.records()
     assert [record.seed for record in records] == [0, 1, 2, 3, 0, 0]
     assert sum(record.counts for record in records) == 3  # an audit fills no place
@@ -56,9 +56,9 @@ def test_finalists_are_the_best_settings_under_further_seeds(new_sweep, ledger_o
     folder = new_sweep(target=6, seeds=SeedPlan(finalists=2, each=3))
     ledger = ledger_of(folder)
 
-    issued = finish(ledger)
+    scheduled = finish(ledger)
 
-    drawn, finals = issued[:6], issued[6:]
+    drawn, finals = scheduled[:6], scheduled[6:]
     best = sorted(drawn, key=lambda one: -score_of(one.config))
     settings = list(dict.fromkeys(one.config.setting for one in best))[:2]
     assert {one.purpose for one in finals} == {"finalist"}
@@ -117,9 +117,9 @@ def test_an_audit_run_that_fails_is_tried_twice_and_then_left(new_sweep, ledger_
     ledger = ledger_of(new_sweep(target=1, seeds=SeedPlan(audit=2)))
     ledger.complete(ledger.next().number, 0.5)
     for _ in range(2):
-        issued = ledger.next()
-        assert issued.purpose == "audit"
-        ledger.fail(issued.number, "no circle", "trace")
+        scheduled = ledger.next()
+        assert scheduled.purpose == "audit"
+        ledger.fail(scheduled.number, "no circle", "trace")
 
     assert ledger.next() is None
     assert ledger.is_done

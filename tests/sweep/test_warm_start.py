@@ -32,11 +32,11 @@ def warm(first, new_sweep):
 
 
 def finish(ledger, fakes):
-    issued = []
+    scheduled = []
     while (one := ledger.next()) is not None:
-        issued.append(one)
+        scheduled.append(one)
         ledger.complete(one.number, fakes.score_of(one.config))
-    return issued
+    return scheduled
 
 
 def test_the_points_are_the_trials_that_counted(first):
@@ -49,15 +49,15 @@ def test_the_points_are_the_trials_that_counted(first):
 def test_a_warm_start_draws_where_the_first_sweep_found_something(
     warm, ledger_of, fakes, new_sweep
 ):
-    issued = finish(ledger_of(warm(target=9, seed=5)), fakes)
+    scheduled = finish(ledger_of(warm(target=9, seed=5)), fakes)
     cold = finish(ledger_of(new_sweep(name="cold", target=9, seed=5)), fakes)
 
     def mean(trials):
         return sum(fakes.score_of(trial.config) for trial in trials[1:]) / 8
 
-    assert issued[0].number == 0  # the base, run afresh
-    assert issued[1].number == 13  # after it the 12 known points
-    assert mean(issued) > mean(cold) + 0.05
+    assert scheduled[0].number == 0  # the base, run afresh
+    assert scheduled[1].number == 13  # after it the 12 known points
+    assert mean(scheduled) > mean(cold) + 0.05
 
 
 def test_known_points_are_no_trials_and_are_told_once_whatever_dies(warm, ledger_of, fakes):

@@ -49,7 +49,7 @@ class SweepController:
         ledger: Ledger,
         observers: Sequence[TrialObserver],
         stop: StopRequest,
-        watch: StallMonitor | None = None,
+        stall_monitor: StallMonitor | None = None,
     ) -> None:
         self._folder = folder
         self._objective = folder.record.objective
@@ -58,9 +58,9 @@ class SweepController:
         self._observers = observers
         self._told: list[TrialObserver] = []  # those that know that the session has begun
         self._stop = stop
-        self._watch = watch or StallMonitor()
-        self._live: dict[int, RunningTrial] = {}
-        self._tally = FailureLimit(folder.record)
+        self._stall_monitor = stall_monitor or StallMonitor()
+        self._running: dict[int, RunningTrial] = {}
+        self._failure_limit = FailureLimit(folder.record)
         self._error: Exception | None = None
         self.concurrent = 1
 
@@ -82,32 +82,32 @@ class SweepController:
     def next_trial(self) -> ScheduledTrial | None:
         """A trial to start now; None: not now, or (see `is_finished`) never again."""
         with self._recording_errors():
-            if self._stop.reason or len(self._live) >= self.concurrent:
+            if self._stop.reason or len(self._running) >= self.concurrent:
                 return None
-            issued = self._ledger.next()
+            scheduled = self._ledger.next()
             self._notify_of_copies()
-            if issued is not None:
-                self._prepare(issued)
-                self._stop.meter.begin(issued.number)
-                self._watch.begin(issued.number)
-                self._live[issued.number] = RunningTrial(
-                    journal=Journal(self._folder.trial_folder(issued.number) / JOURNAL)
+            if scheduled is not None:
+                self._prepare(scheduled)
+                self._stop.meter.begin(scheduled.number)
+                self._stall_monitor.begin(scheduled.number)
+                self._running[scheduled.number] = RunningTrial(
+                    journal=Journal(self._folder.trial_folder(scheduled.number) / JOURNAL)
                 )
-            return issued
+            return scheduled
         return None
 
     def on_report(self, number: int, message: Mapping[str, Any]) -> None:
         """A worker's message: a measurement, or why its trial failed."""
         with self._recording_errors():
-            live = self._live[number]
-            self._watch.on_report(number)
+            running = self._running[number]
+            self._stall_monitor.on_report(number)
             if "disk_full" in message:  # of no trial's making: it stays, and the session ends
                 self.record_error(DiskFullError(str(message["disk_full"])))
             elif "failure" in message:
-                live.failure = (str(message["failure"]), str(message.get("traceback", "")))
-                live.may_retry = not message.get("is_final", True)
+                running.failure = (str(message["failure"]), str(message.get("traceback", "")))
+                running.may_retry = not message.get("is_final", True)
             elif "measurement" in message:
-                self._measure(number, live, from_json(message["measurement"]))
+                self._measure(number, running, from_json(message["measurement"]))
 
     def on_trial_end(self, number: int, *, crash: tuple[str, str] | None = None) -> None:
         """A trial's process has ended.
@@ -116,28 +116,28 @@ class SweepController:
             number: of the trial.
             crash: reason and traceback, where it died without a word of its own.
         """
-        live = self._live.pop(number)
+        running = self._running.pop(number)
         self._stop.meter.end(number)
-        self._watch.end(number)
+        self._stall_monitor.end(number)
         with self._recording_errors():
-            if live.objective is None and not live.is_overdue:
-                live.failure = live.failure or crash
-            state, reason = self._finish_trial(number, live)
-            value = live.objective if state == "complete" else None
+            if running.objective is None and not running.is_overdue:
+                running.failure = running.failure or crash
+            state, reason = self._finish_trial(number, running)
+            value = running.objective if state == "complete" else None
             self._notify(lambda o: o.on_trial_end(number, state, value, reason))
             self._notify_of_copies()
-            self._tally.count(state, reason, is_done=lambda: self._ledger.is_done)
+            self._failure_limit.count(state, reason, is_done=lambda: self._ledger.is_done)
 
     def poll(self) -> None:
         """Remark on trials that say nothing, and end those that take too long; call it often."""
         with self._recording_errors():
-            for number, remark in self._watch.stalled().items():
+            for number, remark in self._stall_monitor.stalled().items():
                 log = self._folder.trial_folder(number) / LOG
                 _log.warning("trial %d %s; its log is %s", number, remark, log)
-            for number in self._watch.timed_out():
-                self._live[number].is_overdue = True
+            for number in self._stall_monitor.timed_out():
+                self._running[number].is_overdue = True
                 (self._folder.trial_folder(number) / TRIAL_STOP).touch()
-            for number in self._watch.unresponsive():
+            for number in self._stall_monitor.unresponsive():
                 kill_worker(self._folder.trial_folder(number))
 
     def record_error(self, error: Exception) -> None:
@@ -153,7 +153,7 @@ class SweepController:
         Raises:
             Exception: what was kept; SweepError where trials only fail.
         """
-        for number in sorted(self._live):  # the scheduler is gone, and has not told their ends
+        for number in sorted(self._running):  # the scheduler is gone, and has not told their ends
             self.on_trial_end(number)
         trials: Sequence[TrialRecord] = ()
         with self._recording_errors():
@@ -189,47 +189,53 @@ class SweepController:
             return self._ledger.is_done
         return False
 
-    def _prepare(self, issued: ScheduledTrial) -> None:
-        trial = self._folder.trial_folder(issued.number)
+    def _prepare(self, scheduled: ScheduledTrial) -> None:
+        trial = self._folder.trial_folder(scheduled.number)
         trial.mkdir(parents=True, exist_ok=True)
         (trial / TRIAL_STOP).unlink(missing_ok=True)
-        write_identity(trial, issued.config, self._folder.record, ledgers=issued.identity)
-        start = (issued.number, issued.config, issued.suggestion, issued.purpose, issued.identity)
+        write_identity(trial, scheduled.config, self._folder.record, ledgers=scheduled.identity)
+        start = (
+            scheduled.number,
+            scheduled.config,
+            scheduled.suggestion,
+            scheduled.purpose,
+            scheduled.identity,
+        )
         self._notify(lambda o: o.on_trial_start(*start))
 
     def _notify_of_copies(self) -> None:
-        for issued, copy in self._ledger.pop_copied():
-            self._prepare(issued)
+        for scheduled, copy in self._ledger.pop_copied():
+            self._prepare(scheduled)
             end = (copy.number, copy.state, copy.value, copy.reason)
             self._notify(lambda o, end=end: o.on_trial_end(*end))
 
-    def _measure(self, number: int, live: RunningTrial, measurement: Measurement) -> None:
-        if live.last_step is not None and measurement.step <= live.last_step:
+    def _measure(self, number: int, running: RunningTrial, measurement: Measurement) -> None:
+        if running.last_step is not None and measurement.step <= running.last_step:
             return  # its process was restarted, or Tune repeats the last report
-        live.last_step = measurement.step
-        live.journal.append(measurement)
+        running.last_step = measurement.step
+        running.journal.append(measurement)
         self._notify(lambda o: o.on_measurement(number, measurement))
         if self._objective in measurement.values:
-            live.objective = float(measurement.values[self._objective])
-            live.measured = measurement.values
+            running.objective = float(measurement.values[self._objective])
+            running.measured = measurement.values
         if self._ledger.report(number, measurement):
-            live.is_pruned = True
+            running.is_pruned = True
             (self._folder.trial_folder(number) / TRIAL_STOP).touch()
 
-    def _finish_trial(self, number: int, live: RunningTrial) -> tuple[TrialState, str]:
-        if live.failure is None and live.objective is not None:
-            missing = [self._objective] * math.isnan(live.objective)
-            missing += self._goals.missing(live.measured)
+    def _finish_trial(self, number: int, running: RunningTrial) -> tuple[TrialState, str]:
+        if running.failure is None and running.objective is not None:
+            missing = [self._objective] * math.isnan(running.objective)
+            missing += self._goals.missing(running.measured)
             if missing:
-                live.failure = (f"{' and '.join(missing)} is not a number", "")
-        if live.failure is not None:
-            return self._fail(number, live.failure, may_retry=live.may_retry)
-        if live.objective is not None:
-            return "complete", self._ledger.complete(number, live.objective, live.measured)
-        if live.is_overdue:
-            limit = format_duration(self._watch.timeout_s or 0.0)
+                running.failure = (f"{' and '.join(missing)} is not a number", "")
+        if running.failure is not None:
+            return self._fail(number, running.failure, may_retry=running.may_retry)
+        if running.objective is not None:
+            return "complete", self._ledger.complete(number, running.objective, running.measured)
+        if running.is_overdue:
+            limit = format_duration(self._stall_monitor.timeout_s or 0.0)
             return self._fail(number, (f"ended after {limit}, as --trial-timeout says", ""))
-        if live.is_pruned:
+        if running.is_pruned:
             self._ledger.prune(number)
             return "pruned", ""
         if self._stop.reason:
@@ -260,6 +266,6 @@ class SweepController:
             self.record_error(error)
 
 
-def trial_payload(issued: ScheduledTrial) -> dict[str, Any]:
+def trial_payload(scheduled: ScheduledTrial) -> dict[str, Any]:
     """An issued trial as the worker gets it: text, so that Tune finds nothing to interpret."""
-    return {"number": issued.number, "config": json.dumps(to_plain(issued.config))}
+    return {"number": scheduled.number, "config": json.dumps(to_plain(scheduled.config))}

@@ -10,16 +10,18 @@ from bearing_search.sweep.remote.driver_sync import NoSync
 
 
 class PollingCallback(TrialProgressCallback):
-    """Feels Ray's pulse, and lets the conductor look after its trials, several times a second.
+    """Called by Ray Tune several times a second: checks Ray, ends stalled or timed-out trials.
 
     It takes the place of the callback that prints every trial's end, even when told not to.
     """
 
-    def __init__(self, conductor: SweepController, courier: NoSync, pulse: RayHealthCheck) -> None:
+    def __init__(
+        self, controller: SweepController, folder_sync: NoSync, ray_health: RayHealthCheck
+    ) -> None:
         super().__init__()
-        self._conductor = conductor
-        self._courier = courier
-        self._pulse = pulse
+        self._controller = controller
+        self._folder_sync = folder_sync
+        self._ray_health = ray_health
 
     def on_step_begin(self, *_: Any, **__: Any) -> None:
         """Look after the running trials; what this raises ends `Tuner.fit`.
@@ -27,9 +29,9 @@ class PollingCallback(TrialProgressCallback):
         Raises:
             ResourceError: there is no Ray any more.
         """
-        self._pulse.check()
-        self._conductor.poll()
-        self._courier.poll()
+        self._ray_health.check()
+        self._controller.poll()
+        self._folder_sync.poll()
 
     def on_trial_result(self, *_: Any, **__: Any) -> None:
         """Say nothing."""

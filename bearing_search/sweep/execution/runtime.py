@@ -76,7 +76,7 @@ def ray_runtime(resources: Resources, after_init: Callable[[], None]) -> Iterato
             ray.shutdown()
 
 
-def check_nodes(workplace: WorkerContext, shares: TrialResources) -> None:
+def check_nodes(worker_context: WorkerContext, shares: TrialResources) -> None:
     """Ask every node of the cluster that could hold a trial whether it can run one.
 
     Raises:
@@ -90,7 +90,7 @@ def check_nodes(workplace: WorkerContext, shares: TrialResources) -> None:
         if node["Alive"] and has_room:
             place = NodeAffinitySchedulingStrategy(node["NodeID"], soft=False)
             asked.append(
-                (node["NodeName"], ask.options(scheduling_strategy=place).remote(workplace))
+                (node["NodeName"], ask.options(scheduling_strategy=place).remote(worker_context))
             )
     for name, answer in asked:
         try:
@@ -102,8 +102,8 @@ def check_nodes(workplace: WorkerContext, shares: TrialResources) -> None:
             raise ResourceError(reason)
 
 
-def _incompatibility(workplace: WorkerContext) -> str:
-    return workplace.incompatibility()
+def _incompatibility(worker_context: WorkerContext) -> str:
+    return worker_context.incompatibility()
 
 
 def _init(address: str | None, scratch: Path) -> None:

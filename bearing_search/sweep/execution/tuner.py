@@ -29,22 +29,22 @@ needs several, one after the other. At the end of each, GPUs wait once for the l
 
 
 def execute(
-    conductor: SweepController,
-    courier: NoSync,
+    controller: SweepController,
+    folder_sync: NoSync,
     run_trial: RunTrial,
-    workplace: WorkerContext,
+    worker_context: WorkerContext,
     shares: TrialResources,
     storage: Path,
     *,
     max_deaths: int,
 ) -> None:
-    """Run trials as the conductor issues them, until it has no more or they are a chapter.
+    """Run trials as the controller hands them out, until it has no more, or TRIALS_PER_TUNER.
 
     Args:
-        conductor: issues trials and receives their messages.
-        courier: brings every trial's folder home at its end.
+        controller: issues trials and receives their messages.
+        folder_sync: brings every trial's folder home at its end.
         run_trial: pickled into every worker.
-        workplace: what all trials share.
+        worker_context: what all trials share.
         shares: what each trial holds.
         storage: new folder for Tune's own files.
         max_deaths: so often a trial whose process dies starts again, from its folder.
@@ -54,7 +54,7 @@ def execute(
     """
 
     def trainable(config: dict[str, Any]) -> None:
-        run_payload(config, workplace, run_trial, tune.report)
+        run_payload(config, worker_context, run_trial, tune.report)
 
     # Tune starts one worker at a time for a searcher of one's own, however many GPUs wait
     os.environ["TUNE_MAX_PENDING_TRIALS_PG"] = str(shares.starting)
@@ -66,15 +66,15 @@ def execute(
         tune.with_resources(trainable, {"cpu": shares.cpus, "gpu": shares.gpus}),
         tune_config=tune.TuneConfig(
             num_samples=-1,
-            search_alg=_LedgerSearcher(conductor, courier, numbers, crashes),
-            scheduler=_ReportForwarder(conductor, numbers, crashes, max_deaths),
+            search_alg=_LedgerSearcher(controller, folder_sync, numbers, crashes),
+            scheduler=_ReportForwarder(controller, numbers, crashes, max_deaths),
             trial_dirname_creator=lambda trial: trial.trial_id,
         ),
         run_config=tune.RunConfig(
             name=storage.name,
             storage_path=str(storage.parent),
             verbose=0,
-            callbacks=[PollingCallback(conductor, courier, RayHealthCheck())],
+            callbacks=[PollingCallback(controller, folder_sync, RayHealthCheck())],
             failure_config=tune.FailureConfig(max_failures=max_deaths),
         ),
     ).fit()
@@ -85,14 +85,14 @@ class _LedgerSearcher(Searcher):
 
     def __init__(
         self,
-        conductor: SweepController,
-        courier: NoSync,
+        controller: SweepController,
+        folder_sync: NoSync,
         numbers: dict[str, int],
         crashes: dict[str, tuple[str, str]],
     ) -> None:
         super().__init__(metric=None, mode=None)
-        self._conductor = conductor
-        self._courier = courier
+        self._controller = controller
+        self._folder_sync = folder_sync
         self._numbers = numbers
         self._crashes = crashes
         self._num_issued = 0
@@ -101,21 +101,21 @@ class _LedgerSearcher(Searcher):
         """The next trial; None: later; FINISHED: no more."""
         if self._num_issued >= TRIALS_PER_TUNER:
             return str(Searcher.FINISHED)
-        issued = self._conductor.next_trial()
-        if issued is None:
-            return str(Searcher.FINISHED) if self._conductor.is_finished else None
+        scheduled = self._controller.next_trial()
+        if scheduled is None:
+            return str(Searcher.FINISHED) if self._controller.is_finished else None
         self._num_issued += 1
-        self._numbers[trial_id] = issued.number
-        self._courier.on_start(issued.number)
-        return trial_payload(issued)
+        self._numbers[trial_id] = scheduled.number
+        self._folder_sync.on_start(scheduled.number)
+        return trial_payload(scheduled)
 
     def on_trial_complete(
         self, trial_id: str, result: Mapping[str, Any] | None = None, error: bool = False
     ) -> None:
         """The end of a trial's last process."""
         crash = self._crashes.pop(trial_id, None) if error else None
-        self._courier.pull(self._numbers[trial_id])
-        self._conductor.on_trial_end(self._numbers.pop(trial_id), crash=crash)
+        self._folder_sync.pull(self._numbers[trial_id])
+        self._controller.on_trial_end(self._numbers.pop(trial_id), crash=crash)
 
     def save(self, checkpoint_path: str) -> None:
         """Nothing: the ledger remembers."""
@@ -132,20 +132,20 @@ class _ReportForwarder(FIFOScheduler):
 
     def __init__(
         self,
-        conductor: SweepController,
+        controller: SweepController,
         numbers: dict[str, int],
         crashes: dict[str, tuple[str, str]],
         max_deaths: int,
     ) -> None:
         super().__init__()
         self._max_deaths, self._kills_before = max_deaths, oom_kill_count()
-        self._conductor = conductor
+        self._controller = controller
         self._numbers = numbers
         self._crashes = crashes
 
     def on_trial_result(self, tune_controller: Any, trial: Any, result: dict[str, Any]) -> str:
         """Pass a report on."""
-        self._conductor.on_report(self._numbers[trial.trial_id], result)
+        self._controller.on_report(self._numbers[trial.trial_id], result)
         return str(TrialScheduler.CONTINUE)
 
     def on_trial_error(self, tune_controller: Any, trial: Any) -> None:

@@ -25,12 +25,14 @@ class Thrift:
 
     Args:
         space: of the sweep.
-        fates: of its configs; kept by the ledger.
-        turns: of its configs.
+        config_index: of its configs; kept by the ledger.
+        reuse_order: of its configs.
     """
 
-    def __init__(self, space: SearchSpace, fates: ConfigIndex, turns: ReuseOrder) -> None:
-        self._space, self._fates, self._turns = space, fates, turns
+    def __init__(
+        self, space: SearchSpace, config_index: ConfigIndex, reuse_order: ReuseOrder
+    ) -> None:
+        self._space, self._config_index, self._reuse_order = space, config_index, reuse_order
         self._deciding = [path for path, axis in space.axes.items() if _moves_encoder(path, axis)]
 
     def rank(self, params: Mapping[str, Any]) -> int | None:
@@ -48,9 +50,9 @@ class Thrift:
         except ConfigError:
             return None
         is_whole = encode(self._space, whole).keys() <= params.keys()
-        if is_whole and self._fates.is_known(config.digest):
+        if is_whole and self._config_index.is_known(config.digest):
             return REPEAT
-        return self._turns.rank(shared_prefix(config))
+        return self._reuse_order.rank(shared_prefix(config))
 
 
 def _moves_encoder(path: str, axis: Axis) -> bool:

@@ -61,8 +61,8 @@ class ConfigIndex:
     @property
     def running_prefixes(self) -> set[str]:
         """Encoders that trials make now, here or elsewhere."""
-        live = (*self.running.values(), *self.elsewhere.values())
-        return {name.prefix.encoder for name in live}
+        running = (*self.running.values(), *self.elsewhere.values())
+        return {name.prefix.encoder for name in running}
 
     def begin(self, number: int, name: TrialKey) -> None:
         """A trial of the config has been handed out."""
@@ -90,13 +90,13 @@ class ConfigIndex:
         """Number of the trial of that identity, which is run now or has ended."""
         if identity in self.sources:
             return self.sources[identity].number
-        live = (*self.running.items(), *self.elsewhere.items())
-        return next((number for number, name in live if name.identity == identity), None)
+        running = (*self.running.items(), *self.elsewhere.items())
+        return next((number for number, name in running if name.identity == identity), None)
 
     def is_known(self, digest: str) -> bool:
         """Whether a trial trains the config now, or has trained it, under whichever code."""
-        live = (*self.running.values(), *self.elsewhere.values())
-        return digest in self.finished or any(name.digest == digest for name in live)
+        running = (*self.running.values(), *self.elsewhere.values())
+        return digest in self.finished or any(name.digest == digest for name in running)
 
     def failures(self, digest: str) -> int:
         """How often a config has failed."""

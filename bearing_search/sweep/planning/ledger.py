@@ -47,10 +47,10 @@ class Ledger(SweepState):
         if time.monotonic() < self._rests_until:
             return None
         with self.turn():
-            issued = self._next()
-        if issued is None and self._drivers.is_shared:
+            scheduled = self._next()
+        if scheduled is None and self._drivers.is_shared:
             self._rests_until = time.monotonic() + LOOK_EVERY_S
-        return issued
+        return scheduled
 
     def _next(self) -> ScheduledTrial | None:
         refused = repeats = 0
@@ -59,12 +59,12 @@ class Ledger(SweepState):
             if drawn is None:
                 return None
             trial, is_drawn = drawn
-            self._others.claim(trial)
-            issued = self._issue(trial, may_redraw=is_drawn and repeats < MAX_REPEATS)
-            if isinstance(issued, ScheduledTrial):
-                return issued
-            refused += issued == "refused"
-            repeats = repeats + 1 if issued == "redrawn" else 0
+            self._peers.claim(trial)
+            scheduled = self._schedule(trial, may_redraw=is_drawn and repeats < MAX_REPEATS)
+            if isinstance(scheduled, ScheduledTrial):
+                return scheduled
+            refused += scheduled == "refused"
+            repeats = repeats + 1 if scheduled == "redrawn" else 0
         last = self.records()[-1]
         raise SweepError(
             f"the last {MAX_REDRAWS} suggestions had all failed before or were impossible; the "
@@ -76,7 +76,7 @@ class Ledger(SweepState):
         told = intermediate_value(measurement, self._record)
         if told is None or self._space.goals.others:
             return False  # of several objectives Optuna takes no intermediate values
-        trial = self._live[number]
+        trial = self._running[number]
         is_poor = self._study.should_prune(trial, *told)
         return is_poor and purpose_of(trial) == "search"
 
@@ -86,60 +86,60 @@ class Ledger(SweepState):
         """Tell what a trial has reached; returns which constraints it misses."""
         judged = self._space.goals.judge(measured or {})
         with self._drivers.exclusive():
-            self._finish(self._study.complete(self._live.pop(number), value, judged))
+            self._finish(self._study.complete(self._running.pop(number), value, judged))
         return judged.text
 
     def prune(self, number: int) -> None:
         """Tell that a trial was ended early; its partial value is no value."""
         with self._drivers.exclusive():
-            self._finish(self._study.prune(self._live.pop(number)))
+            self._finish(self._study.prune(self._running.pop(number)))
 
     def fail(self, number: int, reason: str, trace: str) -> None:
         """Tell that a trial gave no score; its slot is free again."""
         with self._drivers.exclusive():
-            trial = self._live.pop(number)
+            trial = self._running.pop(number)
             trial.set_user_attr("traceback", trace)
             self._study.fail(trial, reason)
             self._lose(trial)
 
     def retry(self, number: int, reason: str) -> int:
         """Let a failed trial be issued again, RUNNING till then; which retry it is, 0: none."""
-        retry = self._study.retry(self._live[number], reason, at_most=self._record.max_failures)
+        retry = self._study.retry(self._running[number], reason, at_most=self._record.max_failures)
         if retry:
-            trial = self._live.pop(number)
-            self._fates.release(number)
+            trial = self._running.pop(number)
+            self._config_index.release(number)
             self._orphans.append(trial)
         return retry
 
     def release(self, number: int) -> None:
         """Forget a trial that was stopped: it stays RUNNING, to be issued again at resume."""
-        del self._live[number]
-        self._fates.release(number)
-        self._copies.on_stop(number)
+        del self._running[number]
+        self._config_index.release(number)
+        self._duplicates.on_stop(number)
 
     def pop_copied(self) -> list[tuple[ScheduledTrial, TrialRecord]]:
         """Trials that were told an earlier one's end, since the last time of asking."""
-        return self._copies.pop_copied()
+        return self._duplicates.pop_copied()
 
     def _draw(self) -> tuple[Trial, bool] | None:
         """A trial to issue, and whether the sampler has just drawn it."""
         if self._orphans:
             return self._orphans.popleft(), False
         if not self._study.is_waiting:
-            appointment = self._pending()
-            if appointment is None and self._wants_draws:
+            required = self._pending()
+            if required is None and self._wants_draws:
                 self._study.add_prior_trials(self._record.known, self._space)  # not before trial 0
                 return self._study.ask(), True
-            if appointment is None:
+            if required is None:
                 return None
-            seed = appointment.config(self._space).seed
-            facts = {"purpose": appointment.purpose, "seed": seed, "appointed": True}
-            more = {} if appointment.retry_of is None else {"retry_of": appointment.retry_of}
-            self._study.enqueue(encode(self._space, appointment.suggestion), facts | more)
-            self._agenda.pop(appointment)
+            seed = required.config(self._space).seed
+            facts = {"purpose": required.purpose, "seed": seed, "appointed": True}
+            more = {} if required.retry_of is None else {"retry_of": required.retry_of}
+            self._study.enqueue(encode(self._space, required.suggestion), facts | more)
+            self._required.pop(required)
         return self._study.ask(), False
 
-    def _issue(self, trial: Trial, *, may_redraw: bool) -> ScheduledTrial | Refusal:
+    def _schedule(self, trial: Trial, *, may_redraw: bool) -> ScheduledTrial | Refusal:
         suggestion = suggest(self._space, trial)
         try:
             config = with_seed(self._space.trial(suggestion), trial.user_attrs.get("seed"))
@@ -152,14 +152,14 @@ class Ledger(SweepState):
         prefix = shared_prefix(config)
         facts |= {"identity": identity, "prefix": prefix}
         self._study.set_attrs(trial, {"suggestion": json.dumps(suggestion), **facts})
-        if (times := self._fates.failures(config.digest)) >= MAX_FAILURES_PER_CONFIG:
+        if (times := self._config_index.failures(config.digest)) >= MAX_FAILURES_PER_CONFIG:
             self._study.refuse(trial, f"this setting failed {times} times before; not tried again")
             return "refused"
-        same = self._fates.find_duplicate(identity)
+        same = self._config_index.find_duplicate(identity)
         if same is not None:
             return self._repeat(trial, same, identity, may_redraw=may_redraw)
-        self._fates.begin(trial.number, TrialKey(config.digest, identity, prefix))
-        self._live[trial.number] = trial
+        self._config_index.begin(trial.number, TrialKey(config.digest, identity, prefix))
+        self._running[trial.number] = trial
         return ScheduledTrial(
             number=trial.number,
             config=config,
@@ -173,8 +173,10 @@ class Ledger(SweepState):
         if may_redraw:
             self._study.redraw(trial, f"same as trial {number}")
             return "redrawn"
-        if identity in self._fates.sources:
-            self._course.add(self._copies.copy_end(trial, self._fates.sources[identity]))
+        if identity in self._config_index.sources:
+            self._stagnation.add(
+                self._duplicates.copy_end(trial, self._config_index.sources[identity])
+            )
         else:
-            self._copies.wait_for(trial, number)
+            self._duplicates.wait_for(trial, number)
         return "copied"

@@ -108,45 +108,49 @@ def final_trials(
 
 
 class RequiredTrialQueue:
-    """The appointments of a sweep that are still to be kept.
+    """The required trials of a sweep that are still to be run.
 
     Args:
         space: of the sweep.
         record: of the sweep.
-        fates: of its configs; kept by the ledger.
-        turns: of its configs.
+        config_index: of its configs; kept by the ledger.
+        reuse_order: of its configs.
     """
 
     def __init__(
-        self, space: SearchSpace, record: SweepRecord, fates: ConfigIndex, turns: ReuseOrder
+        self,
+        space: SearchSpace,
+        record: SweepRecord,
+        config_index: ConfigIndex,
+        reuse_order: ReuseOrder,
     ) -> None:
         self._space = space
         self._record = record
-        self._fates = fates
-        self._turns = turns
+        self._config_index = config_index
+        self._reuse_order = reuse_order
         self._open = self._by_digest(initial_trials(space, record))
         self._is_closed = False
 
     def next_pending(self, *, room: int) -> RequiredTrial | None:
-        """The next appointment whose config is not settled.
+        """The next required trial whose config is not settled.
 
         Args:
             room: how many more trials may count towards the target.
         """
         ready: list[str] = []
-        for digest, appointment in list(self._open.items()):
-            if self._fates.is_settled(digest):
+        for digest, required in list(self._open.items()):
+            if self._config_index.is_settled(digest):
                 del self._open[digest]
-            elif appointment.is_in_order:
+            elif required.is_in_order:
                 if ready:
                     break
-                if room > 0 or appointment.is_extra:
-                    return appointment
+                if room > 0 or required.is_extra:
+                    return required
             elif len(ready) < min(room, LOOKAHEAD):
                 ready.append(digest)
             elif ready:
                 break
-        return self._open[self._turns.next_digest(ready)] if ready else None
+        return self._open[self._reuse_order.next_digest(ready)] if ready else None
 
     def add_final_trials(self, trials: Sequence[TrialRecord]) -> bool:
         """Appoint the finalists, now that all else is over; false where that was done before."""
@@ -170,15 +174,15 @@ class RequiredTrialQueue:
         }
         self._open = again | {d: one for d, one in self._open.items() if d not in again}
 
-    def pop(self, appointment: RequiredTrial) -> None:
+    def pop(self, required: RequiredTrial) -> None:
         """It is being kept."""
-        del self._open[appointment.config(self._space).digest]
+        del self._open[required.config(self._space).digest]
 
-    def requeue(self, appointment: RequiredTrial) -> None:
+    def requeue(self, required: RequiredTrial) -> None:
         """It failed; unless it has failed too often, its turn comes once more."""
-        self._open |= self._by_digest([appointment])
+        self._open |= self._by_digest([required])
 
-    def _by_digest(self, appointments: Iterable[RequiredTrial]) -> dict[str, RequiredTrial]:
-        listed = [(appointment.config(self._space), appointment) for appointment in appointments]
-        self._turns.add_configs({config.digest: config for config, _ in listed})
-        return {config.digest: appointment for config, appointment in listed}
+    def _by_digest(self, required_trials: Iterable[RequiredTrial]) -> dict[str, RequiredTrial]:
+        listed = [(required.config(self._space), required) for required in required_trials]
+        self._reuse_order.add_configs({config.digest: config for config, _ in listed})
+        return {config.digest: required for config, required in listed}

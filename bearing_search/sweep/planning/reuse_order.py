@@ -24,11 +24,11 @@ class ReuseOrder:
     """Configs of a sweep by what they need not compute.
 
     Args:
-        fates: of the sweep's configs; kept by the ledger.
+        config_index: of the sweep's configs; kept by the ledger.
     """
 
-    def __init__(self, fates: ConfigIndex) -> None:
-        self._fates = fates
+    def __init__(self, config_index: ConfigIndex) -> None:
+        self._config_index = config_index
         self._prefixes: dict[str, SharedPrefix] = {}  # by digest of the config
 
     def add_configs(self, configs: Mapping[str, TrialConfig]) -> None:
@@ -39,15 +39,15 @@ class ReuseOrder:
 
     def next_digest(self, digests: Iterable[str]) -> str:
         """The one that waits least, of equals the first."""
-        busy = self._fates.running_prefixes
+        busy = self._config_index.running_prefixes
         return min(digests, key=lambda digest: self._rank(self._prefixes[digest], busy))
 
     def rank(self, prefix: SharedPrefix) -> int:
         """Lower: rather now."""
-        return self._rank(prefix, self._fates.running_prefixes)
+        return self._rank(prefix, self._config_index.running_prefixes)
 
     def _rank(self, prefix: SharedPrefix, busy: set[str]) -> int:
-        made = self._fates.made
+        made = self._config_index.made
         if not prefix.encoder or prefix.encoder in made:
             return READY
         if prefix.encoder in busy:

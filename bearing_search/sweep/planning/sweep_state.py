@@ -55,26 +55,27 @@ class SweepState:
                 salt=self._drivers.salt,
                 rank=lambda params: self._thrift.rank(params) if record.shares_stages else None,
             )
-            self._others = PeerDrivers(self._study, self._drivers)
+            self._peers = PeerDrivers(self._study, self._drivers)
             records = self._study.trial_records()
-        self._copies = DuplicateTrials(self._study, space)
+        self._duplicates = DuplicateTrials(self._study, space)
         self._orphans = deque(() if self._drivers.is_shared else self._study.running())
-        self._live: dict[int, Trial] = {}
-        self._course = StagnationTerminator(records, may_converge=record.stops_when_converged)
-        self._fates = ConfigIndex(records)
+        self._running: dict[int, Trial] = {}
+        self._stagnation = StagnationTerminator(records, may_converge=record.stops_when_converged)
+        self._config_index = ConfigIndex(records)
         if retries_failed or record.sampler == "grid":
-            self._fates.reset_failures()  # its points are all there is: `resume` tries them again
+            # its points are all there is: `resume` tries them again
+            self._config_index.reset_failures()
         self._points = all_digests(space, at_most=2 * record.target)
-        turns = ReuseOrder(self._fates)
-        self._thrift = Thrift(space, self._fates, turns)
-        self._agenda = RequiredTrialQueue(space, record, self._fates, turns)
+        reuse_order = ReuseOrder(self._config_index)
+        self._thrift = Thrift(space, self._config_index, reuse_order)
+        self._required = RequiredTrialQueue(space, record, self._config_index, reuse_order)
         if retries_failed:
-            self._agenda.add_retries(records)
+            self._required.add_retries(records)
 
     @property
     def is_done(self) -> bool:
         """Whether nothing runs and nothing is left to run."""
-        if self._live:
+        if self._running:
             return False
         with self.turn():
             return self._is_idle and self._pending() is None and not self._wants_draws
@@ -82,7 +83,7 @@ class SweepState:
     @property
     def why_done(self) -> str:
         """Why a sweep that is done may have stayed below its target."""
-        return self._course.converged or "nothing is left to try"
+        return self._stagnation.converged or "nothing is left to try"
 
     def records(self) -> list[TrialRecord]:
         """All trials, by number."""
@@ -90,7 +91,7 @@ class SweepState:
 
     def begun(self) -> list[TrialRecord]:
         """Trials that were handed out, less those that another driver runs now."""
-        away = self._others.running
+        away = self._peers.running
         return [t for t in self.records() if t.state != "waiting" and t.number not in away]
 
     def close(self) -> None:
@@ -101,10 +102,10 @@ class SweepState:
     def turn(self) -> Iterator[None]:
         """No other driver decides anything meanwhile, and what they have decided is known."""
         with self._drivers.exclusive():
-            news = self._others.poll()
-            self._orphans.extend(news.orphans)
-            self._fates.elsewhere = self._others.running
-            for trial in news.ended:
+            update = self._peers.poll()
+            self._orphans.extend(update.orphans)
+            self._config_index.elsewhere = self._peers.running
+            for trial in update.ended:
                 self._hear(trial)
             yield
 
@@ -117,39 +118,39 @@ class SweepState:
 
     @property
     def _is_idle(self) -> bool:
-        own = self._live or self._copies.num_waiting or self._orphans
-        return not (own or self._others.running or self._study.is_waiting)
+        own = self._running or self._duplicates.num_waiting or self._orphans
+        return not (own or self._peers.running or self._study.is_waiting)
 
     @property
     def _room(self) -> int:
         """How many more trials may count towards the target."""
-        running = sum(purpose_of(trial) in COUNTED for trial in self._live.values())
-        waiting = self._copies.num_waiting + self._others.num_counted
-        return self._record.target - self._course.num_finished - running - waiting
+        running = sum(purpose_of(trial) in COUNTED for trial in self._running.values())
+        waiting = self._duplicates.num_waiting + self._peers.num_counted
+        return self._record.target - self._stagnation.num_finished - running - waiting
 
     @property
     def _wants_draws(self) -> bool:
         """Whether the sampler is to be asked: not for a grid, nor when every point had its turn."""
-        is_tried = self._points is not None and self._fates.contains_all(self._points)
-        is_over = is_tried or self._course.converged or self._record.sampler == "grid"
+        is_tried = self._points is not None and self._config_index.contains_all(self._points)
+        is_over = is_tried or self._stagnation.converged or self._record.sampler == "grid"
         return self._room > 0 and not is_over
 
     def _pending(self) -> RequiredTrial | None:
-        """The next appointment; the finalists' are made when all else is over."""
-        found = self._agenda.next_pending(room=self._room)
+        """The next required trial; the finalists' are made when all else is over."""
+        found = self._required.next_pending(room=self._room)
         if found is not None or not self._is_idle or self._wants_draws:
             return found
-        is_new = self._agenda.add_final_trials(self.records())
-        return self._agenda.next_pending(room=self._room) if is_new else None
+        is_new = self._required.add_final_trials(self.records())
+        return self._required.next_pending(room=self._room) if is_new else None
 
     def _lose(self, trial: Trial | FrozenTrial) -> None:
-        self._copies.on_failure(trial.number)
+        self._duplicates.on_failure(trial.number)
         facts = trial.user_attrs
-        self._fates.fail(trial.number, facts["digest"])
+        self._config_index.fail(trial.number, facts["digest"])
         if "appointed" in facts and "retry_of" not in facts:
-            self._agenda.requeue(RequiredTrial.of(facts))
+            self._required.requeue(RequiredTrial.of(facts))
 
     def _finish(self, record: TrialRecord) -> None:
-        self._fates.finish(record)
-        for ended in (record, *self._copies.on_finish(record)):
-            self._course.add(ended)
+        self._config_index.finish(record)
+        for ended in (record, *self._duplicates.on_finish(record)):
+            self._stagnation.add(ended)

@@ -102,14 +102,14 @@ class LocalFolder:
 
 
 @contextmanager
-def synced(post: RemoteFolder | LocalFolder, folder: Path) -> Iterator[None]:
+def synced(folder_sync: RemoteFolder | LocalFolder, folder: Path) -> Iterator[None]:
     """A trial's folder as its last worker left it; sent back in the end, whatever happens."""
-    post.pull(folder)
+    folder_sync.pull(folder)
     try:
         yield
     finally:
-        post.push(folder)
-        if isinstance(post, RemoteFolder):
+        folder_sync.push(folder)
+        if isinstance(folder_sync, RemoteFolder):
             remove_local(folder)
 
 

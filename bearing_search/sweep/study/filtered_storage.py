@@ -2,7 +2,7 @@
 
 A sampler takes every trial for a draw of its own. Five runs of the base would be five reasons to
 look near it, whatever they scored; a copy would tell it a score a second time. The trials stay in
-the study, for the ledger and for people; the veil lies over what Optuna's own parts read.
+the study, for the ledger and for people; the filter is on what Optuna's own parts read.
 """
 
 from typing import Any

@@ -84,12 +84,15 @@ class StopFlag:
     """
 
     def __init__(
-        self, workplace: WorkerContext, number: int, post: RemoteFolder | LocalFolder | None = None
+        self,
+        worker_context: WorkerContext,
+        number: int,
+        folder_sync: RemoteFolder | LocalFolder | None = None,
     ) -> None:
-        self._workplace = workplace
-        self._trial_stop = trial_folder(workplace.root, number) / TRIAL_STOP
-        self._post = post
-        self._every_s = ASK_EVERY_S if isinstance(post, RemoteFolder) else LOOK_EVERY_S
+        self._worker_context = worker_context
+        self._trial_stop = trial_folder(worker_context.root, number) / TRIAL_STOP
+        self._folder_sync = folder_sync
+        self._every_s = ASK_EVERY_S if isinstance(folder_sync, RemoteFolder) else LOOK_EVERY_S
         self._is_set = False
         self._next_look = 0.0
 
@@ -101,9 +104,9 @@ class StopFlag:
         return self._is_set
 
     def _read(self) -> bool:
-        if isinstance(self._post, RemoteFolder):
-            return self._post.is_stop_requested()
-        root = self._workplace.root
+        if isinstance(self._folder_sync, RemoteFolder):
+            return self._folder_sync.is_stop_requested()
+        root = self._worker_context.root
         if (root / "STOP").exists() or self._trial_stop.exists():
             return True
-        return not (root / "sessions" / f"{self._workplace.session}.json").exists()
+        return not (root / "sessions" / f"{self._worker_context.session}.json").exists()

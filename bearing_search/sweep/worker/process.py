@@ -50,45 +50,45 @@ class LazyTrial:
 
 
 def run_payload(
-    assignment: Mapping[str, Any],
-    workplace: WorkerContext,
+    payload: Mapping[str, Any],
+    worker_context: WorkerContext,
     run_trial: RunTrial,
     report: Callable[[dict[str, Any]], None],
 ) -> None:
     """Run one trial in its folder, handing each measurement to `report` as it is made.
 
     Args:
-        assignment: `number`, and `config` as JSON text.
-        workplace: what all trials share.
+        payload: `number`, and `config` as JSON text.
+        worker_context: what all trials share.
         run_trial: the trial.
         report: gets `{"measurement": text}`, or at the end of a trial that failed
             `{"failure": reason, "traceback": text, "is_final": whether it would fail again}`, and
             where a disk has no room `{"disk_full": sentence}`.
     """
-    device = configure_device(threads=workplace.threads, gpus=workplace.gpus)
-    if workplace.code is not None and (reason := workplace.incompatibility()):
+    device = configure_device(threads=worker_context.threads, gpus=worker_context.gpus)
+    if worker_context.code is not None and (reason := worker_context.incompatibility()):
         report({"failure": reason, "traceback": ""})  # and make no folder on the wrong machine
         return
-    number = int(assignment["number"])
-    config = parse(TrialConfig, json.loads(assignment["config"]))
-    workplace, post = workplace.local(), workplace.folder_sync(number)
-    folder = trial_folder(workplace.root, number)
+    number = int(payload["number"])
+    config = parse(TrialConfig, json.loads(payload["config"]))
+    worker_context, folder_sync = worker_context.local(), worker_context.folder_sync(number)
+    folder = trial_folder(worker_context.root, number)
     folder.mkdir(parents=True, exist_ok=True)
-    stop = StopFlag(workplace, number, post)
+    stop = StopFlag(worker_context, number, folder_sync)
     context = TrialContext(
-        data=workplace.data,
+        data=worker_context.data,
         folder=folder,
-        cache=workplace.cache,
-        shares_stages=workplace.shares_stages,
+        cache=worker_context.cache,
+        shares_stages=worker_context.shares_stages,
         device=device,
         should_stop=stop,
     )
     with exclusive_folder(folder, stop) as is_owner:
         if not is_owner:
             return
-        with synced(post, folder), _log_into(folder / LOG):
+        with synced(folder_sync, folder), _log_into(folder / LOG):
             for message in trial_messages(run_trial, config, context):
-                post.save(folder)
+                folder_sync.save(folder)
                 report(message)
 
 

@@ -163,11 +163,11 @@ def test_a_poor_trial_is_asked_to_stop_and_told_as_pruned(new_sweep, simulate, o
 def test_a_trial_whose_process_dies_for_good_has_failed(new_sweep, ledger_of, observed):
     folder = new_sweep(target=1)
     ledger = ledger_of(folder)
-    conductor = SweepController(folder, ledger, [observed], StopRequest(folder))
-    conductor.begin()
+    controller = SweepController(folder, ledger, [observed], StopRequest(folder))
+    controller.begin()
 
-    conductor.next_trial()
-    conductor.on_trial_end(0, crash=("its process died", "trace"))
+    controller.next_trial()
+    controller.on_trial_end(0, crash=("its process died", "trace"))
 
     assert ledger.records()[0].reason == "its process died"
     assert observed.of("end") == [(0, "failed", None, "its process died")]
@@ -176,14 +176,14 @@ def test_a_trial_whose_process_dies_for_good_has_failed(new_sweep, ledger_of, ob
 def test_a_score_that_was_told_counts_even_if_its_process_dies_after_it(new_sweep, ledger_of):
     folder = new_sweep(target=1)
     ledger = ledger_of(folder)
-    conductor = SweepController(folder, ledger, [], StopRequest(folder))
+    controller = SweepController(folder, ledger, [], StopRequest(folder))
 
-    conductor.next_trial()
+    controller.next_trial()
     done = Measurement(step=1, values={OBJECTIVE: 0.5})
-    conductor.on_report(0, {"measurement": to_json(done)})
-    conductor.on_trial_end(0, crash=("its process died", "trace"))
+    controller.on_report(0, {"measurement": to_json(done)})
+    controller.on_trial_end(0, crash=("its process died", "trace"))
 
-    assert best_of(conductor.finish().trials).value == 0.5
+    assert best_of(controller.finish().trials).value == 0.5
 
 
 def test_an_observer_that_cannot_begin_is_raised_and_the_others_are_told_the_end(
@@ -195,12 +195,12 @@ def test_an_observer_that_cannot_begin_is_raised_and_the_others_are_told_the_end
 
     folder = new_sweep()
     away = Away()
-    conductor = SweepController(folder, ledger_of(folder), [observed, away], StopRequest(folder))
+    controller = SweepController(folder, ledger_of(folder), [observed, away], StopRequest(folder))
     with pytest.raises(ResourceError) as error:
-        conductor.begin()
-    conductor.record_error(error.value)
+        controller.begin()
+    controller.record_error(error.value)
     with pytest.raises(ResourceError):
-        conductor.finish()
+        controller.finish()
 
     assert observed.of("over") == [("",)]
     assert away.events == []
@@ -226,16 +226,16 @@ def test_a_ledger_that_breaks_stops_the_sweep_and_is_raised_at_its_end(
 ):
     folder = new_sweep(target=1)
     ledger = ledger_of(folder)
-    conductor = SweepController(folder, ledger, [observed], StopRequest(folder))
-    conductor.begin()
+    controller = SweepController(folder, ledger, [observed], StopRequest(folder))
+    controller.begin()
     with closing(sqlite3.connect(folder.root / "ledger.db")) as database:
         database.execute("drop table trials")
         database.commit()
 
-    assert conductor.is_finished  # so that the scheduler ends by itself
+    assert controller.is_finished  # so that the scheduler ends by itself
     assert folder.stop_file.exists()
     with pytest.raises(SweepError, match=r"ledger\.db: the ledger cannot be used"):
-        conductor.finish()
+        controller.finish()
     assert observed.of("over") == [("",)]
 
 
@@ -272,15 +272,15 @@ def test_trials_whose_ends_the_scheduler_never_told_are_stopped_and_issued_again
     new_sweep, ledger_of, observed
 ):
     folder = new_sweep(target=1)
-    conductor = SweepController(folder, ledger_of(folder), [observed], StopRequest(folder))
-    conductor.begin()
-    issued = conductor.next_trial()
-    conductor.record_error(ResourceError("Ray has died"))
+    controller = SweepController(folder, ledger_of(folder), [observed], StopRequest(folder))
+    controller.begin()
+    scheduled = controller.next_trial()
+    controller.record_error(ResourceError("Ray has died"))
 
     with pytest.raises(ResourceError, match="Ray has died"):
-        conductor.finish()
+        controller.finish()
 
-    assert observed.of("end") == [(issued.number, "stopped", None, "error")]
+    assert observed.of("end") == [(scheduled.number, "stopped", None, "error")]
     again = SweepController(folder, ledger_of(folder), [observed], StopRequest(folder))
     again.begin()
-    assert again.next_trial().number == issued.number
+    assert again.next_trial().number == scheduled.number

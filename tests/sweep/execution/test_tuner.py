@@ -55,18 +55,18 @@ def test_the_session_ends_when_the_drivers_own_node_has_died(monkeypatch):
     monkeypatch.setattr(
         "bearing_search.sweep.execution.ray_health.time.monotonic", lambda: clock[0]
     )
-    pulse = RayHealthCheck()
+    ray_health = RayHealthCheck()
 
     for _ in range(3):
-        pulse.check()
+        ray_health.check()
     assert fake.asked == 0
     clock[0] += EVERY_S
-    pulse.check()
+    ray_health.check()
     fake.alive["b"] = False  # its trials move here
     clock[0] += EVERY_S
-    pulse.check()
+    ray_health.check()
     fake.alive["a"] = False
     clock[0] += EVERY_S
     with pytest.raises(ResourceError, match="Ray has died on this machine"):
-        pulse.check()
+        ray_health.check()
     assert fake.asked == 3

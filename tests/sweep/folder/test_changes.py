@@ -67,12 +67,12 @@ def test_a_trial_that_was_running_keeps_its_values_though_the_range_has_left_the
 ):
     folder = new_sweep(target=4)
     ledger = ledger_of(folder)
-    issued = [ledger.next() for _ in range(4)]
+    scheduled = [ledger.next() for _ in range(4)]
 
     folder = with_space(folder, edited("[1, 10]", "[5, 6]"), "s", accepted=["space"])
 
     again = ledger_of(folder)
-    assert [again.next() for _ in range(4)] == issued
+    assert [again.next() for _ in range(4)] == scheduled
 
 
 @pytest.mark.parametrize(

@@ -106,11 +106,11 @@ def no_redraws(monkeypatch):
 
 
 def finish(ledger):
-    issued = []
+    scheduled = []
     while (one := ledger.next()) is not None:
-        issued.append(one)
+        scheduled.append(one)
         ledger.complete(one.number, 0.5)
-    return issued
+    return scheduled
 
 
 def test_a_suggestion_made_under_other_code_is_trained_again(new_sweep, ledger_of, no_redraws):
@@ -158,10 +158,10 @@ def test_a_trial_under_way_when_the_code_changes_is_nobodys_source(
     ledger = ledger_of(folder)
     ledger._points = None
 
-    issued = finish(ledger)
+    scheduled = finish(ledger)
 
-    assert issued[0].number == begun.number
-    assert issued[0].identity == begun.identity
+    assert scheduled[0].number == begun.number
+    assert scheduled[0].identity == begun.identity
     assert all(record.same_as != begun.number for record in ledger.records())
 
 

@@ -34,11 +34,11 @@ def test_trial_0_is_the_bases_own_setting(new_sweep, ledger_of):
 
 def test_a_record_says_why_a_trial_is_run_and_which_setting_it_has(new_sweep, ledger_of):
     ledger = ledger_of(new_sweep())
-    issued = [ledger.next() for _ in range(3)]
+    scheduled = [ledger.next() for _ in range(3)]
 
     records = ledger.records()
     assert [record.purpose for record in records] == ["default", "search", "search"]
-    assert [record.setting for record in records] == [one.config.setting for one in issued]
+    assert [record.setting for record in records] == [one.config.setting for one in scheduled]
     assert {record.seed for record in records} == {0}
 
 
@@ -49,9 +49,9 @@ def test_what_a_space_enqueues_is_run_after_trial_0_and_once(new_sweep, ledger_o
     for _ in range(4):
         ledger_of(folder).next()  # killed while it runs
         ledger = ledger_of(folder)
-        issued = ledger.next()
-        periods.append(issued.config.finetune.alternation_period)
-        ledger.complete(issued.number, 0.5)
+        scheduled = ledger.next()
+        periods.append(scheduled.config.finetune.alternation_period)
+        ledger.complete(scheduled.number, 0.5)
 
     assert periods[:3] == [5, 1, 2]
     assert ledger.is_done
@@ -62,8 +62,8 @@ def test_what_is_enqueued_beyond_the_target_waits_for_a_larger_one(new_sweep, le
     listed = "enqueue: [{finetune.alternation_period: 1}, {finetune.alternation_period: 2}]\n"
     folder = new_sweep(space_text=fakes.SPACE + listed, target=2)
     ledger = ledger_of(folder)
-    while (issued := ledger.next()) is not None:
-        ledger.complete(issued.number, 0.5)
+    while (scheduled := ledger.next()) is not None:
+        ledger.complete(scheduled.number, 0.5)
     assert len(ledger.records()) == 2
 
     folder = folder.updated(target=3, resources=folder.record.resources)
@@ -72,12 +72,12 @@ def test_what_is_enqueued_beyond_the_target_waits_for_a_larger_one(new_sweep, le
 
 def test_no_more_is_issued_than_the_target_wants(new_sweep, ledger_of):
     ledger = ledger_of(new_sweep(target=2))
-    issued = [ledger.next(), ledger.next()]
+    scheduled = [ledger.next(), ledger.next()]
 
     assert ledger.next() is None
-    ledger.complete(issued[0].number, 0.5)
+    ledger.complete(scheduled[0].number, 0.5)
     assert ledger.next() is None
-    ledger.fail(issued[1].number, "no circle", "trace")
+    ledger.fail(scheduled[1].number, "no circle", "trace")
     refill = ledger.next()
     assert refill.number == 2
     ledger.prune(2)
@@ -90,12 +90,12 @@ def test_no_more_is_issued_than_the_target_wants(new_sweep, ledger_of):
 def test_what_ran_when_the_driver_died_is_issued_again_first(new_sweep, ledger_of):
     folder = new_sweep(target=3)
     before = ledger_of(folder)
-    issued = [before.next() for _ in range(3)]
+    scheduled = [before.next() for _ in range(3)]
     before.complete(1, 0.5)
     del before
 
     again = ledger_of(folder)
-    assert [again.next(), again.next()] == [issued[0], issued[2]]
+    assert [again.next(), again.next()] == [scheduled[0], scheduled[2]]
     assert again.next() is None
 
 
@@ -109,10 +109,10 @@ def test_a_trial_killed_while_it_was_drawn_is_drawn_to_its_end(new_sweep, ledger
 
     again = ledger_of(folder)
     again.next()
-    issued = again.next()
-    assert issued.number == half.number
-    assert issued.config.finetune.alternation_period == period
-    assert set(issued.suggestion) == set(folder.space().axes)
+    scheduled = again.next()
+    assert scheduled.number == half.number
+    assert scheduled.config.finetune.alternation_period == period
+    assert set(scheduled.suggestion) == set(folder.space().axes)
 
 
 def test_reopening_with_the_same_seed_draws_nothing_twice(new_sweep, ledger_of):
@@ -121,9 +121,9 @@ def test_reopening_with_the_same_seed_draws_nothing_twice(new_sweep, ledger_of):
     for _ in range(4):
         ledger = ledger_of(folder)
         for _ in range(3):
-            issued = ledger.next()
-            digests.append(issued.config.digest)
-            ledger.complete(issued.number, 0.1)
+            scheduled = ledger.next()
+            digests.append(scheduled.config.digest)
+            ledger.complete(scheduled.number, 0.1)
 
     assert len(set(digests)) == 12
 
@@ -142,9 +142,9 @@ def test_a_setting_that_failed_twice_is_not_trained_again(new_sweep, ledger_of):
     ledger = ledger_of(folder)
     failed = []
     for _ in range(2 * MAX_FAILURES_PER_CONFIG):
-        issued = ledger.next()
-        failed.append(issued.config.finetune.alternation_period)
-        ledger.fail(issued.number, "no circle", "trace")
+        scheduled = ledger.next()
+        failed.append(scheduled.config.finetune.alternation_period)
+        ledger.fail(scheduled.number, "no circle", "trace")
 
     with pytest.raises(SweepError, match="had all failed before"):
         ledger.next()
@@ -178,12 +178,12 @@ def test_without_a_pruner_nothing_is_pruned(new_sweep, ledger_of):
 def test_a_ledger_can_be_read_while_it_is_written(new_sweep, ledger_of):
     folder = new_sweep()
     ledger = ledger_of(folder)
-    issued = ledger.next()
+    scheduled = ledger.next()
 
     (record,) = read_records(folder.storage_url, folder.study_name)
 
-    assert (record.state, record.suggestion) == ("running", issued.suggestion)
-    assert record.digest == issued.config.digest
+    assert (record.state, record.suggestion) == ("running", scheduled.suggestion)
+    assert record.digest == scheduled.config.digest
     with closing(sqlite3.connect(folder.root / "ledger.db")) as database:
         assert database.execute("pragma journal_mode").fetchone() == ("wal",)
 
@@ -225,9 +225,9 @@ def test_a_database_without_its_driver_says_what_to_install(new_sweep, ledger_of
 
 def test_suggestions_are_kept_as_json(new_sweep, ledger_of):
     folder = new_sweep()
-    issued = ledger_of(folder).next()
+    scheduled = ledger_of(folder).next()
 
     (trial,) = optuna.load_study(
         study_name=folder.study_name, storage=folder.storage_url
     ).get_trials()
-    assert json.loads(trial.user_attrs["suggestion"]) == issued.suggestion
+    assert json.loads(trial.user_attrs["suggestion"]) == scheduled.suggestion

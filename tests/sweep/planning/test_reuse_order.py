@@ -34,18 +34,18 @@ def test_configs_share_an_encoder_whatever_their_detector_is():
     assert shared_prefix(parse(TrialConfig, frozen)) == ("", "")
 
 
-def names(issued):
-    return [(one.suggestion["detector"][0], one.suggestion["tuning"]) for one in issued]
+def names(scheduled):
+    return [(one.suggestion["detector"][0], one.suggestion["tuning"]) for one in scheduled]
 
 
 def test_one_at_a_time_those_that_share_an_encoder_follow_one_another(new_sweep, ledger_of):
     ledger = ledger_of(new_sweep(space_text=GRID, sampler="grid", target=0))
-    issued = []
+    scheduled = []
     while (one := ledger.next()) is not None:
-        issued.append(one)
+        scheduled.append(one)
         ledger.complete(one.number, 0.5)
 
-    assert names(issued) == [
+    assert names(scheduled) == [
         ("d", "paper"),
         ("d", "frozen"),  # waits for nobody
         ("v", "paper"),
@@ -74,19 +74,19 @@ def test_what_is_enqueued_beyond_the_target_does_not_get_ahead(new_sweep, ledger
     listed = [{"tuning": "short"}, {"tuning": "short", "detector": "vitad"}, {"detector": "vitad"}]
     text = GRID + yaml.safe_dump({"enqueue": listed})
     ledger = ledger_of(new_sweep(space_text=text, target=target))
-    issued = [ledger.next() for _ in range(target)]
+    scheduled = [ledger.next() for _ in range(target)]
 
-    assert names(issued) == [("d", "paper"), ("d", "short"), ("v", "short")][:target]
+    assert names(scheduled) == [("d", "paper"), ("d", "short"), ("v", "short")][:target]
 
 
 def test_all_that_is_enqueued_is_run_the_encoder_that_is_there_first(new_sweep, ledger_of):
     listed = [{"tuning": "short"}, {"tuning": "short", "detector": "vitad"}, {"detector": "vitad"}]
     text = GRID + yaml.safe_dump({"enqueue": listed})
     ledger = ledger_of(new_sweep(space_text=text, target=4))
-    issued = []
+    scheduled = []
     for _ in range(4):
-        issued.append(ledger.next())
-        ledger.complete(issued[-1].number, 0.5)
+        scheduled.append(ledger.next())
+        ledger.complete(scheduled[-1].number, 0.5)
 
-    assert names(issued) == [("d", "paper"), ("v", "paper"), ("d", "short"), ("v", "short")]
+    assert names(scheduled) == [("d", "paper"), ("v", "paper"), ("d", "short"), ("v", "short")]
     assert ledger.is_done

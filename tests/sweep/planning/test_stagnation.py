@@ -23,21 +23,21 @@ def audit(value):
     return trial(value, purpose="audit", setting="base")
 
 
-def course(*trials, may_converge=True):
+def stagnation(*trials, may_converge=True):
     return StagnationTerminator(trials, may_converge=may_converge)
 
 
 def test_a_search_converges_when_its_last_trials_have_not_raised_the_best():
     flat = [trial(0.4)] * (PATIENCE - 1)
 
-    assert course(DEFAULT, *flat).converged == ""
-    assert "have not raised the best (0.5000)" in course(DEFAULT, *flat, trial(0.5)).converged
-    assert course(DEFAULT, *flat, trial(0.51)).converged == ""
-    assert course(DEFAULT, *flat, trial(0.4), may_converge=False).converged == ""
+    assert stagnation(DEFAULT, *flat).converged == ""
+    assert "have not raised the best (0.5000)" in stagnation(DEFAULT, *flat, trial(0.5)).converged
+    assert stagnation(DEFAULT, *flat, trial(0.51)).converged == ""
+    assert stagnation(DEFAULT, *flat, trial(0.4), may_converge=False).converged == ""
 
 
 def test_it_has_not_until_so_many_trials_have_finished_after_the_last_rise():
-    watched = course(DEFAULT, *[trial(0.4)] * 7, trial(0.6))
+    watched = stagnation(DEFAULT, *[trial(0.4)] * 7, trial(0.6))
     for number in range(PATIENCE):
         assert watched.converged == "", number
         watched.add(trial(0.3))
@@ -51,29 +51,29 @@ def test_a_rise_within_the_noise_of_the_seeds_is_none():
     seeds = [DEFAULT, audit(0.49), audit(0.51)]
     flat = [trial(0.4)] * (PATIENCE - 1)
 
-    said = course(*seeds, *flat, trial(0.56)).converged
+    said = stagnation(*seeds, *flat, trial(0.56)).converged
     assert "raised the best by 0.0600; gains below 0.0608 are within the noise" in said
-    assert course(*seeds, *flat, trial(0.57)).converged == ""
+    assert stagnation(*seeds, *flat, trial(0.57)).converged == ""
     # two seeds that lie apart say nothing: every rise counts
     unclear = [DEFAULT, audit(0.6)]
-    assert course(*unclear, *flat, trial(0.51)).converged == ""
+    assert stagnation(*unclear, *flat, trial(0.51)).converged == ""
 
 
 def test_pruned_trials_and_copies_count_failed_ones_and_other_seeds_do_not():
     pruned = [trial(None, state="pruned")] * (PATIENCE - 1)
 
-    assert course(DEFAULT, *pruned, trial(None, state="failed")).converged == ""
-    assert course(DEFAULT, *pruned, trial(0.9, purpose="finalist")).converged == ""
-    assert course(DEFAULT, *pruned, trial(0.5, same_as=0)).converged
+    assert stagnation(DEFAULT, *pruned, trial(None, state="failed")).converged == ""
+    assert stagnation(DEFAULT, *pruned, trial(0.9, purpose="finalist")).converged == ""
+    assert stagnation(DEFAULT, *pruned, trial(0.5, same_as=0)).converged
 
 
 def test_where_no_trial_keeps_the_constraints_a_search_goes_on():
     missing = trial(0.9, judged=Judgement(missed={"cost/seconds <= 9": 0.1}))
     kept = trial(0.2, judged=Judgement(missed={"cost/seconds <= 9": -0.1}))
 
-    assert course(*[missing] * 99).converged == ""
-    assert course(*[missing] * 99, kept).converged == ""
-    assert course(kept, *[missing] * PATIENCE).converged
+    assert stagnation(*[missing] * 99).converged == ""
+    assert stagnation(*[missing] * 99, kept).converged == ""
+    assert stagnation(kept, *[missing] * PATIENCE).converged
 
 
 def test_a_sweep_that_converged_says_so_and_goes_on_when_asked(

@@ -50,9 +50,9 @@ def fates_with(*suggestions, space=SPACE):
     )
 
 
-def rank(fates, suggestion, *, space=SPACE, less=()):
+def rank(config_index, suggestion, *, space=SPACE, less=()):
     params = {k: v for k, v in encode(space, suggestion).items() if k not in less}
-    return candidate_cost.Thrift(space, fates, ReuseOrder(fates)).rank(params)
+    return candidate_cost.Thrift(space, config_index, ReuseOrder(config_index)).rank(params)
 
 
 @pytest.mark.parametrize(
@@ -74,10 +74,10 @@ def test_a_candidate_ranks_by_what_of_it_another_trial_has_made(other, expected)
 
 
 def test_what_another_trial_is_making_comes_last_before_what_was_tried():
-    fates = ConfigIndex([])
+    config_index = ConfigIndex([])
     config = SPACE.trial(BASE)
-    fates.begin(0, TrialKey(config.digest, "", shared_prefix(config)))
-    assert rank(fates, BASE | {"decoder.lr": 1e-3}) == BUSY
+    config_index.begin(0, TrialKey(config.digest, "", shared_prefix(config)))
+    assert rank(config_index, BASE | {"decoder.lr": 1e-3}) == BUSY
     assert READY < BEGUN < NEW < BUSY < REPEAT
 
 
@@ -88,10 +88,10 @@ def test_a_pruned_trial_may_have_made_no_encoder_at_all():
 
 
 def test_a_candidate_without_an_axis_of_its_encoder_cannot_be_ranked_and_one_without_others_can():
-    fates = fates_with(BASE)
-    assert rank(fates, BASE, less=["finetune.encoder_lr"]) is None
-    assert rank(fates, BASE, less=["finetune.ssim_layers[11]"]) is None
-    assert rank(fates, BASE, less=["decoder.lr", "dinomaly.dropout"]) == READY
+    config_index = fates_with(BASE)
+    assert rank(config_index, BASE, less=["finetune.encoder_lr"]) is None
+    assert rank(config_index, BASE, less=["finetune.ssim_layers[11]"]) is None
+    assert rank(config_index, BASE, less=["decoder.lr", "dinomaly.dropout"]) == READY
 
 
 def test_ledgers_of_older_sweeps_tell_of_no_encoders():
@@ -148,9 +148,9 @@ def test_the_more_trials_are_good_already_the_less_is_equal_as_in_optuna():
 
 
 def test_an_encoder_of_older_code_is_not_there(monkeypatch):
-    fates = fates_with(BASE)
+    config_index = fates_with(BASE)
     monkeypatch.setitem(STAGES_VERSION, "encoder", 99)
-    assert rank(fates, BASE | {"decoder.lr": 1e-3}) == NEW
+    assert rank(config_index, BASE | {"decoder.lr": 1e-3}) == NEW
 
 
 class Watched(ThriftyTPE):
@@ -222,8 +222,8 @@ def test_axes_drawn_group_by_group_are_preferred_by_the_group_that_moves_the_enc
         "dinomaly.dropout": {"choice": [0.1, 0.2, 0.4], "when": {"detector": "dinomaly"}},
     }
     space = space_of(vary)
-    fates = fates_with(space.default_suggestion(), space=space)
-    ranked = candidate_cost.Thrift(space, fates, ReuseOrder(fates))
+    config_index = fates_with(space.default_suggestion(), space=space)
+    ranked = candidate_cost.Thrift(space, config_index, ReuseOrder(config_index))
     seen = []
 
     def note(params):
@@ -251,11 +251,11 @@ def test_a_ledger_prefers_what_it_has_seen_made_also_after_a_restart_if_it_is_sh
     for number in range(30):
         if number == 20:
             ledger = ledger_of(folder)
-        issued = ledger.next()
-        prefix = shared_prefix(issued.config)
+        scheduled = ledger.next()
+        prefix = shared_prefix(scheduled.config)
         shared.append(prefix.encoder in made)
         made.add(prefix.encoder)
-        ledger.complete(issued.number, issued.config.decoder.lr)
+        ledger.complete(scheduled.number, scheduled.config.decoder.lr)
     if shares:
         assert sum(shared[11:20]) >= 8
         assert sum(shared[20:]) >= 9

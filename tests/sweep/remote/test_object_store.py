@@ -16,7 +16,7 @@ from bearing_search.sweep.remote.worker_sync import StoreAddress
 from bearing_search.sweep.worker.context import StopFlag, WorkerContext
 from bearing_search.sweep.worker.process import run_payload
 
-ASSIGNMENT = {"number": 0, "config": json.dumps(to_plain(TrialConfig()))}
+PAYLOAD = {"number": 0, "config": json.dumps(to_plain(TrialConfig()))}
 TRIAL = "trials/00000"
 
 
@@ -145,7 +145,7 @@ def office(new_sweep, url, monkeypatch, tmp_path):
     folder.sessions.mkdir()
     (folder.sessions / "s1.json").touch()
     address = StoreAddress(url, folder.study_name)
-    workplace = WorkerContext(
+    worker_context = WorkerContext(
         root=tmp_path / "nowhere",
         session="s1",
         data=tmp_path,
@@ -155,7 +155,7 @@ def office(new_sweep, url, monkeypatch, tmp_path):
         shares_stages=True,
         depot=address,
     )
-    return folder, DriverSync(folder, address.open()), workplace
+    return folder, DriverSync(folder, address.open()), worker_context
 
 
 def counting(config, context):
@@ -172,28 +172,28 @@ def counting(config, context):
 
 
 def test_a_trial_runs_without_the_sweeps_folder_and_comes_home(office, tmp_path):
-    folder, courier, workplace = office
+    folder, driver_sync, worker_context = office
     seen = []
 
     def trial(config, context):
         seen.append(context)
         yield from counting(config, context)
 
-    courier.on_start(0)
-    run_payload(ASSIGNMENT, workplace, trial, lambda message: None)
-    courier.pull(0)
+    driver_sync.on_start(0)
+    run_payload(PAYLOAD, worker_context, trial, lambda message: None)
+    driver_sync.pull(0)
 
     assert (folder.trial_folder(0) / "deep" / "steps").read_text() == "1 2 3"
     assert not seen[0].shares_stages
     assert seen[0].folder.is_relative_to(tmp_path / "node")
     assert not (tmp_path / "nowhere").exists()
     assert [file.name for file in seen[0].folder.iterdir()] == ["lock"]
-    assert workplace.incompatibility() == ""
+    assert worker_context.incompatibility() == ""
 
 
 def test_a_trial_goes_on_elsewhere_from_its_last_saved_state(office, tmp_path, monkeypatch):
-    _, courier, workplace = office
-    courier.on_start(0)
+    _, driver_sync, worker_context = office
+    driver_sync.on_start(0)
 
     class CutOffError(BaseException):
         """Its machine is gone: nothing more is sent."""
@@ -204,7 +204,7 @@ def test_a_trial_goes_on_elsewhere_from_its_last_saved_state(office, tmp_path, m
             raise CutOffError
 
     with pytest.raises(CutOffError):
-        run_payload(ASSIGNMENT, workplace, counting, report)
+        run_payload(PAYLOAD, worker_context, counting, report)
     monkeypatch.undo()
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "other"))
     (tmp_path / "other").mkdir()
@@ -214,22 +214,22 @@ def test_a_trial_goes_on_elsewhere_from_its_last_saved_state(office, tmp_path, m
         found.append((context.folder / "deep" / "steps").read_text())
         yield from counting(config, context)
 
-    run_payload(ASSIGNMENT, workplace, trial, lambda message: None)
+    run_payload(PAYLOAD, worker_context, trial, lambda message: None)
     assert found == ["1 2"]
 
 
 def test_the_drivers_marks_reach_the_worker(office):
-    folder, courier, workplace = office
+    folder, driver_sync, worker_context = office
 
     def is_stopped(number):
-        courier.poll()
-        post = workplace.folder_sync(number)
-        post._depot.write(post._owner, post._token)
-        return StopFlag(workplace, number, post)()
+        driver_sync.poll()
+        folder_sync = worker_context.folder_sync(number)
+        folder_sync._depot.write(folder_sync._owner, folder_sync._token)
+        return StopFlag(worker_context, number, folder_sync)()
 
     for number in range(2):
         folder.trial_folder(number).mkdir()
-        courier.on_start(number)
+        driver_sync.on_start(number)
     assert not is_stopped(0)
     (folder.trial_folder(0) / "STOP").touch()
     assert is_stopped(0)
@@ -239,16 +239,16 @@ def test_the_drivers_marks_reach_the_worker(office):
     StopRequest(folder)  # the next session takes STOP back
     assert not is_stopped(1)
     (folder.trial_folder(0) / "STOP").unlink()
-    courier.on_start(0)
+    driver_sync.on_start(0)
     assert not is_stopped(0)
     (folder.sessions / "s1.json").unlink()
     assert is_stopped(1)
 
 
 def test_a_worker_whose_trial_has_moved_on_sends_nothing(office, tmp_path):
-    _, courier, workplace = office
-    courier.on_start(0)
-    old, new = workplace.folder_sync(0), workplace.folder_sync(0)
+    _, driver_sync, worker_context = office
+    driver_sync.on_start(0)
+    old, new = worker_context.folder_sync(0), worker_context.folder_sync(0)
     here = tmp_path / "here"
     here.mkdir()
     old.pull(here)
@@ -264,37 +264,37 @@ def test_a_worker_whose_trial_has_moved_on_sends_nothing(office, tmp_path):
 
 
 def test_a_depot_that_is_away_for_a_while_ends_nothing(office, monkeypatch, caplog):
-    folder, courier, workplace = office
-    post = workplace.folder_sync(0)
+    folder, driver_sync, worker_context = office
+    folder_sync = worker_context.folder_sync(0)
 
     def away(*_):
         raise OSError("no route to host")
 
-    for depot in (courier._depot, post._depot):
+    for depot in (driver_sync._depot, folder_sync._depot):
         monkeypatch.setattr(depot, "existing", away)
         monkeypatch.setattr(depot, "write", away)
         monkeypatch.setattr(depot, "pull", away)
     folder.stop_file.touch()
     for _ in range(3):
-        courier.poll()
+        driver_sync.poll()
     assert caplog.text.count("cannot be reached: no route to host") == 1
-    assert not post.is_stop_requested()
+    assert not folder_sync.is_stop_requested()
     with pytest.raises(ResourceError, match=r"trial 0 cannot be fetched.*`resume` goes on"):
-        courier.pull(0)
+        driver_sync.pull(0)
 
 
 def test_sending_takes_a_small_share_of_the_time(office, tmp_path, monkeypatch):
     monkeypatch.setattr(worker_sync, "SHARE", 0.05)
-    post = office[2].folder_sync(0)
+    folder_sync = office[2].folder_sync(0)
     clock, sent = [0.0], []
 
     def push(folder):
         sent.append(clock[0])
         clock[0] += 3.0
 
-    monkeypatch.setattr(post, "push", push)
+    monkeypatch.setattr(folder_sync, "push", push)
     monkeypatch.setattr(time, "monotonic", lambda: clock[0])
     for _ in range(200):
-        post.save(tmp_path)
+        folder_sync.save(tmp_path)
         clock[0] += 1.0
     assert sent == [0.0, 60.0, 120.0, 180.0]

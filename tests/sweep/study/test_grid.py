@@ -78,9 +78,9 @@ def test_every_point_runs_once_whenever_the_driver_dies(new_sweep, ledger_of):
             queued = encode(folder.space(), POINTS[3])
             ledger._study.enqueue(queued, {"purpose": "search", "appointed": True})
             ledger = ledger_of(folder)  # killed between queueing a point and asking for it
-        issued = ledger.next()
-        seen.append(issued.suggestion)
-        ledger.complete(issued.number, 0.5)
+        scheduled = ledger.next()
+        seen.append(scheduled.suggestion)
+        ledger.complete(scheduled.number, 0.5)
 
     assert seen == POINTS
     assert ledger.is_done
@@ -104,20 +104,20 @@ def test_a_point_that_fails_is_tried_twice_and_again_at_the_next_session(new_swe
     folder = new_sweep(space_text=DESIGN, sampler="grid", target=0)
     ledger = ledger_of(folder)
     failures = 0
-    while (issued := ledger.next()) is not None:
-        if issued.suggestion == POINTS[1]:
-            ledger.fail(issued.number, "no circle", "trace")
+    while (scheduled := ledger.next()) is not None:
+        if scheduled.suggestion == POINTS[1]:
+            ledger.fail(scheduled.number, "no circle", "trace")
             failures += 1
         else:
-            ledger.complete(issued.number, 0.5)
+            ledger.complete(scheduled.number, 0.5)
 
     assert failures == 2
     assert ledger.is_done
     again = ledger_of(folder)
     assert not again.is_done
-    issued = again.next()
-    assert issued.suggestion == POINTS[1]
-    again.complete(issued.number, 0.5)
+    scheduled = again.next()
+    assert scheduled.suggestion == POINTS[1]
+    again.complete(scheduled.number, 0.5)
     assert again.is_done
 
 

@@ -31,9 +31,9 @@ def test_every_sampler_goes_on_after_a_restart_and_draws_nothing_twice(
     for _ in range(4):
         ledger = ledger_of(folder)
         for _ in range(4):
-            issued = ledger.next()
-            digests.append(issued.config.digest)
-            ledger.complete(issued.number, fakes.score_of(issued.config))
+            scheduled = ledger.next()
+            digests.append(scheduled.config.digest)
+            ledger.complete(scheduled.number, fakes.score_of(scheduled.config))
 
     assert digests[0] == folder.space().trial({}).digest
     assert len(set(digests)) == 16

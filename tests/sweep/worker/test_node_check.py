@@ -13,7 +13,7 @@ HERE = socket.gethostname()
 
 
 @pytest.fixture
-def workplace(tmp_path):
+def worker_context(tmp_path):
     (tmp_path / "sessions").mkdir()
     (tmp_path / "sessions" / "s1.json").touch()
     return WorkerContext(
@@ -42,26 +42,28 @@ def ask(tmp_path):
     return ask
 
 
-def test_a_machine_with_the_folders_and_the_code_is_fit(workplace, ask):
+def test_a_machine_with_the_folders_and_the_code_is_fit(worker_context, ask):
     assert ask() == ""
-    assert workplace.incompatibility() == ""
+    assert worker_context.incompatibility() == ""
 
 
-def test_a_folder_that_is_not_shared_is_told_from_one_that_is(workplace, tmp_path, monkeypatch):
+def test_a_folder_that_is_not_shared_is_told_from_one_that_is(
+    worker_context, tmp_path, monkeypatch
+):
     monkeypatch.setattr("bearing_search.sweep.worker.node_check.STALE_S", 0.0)
     elsewhere = tmp_path / "elsewhere"
     told = f"node {HERE} does not see the sweep's folder {elsewhere}; --results must lie on"
-    assert replace(workplace, root=elsewhere).incompatibility().startswith(told)
+    assert replace(worker_context, root=elsewhere).incompatibility().startswith(told)
     (elsewhere / "sessions").mkdir(parents=True)
     (elsewhere / "sessions" / "of_another_sweep.json").touch()
-    assert replace(workplace, root=elsewhere).incompatibility().startswith(told)
+    assert replace(worker_context, root=elsewhere).incompatibility().startswith(told)
 
 
-def test_data_that_is_not_there_is_named(workplace, tmp_path, ask):
+def test_data_that_is_not_there_is_named(worker_context, tmp_path, ask):
     assert f"does not see the data at {tmp_path / 'data'}" in ask(data=tmp_path / "data")
 
 
-def test_other_packages_and_other_code_are_refused_but_not_another_build(workplace, ask):
+def test_other_packages_and_other_code_are_refused_but_not_another_build(worker_context, ask):
     code = local_code_version()
     numpy = code.versions["numpy"]
     older = replace(code, versions={**code.versions, "numpy": "1.0"})
@@ -73,10 +75,10 @@ def test_other_packages_and_other_code_are_refused_but_not_another_build(workpla
 
 
 def test_a_trial_on_a_machine_without_the_folder_fails_in_one_sentence(
-    workplace, tmp_path, monkeypatch, fakes
+    worker_context, tmp_path, monkeypatch, fakes
 ):
     told = []
-    elsewhere = replace(workplace, root=tmp_path / "elsewhere", data=tmp_path / "none")
+    elsewhere = replace(worker_context, root=tmp_path / "elsewhere", data=tmp_path / "none")
     monkeypatch.setattr(WorkerContext, "incompatibility", lambda self: "node n does not see it")
     run_payload({"number": 3, "config": "{}"}, elsewhere, fakes.run_trial, told.append)
     assert told == [{"failure": "node n does not see it", "traceback": ""}]

@@ -15,11 +15,11 @@ from bearing_search.sweep.locking.drivers import SingleDriver
 from bearing_search.sweep.worker.context import StopFlag, WorkerContext
 from bearing_search.sweep.worker.process import LazyTrial, configure_device, run_payload
 
-ASSIGNMENT = {"number": 0, "config": json.dumps(to_plain(TrialConfig()))}
+PAYLOAD = {"number": 0, "config": json.dumps(to_plain(TrialConfig()))}
 
 
 @pytest.fixture
-def workplace(new_sweep):
+def worker_context(new_sweep):
     folder = new_sweep()
     session = begin_session(folder, SingleDriver())
     return WorkerContext(
@@ -37,9 +37,12 @@ def one_step(config, context):
     yield Measurement(step=1, values={OBJECTIVE: 0.5})
 
 
-def test_a_trial_stops_when_the_sweep_it_or_its_driver_does(new_sweep, workplace):
-    for stop_file in (workplace.root / "STOP", workplace.root / "trials" / "00000" / "STOP"):
-        flag = StopFlag(workplace, 0)
+def test_a_trial_stops_when_the_sweep_it_or_its_driver_does(new_sweep, worker_context):
+    for stop_file in (
+        worker_context.root / "STOP",
+        worker_context.root / "trials" / "00000" / "STOP",
+    ):
+        flag = StopFlag(worker_context, 0)
         assert not flag()
         stop_file.parent.mkdir(exist_ok=True)
         stop_file.touch()
@@ -47,15 +50,15 @@ def test_a_trial_stops_when_the_sweep_it_or_its_driver_does(new_sweep, workplace
         stop_file.unlink()
         assert flag()  # it does not change its mind
 
-    other = StopFlag(workplace, 1)
+    other = StopFlag(worker_context, 1)
     assert not other()
-    begin_session(load_sweep(workplace.root.parent, "one"), SingleDriver())  # another driver
+    begin_session(load_sweep(worker_context.root.parent, "one"), SingleDriver())  # another driver
     assert other()
-    assert StopFlag(workplace, 1)()
+    assert StopFlag(worker_context, 1)()
 
 
-def test_a_trial_waits_until_a_process_of_a_killed_session_lets_go_of_its_folder(workplace):
-    folder = workplace.root / "trials" / "00000"
+def test_a_trial_waits_until_a_process_of_a_killed_session_lets_go_of_its_folder(worker_context):
+    folder = worker_context.root / "trials" / "00000"
     folder.mkdir(parents=True)
     code = (
         "import fcntl, sys, time\n"
@@ -67,15 +70,15 @@ def test_a_trial_waits_until_a_process_of_a_killed_session_lets_go_of_its_folder
         assert old.stdout.readline() == "held\n"
         began = time.monotonic()
         messages = []
-        run_payload(ASSIGNMENT, workplace, one_step, messages.append)
+        run_payload(PAYLOAD, worker_context, one_step, messages.append)
         waited = time.monotonic() - began
 
     assert waited > 0.7
     assert len(messages) == 1
 
 
-def test_a_trial_that_is_stopped_while_it_waits_does_not_begin(workplace):
-    folder = workplace.root / "trials" / "00000"
+def test_a_trial_that_is_stopped_while_it_waits_does_not_begin(worker_context):
+    folder = worker_context.root / "trials" / "00000"
     folder.mkdir(parents=True)
     code = (
         "import fcntl, sys\n"
@@ -87,9 +90,9 @@ def test_a_trial_that_is_stopped_while_it_waits_does_not_begin(workplace):
         [sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     ) as old:
         assert old.stdout.readline() == "held\n"
-        (workplace.root / "STOP").touch()
+        (worker_context.root / "STOP").touch()
         messages = []
-        run_payload(ASSIGNMENT, workplace, one_step, messages.append)
+        run_payload(PAYLOAD, worker_context, one_step, messages.append)
         old.communicate()
 
     assert messages == []
