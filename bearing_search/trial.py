@@ -30,14 +30,14 @@ from bearing_search.measurement import (
 )
 from bearing_search.stage_cache.cache import StageStore
 from bearing_search.training.folds.fold_plan import (
-    UnitPlan,
+    FoldPlan,
     final_plans,
     progress_of_plan,
     validation_plans,
 )
-from bearing_search.training.folds.run_fold import UnitRecord, run_unit
+from bearing_search.training.folds.run_fold import FoldRecord, run_fold
 from bearing_search.training.microbatch import smallest
-from bearing_search.training.plan import progress_of_trial
+from bearing_search.training.plan import trial_progress
 
 
 def run_trial(config: TrialConfig, context: TrialContext) -> Iterator[Measurement]:
@@ -63,16 +63,16 @@ def run_final(config: TrialConfig, context: TrialContext) -> Iterator[Measuremen
 
 
 def _run_units(
-    plans: Sequence[UnitPlan], config: TrialConfig, context: TrialContext, *, split: str
+    plans: Sequence[FoldPlan], config: TrialConfig, context: TrialContext, *, split: str
 ) -> Iterator[Measurement]:
     costs = [progress_of_plan(config, plan) for plan in plans]
-    progress = progress_of_trial(costs)
+    progress = trial_progress(costs)
     first = 0
-    records: list[tuple[UnitPlan, UnitRecord]] = []
+    records: list[tuple[FoldPlan, FoldRecord]] = []
     for number, plan in enumerate(plans):
         step = first
         with _store(plan, context) as store:
-            unit = run_unit(plan, config, context, store)
+            unit = run_fold(plan, config, context, store)
             record = yield from _rows(unit, plan, split, step, progress)
         if record is None:
             return
@@ -99,17 +99,17 @@ def _run_units(
 
 
 def _rows(
-    unit: Generator[tuple[str, dict[str, float]], None, UnitRecord | None],
-    plan: UnitPlan,
+    unit: Generator[tuple[str, dict[str, float]], None, FoldRecord | None],
+    plan: FoldPlan,
     split: str,
     step: int,
     progress: Sequence[float],
-) -> Generator[Measurement, None, UnitRecord | None]:
+) -> Generator[Measurement, None, FoldRecord | None]:
     while True:
         try:
             what, row = next(unit)
         except StopIteration as end:
-            record: UnitRecord | None = end.value
+            record: FoldRecord | None = end.value
             return record
         yield Measurement(
             step=step,
@@ -120,7 +120,7 @@ def _rows(
         step += 1
 
 
-def _cost(records: Sequence[tuple[UnitPlan, UnitRecord]]) -> dict[str, float]:
+def _cost(records: Sequence[tuple[FoldPlan, FoldRecord]]) -> dict[str, float]:
     sizes = [size for _, record in records for size in smallest(record.rows).values()]
     computed, saved = (
         round(sum(getattr(record, name) for _, record in records), 3)
@@ -135,7 +135,7 @@ def _cost(records: Sequence[tuple[UnitPlan, UnitRecord]]) -> dict[str, float]:
 
 
 @contextmanager
-def _store(plan: UnitPlan, context: TrialContext) -> Iterator[StageStore]:
+def _store(plan: FoldPlan, context: TrialContext) -> Iterator[StageStore]:
     """The store of all trials, or one of the unit's own, of which only weights may be left."""
     if context.shares_stages:
         with closing(StageStore(context.cache / "stages")) as store:
@@ -153,14 +153,14 @@ def _store(plan: UnitPlan, context: TrialContext) -> Iterator[StageStore]:
         shutil.rmtree(own)
 
 
-def _summary(records: Sequence[tuple[UnitPlan, UnitRecord]], split: str) -> dict[str, float]:
+def _summary(records: Sequence[tuple[FoldPlan, FoldRecord]], split: str) -> dict[str, float]:
     means = mean_metrics(
         (part.part, record.metrics[part.key]) for plan, record in records for part in plan.parts
     )
     return {f"{split}/{name}": value for name, value in means.items()}
 
 
-def _running(records: Sequence[tuple[UnitPlan, UnitRecord]]) -> dict[str, float]:
+def _running(records: Sequence[tuple[FoldPlan, FoldRecord]]) -> dict[str, float]:
     folds = {plan.fold for plan, _ in records}
     last = [(plan, record) for plan, record in records if plan.fold == max(folds)]
     return {

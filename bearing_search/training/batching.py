@@ -8,13 +8,15 @@ import numpy as np
 from jaxtyping import Int
 
 
-def pass_over(count: int, *, batch_size: int, seed: tuple[int, ...]) -> list[Int[np.ndarray, " b"]]:
+def shuffled_epoch(
+    count: int, *, batch_size: int, seed: tuple[int, ...]
+) -> list[Int[np.ndarray, " b"]]:
     """Every index once, shuffled, in batches; the last one may be smaller, none is dropped."""
     order = np.random.default_rng(seed).permutation(count)
     return [order[start : start + batch_size] for start in range(0, count, batch_size)]
 
 
-def endless_batch(
+def infinite_batches(
     iteration: int, count: int, *, batch_size: int, seed: tuple[int, ...]
 ) -> Int[np.ndarray, " b"]:
     """Batch number `iteration` of an endless row of shuffled passes, always full.
@@ -32,7 +34,7 @@ def endless_batch(
     return np.concatenate(picked)
 
 
-def flip_way(*, seed: tuple[int, ...]) -> int:
+def flip_code(*, seed: tuple[int, ...]) -> int:
     """One of the eight ways to mirror and transpose a square, for a whole batch."""
     return int(np.random.default_rng(seed).integers(8))
 

@@ -14,18 +14,18 @@ from bearing_search.training.images import Images
 from bearing_search.training.precision import precision_name
 
 
-def content_of(images: Images) -> str:
+def images_digest(images: Images) -> str:
     """Digest of all that a set of prepared images holds, in its order."""
     named = ((field.name, getattr(images, field.name)) for field in fields(images))
     return _digest((name, array) for name, array in named if array is not None)
 
 
-def content_of_array(array: np.ndarray) -> str:
+def array_digest(array: np.ndarray) -> str:
     """Digest of an array's shape, type and content."""
     return _digest([("array", array)])
 
 
-def content_of_encoder(encoder: Backbone) -> str:
+def encoder_digest(encoder: Backbone) -> str:
     """Digest of an encoder's weights: equal weights, equal digest, however they were come by."""
     weights = encoder.state_dict().items()
     return _digest((name, weight.detach().cpu().numpy()) for name, weight in weights)

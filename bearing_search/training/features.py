@@ -22,11 +22,11 @@ from bearing_search.stage_cache.compute_time import Seconds, added
 from bearing_search.stage_cache.entry import ClaimLostError, Entry
 from bearing_search.stage_cache.key import STAGES_VERSION, StageKey, stage_key
 from bearing_search.training.backbone import Backbone
-from bearing_search.training.content_digest import compute_name, content_of_array
+from bearing_search.training.content_digest import array_digest, compute_name
 from bearing_search.training.images import to_input
 from bearing_search.training.microbatch import each_portion, portions
 from bearing_search.training.precision import autocast, storage_dtype
-from bearing_search.training.stage_runner import Bench
+from bearing_search.training.stage_runner import StageContext
 
 Read = tuple[int, ...]
 """Blocks of a transformer, whose mean tokens are read, or one layer of a convolutional network."""
@@ -37,7 +37,7 @@ Features = list[Float[Tensor, "n ..."]]
 PORTION = 16
 """Samples that are encoded at once."""
 
-MAX_KEPT_BYTES = {"cpu": 2 * 2**30, "cuda": 2**28}
+MAX_CACHED_BYTES = {"cpu": 2 * 2**30, "cuda": 2**28}
 """Larger features of a set of samples are not kept. A GPU makes them about as fast as a disk gives
 them back, so that there only small ones are worth their place."""
 
@@ -45,7 +45,7 @@ _STOP_EVERY = 4 * PORTION
 _FILE, _NAME = "features.safetensors", "features"
 
 
-class Reader:
+class FeatureReader:
     """Reads an encoder that no longer changes.
 
     Args:
@@ -78,9 +78,9 @@ class Reader:
             found = [mean_tokens([output.blocks[b] for b in read]) for read in self.reads]
         return [f.to(storage_dtype(self.device)) for f in found] if self.is_rounded else found
 
-    def reading(self, reads: Sequence[Read]) -> "Reader":
+    def reading(self, reads: Sequence[Read]) -> "FeatureReader":
         """A reader of the same encoder that reads something else."""
-        return Reader(self.encoder, reads, is_rounded=self.is_rounded, device=self.device)
+        return FeatureReader(self.encoder, reads, is_rounded=self.is_rounded, device=self.device)
 
     def of_all(self, pixels: UInt8[np.ndarray, "n s s 3"]) -> Features:
         """Features of many samples, in main memory.
@@ -97,7 +97,7 @@ class Reader:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Kept:
+class CachedFeatures:
     """What was read of a set of samples."""
 
     features: Features | None
@@ -106,12 +106,12 @@ class Kept:
     seconds: Seconds
 
 
-NOT_KEPT = Kept(features=None, seconds={})
+NOT_CACHED = CachedFeatures(features=None, seconds={})
 
 
-def kept_features(
-    bench: Bench, reader: Reader, content: str, pixels: UInt8[np.ndarray, "n s s 3"]
-) -> Kept | None:
+def cached_features(
+    bench: StageContext, reader: FeatureReader, content: str, pixels: UInt8[np.ndarray, "n s s 3"]
+) -> CachedFeatures | None:
     """What `reader` reads of samples, computed here or read from the store; None if it was stopped.
 
     All that is missing is read in one pass.
@@ -124,7 +124,7 @@ def kept_features(
         TrialFailedError: the device has no room for one sample.
     """
     if not len(pixels) or _num_bytes(reader, pixels) > _most_bytes(reader.device):
-        return NOT_KEPT
+        return NOT_CACHED
     keys = _keys(reader, content, pixels)
     found: dict[Read, Tensor] = {}
     fresh: dict[Read, Tensor] = {}
@@ -142,11 +142,11 @@ def kept_features(
                 _save(bench, entry, fresh[read])
             found[read] = safetensors.torch.load_file(entry.folder / _FILE)[_NAME]
             seconds = added(seconds, {"features": entry.seconds})
-    return Kept(features=[found[read] for read in reader.reads], seconds=seconds)
+    return CachedFeatures(features=[found[read] for read in reader.reads], seconds=seconds)
 
 
 def _made(
-    bench: Bench, entry: Entry, reader: Reader, pixels: UInt8[np.ndarray, "n s s 3"]
+    bench: StageContext, entry: Entry, reader: FeatureReader, pixels: UInt8[np.ndarray, "n s s 3"]
 ) -> dict[Read, Tensor]:
     """Features by read; nothing if it was stopped."""
     found = []
@@ -160,16 +160,16 @@ def _made(
     return dict(zip(reader.reads, together, strict=True))
 
 
-def _save(bench: Bench, entry: Entry, features: Float[Tensor, "n ..."]) -> None:
+def _save(bench: StageContext, entry: Entry, features: Float[Tensor, "n ..."]) -> None:
     content = safetensors.torch.save({_NAME: features.contiguous()})
     bench.store.with_room(lambda: write_atomically(entry.folder / _FILE, content))
     bench.store.finish(entry)
 
 
 def _keys(
-    reader: Reader, content: str, pixels: UInt8[np.ndarray, "n s s 3"]
+    reader: FeatureReader, content: str, pixels: UInt8[np.ndarray, "n s s 3"]
 ) -> dict[Read, StageKey]:
-    inputs = {"encoder": content, "pixels": content_of_array(pixels)}
+    inputs = {"encoder": content, "pixels": array_digest(pixels)}
     common = {"encoder": reader.encoder.name, "is_rounded": reader.is_rounded}
     return {
         read: stage_key(
@@ -184,9 +184,9 @@ def _keys(
     }
 
 
-def _num_bytes(reader: Reader, pixels: UInt8[np.ndarray, "n s s 3"]) -> int:
+def _num_bytes(reader: FeatureReader, pixels: UInt8[np.ndarray, "n s s 3"]) -> int:
     return len(pixels) * sum(f.numel() * f.element_size() for f in reader.of_all(pixels[:1]))
 
 
 def _most_bytes(device: str) -> int:
-    return MAX_KEPT_BYTES["cpu" if torch.device(device).type == "cpu" else "cuda"]
+    return MAX_CACHED_BYTES["cpu" if torch.device(device).type == "cpu" else "cuda"]

@@ -29,7 +29,7 @@ class Images:
     roi: Bool[np.ndarray, "n s s"] | None = None
     """Where defects may be drawn; None: everywhere."""
 
-    may_turn: Bool[np.ndarray, " n"] | None = None
+    is_rotatable: Bool[np.ndarray, " n"] | None = None
     """Which images a rotation turns; None: all."""
 
     def __len__(self) -> int:
@@ -56,7 +56,7 @@ def rotate(images: Images, angle_deg: float) -> Images:
     """Turn images (bilinear) and masks (nearest) about their middle; what enters is black."""
     if not angle_deg:
         return images
-    if images.may_turn is not None and not images.may_turn.all():
+    if images.is_rotatable is not None and not images.is_rotatable.all():
         return _rotate_some(images, angle_deg)
     side = images.pixels.shape[1]
     matrix = cv2.getRotationMatrix2D(((side - 1) / 2, (side - 1) / 2), angle_deg, 1.0)
@@ -79,39 +79,39 @@ def flip(images: Images, way: int) -> Images:
     return Images(
         pixels=np.ascontiguousarray(pixels),
         masks=np.ascontiguousarray(masks),
-        may_turn=images.may_turn,
+        is_rotatable=images.is_rotatable,
     )
 
 
 def _rotate_some(images: Images, angle_deg: float) -> Images:
-    assert images.may_turn is not None
+    assert images.is_rotatable is not None
     pixels, masks = images.pixels.copy(), images.masks.copy()
-    index = np.flatnonzero(images.may_turn)
+    index = np.flatnonzero(images.is_rotatable)
     if len(index):
         turned = rotate(Images(pixels=pixels[index], masks=masks[index]), angle_deg)
         pixels[index], masks[index] = turned.pixels, turned.masks
-    return Images(pixels=pixels, masks=masks, may_turn=images.may_turn)
+    return Images(pixels=pixels, masks=masks, is_rotatable=images.is_rotatable)
 
 
-def pick(images: Images, index: Int[np.ndarray, " b"]) -> Images:
+def take(images: Images, index: Int[np.ndarray, " b"]) -> Images:
     """The images at the given positions, to be turned and looked at."""
-    may_turn = None if images.may_turn is None else images.may_turn[index]
-    return Images(pixels=images.pixels[index], masks=images.masks[index], may_turn=may_turn)
+    may_turn = None if images.is_rotatable is None else images.is_rotatable[index]
+    return Images(pixels=images.pixels[index], masks=images.masks[index], is_rotatable=may_turn)
 
 
-def joined(sets: Sequence[Images]) -> Images:
+def concat(sets: Sequence[Images]) -> Images:
     """All images, one set after the other."""
     if len(sets) == 1:
         return sets[0]
     return Images(
         pixels=np.concatenate([images.pixels for images in sets]),
         masks=np.concatenate([images.masks for images in sets]),
-        roi=_joined([images.roi for images in sets]),
-        may_turn=_joined([images.may_turn for images in sets]),
+        roi=_concat([images.roi for images in sets]),
+        is_rotatable=_concat([images.is_rotatable for images in sets]),
     )
 
 
-def _joined(found: Sequence[np.ndarray | None]) -> np.ndarray | None:
+def _concat(found: Sequence[np.ndarray | None]) -> np.ndarray | None:
     known = [array for array in found if array is not None]
     assert len(known) in (0, len(found)), "some sets say it, others do not"
     return np.concatenate(known) if known else None
@@ -124,7 +124,7 @@ def by_brightness(images: Images) -> Images:
         pixels=np.ascontiguousarray(alone.reshape(-1, *images.pixels.shape[1:])),
         masks=np.repeat(images.masks, 3, axis=0),
         roi=None if images.roi is None else np.repeat(images.roi, 3, axis=0),
-        may_turn=None if images.may_turn is None else np.repeat(images.may_turn, 3),
+        is_rotatable=None if images.is_rotatable is None else np.repeat(images.is_rotatable, 3),
     )
 
 
@@ -134,22 +134,22 @@ def with_drawn_defects(images: Images, index: Int[np.ndarray, " b"], *, seed: Se
     Args:
         seed: what else the defects depend on, such as the epoch.
     """
-    clean = pick(images, index)
+    clean = take(images, index)
     pixels, masks = clean.pixels.copy(), np.zeros_like(clean.masks)
     for row, position in enumerate(index):
         allowed = np.ones_like(masks[row]) if images.roi is None else images.roi[position]
         rng = np.random.default_rng((*seed, int(position)))
         pixels[row], masks[row] = draw_defect(pixels[row], allowed, rng)
-    return Images(pixels=pixels, masks=masks, may_turn=clean.may_turn)
+    return Images(pixels=pixels, masks=masks, is_rotatable=clean.is_rotatable)
 
 
-def pick_or_draw(
+def take_or_draw(
     anomalous: Images, normals: Images, index: Int[np.ndarray, " b"], *, seed: Seed
 ) -> Images:
     """Real samples, then drawn ones: positions beyond `anomalous` go on in `normals`."""
     is_real = index < len(anomalous)
-    real = pick(anomalous, index[is_real])
+    real = take(anomalous, index[is_real])
     if is_real.all():
         return real
     drawn = with_drawn_defects(normals, index[~is_real] - len(anomalous), seed=seed)
-    return joined([real, drawn])
+    return concat([real, drawn])

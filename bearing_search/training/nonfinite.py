@@ -37,7 +37,7 @@ def require_finite_weights(parameters: Iterable[Tensor]) -> None:
 
 
 @contextmanager
-def failing_as(stage: str, checkpoint: Checkpoint, *, advice: str) -> Iterator[None]:
+def stage_error_context(stage: str, checkpoint: Checkpoint, *, advice: str) -> Iterator[None]:
     """Say of a failed trial in which stage it was, which checkpoint is left and what to change."""
     try:
         yield

@@ -14,7 +14,7 @@ from jaxtyping import Int
 
 from bearing_search.config import FinetuneConfig, TrialConfig
 from bearing_search.models.finetuning.schedule import Task, finetune_lr_factors, task_at
-from bearing_search.training.batching import endless_batch, pass_over
+from bearing_search.training.batching import infinite_batches, shuffled_epoch
 
 _ROWS = 25
 """How many measurements the training of a decoder gives."""
@@ -26,7 +26,7 @@ many there are, so that the number of measurements is known before any region of
 _FINETUNE_COST = 1.6
 """Cost of an iteration of fine-tuning, in iterations of the decoder (both at batch 8, ViT-S)."""
 
-_UNIT_COST = 4.0
+_FOLD_COST = 4.0
 """Cost of preparing, encoding and scoring a unit, in the same unit; a rough figure."""
 
 
@@ -67,9 +67,9 @@ def finetune_plan(
         )
         seeds = (seed, 1, epoch)
         if task is Task.RECONSTRUCTION:
-            batches = pass_over(num_normal, batch_size=config.batch_size, seed=seeds)
+            batches = shuffled_epoch(num_normal, batch_size=config.batch_size, seed=seeds)
         elif config.synthetic_defects == "when_needed" and config.patch_steps_per_epoch is None:
-            batches = pass_over(num_anomalous, batch_size=config.batch_size, seed=seeds)
+            batches = shuffled_epoch(num_anomalous, batch_size=config.batch_size, seed=seeds)
         else:
             batches = _patch_batches(config, num_normal, num_anomalous, patch_epochs, seed)
         patch_epochs += task is Task.PATCH_CLASSIFICATION
@@ -129,7 +129,7 @@ def _patch_batches(
     def batch(number: int) -> Int[np.ndarray, " b"]:
         kinds = ((num_anomalous, real, 0, 6), (num_normal, drawn, num_anomalous, 7))
         picked = [
-            first + endless_batch(number, count, batch_size=size, seed=(seed, stream))
+            first + infinite_batches(number, count, batch_size=size, seed=(seed, stream))
             for count, size, first, stream in kinds
             if size
         ]
@@ -144,13 +144,13 @@ def detector_iterations(config: TrialConfig) -> int:
     return config.decoder.iterations if is_decoder else READ_SHARES + 1
 
 
-def row_ends(iterations: int) -> list[int]:
+def log_iterations(iterations: int) -> list[int]:
     """After how many iterations a measurement is made: evenly, the last one included."""
     rows = min(_ROWS, iterations)
     return [round(iterations * (row + 1) / rows) for row in range(rows)]
 
 
-def progress_of_unit(
+def fold_progress(
     config: TrialConfig, *, num_normal: int, num_anomalous: int, num_scored: int = 1
 ) -> list[float]:
     """Cost after each measurement of one unit, in iterations of the decoder.
@@ -166,12 +166,12 @@ def progress_of_unit(
     epochs = [0.0] * config.finetune.epochs
     for step in plan:
         epochs[step.epoch] += _FINETUNE_COST
-    ends = row_ends(detector_iterations(config))
+    ends = log_iterations(detector_iterations(config))
     rows = [float(end - start) for start, end in zip([0, *ends], ends, strict=False)]
-    return list(accumulate([*epochs, *rows, _UNIT_COST * num_scored]))
+    return list(accumulate([*epochs, *rows, _FOLD_COST * num_scored]))
 
 
-def progress_of_trial(units: Sequence[Sequence[float]]) -> list[float]:
+def trial_progress(units: Sequence[Sequence[float]]) -> list[float]:
     """Share of the whole trial that is done after each of its measurements; the last is 1."""
     total = sum(unit[-1] for unit in units)
     done = 0.0

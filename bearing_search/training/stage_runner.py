@@ -13,7 +13,7 @@ from bearing_search.training.checkpoint import Checkpoint, Row
 
 
 @runtime_checkable
-class Begin(Protocol):
+class StageFn(Protocol):
     """Starts a stage, or goes on from its checkpoint."""
 
     def __call__(self, *, checkpoint: Checkpoint, should_stop: Callable[[], bool]) -> Iterator[Row]:
@@ -22,7 +22,7 @@ class Begin(Protocol):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Bench:
+class StageContext:
     """Where a unit's stages are computed, and on whose account."""
 
     store: StageStore
@@ -45,7 +45,7 @@ class Bench:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Trained:
+class StageResult:
     """A finished stage that has learned."""
 
     checkpoint: Checkpoint
@@ -53,17 +53,17 @@ class Trained:
     """With those of what it went on from, and of the features that it read."""
 
 
-def trained(
-    bench: Bench,
+def run_stage(
+    bench: StageContext,
     key: StageKey,
-    begin: Begin,
+    begin: StageFn,
     *,
     file: str,
     what: str,
     rows: list[tuple[str, Row]],
     read_s: Seconds,
-    start: Trained | None = None,
-) -> Generator[tuple[str, Row], None, Trained | None]:
+    start: StageResult | None = None,
+) -> Generator[tuple[str, Row], None, StageResult | None]:
     """A stage that learns, computed here or read from the store; None if it was stopped.
 
     Args:
@@ -92,14 +92,14 @@ def trained(
             return None
         if not entry.is_done:
             bench.store.finish(entry)
-        return _finished(entry, checkpoint)
+        return _finished_stage(entry, checkpoint)
 
 
-def reopened(entry: Entry, file: str) -> Trained:
+def load_stage(entry: Entry, file: str) -> StageResult:
     """A finished stage that was found in the store."""
-    return _finished(entry, Checkpoint(entry.folder, file))
+    return _finished_stage(entry, Checkpoint(entry.folder, file))
 
 
-def _finished(entry: Entry, checkpoint: Checkpoint) -> Trained:
+def _finished_stage(entry: Entry, checkpoint: Checkpoint) -> StageResult:
     seconds = added(checkpoint.inherited_s, {entry.key.stage: entry.seconds})
-    return Trained(checkpoint=checkpoint, seconds=seconds)
+    return StageResult(checkpoint=checkpoint, seconds=seconds)

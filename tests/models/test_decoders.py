@@ -6,14 +6,14 @@ import torch
 from bearing_search.config import DinomalyConfig, VitadConfig
 from bearing_search.models.detectors.dinomaly import DinomalyDecoder
 from bearing_search.models.detectors.vitad import VitadDecoder
-from bearing_search.training.features import Reader
+from bearing_search.training.features import FeatureReader
 
 PATCHES = 16
 """Of the tiny encoder's input."""
 
 
 def gathered(decoder, encoder, images):
-    reader = Reader(encoder, decoder.reads, is_rounded=False, device="cpu")
+    reader = FeatureReader(encoder, decoder.reads, is_rounded=False, device="cpu")
     return torch.stack(reader.of_input(images))
 
 

@@ -12,9 +12,9 @@ from bearing_search.stage_cache.cache import StageStore
 from bearing_search.stage_cache.eviction import survey
 from bearing_search.training import features
 from bearing_search.training.backbone import load_backbone
-from bearing_search.training.content_digest import content_of_encoder
-from bearing_search.training.features import Reader, kept_features
-from bearing_search.training.stage_runner import Bench
+from bearing_search.training.content_digest import encoder_digest
+from bearing_search.training.features import FeatureReader, cached_features
+from bearing_search.training.stage_runner import StageContext
 from bearing_search.trial import run_trial
 
 SIDE = 64
@@ -29,7 +29,7 @@ def pixels(count=5, seed=0):
 @pytest.fixture
 def bench(tmp_path):
     store = StageStore(tmp_path / "stages")
-    yield Bench(store=store, user="t", title="", should_stop=lambda: False, device="cpu")
+    yield StageContext(store=store, user="t", title="", should_stop=lambda: False, device="cpu")
     store.close()
 
 
@@ -37,7 +37,7 @@ def bench(tmp_path):
 def reader(request, tiny_config):
     config = replace(tiny_config, finetune=FROZEN, detector="patchcore")
     if request.param == "cnn":
-        return Reader(
+        return FeatureReader(
             load_backbone(replace(config, encoder=CNN)),
             [(2,), (3,)],
             is_rounded=False,
@@ -45,12 +45,12 @@ def reader(request, tiny_config):
         )
     # ViTAD's neck may be one of its teacher's blocks: the same is read twice
     reads = [(1, 2), (3,), (1, 2)]
-    return Reader(load_backbone(config), reads, is_rounded=True, device="cpu")
+    return FeatureReader(load_backbone(config), reads, is_rounded=True, device="cpu")
 
 
 def kept(bench, reader, samples=None):
     samples = pixels() if samples is None else samples
-    return kept_features(bench, reader, content_of_encoder(reader.encoder), samples)
+    return cached_features(bench, reader, encoder_digest(reader.encoder), samples)
 
 
 def entries(bench):
@@ -83,7 +83,7 @@ def test_each_group_of_blocks_is_an_entry_and_all_that_is_missing_is_read_in_one
 
     def read(*reads):
         passes.clear()
-        kept(bench, Reader(encoder, reads, is_rounded=False, device="cpu"), pixels(3))
+        kept(bench, FeatureReader(encoder, reads, is_rounded=False, device="cpu"), pixels(3))
         return [seen for seen in passes if seen[0] > 1]  # one sample tells their size
 
     assert read((1,), (3,)) == [(3, [1, 3])]
@@ -97,13 +97,13 @@ def test_an_entry_depends_on_weights_pixels_blocks_and_rounding_and_on_nothing_e
 ):
     encoder = load_backbone(tiny_config)
     plain = {"is_rounded": False, "device": "cpu"}
-    kept(bench, Reader(encoder, [(1,)], **plain))
+    kept(bench, FeatureReader(encoder, [(1,)], **plain))
     assert len(entries(bench)) == 1
-    kept(bench, Reader(load_backbone(tiny_config), [(1,)], **plain))
+    kept(bench, FeatureReader(load_backbone(tiny_config), [(1,)], **plain))
     assert len(entries(bench)) == 1  # equal weights
-    kept(bench, Reader(load_backbone(replace(tiny_config, seed=1)), [(1,)], **plain))
-    kept(bench, Reader(encoder, [(1,)], **plain), pixels(seed=1))
-    kept(bench, Reader(encoder, [(1,)], **(plain | {"is_rounded": True})))
+    kept(bench, FeatureReader(load_backbone(replace(tiny_config, seed=1)), [(1,)], **plain))
+    kept(bench, FeatureReader(encoder, [(1,)], **plain), pixels(seed=1))
+    kept(bench, FeatureReader(encoder, [(1,)], **(plain | {"is_rounded": True})))
     assert len(entries(bench)) == 4
 
 
@@ -117,8 +117,8 @@ def test_a_stop_leaves_nothing_half_read(bench, reader):
 
 
 def test_what_is_too_large_is_not_kept(bench, reader, monkeypatch):
-    monkeypatch.setitem(features.MAX_KEPT_BYTES, "cpu", 1000)
-    assert kept(bench, reader) == features.NOT_KEPT
+    monkeypatch.setitem(features.MAX_CACHED_BYTES, "cpu", 1000)
+    assert kept(bench, reader) == features.NOT_CACHED
     assert entries(bench) == set()
 
 

@@ -4,21 +4,21 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bearing_search.training.batching import endless_batch, pass_over
+from bearing_search.training.batching import infinite_batches, shuffled_epoch
 from bearing_search.training.images import (
     Images,
     by_brightness,
+    concat,
     flip,
-    joined,
-    pick,
     rotate,
+    take,
     to_input,
 )
 
 
 @given(st.integers(1, 40), st.integers(1, 16), st.integers(0, 5))
 def test_a_pass_shows_every_sample_once_and_drops_none(count, batch_size, seed):
-    batches = pass_over(count, batch_size=batch_size, seed=(seed,))
+    batches = shuffled_epoch(count, batch_size=batch_size, seed=(seed,))
     assert sorted(np.concatenate(batches).tolist()) == list(range(count))
     assert max(len(batch) for batch in batches) <= batch_size
 
@@ -26,7 +26,9 @@ def test_a_pass_shows_every_sample_once_and_drops_none(count, batch_size, seed):
 @given(st.integers(1, 20), st.integers(1, 16), st.integers(0, 5))
 def test_endless_batches_are_full_and_show_all_samples_equally_often(count, batch_size, seed):
     size = min(count, batch_size)
-    batches = [endless_batch(i, count, batch_size=batch_size, seed=(seed,)) for i in range(count)]
+    batches = [
+        infinite_batches(i, count, batch_size=batch_size, seed=(seed,)) for i in range(count)
+    ]
     assert {len(batch) for batch in batches} == {size}
     assert set(np.bincount(np.concatenate(batches), minlength=count)) == {size}
 
@@ -59,7 +61,7 @@ def test_only_images_that_may_turn_are_turned():
     images = Images(
         pixels=rng.integers(0, 255, (3, 9, 9, 3)).astype(np.uint8),
         masks=rng.random((3, 9, 9)) > 0.5,
-        may_turn=np.array([True, False, True]),
+        is_rotatable=np.array([True, False, True]),
     )
     everything = rotate(Images(pixels=images.pixels, masks=images.masks), 30.0)
 
@@ -75,12 +77,12 @@ def test_what_an_image_is_follows_it_into_batches_and_brightness_levels():
     images = Images(
         pixels=np.zeros((2, 4, 4, 3), dtype=np.uint8),
         masks=np.zeros((2, 4, 4), dtype=bool),
-        may_turn=np.array([True, False]),
+        is_rotatable=np.array([True, False]),
     )
-    assert pick(images, np.array([1, 0, 1])).may_turn.tolist() == [False, True, False]
-    assert by_brightness(images).may_turn.tolist() == [True] * 3 + [False] * 3
-    assert joined([images, images]).may_turn.tolist() == [True, False, True, False]
-    assert joined([images]) is images
+    assert take(images, np.array([1, 0, 1])).is_rotatable.tolist() == [False, True, False]
+    assert by_brightness(images).is_rotatable.tolist() == [True] * 3 + [False] * 3
+    assert concat([images, images]).is_rotatable.tolist() == [True, False, True, False]
+    assert concat([images]) is images
 
 
 def test_input_is_normalised_with_imagenets_statistics():

@@ -16,7 +16,7 @@ from bearing_search.models.finetuning.multitask import MultiTaskModel
 from bearing_search.models.finetuning.schedule import Task
 from bearing_search.training.checkpoint import Checkpoint
 from bearing_search.training.detection.detector import make_detector, train_detector
-from bearing_search.training.finetuning.finetuner import Finetuning
+from bearing_search.training.finetuning.finetuner import Finetuner
 from bearing_search.training.finetuning.loop import finetune
 from bearing_search.training.images import Images
 from bearing_search.training.microbatch import (
@@ -77,7 +77,7 @@ def tuning(tiny_config, images):
     with torch.no_grad():  # or L_P would be 0, and its gradient rounding alone
         for weight in encoder.parameters():
             weight.add_(0.02 * torch.randn(weight.shape, generator=rng))
-    return Finetuning(
+    return Finetuner(
         encoder,
         frozen,
         config,

@@ -7,9 +7,9 @@ from bearing_search.config import DecoderConfig, FinetuneConfig, TrialConfig
 from bearing_search.models.finetuning.schedule import Task
 from bearing_search.training.plan import (
     finetune_plan,
-    progress_of_trial,
-    progress_of_unit,
-    row_ends,
+    fold_progress,
+    log_iterations,
+    trial_progress,
 )
 
 SMALL = FinetuneConfig(epochs=7, reconstruction_only_epochs=2, alternation_period=2, batch_size=4)
@@ -35,15 +35,15 @@ def test_normals_feed_reconstruction_and_anomalous_samples_the_patch_task():
 
 @given(st.integers(1, 400))
 def test_rows_end_with_the_last_iteration_and_never_twice_at_once(iterations):
-    ends = row_ends(iterations)
+    ends = log_iterations(iterations)
     assert ends[-1] == iterations
     assert all(b > a for a, b in pairwise(ends))
 
 
 def test_progress_rises_to_one_over_all_units():
     config = TrialConfig(finetune=SMALL, decoder=DecoderConfig(iterations=30))
-    unit = progress_of_unit(config, num_normal=10, num_anomalous=3)
-    shares = progress_of_trial([unit, unit])
+    unit = fold_progress(config, num_normal=10, num_anomalous=3)
+    shares = trial_progress([unit, unit])
 
     assert len(unit) == 7 + 25 + 1
     assert shares == sorted(shares)

@@ -19,10 +19,10 @@ from bearing_search.models.encoders.encoder import Encoder
 from bearing_search.models.encoders.tokens import patch_distances
 from bearing_search.models.finetuning.schedule import warm_cosine
 from bearing_search.models.optim import stable_adamw
-from bearing_search.training.batching import endless_batch, rotation_angle
+from bearing_search.training.batching import infinite_batches, rotation_angle
 from bearing_search.training.detection.detection import Detection
-from bearing_search.training.features import PORTION, Features, Reader
-from bearing_search.training.images import Images, pick, rotate
+from bearing_search.training.features import PORTION, FeatureReader, Features
+from bearing_search.training.images import Images, rotate, take
 from bearing_search.training.microbatch import DRAWS, MicroBatches, each_portion, share_of
 from bearing_search.training.nonfinite import require_finite, require_finite_weights
 from bearing_search.training.plan import detector_iterations
@@ -62,11 +62,11 @@ class DecoderDetector:
         self._optimizer = stable_adamw(self.decoder.parameters(), config.decoder)
         self._training: DecoderConfig = config.decoder
         self._seed, self._device = config.seed, device
-        self.advice = "Lower decoder.lr."
+        self.failure_hint = "Lower decoder.lr."
         self.iterations = detector_iterations(config)
         self._normals, self._rotation_deg = normals, rotation_deg
         reads = self.decoder.reads
-        self.reader = Reader(self.encoder, reads, is_rounded=True, device=device)
+        self.reader = FeatureReader(self.encoder, reads, is_rounded=True, device=device)
         self._read: Features | None = None
         self._gathered: Float[Tensor, "n l t d"] | None = None
         self._may_keep_on_device = True
@@ -88,7 +88,7 @@ class DecoderDetector:
         )
         for group in self._optimizer.param_groups:
             group["lr"] = learning_rate
-        batch = endless_batch(
+        batch = infinite_batches(
             number, len(self._normals), batch_size=training.batch_size, seed=(self._seed, 3)
         )
         measured = self.micro_batches.step(
@@ -104,11 +104,11 @@ class DecoderDetector:
         return measured
 
     @property
-    def still(self) -> Images | None:
+    def static_samples(self) -> Images | None:
         """The normal samples, where nothing turns them."""
         return None if self._rotation_deg else self._normals
 
-    def keep(self, read: Features) -> None:
+    def use_features(self, read: Features) -> None:
         """Take over what `reader` has read of the normal samples."""
         self._read = read
 
@@ -202,7 +202,7 @@ class DecoderDetector:
         """What the decoder reads of a batch: cached where nothing turns, as the encoder rests."""
         if self._rotation_deg:
             angle = rotation_angle(self._rotation_deg, seed=(self._seed, 4, number))
-            turned = rotate(pick(self._normals, batch), angle)
+            turned = rotate(take(self._normals, batch), angle)
             return torch.stack(self.reader(turned.pixels)).float()
         if self._gathered is None:
             self._gathered = self._all_gathered()

@@ -15,12 +15,12 @@ from bearing_search.training.backbone import Backbone
 from bearing_search.training.checkpoint import Checkpoint, Row
 from bearing_search.training.detection.decoder import DecoderDetector
 from bearing_search.training.detection.detection import Detection
-from bearing_search.training.detection.memory_bank import MemoryDetector
-from bearing_search.training.features import Features, Reader
+from bearing_search.training.detection.memory_bank import MemoryBankDetector
+from bearing_search.training.features import FeatureReader, Features
 from bearing_search.training.images import Images
 from bearing_search.training.microbatch import MicroBatches
-from bearing_search.training.nonfinite import failing_as
-from bearing_search.training.plan import row_ends
+from bearing_search.training.nonfinite import stage_error_context
+from bearing_search.training.plan import log_iterations
 
 
 @runtime_checkable
@@ -29,7 +29,7 @@ class Detector(Protocol):
 
     iterations: int
 
-    advice: str
+    failure_hint: str
     """What to change where a number is not finite."""
 
     micro_batches: MicroBatches
@@ -43,16 +43,16 @@ class Detector(Protocol):
         """
         ...
 
-    reader: Reader
+    reader: FeatureReader
     """How it reads its encoder."""
 
     @property
-    def still(self) -> Images | None:
+    def static_samples(self) -> Images | None:
         """The normal samples, if it always reads them as they are: `reader` may do so before."""
         ...
 
-    def keep(self, read: Features) -> None:
-        """Take over what `reader` has read of `still`."""
+    def use_features(self, read: Features) -> None:
+        """Take over what `reader` has read of `static_samples`."""
         ...
 
     def detect(
@@ -88,7 +88,7 @@ def make_detector(
     """The detector that the config asks for, untrained, on an encoder that no longer changes."""
     match config.detector:
         case "patchcore" | "padim":
-            return MemoryDetector(encoder, config, normals=normals, device=device)
+            return MemoryBankDetector(encoder, config, normals=normals, device=device)
         case "dinomaly" | "vitad":
             assert isinstance(encoder, Encoder)  # `check_backbone` refused others
             return DecoderDetector(
@@ -112,7 +112,7 @@ def train_detector(
     yield from list(checkpoint.history)
     if checkpoint.is_finished:
         return
-    with failing_as("detector", checkpoint, advice=detector.advice):
+    with stage_error_context("detector", checkpoint, advice=detector.failure_hint):
         yield from _iterations(detector, checkpoint, should_stop)
 
 
@@ -120,7 +120,7 @@ def _iterations(
     detector: Detector, checkpoint: Checkpoint, should_stop: Callable[[], bool]
 ) -> Iterator[Row]:
     seen: dict[str, list[float]] = dict(checkpoint.state["seen"]) if checkpoint.state else {}
-    ends = row_ends(detector.iterations)
+    ends = log_iterations(detector.iterations)
     checkpoint.started()
 
     def state() -> dict[str, Any]:

@@ -20,19 +20,19 @@ from bearing_search.models.encoders.cnn import Cnn
 from bearing_search.models.encoders.tokens import tokens_to_map
 from bearing_search.training.backbone import Backbone
 from bearing_search.training.detection.detection import Detection
-from bearing_search.training.features import PORTION, Features, Reader
+from bearing_search.training.features import PORTION, FeatureReader, Features
 from bearing_search.training.images import Images
 from bearing_search.training.microbatch import MicroBatches, each_portion
 from bearing_search.training.plan import READ_SHARES, detector_iterations
 
-Memory = PatchCore | Padim
+MemoryBank = PatchCore | Padim
 """`embed`s the maps of the layers that are read, finest first, `fit`s the normal patches, and
 `measure`s how strange others are; `state` and `load` keep it."""
 
 
-def make_memory(
+def make_memory_bank(
     config: TrialConfig, *, is_cnn: bool
-) -> tuple[Memory, PatchCoreConfig | PadimConfig]:
+) -> tuple[MemoryBank, PatchCoreConfig | PadimConfig]:
     """The empty memory of the config's detector, and its section."""
     if config.detector == "padim":
         return Padim(config.padim, seed=config.seed), config.padim
@@ -41,7 +41,7 @@ def make_memory(
     return PatchCore(section, seed=config.seed, averaged_side=side), section
 
 
-class MemoryDetector:
+class MemoryBankDetector:
     """Reads the normal samples share by share and remembers them in the end (see `Detector`)."""
 
     def __init__(
@@ -49,15 +49,15 @@ class MemoryDetector:
     ) -> None:
         self.encoder = encoder.to(device).eval().requires_grad_(False)
         is_cnn = isinstance(encoder, Cnn)
-        self._memory, section = make_memory(config, is_cnn=is_cnn)
+        self._memory, section = make_memory_bank(config, is_cnn=is_cnn)
         reads = [(one,) for one in (section.layers if is_cnn else section.blocks)]
-        self.reader = Reader(self.encoder, reads, is_rounded=False, device=device)
+        self.reader = FeatureReader(self.encoder, reads, is_rounded=False, device=device)
         self._read: Features | None = None
         self._normals, self._device = normals, device
         self._grid = (0, 0)
         self._patches: dict[int, list[Float[Tensor, "b p c"]]] = {}
         self.micro_batches = MicroBatches("detector")  # never asked: nothing is learned in batches
-        self.advice = "Lower finetune.encoder_lr, or take other weights."
+        self.failure_hint = "Lower finetune.encoder_lr, or take other weights."
         self.iterations = detector_iterations(config)
 
     def iterate(self, number: int) -> dict[str, float]:
@@ -79,11 +79,11 @@ class MemoryDetector:
         return measured
 
     @property
-    def still(self) -> Images:
+    def static_samples(self) -> Images:
         """The normal samples: nothing turns them."""
         return self._normals
 
-    def keep(self, read: Features) -> None:
+    def use_features(self, read: Features) -> None:
         """Take over what `reader` has read of the normal samples."""
         self._read = read
 

@@ -15,37 +15,37 @@ from bearing_search.models.finetuning.schedule import Task
 from bearing_search.stage_cache.compute_time import Seconds
 from bearing_search.stage_cache.key import STAGES_VERSION, StageKey
 from bearing_search.training.checkpoint import Row
-from bearing_search.training.finetuning.finetuner import Finetuning
+from bearing_search.training.finetuning.finetuner import Finetuner
 from bearing_search.training.finetuning.loop import finetune
 from bearing_search.training.plan import Step, digests_by_epoch
-from bearing_search.training.stage_runner import Bench, Trained, reopened, trained
+from bearing_search.training.stage_runner import StageContext, StageResult, load_stage, run_stage
 
 _FILE, _WHAT = "finetune", "fine-tuning"
 _ONLY_AT_THE_END = "tuned_share"
 """Setting of fine-tuning that acts after the last iteration."""
 
 
-def fine_tuned(
-    bench: Bench,
+def cached_finetuning(
+    bench: StageContext,
     whole: StageKey,
-    tuning: Finetuning,
+    tuning: Finetuner,
     plan: list[Step],
     *,
     schedule: FinetuneSchedule,
     rows: list[tuple[str, Row]],
     read_s: Seconds,
-) -> Generator[tuple[str, Row], None, Trained | None]:
+) -> Generator[tuple[str, Row], None, StageResult | None]:
     """Fine-tune the encoder of `tuning`, going on from the longest beginning that is in the store.
 
     Args:
         whole: key of the fine-tuned encoder.
-        rows, read_s: see `trained`.
+        rows, read_s: see `run_stage`.
     """
     parts = part_keys(whole, plan)
-    stage = partial(trained, bench, file=_FILE, what=_WHAT, rows=rows, read_s=read_s)
-    start: Trained | None = None
+    stage = partial(run_stage, bench, file=_FILE, what=_WHAT, rows=rows, read_s=read_s)
+    start: StageResult | None = None
     if bench.find(whole) is None:
-        for end in kept_ends(plan, schedule):
+        for end in cached_ends(plan, schedule):
             if bench.find(parts[end]) is None:
                 start = _longest(bench, parts, before=end) or start
             part = partial(finetune, tuning, plan[:end], is_whole=False)
@@ -56,7 +56,7 @@ def fine_tuned(
     return (yield from stage(whole, begin, start=start))
 
 
-def kept_ends(plan: Sequence[Step], schedule: FinetuneSchedule) -> list[int]:
+def cached_ends(plan: Sequence[Step], schedule: FinetuneSchedule) -> list[int]:
     """After how many iterations the state is kept for others to go on from, in order."""
     if schedule == "iterations":
         return []
@@ -90,8 +90,10 @@ def part_keys(whole: StageKey, plan: Sequence[Step]) -> dict[int, StageKey]:
     }
 
 
-def _longest(bench: Bench, parts: Mapping[int, StageKey], *, before: int) -> Trained | None:
+def _longest(
+    bench: StageContext, parts: Mapping[int, StageKey], *, before: int
+) -> StageResult | None:
     for end in sorted(parts, reverse=True):
         if end < before and (entry := bench.find(parts[end])) is not None:
-            return reopened(entry, _FILE)
+            return load_stage(entry, _FILE)
     return None

@@ -16,19 +16,19 @@ from bearing_search.models.finetuning.multitask import MultiTaskModel
 from bearing_search.models.finetuning.schedule import Task
 from bearing_search.models.finetuning.trainable import choose_trainable
 from bearing_search.models.optim import finetune_optimizer
-from bearing_search.training.batching import flip_way, rotation_angle
+from bearing_search.training.batching import flip_code, rotation_angle
 from bearing_search.training.checkpoint import Row
 from bearing_search.training.features import Features
 from bearing_search.training.finetuning.epoch_metrics import PatchScores
 from bearing_search.training.finetuning.frozen_features import FrozenMaps
-from bearing_search.training.finetuning.task_losses import Batch, TaskLosses, joined_patches
-from bearing_search.training.images import Images, flip, pick, pick_or_draw, rotate, to_input
+from bearing_search.training.finetuning.task_losses import Batch, TaskLosses, concat_patches
+from bearing_search.training.images import Images, flip, rotate, take, take_or_draw, to_input
 from bearing_search.training.microbatch import MicroBatches
 from bearing_search.training.nonfinite import require_finite, require_finite_weights
 from bearing_search.training.plan import Step
 
 
-class Finetuning:
+class Finetuner:
     """The encoder that is tuned, its heads and its optimiser: what one iteration needs."""
 
     def __init__(
@@ -85,7 +85,7 @@ class Finetuning:
         return losses, patches
 
     @torch.no_grad()
-    def settle(self) -> None:
+    def interpolate_weights(self) -> None:
         """End the training: move the encoder back towards its pretrained weights, if asked to."""
         if self._config.tuned_share < 1:
             pairs = zip(self.encoder.parameters(), self._pretrained.parameters(), strict=True)
@@ -120,7 +120,9 @@ class Finetuning:
     def _augmented(self, images: Images, number: int) -> Images:
         """The batch of an iteration, turned and flipped as one."""
         turned = rotate(images, rotation_angle(self._rotation_deg, seed=(self._seed, 2, number)))
-        return flip(turned, flip_way(seed=(self._seed, 9, number))) if self._config.flip else turned
+        return (
+            flip(turned, flip_code(seed=(self._seed, 9, number))) if self._config.flip else turned
+        )
 
     def _gradient(
         self, step: Step, number: int, parts: Sequence[slice]
@@ -130,20 +132,20 @@ class Finetuning:
         torch.manual_seed(self._seed * 1_000_003 + number)
         losses: Row = {}
         patches = []
-        for answer in self._losses.answers(step.task, self._batch(step, number, parts)):
+        for answer in self._losses.losses_of_parts(step.task, self._batch(step, number, parts)):
             torch.autograd.backward(answer.total)
             for name, loss in answer.losses.items():
                 losses[name] = losses.get(name, 0.0) + float(loss.detach())
             if answer.patches is not None:
                 patches.append(answer.patches)
-        return losses, joined_patches(patches)
+        return losses, concat_patches(patches)
 
     def _batch(self, step: Step, number: int, parts: Sequence[slice]) -> Batch:
         if step.task is Task.RECONSTRUCTION:
-            found = pick(self._normals, step.batch)
+            found = take(self._normals, step.batch)
         else:
             seed = (self._seed, 8, step.epoch)
-            found = pick_or_draw(self._anomalous, self._normals, step.batch, seed=seed)
+            found = take_or_draw(self._anomalous, self._normals, step.batch, seed=seed)
         turned = self._augmented(found, number)
         return Batch(
             positions=step.batch,

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from bearing_search.models.encoders.encoder import Encoder, EncoderOutput
 from bearing_search.models.encoders.tokens import tokens_to_map
-from bearing_search.training.features import Reader
+from bearing_search.training.features import FeatureReader
 
 Maps = list[Float[Tensor, "b c h w"]]
 """One map per layer."""
@@ -58,10 +58,10 @@ class FrozenMaps:
         return [tokens_to_map(tokens, self._encoder).float() for tokens in there]
 
 
-def frozen_reader(encoder: Encoder, layers: Sequence[int], *, device: str) -> Reader:
+def frozen_reader(encoder: Encoder, layers: Sequence[int], *, device: str) -> FeatureReader:
     """Reads the pretrained encoder at some layers."""
     reads = [(layer,) for layer in layers]
-    return Reader(encoder, reads, is_rounded=False, device=device)
+    return FeatureReader(encoder, reads, is_rounded=False, device=device)
 
 
 def layer_maps(output: EncoderOutput, layers: Sequence[int], encoder: Encoder) -> Maps:

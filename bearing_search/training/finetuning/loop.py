@@ -5,13 +5,13 @@ from typing import Any
 
 from bearing_search.training.checkpoint import Checkpoint, Row
 from bearing_search.training.finetuning.epoch_metrics import Epoch
-from bearing_search.training.finetuning.finetuner import Finetuning
-from bearing_search.training.nonfinite import failing_as
+from bearing_search.training.finetuning.finetuner import Finetuner
+from bearing_search.training.nonfinite import stage_error_context
 from bearing_search.training.plan import Step
 
 
 def finetune(
-    tuning: Finetuning,
+    tuning: Finetuner,
     plan: list[Step],
     *,
     checkpoint: Checkpoint,
@@ -36,19 +36,19 @@ def finetune(
     if checkpoint.is_finished:
         return
     advice = "Lower finetune.encoder_lr or finetune.head_lr."
-    with failing_as("fine-tuning", checkpoint, advice=advice):
+    with stage_error_context("fine-tuning", checkpoint, advice=advice):
         yield from _iterations(tuning, plan, checkpoint, should_stop)
         if checkpoint.iteration < len(plan):
             return
         state = {"tuning": tuning.state(), "epoch": Epoch().state()}  # refuses broken weights
         if is_whole:
-            tuning.settle()
+            tuning.interpolate_weights()
             state = {"tuning": tuning.result()}
         checkpoint.finish(len(plan), state)
 
 
 def _iterations(
-    tuning: Finetuning, plan: list[Step], checkpoint: Checkpoint, should_stop: Callable[[], bool]
+    tuning: Finetuner, plan: list[Step], checkpoint: Checkpoint, should_stop: Callable[[], bool]
 ) -> Iterator[Row]:
     epoch = Epoch(**checkpoint.state["epoch"]) if checkpoint.state else Epoch()
     checkpoint.started()

@@ -46,7 +46,7 @@ class Batch:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Answer:
+class TaskLoss:
     """What the forward pass of a part of a batch gives; all parts' add up to the batch's."""
 
     total: Float[Tensor, ""]
@@ -72,13 +72,13 @@ class TaskLosses:
         self._model, self._frozen = model, frozen
         self._config, self._device = config, device
 
-    def answers(self, task: Task, batch: Batch) -> Iterator[Answer]:
+    def losses_of_parts(self, task: Task, batch: Batch) -> Iterator[TaskLoss]:
         """The answer of each part, made when it is asked for."""
         if task is Task.RECONSTRUCTION:
             return self._reconstruction(batch)
         return self._patch_classification(batch)
 
-    def _reconstruction(self, batch: Batch) -> Iterator[Answer]:
+    def _reconstruction(self, batch: Batch) -> Iterator[TaskLoss]:
         config = self._config
         frozen = [self._frozen.of_samples(batch.positions[p], batch.images[p]) for p in batch.parts]
         moments = moments_of(frozen)
@@ -96,9 +96,9 @@ class TaskLosses:
                 "perceptual_loss": perceptual,
                 "pixel_loss": pixel,
             }
-            yield Answer(total=total, losses=losses)
+            yield TaskLoss(total=total, losses=losses)
 
-    def _patch_classification(self, batch: Batch) -> Iterator[Answer]:
+    def _patch_classification(self, batch: Batch) -> Iterator[TaskLoss]:
         config = self._config
         labels = patch_labels(
             batch.masks, self._model.encoder.patch_px, coverage=config.patch_coverage
@@ -124,7 +124,7 @@ class TaskLosses:
                 total = total + config.patch_anchor_weight * losses["patch_anchor_loss"]
             scores = (wide[..., 1] - wide[..., 0]).detach().flatten()
             patches = PatchScores(scores=scores, is_anomalous=here.flatten())
-            yield Answer(total=total, losses=losses, patches=patches)
+            yield TaskLoss(total=total, losses=losses, patches=patches)
 
     def _anchor(
         self,
@@ -157,7 +157,7 @@ def moments_of(parts: Sequence[list[Float[Tensor, "_ c h w"]]]) -> list[Moments]
     return [feature_moments(torch.cat(layer)) for layer in zip(*parts, strict=True)]
 
 
-def joined_patches(parts: Sequence[PatchScores]) -> PatchScores | None:
+def concat_patches(parts: Sequence[PatchScores]) -> PatchScores | None:
     """All patches of a batch; None where none were classified."""
     if not parts:
         return None

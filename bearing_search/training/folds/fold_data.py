@@ -40,7 +40,7 @@ class HeldOut:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Unit:
+class FoldData:
     """One part, with the samples that are trained on and those that are scored."""
 
     part: str
@@ -64,7 +64,7 @@ class Unit:
     """Of all prepared pixels: equal inputs, equal digest, whatever the settings were."""
 
 
-def prepare_unit(
+def prepare_fold(
     part: str,
     train: Sequence[Sample],
     held_out: Sequence[Sample],
@@ -72,7 +72,7 @@ def prepare_unit(
     *,
     is_validation: bool,
     cache: Path,
-) -> Unit:
+) -> FoldData:
     """Prepare the images of one unit.
 
     Args:
@@ -107,7 +107,7 @@ def prepare_unit(
             anomalous = _with_defects(normal, every=1, seed=config.seed)
         _require_samples(part, anomalous, needed="anomalous training sample")
     _require_samples(part, scored, needed="held-out sample")
-    return Unit(
+    return FoldData(
         part=part,
         normals=_to_train(normal, config),
         anomalous=_to_train(anomalous, config),
@@ -135,7 +135,7 @@ def _to_train(found: PreparedSet, config: TrialConfig) -> Images:
         pixels=found.images,
         masks=found.masks,
         roi=found.roi_masks,
-        may_turn=np.array(turned, dtype=bool),
+        is_rotatable=np.array(turned, dtype=bool),
     )
 
 

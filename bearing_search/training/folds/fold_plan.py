@@ -7,7 +7,7 @@ from bearing_search.config import TrialConfig
 from bearing_search.data.dataset import DataSet
 from bearing_search.data.samples import Sample
 from bearing_search.data.split import TOGETHER, folds_of_parts
-from bearing_search.training.plan import progress_of_unit
+from bearing_search.training.plan import fold_progress
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,7 +23,7 @@ class PartPlan:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class UnitPlan:
+class FoldPlan:
     """One encoder and one detector: the parts that they learn from and are scored on."""
 
     key: str
@@ -39,7 +39,7 @@ class UnitPlan:
     """Held out from train, rather than the test split."""
 
 
-def validation_plans(config: TrialConfig, train: Sequence[Sample]) -> list[UnitPlan]:
+def validation_plans(config: TrialConfig, train: Sequence[Sample]) -> list[FoldPlan]:
     """The units of a search's trial, in the order in which they run: fold by fold.
 
     Raises:
@@ -60,11 +60,11 @@ def validation_plans(config: TrialConfig, train: Sequence[Sample]) -> list[UnitP
             if index < len(folds[part])
         ]
         where = {p.part: f", fold {index + 1} of {len(folds[p.part])}" for p in here}
-        plans += _units(here, config, fold=index, where=where, is_validation=True)
+        plans += _folds(here, config, fold=index, where=where, is_validation=True)
     return plans
 
 
-def final_plans(config: TrialConfig, data_set: DataSet) -> list[UnitPlan]:
+def final_plans(config: TrialConfig, data_set: DataSet) -> list[FoldPlan]:
     """The units that are trained on all of train and scored on test."""
     parts = [
         PartPlan(
@@ -76,10 +76,10 @@ def final_plans(config: TrialConfig, data_set: DataSet) -> list[UnitPlan]:
         for part in data_set.chosen_parts(config.parts)
     ]
     where = {plan.part: "" for plan in parts}
-    return _units(parts, config, fold=0, where=where, is_validation=False)
+    return _folds(parts, config, fold=0, where=where, is_validation=False)
 
 
-def progress_of_plan(config: TrialConfig, plan: UnitPlan) -> list[float]:
+def progress_of_plan(config: TrialConfig, plan: FoldPlan) -> list[float]:
     """Cost after each measurement of one unit, in iterations of the decoder."""
     num_normal = num_anomalous = 0
     for part in plan.parts:
@@ -89,7 +89,7 @@ def progress_of_plan(config: TrialConfig, plan: UnitPlan) -> list[float]:
         if config.finetune.synthetic_defects == "when_needed":
             anomalous = anomalous or normal  # one drawn defect per normal sample
         num_anomalous += anomalous
-    return progress_of_unit(
+    return fold_progress(
         config,
         num_normal=num_normal,
         num_anomalous=num_anomalous,
@@ -97,17 +97,17 @@ def progress_of_plan(config: TrialConfig, plan: UnitPlan) -> list[float]:
     )
 
 
-def _units(
+def _folds(
     parts: Sequence[PartPlan],
     config: TrialConfig,
     *,
     fold: int,
     where: Mapping[str, str],
     is_validation: bool,
-) -> list[UnitPlan]:
+) -> list[FoldPlan]:
     if config.scope == "multi_part":
         first = parts[0]
-        together = UnitPlan(
+        together = FoldPlan(
             key=f"{TOGETHER}/{first.key.rpartition('/')[2]}",
             label=f"all parts{where[first.part]}",
             fold=fold,
@@ -116,7 +116,7 @@ def _units(
         )
         return [together]
     return [
-        UnitPlan(
+        FoldPlan(
             key=plan.key,
             label=f"{plan.part}{where[plan.part]}",
             fold=fold,

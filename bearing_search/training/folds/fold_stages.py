@@ -17,33 +17,37 @@ from bearing_search.stage_cache.compute_time import Seconds, added
 from bearing_search.stage_cache.key import StageKey
 from bearing_search.training.backbone import Backbone
 from bearing_search.training.checkpoint import Row
-from bearing_search.training.content_digest import content_of_encoder
+from bearing_search.training.content_digest import encoder_digest
 from bearing_search.training.detection.detector import Detector, make_detector, train_detector
-from bearing_search.training.features import NOT_KEPT, Features, Kept, kept_features
-from bearing_search.training.finetuning.cached import fine_tuned
-from bearing_search.training.finetuning.finetuner import Finetuning
+from bearing_search.training.features import NOT_CACHED, CachedFeatures, Features, cached_features
+from bearing_search.training.finetuning.cached import cached_finetuning
+from bearing_search.training.finetuning.finetuner import Finetuner
 from bearing_search.training.finetuning.frozen_features import frozen_reader
 from bearing_search.training.folds.stage_keys import (
-    Outcome,
+    FoldOutcome,
     Samples,
+    fold_keys,
     load_outcome,
     plan_of,
     save_outcome,
-    unit_keys,
 )
 from bearing_search.training.plan import learned_tasks
-from bearing_search.training.stage_runner import Bench, Trained, trained
+from bearing_search.training.stage_runner import StageContext, StageResult, run_stage
 
-Answer = Callable[[MultiTaskModel, Path], tuple[Row, ...]]
+EvaluateHeads = Callable[[MultiTaskModel, Path], tuple[Row, ...]]
 """What the fine-tuned heads say of each part's held-out samples; draws pictures into a folder."""
 
 Rows = list[tuple[str, Row]]
-StagesStream = Generator[tuple[str, Row], None, Outcome | None]
+StagesStream = Generator[tuple[str, Row], None, FoldOutcome | None]
 """Rows as they are made; the outcome at the end, or None if it was asked to stop."""
 
 
-def run_stages(
-    samples: Samples, encoder: Backbone, config: TrialConfig, bench: Bench, answer: Answer
+def fold_stages(
+    samples: Samples,
+    encoder: Backbone,
+    config: TrialConfig,
+    bench: StageContext,
+    answer: EvaluateHeads,
 ) -> StagesStream:
     """Train on a unit and measure the distances of its held-out samples.
 
@@ -59,7 +63,7 @@ def run_stages(
         TrialFailedError: a loss is not finite.
         ClaimLostError: this process hung, and another one took its work over.
     """
-    keys = unit_keys(config, samples, weights_sha256=encoder.weights_sha256, device=bench.device)
+    keys = fold_keys(config, samples, weights_sha256=encoder.weights_sha256, device=bench.device)
     found = bench.find(keys.distances)
     if found is not None:
         outcome = load_outcome(found)
@@ -75,7 +79,7 @@ def run_stages(
         if tuned is None:
             return None
         model, seconds = tuned
-    content = content_of_encoder(encoder)
+    content = encoder_digest(encoder)
     detector = make_detector(
         encoder,
         config,
@@ -98,7 +102,7 @@ def run_stages(
             detector.detect(images.pixels, kept.features)
             for images, kept in zip(samples.held_out, read, strict=True)
         )
-        outcome = Outcome(
+        outcome = FoldOutcome(
             detections=detections,
             answers=answers,
             pictures=pictures,
@@ -114,20 +118,20 @@ def _fine_tuned(
     encoder: Encoder,
     samples: Samples,
     config: TrialConfig,
-    bench: Bench,
+    bench: StageContext,
     key: StageKey,
     rows: Rows,
 ) -> Generator[tuple[str, Row], None, tuple[MultiTaskModel, Seconds] | None]:
     """The encoder, tuned in place, with its heads; and what that took."""
-    kept: Kept | None = NOT_KEPT
+    kept: CachedFeatures | None = NOT_CACHED
     if _is_held_near(samples, config) and bench.find(key) is None:
         reader = frozen_reader(encoder, config.finetune.ssim_layers, device=bench.device)
-        content = content_of_encoder(encoder)
-        kept = kept_features(bench, reader, content, samples.normals.pixels)
+        content = encoder_digest(encoder)
+        kept = cached_features(bench, reader, content, samples.normals.pixels)
     if kept is None:
         return None
     tuning = _finetuning(encoder, samples, config, bench.device, kept.features)
-    tuned = yield from fine_tuned(
+    tuned = yield from cached_finetuning(
         bench,
         key,
         tuning,
@@ -147,37 +151,37 @@ def _is_held_near(samples: Samples, config: TrialConfig) -> bool:
 
 
 def _learned(
-    detector: Detector, frozen: str | None, bench: Bench, key: StageKey, rows: Rows
-) -> Generator[tuple[str, Row], None, Trained | None]:
+    detector: Detector, frozen: str | None, bench: StageContext, key: StageKey, rows: Rows
+) -> Generator[tuple[str, Row], None, StageResult | None]:
     """The detector, trained.
 
     Args:
         frozen: content of its encoder, if that was not fine-tuned.
     """
-    kept: Kept | None = NOT_KEPT
-    if frozen and detector.still is not None and bench.find(key) is None:
-        kept = kept_features(bench, detector.reader, frozen, detector.still.pixels)
+    kept: CachedFeatures | None = NOT_CACHED
+    if frozen and detector.static_samples is not None and bench.find(key) is None:
+        kept = cached_features(bench, detector.reader, frozen, detector.static_samples.pixels)
     if kept is None:
         return None
     if kept.features is not None:
-        detector.keep(kept.features)
+        detector.use_features(kept.features)
     begin = partial(train_detector, detector)
     return (
-        yield from trained(
+        yield from run_stage(
             bench, key, begin, file="detector", what="detector", rows=rows, read_s=kept.seconds
         )
     )
 
 
 def _read_held_out(
-    detector: Detector, frozen: str | None, samples: Samples, bench: Bench
-) -> list[Kept] | None:
+    detector: Detector, frozen: str | None, samples: Samples, bench: StageContext
+) -> list[CachedFeatures] | None:
     """What is read of each part's held-out samples; None if it was stopped."""
-    found: list[Kept] = []
+    found: list[CachedFeatures] = []
     for images in samples.held_out:
-        kept: Kept | None = NOT_KEPT
+        kept: CachedFeatures | None = NOT_CACHED
         if frozen:
-            kept = kept_features(bench, detector.reader, frozen, images.pixels)
+            kept = cached_features(bench, detector.reader, frozen, images.pixels)
         if kept is None:
             return None
         found.append(kept)
@@ -185,7 +189,7 @@ def _read_held_out(
 
 
 def _answers(
-    model: MultiTaskModel | None, answer: Answer, *, parts: int
+    model: MultiTaskModel | None, answer: EvaluateHeads, *, parts: int
 ) -> tuple[tuple[Row, ...], dict[str, bytes]]:
     """What the heads answer, with the pictures of it; nothing where none were trained."""
     if model is None:
@@ -202,8 +206,8 @@ def _finetuning(
     config: TrialConfig,
     device: str,
     frozen: Features | None = None,
-) -> Finetuning:
-    return Finetuning(
+) -> Finetuner:
+    return Finetuner(
         encoder,
         copy.deepcopy(encoder),
         config.finetune,

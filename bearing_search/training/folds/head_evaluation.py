@@ -19,8 +19,8 @@ from bearing_search.models.finetuning.multitask import MultiTaskModel
 from bearing_search.models.finetuning.schedule import Task
 from bearing_search.training.checkpoint import Row
 from bearing_search.training.finetuning.epoch_metrics import patch_metrics
-from bearing_search.training.folds.fold_data import Unit
-from bearing_search.training.images import Images, by_brightness, joined, pick, to_input, to_pixels
+from bearing_search.training.folds.fold_data import FoldData
+from bearing_search.training.images import Images, by_brightness, concat, take, to_input, to_pixels
 from bearing_search.training.microbatch import each_portion
 from bearing_search.training.plan import learned_tasks
 from bearing_search.training.plots.heads import patch_picture, reconstruction_picture, write_png
@@ -52,7 +52,7 @@ def patch_scores(
 
 
 def held_out_patch_metrics(
-    model: MultiTaskModel, unit: Unit, config: TrialConfig, device: str
+    model: MultiTaskModel, unit: FoldData, config: TrialConfig, device: str
 ) -> Row:
     """`patch_ap` and `patch_auroc` on the held-out anomalous samples; NaN where undefined.
 
@@ -61,7 +61,7 @@ def held_out_patch_metrics(
     if Task.PATCH_CLASSIFICATION not in learned_tasks(config.finetune):
         return {}
     held_out = unit.held_out
-    anomalous = _inputs(pick(held_out.images, np.flatnonzero(held_out.is_anomalous)), config)
+    anomalous = _inputs(take(held_out.images, np.flatnonzero(held_out.is_anomalous)), config)
     found: Row = {}
     if len(anomalous):
         labels = patch_labels(
@@ -74,8 +74,8 @@ def held_out_patch_metrics(
     return {name: found.get(name, float("nan")) for name in ("patch_ap", "patch_auroc")}
 
 
-def draw_answers(
-    model: MultiTaskModel, unit: Unit, config: TrialConfig, device: str, *, folder: Path
+def head_pictures(
+    model: MultiTaskModel, unit: FoldData, config: TrialConfig, device: str, *, folder: Path
 ) -> None:
     """`reconstruction_<part>.png` and `patches_<part>.png`: training and held-out samples.
 
@@ -114,7 +114,7 @@ def _chosen(shown: Sequence[_Shown], config: TrialConfig) -> tuple[Images, list[
     found, titles = [], []
     for kind, images, samples, positions in shown:
         inside = positions[positions < len(images)]
-        picked = pick(images, inside)
+        picked = take(images, inside)
         inputs = _inputs(Images(pixels=picked.pixels, masks=picked.masks), config)
         per_sample = len(inputs) // max(1, len(inside))
         for sample in (samples[i] for i in inside):
@@ -122,7 +122,7 @@ def _chosen(shown: Sequence[_Shown], config: TrialConfig) -> tuple[Images, list[
                 which = f", brightness image {level + 1}" if per_sample > 1 else ""
                 titles.append(f"{kind}: {sample.defect}/{sample.name}{which}")
         found.append(inputs)
-    return joined(found), titles
+    return concat(found), titles
 
 
 def _inputs(images: Images, config: TrialConfig) -> Images:

@@ -19,22 +19,22 @@ from bearing_search.stage_cache.entry import ClaimLostError
 from bearing_search.training.backbone import Backbone, load_backbone
 from bearing_search.training.checkpoint import Row
 from bearing_search.training.detection.detection import Detection
-from bearing_search.training.folds.fold_data import Unit, prepare_unit
-from bearing_search.training.folds.fold_plan import PartPlan, UnitPlan
-from bearing_search.training.folds.fold_stages import run_stages
-from bearing_search.training.folds.head_evaluation import draw_answers, held_out_patch_metrics
-from bearing_search.training.folds.scoring import evaluate
-from bearing_search.training.folds.stage_keys import Outcome, Samples
-from bearing_search.training.images import Images, by_brightness, joined
+from bearing_search.training.folds.fold_data import FoldData, prepare_fold
+from bearing_search.training.folds.fold_plan import FoldPlan, PartPlan
+from bearing_search.training.folds.fold_stages import fold_stages
+from bearing_search.training.folds.head_evaluation import head_pictures, held_out_patch_metrics
+from bearing_search.training.folds.scoring import score_fold
+from bearing_search.training.folds.stage_keys import FoldOutcome, Samples
+from bearing_search.training.images import Images, by_brightness, concat
 from bearing_search.training.microbatch import smallest
 from bearing_search.training.plots.curves import curves_picture
 from bearing_search.training.plots.heat_maps import heat_map_picture
 from bearing_search.training.precision import precision_name
-from bearing_search.training.stage_runner import Bench
+from bearing_search.training.stage_runner import StageContext
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class UnitRecord:
+class FoldRecord:
     """What a scored unit leaves, as stored in `unit.json`."""
 
     rows: tuple[tuple[str, Row], ...]
@@ -54,17 +54,17 @@ class UnitRecord:
     """Seconds that other trials spent on what it reused."""
 
 
-UnitStream = Generator[tuple[str, Row], None, UnitRecord | None]
+FoldStream = Generator[tuple[str, Row], None, FoldRecord | None]
 """Rows as they are made; the record at the end, or None if it was asked to stop."""
 
 
-def run_unit(
-    plan: UnitPlan, config: TrialConfig, context: TrialContext, store: StageStore
-) -> UnitStream:
+def run_fold(
+    plan: FoldPlan, config: TrialConfig, context: TrialContext, store: StageStore
+) -> FoldStream:
     """Train and score one unit, or repeat what it measured if it is done already."""
     file = context.folder / plan.key / "unit.json"
     if file.exists():
-        done = parse(UnitRecord, json.loads(file.read_text(encoding="utf-8")))
+        done = parse(FoldRecord, json.loads(file.read_text(encoding="utf-8")))
         yield from done.rows
         return done
     file.parent.mkdir(parents=True, exist_ok=True)
@@ -81,7 +81,7 @@ def trial_name(context: TrialContext) -> str:
     return (context.folder.relative_to(results) if is_below else context.folder).as_posix()
 
 
-def _insistent(attempt: Callable[[], UnitStream]) -> UnitStream:
+def _insistent(attempt: Callable[[], FoldStream]) -> FoldStream:
     """Attempt again whenever another process took our work over; no row is given twice."""
     given = 0
     while True:
@@ -93,19 +93,19 @@ def _insistent(attempt: Callable[[], UnitStream]) -> UnitStream:
                         given += 1
                         yield row
             except StopIteration as end:
-                record: UnitRecord | None = end.value
+                record: FoldRecord | None = end.value
                 return record
             except ClaimLostError as lost:
                 logging.getLogger(__name__).warning("%s was taken over meanwhile", lost)
 
 
 def _work(
-    plan: UnitPlan, config: TrialConfig, context: TrialContext, store: StageStore
-) -> UnitStream:
+    plan: FoldPlan, config: TrialConfig, context: TrialContext, store: StageStore
+) -> FoldStream:
     units = [_prepare(part, plan, config, context) for part in plan.parts]
     encoder = load_backbone(config)
     user = trial_name(context)
-    bench = Bench(
+    bench = StageContext(
         store=store,
         user=user,
         title=plan.label,
@@ -113,7 +113,7 @@ def _work(
         device=context.device,
     )
     samples = _samples(units, config, has_pictures=plan.fold == 0)
-    outcome = yield from run_stages(
+    outcome = yield from fold_stages(
         samples, encoder, config, bench, partial(_answer, plan, units, config, context)
     )
     if outcome is None:
@@ -124,7 +124,7 @@ def _work(
         for part, unit, detection, answers in found
     }
     _draw(plan, outcome, context)
-    return UnitRecord(
+    return FoldRecord(
         rows=outcome.rows,
         metrics=scores,
         tags=_tags(plan, units, encoder, context) | _micro_batch_tag(plan, outcome.rows),
@@ -134,8 +134,10 @@ def _work(
     )
 
 
-def _prepare(part: PartPlan, plan: UnitPlan, config: TrialConfig, context: TrialContext) -> Unit:
-    return prepare_unit(
+def _prepare(
+    part: PartPlan, plan: FoldPlan, config: TrialConfig, context: TrialContext
+) -> FoldData:
+    return prepare_fold(
         part.part,
         part.train,
         part.held_out,
@@ -145,21 +147,21 @@ def _prepare(part: PartPlan, plan: UnitPlan, config: TrialConfig, context: Trial
     )
 
 
-def _samples(units: Sequence[Unit], config: TrialConfig, *, has_pictures: bool) -> Samples:
+def _samples(units: Sequence[FoldData], config: TrialConfig, *, has_pictures: bool) -> Samples:
     def seen(images: Images) -> Images:
         return images if config.fusion == "channels" else by_brightness(images)
 
     is_rotated = any(unit.part in config.augment.rotated_parts for unit in units)
     return Samples(
-        normals=seen(joined([unit.normals for unit in units])),
-        anomalous=seen(joined([unit.anomalous for unit in units])),
+        normals=seen(concat([unit.normals for unit in units])),
+        anomalous=seen(concat([unit.anomalous for unit in units])),
         held_out=tuple(seen(unit.held_out.images) for unit in units),
         rotation_deg=config.augment.rotation_deg if is_rotated else 0.0,
         shown=digest_of([has_pictures, [_names(unit) for unit in units]]),
     )
 
 
-def _names(unit: Unit) -> list[list[object]]:
+def _names(unit: FoldData) -> list[list[object]]:
     """All that patch metrics and pictures show of a unit, beside its images."""
     train, held_out = (*unit.normal_samples, *unit.anomalous_samples), unit.held_out
     labels = zip(held_out.samples, held_out.is_anomalous.tolist(), strict=True)
@@ -170,8 +172,8 @@ def _names(unit: Unit) -> list[list[object]]:
 
 
 def _answer(
-    plan: UnitPlan,
-    units: Sequence[Unit],
+    plan: FoldPlan,
+    units: Sequence[FoldData],
     config: TrialConfig,
     context: TrialContext,
     model: MultiTaskModel,
@@ -179,11 +181,11 @@ def _answer(
 ) -> tuple[Row, ...]:
     """How patches are told apart after fine-tuning; drawn for the first fold."""
     for unit in units if plan.fold == 0 else ():
-        draw_answers(model, unit, config, context.device, folder=folder)
+        head_pictures(model, unit, config, context.device, folder=folder)
     return tuple(held_out_patch_metrics(model, unit, config, context.device) for unit in units)
 
 
-def _draw(plan: UnitPlan, outcome: Outcome, context: TrialContext) -> None:
+def _draw(plan: FoldPlan, outcome: FoldOutcome, context: TrialContext) -> None:
     """The pictures of the first fold's training."""
     folder = context.folder / "artifacts"
     for name, content in outcome.pictures.items():
@@ -196,15 +198,15 @@ def _draw(plan: UnitPlan, outcome: Outcome, context: TrialContext) -> None:
 
 def _score(
     part: PartPlan,
-    plan: UnitPlan,
-    unit: Unit,
+    plan: FoldPlan,
+    unit: FoldData,
     detection: Detection,
     config: TrialConfig,
     context: TrialContext,
 ) -> Row:
     folder = context.folder / part.key
     folder.mkdir(parents=True, exist_ok=True)
-    scored = evaluate(unit.held_out, detection, config, file=folder / "scored.npz")
+    scored = score_fold(unit.held_out, detection, config, file=folder / "scored.npz")
     if plan.fold == 0:
         picture = context.folder / "artifacts" / f"heat_maps_{part.part}.png"
         heat_map_picture(scored, unit.held_out.images.pixels, file=picture)
@@ -218,7 +220,7 @@ def _score(
     }
 
 
-def _micro_batch_tag(plan: UnitPlan, rows: Sequence[tuple[str, Row]]) -> dict[str, str]:
+def _micro_batch_tag(plan: FoldPlan, rows: Sequence[tuple[str, Row]]) -> dict[str, str]:
     """`micro_batch/LC/fold0: fine-tuning 4`, where the device had no room for a whole batch."""
     sizes = smallest(rows)
     text = ", ".join(f"{what} {size}" for what, size in sizes.items())
@@ -226,7 +228,7 @@ def _micro_batch_tag(plan: UnitPlan, rows: Sequence[tuple[str, Row]]) -> dict[st
 
 
 def _tags(
-    plan: UnitPlan, units: Sequence[Unit], encoder: Backbone, context: TrialContext
+    plan: FoldPlan, units: Sequence[FoldData], encoder: Backbone, context: TrialContext
 ) -> dict[str, str]:
     tags = {
         "weights_sha256": encoder.weights_sha256,

@@ -12,7 +12,7 @@ from bearing_search.training.detection.detection import Detection
 from bearing_search.training.folds.fold_data import HeldOut
 
 
-def evaluate(held_out: HeldOut, found: Detection, config: TrialConfig, *, file: Path) -> Scored:
+def score_fold(held_out: HeldOut, found: Detection, config: TrialConfig, *, file: Path) -> Scored:
     """Score the held-out samples, and keep the result in `file`.
 
     Args:

@@ -18,7 +18,7 @@ from bearing_search.stage_cache.compute_time import Seconds, added
 from bearing_search.stage_cache.entry import Entry
 from bearing_search.stage_cache.key import STAGES_VERSION, StageKey, stage_key
 from bearing_search.training.checkpoint import Row
-from bearing_search.training.content_digest import compute_name, content_of
+from bearing_search.training.content_digest import compute_name, images_digest
 from bearing_search.training.detection.detection import Detection
 from bearing_search.training.images import Images
 from bearing_search.training.plan import SEEN_IN_THE_PLAN, Step, digests_by_epoch, finetune_plan
@@ -34,7 +34,7 @@ _BEFORE = "before.json"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class UnitKeys:
+class FoldKeys:
     """Names of a unit's stages."""
 
     encoder: StageKey
@@ -61,7 +61,7 @@ class Samples:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Outcome:
+class FoldOutcome:
     """What the stages of a unit give: all that scoring needs."""
 
     detections: tuple[Detection, ...]
@@ -89,9 +89,9 @@ def plan_of(samples: Samples, config: TrialConfig) -> list[Step]:
     )
 
 
-def unit_keys(
+def fold_keys(
     config: TrialConfig, samples: Samples, *, weights_sha256: str, device: str
-) -> UnitKeys:
+) -> FoldKeys:
     """Name the stages of a unit by their settings and by the contents that they read.
 
     A detector's key holds every section of the config that is not known to leave it alone: a
@@ -99,7 +99,7 @@ def unit_keys(
     """
     plain = to_plain(config)
     named = partial(stage_key, seed=config.seed, compute=compute_name(device))
-    normals = content_of(samples.normals)
+    normals = images_digest(samples.normals)
     rotation = {"rotation_deg": samples.rotation_deg}
     model = {name: value for name, value in plain["encoder"].items() if name != "weights"}
     read = {"encoder": model, "version": STAGES_VERSION["encoder"]}
@@ -114,7 +114,7 @@ def unit_keys(
         inputs |= {
             "iterations": list(digests_by_epoch(plan_of(samples, config)).values())[-1],
             "normals": normals,
-            "anomalous": content_of(samples.anomalous),
+            "anomalous": images_digest(samples.anomalous),
         }
     encoder = named("encoder", settings=settings, inputs=inputs)
 
@@ -134,13 +134,13 @@ def unit_keys(
         inputs={
             "detector": detector(encoder.digest).digest,
             "shown": samples.shown,
-            **{f"held_out_{n}": content_of(images) for n, images in enumerate(samples.held_out)},
+            **{f"held_out_{n}": images_digest(images) for n, images in enumerate(samples.held_out)},
         },
     )
-    return UnitKeys(encoder=encoder, detector=detector, distances=distances)
+    return FoldKeys(encoder=encoder, detector=detector, distances=distances)
 
 
-def save_outcome(outcome: Outcome, entry: Entry) -> None:
+def save_outcome(outcome: FoldOutcome, entry: Entry) -> None:
     """Write detections, and how the stages before them went, into the entry of the distances."""
     for number, found in enumerate(outcome.detections):
         buffer = io.BytesIO()
@@ -160,7 +160,7 @@ def save_outcome(outcome: Outcome, entry: Entry) -> None:
     write_atomically(entry.folder / _BEFORE, json.dumps(before).encode())
 
 
-def load_outcome(entry: Entry) -> Outcome:
+def load_outcome(entry: Entry) -> FoldOutcome:
     """What `save_outcome` wrote, with the seconds of the distances themselves."""
     before = json.loads((entry.folder / _BEFORE).read_text(encoding="utf-8"))
     detections = []
@@ -168,7 +168,7 @@ def load_outcome(entry: Entry) -> Outcome:
         with np.load(entry.folder / _detection_file(number), allow_pickle=False) as saved:
             own_scores = saved["own_scores"] if "own_scores" in saved.files else None
             detections.append(Detection(distances=saved["distances"], own_scores=own_scores))
-    return Outcome(
+    return FoldOutcome(
         detections=tuple(detections),
         answers=tuple(before["answers"]),
         pictures={name: (entry.folder / name).read_bytes() for name in before["pictures"]},

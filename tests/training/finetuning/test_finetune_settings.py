@@ -12,7 +12,7 @@ from bearing_search.models.finetuning.losses import perceptual_loss
 from bearing_search.models.finetuning.schedule import Task
 from bearing_search.training.finetuning.frozen_features import layer_maps
 from bearing_search.training.finetuning.loop import Finetuning
-from bearing_search.training.images import Images, pick_or_draw, to_input, with_drawn_defects
+from bearing_search.training.images import Images, take_or_draw, to_input, with_drawn_defects
 from bearing_search.training.plan import Step, finetune_plan
 from bearing_search.training.precision import autocast
 
@@ -221,7 +221,7 @@ def test_defects_are_drawn_inside_the_region_of_interest(images):
 
 
 def test_a_batch_holds_the_real_samples_and_the_drawn_ones(images):
-    batch = pick_or_draw(images, images, np.array([3, 1, 4, 6]), seed=(0, 8, 7))
+    batch = take_or_draw(images, images, np.array([3, 1, 4, 6]), seed=(0, 8, 7))
 
     assert (batch.pixels[:2] == images.pixels[[3, 1]]).all()
     rng = np.random.default_rng((0, 8, 7, 2))

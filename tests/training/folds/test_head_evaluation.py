@@ -9,9 +9,9 @@ from bearing_search.data.dataset import load_data_set
 from bearing_search.data.split import make_folds
 from bearing_search.models.encoders.encoder import load_encoder
 from bearing_search.models.finetuning.multitask import MultiTaskModel
-from bearing_search.training.folds.fold_data import prepare_unit
+from bearing_search.training.folds.fold_data import prepare_fold
 from bearing_search.training.folds.head_evaluation import (
-    draw_answers,
+    head_pictures,
     held_out_patch_metrics,
     patch_scores,
     reconstructions,
@@ -28,7 +28,7 @@ def config(tiny_config):
 def unit(make_set, config, tmp_path):
     samples = load_data_set(make_set()).samples("train")
     fold = make_folds(samples, config.split)[0]
-    return prepare_unit(
+    return prepare_fold(
         "plate", fold.train, fold.held_out, config, is_validation=True, cache=tmp_path / "cache"
     )
 
@@ -83,7 +83,7 @@ def test_without_held_out_defects_the_metrics_are_undefined(model, unit, config)
 def test_the_pictures_show_training_and_held_out_samples(
     model, unit, config, tmp_path, fusion, times
 ):
-    draw_answers(model, unit, replace(config, fusion=fusion), "cpu", folder=tmp_path)
+    head_pictures(model, unit, replace(config, fusion=fusion), "cpu", folder=tmp_path)
     for kind, columns in (("reconstruction", 3), ("patches", 2)):
         height, width, _ = cv2.imread(str(tmp_path / f"{kind}_plate.png")).shape
         # two normal and two anomalous samples of either side
@@ -104,6 +104,6 @@ def test_a_head_that_never_learned_is_not_shown(
         alternation_period=3,  # of 3 epochs: one task alone
     )
     alone = replace(config, finetune=finetune)
-    draw_answers(model, unit, alone, "cpu", folder=tmp_path / "drawn")
+    head_pictures(model, unit, alone, "cpu", folder=tmp_path / "drawn")
     assert [file.name for file in (tmp_path / "drawn").iterdir()] == drawn
     assert bool(held_out_patch_metrics(model, unit, alone, "cpu")) == (reconstruction_only == 0)

@@ -9,8 +9,8 @@ from bearing_search.data.split import make_folds
 from bearing_search.errors import TrialFailedError
 from bearing_search.evaluation.predictions import load_scored
 from bearing_search.training.detection.detection import Detection
-from bearing_search.training.folds.fold_data import prepare_unit
-from bearing_search.training.folds.scoring import evaluate
+from bearing_search.training.folds.fold_data import prepare_fold
+from bearing_search.training.folds.scoring import score_fold
 from bearing_search.training.images import by_brightness
 from bearing_search.training.plots.heat_maps import heat_map_picture
 
@@ -59,7 +59,7 @@ def unit_of(root, config, tmp_path, *, half_width=22.0, fold=0):
     config = replace(config, preprocess=replace(config.preprocess, circle=circle))
     samples = load_data_set(root).samples("train", "LC")
     chosen = make_folds(samples, config.split)[fold]
-    return prepare_unit(
+    return prepare_fold(
         "LC", chosen.train, chosen.held_out, config, is_validation=True, cache=tmp_path / "cache"
     )
 
@@ -114,7 +114,7 @@ def test_scores_are_kept_and_read_again(rings, tiny_config, tmp_path):
     cells = np.stack([cv2.resize(g, (16, 16)) for g in grey])
     found = Detection(distances=cells[:, None], own_scores=None)
 
-    scored = evaluate(unit.held_out, found, tiny_config, file=file)
+    scored = score_fold(unit.held_out, found, tiny_config, file=file)
     assert load_scored(file).metrics(protocol) == scored.metrics(protocol)
     heat_map_picture(scored, unit.held_out.images.pixels, file=tmp_path / "picture.png")
     picture = cv2.imread(str(tmp_path / "picture.png"))
@@ -129,7 +129,7 @@ def test_without_fusion_every_brightness_has_its_own_map(rings, tiny_config, tmp
     cells = np.stack([cv2.resize(p[..., 0], (16, 16)) for p in alone])
     found = Detection(distances=cells[:, None].astype(np.float32), own_scores=None)
 
-    scored = evaluate(unit.held_out, found, config, file=tmp_path / "scored.npz")
+    scored = score_fold(unit.held_out, found, config, file=tmp_path / "scored.npz")
     expected = unit.held_out.images.pixels[1, ..., 2]  # the darkest image of the second sample
     assert scored.distances.shape[:3] == (len(unit.held_out.samples), 3, 1)
     assert (scored.distances[1, 2, 0] == cv2.resize(expected, (16, 16))).all()

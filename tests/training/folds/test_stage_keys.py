@@ -13,19 +13,19 @@ from bearing_search.models.encoders.encoder import load_encoder
 from bearing_search.stage_cache.cache import StageStore
 from bearing_search.stage_cache.eviction import survey
 from bearing_search.stage_cache.key import StageKey
-from bearing_search.training.content_digest import content_of
+from bearing_search.training.content_digest import images_digest
 from bearing_search.training.detection.detection import Detection
 from bearing_search.training.detection.detector import make_detector
-from bearing_search.training.finetuning.cached import kept_ends, part_keys
+from bearing_search.training.finetuning.cached import cached_ends, part_keys
 from bearing_search.training.folds.fold_stages import _finetuning
 from bearing_search.training.folds.stage_keys import (
     _NOT_THE_DETECTORS,
-    Outcome,
+    FoldOutcome,
     Samples,
+    fold_keys,
     load_outcome,
     plan_of,
     save_outcome,
-    unit_keys,
 )
 from bearing_search.training.images import Images
 from bearing_search.training.plan import finetune_plan
@@ -46,7 +46,7 @@ def keys_of(config: TrialConfig, **changes) -> tuple[str, str, str]:
         "shown": "names",
     }
     sha256 = changes.pop("weights_sha256", "abc")
-    keys = unit_keys(config, Samples(**(facts | changes)), weights_sha256=sha256, device="cpu")
+    keys = fold_keys(config, Samples(**(facts | changes)), weights_sha256=sha256, device="cpu")
     # the encoder's content is known once it is made: another key, another content
     detector = keys.detector(f"content of {keys.encoder.digest}")
     return keys.encoder.digest, detector.digest, keys.distances.digest
@@ -117,10 +117,10 @@ def test_a_frozen_encoder_is_the_same_whatever_fine_tuning_would_have_been(tiny_
 
 
 def test_a_digest_is_of_the_content_in_its_order():
-    assert content_of(images(0)) == content_of(images(0))
-    assert content_of(images(0)) != content_of(images(1))
+    assert images_digest(images(0)) == images_digest(images(0))
+    assert images_digest(images(0)) != images_digest(images(1))
     swapped = Images(pixels=images().pixels[::-1], masks=images().masks[::-1])
-    assert content_of(swapped) != content_of(images())
+    assert images_digest(swapped) != images_digest(images())
     others = {
         "pixels": ~images().pixels,
         "masks": ~images().masks,
@@ -129,7 +129,7 @@ def test_a_digest_is_of_the_content_in_its_order():
     }
     assert others.keys() == {field.name for field in fields(Images)}
     for name, array in others.items():
-        assert content_of(replace(images(), **{name: array})) != content_of(images())
+        assert images_digest(replace(images(), **{name: array})) != images_digest(images())
 
 
 class Watched(TrialConfig):
@@ -173,7 +173,7 @@ def test_what_fine_tuning_reads_of_the_config_is_in_its_key(tiny_config):
 @pytest.mark.parametrize("own_scores", [None, np.array([0.5, 0.25])])
 def test_an_outcome_comes_back_as_it_was(tmp_path, own_scores):
     distances = np.random.default_rng(0).random((2, 1, 3, 3)).astype(np.float32)
-    outcome = Outcome(
+    outcome = FoldOutcome(
         detections=(
             Detection(distances=distances, own_scores=own_scores),
             Detection(distances=distances + 1, own_scores=None),
@@ -431,7 +431,7 @@ def test_which_parts_of_a_training_are_kept(tiny_config, schedule, settings, end
     common = {"epochs": 4, "reconstruction_only_epochs": 2, "alternation_period": 2}
     config = replace(tiny_config.finetune, **(common | settings), schedule=schedule, batch_size=2)
     plan = finetune_plan(config, num_normal=5, num_anomalous=4, seed=0)
-    assert kept_ends(plan, schedule) == ends
+    assert cached_ends(plan, schedule) == ends
 
 
 def test_a_parts_name_tells_its_iterations_and_what_else_moves_it(tiny_config):
@@ -443,9 +443,9 @@ def test_a_parts_name_tells_its_iterations_and_what_else_moves_it(tiny_config):
         samples = Samples(
             normals=images(0), anomalous=images(1), held_out=(), rotation_deg=0.0, shown=""
         )
-        whole = unit_keys(config, samples, weights_sha256="abc", device="cpu").encoder
+        whole = fold_keys(config, samples, weights_sha256="abc", device="cpu").encoder
         plan = plan_of(samples, config)
-        return part_keys(whole, plan)[kept_ends(plan, "epochs")[0]].digest
+        return part_keys(whole, plan)[cached_ends(plan, "epochs")[0]].digest
 
     assert name() == name(alternation_period=1)
     others = [{"epochs": 7}, {"ssim_window": 5}, {"seed": 1}, {"warmup_share": 0.5}]
