@@ -23,15 +23,15 @@ from bearing_search.analysis.influence_cache import scaled_shifts
 from bearing_search.analysis.intervals import Influence, difference_interval, metric_interval
 from bearing_search.analysis.multiple_comparisons import compare_with_best
 from bearing_search.config import PostprocessConfig, ProtocolConfig
-from bearing_search.evaluation.anomaly_maps import Rendering
+from bearing_search.evaluation.anomaly_maps import PostprocessSpec
 from bearing_search.evaluation.metrics import METRIC_NAMES
-from bearing_search.evaluation.predictions import Scored
+from bearing_search.evaluation.predictions import Predictions
 
 SIDE = 12
 PROTOCOL = ProtocolConfig(map_px=SIDE)
 AUPRO = METRIC_NAMES.index("pixel_aupro")
 IMAGE_AUROC = METRIC_NAMES.index("image_auroc")
-RENDERING = Rendering(
+RENDERING = PostprocessSpec(
     detector="dinomaly",
     fusion="channels",
     input_px=SIDE,
@@ -85,7 +85,7 @@ def noise(rng: np.random.Generator, count: int) -> np.ndarray:
 
 def seen_by(
     samples: Samples, rng: np.random.Generator, strength: float, *, own_noise: float = 0.0
-) -> Scored:
+) -> Predictions:
     """The scores that a setting gives to the samples."""
     count = len(samples.masks)
     maps = samples.common + strength * samples.strength * samples.masks
@@ -93,7 +93,7 @@ def seen_by(
         maps = maps + own_noise * noise(rng, count)
     maps = maps.astype(np.float32)
     names = tuple(f"s{index}" for index in range(count))
-    return Scored(
+    return Predictions(
         distances=maps[:, None, None],
         own_scores=None,
         rendering=RENDERING,
@@ -159,7 +159,7 @@ def coverage_of_differences(
     return dict(zip(METRIC_NAMES, hits / data_sets, strict=True))
 
 
-def in_folds(scored: Scored, folds: int) -> dict[str, Influence]:
+def in_folds(scored: Predictions, folds: int) -> dict[str, Influence]:
     """The influences of samples that are dealt evenly to folds."""
     if folds == 1:
         return influences({"part/all": scored}, PROTOCOL)
@@ -172,10 +172,10 @@ def in_folds(scored: Scored, folds: int) -> dict[str, Influence]:
     )
 
 
-def only(scored: Scored, kept: np.ndarray) -> Scored:
+def only(scored: Predictions, kept: np.ndarray) -> Predictions:
     """Some of the samples."""
     names = tuple(np.array(scored.names)[kept].tolist())
-    return Scored(
+    return Predictions(
         distances=scored.distances[kept],
         own_scores=None,
         rendering=RENDERING,

@@ -7,14 +7,14 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 from bearing_search.config import PostprocessConfig, TrialConfig, parse
-from bearing_search.evaluation.anomaly_maps import Rendering
-from bearing_search.evaluation.predictions import Scored
+from bearing_search.evaluation.anomaly_maps import PostprocessSpec
+from bearing_search.evaluation.predictions import Predictions
 
 # no test is timed: on a busy machine an example may take seconds
 settings.register_profile("untimed", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("untimed")
 
-UNTOUCHED = Rendering(
+UNTOUCHED = PostprocessSpec(
     detector="dinomaly",
     fusion="channels",
     input_px=16,
@@ -95,13 +95,13 @@ def write_sample(part: Path, split: str, kind: str, name: str, levels: int, rng)
 
 @pytest.fixture
 def scored():
-    def make(signal: float, *, seed=0, num=24, names="s") -> Scored:
+    def make(signal: float, *, seed=0, num=24, names="s") -> Predictions:
         """Noise of deviation 1, raised by `signal` where every second sample has its 4x4 defect."""
         rng = np.random.default_rng(seed)
         masks = np.zeros((num, 16, 16), dtype=bool)
         masks[::2, 4:8, 4:8] = True
         maps = (rng.normal(size=masks.shape) + signal * masks).astype(np.float32)
-        return Scored(
+        return Predictions(
             distances=maps[:, None, None],
             own_scores=None,
             rendering=UNTOUCHED,

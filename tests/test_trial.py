@@ -8,7 +8,7 @@ import pytest
 from bearing_search.config import SplitConfig
 from bearing_search.data.dataset import load_data_set
 from bearing_search.evaluation.metrics import METRIC_NAMES
-from bearing_search.evaluation.predictions import unit_scores
+from bearing_search.evaluation.predictions import fold_predictions
 from bearing_search.measurement import (
     FINISHED_FOLDS,
     FOLD_OBJECTIVE,
@@ -175,7 +175,7 @@ def test_parts_that_are_trained_together_are_scored_one_by_one(tmp_path, togethe
     assert stream[-1].progress == pytest.approx(1.0)
     assert stream[-1].tags["defects/OD"] == "real"
     folder = tmp_path / "trial"
-    assert list(unit_scores(folder)) == ["LC/fold0", "LC/fold1", "OD/fold0", "OD/fold1"]
+    assert list(fold_predictions(folder)) == ["LC/fold0", "LC/fold1", "OD/fold0", "OD/fold1"]
     assert sorted(f.parent.name for f in folder.glob("all/*/unit.json")) == ["fold0", "fold1"]
     assert not list(folder.glob("[LO]*/*/unit.json"))
     assert len(traces(tmp_path)) == 2 * 3  # folds; a beginning, the encoder, the detector
@@ -209,7 +209,7 @@ def test_the_final_training_of_parts_together_is_scored_part_by_part(tmp_path, t
     last = list(run_final(config, context(tmp_path, data, shares_stages=False)))[-1]
     assert {"test/LC/pixel_aupro", "test/OD/pixel_aupro", "test/pixel_aupro"} <= set(last.values)
     assert (tmp_path / "trial/all/all/detector.pt").exists()
-    assert list(unit_scores(tmp_path / "trial")) == ["LC/all", "OD/all"]
+    assert list(fold_predictions(tmp_path / "trial")) == ["LC/all", "OD/all"]
 
 
 @pytest.mark.parametrize(

@@ -17,9 +17,9 @@ from bearing_search.analysis.intervals import (
 )
 from bearing_search.config import ProtocolConfig
 from bearing_search.evaluation.metrics import METRIC_NAMES, trivial_floor
-from bearing_search.evaluation.predictions import Scored, mean_metrics
+from bearing_search.evaluation.predictions import Predictions, mean_metrics
 
-Units = Mapping[str, Scored]
+Units = Mapping[str, Predictions]
 """Key of a unit (`LC/fold0`) -> what its evaluation left. The part is what stands before `/`."""
 
 Influences = Mapping[str, Influence]
@@ -83,7 +83,7 @@ class UnitInfluence:
     without: Float[np.ndarray, "g m"]
 
 
-def unit_influence(scored: Scored, protocol: ProtocolConfig) -> UnitInfluence:
+def unit_influence(scored: Predictions, protocol: ProtocolConfig) -> UnitInfluence:
     """Score a unit as it is, and again without each of its groups."""
     prepared = scored.prepared(protocol)
     positions = np.arange(len(scored.names))
@@ -152,7 +152,7 @@ def _weighted(
     return means
 
 
-def _floor(scored: Scored, protocol: ProtocolConfig) -> dict[str, float]:
+def _floor(scored: Predictions, protocol: ProtocolConfig) -> dict[str, float]:
     return trivial_floor(
         scored.masks,
         scored.is_anomalous,

@@ -21,7 +21,7 @@ from bearing_search.analysis.comparison import influences
 from bearing_search.analysis.intervals import Influence
 from bearing_search.config import ProtocolConfig
 from bearing_search.evaluation.metrics import METRIC_NAMES
-from bearing_search.evaluation.predictions import unit_scores
+from bearing_search.evaluation.predictions import fold_predictions
 from bearing_search.filesystem.atomic import write_atomically
 
 _FILE = "influence.npz"
@@ -55,7 +55,7 @@ def trial_influences(folder: Path, protocol: ProtocolConfig) -> dict[str, Influe
     file = folder / _FILE
     if (kept := _read(file, key)) is not None:
         return kept
-    found = influences(unit_scores(folder), protocol)
+    found = influences(fold_predictions(folder), protocol)
     with contextlib.suppress(OSError):  # a results folder may be read-only
         write_atomically(file, _packed(found, key))
     return found

@@ -14,7 +14,7 @@ from jaxtyping import Bool, Float
 
 from bearing_search.analysis.comparison import Units
 from bearing_search.analysis.intervals import Interval, rate_interval
-from bearing_search.evaluation.predictions import Scored
+from bearing_search.evaluation.predictions import Predictions
 
 FIND_ALL = "finds every held-out defect of train"
 BEST_F1 = "best F1 on the held-out folds"
@@ -79,7 +79,7 @@ def best_f1_threshold(
     return float(candidates[f1.argmax()])
 
 
-def _thresholds(folds: list[Scored]) -> Iterator[tuple[str, float]]:
+def _thresholds(folds: list[Predictions]) -> Iterator[tuple[str, float]]:
     if not folds:
         return
     scores = np.concatenate([fold.image_scores for fold in folds])
@@ -89,13 +89,13 @@ def _thresholds(folds: list[Scored]) -> Iterator[tuple[str, float]]:
         yield BEST_F1, best_f1_threshold(scores, labels)
 
 
-def _flagged(scored: Scored, threshold: float, *, is_anomalous: bool) -> Interval:
+def _flagged(scored: Predictions, threshold: float, *, is_anomalous: bool) -> Interval:
     groups = _groups(scored, is_anomalous=is_anomalous)
     flagged = set(np.array(scored.groups)[scored.image_scores >= threshold].tolist())
     return rate_interval(len(groups & flagged), len(groups))
 
 
-def _groups(scored: Scored, *, is_anomalous: bool) -> set[str]:
+def _groups(scored: Predictions, *, is_anomalous: bool) -> set[str]:
     names = np.array(scored.groups)
     anomalous = set(names[scored.is_anomalous].tolist())
     return anomalous if is_anomalous else set(names.tolist()) - anomalous

@@ -18,7 +18,7 @@ from bearing_search.analysis.comparison import Units, joined, unit_influence
 from bearing_search.analysis.intervals import Interval, difference_interval
 from bearing_search.config import Fusion, PostprocessConfig, ProtocolConfig
 from bearing_search.evaluation.metrics import METRIC_NAMES, aupro, auroc
-from bearing_search.evaluation.predictions import Scored, mean_metrics
+from bearing_search.evaluation.predictions import Predictions, mean_metrics
 
 _SMOOTHING_PX = (0.0, 1.0, 2.0, 4.0, 6.0, 8.0, 12.0)
 _TOP_SHARES = (0.001, 0.005, 0.01, 0.02, 0.05)
@@ -132,7 +132,7 @@ def tune_knobs(
     return Tuning(maps=maps, image_score=image_score)
 
 
-def map_knobs(scored: Scored) -> list[Knob]:
+def map_knobs(scored: Predictions) -> list[Knob]:
     """Every way to make the maps, the present one first."""
     rendering = scored.rendering
     before = Knob(postprocess=rendering.postprocess, fusion=rendering.fusion)
@@ -171,18 +171,18 @@ def nested_choice(
     return overall, {key: without[fold] for key, fold in zip(keys, folds, strict=True)}
 
 
-def rendered(scored: Scored, knob: Knob) -> Scored:
+def rendered(scored: Predictions, knob: Knob) -> Predictions:
     """The same detection with another knob."""
     if (scored.rendering.postprocess, scored.rendering.fusion) == (knob.postprocess, knob.fusion):
         return scored
     fused = replace(scored, rendering=replace(scored.rendering, fusion=knob.fusion))
-    return fused.rendered_with(knob.postprocess)
+    return fused.with_postprocess(knob.postprocess)
 
 
 def _choose(
     units: Units,
     knobs: Sequence[Knob],
-    score: Callable[[Scored], float],
+    score: Callable[[Predictions], float],
     metric: str,
     protocol: ProtocolConfig,
     *,

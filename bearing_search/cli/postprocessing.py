@@ -12,7 +12,7 @@ from rich.progress import Progress
 
 from bearing_search.analysis.postprocess_search import Tuning, tune_knobs
 from bearing_search.config import TrialConfig
-from bearing_search.evaluation.predictions import unit_scores
+from bearing_search.evaluation.predictions import fold_predictions
 from bearing_search.reporting.leaderboard import trial_config
 from bearing_search.trial_history.records import trial_folder
 
@@ -21,7 +21,7 @@ def tuned(sweep: Path, number: int, console: Console) -> Tuning:
     """What post-processing could gain for one trial, judged on its held-out folds."""
     with bar(console, "trying other post-processing") as on_progress:
         return tune_knobs(
-            unit_scores(trial_folder(sweep, number)),
+            fold_predictions(trial_folder(sweep, number)),
             trial_config(sweep, number).protocol,
             on_progress=on_progress,
             workers=len(os.sched_getaffinity(0)),

@@ -21,8 +21,8 @@ DINOMALY_WINDOW = 5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Rendering:
-    """How distances become maps: everything that `render` needs to know."""
+class PostprocessSpec:
+    """How distances become maps: everything that `anomaly_maps` needs to know."""
 
     detector: Detector
     fusion: Fusion
@@ -36,18 +36,18 @@ class Rendering:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Rendered:
+class AnomalyMaps:
     """Finished maps with their image scores."""
 
     maps: Float[np.ndarray, "n m m"]
     image_scores: Float[np.ndarray, " n"]
 
 
-def render(
+def anomaly_maps(
     distances: Float[np.ndarray, "n f k h w"],
     own_scores: Float[np.ndarray, "n f"] | None,
-    rendering: Rendering,
-) -> Rendered:
+    rendering: PostprocessSpec,
+) -> AnomalyMaps:
     """Average the layers, enlarge, smooth, fuse the brightness images, score each sample.
 
     Args:
@@ -64,11 +64,13 @@ def render(
     rule = rendering.postprocess.image_score
     fused = _fuse(maps, rendering.fusion)
     if rule == "own" and own_scores is not None:
-        return Rendered(maps=fused, image_scores=_fuse(own_scores, rendering.fusion))
-    return Rendered(maps=fused, image_scores=image_scores(fused, rendering))
+        return AnomalyMaps(maps=fused, image_scores=_fuse(own_scores, rendering.fusion))
+    return AnomalyMaps(maps=fused, image_scores=image_scores(fused, rendering))
 
 
-def image_scores(maps: Float[np.ndarray, "n m m"], rendering: Rendering) -> Float[np.ndarray, " n"]:
+def image_scores(
+    maps: Float[np.ndarray, "n m m"], rendering: PostprocessSpec
+) -> Float[np.ndarray, " n"]:
     """One score per map, by the rule of the rendering."""
     config = rendering.postprocess
     match _rule(rendering):
@@ -81,7 +83,7 @@ def image_scores(maps: Float[np.ndarray, "n m m"], rendering: Rendering) -> Floa
             return highest
 
 
-def _rule(rendering: Rendering) -> ImageScore:
+def _rule(rendering: PostprocessSpec) -> ImageScore:
     rule = rendering.postprocess.image_score
     if rule != "own":
         return rule
@@ -111,7 +113,7 @@ def _fuse(values: np.ndarray, fusion: Fusion) -> np.ndarray:
     return fused
 
 
-def _kernel(cells: int, rendering: Rendering) -> Matrix:
+def _kernel(cells: int, rendering: PostprocessSpec) -> Matrix:
     # as in the official code of each
     is_aligned = rendering.detector in ("dinomaly", "vitad")
     full = _enlarge(cells, rendering.input_px, align_corners=is_aligned)

@@ -14,20 +14,20 @@ import numpy as np
 from jaxtyping import Bool, Float, Int
 
 from bearing_search.config import PostprocessConfig, ProtocolConfig, parse
-from bearing_search.evaluation.anomaly_maps import Rendering, render
+from bearing_search.evaluation.anomaly_maps import PostprocessSpec, anomaly_maps
 from bearing_search.evaluation.metrics import PreparedScores, score
 from bearing_search.filesystem.atomic import write_atomically
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Scored:
+class Predictions:
     """What a unit's evaluation leaves: enough to compute any metric again."""
 
     distances: Float[np.ndarray, "n f k h w"]
     own_scores: Float[np.ndarray, "n f"] | None
     """Image scores that the detector computed itself; None where it has no such rule."""
 
-    rendering: Rendering
+    rendering: PostprocessSpec
     """How `maps` and `image_scores` were made of the two above."""
 
     maps: Float[np.ndarray, "n m m"]
@@ -44,10 +44,10 @@ class Scored:
 
     num_no_roi: int
 
-    def rendered_with(self, postprocess: PostprocessConfig) -> "Scored":
+    def with_postprocess(self, postprocess: PostprocessConfig) -> "Predictions":
         """The same detection under another post-processing."""
         rendering = replace(self.rendering, postprocess=postprocess)
-        rendered = render(self.distances, self.own_scores, rendering)
+        rendered = anomaly_maps(self.distances, self.own_scores, rendering)
         return replace(
             self,
             rendering=rendering,
@@ -109,7 +109,7 @@ def _means(rows: Sequence[Mapping[str, float]]) -> dict[str, float]:
     return means
 
 
-def save_scored(scored: Scored, file: Path) -> None:
+def save_predictions(scored: Predictions, file: Path) -> None:
     """Write distances and masks (packed); maps are made of them again when they are read."""
     buffer = io.BytesIO()
     np.savez_compressed(
@@ -127,16 +127,16 @@ def save_scored(scored: Scored, file: Path) -> None:
     write_atomically(file, buffer.getvalue())
 
 
-def load_scored(file: Path) -> Scored:
-    """Read what `save_scored` wrote."""
+def load_predictions(file: Path) -> Predictions:
+    """Read what `save_predictions` wrote."""
     with np.load(file, allow_pickle=False) as saved:
-        rendering = parse(Rendering, json.loads(str(saved["rendering"])))
+        rendering = parse(PostprocessSpec, json.loads(str(saved["rendering"])))
         distances, own_scores = saved["distances"], saved["own_scores"]
         kept_scores = own_scores if own_scores.size else None
-        rendered = render(distances, kept_scores, rendering)
+        rendered = anomaly_maps(distances, kept_scores, rendering)
         masks = np.unpackbits(saved["masks"], axis=-1, count=rendering.map_px).astype(bool)
         unreachable_regions, num_no_roi = (int(count) for count in saved["counts"])
-        return Scored(
+        return Predictions(
             distances=distances,
             own_scores=kept_scores,
             rendering=rendering,
@@ -152,9 +152,9 @@ def load_scored(file: Path) -> Scored:
         )
 
 
-def unit_scores(folder: Path) -> dict[str, Scored]:
+def fold_predictions(folder: Path) -> dict[str, Predictions]:
     """What the units of a finished trial left in its folder, by key."""
     return {
-        file.parent.relative_to(folder).as_posix(): load_scored(file)
+        file.parent.relative_to(folder).as_posix(): load_predictions(file)
         for file in sorted(folder.glob("*/*/scored.npz"))
     }

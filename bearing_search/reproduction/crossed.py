@@ -23,7 +23,7 @@ from bearing_search.analysis.intervals import (
 )
 from bearing_search.config import ProtocolConfig
 from bearing_search.evaluation.metrics import METRIC_NAMES
-from bearing_search.evaluation.predictions import Scored
+from bearing_search.evaluation.predictions import Predictions
 from bearing_search.reproduction.published import (
     ENCODER_STATES,
     EVEN_THRESHOLDS_METRIC,
@@ -55,7 +55,7 @@ class Crossed:
         self._influence: dict[_Cell, dict[int, Influence]] = {}
         self._even: dict[_Cell, dict[int, float]] = {}
 
-    def add(self, run: Run, scored: Scored, protocol: ProtocolConfig) -> None:
+    def add(self, run: Run, scored: Predictions, protocol: ProtocolConfig) -> None:
         """Keep one run."""
         cell = (run.detector, run.encoder, run.part)
         found = influences({f"{run.part}/all": scored}, protocol)[run.part]

@@ -8,7 +8,7 @@ from bearing_search.analysis.comparison import mean_floor
 from bearing_search.analysis.intervals import Interval
 from bearing_search.config import ProtocolConfig
 from bearing_search.evaluation.metrics import METRIC_NAMES
-from bearing_search.evaluation.predictions import Scored, load_scored
+from bearing_search.evaluation.predictions import Predictions, load_predictions
 from bearing_search.reproduction.crossed import Crossed, Run
 from bearing_search.reproduction.published import (
     DETECTOR_TITLES,
@@ -101,9 +101,9 @@ def measure(
     parts = tuple(sorted({run.part for run in runs}, key=_place))
     detectors = tuple(sorted({run.detector for run in runs}, key=list(DETECTOR_TITLES).index))
     seen = Crossed(parts)
-    first: dict[str, Scored] = {}
+    first: dict[str, Predictions] = {}
     for number, run in enumerate(runs, start=1):
-        scored = load_scored(run.file)
+        scored = load_predictions(run.file)
         if scored.names != first.setdefault(run.part, scored).names:
             raise ValueError(f"{run.part}: its runs were scored on different samples")
         seen.add(run, scored, protocol)
@@ -139,7 +139,7 @@ def _place(part: str) -> tuple[int, str]:
     return (papers.index(part) if part in papers else len(papers), part)
 
 
-def _facts(scored: Scored) -> PartFacts:
+def _facts(scored: Predictions) -> PartFacts:
     anomalous = int(scored.is_anomalous.sum())
     return PartFacts(
         normal=len(scored.names) - anomalous,

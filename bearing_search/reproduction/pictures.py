@@ -15,7 +15,7 @@ from matplotlib.figure import Figure
 
 from bearing_search.config import TrialConfig
 from bearing_search.data.dataset import DataSet
-from bearing_search.evaluation.predictions import Scored
+from bearing_search.evaluation.predictions import Predictions
 from bearing_search.preprocess.pipeline import fit_reference
 from bearing_search.preprocess.prepare import prepare
 from bearing_search.reproduction.chart import ascii_text
@@ -53,7 +53,13 @@ def chosen_samples(is_anomalous: Bool[np.ndarray, " n"]) -> list[int]:
 
 
 def shown_samples(
-    before: Scored, after: Scored, *, config: TrialConfig, part: str, data: DataSet, cache: Path
+    before: Predictions,
+    after: Predictions,
+    *,
+    config: TrialConfig,
+    part: str,
+    data: DataSet,
+    cache: Path,
 ) -> Shown:
     """The chosen samples with their inputs, which are prepared (or read from the cache) again.
 

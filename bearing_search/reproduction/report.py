@@ -9,7 +9,7 @@ from pathlib import Path
 
 from bearing_search.config import TrialConfig
 from bearing_search.data.dataset import DataSet, load_data_set
-from bearing_search.evaluation.predictions import load_scored
+from bearing_search.evaluation.predictions import load_predictions
 from bearing_search.filesystem.atomic import write_atomically
 from bearing_search.reproduction.chart import draw_chart
 from bearing_search.reproduction.crossed import Run
@@ -123,7 +123,7 @@ def _comparisons(
             pair = _pair(detector, part, runs)
             if pair is None:
                 continue
-            before, after = (load_scored(run.file) for run in pair)
+            before, after = (load_predictions(run.file) for run in pair)
             maps += [before.maps, after.maps]
             pairs[part] = shown_samples(
                 before, after, config=config, part=part, data=data, cache=folder.cache

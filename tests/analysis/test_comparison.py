@@ -12,7 +12,7 @@ from bearing_search.analysis.comparison import (
 )
 from bearing_search.config import ProtocolConfig
 from bearing_search.evaluation.metrics import METRIC_NAMES
-from bearing_search.evaluation.predictions import load_scored, mean_metrics, save_scored
+from bearing_search.evaluation.predictions import load_predictions, mean_metrics, save_predictions
 
 PROTOCOL = ProtocolConfig(map_px=16)
 
@@ -70,8 +70,8 @@ def test_what_is_undefined_in_one_fold_is_averaged_over_the_others():
 
 def test_scores_survive_the_way_to_disk_and_back(tmp_path, scored):
     before = scored(1.0)
-    save_scored(before, tmp_path / "scored.npz")
-    after = load_scored(tmp_path / "scored.npz")
+    save_predictions(before, tmp_path / "scored.npz")
+    after = load_predictions(tmp_path / "scored.npz")
     assert after.maps == pytest.approx(before.maps)
     assert (after.masks == before.masks).all()
     assert (after.names, after.groups) == (before.names, before.groups)

@@ -13,7 +13,7 @@ from bearing_search.analysis.postprocess_search import (
 )
 from bearing_search.cli.postprocessing import knobs_json, with_knobs
 from bearing_search.config import PostprocessConfig, ProtocolConfig, TrialConfig
-from bearing_search.evaluation.anomaly_maps import render
+from bearing_search.evaluation.anomaly_maps import anomaly_maps
 from bearing_search.reporting.sentences import knob_lines
 
 PROTOCOL = ProtocolConfig(map_px=16)
@@ -30,7 +30,7 @@ def layered(scored):
         distances = np.repeat(np.concatenate(layers, axis=2), levels, axis=1)
         fusion = "channels" if levels == 1 else "score_mean"
         rendering = replace(unit.rendering, fusion=fusion)
-        made = render(distances, None, rendering)
+        made = anomaly_maps(distances, None, rendering)
         return replace(
             unit,
             distances=distances,
@@ -117,7 +117,7 @@ def test_a_knob_renders_what_training_with_it_would_have_stored(layered):
         fusion="score_max",
     )
     rendering = replace(unit.rendering, postprocess=knob.postprocess, fusion=knob.fusion)
-    expected = render(unit.distances, None, rendering)
+    expected = anomaly_maps(unit.distances, None, rendering)
     found = rendered(unit, knob)
     assert (found.maps == expected.maps).all()
     assert (found.image_scores == expected.image_scores).all()

@@ -8,7 +8,7 @@ from bearing_search.cli.commands.evaluate import chosen_trial
 from bearing_search.cli.options import terminal
 from bearing_search.config import ProtocolConfig, to_plain
 from bearing_search.errors import SweepError
-from bearing_search.evaluation.predictions import save_scored
+from bearing_search.evaluation.predictions import save_predictions
 from bearing_search.filesystem.atomic import write_json
 from bearing_search.measurement import COST_S
 from bearing_search.sweep.folder.sweep_folder import create_sweep
@@ -48,7 +48,7 @@ def make_sweep(tmp_path, scored):
             (trial / "LC/fold0").mkdir(parents=True)
             write_json(trial / "config.json", to_plain(scheduled.config))
             unit = scored(signal, seed=seed)
-            save_scored(unit, trial / "LC/fold0/scored.npz")
+            save_predictions(unit, trial / "LC/fold0/scored.npz")
             metrics = {f"val/{k}": v for k, v in unit.metrics(ProtocolConfig()).items()}
             measured = metrics | {COST_S: 100.0 - seed}
             ledger.complete(scheduled.number, metrics["val/pixel_aupro"], measured)

@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 from scipy import ndimage
 
 from bearing_search.config import PostprocessConfig
-from bearing_search.evaluation.anomaly_maps import Rendering, image_scores, render
+from bearing_search.evaluation.anomaly_maps import PostprocessSpec, anomaly_maps, image_scores
 
-SHARP = Rendering(
+SHARP = PostprocessSpec(
     detector="dinomaly",
     fusion="channels",
     input_px=32,
@@ -26,7 +26,7 @@ def noise(*shape, seed=0):
 
 def maps_of(distances, rendering=SHARP, **changes):
     postprocess = replace(rendering.postprocess, **changes)
-    return render(distances, None, replace(rendering, postprocess=postprocess)).maps
+    return anomaly_maps(distances, None, replace(rendering, postprocess=postprocess)).maps
 
 
 @given(
@@ -104,18 +104,18 @@ def test_layers_count_by_their_weight():
 def test_brightness_maps_are_averaged_or_the_largest_counts():
     distances = np.stack([np.full((1, 1, 4, 4), value) for value in (1.0, 2.0, 6.0)], axis=1)
     own = np.array([[1.0, 2.0, 6.0]])
-    mean = render(distances, own, replace(SHARP, fusion="score_mean"))
-    highest = render(distances, own, replace(SHARP, fusion="score_max"))
+    mean = anomaly_maps(distances, own, replace(SHARP, fusion="score_mean"))
+    highest = anomaly_maps(distances, own, replace(SHARP, fusion="score_max"))
     assert (mean.maps[0, 0, 0], mean.image_scores[0]) == pytest.approx((3.0, 3.0))
     assert (highest.maps[0, 0, 0], highest.image_scores[0]) == pytest.approx((6.0, 6.0))
 
 
 def test_own_scores_count_only_where_they_are_asked_for():
     distances, own = noise(3, 1, 1, 4, 4), np.array([[7.0], [8.0], [9.0]])
-    asked = render(distances, own, SHARP)
+    asked = anomaly_maps(distances, own, SHARP)
     other = replace(SHARP, postprocess=replace(SHARP.postprocess, image_score="max"))
     assert asked.image_scores.tolist() == [7, 8, 9]
-    rendered = render(distances, own, other)
+    rendered = anomaly_maps(distances, own, other)
     assert (rendered.image_scores == rendered.maps.max(axis=(1, 2))).all()
 
 

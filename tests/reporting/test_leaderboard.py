@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from bearing_search.config import TrialConfig, to_plain
-from bearing_search.evaluation.predictions import save_scored
+from bearing_search.evaluation.predictions import save_predictions
 from bearing_search.measurement import COMPUTED_S, COST_S, MICRO_BATCH, SAVED_S, Measurement
 from bearing_search.reporting.leaderboard import end_of_sweep, leaderboard, markdown
 from bearing_search.reporting.leaderboard_json import as_json
@@ -29,7 +29,7 @@ def sweep(tmp_path, scored):
             (folder / "config.json").write_text(json.dumps(to_plain(config)))
             measured = {COST_S: seconds, "val/image_auroc": ([*aurocs] + [0.5] * 9)[number]}
             maps = scored(signal, seed=seed)
-            save_scored(maps, folder / "LC/fold0/scored.npz")
+            save_predictions(maps, folder / "LC/fold0/scored.npz")
             records.append(
                 TrialRecord(
                     number=number,
@@ -200,7 +200,7 @@ def test_scores_are_read_once_and_again_when_they_change(sweep, scored, monkeypa
     folder, records = sweep(*FAR_APART)
     before = leaderboard(folder, records).selection
     file = trial_folder(folder, 1) / "LC/fold0/scored.npz"
-    save_scored(scored(0.0, seed=9), file)
+    save_predictions(scored(0.0, seed=9), file)
     after = leaderboard(folder, records).selection
     assert after.entries[-1].value.value < before.entries[-1].value.value
 

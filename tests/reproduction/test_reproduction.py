@@ -13,7 +13,7 @@ from bearing_search.config import ProtocolConfig
 from bearing_search.data.dataset import load_data_set
 from bearing_search.data.demo.dataset import PAPER_COUNTS
 from bearing_search.evaluation.metrics import METRIC_NAMES
-from bearing_search.evaluation.predictions import save_scored
+from bearing_search.evaluation.predictions import save_predictions
 from bearing_search.reproduction.crossed import Run
 from bearing_search.reproduction.html_page import html_page
 from bearing_search.reproduction.measure import measure
@@ -53,7 +53,7 @@ def run(tmp_path, scored):
     def run(signal, *, detector="dinomaly", encoder="EN_pre", part="LC", seed=0, **changes) -> Run:
         file = tmp_path / f"{detector}-{encoder}-{part}-{seed}.npz"
         made = scored(signal, seed=10 * seed + ENCODER_STATES.index(encoder), num=24)
-        save_scored(replace(made, **changes), file)
+        save_predictions(replace(made, **changes), file)
         return Run(detector=detector, encoder=encoder, part=part, seed=seed, file=file)
 
     return run
@@ -268,7 +268,7 @@ def reproduced(tmp_path, make_set, scored, tiny_raw):
             is_anomalous=made.is_anomalous[dents_first],
             names=tuple(sample.title for sample in tests),
         )
-        save_scored(arranged, unit / "scored.npz")
+        save_predictions(arranged, unit / "scored.npz")
         tags = {"defects/plate": "real"}
         (unit / "unit.json").write_text(json.dumps({"tags": tags}))
         artifacts = folder.trial_folder(number) / "artifacts"

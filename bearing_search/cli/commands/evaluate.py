@@ -18,7 +18,7 @@ from bearing_search.cli.preflight import check_installation
 from bearing_search.config import TrialConfig, digest_of, to_plain
 from bearing_search.data.dataset import load_data_set
 from bearing_search.errors import SweepError
-from bearing_search.evaluation.predictions import unit_scores
+from bearing_search.evaluation.predictions import fold_predictions
 from bearing_search.filesystem.atomic import write_json
 from bearing_search.measurement import TrialContext
 from bearing_search.reporting.leaderboard import trial_config
@@ -151,7 +151,7 @@ def measure(
         context.folder.mkdir(parents=True, exist_ok=True)
         write_json(context.folder / "config.json", to_plain(config))
         follow(run_final, config, context, console)
-        scores[label] = unit_scores(context.folder)
+        scores[label] = fold_predictions(context.folder)
     return write_evaluation(
         folder.root,
         sweep=folder.record.name,
@@ -160,7 +160,7 @@ def measure(
         frozen=scores["frozen"],
         validation={
             key: rendered(scored, knobs.applied)
-            for key, scored in unit_scores(folder.trial_folder(number)).items()
+            for key, scored in fold_predictions(folder.trial_folder(number)).items()
         },
         postprocess=tuned.postprocess,
         protocol=tuned.protocol,

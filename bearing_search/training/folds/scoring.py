@@ -6,13 +6,15 @@ Axis letters: n samples, s side of the input in pixels.
 from pathlib import Path
 
 from bearing_search.config import TrialConfig
-from bearing_search.evaluation.anomaly_maps import Rendering, render
-from bearing_search.evaluation.predictions import Scored, save_scored
+from bearing_search.evaluation.anomaly_maps import PostprocessSpec, anomaly_maps
+from bearing_search.evaluation.predictions import Predictions, save_predictions
 from bearing_search.training.detection.detection import Detection
 from bearing_search.training.folds.fold_data import HeldOut
 
 
-def score_fold(held_out: HeldOut, found: Detection, config: TrialConfig, *, file: Path) -> Scored:
+def score_fold(
+    held_out: HeldOut, found: Detection, config: TrialConfig, *, file: Path
+) -> Predictions:
     """Score the held-out samples, and keep the result in `file`.
 
     Args:
@@ -21,15 +23,15 @@ def score_fold(held_out: HeldOut, found: Detection, config: TrialConfig, *, file
     count = len(held_out.samples)
     distances = found.distances.reshape(count, -1, *found.distances.shape[1:])
     own_scores = None if found.own_scores is None else found.own_scores.reshape(count, -1)
-    rendering = Rendering(
+    rendering = PostprocessSpec(
         detector=config.detector,
         fusion=config.fusion,
         input_px=config.encoder.input_px,
         map_px=config.protocol.map_px,
         postprocess=config.postprocess,
     )
-    rendered = render(distances, own_scores, rendering)
-    scored = Scored(
+    rendered = anomaly_maps(distances, own_scores, rendering)
+    scored = Predictions(
         distances=distances,
         own_scores=own_scores,
         rendering=rendering,
@@ -43,5 +45,5 @@ def score_fold(held_out: HeldOut, found: Detection, config: TrialConfig, *, file
         unreachable_regions=held_out.unreachable_regions,
         num_no_roi=len(held_out.no_roi),
     )
-    save_scored(scored, file)
+    save_predictions(scored, file)
     return scored

@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 from jaxtyping import UInt8
 
-from bearing_search.evaluation.predictions import Scored
+from bearing_search.evaluation.predictions import Predictions
 from bearing_search.filesystem.atomic import write_atomically
 
 _PICTURE_ROWS = 6
@@ -20,7 +20,9 @@ _CELL_PX = 224
 _CAPTION_PX = 20
 
 
-def heat_map_picture(scored: Scored, pixels: UInt8[np.ndarray, "n s s 3"], *, file: Path) -> None:
+def heat_map_picture(
+    scored: Predictions, pixels: UInt8[np.ndarray, "n s s 3"], *, file: Path
+) -> None:
     """PNG with a row per sample: input, mask outlined, map. One colour scale for all rows.
 
     Anomalous samples come first, those with the highest scores among them on top; two normal
@@ -47,7 +49,7 @@ def heat_map_picture(scored: Scored, pixels: UInt8[np.ndarray, "n s s 3"], *, fi
     write_atomically(file, encoded.tobytes())
 
 
-def _shown(scored: Scored) -> Sequence[int]:
+def _shown(scored: Predictions) -> Sequence[int]:
     order = np.argsort(-scored.image_scores, kind="stable")
     anomalous = [int(i) for i in order if scored.is_anomalous[i]]
     normal = [int(i) for i in order if not scored.is_anomalous[i]]
@@ -55,7 +57,7 @@ def _shown(scored: Scored) -> Sequence[int]:
 
 
 def _captioned(
-    image: UInt8[np.ndarray, "h w 3"], scored: Scored, index: int
+    image: UInt8[np.ndarray, "h w 3"], scored: Predictions, index: int
 ) -> UInt8[np.ndarray, "h w 3"]:
     text = f"{scored.names[index].split('/', 2)[2]}  {scored.image_scores[index]:.3f}"
     image[:_CAPTION_PX] //= 3

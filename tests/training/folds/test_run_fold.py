@@ -7,7 +7,7 @@ import pytest
 from bearing_search.data.dataset import load_data_set
 from bearing_search.data.split import make_folds
 from bearing_search.errors import TrialFailedError
-from bearing_search.evaluation.predictions import load_scored
+from bearing_search.evaluation.predictions import load_predictions
 from bearing_search.training.detection.detection import Detection
 from bearing_search.training.folds.fold_data import prepare_fold
 from bearing_search.training.folds.scoring import score_fold
@@ -115,7 +115,7 @@ def test_scores_are_kept_and_read_again(rings, tiny_config, tmp_path):
     found = Detection(distances=cells[:, None], own_scores=None)
 
     scored = score_fold(unit.held_out, found, tiny_config, file=file)
-    assert load_scored(file).metrics(protocol) == scored.metrics(protocol)
+    assert load_predictions(file).metrics(protocol) == scored.metrics(protocol)
     heat_map_picture(scored, unit.held_out.images.pixels, file=tmp_path / "picture.png")
     picture = cv2.imread(str(tmp_path / "picture.png"))
     assert picture.shape == (20 + 4 * 224, 3 * 224, 3)  # two anomalous and two normal samples
