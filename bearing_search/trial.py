@@ -28,7 +28,7 @@ from bearing_search.measurement import (
     Measurement,
     TrialContext,
 )
-from bearing_search.stage_cache.cache import StageStore
+from bearing_search.stage_cache.cache import StageCache
 from bearing_search.training.folds.fold_plan import (
     FoldPlan,
     final_plans,
@@ -135,15 +135,15 @@ def _cost(records: Sequence[tuple[FoldPlan, FoldRecord]]) -> dict[str, float]:
 
 
 @contextmanager
-def _store(plan: FoldPlan, context: TrialContext) -> Iterator[StageStore]:
+def _store(plan: FoldPlan, context: TrialContext) -> Iterator[StageCache]:
     """The store of all trials, or one of the unit's own, of which only weights may be left."""
     if context.shares_stages:
-        with closing(StageStore(context.cache / "stages")) as store:
+        with closing(StageCache(context.cache / "stages")) as store:
             yield store
         return
     folder = context.folder / plan.key
     own = folder / "stages"
-    with closing(StageStore(own, max_bytes=sys.maxsize)) as store:
+    with closing(StageCache(own, max_bytes=sys.maxsize)) as store:
         yield store
     if (folder / "unit.json").exists():
         if not plan.is_validation:

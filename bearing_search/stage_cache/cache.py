@@ -13,7 +13,12 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TypeVar
 
-from bearing_search.stage_cache.client import BEAT_S, MISSED_BEATS, Holder, Patience
+from bearing_search.stage_cache.client import (
+    HEARTBEAT_S,
+    MISSED_HEARTBEATS,
+    CacheClient,
+    LivenessProbe,
+)
 from bearing_search.stage_cache.entry import (
     DONE,
     FREE,
@@ -21,16 +26,16 @@ from bearing_search.stage_cache.entry import (
     ClaimLostError,
     Entry,
     content_folder,
-    damage,
+    integrity_error,
     note_user,
     owner_of,
     work_name,
 )
 from bearing_search.stage_cache.eviction import (
+    evict,
     locked,
-    make_room,
     max_bytes_of,
-    set_aside,
+    quarantine,
     with_room,
 )
 from bearing_search.stage_cache.key import StageKey
@@ -42,7 +47,7 @@ _POLL_S = (0.02, 0.5)
 T = TypeVar("T")
 
 
-class StageStore:
+class StageCache:
     """A process's access to the store below `root`; what it has used is pinned until `release`."""
 
     def __init__(
@@ -50,8 +55,8 @@ class StageStore:
         root: Path,
         *,
         max_bytes: int | None = None,
-        beat_s: float = BEAT_S,
-        missed_beats: int = MISSED_BEATS,
+        beat_s: float = HEARTBEAT_S,
+        missed_beats: int = MISSED_HEARTBEATS,
     ) -> None:
         """Open the store, making it if missing.
 
@@ -67,7 +72,7 @@ class StageStore:
         self._claims = 0
         self._working: Entry | None = None
         self._noting = threading.Lock()
-        self._holder = Holder(root, beat_s=beat_s, on_beat=self._note_seconds)
+        self._holder = CacheClient(root, beat_s=beat_s, on_beat=self._note_seconds)
 
     def close(self) -> None:
         """Leave the store: nothing is pinned any more. See `contextlib.closing`."""
@@ -143,7 +148,7 @@ class StageStore:
             raise ClaimLostError(entry.key.name) from None
         entry.settle(done)
         self._verified.add(_version(done))
-        make_room(self.root, max_bytes=self.max_bytes, stale_s=self._stale_s)
+        evict(self.root, max_bytes=self.max_bytes, stale_s=self._stale_s)
 
     def with_room(self, write: Callable[[], T]) -> T:
         """Run something that writes; while the disk is full, delete entries and try again.
@@ -156,7 +161,7 @@ class StageStore:
     def _acquire(
         self, key: StageKey, user: str, title: str, should_stop: Callable[[], bool]
     ) -> Entry | None:
-        patience = Patience(self.root, stale_s=self._stale_s)
+        patience = LivenessProbe(self.root, stale_s=self._stale_s)
         pause, longest = _POLL_S
         while True:
             folder = self.with_room(lambda: self._attempt(key, user, patience))
@@ -170,7 +175,7 @@ class StageStore:
             elif folder.name != DONE or self._is_sound(folder):
                 return Entry(key, folder, user=user, title=title)
 
-    def _attempt(self, key: StageKey, user: str, patience: Patience) -> Path | None:
+    def _attempt(self, key: StageKey, user: str, patience: LivenessProbe) -> Path | None:
         """Take what is there, or begin; None: another process works on it."""
         home = self.root / key.name
         with locked(self.root):
@@ -190,7 +195,7 @@ class StageStore:
             note_user(home, user)
         return folder
 
-    def _is_abandoned(self, folder: Path, patience: Patience) -> bool:
+    def _is_abandoned(self, folder: Path, patience: LivenessProbe) -> bool:
         if folder.name in (DONE, FREE):
             return folder.name == FREE
         owner = owner_of(folder)
@@ -212,7 +217,7 @@ class StageStore:
     def _is_sound(self, done: Path) -> bool:
         """Whether a finished entry may be read; a damaged one is moved out of the way."""
         is_known = (done / MANIFEST).exists() and _version(done) in self._verified
-        reason = damage(done.parent, with_digests=not is_known)
+        reason = integrity_error(done.parent, with_digests=not is_known)
         if reason:
             with locked(self.root):
                 self._set_aside(done.parent, reason)
@@ -222,7 +227,7 @@ class StageStore:
 
     def _set_aside(self, home: Path, reason: str) -> None:
         if home.exists():
-            where = set_aside(self.root, home)
+            where = quarantine(self.root, home)
             _LOG.warning("%s: %s; moved to %s and computed again", home, reason, where)
 
     def _let_go(self, entry: Entry) -> None:

@@ -18,10 +18,10 @@ from pathlib import Path
 
 import psutil
 
-BEAT_S = 5.0
+HEARTBEAT_S = 5.0
 """Seconds between two beats."""
 
-MISSED_BEATS = 12
+MISSED_HEARTBEATS = 12
 """A holder that misses so many is taken for dead."""
 
 _START_TOLERANCE_S = 5
@@ -39,7 +39,7 @@ def this_machine() -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class Token:
+class ClientId:
     """Name of a holder, unique for ever."""
 
     machine: str
@@ -70,26 +70,26 @@ class Token:
             return True
 
 
-def parse_token(text: str) -> Token:
+def parse_client_id(text: str) -> ClientId:
     """The token that `str` wrote."""
     machine, pid, started, serial = text.split("-")
-    return Token(machine, int(pid), int(started), serial)
+    return ClientId(machine, int(pid), int(started), serial)
 
 
-def holder_file(root: Path, token: Token) -> Path:
+def client_file(root: Path, token: ClientId) -> Path:
     """Where a holder beats, and lists what it needs."""
     return root / "holders" / f"{token}.json"
 
 
-def last_beat_ns(root: Path, token: Token) -> int | None:
+def last_heartbeat_ns(root: Path, token: ClientId) -> int | None:
     """Time stamp of a holder's last beat, by the clock of the file system."""
     try:
-        return holder_file(root, token).stat().st_mtime_ns
+        return client_file(root, token).stat().st_mtime_ns
     except FileNotFoundError:
         return None
 
 
-class Holder:
+class CacheClient:
     """This process's presence in a store, from the construction until `close`."""
 
     def __init__(self, root: Path, *, beat_s: float, on_beat: Callable[[], None]) -> None:
@@ -99,14 +99,16 @@ class Holder:
             on_beat: called from the beating thread after every beat.
         """
         started = int(psutil.Process().create_time())
-        self.token = Token(this_machine(), os.getpid(), started, uuid.uuid4().hex[:8])
+        self.token = ClientId(this_machine(), os.getpid(), started, uuid.uuid4().hex[:8])
         self._root, self._beat_s, self._on_beat = root, beat_s, on_beat
-        self._file = holder_file(root, self.token)
+        self._file = client_file(root, self.token)
         self._pins: set[str] = set()
         self._closing = threading.Event()
         self._writing = threading.Lock()
         self._write()
-        self._thread = threading.Thread(target=self._beat, daemon=True, name="stage store beat")
+        self._thread = threading.Thread(
+            target=self._heartbeat, daemon=True, name="stage store beat"
+        )
         self._thread.start()
 
     def pin(self, name: str) -> None:
@@ -133,7 +135,7 @@ class Holder:
         unfinished.write_text(json.dumps(content), encoding="utf-8")
         unfinished.replace(self._file)
 
-    def _beat(self) -> None:
+    def _heartbeat(self) -> None:
         while not self._closing.wait(self._beat_s):
             try:
                 try:
@@ -146,7 +148,7 @@ class Holder:
                 logging.getLogger(__name__).warning("%s: cannot beat: %s", self._file, error)
 
 
-class Patience:
+class LivenessProbe:
     """Whether the owner of some work is gone, as seen by one who waits for it.
 
     Compares beats with each other, never with a clock of another machine.
@@ -157,11 +159,11 @@ class Patience:
         self._seen: tuple[str, int | None] | None = None
         self._since = time.monotonic()
 
-    def is_gone(self, token: Token) -> bool:
+    def is_gone(self, token: ClientId) -> bool:
         """Dead on this machine, or without a beat since we first looked, for long enough."""
         if token.is_dead_process:
             return True
-        seen = (str(token), last_beat_ns(self._root, token))
+        seen = (str(token), last_heartbeat_ns(self._root, token))
         if seen != self._seen:
             self._seen, self._since = seen, time.monotonic()
         return time.monotonic() - self._since > self._stale_s
@@ -171,7 +173,7 @@ def live_pins(root: Path, *, stale_s: float) -> set[str]:
     """Entries that living holders need; files of dead holders are removed."""
     pins: set[str] = set()
     for file in (root / "holders").glob("*.json"):
-        token = parse_token(file.stem)
+        token = parse_client_id(file.stem)
         if is_dead(root, token, stale_s=stale_s):
             file.unlink(missing_ok=True)
             continue
@@ -182,11 +184,11 @@ def live_pins(root: Path, *, stale_s: float) -> set[str]:
     return pins
 
 
-def is_dead(root: Path, token: Token, *, stale_s: float) -> bool:
+def is_dead(root: Path, token: ClientId, *, stale_s: float) -> bool:
     """Judged at one look: the process on this machine, the age of the last beat elsewhere."""
     if token.is_local:
         return token.is_dead_process
-    beat = last_beat_ns(root, token)
+    beat = last_heartbeat_ns(root, token)
     return beat is None or _now_ns(root) - beat > stale_s * 1e9
 
 

@@ -6,7 +6,7 @@ Seconds = Mapping[str, Mapping[str, float]]
 """By stage, and by the trial that spent it."""
 
 
-def added(*several: Seconds) -> dict[str, dict[str, float]]:
+def merged(*several: Seconds) -> dict[str, dict[str, float]]:
     """All together, stages in the order in which they come."""
     total: dict[str, dict[str, float]] = {}
     for one in several:

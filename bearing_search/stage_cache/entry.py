@@ -19,7 +19,7 @@ from typing import Any
 from bearing_search.config import parse
 from bearing_search.errors import ConfigError
 from bearing_search.filesystem.atomic import write_atomically
-from bearing_search.stage_cache.client import Token, parse_token
+from bearing_search.stage_cache.client import ClientId, parse_client_id
 from bearing_search.stage_cache.key import StageKey
 
 DONE = "done"
@@ -143,7 +143,7 @@ def read_manifest(folder: Path) -> Manifest:
         raise ValueError(f"{MANIFEST} cannot be read: {error}") from None
 
 
-def damage(home: Path, *, with_digests: bool) -> str:
+def integrity_error(home: Path, *, with_digests: bool) -> str:
     """What is wrong with a finished entry; empty: nothing.
 
     Args:
@@ -186,14 +186,14 @@ def content_folder(home: Path) -> Path | None:
     return home / works[0]
 
 
-def work_name(owner: Token, number: int) -> str:
+def work_name(owner: ClientId, number: int) -> str:
     """Name of the folder of work in progress; a holder numbers its claims."""
     return f"work.{owner}.{number}"
 
 
-def owner_of(folder: Path) -> Token:
+def owner_of(folder: Path) -> ClientId:
     """Whose work a folder named by `work_name` holds."""
-    return parse_token(folder.name.split(".")[1])
+    return parse_client_id(folder.name.split(".")[1])
 
 
 def note_user(home: Path, user: str) -> None:

@@ -39,7 +39,7 @@ State = Literal["done", "in work", "stopped", "broken"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Occupant:
+class EntryInfo:
     """An entry as those see it who look after the store."""
 
     home: Path
@@ -80,7 +80,7 @@ def locked(root: Path) -> Iterator[None]:
         yield
 
 
-def survey(root: Path, *, stale_s: float = STALE_S) -> list[Occupant]:
+def list_entries(root: Path, *, stale_s: float = STALE_S) -> list[EntryInfo]:
     """All entries, the least recently used first. An entry that vanishes meanwhile is left out."""
     pins = live_pins(root, stale_s=stale_s)
     homes = [
@@ -92,15 +92,15 @@ def survey(root: Path, *, stale_s: float = STALE_S) -> list[Occupant]:
     found = []
     for home in homes:
         try:
-            found.append(_occupant(root, home, pins, stale_s))
+            found.append(_entry_info(root, home, pins, stale_s))
         except FileNotFoundError:
             continue
     return sorted(found, key=lambda occupant: (occupant.last_used, occupant.name))
 
 
-def victims(
-    occupants: Sequence[Occupant], *, excess: int, keep: Callable[[Occupant], bool]
-) -> list[Occupant]:
+def entries_to_evict(
+    occupants: Sequence[EntryInfo], *, excess: int, keep: Callable[[EntryInfo], bool]
+) -> list[EntryInfo]:
     """Which entries to delete to be rid of `excess` bytes, in this order.
 
     The least recently used outputs come first. Work that was stopped comes after all of them: it is
@@ -109,7 +109,7 @@ def victims(
     """
     order: dict[State, int] = {"broken": 0, "done": 1, "stopped": 2, "in work": 3}
     candidates = [o for o in occupants if o.is_free and not keep(o)]
-    chosen: list[Occupant] = []
+    chosen: list[EntryInfo] = []
     for occupant in sorted(candidates, key=lambda o: (order[o.state], o.last_used, o.name)):
         if excess <= 0:
             break
@@ -118,13 +118,13 @@ def victims(
     return chosen
 
 
-def make_room(
+def evict(
     root: Path,
     *,
     max_bytes: int,
-    keep: Callable[[Occupant], bool] = lambda _: False,
+    keep: Callable[[EntryInfo], bool] = lambda _: False,
     stale_s: float = STALE_S,
-) -> list[Occupant]:
+) -> list[EntryInfo]:
     """Delete entries until the store fits into `max_bytes`; returns those that are gone.
 
     What lies in quarantine goes before any of them.
@@ -132,11 +132,11 @@ def make_room(
     if tree_bytes(root) <= max_bytes:
         return []  # no manifest was read, and nobody had to wait
     with locked(root):
-        occupants = survey(root, stale_s=stale_s)
+        occupants = list_entries(root, stale_s=stale_s)
         excess = sum(o.bytes for o in occupants) - max_bytes
         if excess + tree_bytes(root / QUARANTINE) > 0:
             _discard(root, root / QUARANTINE)
-        chosen = victims(occupants, excess=excess, keep=keep)
+        chosen = entries_to_evict(occupants, excess=excess, keep=keep)
         for occupant in chosen:
             _discard(root, occupant.home)
     empty_trash(root, stale_s=stale_s)
@@ -158,7 +158,7 @@ def with_room(root: Path, write: Callable[[], T], *, stale_s: float = STALE_S) -
             if not is_full(error):
                 raise
         held = tree_bytes(root)
-        if not make_room(root, max_bytes=held // 2, stale_s=stale_s):
+        if not evict(root, max_bytes=held // 2, stale_s=stale_s):
             raise DiskFullError(
                 f"{root}: the disk is full, and none of the {held / 1e9:.1f} GB of shared stages "
                 "can be deleted, for running trials need them. Free some space."
@@ -196,7 +196,7 @@ def set_max_bytes(root: Path, max_bytes: int | None) -> None:
         write_atomically(root / _LIMIT, str(max_bytes).encode())
 
 
-def set_aside(root: Path, home: Path) -> Path:
+def quarantine(root: Path, home: Path) -> Path:
     """Move a damaged entry out of the way, for somebody to look at; returns where it is."""
     target = root / QUARANTINE / f"{home.parent.name}-{home.name}-{uuid.uuid4().hex[:6]}"
     target.parent.mkdir(exist_ok=True)
@@ -220,10 +220,10 @@ def _discard(root: Path, path: Path) -> None:
         path.rename(trash / uuid.uuid4().hex)
 
 
-def _occupant(root: Path, home: Path, pins: set[str], stale_s: float) -> Occupant:
+def _entry_info(root: Path, home: Path, pins: set[str], stale_s: float) -> EntryInfo:
     state, computed_s, title = _state(root, home, stale_s)
     users = home / USERS
-    return Occupant(
+    return EntryInfo(
         home=home,
         state=state,
         bytes=tree_bytes(home),

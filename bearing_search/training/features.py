@@ -18,7 +18,7 @@ from torch import Tensor
 from bearing_search.filesystem.atomic import write_atomically
 from bearing_search.models.encoders.cnn import Cnn
 from bearing_search.models.encoders.tokens import mean_tokens
-from bearing_search.stage_cache.compute_time import Seconds, added
+from bearing_search.stage_cache.compute_time import Seconds, merged
 from bearing_search.stage_cache.entry import ClaimLostError, Entry
 from bearing_search.stage_cache.key import STAGES_VERSION, StageKey, stage_key
 from bearing_search.training.backbone import Backbone
@@ -141,7 +141,7 @@ def cached_features(
                     return None
                 _save(bench, entry, fresh[read])
             found[read] = safetensors.torch.load_file(entry.folder / _FILE)[_NAME]
-            seconds = added(seconds, {"features": entry.seconds})
+            seconds = merged(seconds, {"features": entry.seconds})
     return CachedFeatures(features=[found[read] for read in reader.reads], seconds=seconds)
 
 

@@ -5,8 +5,8 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
-from bearing_search.stage_cache.cache import StageStore
-from bearing_search.stage_cache.compute_time import Seconds, added
+from bearing_search.stage_cache.cache import StageCache
+from bearing_search.stage_cache.compute_time import Seconds, merged
 from bearing_search.stage_cache.entry import Entry
 from bearing_search.stage_cache.key import StageKey
 from bearing_search.training.checkpoint import Checkpoint, Row
@@ -25,7 +25,7 @@ class StageFn(Protocol):
 class StageContext:
     """Where a unit's stages are computed, and on whose account."""
 
-    store: StageStore
+    store: StageCache
     user: str
     """The trial: `sweep/trials/00003`."""
 
@@ -36,11 +36,11 @@ class StageContext:
     device: str
 
     def claim(self, key: StageKey) -> AbstractContextManager[Entry | None]:
-        """See `StageStore.claim`."""
+        """See `StageCache.claim`."""
         return self.store.claim(key, user=self.user, title=self.title, should_stop=self.should_stop)
 
     def find(self, key: StageKey) -> Entry | None:
-        """See `StageStore.find`."""
+        """See `StageCache.find`."""
         return self.store.find(key, user=self.user, title=self.title)
 
 
@@ -101,5 +101,5 @@ def load_stage(entry: Entry, file: str) -> StageResult:
 
 
 def _finished_stage(entry: Entry, checkpoint: Checkpoint) -> StageResult:
-    seconds = added(checkpoint.inherited_s, {entry.key.stage: entry.seconds})
+    seconds = merged(checkpoint.inherited_s, {entry.key.stage: entry.seconds})
     return StageResult(checkpoint=checkpoint, seconds=seconds)

@@ -8,8 +8,8 @@ import pytest
 from bearing_search.cli import main
 from bearing_search.cli.commands.cache import parse_size, size_text
 from bearing_search.errors import ConfigError
-from bearing_search.stage_cache.cache import StageStore
-from bearing_search.stage_cache.eviction import max_bytes_of, survey
+from bearing_search.stage_cache.cache import StageCache
+from bearing_search.stage_cache.eviction import list_entries, max_bytes_of
 from bearing_search.stage_cache.key import StageKey
 
 
@@ -21,7 +21,7 @@ def results(tmp_path) -> Path:
         (root / sweep).mkdir(parents=True)
         (root / sweep / "sweep.json").write_text("{}")
     uses = {1: ("first", "second"), 2: ("first",), 3: ("second",)}
-    with closing(StageStore(root / "cache/stages")) as store:
+    with closing(StageCache(root / "cache/stages")) as store:
         for number, sweeps in uses.items():
             for sweep in sweeps:
                 user = f"{sweep}/trials/00000"
@@ -40,7 +40,7 @@ def cache(results: Path, *arguments: str) -> int:
 
 
 def left(results: Path) -> list[str]:
-    return [o.title[9] for o in survey(results / "cache/stages")]
+    return [o.title[9] for o in list_entries(results / "cache/stages")]
 
 
 def test_ls_shows_size_uses_and_what_was_saved(results, capsys):
@@ -68,7 +68,7 @@ def test_ls_of_nothing(tmp_path, capsys):
 def test_verify_moves_damaged_stages_aside_and_says_so_by_its_status(results, capsys):
     assert cache(results, "verify") == 0
     assert "3 finished stages are as they were written" in capsys.readouterr().out
-    damaged = survey(results / "cache/stages")[1]
+    damaged = list_entries(results / "cache/stages")[1]
     (damaged.home / "done/output").write_bytes(b"x" + bytes(1_999_999))
 
     assert cache(results, "verify") == 5
@@ -81,8 +81,8 @@ def test_verify_moves_damaged_stages_aside_and_says_so_by_its_status(results, ca
 
 
 def test_verify_leaves_in_place_what_a_running_trial_uses(results, capsys):
-    damaged = survey(results / "cache/stages")[0]
-    with closing(StageStore(results / "cache/stages")) as store:
+    damaged = list_entries(results / "cache/stages")[0]
+    with closing(StageCache(results / "cache/stages")) as store:
         with store.claim(StageKey("encoder", {"n": 1}), user="third") as entry:
             assert entry.is_done
         (damaged.home / "done/output").write_bytes(b"short")

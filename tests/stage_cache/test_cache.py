@@ -15,9 +15,9 @@ from pathlib import Path
 import pytest
 
 from bearing_search.errors import DiskFullError
-from bearing_search.stage_cache.cache import StageStore
+from bearing_search.stage_cache.cache import StageCache
 from bearing_search.stage_cache.entry import ClaimLostError, read_manifest, read_users
-from bearing_search.stage_cache.eviction import set_max_bytes, survey
+from bearing_search.stage_cache.eviction import list_entries, set_max_bytes
 from bearing_search.stage_cache.key import StageKey
 
 CHILD = """
@@ -63,20 +63,20 @@ def spawn(tmp_path) -> Iterator:
 
 
 @pytest.fixture
-def store(tmp_path) -> Iterator[StageStore]:
+def store(tmp_path) -> Iterator[StageCache]:
     with closing(quick(tmp_path / "store")) as opened:
         yield opened
 
 
-def quick(root: Path, *, missed_beats: int = 200, **more) -> StageStore:
-    return StageStore(root, beat_s=0.05, missed_beats=missed_beats, **more)
+def quick(root: Path, *, missed_beats: int = 200, **more) -> StageCache:
+    return StageCache(root, beat_s=0.05, missed_beats=missed_beats, **more)
 
 
 def key(n: int = 1, stage: str = "encoder") -> StageKey:
     return StageKey(stage, {"n": n})
 
 
-def fill(store: StageStore, n: int = 1, *, size: int = 1000, user: str = "a/trials/0") -> Path:
+def fill(store: StageCache, n: int = 1, *, size: int = 1000, user: str = "a/trials/0") -> Path:
     with store.claim(key(n), user=user, title=f"number {n}") as entry:
         if not entry.is_done:
             (entry.folder / "output").write_bytes(bytes(size))
@@ -104,7 +104,7 @@ def test_four_processes_ask_for_one_thing_and_one_computes_it(tmp_path, spawn):
 
     assert said == ["weights True\n"] * 4
     assert len(log_of(tmp_path)) == 1
-    [occupant] = survey(tmp_path / "store")
+    [occupant] = list_entries(tmp_path / "store")
     assert (occupant.state, occupant.is_pinned, len(occupant.users)) == ("done", False, 4)
     assert occupant.saved_s == pytest.approx(3 * occupant.computed_s)
     assert occupant.computed_s >= 0.1
@@ -156,7 +156,7 @@ def test_whoever_lost_a_claim_is_told(store, late):
 
     with pytest.raises(ClaimLostError):
         claim_and_lose()
-    assert [o.state for o in survey(store.root)] == ["stopped"]
+    assert [o.state for o in list_entries(store.root)] == ["stopped"]
 
 
 def test_a_claim_left_by_an_error_goes_on_with_what_was_there(store):
@@ -251,7 +251,7 @@ def test_the_least_recently_used_goes_first(tmp_path, store):
     names = {key(n).name: n for n in range(5)}
 
     def present() -> set[int]:
-        return {names[o.name] for o in survey(tmp_path / "store")}
+        return {names[o.name] for o in list_entries(tmp_path / "store")}
 
     store.max_bytes = 350_000
     fill(store, 4, size=100_000)
@@ -263,22 +263,22 @@ def test_what_a_living_process_needs_is_not_deleted(tmp_path, store):
     age(old, 1000)
     with closing(quick(tmp_path / "store", max_bytes=0)) as other:
         fill(other, 2)
-        assert survey(tmp_path / "store")[0].is_pinned
+        assert list_entries(tmp_path / "store")[0].is_pinned
         assert old.exists()
         store.release()
         fill(other, 3)
         assert not old.exists()
-        assert {o.name for o in survey(tmp_path / "store")} == {key(2).name, key(3).name}
+        assert {o.name for o in list_entries(tmp_path / "store")} == {key(2).name, key(3).name}
 
 
 def test_pins_die_with_their_process(tmp_path, store, spawn):
     (tmp_path / "go").touch()
     child = spawn("hang")
     wait_until(lambda: log_of(tmp_path))
-    assert [(o.state, o.is_pinned) for o in survey(store.root)] == [("in work", True)]
+    assert [(o.state, o.is_pinned) for o in list_entries(store.root)] == [("in work", True)]
     child.kill()
     child.wait()
-    assert [(o.state, o.is_pinned) for o in survey(store.root)] == [("stopped", False)]
+    assert [(o.state, o.is_pinned) for o in list_entries(store.root)] == [("stopped", False)]
 
 
 def test_work_that_was_stopped_outlives_finished_outputs(tmp_path):
@@ -290,7 +290,7 @@ def test_work_that_was_stopped_outlives_finished_outputs(tmp_path):
     with closing(quick(tmp_path / "store")) as store:
         store.max_bytes = 1500
         fill(store, 3, size=10)
-        assert {o.name for o in survey(store.root)} == {key(1).name, key(3).name}
+        assert {o.name for o in list_entries(store.root)} == {key(1).name, key(3).name}
 
 
 def test_a_full_disk_makes_room_and_says_so_when_there_is_none(tmp_path):
@@ -307,7 +307,7 @@ def test_a_full_disk_makes_room_and_says_so_when_there_is_none(tmp_path):
 
         store.release()
         assert store.with_room(write) == "written"
-        assert survey(store.root) == []
+        assert list_entries(store.root) == []
         failures += [full] * 9
         with pytest.raises(DiskFullError, match="the disk is full"):
             store.with_room(write)
@@ -317,7 +317,7 @@ def test_other_errors_are_no_lack_of_space(store):
     fill(store)
     with pytest.raises(PermissionError):
         store.with_room(lambda: (_ for _ in ()).throw(PermissionError(errno.EACCES, "no")))
-    assert len(survey(store.root)) == 1
+    assert len(list_entries(store.root)) == 1
 
 
 def test_the_manifest_tells_what_it_is(store):

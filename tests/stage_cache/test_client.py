@@ -7,25 +7,25 @@ import psutil
 import pytest
 
 from bearing_search.stage_cache.client import (
-    Holder,
-    Patience,
-    Token,
-    holder_file,
+    CacheClient,
+    ClientId,
+    LivenessProbe,
+    client_file,
     is_dead,
     live_pins,
-    parse_token,
+    parse_client_id,
     this_machine,
 )
 
-OURS = Token(this_machine(), os.getpid(), int(psutil.Process().create_time()), "0")
+OURS = ClientId(this_machine(), os.getpid(), int(psutil.Process().create_time()), "0")
 GONE = replace(OURS, started=OURS.started - 1000)
 """Our process id, but of a process that began long before: ours is its successor."""
 
 ELSEWHERE = replace(GONE, machine="elsewher")
 
 
-def beat(root: Path, token: Token, *, ago_s: float = 0) -> None:
-    file = holder_file(root, token)
+def beat(root: Path, token: ClientId, *, ago_s: float = 0) -> None:
+    file = client_file(root, token)
     file.parent.mkdir(exist_ok=True)
     file.write_text('{"host": "there", "pins": ["encoder/1"]}')
     os.utime(file, (time.time() - ago_s,) * 2)
@@ -39,7 +39,7 @@ def wait_until(condition) -> None:
 
 
 def test_a_token_survives_its_text():
-    assert parse_token(str(OURS)) == OURS
+    assert parse_client_id(str(OURS)) == OURS
 
 
 def test_a_reused_process_id_is_not_the_owner():
@@ -56,11 +56,11 @@ def test_beats_speak_for_processes_of_other_machines_only(tmp_path, token, ago_s
     beat(tmp_path, token, ago_s=ago_s)
     assert is_dead(tmp_path, token, stale_s=60) == dead
     assert live_pins(tmp_path, stale_s=60) == (set() if dead else {"encoder/1"})
-    assert holder_file(tmp_path, token).exists() != dead
+    assert client_file(tmp_path, token).exists() != dead
 
 
 def test_a_clock_that_is_hours_off_kills_nobody_who_beats(tmp_path):
-    patience = Patience(tmp_path, stale_s=0.2)
+    patience = LivenessProbe(tmp_path, stale_s=0.2)
     until = time.monotonic() + 0.5
     number = 0
     while time.monotonic() < until:
@@ -74,11 +74,11 @@ def test_a_clock_that_is_hours_off_kills_nobody_who_beats(tmp_path):
 
 def test_a_holder_beats_lists_its_pins_and_leaves(tmp_path):
     (tmp_path / "holders").mkdir()
-    holder = Holder(tmp_path, beat_s=0.02, on_beat=lambda: None)
+    holder = CacheClient(tmp_path, beat_s=0.02, on_beat=lambda: None)
     holder.pin("encoder/1")
     holder.pin("detector/2")
     assert live_pins(tmp_path, stale_s=60) == {"encoder/1", "detector/2"}
-    file = holder_file(tmp_path, holder.token)
+    file = client_file(tmp_path, holder.token)
     os.utime(file, (0, 0))
     wait_until(lambda: file.stat().st_mtime > 0)
     file.unlink()  # somebody took it for dead while the machine slept

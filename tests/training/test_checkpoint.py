@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from bearing_search.stage_cache.cache import StageStore
+from bearing_search.stage_cache.cache import StageCache
 from bearing_search.stage_cache.key import StageKey
 from bearing_search.training.checkpoint import Checkpoint
 
@@ -63,11 +63,11 @@ def test_a_full_disk_is_told_as_such(tmp_path):
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a device that is always full")
 def test_where_the_disk_is_full_old_outputs_make_room(tmp_path):
     with (
-        closing(StageStore(tmp_path)) as before,
+        closing(StageCache(tmp_path)) as before,
         before.claim(StageKey("encoder", {"n": 1}), user="a") as old,
     ):
         before.finish(old)
-    with closing(StageStore(tmp_path)) as store:
+    with closing(StageCache(tmp_path)) as store:
         with store.claim(StageKey("encoder", {"n": 2}), user="b") as entry:
             checkpoint = Checkpoint(entry.folder, "finetune", write=store.with_room)
             (entry.folder / f"finetune.{os.getpid()}.tmp").symlink_to("/dev/full")  # fails once

@@ -8,8 +8,8 @@ import torch
 from bearing_search.config import EncoderConfig, FinetuneConfig, TrialConfig
 from bearing_search.measurement import COMPUTED_S, COST_S, SAVED_S, TrialContext
 from bearing_search.models.encoders.encoder import Encoder
-from bearing_search.stage_cache.cache import StageStore
-from bearing_search.stage_cache.eviction import survey
+from bearing_search.stage_cache.cache import StageCache
+from bearing_search.stage_cache.eviction import list_entries
 from bearing_search.training import features
 from bearing_search.training.backbone import load_backbone
 from bearing_search.training.content_digest import encoder_digest
@@ -28,7 +28,7 @@ def pixels(count=5, seed=0):
 
 @pytest.fixture
 def bench(tmp_path):
-    store = StageStore(tmp_path / "stages")
+    store = StageCache(tmp_path / "stages")
     yield StageContext(store=store, user="t", title="", should_stop=lambda: False, device="cpu")
     store.close()
 
@@ -54,7 +54,9 @@ def kept(bench, reader, samples=None):
 
 
 def entries(bench):
-    return {occupant.name for occupant in survey(bench.store.root) if occupant.state == "done"}
+    return {
+        occupant.name for occupant in list_entries(bench.store.root) if occupant.state == "done"
+    }
 
 
 def test_what_is_kept_is_what_would_be_read(bench, reader):

@@ -13,17 +13,17 @@ from rich.table import Table
 from bearing_search.cli.options import AsJson, Results, terminal
 from bearing_search.cli.progress import clock
 from bearing_search.errors import ConfigError, ResourceError
-from bearing_search.stage_cache.entry import damage
+from bearing_search.stage_cache.entry import integrity_error
 from bearing_search.stage_cache.eviction import (
-    Occupant,
+    EntryInfo,
+    entries_to_evict,
+    evict,
+    list_entries,
     locked,
-    make_room,
     max_bytes_of,
-    set_aside,
+    quarantine,
     set_max_bytes,
-    survey,
     tree_bytes,
-    victims,
 )
 from bearing_search.sweep.folder.sweep_folder import find_sweep
 
@@ -53,7 +53,7 @@ def parse_size(text: str) -> int:
 def ls(results: Results = Path("results"), json: AsJson = False) -> None:
     """List what trials share: size, age, how many trials used it, the seconds that it saved."""
     root = _stages(results)
-    occupants = survey(root) if root.is_dir() else []
+    occupants = list_entries(root) if root.is_dir() else []
     if json:
         plain = [asdict(o) | {"saved_s": o.saved_s} for o in occupants]
         print(json_text.dumps(plain, default=str, indent=2))
@@ -68,10 +68,12 @@ def ls(results: Results = Path("results"), json: AsJson = False) -> None:
 def verify(results: Results = Path("results")) -> None:
     """Read every finished stage again; damaged ones are moved to quarantine, exit status 5."""
     console, root = terminal(), _stages(results)
-    finished = [o for o in survey(root) if o.state != "in work"] if root.is_dir() else []
+    finished = [o for o in list_entries(root) if o.state != "in work"] if root.is_dir() else []
     num_damaged = num_sound = 0
     for occupant in finished:
-        reason = "" if occupant.state == "stopped" else damage(occupant.home, with_digests=True)
+        reason = (
+            "" if occupant.state == "stopped" else integrity_error(occupant.home, with_digests=True)
+        )
         if reason:
             num_damaged += 1
             console.print(f"{occupant.name}: {reason}; {_moved(root, occupant)}")
@@ -108,21 +110,21 @@ def prune(
         console.print(_summary(root, []))
         return
 
-    def is_kept(occupant: Occupant) -> bool:
+    def is_kept(occupant: EntryInfo) -> bool:
         return any(user.partition("/")[0] in kept for user in occupant.users)
 
-    occupants = survey(root)
+    occupants = list_entries(root)
     if dry_run:
         excess = sum(o.bytes for o in occupants) - (max_size or 0)
-        gone = victims(occupants, excess=excess, keep=is_kept)
+        gone = entries_to_evict(occupants, excess=excess, keep=is_kept)
     else:
-        gone = make_room(root, max_bytes=max_size or 0, keep=is_kept)
+        gone = evict(root, max_bytes=max_size or 0, keep=is_kept)
     if gone:
         console.print(_table(gone))
     verb = "would free" if dry_run else "freed"
     console.print(f"{verb} {size_text(sum(o.bytes for o in gone))} in {len(gone)} stages")
     if not dry_run:
-        console.print(_summary(root, survey(root)))
+        console.print(_summary(root, list_entries(root)))
 
 
 @cache.command()
@@ -153,15 +155,15 @@ def _stages(results: Path) -> Path:
     return results / "cache" / "stages"
 
 
-def _moved(root: Path, occupant: Occupant) -> str:
+def _moved(root: Path, occupant: EntryInfo) -> str:
     """Move a damaged entry out of the way, unless a process may be reading it."""
     if occupant.is_pinned:
         return "left in place, for a running trial uses it: verify again when that has ended"
     with locked(root):
-        return f"moved to {set_aside(root, occupant.home)}"
+        return f"moved to {quarantine(root, occupant.home)}"
 
 
-def _table(occupants: list[Occupant]) -> Table:
+def _table(occupants: list[EntryInfo]) -> Table:
     table = Table(
         "stage", "digest", "of", "state", "size", "used", "trials", "took", "saved", box=None
     )
@@ -190,7 +192,7 @@ def _age(seconds: float) -> str:
     return f"{max(0.0, seconds):.0f} s"
 
 
-def _summary(root: Path, occupants: list[Occupant]) -> str:
+def _summary(root: Path, occupants: list[EntryInfo]) -> str:
     if not root.is_dir():
         return f"{root}: no trial has shared anything yet"
     stages = sum(o.bytes for o in occupants)

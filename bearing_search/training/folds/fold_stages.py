@@ -13,7 +13,7 @@ from bearing_search.config import TrialConfig
 from bearing_search.models.encoders.encoder import Encoder
 from bearing_search.models.finetuning.multitask import MultiTaskModel
 from bearing_search.models.finetuning.schedule import Task
-from bearing_search.stage_cache.compute_time import Seconds, added
+from bearing_search.stage_cache.compute_time import Seconds, merged
 from bearing_search.stage_cache.key import StageKey
 from bearing_search.training.backbone import Backbone
 from bearing_search.training.checkpoint import Row
@@ -107,7 +107,7 @@ def fold_stages(
             answers=answers,
             pictures=pictures,
             rows=tuple(rows),
-            seconds=added(seconds, learned.seconds, *(kept.seconds for kept in read)),
+            seconds=merged(seconds, learned.seconds, *(kept.seconds for kept in read)),
         )
         bench.store.with_room(lambda: save_outcome(outcome, entry))
         bench.store.finish(entry)

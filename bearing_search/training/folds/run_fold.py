@@ -13,7 +13,7 @@ from bearing_search.config import TrialConfig, digest_of, parse
 from bearing_search.filesystem.atomic import write_atomically
 from bearing_search.measurement import TrialContext
 from bearing_search.models.finetuning.multitask import MultiTaskModel
-from bearing_search.stage_cache.cache import StageStore
+from bearing_search.stage_cache.cache import StageCache
 from bearing_search.stage_cache.compute_time import others_seconds, own_seconds, reused_stages
 from bearing_search.stage_cache.entry import ClaimLostError
 from bearing_search.training.backbone import Backbone, load_backbone
@@ -59,7 +59,7 @@ FoldStream = Generator[tuple[str, Row], None, FoldRecord | None]
 
 
 def run_fold(
-    plan: FoldPlan, config: TrialConfig, context: TrialContext, store: StageStore
+    plan: FoldPlan, config: TrialConfig, context: TrialContext, store: StageCache
 ) -> FoldStream:
     """Train and score one unit, or repeat what it measured if it is done already."""
     file = context.folder / plan.key / "unit.json"
@@ -100,7 +100,7 @@ def _insistent(attempt: Callable[[], FoldStream]) -> FoldStream:
 
 
 def _work(
-    plan: FoldPlan, config: TrialConfig, context: TrialContext, store: StageStore
+    plan: FoldPlan, config: TrialConfig, context: TrialContext, store: StageCache
 ) -> FoldStream:
     units = [_prepare(part, plan, config, context) for part in plan.parts]
     encoder = load_backbone(config)

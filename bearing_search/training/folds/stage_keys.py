@@ -14,7 +14,7 @@ import numpy as np
 
 from bearing_search.config import Detector, TrialConfig, to_plain
 from bearing_search.filesystem.atomic import write_atomically
-from bearing_search.stage_cache.compute_time import Seconds, added
+from bearing_search.stage_cache.compute_time import Seconds, merged
 from bearing_search.stage_cache.entry import Entry
 from bearing_search.stage_cache.key import STAGES_VERSION, StageKey, stage_key
 from bearing_search.training.checkpoint import Row
@@ -173,7 +173,7 @@ def load_outcome(entry: Entry) -> FoldOutcome:
         answers=tuple(before["answers"]),
         pictures={name: (entry.folder / name).read_bytes() for name in before["pictures"]},
         rows=tuple((what, row) for what, row in before["rows"]),
-        seconds=added(before["seconds"], {"distances": entry.seconds}),
+        seconds=merged(before["seconds"], {"distances": entry.seconds}),
     )
 
 

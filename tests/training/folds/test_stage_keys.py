@@ -10,8 +10,8 @@ import pytest
 from bearing_search.config import Detector, TrialConfig
 from bearing_search.measurement import COMPUTED_S, COST_S, OBJECTIVE, SAVED_S, TrialContext
 from bearing_search.models.encoders.encoder import load_encoder
-from bearing_search.stage_cache.cache import StageStore
-from bearing_search.stage_cache.eviction import survey
+from bearing_search.stage_cache.cache import StageCache
+from bearing_search.stage_cache.eviction import list_entries
 from bearing_search.stage_cache.key import StageKey
 from bearing_search.training.content_digest import images_digest
 from bearing_search.training.detection.detection import Detection
@@ -183,7 +183,7 @@ def test_an_outcome_comes_back_as_it_was(tmp_path, own_scores):
         rows=(("fine-tuning", {"loss": 0.1}), ("detector", {"loss": 1 / 3})),
         seconds={"encoder": {"a": 1.5}, "detector": {"b": 2.0}},
     )
-    store = StageStore(tmp_path)
+    store = StageCache(tmp_path)
     with store.claim(StageKey("distances", {}), user="b") as entry:
         save_outcome(outcome, entry)
         store.finish(entry)
@@ -259,7 +259,7 @@ def test_shared_or_not_the_numbers_are_the_same_to_the_last_bit(
             ours, theirs = (tmp_path / n / "artifacts" / picture for n in (name, f"{name}-alone"))
             assert ours.read_bytes() == theirs.read_bytes()
     assert not list(tmp_path.glob("*-alone/**/*.pt"))
-    assert {o.state for o in survey(tmp_path / "cache/stages")} == {"done"}
+    assert {o.state for o in list_entries(tmp_path / "cache/stages")} == {"done"}
 
 
 def test_a_trial_goes_on_with_the_checkpoint_of_another(tmp_path, make_set, tiny_config):
@@ -275,7 +275,7 @@ def test_a_trial_goes_on_with_the_checkpoint_of_another(tmp_path, make_set, tiny
         ),
     )
     assert all(OBJECTIVE not in measurement.values for measurement in run_of_first)
-    [stopped] = [o for o in survey(tmp_path / "cache/stages") if o.state == "stopped"]
+    [stopped] = [o for o in list_entries(tmp_path / "cache/stages") if o.state == "stopped"]
     (before,) = stopped.home.glob("work.free/trace.jsonl")
     lines = before.read_text().splitlines()
 
