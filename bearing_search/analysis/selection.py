@@ -21,7 +21,7 @@ from bearing_search.analysis.multiple_comparisons import Ranking, compare_with_b
 from bearing_search.config import ProtocolConfig
 from bearing_search.evaluation.metrics import METRIC_NAMES
 from bearing_search.measurement import OBJECTIVE
-from bearing_search.search_space.objectives import Judgement, mean_judgement
+from bearing_search.search_space.objectives import ObjectiveValues, mean_objective_values
 from bearing_search.trial_history.best import once_per_config
 from bearing_search.trial_history.records import TrialRecord, trial_folder
 
@@ -68,7 +68,7 @@ class Entry:
     is_tied: bool
     """Not shown to be worse than another setting; it misses no constraint."""
 
-    judged: Judgement
+    judged: ObjectiveValues
     """Further objectives, and constraints, in the mean over the trials."""
 
     @property
@@ -154,7 +154,7 @@ def select(
     found = iter(influences_of_trials(folders, protocol, on_progress=on_progress))
     means = [mean_influences([next(found) for _ in group]) for _, group in runs]
     values = np.array([_mean(parts, _OBJECTIVE) for parts in means])
-    judged = [mean_judgement([trial.judged for trial in group]) for _, group in runs]
+    judged = [mean_objective_values([trial.judged for trial in group]) for _, group in runs]
     order = sorted(
         range(len(runs)), key=lambda one: (not judged[one].is_feasible, -values[one], one)
     )

@@ -107,7 +107,7 @@ def announce(folder: SweepFolder, space: SearchSpace, data_set: DataSet, console
     record = folder.record
     lines = [
         f"sweep {record.name}: {space.question}",
-        f"  {record.target} trials over {', '.join(space.axes)}",
+        f"  {record.target} trials over {', '.join(space.parameters)}",
         f"  data {record.data} (digest {record.data_digest})",
         *(f"  {line}" for line in split_lines(data_set, space)),
     ]

@@ -23,7 +23,7 @@ from bearing_search.reporting.sentences import (
     saved_lines,
 )
 from bearing_search.reporting.test_access import Openings, openings
-from bearing_search.search_space.objectives import Goals, Objective
+from bearing_search.search_space.objectives import Objective, ObjectiveSpec
 from bearing_search.trial_history.measurement_log import JOURNAL, last_values
 from bearing_search.trial_history.records import TrialRecord, trial_folder
 from bearing_search.trial_history.seed_noise import SeedNoise, seed_noise
@@ -48,7 +48,7 @@ class Leaderboard:
     notes: Sequence[str] = ()
     """What else every page must say."""
 
-    goals: Goals = field(default_factory=Goals)
+    goals: ObjectiveSpec = field(default_factory=ObjectiveSpec)
 
     @property
     def front(self) -> list[Entry]:
@@ -73,7 +73,7 @@ def leaderboard(
     records: Sequence[TrialRecord],
     *,
     on_progress: Callable[[int, int], None] = lambda done, total: None,
-    goals: Goals | None = None,
+    goals: ObjectiveSpec | None = None,
 ) -> Leaderboard | None:
     """Rank the complete settings of a sweep on the same held-out samples.
 
@@ -88,7 +88,7 @@ def joint_leaderboard(
     sweeps: Sequence[Searched],
     on_progress: Callable[[int, int], None] = lambda done, total: None,
     *,
-    goals: Goals | None = None,
+    goals: ObjectiveSpec | None = None,
 ) -> Leaderboard | None:
     """Rank the settings of several sweeps that share data, folds, protocol and goals."""
     sweeps = [_with_costs(sweep) for sweep in sweeps]
@@ -103,7 +103,7 @@ def joint_leaderboard(
         synthetic_parts=_synthetic_parts(trial_folder(*scored[0])),
         openings=Openings(sum(look.times for look in looks), max(look.last for look in looks)),
         noise=seed_noise([record for sweep in sweeps for record in sweep.records]),
-        goals=goals or Goals(),
+        goals=goals or ObjectiveSpec(),
     )
 
 
@@ -216,13 +216,13 @@ def _row(board: Leaderboard, entry: Entry) -> str:
     return f"| {' | '.join(cells)} |"
 
 
-def _further(goals: Goals) -> list[str]:
+def _further(goals: ObjectiveSpec) -> list[str]:
     """Metrics that the table would lack."""
     shown = {OBJECTIVE, "val/image_auroc", COST_S}
     return [name for name in goals.metrics if name not in shown]
 
 
-def _columns(goals: Goals) -> str:
+def _columns(goals: ObjectiveSpec) -> str:
     return "".join(f" {name} |" for name in _further(goals))
 
 

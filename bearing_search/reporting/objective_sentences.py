@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from bearing_search.analysis.selection import Entry, Selection
 from bearing_search.measurement import COST_S
-from bearing_search.search_space.objectives import Goals
+from bearing_search.search_space.objectives import ObjectiveSpec
 
 _NAMED = 12
 _COST = (
@@ -13,7 +13,7 @@ _COST = (
 )
 
 
-def goal_lines(selection: Selection, front: Sequence[Entry], goals: Goals) -> list[str]:
+def goal_lines(selection: Selection, front: Sequence[Entry], goals: ObjectiveSpec) -> list[str]:
     """Which settings miss a constraint, and which are on the front; nothing for one objective."""
     lines = []
     if goals.constraints:
@@ -25,7 +25,7 @@ def goal_lines(selection: Selection, front: Sequence[Entry], goals: Goals) -> li
     return lines
 
 
-def _constraint_text(selection: Selection, goals: Goals) -> str:
+def _constraint_text(selection: Selection, goals: ObjectiveSpec) -> str:
     missing = [entry for entry in selection.entries if not entry.judged.is_feasible]
     asked = " and ".join(map(str, goals.constraints))
     if not missing:
@@ -37,7 +37,7 @@ def _constraint_text(selection: Selection, goals: Goals) -> str:
     )
 
 
-def _front_text(front: Sequence[Entry], goals: Goals) -> str:
+def _front_text(front: Sequence[Entry], goals: ObjectiveSpec) -> str:
     names = _listed([entry.title.removeprefix("trial ") for entry in front])
     asked = " and ".join(map(str, goals.objectives))
     return (

@@ -8,12 +8,14 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from bearing_search.analysis.selection import Entry, Selection
-from bearing_search.search_space.objectives import Goals, Objective
+from bearing_search.search_space.objectives import Objective, ObjectiveSpec
 
 _OTHER, _FRONT, _CHOSEN, _MISSING = "#8a8a8a", "#1f5f8b", "#c2410c", "#cfcfcf"
 
 
-def pareto_png(selection: Selection, front: Sequence[Entry], goals: Goals, title: str) -> bytes:
+def pareto_png(
+    selection: Selection, front: Sequence[Entry], goals: ObjectiveSpec, title: str
+) -> bytes:
     """PNG: the first objective over each of the others; crosses miss a constraint.
 
     Two objectives have a line along the front; of more it would join what does not belong together.

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from bearing_search.errors import ConfigError
-from bearing_search.search_space.parameters import Axis, FloatAxis
+from bearing_search.search_space.parameters import FloatParameter, Parameter
 
 Conditions = Mapping[str, Mapping[str, Sequence[Any]]]
 """Axis -> other axis -> values of the other one; all conditions of an axis must hold."""
@@ -23,7 +23,7 @@ def without_when(spec: Any) -> Any:
     return {key: value for key, value in spec.items() if key != WHEN}
 
 
-def conditions_of(axes: Mapping[str, Axis], specs: Mapping[str, Any]) -> Conditions:
+def conditions_of(axes: Mapping[str, Parameter], specs: Mapping[str, Any]) -> Conditions:
     """The conditions in the lines of `vary`.
 
     Raises:
@@ -36,13 +36,15 @@ def conditions_of(axes: Mapping[str, Axis], specs: Mapping[str, Any]) -> Conditi
     }
 
 
-def parents_first(axes: Mapping[str, Axis], conditions: Conditions) -> dict[str, Axis]:
+def topological_order(
+    axes: Mapping[str, Parameter], conditions: Conditions
+) -> dict[str, Parameter]:
     """The axes in the file's order, but each after those that its conditions name.
 
     Raises:
         ConfigError: some wait for one another.
     """
-    ordered: dict[str, Axis] = {}
+    ordered: dict[str, Parameter] = {}
     waiting = dict(axes)
     while waiting:
         ready = next((p for p in waiting if set(conditions.get(p, ())) <= set(ordered)), None)
@@ -54,7 +56,7 @@ def parents_first(axes: Mapping[str, Axis], conditions: Conditions) -> dict[str,
     return ordered
 
 
-def holds(conditions: Conditions, path: str, suggestion: Mapping[str, Any]) -> bool:
+def is_active(conditions: Conditions, path: str, suggestion: Mapping[str, Any]) -> bool:
     """Whether an axis is varied beside these values of the axes that its conditions name."""
     return all(
         other in suggestion and _is_among(suggestion[other], values)
@@ -82,7 +84,7 @@ def condition_text(conditions: Conditions, path: str) -> str:
     return f" when {' and '.join(shown)}" if shown else ""
 
 
-def _read(path: str, when: Any, axes: Mapping[str, Axis]) -> dict[str, list[Any]]:
+def _read(path: str, when: Any, axes: Mapping[str, Parameter]) -> dict[str, list[Any]]:
     if not isinstance(when, Mapping) or not when:
         raise ConfigError(
             f"{path}: when takes other axes and their values, as in {{detector: padim}}"
@@ -94,7 +96,7 @@ def _read(path: str, when: Any, axes: Mapping[str, Axis]) -> dict[str, list[Any]
                 f"{path}: when names {other}, which is no axis; the axes are {', '.join(axes)}"
             )
         axis = axes[other]
-        if isinstance(axis, FloatAxis):
+        if isinstance(axis, FloatParameter):
             raise ConfigError(
                 f"{path}: when names {other}, which is {axis}; a condition needs single values"
             )
@@ -108,7 +110,7 @@ def _read(path: str, when: Any, axes: Mapping[str, Axis]) -> dict[str, list[Any]
     return found
 
 
-def _circle(waiting: Mapping[str, Axis], conditions: Conditions) -> list[str]:
+def _circle(waiting: Mapping[str, Parameter], conditions: Conditions) -> list[str]:
     """Axes that wait for each other, without those that only wait for them."""
     path = next(iter(waiting))
     seen: list[str] = []

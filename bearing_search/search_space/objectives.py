@@ -52,7 +52,7 @@ class Constraint:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Judgement:
+class ObjectiveValues:
     """How a finished trial stands to what its search asks for."""
 
     scores: Mapping[str, float] = field(default_factory=dict)
@@ -73,16 +73,16 @@ class Judgement:
         return f"misses {' and '.join(missed)}" if missed else ""
 
 
-def mean_judgement(runs: Sequence[Judgement]) -> Judgement:
+def mean_objective_values(runs: Sequence[ObjectiveValues]) -> ObjectiveValues:
     """Of the mean over runs of one setting; all of one search."""
-    return Judgement(
+    return ObjectiveValues(
         scores={name: fmean(run.scores[name] for run in runs) for name in runs[0].scores},
         missed={name: fmean(run.missed[name] for run in runs) for name in runs[0].missed},
     )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Goals:
+class ObjectiveSpec:
     """Objectives, the first of which tells settings apart, and constraints."""
 
     objectives: tuple[Objective, ...] = (Objective(metric=OBJECTIVE, direction="max"),)
@@ -103,25 +103,25 @@ class Goals:
         """Metrics that a trial would have to have and has not."""
         return [name for name in self.metrics if math.isnan(measured.get(name, math.nan))]
 
-    def judge(self, measured: Mapping[str, float]) -> Judgement:
+    def values_of(self, measured: Mapping[str, float]) -> ObjectiveValues:
         """A finished trial, by its last measurement, which lacks nothing."""
-        return Judgement(
+        return ObjectiveValues(
             scores={name: measured[name] for name in self.metrics},
             missed={str(one): one.missed_by(measured[one.metric]) for one in self.constraints},
         )
 
 
-def goals_of(objectives: Any, constraints: Any) -> Goals:
+def objective_spec(objectives: Any, constraints: Any) -> ObjectiveSpec:
     """The entries `objectives` and `constraints` of a search space's file; None: left out.
 
     Raises:
         ConfigError: something is no metric, or asks for the worse.
     """
-    found = Goals()
+    found = ObjectiveSpec()
     if objectives is not None:
-        found = Goals(objectives=_objectives(objectives))
+        found = ObjectiveSpec(objectives=_objectives(objectives))
     if constraints is not None:
-        found = Goals(objectives=found.objectives, constraints=_constraints(constraints))
+        found = ObjectiveSpec(objectives=found.objectives, constraints=_constraints(constraints))
     return found
 
 

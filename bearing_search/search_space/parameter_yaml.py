@@ -15,40 +15,40 @@ from bearing_search.config import (
 )
 from bearing_search.errors import ConfigError
 from bearing_search.search_space.parameters import (
-    Axis,
-    BundleAxis,
-    FloatAxis,
-    SubsetAxis,
-    read_axis,
+    BundleParameter,
+    FloatParameter,
+    Parameter,
+    SubsetParameter,
+    read_parameter,
 )
 
 FROZEN_SECTIONS = ("protocol", "split")
 """Sections no axis may vary: a better score under another ruler or fold plan is no better model."""
 
-_BUNDLE_AXIS_NAME = re.compile(r"[^\W\d][\w-]*")
+_BUNDLE_NAME = re.compile(r"[^\W\d][\w-]*")
 
 
-def axis_of(path: Any, spec: Any) -> Axis:
+def parameter_of(path: Any, spec: Any) -> Parameter:
     """The axis that a line of `vary` describes.
 
     Raises:
         ConfigError: no such setting, one that must not be varied, or no axis for it.
     """
     try:
-        axis = read_axis(spec)
+        axis = read_parameter(spec)
     except ConfigError as error:
         if not (isinstance(spec, Mapping) and "bundle" in spec):
             _check_setting(path)  # a mistyped name is the likelier mistake
         raise ConfigError(f"{path}: {error}") from None
-    if isinstance(axis, BundleAxis):
+    if isinstance(axis, BundleParameter):
         _check_bundle_name(path)
         for setting in axis.paths:
             _check_setting(setting, of=f"{path}: ")
         return axis
     _check_setting(path)
-    if isinstance(axis, FloatAxis) and setting_type(path) is int:
+    if isinstance(axis, FloatParameter) and setting_type(path) is int:
         raise ConfigError(f"{path}: it is a whole number; use int: [low, high]")
-    if isinstance(axis, SubsetAxis) and not is_layer_set(path):
+    if isinstance(axis, SubsetParameter) and not is_layer_set(path):
         raise ConfigError(f"{path}: it is no set of layers; subset cannot vary it")
     return axis
 
@@ -62,7 +62,7 @@ def _check_setting(path: Any, *, of: str = "") -> None:
 
 
 def _check_bundle_name(name: Any) -> None:
-    if not isinstance(name, str) or not _BUNDLE_AXIS_NAME.fullmatch(name):
+    if not isinstance(name, str) or not _BUNDLE_NAME.fullmatch(name):
         raise ConfigError(
             f"{name}: no name for a bundle axis; letters, digits, dash and underscore, "
             "beginning with a letter"

@@ -10,7 +10,7 @@ from bearing_search.errors import ConfigError
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class IntAxis:
+class IntParameter:
     """Whole numbers from `low` to `high`, both included, every `step`."""
 
     low: int
@@ -36,7 +36,7 @@ class IntAxis:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class FloatAxis:
+class FloatParameter:
     """Real numbers from `low` to `high`, drawn evenly, or evenly in their logarithm."""
 
     low: float
@@ -64,7 +64,7 @@ class FloatAxis:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ChoiceAxis:
+class ChoiceParameter:
     """One of several values of any JSON kind; no order among them."""
 
     choices: tuple[Any, ...]
@@ -90,7 +90,7 @@ class ChoiceAxis:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class SubsetAxis:
+class SubsetParameter:
     """Any set of layers out of `members`: each is in or out on its own."""
 
     members: tuple[int, ...]
@@ -113,7 +113,7 @@ class SubsetAxis:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class BundleAxis:
+class BundleParameter:
     """One of several named groups of settings; the axis has a name of its own, no setting's."""
 
     bundles: Mapping[str, Mapping[str, Any]]
@@ -142,10 +142,10 @@ class BundleAxis:
         return f"bundle {', '.join(shown)}"
 
 
-Axis = IntAxis | FloatAxis | ChoiceAxis | SubsetAxis | BundleAxis
+Parameter = IntParameter | FloatParameter | ChoiceParameter | SubsetParameter | BundleParameter
 
 
-def read_axis(spec: Any) -> Axis:
+def read_parameter(spec: Any) -> Parameter:
     """An axis from its YAML form.
 
     Raises:
@@ -153,17 +153,17 @@ def read_axis(spec: Any) -> Axis:
     """
     match spec:
         case {"int": [low, high, *step], **rest} if not rest and len(step) < 2:
-            return _int_axis(low, high, *step)
+            return _int_parameter(low, high, *step)
         case {"float": [low, high], **rest} if not rest:
-            return _float_axis(low, high, log=False)
+            return _float_parameter(low, high, log=False)
         case {"log": [low, high], **rest} if not rest:
-            return _float_axis(low, high, log=True)
+            return _float_parameter(low, high, log=True)
         case {"choice": [_, _, *_] as choices, **rest} if not rest:
-            return _choice_axis(choices)
+            return _choice_parameter(choices)
         case {"bundle": dict(bundles), **rest} if not rest and len(bundles) >= 2:
-            return _bundle_axis(bundles)
+            return _bundle_parameter(bundles)
         case {"subset": [_, *_] as members, "empty": [_, *_] as empty, **rest} if not rest:
-            return _subset_axis(members, empty)
+            return _subset_parameter(members, empty)
         case {"subset": _, **rest} if not rest:
             raise ConfigError(
                 "subset also needs what the empty set stands for, as in "
@@ -177,7 +177,7 @@ def read_axis(spec: Any) -> Axis:
     )
 
 
-def _int_axis(low: Any, high: Any, step: Any = 1) -> IntAxis:
+def _int_parameter(low: Any, high: Any, step: Any = 1) -> IntParameter:
     for bound in (low, high, step):
         if isinstance(bound, bool) or not isinstance(bound, int):
             raise ConfigError(f"int takes whole numbers, found {bound!r}")
@@ -188,10 +188,10 @@ def _int_axis(low: Any, high: Any, step: Any = 1) -> IntAxis:
             f"int [{low}, {high}, {step}]: no number of steps leads from {low} to {high}; "
             f"the last value is {high - (high - low) % step}"
         )
-    return IntAxis(low=low, high=high, step=step)
+    return IntParameter(low=low, high=high, step=step)
 
 
-def _float_axis(low: Any, high: Any, *, log: bool) -> FloatAxis:
+def _float_parameter(low: Any, high: Any, *, log: bool) -> FloatParameter:
     kind = "log" if log else "float"
     try:
         bounds = [float(bound) for bound in (low, high)]  # YAML reads 1e-4 as a string
@@ -201,30 +201,30 @@ def _float_axis(low: Any, high: Any, *, log: bool) -> FloatAxis:
         raise ConfigError(f"{kind} [{low}, {high}]: low must be below high, both finite")
     if log and bounds[0] <= 0:
         raise ConfigError(f"log [{low}, {high}]: low must be above 0")
-    return FloatAxis(low=bounds[0], high=bounds[1], log=log)
+    return FloatParameter(low=bounds[0], high=bounds[1], log=log)
 
 
-def _choice_axis(choices: Sequence[Any]) -> ChoiceAxis:
+def _choice_parameter(choices: Sequence[Any]) -> ChoiceParameter:
     try:
         texts = [json.dumps(choice) for choice in choices]
     except TypeError:
         raise ConfigError(f"choice {list(choices)}: JSON cannot write every value") from None
     if len(set(texts)) != len(texts):
         raise ConfigError(f"choice {texts}: a value appears twice")
-    return ChoiceAxis(choices=tuple(choices))
+    return ChoiceParameter(choices=tuple(choices))
 
 
-def _subset_axis(members: Sequence[Any], empty: Sequence[Any]) -> SubsetAxis:
+def _subset_parameter(members: Sequence[Any], empty: Sequence[Any]) -> SubsetParameter:
     if any(isinstance(m, bool) or not isinstance(m, int) for m in (*members, *empty)):
         raise ConfigError(f"subset takes layer numbers, found {list(members)}, {list(empty)}")
     if len(set(members)) != len(members):
         raise ConfigError(f"subset {list(members)}: a layer appears twice")
     if set(empty) - set(members) or len(set(empty)) != len(empty):
         raise ConfigError(f"empty: {list(empty)} is not a set out of {list(members)}")
-    return SubsetAxis(members=tuple(members), empty=tuple(empty))
+    return SubsetParameter(members=tuple(members), empty=tuple(empty))
 
 
-def _bundle_axis(bundles: Mapping[Any, Any]) -> BundleAxis:
+def _bundle_parameter(bundles: Mapping[Any, Any]) -> BundleParameter:
     for name, settings in bundles.items():
         if not isinstance(name, str):
             raise ConfigError(f"bundle {name!r}: its name must be text; put it in quotes")
@@ -234,4 +234,4 @@ def _bundle_axis(bundles: Mapping[Any, Any]) -> BundleAxis:
             json.dumps(settings)
         except TypeError:
             raise ConfigError(f"bundle {name}: JSON cannot write every value") from None
-    return BundleAxis(bundles=bundles)
+    return BundleParameter(bundles=bundles)

@@ -8,9 +8,9 @@ from typing import Any
 
 from bearing_search.config import TrialConfig, parse, to_plain
 from bearing_search.errors import ConfigError
-from bearing_search.search_space.conditions import Conditions, condition_text, holds, needed
-from bearing_search.search_space.objectives import Goals
-from bearing_search.search_space.parameters import Axis, BundleAxis
+from bearing_search.search_space.conditions import Conditions, condition_text, is_active, needed
+from bearing_search.search_space.objectives import ObjectiveSpec
+from bearing_search.search_space.parameters import BundleParameter, Parameter
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -20,14 +20,14 @@ class SearchSpace:
     base: Mapping[str, Any]
     """Nested settings that differ from TrialConfig's defaults."""
 
-    axes: Mapping[str, Axis]
+    parameters: Mapping[str, Parameter]
     """Dotted path of a setting, or the name of a bundle axis -> axis, in the file's order, but each
     after the axes that its conditions name."""
 
     conditions: Conditions = field(default_factory=dict)
     """When an axis is varied; an axis that is not here always is."""
 
-    goals: Goals = field(default_factory=Goals)
+    objective_spec: ObjectiveSpec = field(default_factory=ObjectiveSpec)
     """What is asked for."""
 
     enqueued: Sequence[Mapping[str, Any]] = ()
@@ -49,8 +49,8 @@ class SearchSpace:
         """
         raw = deepcopy(dict(self.base))
         for path, value in suggestion.items():
-            axis = self.axes.get(path)
-            settings = axis.bundles[value] if isinstance(axis, BundleAxis) else {path: value}
+            axis = self.parameters.get(path)
+            settings = axis.bundles[value] if isinstance(axis, BundleParameter) else {path: value}
             for setting, content in settings.items():
                 _put(raw, setting, content)
         return parse(TrialConfig, raw)
@@ -72,10 +72,10 @@ class SearchSpace:
             ConfigError: an axis is unknown or not varied there, or a value lies outside its axis.
         """
         for path in chosen:
-            if path not in self.axes:
-                raise ConfigError(f"{path} is no axis; the axes are {', '.join(self.axes)}")
+            if path not in self.parameters:
+                raise ConfigError(f"{path} is no axis; the axes are {', '.join(self.parameters)}")
         suggestion: dict[str, Any] = {}
-        for path, axis in self.axes.items():
+        for path, axis in self.parameters.items():
             if not self.is_varied(path, suggestion):
                 if path in chosen:
                     condition = condition_text(self.conditions, path)
@@ -91,7 +91,7 @@ class SearchSpace:
 
     def is_varied(self, path: str, suggestion: Mapping[str, Any]) -> bool:
         """Whether the conditions of an axis hold, given the axes before it."""
-        return holds(self.conditions, path, suggestion)
+        return is_active(self.conditions, path, suggestion)
 
     def extremes(self, path: str) -> list[dict[str, Any]]:
         """What to try of an axis before anything starts: suggestions around the base's own.
@@ -104,7 +104,9 @@ class SearchSpace:
             if not values:
                 raise ConfigError(f"{path}: its conditions, and theirs, never hold together")
             others[other] = own[other] if own.get(other) in values else values[0]
-        return [self.completed(others | {path: value}) for value in self.axes[path].extremes()]
+        return [
+            self.completed(others | {path: value}) for value in self.parameters[path].extremes()
+        ]
 
     def with_setting(self, path: str, value: Any) -> "SearchSpace":
         """The same space around a base with one setting replaced; its text stays the file's.
@@ -124,15 +126,15 @@ class SearchSpace:
         """Dotted paths of all settings that some axis sets; more than once where two axes do."""
         return [
             path
-            for name, axis in self.axes.items()
-            for path in (axis.paths if isinstance(axis, BundleAxis) else [name])
+            for name, axis in self.parameters.items()
+            for path in (axis.paths if isinstance(axis, BundleParameter) else [name])
         ]
 
     def _own_value(self, path: str) -> Any:
         """What the base has on an axis."""
         base = parse(TrialConfig, self.base)
-        axis = self.axes[path]
-        if isinstance(axis, BundleAxis):
+        axis = self.parameters[path]
+        if isinstance(axis, BundleParameter):
             return self._own_bundle(path, axis, base)
         value: Any = to_plain(base)
         for name in path.split("."):
@@ -145,7 +147,7 @@ class SearchSpace:
                 f"setting, so widen the axis or set {path} in base"
             ) from None
 
-    def _own_bundle(self, name: str, axis: BundleAxis, base: TrialConfig) -> str:
+    def _own_bundle(self, name: str, axis: BundleParameter, base: TrialConfig) -> str:
         for bundle in axis.bundles:
             try:
                 if self.trial({name: bundle}) == base:

@@ -14,10 +14,10 @@ import yaml
 
 from bearing_search.config import TrialConfig, parse
 from bearing_search.errors import ConfigError
-from bearing_search.search_space.conditions import conditions_of, parents_first, without_when
-from bearing_search.search_space.objectives import goals_of
-from bearing_search.search_space.parameter_yaml import UniqueKeys, axis_of
-from bearing_search.search_space.parameters import BundleAxis
+from bearing_search.search_space.conditions import conditions_of, topological_order, without_when
+from bearing_search.search_space.objectives import objective_spec
+from bearing_search.search_space.parameter_yaml import UniqueKeys, parameter_of
+from bearing_search.search_space.parameters import BundleParameter
 from bearing_search.search_space.space import SearchSpace
 
 _LISTS = {"enqueue", "objectives", "constraints"}
@@ -65,22 +65,22 @@ def _parse(text: str) -> SearchSpace:
                 f"lists ({', '.join(sorted(_LISTS))}), and nothing else"
             )
     parse(TrialConfig, base)
-    axes = {path: axis_of(path, without_when(spec)) for path, spec in vary.items()}
+    axes = {path: parameter_of(path, without_when(spec)) for path, spec in vary.items()}
     conditions = conditions_of(axes, vary)
     space = SearchSpace(
         base=base,
-        axes=parents_first(axes, conditions),
+        parameters=topological_order(axes, conditions),
         conditions=conditions,
-        goals=goals_of(rest.get("objectives"), rest.get("constraints")),
+        objective_spec=objective_spec(rest.get("objectives"), rest.get("constraints")),
         text=text,
         question=text.partition("\n")[0].lstrip("# ").strip() if text.startswith("#") else "",
     )
     for path, count in Counter(space.varied_settings).items():
         if count > 1:
             raise ConfigError(f"{path}: {count} axes set it; a setting belongs to one axis")
-    for path, axis in space.axes.items():
+    for path, axis in space.parameters.items():
         tried = [space.trial(suggestion) for suggestion in space.extremes(path)]
-        if isinstance(axis, BundleAxis):
+        if isinstance(axis, BundleParameter):
             _refuse_twins(path, axis, tried)
     return replace(space, enqueued=_enqueued(space, rest.get("enqueue", [])))
 
@@ -98,7 +98,7 @@ def _enqueued(space: SearchSpace, listed: Any) -> list[dict[str, Any]]:
     return suggestions
 
 
-def _refuse_twins(path: str, axis: BundleAxis, tried: Sequence[TrialConfig]) -> None:
+def _refuse_twins(path: str, axis: BundleParameter, tried: Sequence[TrialConfig]) -> None:
     names: dict[str, str] = {}
     for name, config in zip(axis.bundles, tried, strict=True):
         if (twin := names.setdefault(config.digest, name)) != name:

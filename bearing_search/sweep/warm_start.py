@@ -42,12 +42,12 @@ def prior_trials(
 
 def _measured(earlier: SweepFolder, number: int, space: SearchSpace) -> dict[str, float]:
     values = last_values(earlier.trial_folder(number) / JOURNAL)
-    if missing := space.goals.missing(values):
+    if missing := space.objective_spec.missing(values):
         raise SweepError(
             f"{earlier.record.name}: cannot warm-start: its trial {number} has no "
             f"{' and no '.join(missing)}, which the new sweep's objectives or constraints need"
         )
-    return {name: values[name] for name in space.goals.metrics}
+    return {name: values[name] for name in space.objective_spec.metrics}
 
 
 def _difference(earlier: SweepFolder, record: SweepRecord, space: SearchSpace) -> str:
@@ -59,9 +59,11 @@ def _difference(earlier: SweepFolder, record: SweepRecord, space: SearchSpace) -
         return f"its objective is {old.objective}, here it is {record.objective}"
     if old.data_digest != record.data_digest:
         return f"its data digest is {old.data_digest}, here it is {record.data_digest}"
-    if theirs.axes != space.axes:
+    if theirs.parameters != space.parameters:
         names = sorted(
-            n for n in {*theirs.axes, *space.axes} if theirs.axes.get(n) != space.axes.get(n)
+            n
+            for n in {*theirs.parameters, *space.parameters}
+            if theirs.parameters.get(n) != space.parameters.get(n)
         )
         return f"its axes differ in {', '.join(names)}"
     if theirs.conditions != space.conditions:

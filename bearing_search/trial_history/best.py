@@ -6,7 +6,7 @@ The report's choice is another one: it also weighs what cannot be told apart (`s
 from collections.abc import Sequence
 from statistics import fmean
 
-from bearing_search.search_space.objectives import mean_judgement
+from bearing_search.search_space.objectives import mean_objective_values
 from bearing_search.trial_history.records import TrialRecord
 
 
@@ -45,7 +45,7 @@ def best_settings(trials: Sequence[TrialRecord], count: int) -> list[TrialRecord
 
 def is_feasible(runs: Sequence[TrialRecord]) -> bool:
     """Whether a setting keeps all constraints, in the mean over its runs."""
-    return mean_judgement([trial.judged for trial in runs]).is_feasible
+    return mean_objective_values([trial.judged for trial in runs]).is_feasible
 
 
 def runs_of_settings(trials: Sequence[TrialRecord]) -> dict[str, list[TrialRecord]]:

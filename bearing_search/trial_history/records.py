@@ -8,7 +8,7 @@ from typing import Any, Literal, Protocol, runtime_checkable
 
 from bearing_search.config import TrialConfig
 from bearing_search.measurement import COMPUTED_S, MICRO_BATCH, OBJECTIVE, SAVED_S, Measurement
-from bearing_search.search_space.objectives import Judgement
+from bearing_search.search_space.objectives import ObjectiveValues
 
 TrialState = Literal["waiting", "running", "stopped", "complete", "pruned", "failed"]
 """`waiting`: drawn, not begun. `stopped`: begun, goes on at `resume`. The last three are final."""
@@ -63,7 +63,7 @@ class TrialRecord:
     value: float | None = None
     """The objective, the first where there are several; only of complete trials."""
 
-    judged: Judgement = field(default_factory=Judgement)
+    judged: ObjectiveValues = field(default_factory=ObjectiveValues)
     """What further objectives and constraints say of a complete trial."""
 
     reason: str = ""

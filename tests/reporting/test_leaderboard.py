@@ -11,7 +11,7 @@ from bearing_search.reporting.leaderboard import end_of_sweep, leaderboard, mark
 from bearing_search.reporting.leaderboard_json import as_json
 from bearing_search.reporting.leaderboard_plot import leaderboard_png
 from bearing_search.reporting.pareto_plot import pareto_png
-from bearing_search.search_space.objectives import Goals, goals_of
+from bearing_search.search_space.objectives import ObjectiveSpec, objective_spec
 from bearing_search.trial_history.measurement_log import JOURNAL, Journal
 from bearing_search.trial_history.records import TrialRecord, trial_folder
 
@@ -39,7 +39,7 @@ def sweep(tmp_path, scored):
                     setting=setting,
                     value=maps.metrics(config.protocol)["pixel_aupro"],
                     duration_s=seconds,
-                    judged=(goals or Goals()).judge(measured),
+                    judged=(goals or ObjectiveSpec()).values_of(measured),
                 )
             )
         records.append(TrialRecord(number=len(trials), state="failed", reason="no ring"))
@@ -208,8 +208,8 @@ def test_scores_are_read_once_and_again_when_they_change(sweep, scored, monkeypa
     assert leaderboard(folder, records).selection.entries[-1].value == after.entries[-1].value
 
 
-TWO = goals_of([{"val/pixel_aupro": "max"}, {"cost/seconds": "min"}], None)
-AUROC = goals_of(None, ["val/image_auroc >= .8"])
+TWO = objective_spec([{"val/pixel_aupro": "max"}, {"cost/seconds": "min"}], None)
+AUROC = objective_spec(None, ["val/image_auroc >= .8"])
 
 
 def test_of_two_objectives_the_pareto_set_is_shown_and_the_first_names_the_one_to_use(sweep):

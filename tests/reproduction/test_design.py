@@ -53,7 +53,7 @@ def test_the_paper_profile_is_the_paper_and_nothing_else():
 def test_one_choice_is_no_axis():
     design = Design(profile="cpu", parts=("plate",), detectors=("dinomaly",))
     space = parse_search_space(space_text(design), "test")
-    assert list(space.axes) == ["encoder_state"]
+    assert list(space.parameters) == ["encoder_state"]
     frozen, tuned = points(design)
     assert (frozen.finetune.epochs, tuned.finetune.epochs) == (0, 60)
     assert frozen.parts == tuned.parts == ("plate",)

@@ -9,27 +9,27 @@ from bearing_search.analysis.pareto import pareto_front
 from bearing_search.errors import ConfigError
 from bearing_search.search_space.objectives import (
     Constraint,
-    Goals,
-    Judgement,
-    goals_of,
-    mean_judgement,
+    ObjectiveSpec,
+    ObjectiveValues,
+    mean_objective_values,
+    objective_spec,
 )
 
 AUPRO, AUROC, COST = "val/pixel_aupro", "val/image_auroc", "cost/seconds"
 
 
 def test_without_a_word_the_objective_is_the_pixel_aupro_alone():
-    goals = goals_of(None, None)
+    goals = objective_spec(None, None)
 
-    assert goals == Goals()
+    assert goals == ObjectiveSpec()
     assert [str(one) for one in goals.objectives] == ["val/pixel_aupro (max)"]
     assert goals.metrics == goals.missing({}) == []
-    assert goals.judge({}) == Judgement()
-    assert Judgement().is_feasible
+    assert goals.values_of({}) == ObjectiveValues()
+    assert ObjectiveValues().is_feasible
 
 
 def test_objectives_and_constraints_are_read_as_written():
-    goals = goals_of(
+    goals = objective_spec(
         [{AUPRO: "max"}, {COST: "min"}], ["val/image_auroc >= .9", "cost/seconds<=600"]
     )
 
@@ -59,7 +59,7 @@ def test_objectives_and_constraints_are_read_as_written():
 )
 def test_objectives_that_cannot_be_are_one_clear_line(objectives, complaint):
     with pytest.raises(ConfigError, match=complaint) as error:
-        goals_of(objectives, None)
+        objective_spec(objectives, None)
     assert "\n" not in str(error.value)
 
 
@@ -83,7 +83,7 @@ def test_objectives_that_cannot_be_are_one_clear_line(objectives, complaint):
 )
 def test_constraints_that_cannot_be_are_one_clear_line(constraints, complaint):
     with pytest.raises(ConfigError, match=re.escape(complaint)) as error:
-        goals_of(None, constraints)
+        objective_spec(None, constraints)
     assert "\n" not in str(error.value)
 
 
@@ -99,14 +99,14 @@ def test_a_constraint_is_missed_by_a_share_of_its_bound():
 
 
 def test_a_setting_is_judged_by_the_mean_over_its_seeds():
-    goals = goals_of([{AUPRO: "max"}, {COST: "min"}], ["val/image_auroc >= .8"])
-    poor, good = (goals.judge({AUROC: auroc, COST: 60.0}) for auroc in (0.7, 0.96))
+    goals = objective_spec([{AUPRO: "max"}, {COST: "min"}], ["val/image_auroc >= .8"])
+    poor, good = (goals.values_of({AUROC: auroc, COST: 60.0}) for auroc in (0.7, 0.96))
 
     assert (poor.is_feasible, good.is_feasible) == (False, True)
     assert poor.text == "misses val/image_auroc >= 0.8"
-    assert mean_judgement([poor, good]).is_feasible
-    assert mean_judgement([poor, good]).scores == pytest.approx({COST: 60.0, AUROC: 0.83})
-    assert not mean_judgement([poor, poor, good]).is_feasible
+    assert mean_objective_values([poor, good]).is_feasible
+    assert mean_objective_values([poor, good]).scores == pytest.approx({COST: 60.0, AUROC: 0.83})
+    assert not mean_objective_values([poor, poor, good]).is_feasible
 
 
 def test_the_front_is_what_no_other_beats_in_everything():

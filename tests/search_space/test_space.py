@@ -56,7 +56,7 @@ def test_every_shipped_space_asks_a_question_and_has_the_base_as_trial_0(file):
 def test_the_papers_space_varies_exactly_its_three_settings_around_its_own_numbers():
     paper = load_search_space(next(file for file in SHIPPED if file.stem == "paper"))
 
-    assert list(paper.axes) == [
+    assert list(paper.parameters) == [
         "finetune.alternation_period",
         "finetune.ssim_layers",
         "preprocess.circle.radius_tolerance_px",

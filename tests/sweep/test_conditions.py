@@ -37,7 +37,7 @@ OWN = {"dinomaly": {DROPOUT}, "vitad": {MAPPING}, "padim": set()}
 def test_an_axis_comes_after_those_that_it_waits_for_wherever_it_is_written():
     space = parse_search_space(SPACE, "s")
 
-    assert list(space.axes) == [DETECTOR, DROPOUT, MAPPING, PERIOD, LR]
+    assert list(space.parameters) == [DETECTOR, DROPOUT, MAPPING, PERIOD, LR]
     assert set(space.default_suggestion()) == {DETECTOR, DROPOUT, PERIOD, LR}
 
 

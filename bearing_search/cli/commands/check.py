@@ -139,7 +139,7 @@ def _check_space(space: SearchSpace, name: str, console: Console) -> dict[str, A
     base = space.default_suggestion()
     folds = space.trial(base).split.folds
     console.print(space.question or name)
-    for path, axis in space.axes.items():
+    for path, axis in space.parameters.items():
         own = json_text.dumps(base[path]) if path in base else "not varied"
         condition = condition_text(space.conditions, path)
         console.print(f"  {path:38} {axis}{condition}   trial 0: {own}")
@@ -147,11 +147,13 @@ def _check_space(space: SearchSpace, name: str, console: Console) -> dict[str, A
     console.print(
         f"  objective {OBJECTIVE}, mean over folds of train and all parts; folds: {number}"
     )
-    for one in space.goals.others:
+    for one in space.objective_spec.others:
         console.print(f"  also {one}, of the whole trial")
-    for constraint in space.goals.constraints:
+    for constraint in space.objective_spec.constraints:
         console.print(f"  a setting to use keeps {constraint}")
-    axes = {p: f"{axis}{condition_text(space.conditions, p)}" for p, axis in space.axes.items()}
+    axes = {
+        p: f"{axis}{condition_text(space.conditions, p)}" for p, axis in space.parameters.items()
+    }
     return {"question": space.question, "axes": axes}
 
 

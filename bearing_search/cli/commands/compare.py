@@ -76,7 +76,7 @@ def board_of(folders: Sequence[SweepFolder], console: Console) -> Leaderboard | 
         Searched(name=f.record.name, folder=f.root, records=sweep_status(f).trials) for f in folders
     ]
     with bar(console, "comparing the trials") as on_progress:
-        board = joint_leaderboard(searched, on_progress, goals=folders[0].space().goals)
+        board = joint_leaderboard(searched, on_progress, goals=folders[0].space().objective_spec)
     notes = dict.fromkeys(note for folder in folders for note in folder.record.notes)
     for folder in folders:
         if ended := end_of(folder):
@@ -110,6 +110,6 @@ _NAMES = ("data", "folds", "parts", "protocols", "objectives or constraints")
 def _facts(folder: SweepFolder) -> tuple[Any, ...]:
     config = folder.space().trial(folder.space().default_suggestion())
     split = {"folds": config.split.folds, "seed": config.split.seed}
-    goals = folder.space().goals
+    goals = folder.space().objective_spec
     asked = [str(one) for one in goals.objectives] + [str(one) for one in goals.constraints]
     return folder.record.data_digest, split, list(config.parts), dict(folder.record.protocol), asked

@@ -33,7 +33,7 @@ def status(
         shown = sweep_status(folder)
         looks = openings(folder.root)
         if json:
-            goals = folder.space().goals
+            goals = folder.space().objective_spec
             is_search = shown.task == "search"
             board = leaderboard(folder.root, shown.trials, goals=goals) if is_search else None
             found = {

@@ -53,7 +53,7 @@ class SweepController:
     ) -> None:
         self._folder = folder
         self._objective = folder.record.objective
-        self._goals = folder.space().goals
+        self._goals = folder.space().objective_spec
         self._ledger = ledger
         self._observers = observers
         self._told: list[TrialObserver] = []  # those that know that the session has begun

@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any
 
 from bearing_search.errors import SweepError
-from bearing_search.search_space.parameters import Axis, FloatAxis, IntAxis
+from bearing_search.search_space.parameters import FloatParameter, IntParameter, Parameter
 from bearing_search.search_space.space import SearchSpace
 from bearing_search.stage_cache.key import STAGES_VERSION
 from bearing_search.sweep.folder.sweep_folder import SweepFolder
@@ -94,10 +94,10 @@ def _noted(record: SweepRecord, what: Changeable, lines: list[str]) -> SweepReco
 def _facts(space: SearchSpace) -> dict[str, str]:
     """A space by dotted keys, comparable and readable."""
     facts = {f"base.{path}": json.dumps(value) for path, value in _leaves(space.base)}
-    facts |= {f"vary.{path}": str(axis) for path, axis in space.axes.items()}
+    facts |= {f"vary.{path}": str(axis) for path, axis in space.parameters.items()}
     facts |= {f"when.{path}": str(condition) for path, condition in space.conditions.items()}
     facts |= {f"enqueue.{n}": json.dumps(one) for n, one in enumerate(space.enqueued, start=1)}
-    goals = space.goals
+    goals = space.objective_spec
     facts |= {f"objectives.{n}": str(one) for n, one in enumerate(goals.objectives, start=1)}
     return facts | {f"constraints.{n}": str(c) for n, c in enumerate(goals.constraints, start=1)}
 
@@ -127,10 +127,10 @@ def _obstacle(then: SearchSpace, now: SearchSpace, record: SweepRecord) -> str:
         return "the sweep was warm-started over the space that it began with"
     if _unranged(then) != _unranged(now):
         return "more than axes has changed"
-    if list(then.axes) != list(now.axes):
+    if list(then.parameters) != list(now.parameters):
         return "axes have come, gone or changed places"
-    for path, axis in now.axes.items():
-        if not _is_same_kind(then.axes[path], axis):
+    for path, axis in now.parameters.items():
+        if not _is_same_kind(then.parameters[path], axis):
             return f"{path} is another kind of axis, or has other choices"
     return ""
 
@@ -139,10 +139,10 @@ def _unranged(space: SearchSpace) -> dict[str, str]:
     return {k: v for k, v in _facts(space).items() if not k.startswith(("vary.", "enqueue."))}
 
 
-def _is_same_kind(then: Axis, now: Axis) -> bool:
+def _is_same_kind(then: Parameter, now: Parameter) -> bool:
     """Whether Optuna can go on along an axis: it takes other ranges, never other choices."""
-    if isinstance(then, IntAxis) and isinstance(now, IntAxis):
+    if isinstance(then, IntParameter) and isinstance(now, IntParameter):
         return True
-    if isinstance(then, FloatAxis) and isinstance(now, FloatAxis):
+    if isinstance(then, FloatParameter) and isinstance(now, FloatParameter):
         return then.log == now.log
     return then == now

@@ -112,7 +112,7 @@ class SweepFolder:
 
     def view(self, trials: Sequence[TrialRecord]) -> SweepView:
         """The sweep as its observers meet it."""
-        record, goals = self.record, self.space().goals
+        record, goals = self.record, self.space().objective_spec
         facts = {
             "question": self.space().question,
             "data": record.data,

@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 from bearing_search.errors import ConfigError
-from bearing_search.search_space.objectives import Goals
+from bearing_search.search_space.objectives import ObjectiveSpec
 from bearing_search.search_space.space import SearchSpace
 from bearing_search.sweep.record.sweep_record import SweepRecord
 from bearing_search.sweep.study.grid import grid_points
@@ -16,8 +16,8 @@ def check_objectives(record: SweepRecord, space: SearchSpace) -> None:
     Raises:
         ConfigError: naming both.
     """
-    goals = space.goals
-    if record.task == "reproduction" and goals != Goals():
+    goals = space.objective_spec
+    if record.task == "reproduction" and goals != ObjectiveSpec():
         raise ConfigError(
             f"{record.name}: a reproduction scores every point and chooses nothing; leave "
             "objectives and constraints out"
@@ -34,7 +34,7 @@ def check_objectives(record: SweepRecord, space: SearchSpace) -> None:
             f"{record.name}: the space has {len(goals.objectives)} objectives, and no pruner can "
             f"weigh them against each other; pruner is {record.pruner}, wanted none"
         )
-    if record.sampler == "cma-es" and goals != Goals():
+    if record.sampler == "cma-es" and goals != ObjectiveSpec():
         raise ConfigError(
             f"{record.name}: the sampler cma-es knows one objective and no constraints; use tpe, "
             "gp or nsga-ii"

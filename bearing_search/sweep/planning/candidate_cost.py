@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from bearing_search.errors import ConfigError
-from bearing_search.search_space.parameters import Axis, BundleAxis
+from bearing_search.search_space.parameters import BundleParameter, Parameter
 from bearing_search.search_space.space import SearchSpace
 from bearing_search.sweep.planning.config_index import ConfigIndex
 from bearing_search.sweep.planning.reuse_order import ReuseOrder
@@ -33,7 +33,9 @@ class Thrift:
         self, space: SearchSpace, config_index: ConfigIndex, reuse_order: ReuseOrder
     ) -> None:
         self._space, self._config_index, self._reuse_order = space, config_index, reuse_order
-        self._deciding = [path for path, axis in space.axes.items() if _moves_encoder(path, axis)]
+        self._deciding = [
+            path for path, axis in space.parameters.items() if _moves_encoder(path, axis)
+        ]
 
     def rank(self, params: Mapping[str, Any]) -> int | None:
         """Of a candidate; None where it leaves out an axis that its encoder depends on.
@@ -55,6 +57,6 @@ class Thrift:
         return self._reuse_order.rank(shared_prefix(config))
 
 
-def _moves_encoder(path: str, axis: Axis) -> bool:
-    settings = axis.paths if isinstance(axis, BundleAxis) else [path]
+def _moves_encoder(path: str, axis: Parameter) -> bool:
+    settings = axis.paths if isinstance(axis, BundleParameter) else [path]
     return any(setting.partition(".")[0] in ENCODER_SECTIONS for setting in settings)

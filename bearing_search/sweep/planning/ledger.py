@@ -74,7 +74,7 @@ class Ledger(SweepState):
     def report(self, number: int, measurement: Measurement) -> bool:
         """Note how the last fold went; whether the trial should end as pruned: only drawn ones."""
         told = intermediate_value(measurement, self._record)
-        if told is None or self._space.goals.others:
+        if told is None or self._space.objective_spec.others:
             return False  # of several objectives Optuna takes no intermediate values
         trial = self._running[number]
         is_poor = self._study.should_prune(trial, *told)
@@ -84,7 +84,7 @@ class Ledger(SweepState):
         self, number: int, value: float, measured: Mapping[str, float] | None = None
     ) -> str:
         """Tell what a trial has reached; returns which constraints it misses."""
-        judged = self._space.goals.judge(measured or {})
+        judged = self._space.objective_spec.values_of(measured or {})
         with self._drivers.exclusive():
             self._finish(self._study.complete(self._running.pop(number), value, judged))
         return judged.text

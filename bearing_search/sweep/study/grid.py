@@ -6,7 +6,13 @@ from itertools import islice, product
 from typing import Any
 
 from bearing_search.errors import ConfigError
-from bearing_search.search_space.parameters import Axis, BundleAxis, ChoiceAxis, IntAxis, SubsetAxis
+from bearing_search.search_space.parameters import (
+    BundleParameter,
+    ChoiceParameter,
+    IntParameter,
+    Parameter,
+    SubsetParameter,
+)
 from bearing_search.search_space.space import SearchSpace
 
 MAX_POINTS = 10_000
@@ -50,7 +56,7 @@ def all_digests(space: SearchSpace, *, at_most: int) -> frozenset[str] | None:
 
 
 def _axes(space: SearchSpace) -> dict[str, Sequence[Any]]:
-    return {path: _values(path, axis) for path, axis in space.axes.items()}
+    return {path: _values(path, axis) for path, axis in space.parameters.items()}
 
 
 def _points(space: SearchSpace, axes: Mapping[str, Sequence[Any]]) -> Iterator[dict[str, Any]]:
@@ -71,15 +77,15 @@ def _spread(
             yield point
 
 
-def _values(path: str, axis: Axis) -> Sequence[Any]:
+def _values(path: str, axis: Parameter) -> Sequence[Any]:
     match axis:
-        case IntAxis():
+        case IntParameter():
             return range(axis.low, axis.high + 1, axis.step)
-        case ChoiceAxis():
+        case ChoiceParameter():
             return axis.choices
-        case BundleAxis():
+        case BundleParameter():
             return list(axis.bundles)
-        case SubsetAxis():
+        case SubsetParameter():
             # the empty set is left out: it stands for one of the others
             masks = product([False, True], repeat=len(axis.members))
             sets = [

@@ -19,12 +19,12 @@ from optuna.distributions import (
 )
 
 from bearing_search.search_space.parameters import (
-    Axis,
-    BundleAxis,
-    ChoiceAxis,
-    FloatAxis,
-    IntAxis,
-    SubsetAxis,
+    BundleParameter,
+    ChoiceParameter,
+    FloatParameter,
+    IntParameter,
+    Parameter,
+    SubsetParameter,
 )
 from bearing_search.search_space.space import SearchSpace
 
@@ -69,29 +69,29 @@ def suggest(space: SearchSpace, drawing: SuggestApi) -> dict[str, Any]:
     Drawing again from the same trial gives the same values.
     """
     suggestion: dict[str, Any] = {}
-    for path, axis in space.axes.items():
+    for path, axis in space.parameters.items():
         if space.is_varied(path, suggestion):
             suggestion[path] = _drawn(path, axis, drawing)
     return suggestion
 
 
-def _drawn(path: str, axis: Axis, drawing: SuggestApi) -> Any:
+def _drawn(path: str, axis: Parameter, drawing: SuggestApi) -> Any:
     """A value along one axis."""
     match axis:
-        case IntAxis():
+        case IntParameter():
             return drawing.suggest_int(path, axis.low, axis.high, step=axis.step)
-        case FloatAxis():
+        case FloatParameter():
             return drawing.suggest_float(path, axis.low, axis.high, log=axis.log)
-        case ChoiceAxis():
+        case ChoiceParameter():
             return json.loads(drawing.suggest_categorical(path, axis.as_text()))
-        case SubsetAxis():
+        case SubsetParameter():
             chosen = [
                 member
                 for member in axis.members
                 if drawing.suggest_categorical(_member_name(path, member), [False, True])
             ]
             return chosen or list(axis.empty)
-        case BundleAxis():
+        case BundleParameter():
             return drawing.suggest_categorical(path, list(axis.bundles))
 
 
@@ -125,10 +125,10 @@ def encode(space: SearchSpace, suggestion: Mapping[str, Any]) -> dict[str, Any]:
     """A suggestion in the sampler's own names and values: what `suggest` would draw it from."""
     params: dict[str, Any] = {}
     for path, value in suggestion.items():
-        match axis := space.axes[path]:
-            case ChoiceAxis():
+        match axis := space.parameters[path]:
+            case ChoiceParameter():
                 params[path] = json.dumps(value)
-            case SubsetAxis():
+            case SubsetParameter():
                 params |= {_member_name(path, m): m in value for m in axis.members}
             case _:
                 params[path] = value
@@ -140,7 +140,7 @@ def decode(space: SearchSpace, params: Mapping[str, Any]) -> dict[str, Any]:
     replay = FixedParams(params)
     return {
         path: _drawn(path, axis, replay)
-        for path, axis in space.axes.items()
+        for path, axis in space.parameters.items()
         if _names(path, axis) <= params.keys()
     }
 
@@ -148,16 +148,16 @@ def decode(space: SearchSpace, params: Mapping[str, Any]) -> dict[str, Any]:
 def distributions_of(space: SearchSpace) -> Mapping[str, BaseDistribution]:
     """What the sampler draws from, by its own names."""
     replay = FixedParams(
-        encode(space, {path: axis.extremes()[0] for path, axis in space.axes.items()})
+        encode(space, {path: axis.extremes()[0] for path, axis in space.parameters.items()})
     )
-    for path, axis in space.axes.items():
+    for path, axis in space.parameters.items():
         _drawn(path, axis, replay)
     return replay.distributions
 
 
-def _names(path: str, axis: Axis) -> set[str]:
+def _names(path: str, axis: Parameter) -> set[str]:
     """What the sampler calls an axis."""
-    if isinstance(axis, SubsetAxis):
+    if isinstance(axis, SubsetParameter):
         return {_member_name(path, member) for member in axis.members}
     return {path}
 

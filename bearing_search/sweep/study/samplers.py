@@ -14,7 +14,7 @@ from bearing_search.measurement import (
     RUNNING_OBJECTIVE,
     Measurement,
 )
-from bearing_search.search_space.parameters import FloatAxis, IntAxis
+from bearing_search.search_space.parameters import FloatParameter, IntParameter
 from bearing_search.search_space.space import SearchSpace
 from bearing_search.sweep.record.sweep_record import PrunerName, SamplerName, SweepRecord
 from bearing_search.sweep.study.cost_aware_tpe import Rank, ThriftyTPE
@@ -84,8 +84,8 @@ def check_sampler(name: SamplerName, space: SearchSpace) -> None:
         raise ResourceError(f"the sampler {name} needs the package {package}: {command}")
     numeric = [
         path
-        for path, axis in space.axes.items()
-        if isinstance(axis, IntAxis | FloatAxis) and path not in space.conditions
+        for path, axis in space.parameters.items()
+        if isinstance(axis, IntParameter | FloatParameter) and path not in space.conditions
     ]
     if name == "cma-es" and len(numeric) < 2:
         raise ConfigError(

@@ -8,7 +8,7 @@ import optuna
 from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, Trial, TrialState
 
-from bearing_search.search_space.objectives import Goals, Judgement
+from bearing_search.search_space.objectives import ObjectiveSpec, ObjectiveValues
 from bearing_search.search_space.space import SearchSpace
 from bearing_search.sweep.record.sweep_record import PriorTrial, SweepRecord
 from bearing_search.sweep.study.cost_aware_tpe import Rank
@@ -50,9 +50,9 @@ class SweepStudy:
                 storage=self._storage,
                 study_name=name,
                 load_if_exists=True,
-                directions=_directions(space.goals),
+                directions=_directions(space.objective_spec),
             )
-            self._goals = space.goals
+            self._goals = space.objective_spec
             trials = self._all.get_trials(deepcopy=False)
             seed = (record.seed * 1_000_003 + len(trials) + salt) % 2**32
             self._veiled = optuna.load_study(
@@ -98,7 +98,7 @@ class SweepStudy:
                 continue
             replay = FixedParams(encode(space, point.suggestion))
             suggest(space, replay)
-            judged = self._goals.judge(point.measured)
+            judged = self._goals.values_of(point.measured)
             trial = optuna.trial.create_trial(
                 params=encode(space, point.suggestion),
                 distributions=replay.distributions,
@@ -124,7 +124,7 @@ class SweepStudy:
             trial.report(value, step)
         return bool(trial.should_prune())  # NumPy's, of the median
 
-    def complete(self, trial: Trial, value: float, judged: Judgement) -> TrialRecord:
+    def complete(self, trial: Trial, value: float, judged: ObjectiveValues) -> TrialRecord:
         """Tell the objectives, and how the constraints were kept."""
         if judged.text and "reason" not in trial.user_attrs:
             trial.set_user_attr("reason", judged.text)
@@ -180,11 +180,11 @@ class SweepStudy:
         """Let go of the database."""
         self._storage.engine.dispose()
 
-    def _values(self, value: float, judged: Judgement) -> list[float]:
+    def _values(self, value: float, judged: ObjectiveValues) -> list[float]:
         return [value, *(judged.scores[one.metric] for one in self._goals.others)]
 
 
-def _directions(goals: Goals) -> list[StudyDirection]:
+def _directions(goals: ObjectiveSpec) -> list[StudyDirection]:
     return [
         StudyDirection.MAXIMIZE if one.direction == "max" else StudyDirection.MINIMIZE
         for one in goals.objectives

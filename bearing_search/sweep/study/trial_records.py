@@ -7,7 +7,7 @@ from typing import Any
 import optuna
 from optuna.trial import FrozenTrial, Trial, TrialState
 
-from bearing_search.search_space.objectives import Judgement
+from bearing_search.search_space.objectives import ObjectiveValues
 from bearing_search.sweep.study.storage import open_storage, storage_errors
 from bearing_search.trial_history.records import TrialPurpose, TrialRecord
 
@@ -62,7 +62,7 @@ def trial_record(trial: FrozenTrial) -> TrialRecord:
         setting=trial.user_attrs.get("setting", ""),
         prefix=tuple(trial.user_attrs.get("prefix", ())),
         value=trial.values[0] if trial.state == TrialState.COMPLETE else None,
-        judged=Judgement(
+        judged=ObjectiveValues(
             scores=json.loads(trial.user_attrs.get("scores", "{}")), missed=trial.constraints
         ),
         reason=trial.user_attrs.get("reason", ""),

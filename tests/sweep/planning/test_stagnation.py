@@ -6,7 +6,7 @@ import pytest
 
 from bearing_search.cli import main
 from bearing_search.errors import ConfigError
-from bearing_search.search_space.objectives import Judgement
+from bearing_search.search_space.objectives import ObjectiveValues
 from bearing_search.sweep.planning.stagnation import PATIENCE, StagnationTerminator
 from bearing_search.sweep.record.sweep_record import SeedPlan
 from bearing_search.sweep.status import sweep_status
@@ -68,8 +68,8 @@ def test_pruned_trials_and_copies_count_failed_ones_and_other_seeds_do_not():
 
 
 def test_where_no_trial_keeps_the_constraints_a_search_goes_on():
-    missing = trial(0.9, judged=Judgement(missed={"cost/seconds <= 9": 0.1}))
-    kept = trial(0.2, judged=Judgement(missed={"cost/seconds <= 9": -0.1}))
+    missing = trial(0.9, judged=ObjectiveValues(missed={"cost/seconds <= 9": 0.1}))
+    kept = trial(0.2, judged=ObjectiveValues(missed={"cost/seconds <= 9": -0.1}))
 
     assert stagnation(*[missing] * 99).converged == ""
     assert stagnation(*[missing] * 99, kept).converged == ""
