@@ -18,7 +18,7 @@ import numpy as np
 from matplotlib.figure import Figure
 from scipy.stats import norm
 
-from bearing_search.analysis.comparison import influences, joined, unit_influence
+from bearing_search.analysis.comparison import fold_influence, influences, pooled_folds
 from bearing_search.analysis.influence_cache import scaled_shifts
 from bearing_search.analysis.intervals import Influence, difference_interval, metric_interval
 from bearing_search.analysis.multiple_comparisons import compare_with_best
@@ -164,9 +164,9 @@ def in_folds(scored: Predictions, folds: int) -> dict[str, Influence]:
     if folds == 1:
         return influences({"part/all": scored}, PROTOCOL)
     positions = np.arange(len(scored.names))
-    return joined(
+    return pooled_folds(
         {
-            f"part/fold{k}": unit_influence(only(scored, positions % folds == k), PROTOCOL)
+            f"part/fold{k}": fold_influence(only(scored, positions % folds == k), PROTOCOL)
             for k in range(folds)
         }
     )

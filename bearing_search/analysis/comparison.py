@@ -19,14 +19,14 @@ from bearing_search.config import ProtocolConfig
 from bearing_search.evaluation.metrics import METRIC_NAMES, trivial_floor
 from bearing_search.evaluation.predictions import Predictions, mean_metrics
 
-Units = Mapping[str, Predictions]
+FoldPredictions = Mapping[str, Predictions]
 """Key of a unit (`LC/fold0`) -> what its evaluation left. The part is what stands before `/`."""
 
 Influences = Mapping[str, Influence]
 """Part -> its metrics and what each of its groups adds to their uncertainty."""
 
 
-def score_intervals(units: Units, protocol: ProtocolConfig) -> dict[str, Interval]:
+def score_intervals(units: FoldPredictions, protocol: ProtocolConfig) -> dict[str, Interval]:
     """95 % interval of every mean metric, by name (`pixel_aupro`, `LC/pixel_aupro`)."""
     found = influences(units, protocol)
     return {
@@ -35,7 +35,7 @@ def score_intervals(units: Units, protocol: ProtocolConfig) -> dict[str, Interva
 
 
 def difference_intervals(
-    units: Units, others: Units, protocol: ProtocolConfig
+    units: FoldPredictions, others: FoldPredictions, protocol: ProtocolConfig
 ) -> dict[str, Interval]:
     """95 % interval of `units` minus `others`, paired on the same samples.
 
@@ -51,25 +51,25 @@ def difference_intervals(
     }
 
 
-def are_comparable(units: Units, others: Units) -> bool:
+def are_comparable(units: FoldPredictions, others: FoldPredictions) -> bool:
     """Whether both were scored on the same samples, in the same order."""
     return units.keys() == others.keys() and all(
         units[key].names == others[key].names for key in units
     )
 
 
-def mean_floor(units: Units, protocol: ProtocolConfig) -> dict[str, float]:
+def mean_floor(units: FoldPredictions, protocol: ProtocolConfig) -> dict[str, float]:
     """What one and the same score for everything would reach, averaged as the metrics are."""
     return mean_metrics((_part(key), _floor(scored, protocol)) for key, scored in units.items())
 
 
-def influences(units: Units, protocol: ProtocolConfig) -> dict[str, Influence]:
+def influences(units: FoldPredictions, protocol: ProtocolConfig) -> dict[str, Influence]:
     """The metrics of every part, and what each group adds to their uncertainty."""
-    return joined({key: unit_influence(scored, protocol) for key, scored in units.items()})
+    return pooled_folds({key: fold_influence(scored, protocol) for key, scored in units.items()})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class UnitInfluence:
+class FoldInfluence:
     """A unit's metrics, with each of its groups left out once."""
 
     values: Float[np.ndarray, " m"]
@@ -83,13 +83,13 @@ class UnitInfluence:
     without: Float[np.ndarray, "g m"]
 
 
-def unit_influence(scored: Predictions, protocol: ProtocolConfig) -> UnitInfluence:
+def fold_influence(scored: Predictions, protocol: ProtocolConfig) -> FoldInfluence:
     """Score a unit as it is, and again without each of its groups."""
     prepared = scored.prepared(protocol)
     positions = np.arange(len(scored.names))
     member = np.array(scored.groups)
     groups = tuple(sorted(set(scored.groups)))
-    return UnitInfluence(
+    return FoldInfluence(
         values=_as_row(prepared.at(positions)),
         floors=_as_row(_floor(scored, protocol)),
         groups=groups,
@@ -98,7 +98,7 @@ def unit_influence(scored: Predictions, protocol: ProtocolConfig) -> UnitInfluen
     )
 
 
-def joined(units: Mapping[str, UnitInfluence]) -> dict[str, Influence]:
+def pooled_folds(units: Mapping[str, FoldInfluence]) -> dict[str, Influence]:
     """The folds of every part as one: the part's metrics are means over its folds.
 
     An anomalous group also stands for its fold: where folds hold out one or two defects each, the
@@ -112,7 +112,7 @@ def joined(units: Mapping[str, UnitInfluence]) -> dict[str, Influence]:
     }
 
 
-def _part_influence(folds: list[UnitInfluence]) -> Influence:
+def _part_influence(folds: list[FoldInfluence]) -> Influence:
     values = np.array([fold.values for fold in folds])
     mean = _weighted(values, np.ones(len(folds)))
     shifts: dict[bool, list[Float[np.ndarray, " m"]]] = {True: [], False: []}

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Bool, Float
 
-from bearing_search.analysis.comparison import Units
+from bearing_search.analysis.comparison import FoldPredictions
 from bearing_search.analysis.intervals import Interval, rate_interval
 from bearing_search.evaluation.predictions import Predictions
 
@@ -21,7 +21,7 @@ BEST_F1 = "best F1 on the held-out folds"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Rates:
+class OperatingPoint:
     """What one threshold does to the groups of one part."""
 
     part: str
@@ -38,10 +38,12 @@ class Rates:
     """Share of the normal groups that are."""
 
 
-def rates_at_thresholds(validation: Units, test: Units) -> tuple[Rates, ...]:
+def operating_points(
+    validation: FoldPredictions, test: FoldPredictions
+) -> tuple[OperatingPoint, ...]:
     """Both rates at two thresholds for each part that both have; none without held-out defects."""
     return tuple(
-        Rates(
+        OperatingPoint(
             part=part,
             rule=rule,
             threshold=threshold,
@@ -56,7 +58,7 @@ def rates_at_thresholds(validation: Units, test: Units) -> tuple[Rates, ...]:
     )
 
 
-def groups_of(units: Units) -> dict[str, tuple[int, int]]:
+def group_counts(units: FoldPredictions) -> dict[str, tuple[int, int]]:
     """Part -> how many normal and anomalous groups were scored."""
     counts: dict[str, tuple[int, int]] = {}
     for key, scored in units.items():

@@ -14,7 +14,7 @@ from dataclasses import asdict, dataclass, replace
 import numpy as np
 from jaxtyping import Float
 
-from bearing_search.analysis.comparison import Units, joined, unit_influence
+from bearing_search.analysis.comparison import FoldPredictions, fold_influence, pooled_folds
 from bearing_search.analysis.intervals import Interval, difference_interval
 from bearing_search.config import Fusion, PostprocessConfig, ProtocolConfig
 from bearing_search.evaluation.metrics import METRIC_NAMES, aupro, auroc
@@ -30,13 +30,13 @@ Progress = Callable[[int, int], None]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Knob:
+class PostprocessSetting:
     """One way to make maps and scores of stored distances."""
 
     postprocess: PostprocessConfig
     fusion: Fusion
 
-    def difference(self, other: "Knob") -> str:
+    def difference(self, other: "PostprocessSetting") -> str:
         """What it sets otherwise: `smoothing_sigma_px 2, fusion score_max`."""
         ours = asdict(self.postprocess) | {"fusion": self.fusion}
         theirs = asdict(other.postprocess) | {"fusion": other.fusion}
@@ -48,15 +48,15 @@ class Knob:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Choice:
+class NestedSelection:
     """What nested selection found among some knobs."""
 
     metric: str
     """By which they were chosen."""
 
     tried: int
-    before: Knob
-    best: Knob
+    before: PostprocessSetting
+    best: PostprocessSetting
     """Chosen on all folds."""
 
     gain: Interval
@@ -68,31 +68,31 @@ class Choice:
         return self.best != self.before and self.gain.low > 0
 
     @property
-    def applied(self) -> Knob:
+    def applied(self) -> PostprocessSetting:
         """What to use."""
         return self.best if self.is_shown else self.before
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Tuning:
+class PostprocessTuning:
     """Both choices for one trial: how maps are made, then how a map becomes one score."""
 
-    maps: Choice
-    image_score: Choice
+    maps: NestedSelection
+    image_score: NestedSelection
 
     @property
-    def applied(self) -> Knob:
+    def applied(self) -> PostprocessSetting:
         """What `evaluate` uses."""
         return self.image_score.applied
 
 
-def tune_knobs(
-    units: Units,
+def tune_postprocess(
+    units: FoldPredictions,
     protocol: ProtocolConfig,
     *,
     on_progress: Progress = lambda done, total: None,
     workers: int = 1,
-) -> Tuning:
+) -> PostprocessTuning:
     """Choose smoothing, layer weights and fusion by pixel AUPRO, then the image score by AUROC.
 
     The image score does not touch the maps, so it cannot change the objective.
@@ -103,8 +103,10 @@ def tune_knobs(
         workers: threads.
     """
     first = next(iter(units.values()))
-    before = Knob(postprocess=first.rendering.postprocess, fusion=first.rendering.fusion)
-    makers, rules = map_knobs(first), len(_image_scores(before))
+    before = PostprocessSetting(
+        postprocess=first.rendering.postprocess, fusion=first.rendering.fusion
+    )
+    makers, rules = map_settings(first), len(_image_scores(before))
     total = len(makers) + rules
     maps = _choose(
         units,
@@ -129,18 +131,18 @@ def tune_knobs(
         on_progress=lambda done: on_progress(len(makers) + done, total),
         workers=workers,
     )
-    return Tuning(maps=maps, image_score=image_score)
+    return PostprocessTuning(maps=maps, image_score=image_score)
 
 
-def map_knobs(scored: Predictions) -> list[Knob]:
+def map_settings(scored: Predictions) -> list[PostprocessSetting]:
     """Every way to make the maps, the present one first."""
     rendering = scored.rendering
-    before = Knob(postprocess=rendering.postprocess, fusion=rendering.fusion)
+    before = PostprocessSetting(postprocess=rendering.postprocess, fusion=rendering.fusion)
     fusions: tuple[Fusion, ...] = (rendering.fusion,)
     if rendering.fusion != "channels":
         fusions = ("score_mean", "score_max")
     found = [
-        Knob(
+        PostprocessSetting(
             postprocess=replace(before.postprocess, smoothing_sigma_px=sigma, layer_weights=layers),
             fusion=fusion,
         )
@@ -151,7 +153,7 @@ def map_knobs(scored: Predictions) -> list[Knob]:
     return [before, *(knob for knob in found if knob != before)]
 
 
-def nested_choice(
+def nested_selection(
     table: Float[np.ndarray, "k u"], keys: Sequence[str]
 ) -> tuple[int, Mapping[str, int]]:
     """The best knob on all folds, and for each unit the best one on the folds without it.
@@ -171,7 +173,7 @@ def nested_choice(
     return overall, {key: without[fold] for key, fold in zip(keys, folds, strict=True)}
 
 
-def rendered(scored: Predictions, knob: Knob) -> Predictions:
+def rendered(scored: Predictions, knob: PostprocessSetting) -> Predictions:
     """The same detection with another knob."""
     if (scored.rendering.postprocess, scored.rendering.fusion) == (knob.postprocess, knob.fusion):
         return scored
@@ -180,15 +182,15 @@ def rendered(scored: Predictions, knob: Knob) -> Predictions:
 
 
 def _choose(
-    units: Units,
-    knobs: Sequence[Knob],
+    units: FoldPredictions,
+    knobs: Sequence[PostprocessSetting],
     score: Callable[[Predictions], float],
     metric: str,
     protocol: ProtocolConfig,
     *,
     on_progress: Callable[[int], None],
     workers: int,
-) -> Choice:
+) -> NestedSelection:
     keys = list(units)
     rows = []
     with ThreadPoolExecutor(workers) as pool:
@@ -197,15 +199,19 @@ def _choose(
         ):
             rows.append(row)
             on_progress(len(rows))
-    best, chosen = nested_choice(np.array(rows), keys)
+    best, chosen = nested_selection(np.array(rows), keys)
     column = METRIC_NAMES.index(metric)
-    theirs = {key: unit_influence(rendered(units[key], knobs[0]), protocol) for key in keys}
+    theirs = {key: fold_influence(rendered(units[key], knobs[0]), protocol) for key in keys}
     ours = {
-        key: unit_influence(rendered(units[key], knobs[one]), protocol) if one else theirs[key]
+        key: fold_influence(rendered(units[key], knobs[one]), protocol) if one else theirs[key]
         for key, one in chosen.items()
     }
-    gain = difference_interval(list(joined(ours).values()), list(joined(theirs).values()), column)
-    return Choice(metric=metric, tried=len(knobs), before=knobs[0], best=knobs[best], gain=gain)
+    gain = difference_interval(
+        list(pooled_folds(ours).values()), list(pooled_folds(theirs).values()), column
+    )
+    return NestedSelection(
+        metric=metric, tried=len(knobs), before=knobs[0], best=knobs[best], gain=gain
+    )
 
 
 def _best(table: Float[np.ndarray, "k u"], keys: Sequence[str], columns: Sequence[int]) -> int:
@@ -230,7 +236,7 @@ def _layer_weights(layers: int) -> list[tuple[float, ...]]:
     return [(), *alone, *mostly]
 
 
-def _image_scores(before: Knob) -> list[Knob]:
+def _image_scores(before: PostprocessSetting) -> list[PostprocessSetting]:
     post = before.postprocess
     found = [
         replace(post, image_score="own"),

@@ -32,7 +32,7 @@ _EQUAL_COST = 1.2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Searched:
+class SweepTrials:
     """A sweep as far as its ranking needs it."""
 
     name: str
@@ -51,7 +51,7 @@ class Searched:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Entry:
+class RankedSetting:
     """One setting: its trial, or its trials under several seeds."""
 
     sweep: str
@@ -97,7 +97,7 @@ class Entry:
 class Selection:
     """All settings, best first; those that miss a constraint come last."""
 
-    entries: Sequence[Entry]
+    entries: Sequence[RankedSetting]
     winner: int | None
     """Position of the cheapest of the tied; None: every setting misses a constraint."""
 
@@ -118,23 +118,23 @@ class Selection:
     """How many runs beyond the first of a setting that rests on."""
 
     @property
-    def best(self) -> Entry:
+    def best(self) -> RankedSetting:
         """The setting with the highest value, of those that miss no constraint."""
         return self.entries[0]
 
     @property
-    def chosen(self) -> Entry | None:
+    def chosen(self) -> RankedSetting | None:
         """The setting to use; None where each misses a constraint."""
         return None if self.winner is None else self.entries[self.winner]
 
     @property
-    def tied(self) -> Sequence[Entry]:
+    def tied(self) -> Sequence[RankedSetting]:
         """What cannot be told from the best, the best included."""
         return [entry for entry in self.entries if entry.is_tied]
 
 
 def select(
-    sweeps: Sequence[Searched],
+    sweeps: Sequence[SweepTrials],
     protocol: ProtocolConfig,
     *,
     on_progress: Callable[[int, int], None] = lambda done, total: None,
@@ -170,7 +170,7 @@ def select(
         may_be_best=feasible if feasible.any() else None,
     )
     entries = [
-        Entry(
+        RankedSetting(
             sweep=sweep.name if len(sweeps) > 1 else "",
             folder=sweep.folder,
             trials=tuple(group),
@@ -218,7 +218,7 @@ def _seed_deviation(settings: Sequence[Sequence[TrialRecord]]) -> tuple[float, i
     return math.sqrt(squares / freedom), freedom
 
 
-def _cheapest_of_tied(entries: Sequence[Entry]) -> int | None:
+def _cheapest_of_tied(entries: Sequence[RankedSetting]) -> int | None:
     tied = [number for number, entry in enumerate(entries) if entry.is_tied]
     if not tied:
         return None
@@ -226,7 +226,9 @@ def _cheapest_of_tied(entries: Sequence[Entry]) -> int | None:
     return next(number for number in tied if entries[number].cost_s <= _EQUAL_COST * cheapest)
 
 
-def _gains(entries: Sequence[Entry], winner: int | None, ranking: Ranking) -> dict[int, Interval]:
+def _gains(
+    entries: Sequence[RankedSetting], winner: int | None, ranking: Ranking
+) -> dict[int, Interval]:
     if winner is None:
         return {}
     return {

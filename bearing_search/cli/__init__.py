@@ -19,7 +19,7 @@ from bearing_search.cli.commands.status import status
 from bearing_search.cli.commands.train import train
 from bearing_search.cli.commands.ui import ui
 from bearing_search.errors import BearingSearchError, DiskFullError
-from bearing_search.filesystem.disk_full import full_disk, is_full
+from bearing_search.filesystem.disk_full import disk_full_error, is_disk_full
 
 INTERRUPTED = 130
 """Exit status after Ctrl-C or SIGTERM, as shells have it."""
@@ -69,8 +69,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         print("interrupted", file=sys.stderr)
         return INTERRUPTED
     except Exception as error:  # a full disk may speak through any library
-        if not is_full(error):
+        if not is_disk_full(error):
             raise  # a bug
-        print(f"error: {full_disk(error, Path.cwd())}", file=sys.stderr)
+        print(f"error: {disk_full_error(error, Path.cwd())}", file=sys.stderr)
         return DiskFullError.exit_status
     return result if isinstance(result, int) else 0

@@ -10,17 +10,17 @@ from pathlib import Path
 from rich.console import Console
 from rich.progress import Progress
 
-from bearing_search.analysis.postprocess_search import Tuning, tune_knobs
+from bearing_search.analysis.postprocess_search import PostprocessTuning, tune_postprocess
 from bearing_search.config import TrialConfig
 from bearing_search.evaluation.predictions import fold_predictions
 from bearing_search.reporting.leaderboard import trial_config
 from bearing_search.trial_history.records import trial_folder
 
 
-def tuned(sweep: Path, number: int, console: Console) -> Tuning:
+def tuned(sweep: Path, number: int, console: Console) -> PostprocessTuning:
     """What post-processing could gain for one trial, judged on its held-out folds."""
     with bar(console, "trying other post-processing") as on_progress:
-        return tune_knobs(
+        return tune_postprocess(
             fold_predictions(trial_folder(sweep, number)),
             trial_config(sweep, number).protocol,
             on_progress=on_progress,
@@ -28,13 +28,13 @@ def tuned(sweep: Path, number: int, console: Console) -> Tuning:
         )
 
 
-def with_knobs(config: TrialConfig, tuning: Tuning) -> TrialConfig:
+def with_knobs(config: TrialConfig, tuning: PostprocessTuning) -> TrialConfig:
     """The config with the post-processing whose gain is shown; as it was where none is."""
     knob = tuning.applied
     return replace(config, postprocess=knob.postprocess, fusion=knob.fusion)
 
 
-def knobs_json(title: str, tuning: Tuning) -> bytes:
+def knobs_json(title: str, tuning: PostprocessTuning) -> bytes:
     """knobs.json: whose knobs, what was found, and what is used."""
     found = {
         "of": title,

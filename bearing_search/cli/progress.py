@@ -10,7 +10,7 @@ from rich.progress import BarColumn, Progress, TaskID, TaskProgressColumn, TextC
 from bearing_search.config import TrialConfig
 from bearing_search.measurement import Measurement
 from bearing_search.reporting.leaderboard import value_text
-from bearing_search.trial_history.measurement_log import JOURNAL, last_measurement
+from bearing_search.trial_history.measurement_log import MEASUREMENTS_FILE, last_measurement
 from bearing_search.trial_history.records import (
     COUNTED,
     SweepOutcome,
@@ -94,7 +94,7 @@ class SweepProgress:
             if trial.state == "failed":
                 continue
             is_done = trial.state in ("complete", "pruned")
-            last = last_measurement(sweep.trial_folder(trial.number) / JOURNAL)
+            last = last_measurement(sweep.trial_folder(trial.number) / MEASUREMENTS_FILE)
             self._progress[trial.number] = 1.0 if is_done else last.progress if last else 0.0
             if trial.value is not None and trial.counts and trial.judged.is_feasible:
                 self._keep_best(trial.value, trial.number)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from bearing_search.analysis.selection import Entry
+from bearing_search.analysis.selection import RankedSetting
 from bearing_search.cli.commands.compare import board_of, write_board
 from bearing_search.cli.inputs import split_lines
 from bearing_search.cli.options import program
@@ -93,7 +93,7 @@ def drive(
     return 128 + signal.SIGINT if outcome.interrupted else 0
 
 
-def _mark(chosen: Entry | None, folder: SweepFolder, tracker: MlflowTracker) -> None:
+def _mark(chosen: RankedSetting | None, folder: SweepFolder, tracker: MlflowTracker) -> None:
     """Let MLflow name the setting to use, as the report does."""
     if chosen is None:
         tracker.mark([], {}, {})

@@ -8,7 +8,7 @@ from bearing_search.errors import DiskFullError
 _SQLITES_WORDS = "database or disk is full"
 
 
-def is_full(error: BaseException | None) -> bool:
+def is_disk_full(error: BaseException | None) -> bool:
     """Whether an error, or what it came from, says that a disk or a quota has no room left."""
     while error is not None:
         if isinstance(error, DiskFullError) or _SQLITES_WORDS in str(error):
@@ -19,11 +19,11 @@ def is_full(error: BaseException | None) -> bool:
     return False
 
 
-def full_disk(error: BaseException, place: Path | str) -> DiskFullError:
+def disk_full_error(error: BaseException, place: Path | str) -> DiskFullError:
     """The same in one line, with what to do.
 
     Args:
-        error: for which `is_full` holds.
+        error: for which `is_disk_full` holds.
         place: where was written, if the error does not say.
     """
     if isinstance(error, DiskFullError):

@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 
 from bearing_search.analysis.pareto import pareto_front
-from bearing_search.analysis.postprocess_search import Tuning
-from bearing_search.analysis.selection import Entry, Searched, Selection, select
+from bearing_search.analysis.postprocess_search import PostprocessTuning
+from bearing_search.analysis.selection import RankedSetting, Selection, SweepTrials, select
 from bearing_search.config import TrialConfig, parse
 from bearing_search.measurement import COST_S, OBJECTIVE
 from bearing_search.reporting.objective_sentences import goal_lines
@@ -24,7 +24,7 @@ from bearing_search.reporting.sentences import (
 )
 from bearing_search.reporting.test_access import Openings, openings
 from bearing_search.search_space.objectives import Objective, ObjectiveSpec
-from bearing_search.trial_history.measurement_log import JOURNAL, last_values
+from bearing_search.trial_history.measurement_log import MEASUREMENTS_FILE, last_values
 from bearing_search.trial_history.records import TrialRecord, trial_folder
 from bearing_search.trial_history.seed_noise import SeedNoise, seed_noise
 
@@ -51,7 +51,7 @@ class Leaderboard:
     goals: ObjectiveSpec = field(default_factory=ObjectiveSpec)
 
     @property
-    def front(self) -> list[Entry]:
+    def front(self) -> list[RankedSetting]:
         """The Pareto set, of the settings that miss no constraint; empty for one objective."""
         kept = [entry for entry in self.selection.entries if entry.judged.is_feasible]
         if not self.goals.others or not kept:
@@ -63,7 +63,7 @@ class Leaderboard:
         is_front = pareto_front(np.array(points))
         return [entry for entry, yes in zip(kept, is_front, strict=True) if yes]
 
-    def _better(self, entry: Entry, objective: Objective) -> float:
+    def _better(self, entry: RankedSetting, objective: Objective) -> float:
         score = entry.judged.scores[objective.metric]
         return score if objective.direction == "max" else -score
 
@@ -80,12 +80,12 @@ def leaderboard(
     Returns:
         None while no trial is complete.
     """
-    alone = Searched(name="", folder=sweep, records=records)
+    alone = SweepTrials(name="", folder=sweep, records=records)
     return joint_leaderboard([alone], on_progress, goals=goals)
 
 
 def joint_leaderboard(
-    sweeps: Sequence[Searched],
+    sweeps: Sequence[SweepTrials],
     on_progress: Callable[[int, int], None] = lambda done, total: None,
     *,
     goals: ObjectiveSpec | None = None,
@@ -113,7 +113,9 @@ def trial_config(sweep: Path, number: int) -> TrialConfig:
     return parse(TrialConfig, json.loads(file.read_text(encoding="utf-8")))
 
 
-def markdown(sweep: str, board: Leaderboard, question: str, tuning: Tuning | None = None) -> str:
+def markdown(
+    sweep: str, board: Leaderboard, question: str, tuning: PostprocessTuning | None = None
+) -> str:
     """The leaderboard as a page.
 
     Args:
@@ -184,16 +186,18 @@ def value_text(value: Any) -> str:
     return f"{value:.4g}" if isinstance(value, float) else json.dumps(value)
 
 
-def _with_costs(sweep: Searched) -> Searched:
+def _with_costs(sweep: SweepTrials) -> SweepTrials:
     """What its trials cost, shared stages included: a duration does not tell."""
     records = [
-        record.with_costs(last_values(trial_folder(sweep.folder, record.number) / JOURNAL))
+        record.with_costs(
+            last_values(trial_folder(sweep.folder, record.number) / MEASUREMENTS_FILE)
+        )
         for record in sweep.records
     ]
     return replace(sweep, records=records)
 
 
-def _row(board: Leaderboard, entry: Entry) -> str:
+def _row(board: Leaderboard, entry: RankedSetting) -> str:
     mark = "tied" if entry.is_tied else entry.judged.text
     if entry is board.selection.chosen:
         mark = "to use"

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from bearing_search.analysis.intervals import Interval
-from bearing_search.analysis.selection import Entry
+from bearing_search.analysis.selection import RankedSetting
 from bearing_search.measurement import OBJECTIVE
 from bearing_search.reporting.leaderboard import Leaderboard, said_of
 
@@ -34,7 +34,7 @@ def as_json(board: Leaderboard) -> Mapping[str, Any]:
     }
 
 
-def _entry_json(entry: Entry) -> dict[str, Any]:
+def _entry_json(entry: RankedSetting) -> dict[str, Any]:
     return {
         "sweep": entry.folder.name,
         "trials": [trial.number for trial in entry.trials],

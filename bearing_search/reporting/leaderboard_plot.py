@@ -4,7 +4,7 @@ import io
 
 from matplotlib.figure import Figure
 
-from bearing_search.analysis.selection import Entry, Selection
+from bearing_search.analysis.selection import RankedSetting, Selection
 from bearing_search.measurement import OBJECTIVE
 
 _SHOWN = 60
@@ -42,7 +42,7 @@ def leaderboard_png(selection: Selection, title: str) -> bytes:
     return buffer.getvalue()
 
 
-def _label(entry: Entry, selection: Selection) -> str:
+def _label(entry: RankedSetting, selection: Selection) -> str:
     notes = ["default"] * entry.is_default + ["to use"] * (entry is selection.chosen)
     notes += [entry.judged.text] * (not entry.judged.is_feasible)
     return f"{entry.title} ({', '.join(notes)})" if notes else entry.title

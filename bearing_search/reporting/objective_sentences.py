@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from bearing_search.analysis.selection import Entry, Selection
+from bearing_search.analysis.selection import RankedSetting, Selection
 from bearing_search.measurement import COST_S
 from bearing_search.search_space.objectives import ObjectiveSpec
 
@@ -13,7 +13,9 @@ _COST = (
 )
 
 
-def goal_lines(selection: Selection, front: Sequence[Entry], goals: ObjectiveSpec) -> list[str]:
+def goal_lines(
+    selection: Selection, front: Sequence[RankedSetting], goals: ObjectiveSpec
+) -> list[str]:
     """Which settings miss a constraint, and which are on the front; nothing for one objective."""
     lines = []
     if goals.constraints:
@@ -37,7 +39,7 @@ def _constraint_text(selection: Selection, goals: ObjectiveSpec) -> str:
     )
 
 
-def _front_text(front: Sequence[Entry], goals: ObjectiveSpec) -> str:
+def _front_text(front: Sequence[RankedSetting], goals: ObjectiveSpec) -> str:
     names = _listed([entry.title.removeprefix("trial ") for entry in front])
     asked = " and ".join(map(str, goals.objectives))
     return (

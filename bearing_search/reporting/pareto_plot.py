@@ -7,14 +7,14 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from bearing_search.analysis.selection import Entry, Selection
+from bearing_search.analysis.selection import RankedSetting, Selection
 from bearing_search.search_space.objectives import Objective, ObjectiveSpec
 
 _OTHER, _FRONT, _CHOSEN, _MISSING = "#8a8a8a", "#1f5f8b", "#c2410c", "#cfcfcf"
 
 
 def pareto_png(
-    selection: Selection, front: Sequence[Entry], goals: ObjectiveSpec, title: str
+    selection: Selection, front: Sequence[RankedSetting], goals: ObjectiveSpec, title: str
 ) -> bytes:
     """PNG: the first objective over each of the others; crosses miss a constraint.
 
@@ -40,7 +40,9 @@ def pareto_png(
     return buffer.getvalue()
 
 
-def _draw(axes: Axes, selection: Selection, front: Sequence[Entry], other: Objective) -> None:
+def _draw(
+    axes: Axes, selection: Selection, front: Sequence[RankedSetting], other: Objective
+) -> None:
     for entry in selection.entries:
         is_front = any(entry is one for one in front)
         colour = _FRONT if is_front else _OTHER

@@ -3,7 +3,7 @@
 import math
 
 from bearing_search.analysis.intervals import Interval, largest_rate, trials_needed
-from bearing_search.analysis.postprocess_search import Choice, Tuning
+from bearing_search.analysis.postprocess_search import NestedSelection, PostprocessTuning
 from bearing_search.analysis.selection import Selection
 
 _CLAIM = 0.02
@@ -57,7 +57,7 @@ def support_text(part: str, normal: int, anomalous: int) -> str:
     )
 
 
-def knob_lines(tuning: Tuning) -> list[str]:
+def knob_lines(tuning: PostprocessTuning) -> list[str]:
     """What post-processing could gain without another training, as a table."""
     return [
         "Post-processing tried on the stored distances; each choice is judged on the fold that it "
@@ -85,7 +85,7 @@ def saved_lines(selection: Selection) -> list[str]:
     ]
 
 
-def _knob_row(what: str, choice: Choice) -> str:
+def _knob_row(what: str, choice: NestedSelection) -> str:
     best = choice.best.difference(choice.before) or "as trained"
     used = "yes" if choice.is_shown else "as trained: no gain is shown"
     gain = f"{choice.metric} {interval_text(choice.gain, signed=True)}"

@@ -9,14 +9,14 @@ from pathlib import Path
 from typing import Any
 
 from bearing_search.analysis.comparison import (
-    Units,
+    FoldPredictions,
     are_comparable,
     difference_intervals,
     mean_floor,
     score_intervals,
 )
 from bearing_search.analysis.intervals import Interval
-from bearing_search.analysis.operating_points import Rates, groups_of, rates_at_thresholds
+from bearing_search.analysis.operating_points import OperatingPoint, group_counts, operating_points
 from bearing_search.config import PostprocessConfig, ProtocolConfig, parse, to_plain
 from bearing_search.evaluation.metrics import METRIC_NAMES
 from bearing_search.filesystem.atomic import write_atomically
@@ -56,7 +56,7 @@ class Evaluation:
     protocol: Mapping[str, Any]
     postprocess: Mapping[str, Any]
     lines: tuple[Line, ...]
-    rates: tuple[Rates, ...] = ()
+    rates: tuple[OperatingPoint, ...] = ()
     groups: Mapping[str, tuple[int, int]] = field(default_factory=dict)
     """Part -> normal and anomalous groups."""
     notes: tuple[str, ...] = ()
@@ -72,9 +72,9 @@ def write_evaluation(
     *,
     sweep: str,
     trial: int,
-    tuned: Units,
-    frozen: Units,
-    validation: Units,
+    tuned: FoldPredictions,
+    frozen: FoldPredictions,
+    validation: FoldPredictions,
     protocol: ProtocolConfig,
     postprocess: PostprocessConfig,
     times_opened: int,
@@ -121,8 +121,8 @@ def write_evaluation(
             )
             for name in means + (parts if len(tuned) > 1 else [])
         ),
-        rates=rates_at_thresholds(validation, tuned),
-        groups=groups_of(tuned),
+        rates=operating_points(validation, tuned),
+        groups=group_counts(tuned),
     )
     folder = sweep_folder / "evaluate"
     folder.mkdir(exist_ok=True)
@@ -173,7 +173,7 @@ def evaluation_markdown(evaluation: Evaluation) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _rate_lines(rates: Sequence[Rates]) -> list[str]:
+def _rate_lines(rates: Sequence[OperatingPoint]) -> list[str]:
     if not rates:
         return []
     return [

@@ -13,7 +13,7 @@ from typing import Literal, TypeVar
 
 from bearing_search.errors import DiskFullError
 from bearing_search.filesystem.atomic import write_atomically
-from bearing_search.filesystem.disk_full import is_full
+from bearing_search.filesystem.disk_full import is_disk_full
 from bearing_search.stage_cache.client import is_dead, live_pins
 from bearing_search.stage_cache.entry import (
     DONE,
@@ -155,7 +155,7 @@ def with_room(root: Path, write: Callable[[], T], *, stale_s: float = STALE_S) -
         try:
             return write()
         except OSError as error:
-            if not is_full(error):
+            if not is_disk_full(error):
                 raise
         held = tree_bytes(root)
         if not evict(root, max_bytes=held // 2, stale_s=stale_s):

@@ -29,7 +29,7 @@ from bearing_search.sweep.remote.driver_sync import DriverSync, NoSync
 from bearing_search.sweep.remote.worker_sync import StoreAddress
 from bearing_search.sweep.worker.context import WorkerContext
 from bearing_search.sweep.worker.node_check import local_code_version
-from bearing_search.trial_history.records import SweepOutcome, TrialObserver
+from bearing_search.trial_history.records import SweepCallback, SweepOutcome
 
 
 def run_sweep(
@@ -40,7 +40,7 @@ def run_sweep(
     resources: Resources | None = None,
     seeds: SeedPlan | None = None,
     stops_when_converged: bool | None = None,
-    observers: Sequence[TrialObserver] = (),
+    observers: Sequence[SweepCallback] = (),
     time_budget_s: float | None = None,
     gpu_budget_s: float | None = None,
     max_failures: int | None = None,

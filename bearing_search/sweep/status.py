@@ -13,7 +13,7 @@ from bearing_search.sweep.folder.sweep_folder import END, SweepFolder
 from bearing_search.sweep.locking.lock import current_driver
 from bearing_search.sweep.study.trial_records import read_records
 from bearing_search.trial_history.best import best_of
-from bearing_search.trial_history.measurement_log import JOURNAL, last_measurement
+from bearing_search.trial_history.measurement_log import MEASUREMENTS_FILE, last_measurement
 from bearing_search.trial_history.records import SweepTask, TrialRecord
 
 
@@ -90,7 +90,9 @@ def _last_reports(folder: SweepFolder, records: Sequence[TrialRecord]) -> dict[i
     for record in records:
         if record.state == "running":
             home = folder.trial_folder(record.number)
-            files = [file for file in (home / JOURNAL, home / "config.json") if file.exists()]
+            files = [
+                file for file in (home / MEASUREMENTS_FILE, home / "config.json") if file.exists()
+            ]
             since = time.time() - max((file.stat().st_mtime for file in files), default=math.inf)
             if since > STALL_S:
                 found[record.number] = since
@@ -106,7 +108,7 @@ def end_of(folder: SweepFolder) -> str:
 
 
 def _with_progress(folder: SweepFolder, record: TrialRecord, *, is_driven: bool) -> TrialRecord:
-    last = last_measurement(folder.trial_folder(record.number) / JOURNAL)
+    last = last_measurement(folder.trial_folder(record.number) / MEASUREMENTS_FILE)
     if last is not None:
         record = replace(record, stage=last.stage, progress=last.progress)
         record = record.with_costs(last.values)

@@ -5,7 +5,7 @@ from bearing_search.search_space.space import SearchSpace
 from bearing_search.sweep.folder.sweep_folder import SweepFolder
 from bearing_search.sweep.record.sweep_record import PriorTrial, SweepRecord
 from bearing_search.sweep.status import sweep_status
-from bearing_search.trial_history.measurement_log import JOURNAL, last_values
+from bearing_search.trial_history.measurement_log import MEASUREMENTS_FILE, last_values
 
 
 def prior_trials(
@@ -41,7 +41,7 @@ def prior_trials(
 
 
 def _measured(earlier: SweepFolder, number: int, space: SearchSpace) -> dict[str, float]:
-    values = last_values(earlier.trial_folder(number) / JOURNAL)
+    values = last_values(earlier.trial_folder(number) / MEASUREMENTS_FILE)
     if missing := space.objective_spec.missing(values):
         raise SweepError(
             f"{earlier.record.name}: cannot warm-start: its trial {number} has no "

@@ -17,7 +17,7 @@ from bearing_search.measurement import Measurement
 from bearing_search.tracking.store import allowed, connect, find_experiment, find_runs, unavailable
 from bearing_search.tracking.summary import mark_setting, summary_of, write_summary
 from bearing_search.tracking.tags import STATUS, TRIAL_TAG, end_tags, run_tags, sweep_tags
-from bearing_search.trial_history.measurement_log import JOURNAL, read_journal
+from bearing_search.trial_history.measurement_log import MEASUREMENTS_FILE, read_measurements
 from bearing_search.trial_history.records import (
     FINAL_STATES,
     SweepOutcome,
@@ -145,8 +145,8 @@ class MlflowTracker:
         for number in sorted(self._behind):
             end = self._behind[number]
             self._open_run(number)
-            file = self._sweep.trial_folder(number) / JOURNAL
-            self._write(number, read_journal(file, after=self._last_steps[number]))
+            file = self._sweep.trial_folder(number) / MEASUREMENTS_FILE
+            self._write(number, read_measurements(file, after=self._last_steps[number]))
             if end is not None:
                 self._close_run(end)
             self._behind.pop(number)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from bearing_search.measurement import Measurement
 
-JOURNAL = "measurements.jsonl"
+MEASUREMENTS_FILE = "measurements.jsonl"
 """Name of the file in a trial's folder."""
 
 
@@ -21,7 +21,7 @@ def from_json(line: str) -> Measurement:
     return Measurement(**json.loads(line))
 
 
-class Journal:
+class MeasurementLog:
     """Appends measurements to a file, each step once, whatever was killed while writing."""
 
     def __init__(self, file: Path) -> None:
@@ -39,7 +39,7 @@ class Journal:
         self._last_step = measurement.step
 
 
-def read_journal(file: Path, *, after: int | None = None) -> Iterator[Measurement]:
+def read_measurements(file: Path, *, after: int | None = None) -> Iterator[Measurement]:
     """Measurements with a step above `after`, in order; a torn last line is left out."""
     if not file.exists():
         return

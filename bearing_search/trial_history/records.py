@@ -182,7 +182,7 @@ class SweepOutcome:
 
 
 @runtime_checkable
-class TrialObserver(Protocol):
+class SweepCallback(Protocol):
     """Told of everything, in the driver process, one call at a time."""
 
     def on_sweep_start(self, sweep: SweepView) -> None:

@@ -5,11 +5,11 @@ import numpy as np
 import pytest
 
 from bearing_search.analysis.postprocess_search import (
-    Knob,
-    map_knobs,
-    nested_choice,
+    PostprocessSetting,
+    map_settings,
+    nested_selection,
     rendered,
-    tune_knobs,
+    tune_postprocess,
 )
 from bearing_search.cli.postprocessing import knobs_json, with_knobs
 from bearing_search.config import PostprocessConfig, ProtocolConfig, TrialConfig
@@ -46,7 +46,7 @@ def layered(scored):
 def test_a_fold_never_chooses_for_itself():
     keys = ["LC/fold0", "LC/fold1", "LC/fold2"]
     table = np.array([[0.5, 0.5, 0.5], [0.9, 0.1, 0.1], [0.4, 0.6, 0.6]])
-    overall, without = nested_choice(table, keys)
+    overall, without = nested_selection(table, keys)
     assert overall == 2
     assert without == {"LC/fold0": 2, "LC/fold1": 0, "LC/fold2": 0}  # ties keep the first
 
@@ -54,7 +54,7 @@ def test_a_fold_never_chooses_for_itself():
 def test_parts_weigh_the_same_whatever_their_number_of_folds():
     keys = ["LC/fold0", "LC/fold1", "OD/fold0", "OD/fold1", "OD/fold2"]
     table = np.array([[0.6, 0.6, 0.5, 0.5, 0.5], [0.5, 0.5, 0.55, 0.55, 0.55]])
-    overall, without = nested_choice(table, keys)
+    overall, without = nested_selection(table, keys)
     assert overall == 0  # .55 against .525; over all five folds alike it would be .53 and .54
     assert without["OD/fold2"] == 0
 
@@ -65,7 +65,7 @@ def test_the_nested_gain_of_noise_is_nothing_while_the_best_of_all_looks_good():
     nested, naive = [], []
     for _ in range(150):
         table = rng.normal(size=(20, 5))
-        overall, without = nested_choice(table, keys)
+        overall, without = nested_selection(table, keys)
         nested.append(np.mean([table[without[k], i] - table[0, i] for i, k in enumerate(keys)]))
         naive.append((table[overall] - table[0]).mean())
     error = np.std(nested) / np.sqrt(len(nested))
@@ -76,7 +76,7 @@ def test_the_nested_gain_of_noise_is_nothing_while_the_best_of_all_looks_good():
 def test_a_layer_of_noise_is_found_and_its_gain_shown(layered):
     units = {f"LC/fold{k}": layered(k, noise=6.0) for k in range(3)}
     told = []
-    tuning = tune_knobs(units, PROTOCOL, on_progress=lambda *counts: told.append(counts))
+    tuning = tune_postprocess(units, PROTOCOL, on_progress=lambda *counts: told.append(counts))
     assert tuning.maps.is_shown
     assert tuning.maps.gain.low > 0
     assert tuning.applied.postprocess.layer_weights[0] > tuning.applied.postprocess.layer_weights[1]
@@ -88,7 +88,7 @@ def test_a_layer_of_noise_is_found_and_its_gain_shown(layered):
 
 def test_what_gains_nothing_is_not_used_and_the_page_says_so(scored):
     units = {f"LC/fold{k}": scored(0.0, seed=k) for k in range(3)}
-    tuning = tune_knobs(units, PROTOCOL)
+    tuning = tune_postprocess(units, PROTOCOL)
     before = units["LC/fold0"].rendering.postprocess
     assert not tuning.maps.is_shown
     assert tuning.maps.applied.postprocess == before
@@ -96,8 +96,8 @@ def test_what_gains_nothing_is_not_used_and_the_page_says_so(scored):
 
 
 def test_brightness_is_fused_otherwise_only_where_each_image_has_a_map(layered):
-    assert {k.fusion for k in map_knobs(layered(0, noise=1.0))} == {"channels"}
-    assert {k.fusion for k in map_knobs(layered(0, noise=1.0, levels=3))} == {
+    assert {k.fusion for k in map_settings(layered(0, noise=1.0))} == {"channels"}
+    assert {k.fusion for k in map_settings(layered(0, noise=1.0, levels=3))} == {
         "score_mean",
         "score_max",
     }
@@ -105,14 +105,14 @@ def test_brightness_is_fused_otherwise_only_where_each_image_has_a_map(layered):
 
 def test_no_knob_is_tried_twice_and_the_present_one_comes_first(layered):
     unit = layered(0, noise=1.0)
-    knobs = map_knobs(unit)
+    knobs = map_settings(unit)
     assert len(set(knobs)) == len(knobs)
     assert rendered(unit, knobs[0]) is unit
 
 
 def test_a_knob_renders_what_training_with_it_would_have_stored(layered):
     unit = layered(0, noise=1.0, levels=2)
-    knob = Knob(
+    knob = PostprocessSetting(
         postprocess=PostprocessConfig(smoothing_sigma_px=2.0, image_score="max"),
         fusion="score_max",
     )
@@ -124,7 +124,7 @@ def test_a_knob_renders_what_training_with_it_would_have_stored(layered):
 
 
 def test_what_is_written_is_what_evaluate_uses(layered):
-    tuning = tune_knobs({f"LC/fold{k}": layered(k, noise=6.0) for k in range(3)}, PROTOCOL)
+    tuning = tune_postprocess({f"LC/fold{k}": layered(k, noise=6.0) for k in range(3)}, PROTOCOL)
     config = with_knobs(TrialConfig(), tuning)
     found = json.loads(knobs_json("trial 3", tuning))
     assert found["of"] == "trial 3"

@@ -6,7 +6,7 @@ from rich.console import Console
 from bearing_search.cli.progress import Estimate, SweepProgress, clock, settings_text
 from bearing_search.config import TrialConfig
 from bearing_search.measurement import Measurement
-from bearing_search.trial_history.measurement_log import JOURNAL, Journal
+from bearing_search.trial_history.measurement_log import MEASUREMENTS_FILE, MeasurementLog
 from bearing_search.trial_history.records import SweepOutcome, SweepView, TrialRecord, trial_folder
 
 
@@ -40,7 +40,7 @@ def test_a_resumed_sweep_shows_what_is_done_and_says_how_trials_end(tmp_path):
     stopped = TrialRecord(number=1, state="running")
     folder = trial_folder(tmp_path, 1)
     folder.mkdir(parents=True)
-    Journal(folder / JOURNAL).append(Measurement(step=9, values={}, progress=0.5))
+    MeasurementLog(folder / MEASUREMENTS_FILE).append(Measurement(step=9, values={}, progress=0.5))
     view = SweepView(name="s", sweep_id="x", folder=tmp_path, target=3, trials=[done, stopped])
 
     progress.on_sweep_start(view)

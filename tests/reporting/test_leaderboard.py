@@ -12,7 +12,7 @@ from bearing_search.reporting.leaderboard_json import as_json
 from bearing_search.reporting.leaderboard_plot import leaderboard_png
 from bearing_search.reporting.pareto_plot import pareto_png
 from bearing_search.search_space.objectives import ObjectiveSpec, objective_spec
-from bearing_search.trial_history.measurement_log import JOURNAL, Journal
+from bearing_search.trial_history.measurement_log import MEASUREMENTS_FILE, MeasurementLog
 from bearing_search.trial_history.records import TrialRecord, trial_folder
 
 
@@ -69,7 +69,7 @@ def test_a_setting_costs_what_its_stages_took_whoever_computed_them(sweep):
     folder, records = sweep(*FAR_APART)
     for number, (computed, saved) in {1: (300.0, 0.0), 2: (1.0, 900.0)}.items():
         costs = {COMPUTED_S: computed, SAVED_S: saved}
-        journal = Journal(trial_folder(folder, number) / JOURNAL)
+        journal = MeasurementLog(trial_folder(folder, number) / MEASUREMENTS_FILE)
         journal.append(Measurement(step=9, values=costs))
     board = leaderboard(folder, records)
     assert {entry.number: entry.cost_s for entry in board.selection.entries} == {
@@ -84,7 +84,7 @@ def test_a_setting_costs_what_its_stages_took_whoever_computed_them(sweep):
 def test_trials_whose_batches_had_no_room_are_named(sweep):
     folder, records = sweep(*FAR_APART)
     assert "had no room" not in markdown("first", leaderboard(folder, records), "")
-    journal = Journal(trial_folder(folder, 1) / JOURNAL)
+    journal = MeasurementLog(trial_folder(folder, 1) / MEASUREMENTS_FILE)
     journal.append(Measurement(step=9, values={MICRO_BATCH: 4.0}))
 
     page = markdown("first", leaderboard(folder, records), "")

@@ -8,8 +8,8 @@ from bearing_search.analysis.operating_points import (
     BEST_F1,
     FIND_ALL,
     best_f1_threshold,
-    groups_of,
-    rates_at_thresholds,
+    group_counts,
+    operating_points,
 )
 from bearing_search.config import PostprocessConfig, ProtocolConfig
 from bearing_search.reporting.test_evaluation import (
@@ -88,12 +88,12 @@ def test_a_threshold_and_its_rates_worked_by_hand(scored):
         "LC/fold1": with_scores([2.0, 1.0], [1, 0], "cd"),
     }
     test = {"LC/all": with_scores([4.0, 1.5, 2.5, 0.0, 9.0], [1, 1, 0, 0, 0], "ppqqr")}
-    find_all, best_f1 = rates_at_thresholds(folds, test)
+    find_all, best_f1 = operating_points(folds, test)
     assert (find_all.threshold, best_f1.threshold) == (2.0, 2.0)  # F1 .8 there, .67 at 5
     assert find_all.found == rate_interval(1, 1)  # one of its two views is enough
     assert find_all.false_alarms == rate_interval(2, 2)
-    assert groups_of(test) == {"LC": (2, 1)}
-    assert rates_at_thresholds({}, test) == ()
+    assert group_counts(test) == {"LC": (2, 1)}
+    assert operating_points({}, test) == ()
 
 
 def test_the_highest_of_equally_good_thresholds_raises_the_fewest_alarms():

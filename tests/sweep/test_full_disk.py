@@ -8,7 +8,7 @@ import pytest
 
 from bearing_search import cli
 from bearing_search.errors import DiskFullError, SweepError
-from bearing_search.filesystem.disk_full import full_disk, is_full
+from bearing_search.filesystem.disk_full import disk_full_error, is_disk_full
 from bearing_search.sweep.driver.controller import SweepController
 from bearing_search.sweep.driver.session import StopRequest
 from bearing_search.sweep.study.storage import storage_errors
@@ -20,7 +20,7 @@ def test_a_full_disk_is_told_from_other_troubles_whatever_it_went_through():
     wrapped = RuntimeError("saving")
     wrapped.__cause__ = FULL
     assert all(
-        is_full(error)
+        is_disk_full(error)
         for error in (
             FULL,
             OSError(errno.EDQUOT, "Disk quota exceeded"),
@@ -29,16 +29,16 @@ def test_a_full_disk_is_told_from_other_troubles_whatever_it_went_through():
             sqlite3.OperationalError("database or disk is full"),
         )
     )
-    assert not is_full(PermissionError(errno.EACCES, "no"))
-    assert not is_full(None)
+    assert not is_disk_full(PermissionError(errno.EACCES, "no"))
+    assert not is_disk_full(None)
 
 
 def test_its_line_names_the_place_and_what_to_do():
-    assert str(full_disk(FULL, "results")).startswith("/data/file: the disk is full. Free")
+    assert str(disk_full_error(FULL, "results")).startswith("/data/file: the disk is full. Free")
     unnamed = OSError(errno.ENOSPC, "No space left on device")
-    assert str(full_disk(unnamed, Path("results"))).startswith("results: the disk is full")
-    assert "`resume`" in str(full_disk(unnamed, "results"))
-    assert "\n" not in str(full_disk(unnamed, "results"))
+    assert str(disk_full_error(unnamed, Path("results"))).startswith("results: the disk is full")
+    assert "`resume`" in str(disk_full_error(unnamed, "results"))
+    assert "\n" not in str(disk_full_error(unnamed, "results"))
 
 
 def use_ledger(words):
@@ -75,7 +75,7 @@ def test_a_driver_that_finds_no_room_ends_its_session(
     new_sweep, simulate, fakes, observed, monkeypatch
 ):
     folder = new_sweep(target=2)
-    append, room = "bearing_search.trial_history.measurement_log.Journal.append", [3]
+    append, room = "bearing_search.trial_history.measurement_log.MeasurementLog.append", [3]
 
     def refuse(*_):
         room[0] -= 1

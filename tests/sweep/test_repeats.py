@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 from optuna.trial import TrialState
 
-from bearing_search.analysis.selection import Searched, select
+from bearing_search.analysis.selection import SweepTrials, select
 from bearing_search.config import TrialConfig
 from bearing_search.sweep.planning import ledger as ledger_module
 from bearing_search.sweep.status import sweep_status
@@ -201,5 +201,6 @@ def test_a_ranking_leaves_copies_out(tmp_path, fakes):
     copy = TrialRecord(number=1, state="complete", value=0.5, setting="s", same_as=0)
 
     assert (
-        select([Searched(name="", folder=tmp_path, records=[copy])], TrialConfig().protocol) is None
+        select([SweepTrials(name="", folder=tmp_path, records=[copy])], TrialConfig().protocol)
+        is None
     )

@@ -11,7 +11,7 @@ from bearing_search.config import TrialConfig
 from bearing_search.errors import ResourceError
 from bearing_search.measurement import OBJECTIVE, Measurement
 from bearing_search.tracking import MlflowTracker, default_tracking_uri
-from bearing_search.trial_history.measurement_log import JOURNAL, Journal
+from bearing_search.trial_history.measurement_log import MEASUREMENTS_FILE, MeasurementLog
 from bearing_search.trial_history.records import SweepOutcome, SweepView, TrialRecord
 
 pytestmark = [
@@ -64,7 +64,7 @@ def run_trial(tracker, sweep, number=0, steps=(1, 2, 3, 4), end="complete", reas
     (folder / "artifacts").mkdir(parents=True, exist_ok=True)
     (folder / "config.json").write_text("{}")
     (folder / "artifacts" / "map.txt").write_text("a picture")
-    journal = Journal(folder / JOURNAL)
+    journal = MeasurementLog(folder / MEASUREMENTS_FILE)
     tracker.on_trial_start(number, TrialConfig(), SUGGESTION)
     for step in steps:
         extra = {OBJECTIVE: 0.5} if step == 4 else {}
@@ -204,7 +204,7 @@ def test_a_kill_between_the_ledger_and_mlflow_is_mended_at_the_next_start(
     killed = MlflowTracker(uri)
     killed.on_sweep_start(sweep)
     run_trial(killed, sweep, steps=(1, 2), end="")
-    journal = Journal(sweep.trial_folder(0) / JOURNAL)
+    journal = MeasurementLog(sweep.trial_folder(0) / MEASUREMENTS_FILE)
     journal.append(measurement(3))  # written, and not yet logged
 
     MlflowTracker(uri).on_sweep_start(again(sweep, record(0, state)))
@@ -218,7 +218,7 @@ def test_a_kill_between_the_ledger_and_mlflow_is_mended_at_the_next_start(
 def test_a_trial_that_was_never_logged_gets_its_run_at_the_next_start(client, uri, sweep):
     folder = sweep.trial_folder(0)
     folder.mkdir(parents=True)
-    Journal(folder / JOURNAL).append(measurement(4, **{OBJECTIVE: 0.5}))
+    MeasurementLog(folder / MEASUREMENTS_FILE).append(measurement(4, **{OBJECTIVE: 0.5}))
 
     refused = record(1, "failed")  # never begun: it has no folder
     MlflowTracker(uri).on_sweep_start(again(sweep, record(0, "complete"), refused))

@@ -4,10 +4,10 @@ import pytest
 
 from bearing_search.measurement import Measurement
 from bearing_search.trial_history.measurement_log import (
-    Journal,
+    MeasurementLog,
     from_json,
     last_measurement,
-    read_journal,
+    read_measurements,
     to_json,
 )
 
@@ -29,12 +29,12 @@ def test_a_measurement_survives_its_line_nan_included():
 def test_a_repeated_stream_is_written_once(tmp_path):
     file = tmp_path / "m.jsonl"
     for _ in range(2):
-        journal = Journal(file)
+        journal = MeasurementLog(file)
         for step in (1, 2, 5):
             journal.append(measurement(step))
 
-    assert [m.step for m in read_journal(file)] == [1, 2, 5]
-    assert [m.step for m in read_journal(file, after=1)] == [2, 5]
+    assert [m.step for m in read_measurements(file)] == [1, 2, 5]
+    assert [m.step for m in read_measurements(file, after=1)] == [2, 5]
 
 
 def test_a_line_torn_by_a_kill_is_written_again(tmp_path):
@@ -42,16 +42,16 @@ def test_a_line_torn_by_a_kill_is_written_again(tmp_path):
     whole = to_json(measurement(1)) + "\n"
     file.write_text(whole + to_json(measurement(2))[:20])
 
-    assert [m.step for m in read_journal(file)] == [1]
+    assert [m.step for m in read_measurements(file)] == [1]
     assert last_measurement(file).step == 1
-    Journal(file).append(measurement(2))
-    assert [m.step for m in read_journal(file)] == [1, 2]
+    MeasurementLog(file).append(measurement(2))
+    assert [m.step for m in read_measurements(file)] == [1, 2]
 
 
 @pytest.mark.parametrize("size", [10, 5_000, 50_000])
 def test_the_last_line_is_found_from_the_end_whatever_its_length(tmp_path, size):
     file = tmp_path / "m.jsonl"
-    journal = Journal(file)
+    journal = MeasurementLog(file)
     for step in range(1, 4):
         journal.append(Measurement(step=step, values={}, stage="x" * size))
 
@@ -62,6 +62,6 @@ def test_the_last_line_is_found_from_the_end_whatever_its_length(tmp_path, size)
 
 def test_no_journal_is_no_measurement(tmp_path):
     assert last_measurement(tmp_path / "none") is None
-    assert list(read_journal(tmp_path / "none")) == []
+    assert list(read_measurements(tmp_path / "none")) == []
     (tmp_path / "torn").write_text('{"st')
     assert last_measurement(tmp_path / "torn") is None

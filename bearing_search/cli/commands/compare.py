@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 
-from bearing_search.analysis.selection import Searched
+from bearing_search.analysis.selection import SweepTrials
 from bearing_search.cli.options import AsJson, Results, terminal, writable_results
 from bearing_search.cli.postprocessing import bar, knobs_json, tuned
 from bearing_search.errors import SweepError
@@ -73,7 +73,8 @@ def refuse_incomparable(folders: Sequence[SweepFolder]) -> None:
 def board_of(folders: Sequence[SweepFolder], console: Console) -> Leaderboard | None:
     """The leaderboard of sweeps; None while no trial is complete."""
     searched = [
-        Searched(name=f.record.name, folder=f.root, records=sweep_status(f).trials) for f in folders
+        SweepTrials(name=f.record.name, folder=f.root, records=sweep_status(f).trials)
+        for f in folders
     ]
     with bar(console, "comparing the trials") as on_progress:
         board = joint_leaderboard(searched, on_progress, goals=folders[0].space().objective_spec)

@@ -11,7 +11,7 @@ from typing import Any
 from bearing_search.config import to_plain
 from bearing_search.errors import DiskFullError
 from bearing_search.filesystem.atomic import write_json
-from bearing_search.filesystem.disk_full import full_disk, is_full
+from bearing_search.filesystem.disk_full import disk_full_error, is_disk_full
 from bearing_search.measurement import Measurement
 from bearing_search.sweep.driver.running_trials import FailureLimit, RunningTrial
 from bearing_search.sweep.driver.session import StopRequest
@@ -23,10 +23,14 @@ from bearing_search.sweep.planning.required_trials import ScheduledTrial
 from bearing_search.sweep.record.layout import LOG, TRIAL_STOP
 from bearing_search.sweep.study.storage import storage_errors
 from bearing_search.sweep.worker.trial_lock import kill_worker
-from bearing_search.trial_history.measurement_log import JOURNAL, Journal, from_json
+from bearing_search.trial_history.measurement_log import (
+    MEASUREMENTS_FILE,
+    MeasurementLog,
+    from_json,
+)
 from bearing_search.trial_history.records import (
+    SweepCallback,
     SweepOutcome,
-    TrialObserver,
     TrialRecord,
     TrialState,
 )
@@ -47,7 +51,7 @@ class SweepController:
         self,
         folder: SweepFolder,
         ledger: Ledger,
-        observers: Sequence[TrialObserver],
+        observers: Sequence[SweepCallback],
         stop: StopRequest,
         stall_monitor: StallMonitor | None = None,
     ) -> None:
@@ -56,7 +60,7 @@ class SweepController:
         self._goals = folder.space().objective_spec
         self._ledger = ledger
         self._observers = observers
-        self._told: list[TrialObserver] = []  # those that know that the session has begun
+        self._told: list[SweepCallback] = []  # those that know that the session has begun
         self._stop = stop
         self._stall_monitor = stall_monitor or StallMonitor()
         self._running: dict[int, RunningTrial] = {}
@@ -91,7 +95,9 @@ class SweepController:
                 self._stop.meter.begin(scheduled.number)
                 self._stall_monitor.begin(scheduled.number)
                 self._running[scheduled.number] = RunningTrial(
-                    journal=Journal(self._folder.trial_folder(scheduled.number) / JOURNAL)
+                    journal=MeasurementLog(
+                        self._folder.trial_folder(scheduled.number) / MEASUREMENTS_FILE
+                    )
                 )
             return scheduled
         return None
@@ -142,8 +148,8 @@ class SweepController:
 
     def record_error(self, error: Exception) -> None:
         """Note an error for `finish` to raise, the first of them, and ask all trials to stop."""
-        if is_full(error):
-            error = full_disk(error, self._folder.root)
+        if is_disk_full(error):
+            error = disk_full_error(error, self._folder.root)
         self._error = self._error or error
         self._stop.request("error")
 
@@ -253,7 +259,7 @@ class SweepController:
         self._ledger.fail(number, *failure)
         return "failed", failure[0]
 
-    def _notify(self, call: Callable[[TrialObserver], None]) -> None:
+    def _notify(self, call: Callable[[SweepCallback], None]) -> None:
         for observer in self._told:
             call(observer)
 

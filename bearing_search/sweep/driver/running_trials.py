@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 from bearing_search.errors import SweepError
 from bearing_search.sweep.record.sweep_record import SweepRecord
-from bearing_search.trial_history.measurement_log import Journal
+from bearing_search.trial_history.measurement_log import MeasurementLog
 from bearing_search.trial_history.records import TrialState
 
 FAILURES_BEFORE_ANY_SUCCESS = 3
@@ -16,7 +16,7 @@ FAILURES_BEFORE_ANY_SUCCESS = 3
 class RunningTrial:
     """A trial that runs."""
 
-    journal: Journal
+    journal: MeasurementLog
     last_step: int | None = None
     objective: float | None = None
     measured: Mapping[str, float] = field(default_factory=dict)

@@ -11,7 +11,7 @@ import optuna
 from sqlalchemy.exc import SQLAlchemyError
 
 from bearing_search.errors import ResourceError, SweepError
-from bearing_search.filesystem.disk_full import full_disk, is_full
+from bearing_search.filesystem.disk_full import disk_full_error, is_disk_full
 from bearing_search.sweep.record.urls import without_password
 
 LOCK_WAIT_S = 60
@@ -35,8 +35,8 @@ def storage_errors(url: str) -> Iterator[None]:
         cause: BaseException = error
         while cause.__cause__ is not None:
             cause = cause.__cause__
-        if is_full(cause):
-            raise full_disk(cause, place) from error
+        if is_disk_full(cause):
+            raise disk_full_error(cause, place) from error
         text = (traceback.format_exception_only(cause)[-1]).strip().splitlines()[0]
         hint = (
             "another program holds it (optuna-dashboard?); close that and resume"

@@ -16,7 +16,7 @@ from typing import Any
 
 from bearing_search.config import TrialConfig, parse
 from bearing_search.errors import BearingSearchError
-from bearing_search.filesystem.disk_full import full_disk, is_full
+from bearing_search.filesystem.disk_full import disk_full_error, is_disk_full
 from bearing_search.measurement import Measurement, RunTrial, TrialContext
 from bearing_search.sweep.record.layout import LOG, TRACEBACK
 from bearing_search.sweep.remote.worker_sync import (
@@ -104,8 +104,8 @@ def trial_messages(
         for measurement in run_trial(config, context):
             yield {"measurement": to_json(measurement)}
     except Exception as error:  # the one place that marks a trial failed, whatever went wrong
-        if is_full(error):
-            yield {"disk_full": str(full_disk(error, context.folder))}
+        if is_disk_full(error):
+            yield {"disk_full": str(disk_full_error(error, context.folder))}
             return
         text = traceback.format_exc()
         logging.getLogger(__name__).error("the trial failed\n%s", text)

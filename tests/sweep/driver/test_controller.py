@@ -12,7 +12,7 @@ from bearing_search.sweep.driver.session import StopRequest
 from bearing_search.sweep.folder.sweep_folder import load_sweep
 from bearing_search.sweep.status import sweep_status
 from bearing_search.trial_history.best import best_of
-from bearing_search.trial_history.measurement_log import read_journal, to_json
+from bearing_search.trial_history.measurement_log import read_measurements, to_json
 
 
 def test_a_sweep_runs_to_its_target_and_tells_everything_once(new_sweep, simulate, fakes, observed):
@@ -38,7 +38,7 @@ def test_a_trials_folder_says_what_it_was_and_what_it_measured(new_sweep, simula
     trial = folder.trial_folder(0)
     config = json.loads((trial / "config.json").read_text())
     assert config["finetune"]["epochs"] == 40
-    measured = list(read_journal(trial / "measurements.jsonl"))
+    measured = list(read_measurements(trial / "measurements.jsonl"))
     assert [m.step for m in measured] == list(range(1, 9))
     assert OBJECTIVE in measured[-1].values
     audit = [json.loads(line) for line in (trial / "audit.jsonl").read_text().splitlines()]
