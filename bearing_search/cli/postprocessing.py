@@ -28,13 +28,13 @@ def tuned(sweep: Path, number: int, console: Console) -> PostprocessTuning:
         )
 
 
-def with_knobs(config: TrialConfig, tuning: PostprocessTuning) -> TrialConfig:
+def with_postprocess(config: TrialConfig, tuning: PostprocessTuning) -> TrialConfig:
     """The config with the post-processing whose gain is shown; as it was where none is."""
     knob = tuning.applied
     return replace(config, postprocess=knob.postprocess, fusion=knob.fusion)
 
 
-def knobs_json(title: str, tuning: PostprocessTuning) -> bytes:
+def postprocess_json(title: str, tuning: PostprocessTuning) -> bytes:
     """knobs.json: whose knobs, what was found, and what is used."""
     found = {
         "of": title,

@@ -16,14 +16,14 @@ _LEVEL = re.compile(r"(?P<name>.+)_b(?P<level>\d)")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Pictures:
+class ImageFolder:
     """Samples that can be tried, and those that cannot, each with its reason."""
 
     samples: tuple[Sample, ...]
     flawed: tuple[tuple[Sample, str], ...]
 
 
-def pictures_below(root: Path) -> Pictures:
+def find_images(root: Path) -> ImageFolder:
     """Every picture below `root`, levels gathered by `_b<level>`.
 
     A path `<part>/<train or test>/<defect>/...` says part, split and defect as in a data set; any
@@ -49,7 +49,7 @@ def pictures_below(root: Path) -> Pictures:
         )
     samples = {key: _sample(root, *key, files) for key, files in levels.items()}
     flawed = {key: reason for key in samples if (reason := _flaw(key, samples, levels))}
-    return Pictures(
+    return ImageFolder(
         samples=tuple(sample for key, sample in samples.items() if key not in flawed),
         flawed=tuple((samples[key], reason) for key, reason in flawed.items()),
     )

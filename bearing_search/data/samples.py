@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 from jaxtyping import Bool, UInt8, UInt16
 
-from bearing_search.data.truncation import is_cut_off
+from bearing_search.data.truncation import is_truncated
 from bearing_search.errors import DataError
 
 Split = Literal["train", "test"]
@@ -133,7 +133,7 @@ def _decode(file: Path) -> UInt8[np.ndarray, "h w *c"] | UInt16[np.ndarray, "h w
         content = file.read_bytes()
     except OSError as error:
         raise DataError(f"{file}: cannot be read ({error.strerror})") from None
-    if is_cut_off(content):
+    if is_truncated(content):
         raise DataError(
             f"{file}: is cut off after {len(content)} bytes. Copy it again, or remove the sample."
         )

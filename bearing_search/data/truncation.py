@@ -7,7 +7,7 @@ liked; its decoder refuses what is missing.
 """
 
 
-def is_cut_off(content: bytes) -> bool:
+def is_truncated(content: bytes) -> bool:
     """Whether a PNG, JPEG, BMP or WebP file lacks its end; False for anything else."""
     if content.startswith(b"\x89PNG\r\n\x1a\n"):
         return not _png_is_whole(content)

@@ -29,7 +29,7 @@ class Proposal(NamedTuple):
     """How `asked` is turned to lie over `item` (see `turned`)."""
 
 
-class Album:
+class ThumbnailIndex:
     """Thumbnails by number, at one side; a sample has as many of them as brightness levels."""
 
     def __init__(self, thumbnails: Sequence[Thumbnail]) -> None:

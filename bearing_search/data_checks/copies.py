@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator, Sequence, Set
 
 from bearing_search.data.samples import Sample
-from bearing_search.data_checks.album import Album
+from bearing_search.data_checks.album import ThumbnailIndex
 from bearing_search.data_checks.duplicates import NearCopy, near_copies
 from bearing_search.data_checks.findings import Finding, image_of
 from bearing_search.data_checks.thumbnail import Thumbnail
@@ -33,7 +33,7 @@ def copy_findings(
     done = 0
     for name in sorted(set(albums)):
         of_album = [t for t in thumbnails if albums[t.owner] == name]
-        album = Album(of_album) if of_album else None
+        album = ThumbnailIndex(of_album) if of_album else None
         members = [position for position in order if albums[position] == name]
         for rank, position in enumerate(members):
             others = {

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float32
 
-from bearing_search.data_checks.album import Album, Proposal
+from bearing_search.data_checks.album import Proposal, ThumbnailIndex
 from bearing_search.data_checks.alignment import (
     SATURATED,
     Overlay,
@@ -91,7 +91,7 @@ class _Frame:
     agreement: float
 
 
-def near_copies(album: Album, owner: int, others: Collection[int]) -> list[NearCopy]:
+def near_copies(album: ThumbnailIndex, owner: int, others: Collection[int]) -> list[NearCopy]:
     """Which of the other samples show what this one shows, the most alike first."""
     proposals = album.proposals(
         owner, least=HASH_FROM, most=_PROPOSED, most_per_orientation=_PROPOSED_PER_ORIENTATION
@@ -110,14 +110,14 @@ def near_copies(album: Album, owner: int, others: Collection[int]) -> list[NearC
     return sorted(best.values(), key=lambda copy: -copy.agreement)
 
 
-def _laid_over(album: Album, proposal: Proposal) -> _Frame:
+def _laid_over(album: ThumbnailIndex, proposal: Proposal) -> _Frame:
     moving = turned(album.image(proposal.asked), proposal.orientation)
     warp, score = coarse_warp(album.image(proposal.item), moving)
     return _Frame(proposal=proposal, moving=moving, warp=warp, agreement=score)
 
 
 def _copies_in_orientation(
-    album: Album, frames: Sequence[_Frame], owner: int, others: Collection[int]
+    album: ThumbnailIndex, frames: Sequence[_Frame], owner: int, others: Collection[int]
 ) -> Iterator[NearCopy]:
     """Those that were proposed, and those that show the same scene as the best of them."""
     best = max(frames, key=lambda frame: frame.agreement)
@@ -136,7 +136,9 @@ def _copies_in_orientation(
                 yield copy
 
 
-def _compared(album: Album, frame: _Frame, item: int, scene: Sequence[int]) -> NearCopy | None:
+def _compared(
+    album: ThumbnailIndex, frame: _Frame, item: int, scene: Sequence[int]
+) -> NearCopy | None:
     """The two as a pair, if they agree where the others of the scene do not."""
     target = album.image(item)
     laid = overlay(frame.moving, fine_warp(target, frame.moving, frame.warp))
@@ -161,7 +163,7 @@ def _compared(album: Album, frame: _Frame, item: int, scene: Sequence[int]) -> N
 
 
 def _closest(
-    album: Album,
+    album: ThumbnailIndex,
     seen: Overlay,
     tried: list[tuple[_Frame, int]],
     mates: Sequence[int],
@@ -178,12 +180,12 @@ def _closest(
     return [tried[index] for index in np.argsort(values)[::-1][:_VERIFIED]]
 
 
-def _plain(album: Album, laid: Overlay, item: int) -> float:
+def _plain(album: ThumbnailIndex, laid: Overlay, item: int) -> float:
     covers = laid.covers & (album.image(item) < SATURATED)
     return agreement(laid.structure, album.structure(item), covers)
 
 
-def _least_among_few(album: Album, frame: _Frame, scene: Sequence[int]) -> float:
+def _least_among_few(album: ThumbnailIndex, frame: _Frame, scene: Sequence[int]) -> float:
     """From which agreement two are copies where too few others show the scene to take it away.
 
     A copy comes much nearer to full agreement than any of the others does.
@@ -198,7 +200,7 @@ def _least_among_few(album: Album, frame: _Frame, scene: Sequence[int]) -> float
     return max(COPY_FROM, stranger + NEARER_BY * (1 - stranger))
 
 
-def _left_over(album: Album, laid: Overlay, item: int, scene: Sequence[int]) -> float:
+def _left_over(album: ThumbnailIndex, laid: Overlay, item: int, scene: Sequence[int]) -> float:
     """Agreement without the scene, as the others show it.
 
     They are laid over the image first, where it makes a difference: a part that lies half a pixel
@@ -211,7 +213,7 @@ def _left_over(album: Album, laid: Overlay, item: int, scene: Sequence[int]) -> 
 
 
 def _without(
-    album: Album, laid: Overlay, item: int, scene: Sequence[Float32[np.ndarray, "s s"]]
+    album: ThumbnailIndex, laid: Overlay, item: int, scene: Sequence[Float32[np.ndarray, "s s"]]
 ) -> float:
     """Each of the two loses the mean of other images: one and the same would be common to both."""
     first = laid.structure - np.mean(scene[0::2], axis=0)
@@ -219,7 +221,7 @@ def _without(
     return agreement(first, second, laid.covers & (album.image(item) < SATURATED))
 
 
-def _placed(album: Album, mate: int, item: int) -> Float32[np.ndarray, "s s"]:
+def _placed(album: ThumbnailIndex, mate: int, item: int) -> Float32[np.ndarray, "s s"]:
     moving = album.image(mate)
     start = np.eye(2, 3, dtype=np.float32)
     return overlay(moving, fine_warp(album.image(item), moving, start)).structure

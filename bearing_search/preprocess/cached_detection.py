@@ -12,13 +12,13 @@ from bearing_search.data.samples import Sample
 from bearing_search.errors import DataError
 from bearing_search.preprocess.decoded_images import recent_images
 from bearing_search.preprocess.image_cache import entry, load_facts, store_facts
-from bearing_search.preprocess.locate import Detection, detect
+from bearing_search.preprocess.locate import ShapeCandidates, detect
 from bearing_search.preprocess.shapes import Circle, Ellipse, Shape
 
 
 def detect_sample(
     sample: Sample, geometry: Geometry, config: PreprocessConfig, cache: Path | None = None
-) -> Detection:
+) -> ShapeCandidates:
     """Candidates in the sample's brightness 0, found once per process, or once per `cache`.
 
     Raises:
@@ -68,7 +68,7 @@ def _detect_file(
     geometry: Geometry,
     settings: str,
     cache: Path | None,
-) -> Detection:
+) -> ShapeCandidates:
     """`modified_ns` and `num_bytes` only make a changed file another entry."""
     stored = None
     if cache is not None:
@@ -90,6 +90,6 @@ def _detect_file(
     return detection
 
 
-def _from_facts(facts: dict[str, Any]) -> Detection:
+def _from_facts(facts: dict[str, Any]) -> ShapeCandidates:
     shapes = [shape_of(each) for each in facts["candidates"]]
-    return Detection(**{**facts, "candidates": tuple(s for s in shapes if s is not None)})
+    return ShapeCandidates(**{**facts, "candidates": tuple(s for s in shapes if s is not None)})

@@ -30,7 +30,7 @@ UNIFORM = 8
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Detection:
+class ShapeCandidates:
     """All candidate shapes of one image, in pixels of the original image, largest first."""
 
     width: int
@@ -78,7 +78,7 @@ class NoRoi:
 
 def detect(
     image: UInt8[np.ndarray, "h w *c"], geometry: Geometry, config: PreprocessConfig
-) -> Detection:
+) -> ShapeCandidates:
     """Find every candidate in brightness 0; `none` has no candidates."""
     plain = grey(image)
     height, width = plain.shape
@@ -100,7 +100,7 @@ def detect(
         case "ellipse" if not is_uniform:
             found = ellipse_candidates(contrast, config.ellipse)
     back = 1 / contrast.scale
-    return Detection(
+    return ShapeCandidates(
         width=width,
         height=height,
         candidates=tuple(shape.moved(back, left, top) for shape in found),
@@ -110,7 +110,7 @@ def detect(
 
 
 def estimate_reference(
-    part: str, geometry: Geometry, detections: Sequence[Detection], config: PreprocessConfig
+    part: str, geometry: Geometry, detections: Sequence[ShapeCandidates], config: PreprocessConfig
 ) -> RoiReference:
     """First pass: mean radius, or reference centre and crop, over the training side of a fold.
 
@@ -152,7 +152,7 @@ def estimate_reference(
 
 def locate(
     image: UInt8[np.ndarray, "h w *c"],
-    detection: Detection,
+    detection: ShapeCandidates,
     reference: RoiReference,
     config: PreprocessConfig,
     *,
@@ -213,21 +213,21 @@ def _inside_crop(
     )
 
 
-def _closest(detection: Detection, reference: RoiReference) -> Shape | None:
+def _closest(detection: ShapeCandidates, reference: RoiReference) -> Shape | None:
     if reference.geometry == "ellipse":
         return detection.candidates[0] if detection.candidates else None
     return closest_circle(_circles(detection), reference.mean_radius_px)
 
 
-def _circles(detection: Detection) -> list[Circle]:
+def _circles(detection: ShapeCandidates) -> list[Circle]:
     return [shape for shape in detection.candidates if isinstance(shape, Circle)]
 
 
-def _ellipses(detection: Detection) -> list[Ellipse]:
+def _ellipses(detection: ShapeCandidates) -> list[Ellipse]:
     return [shape for shape in detection.candidates if isinstance(shape, Ellipse)]
 
 
-def _ellipse_guess(detection: Detection, config: PreprocessConfig) -> Ellipse | None:
+def _ellipse_guess(detection: ShapeCandidates, config: PreprocessConfig) -> Ellipse | None:
     try:
         return choose_ellipse(
             _ellipses(detection),

@@ -18,9 +18,9 @@ from bearing_search.preprocess.cached_detection import detect_sample
 from bearing_search.preprocess.circle.choice import ring_mask
 from bearing_search.preprocess.decoded_images import recent_images
 from bearing_search.preprocess.locate import (
-    Detection,
     NoRoi,
     RoiReference,
+    ShapeCandidates,
     estimate_reference,
     locate,
 )
@@ -85,7 +85,7 @@ def extract(
     sample: Sample,
     reference: RoiReference,
     config: PreprocessConfig,
-    detection: Detection | None = None,
+    detection: ShapeCandidates | None = None,
 ) -> Roi | NoRoi:
     """Find the sample's region of interest and cut it out.
 
@@ -105,7 +105,7 @@ def extract(
 def extract_from(
     levels: Sequence[UInt8[np.ndarray, "h w ..."]],
     mask: Bool[np.ndarray, "h w"],
-    detection: Detection | None,
+    detection: ShapeCandidates | None,
     reference: RoiReference,
     config: PreprocessConfig,
     *,

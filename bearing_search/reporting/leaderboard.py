@@ -14,15 +14,15 @@ from bearing_search.analysis.postprocess_search import PostprocessTuning
 from bearing_search.analysis.selection import RankedSetting, Selection, SweepTrials, select
 from bearing_search.config import TrialConfig, parse
 from bearing_search.measurement import COST_S, OBJECTIVE
-from bearing_search.reporting.objective_sentences import goal_lines
+from bearing_search.reporting.objective_sentences import objective_lines
 from bearing_search.reporting.sentences import (
     conclusions,
     interval_text,
-    knob_lines,
     micro_batch_lines,
+    postprocess_lines,
     saved_lines,
 )
-from bearing_search.reporting.test_access import Openings, openings
+from bearing_search.reporting.test_access import TestAccessLog, test_access_log
 from bearing_search.search_space.objectives import Objective, ObjectiveSpec
 from bearing_search.trial_history.measurement_log import MEASUREMENTS_FILE, last_values
 from bearing_search.trial_history.records import TrialRecord, trial_folder
@@ -39,7 +39,7 @@ class Leaderboard:
     synthetic_parts: Sequence[str]
     """Parts without defects in train, whose held-out defects were drawn."""
 
-    openings: Openings
+    openings: TestAccessLog
     """Of the test set."""
 
     noise: SeedNoise | None = None
@@ -97,11 +97,11 @@ def joint_leaderboard(
         return None
     selection = select(sweeps, trial_config(*scored[0]).protocol, on_progress=on_progress)
     assert selection is not None
-    looks = [openings(sweep.folder) for sweep in sweeps]
+    looks = [test_access_log(sweep.folder) for sweep in sweeps]
     return Leaderboard(
         selection=selection,
         synthetic_parts=_synthetic_parts(trial_folder(*scored[0])),
-        openings=Openings(sum(look.times for look in looks), max(look.last for look in looks)),
+        openings=TestAccessLog(sum(look.times for look in looks), max(look.last for look in looks)),
         noise=seed_noise([record for sweep in sweeps for record in sweep.records]),
         goals=goals or ObjectiveSpec(),
     )
@@ -137,7 +137,7 @@ def markdown(
         "",
         *said_of(board),
         "",
-        *([*knob_lines(tuning), ""] if tuning else []),
+        *([*postprocess_lines(tuning), ""] if tuning else []),
         f"| trial | {OBJECTIVE} | val/image_auroc | | settings | seeds | seconds |{others}",
         "| --- | --- | --- | --- | --- | --- | --- |" + " --- |" * others.count("|"),
         *(_row(board, entry) for entry in board.selection.entries),
@@ -151,7 +151,7 @@ def said_of(board: Leaderboard) -> list[str]:
     noise = [board.noise.text] if board.noise else []
     fixed = [board.openings.text, *board.notes]
     split = micro_batch_lines(board.selection)
-    asked = goal_lines(board.selection, board.front, board.goals)
+    asked = objective_lines(board.selection, board.front, board.goals)
     return [*conclusions(board.selection), *asked, *noise, *drawn, *split, *saved, *fixed]
 
 

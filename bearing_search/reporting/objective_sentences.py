@@ -13,7 +13,7 @@ _COST = (
 )
 
 
-def goal_lines(
+def objective_lines(
     selection: Selection, front: Sequence[RankedSetting], goals: ObjectiveSpec
 ) -> list[str]:
     """Which settings miss a constraint, and which are on the front; nothing for one objective."""

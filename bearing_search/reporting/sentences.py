@@ -57,7 +57,7 @@ def support_text(part: str, normal: int, anomalous: int) -> str:
     )
 
 
-def knob_lines(tuning: PostprocessTuning) -> list[str]:
+def postprocess_lines(tuning: PostprocessTuning) -> list[str]:
     """What post-processing could gain without another training, as a table."""
     return [
         "Post-processing tried on the stored distances; each choice is judged on the fold that it "
@@ -65,8 +65,8 @@ def knob_lines(tuning: PostprocessTuning) -> list[str]:
         "",
         "| | tried | best | gain on folds left out | used |",
         "| --- | --- | --- | --- | --- |",
-        _knob_row("maps", tuning.maps),
-        _knob_row("image score", tuning.image_score),
+        _postprocess_row("maps", tuning.maps),
+        _postprocess_row("image score", tuning.image_score),
     ]
 
 
@@ -85,7 +85,7 @@ def saved_lines(selection: Selection) -> list[str]:
     ]
 
 
-def _knob_row(what: str, choice: NestedSelection) -> str:
+def _postprocess_row(what: str, choice: NestedSelection) -> str:
     best = choice.best.difference(choice.before) or "as trained"
     used = "yes" if choice.is_shown else "as trained: no gain is shown"
     gain = f"{choice.metric} {interval_text(choice.gain, signed=True)}"

@@ -9,7 +9,7 @@ EVALUATION = "evaluate/evaluation.json"
 
 
 @dataclass(frozen=True, slots=True)
-class Openings:
+class TestAccessLog:
     """Looks at a test set."""
 
     times: int
@@ -25,10 +25,10 @@ class Openings:
         return f"Test opened {times}, last {self.last}."
 
 
-def openings(sweep_folder: Path) -> Openings:
+def test_access_log(sweep_folder: Path) -> TestAccessLog:
     """What the sweep's own evaluation has counted."""
     file = sweep_folder / EVALUATION
     if not file.exists():
-        return Openings(0, "")
+        return TestAccessLog(0, "")
     found = json.loads(file.read_text(encoding="utf-8"))
-    return Openings(found["times_opened"], found["opened"])
+    return TestAccessLog(found["times_opened"], found["opened"])

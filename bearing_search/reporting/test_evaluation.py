@@ -24,7 +24,7 @@ from bearing_search.reporting.sentences import interval_text, support_text
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Line:
+class MetricRow:
     """One metric of one part, or of the mean over parts."""
 
     name: str
@@ -55,14 +55,14 @@ class Evaluation:
     missed_regions: int
     protocol: Mapping[str, Any]
     postprocess: Mapping[str, Any]
-    lines: tuple[Line, ...]
+    lines: tuple[MetricRow, ...]
     rates: tuple[OperatingPoint, ...] = ()
     groups: Mapping[str, tuple[int, int]] = field(default_factory=dict)
     """Part -> normal and anomalous groups."""
     notes: tuple[str, ...] = ()
     """What else a reader must know."""
 
-    def line(self, name: str) -> Line:
+    def line(self, name: str) -> MetricRow:
         """The line of one metric."""
         return next(line for line in self.lines if line.name == name)
 
@@ -112,7 +112,7 @@ def write_evaluation(
         notes=notes,
         postprocess=to_plain(postprocess),
         lines=tuple(
-            Line(
+            MetricRow(
                 name=name,
                 tuned=ours[name],
                 frozen=theirs[name],
@@ -209,7 +209,7 @@ def _caveats(evaluation: Evaluation) -> list[str]:
     return found
 
 
-def _verdict(line: Line) -> str:
+def _verdict(line: MetricRow) -> str:
     if line.difference is None:
         return "The two were scored on different samples and cannot be compared."
     change = interval_text(line.difference, signed=True)

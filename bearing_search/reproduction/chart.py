@@ -6,7 +6,7 @@ from typing import Any
 
 from matplotlib.figure import Figure
 
-from bearing_search.reproduction.measure import Line, Measured
+from bearing_search.reproduction.measure import ComparisonRow, TableData
 from bearing_search.reproduction.published import ENCODER_STATES, TITLES, EncoderState
 from bearing_search.reproduction.texts import Facts, detector_title, metric_title, paper_label
 
@@ -14,7 +14,7 @@ _COLOURS: Mapping[EncoderState, str] = {"EN_pre": "#5b6770", "EN_train": "#d1495
 _SHIFTS: Mapping[EncoderState, float] = {"EN_pre": -0.16, "EN_train": 0.16}
 
 
-def draw_chart(measured: Measured, facts: Facts, file: Path) -> None:
+def draw_chart(measured: TableData, facts: Facts, file: Path) -> None:
     """Write a PNG with a row of panels per detector and a panel per metric.
 
     Every metric has one scale for all detectors, so that rows can be compared.
@@ -51,7 +51,7 @@ def ascii_text(text: str) -> str:
     return text.encode("ascii", "replace").decode().replace("$", "?")
 
 
-def _panel(axes: Any, lines: list[Line]) -> None:
+def _panel(axes: Any, lines: list[ComparisonRow]) -> None:
     for place, line in enumerate(lines):
         axes.plot([place - 0.35, place + 0.35], [line.floor] * 2, color="#b6bfc7", lw=1.2, zorder=1)
         for encoder in ENCODER_STATES:

@@ -7,7 +7,7 @@ from html import escape
 from pathlib import Path
 
 from bearing_search.analysis.intervals import Interval
-from bearing_search.reproduction.measure import Line, Measured
+from bearing_search.reproduction.measure import ComparisonRow, TableData
 from bearing_search.reproduction.open_choices import CHOICES
 from bearing_search.reproduction.pages import DIFFERENCE, METRICS, value_rows
 from bearing_search.reproduction.published import ENCODER_STATES, MEAN, EncoderState
@@ -51,7 +51,7 @@ pre { background: #f4f6f8; padding: .8rem; overflow-x: auto; font-size: .82rem; 
 
 
 def html_page(
-    measured: Measured,
+    measured: TableData,
     facts: Facts,
     figures: Mapping[str, Sequence[Path]],
     choices: Sequence[tuple[str, ...]],
@@ -94,7 +94,7 @@ def html_page(
     return "\n".join(pieces) + "\n"
 
 
-def _values(measured: Measured) -> Iterator[str]:
+def _values(measured: TableData) -> Iterator[str]:
     yield _header("model", "part", "encoder")
     before = None
     for detector, part, kind in value_rows(measured):
@@ -112,7 +112,7 @@ def _values(measured: Measured) -> Iterator[str]:
         yield _row([*map(escape, head), *(_value(x, encoder) for x in lines)], marks)
 
 
-def _differences(measured: Measured) -> Iterator[str]:
+def _differences(measured: TableData) -> Iterator[str]:
     yield _header("model", "part")
     for detector in measured.detectors:
         for part in measured.rows:
@@ -132,13 +132,13 @@ def _row(cells: Sequence[str], marks: Sequence[str]) -> str:
     return f'<tr class="{" ".join(marks)}">{inside}</tr>'
 
 
-def _value(line: Line, encoder: EncoderState) -> str:
+def _value(line: ComparisonRow, encoder: EncoderState) -> str:
     printed = line.paper[encoder]
     paper = f'<span class="paper">{printed:.4f}</span>' if printed is not None else ""
     return f"{_number(line.values[encoder].value)}{_bounds(line.values[encoder], '.3f')}{paper}"
 
 
-def _difference(line: Line) -> str:
+def _difference(line: ComparisonRow) -> str:
     if math.isnan(line.difference.value):
         return "-"
     bounds = _bounds(line.difference, "+.3f")

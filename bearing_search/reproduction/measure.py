@@ -23,7 +23,7 @@ from bearing_search.reproduction.published import (
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Line:
+class ComparisonRow:
     """One metric of one detector on one part, or on their unweighted mean."""
 
     detector: str
@@ -51,7 +51,7 @@ class Line:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class PartFacts:
+class PartSummary:
     """What a part was scored on."""
 
     normal: int
@@ -62,17 +62,17 @@ class PartFacts:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Measured:
+class TableData:
     """All that can be said about the runs."""
 
-    lines: tuple[Line, ...]
-    parts: Mapping[str, PartFacts]
+    lines: tuple[ComparisonRow, ...]
+    parts: Mapping[str, PartSummary]
     detectors: tuple[str, ...]
     seeds: tuple[int, ...]
     num_runs: int
     """Trained models times parts: how often test was read."""
 
-    def line(self, detector: str, part: str, metric: str) -> Line:
+    def line(self, detector: str, part: str, metric: str) -> ComparisonRow:
         """One line by what it is about."""
         wanted = (detector, part, metric)
         return next(x for x in self.lines if (x.detector, x.part, x.metric) == wanted)
@@ -83,12 +83,12 @@ class Measured:
         return (*self.parts, MEAN) if len(self.parts) > 1 else tuple(self.parts)
 
 
-def measure(
+def table_data(
     runs: Sequence[Run],
     protocol: ProtocolConfig,
     *,
     on_run: Callable[[int], None] = lambda done: None,
-) -> Measured:
+) -> TableData:
     """Compute every number of the table.
 
     Args:
@@ -111,7 +111,7 @@ def measure(
     floors = mean_floor({f"{part}/all": first[part] for part in parts}, protocol)
     floors |= {f"{MEAN}/{name}": floors[name] for name in METRIC_NAMES}
     lines = [
-        Line(
+        ComparisonRow(
             detector=detector,
             part=part,
             metric=metric,
@@ -124,7 +124,7 @@ def measure(
         for part in ((*parts, MEAN) if len(parts) > 1 else parts)
         for metric in (*TITLES, EVEN_THRESHOLDS_METRIC)
     ]
-    return Measured(
+    return TableData(
         lines=tuple(lines),
         parts={part: _facts(first[part]) for part in parts},
         detectors=detectors,
@@ -139,9 +139,9 @@ def _place(part: str) -> tuple[int, str]:
     return (papers.index(part) if part in papers else len(papers), part)
 
 
-def _facts(scored: Predictions) -> PartFacts:
+def _facts(scored: Predictions) -> PartSummary:
     anomalous = int(scored.is_anomalous.sum())
-    return PartFacts(
+    return PartSummary(
         normal=len(scored.names) - anomalous,
         anomalous=anomalous,
         groups=len(set(scored.groups)),

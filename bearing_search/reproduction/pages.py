@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from bearing_search.analysis.intervals import Interval
-from bearing_search.reproduction.measure import Measured
+from bearing_search.reproduction.measure import TableData
 from bearing_search.reproduction.published import ENCODER_STATES, EVEN_THRESHOLDS_METRIC, TITLES
 from bearing_search.reproduction.texts import (
     Facts,
@@ -41,7 +41,7 @@ COLUMNS = (
 METRICS = (*TITLES, EVEN_THRESHOLDS_METRIC)
 
 
-def long_rows(measured: Measured, facts: Facts) -> list[dict[str, Any]]:
+def long_rows(measured: TableData, facts: Facts) -> list[dict[str, Any]]:
     """One mapping per detector, encoder (or their difference), part and metric; None: no value."""
     is_same = paper_label(measured, facts) == "paper"
     rows = []
@@ -85,7 +85,7 @@ def csv_text(rows: Sequence[Mapping[str, Any]]) -> str:
     return stream.getvalue()
 
 
-def json_text(measured: Measured, facts: Facts, rows: Sequence[Mapping[str, Any]]) -> str:
+def json_text(measured: TableData, facts: Facts, rows: Sequence[Mapping[str, Any]]) -> str:
     """The long rows with what must be known to read them."""
     content = {
         "name": facts.name,
@@ -101,7 +101,7 @@ def json_text(measured: Measured, facts: Facts, rows: Sequence[Mapping[str, Any]
 
 
 def markdown_page(
-    measured: Measured, facts: Facts, figures: Mapping[str, Sequence[str]], choices: str
+    measured: TableData, facts: Facts, figures: Mapping[str, Sequence[str]], choices: str
 ) -> str:
     """The page for a terminal or a repository.
 
@@ -137,7 +137,7 @@ def markdown_page(
     return "\n".join([*lines, "", choices]).rstrip() + "\n"
 
 
-def value_rows(measured: Measured) -> Iterator[tuple[str, str, str]]:
+def value_rows(measured: TableData) -> Iterator[tuple[str, str, str]]:
     """Detector, part and kind (an encoder, `floor`) of each row of the table, in its order."""
     for detector in measured.detectors:
         for part in measured.rows:
@@ -145,7 +145,7 @@ def value_rows(measured: Measured) -> Iterator[tuple[str, str, str]]:
     yield from (("", part, "floor") for part in measured.rows)
 
 
-def _values_table(measured: Measured, facts: Facts) -> Iterator[str]:
+def _values_table(measured: TableData, facts: Facts) -> Iterator[str]:
     yield f"| model | part | encoder | {' | '.join(map(metric_title, METRICS))} |"
     yield "| --- " * (3 + len(METRICS)) + "|"
     label = paper_label(measured, facts)
@@ -165,7 +165,7 @@ def _values_table(measured: Measured, facts: Facts) -> Iterator[str]:
             yield f"| {title} | {part} | {encoder}, *{label}* | {numbers} |"
 
 
-def _difference_table(measured: Measured) -> Iterator[str]:
+def _difference_table(measured: TableData) -> Iterator[str]:
     yield f"| model | part | {' | '.join(map(metric_title, METRICS))} |"
     yield "| --- " * (2 + len(METRICS)) + "|"
     for detector in measured.detectors:

@@ -14,7 +14,7 @@ from bearing_search.filesystem.atomic import write_atomically
 from bearing_search.reproduction.chart import draw_chart
 from bearing_search.reproduction.crossed import Run
 from bearing_search.reproduction.html_page import html_page
-from bearing_search.reproduction.measure import Measured, measure
+from bearing_search.reproduction.measure import TableData, table_data
 from bearing_search.reproduction.open_choices import CHOICES, HEADER, OPEN_CHOICES, markdown_table
 from bearing_search.reproduction.pages import csv_text, json_text, long_rows, markdown_page
 from bearing_search.reproduction.pictures import Shown, draw_comparison, scale_end, shown_samples
@@ -49,7 +49,7 @@ def is_table_2(configs: Sequence[TrialConfig]) -> bool:
     return len(kinds) == len(configs)
 
 
-def write_report(folder: SweepFolder, records: Sequence[TrialRecord]) -> Measured:
+def write_report(folder: SweepFolder, records: Sequence[TrialRecord]) -> TableData:
     """Write table2.{csv,md,html,png} and fig8_*, fig9_*, fig10_* from the complete runs.
 
     Args:
@@ -66,7 +66,7 @@ def write_report(folder: SweepFolder, records: Sequence[TrialRecord]) -> Measure
     designed = [space.trial(point) for point in grid_points(space)]
     runs = [run for one in trained for run in _runs(one)]
     protocol = trained[0].config.protocol
-    measured = measure(runs, protocol)
+    measured = table_data(runs, protocol)
     facts = Facts(
         name=folder.record.name,
         question=space.question,

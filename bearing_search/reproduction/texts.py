@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 from bearing_search.analysis.intervals import Interval
 from bearing_search.data.demo.dataset import PAPER_COUNTS
-from bearing_search.reproduction.measure import Line, Measured
+from bearing_search.reproduction.measure import ComparisonRow, TableData
 from bearing_search.reproduction.published import DETECTOR_TITLES, MEAN, TABLE_2, TITLES
 
 PAPER_PARTS = ("LC", "SC", "OD")
@@ -43,12 +43,12 @@ def detector_title(detector: str) -> str:
     return DETECTOR_TITLES.get(detector, detector)
 
 
-def is_the_papers_kind(measured: Measured, facts: Facts) -> bool:
+def is_the_papers_kind(measured: TableData, facts: Facts) -> bool:
     """Whether the paper's numbers may be set beside these: its parts, and photographs."""
     return tuple(measured.parts) == PAPER_PARTS and not facts.is_rendered
 
 
-def paper_label(measured: Measured, facts: Facts) -> str:
+def paper_label(measured: TableData, facts: Facts) -> str:
     """What stands over the paper's numbers."""
     return "paper" if is_the_papers_kind(measured, facts) else "paper, other data"
 
@@ -71,12 +71,12 @@ def show_difference(interval: Interval) -> str:
     return f"{interval.value:+.4f} [{interval.low:+.3f}, {interval.high:+.3f}]"
 
 
-def conclusions(measured: Measured) -> list[str]:
+def conclusions(measured: TableData) -> list[str]:
     """Per detector and part, which metrics fine-tuning moved."""
     return [_conclusion(measured, d, part) for d in measured.detectors for part in measured.rows]
 
 
-def how_sure(measured: Measured) -> list[str]:
+def how_sure(measured: TableData) -> list[str]:
     """What the intervals hold, and what they do not."""
     judged = [line for line in measured.lines if line.verdict]
     decided = sum(line.verdict != "undecided" for line in judged)
@@ -87,7 +87,7 @@ def how_sure(measured: Measured) -> list[str]:
     ]
 
 
-def warnings_of(measured: Measured, facts: Facts) -> list[str]:
+def warnings_of(measured: TableData, facts: Facts) -> list[str]:
     """What a reader must know before using a number."""
     found = [
         f"Test was read by design, in {measured.num_runs} runs. Do not choose settings by this "
@@ -112,7 +112,7 @@ def warnings_of(measured: Measured, facts: Facts) -> list[str]:
     return [*found, *_on_paper(measured, facts)]
 
 
-def how_measured(measured: Measured, facts: Facts) -> list[str]:
+def how_measured(measured: TableData, facts: Facts) -> list[str]:
     """What each kind of number is."""
     return [
         "EN_pre is the pretrained encoder, frozen; EN_train the same one fine-tuned as in section "
@@ -131,7 +131,7 @@ def how_measured(measured: Measured, facts: Facts) -> list[str]:
     ]
 
 
-def _conclusion(measured: Measured, detector: str, part: str) -> str:
+def _conclusion(measured: TableData, detector: str, part: str) -> str:
     lines = [measured.line(detector, part, metric) for metric in TITLES]
     where = f"{detector_title(detector)}, {'mean over parts' if part == MEAN else part}"
     sentences = [
@@ -146,13 +146,13 @@ def _conclusion(measured: Measured, detector: str, part: str) -> str:
     return f"{where}: {'; '.join(sentences) or _why_not(lines)}."
 
 
-def _why_not(lines: Sequence[Line]) -> str:
+def _why_not(lines: Sequence[ComparisonRow]) -> str:
     if all(line.difference.value != line.difference.value for line in lines):
         return "runs of one of the encoders are missing"
     return "no interval: test has one normal or one anomalous physical part only"
 
 
-def _named(lines: Sequence[Line], verdict: str) -> str:
+def _named(lines: Sequence[ComparisonRow], verdict: str) -> str:
     return ", ".join(
         f"{metric_title(line.metric)} {show_difference(line.difference)}"
         for line in lines
@@ -160,7 +160,7 @@ def _named(lines: Sequence[Line], verdict: str) -> str:
     )
 
 
-def _titles(lines: Sequence[Line], verdict: str) -> list[str]:
+def _titles(lines: Sequence[ComparisonRow], verdict: str) -> list[str]:
     return [metric_title(line.metric) for line in lines if line.verdict == verdict]
 
 
@@ -177,7 +177,7 @@ def _on_seeds(count: int) -> Iterator[str]:
         )
 
 
-def _on_paper(measured: Measured, facts: Facts) -> Iterator[str]:
+def _on_paper(measured: TableData, facts: Facts) -> Iterator[str]:
     if not is_the_papers_kind(measured, facts):
         yield "The paper's numbers are of other data; they stand here for reference only."
         return

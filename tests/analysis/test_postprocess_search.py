@@ -11,10 +11,10 @@ from bearing_search.analysis.postprocess_search import (
     rendered,
     tune_postprocess,
 )
-from bearing_search.cli.postprocessing import knobs_json, with_knobs
+from bearing_search.cli.postprocessing import postprocess_json, with_postprocess
 from bearing_search.config import PostprocessConfig, ProtocolConfig, TrialConfig
 from bearing_search.evaluation.anomaly_maps import anomaly_maps
-from bearing_search.reporting.sentences import knob_lines
+from bearing_search.reporting.sentences import postprocess_lines
 
 PROTOCOL = ProtocolConfig(map_px=16)
 
@@ -81,7 +81,7 @@ def test_a_layer_of_noise_is_found_and_its_gain_shown(layered):
     assert tuning.maps.gain.low > 0
     assert tuning.applied.postprocess.layer_weights[0] > tuning.applied.postprocess.layer_weights[1]
     assert told[-1][0] == told[-1][1] == len(told)
-    page = "\n".join(knob_lines(tuning))
+    page = "\n".join(postprocess_lines(tuning))
     assert "layer_weights" in page
     assert "| yes |" in page
 
@@ -92,7 +92,7 @@ def test_what_gains_nothing_is_not_used_and_the_page_says_so(scored):
     before = units["LC/fold0"].rendering.postprocess
     assert not tuning.maps.is_shown
     assert tuning.maps.applied.postprocess == before
-    assert "as trained: no gain is shown" in knob_lines(tuning)[-2]
+    assert "as trained: no gain is shown" in postprocess_lines(tuning)[-2]
 
 
 def test_brightness_is_fused_otherwise_only_where_each_image_has_a_map(layered):
@@ -125,8 +125,8 @@ def test_a_knob_renders_what_training_with_it_would_have_stored(layered):
 
 def test_what_is_written_is_what_evaluate_uses(layered):
     tuning = tune_postprocess({f"LC/fold{k}": layered(k, noise=6.0) for k in range(3)}, PROTOCOL)
-    config = with_knobs(TrialConfig(), tuning)
-    found = json.loads(knobs_json("trial 3", tuning))
+    config = with_postprocess(TrialConfig(), tuning)
+    found = json.loads(postprocess_json("trial 3", tuning))
     assert found["of"] == "trial 3"
     assert found["applied"]["postprocess"]["layer_weights"] == list(
         config.postprocess.layer_weights

@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 
 from bearing_search.data.samples import read_image
-from bearing_search.data.truncation import is_cut_off
+from bearing_search.data.truncation import is_truncated
 from bearing_search.errors import DataError
 
 PIXELS = np.random.default_rng(0).integers(0, 256, (60, 90), dtype=np.uint8)
@@ -16,27 +16,27 @@ def encoded(suffix: str) -> bytes:
 @pytest.mark.parametrize("suffix", [".png", ".jpg", ".bmp", ".webp"])
 def test_a_whole_file_is_whole_and_every_shorter_one_is_not(suffix):
     content = encoded(suffix)
-    assert not is_cut_off(content)
+    assert not is_truncated(content)
     lengths = {12, len(content) // 3, len(content) // 2, len(content) - 1}
-    assert all(is_cut_off(content[:length]) for length in lengths)
+    assert all(is_truncated(content[:length]) for length in lengths)
 
 
 def test_bytes_after_the_end_do_no_harm():
-    assert not is_cut_off(encoded(".png") + b"trailing")
-    assert not is_cut_off(encoded(".jpg") + b"\0\0\0")
+    assert not is_truncated(encoded(".png") + b"trailing")
+    assert not is_truncated(encoded(".jpg") + b"\0\0\0")
 
 
 def test_the_end_marker_of_a_thumbnail_is_not_the_end_of_the_picture():
     picture, thumbnail = encoded(".jpg"), b"\xff\xd8small\xff\xd9"
     segment = b"\xff\xe1" + (2 + len(thumbnail)).to_bytes(2, "big") + thumbnail
     content = picture[:2] + segment + picture[2:]
-    assert not is_cut_off(content)
-    assert is_cut_off(content[:-10])
+    assert not is_truncated(content)
+    assert is_truncated(content[:-10])
 
 
 def test_other_formats_are_left_to_their_decoder():
-    assert not is_cut_off(encoded(".tif")[:50])
-    assert not is_cut_off(b"")
+    assert not is_truncated(encoded(".tif")[:50])
+    assert not is_truncated(b"")
 
 
 @pytest.mark.parametrize("suffix", [".png", ".jpg", ".bmp", ".webp"])

@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 import pytest
 
-from bearing_search.data_checks.album import Album
+from bearing_search.data_checks.album import ThumbnailIndex
 from bearing_search.data_checks.thumbnail import thumbnail_of
 
 SIDE = 160
@@ -43,9 +43,9 @@ def before_lamps(seed: int) -> np.ndarray:
 def album():
     """An album of images, each of a sample of its own."""
 
-    def make(images) -> Album:
+    def make(images) -> ThumbnailIndex:
         made = [thumbnail_of(image, owner=i, level=0) for i, image in enumerate(images)]
-        return Album([thumbnail for thumbnail in made if thumbnail is not None])
+        return ThumbnailIndex([thumbnail for thumbnail in made if thumbnail is not None])
 
     return make
 

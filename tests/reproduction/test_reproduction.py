@@ -16,7 +16,7 @@ from bearing_search.evaluation.metrics import METRIC_NAMES
 from bearing_search.evaluation.predictions import save_predictions
 from bearing_search.reproduction.crossed import Run
 from bearing_search.reproduction.html_page import html_page
-from bearing_search.reproduction.measure import measure
+from bearing_search.reproduction.measure import table_data
 from bearing_search.reproduction.open_choices import OPEN_CHOICES, markdown_table
 from bearing_search.reproduction.pages import csv_text, long_rows, markdown_page
 from bearing_search.reproduction.pictures import chosen_samples
@@ -91,9 +91,9 @@ def test_the_papers_numbers_are_looked_up_by_name():
 
 def test_a_value_is_the_mean_over_seeds_and_a_mean_that_over_parts(both):
     runs = both(1.0, 1.0, parts=("LC", "OD"), seeds=(0, 1))
-    measured = measure(runs, PROTOCOL)
+    measured = table_data(runs, PROTOCOL)
     alone = [
-        measure([run], PROTOCOL).line("dinomaly", run.part, "pixel_ap").values["EN_pre"].value
+        table_data([run], PROTOCOL).line("dinomaly", run.part, "pixel_ap").values["EN_pre"].value
         for run in runs[:4]
     ]
     of_lc = measured.line("dinomaly", "LC", "pixel_ap").values["EN_pre"].value
@@ -104,15 +104,15 @@ def test_a_value_is_the_mean_over_seeds_and_a_mean_that_over_parts(both):
 
 
 def test_a_clear_gain_is_called_one_and_its_mirror_a_loss(both):
-    gain = measure(both(0.3, 4.0), PROTOCOL).line("dinomaly", "LC", "pixel_aupro")
+    gain = table_data(both(0.3, 4.0), PROTOCOL).line("dinomaly", "LC", "pixel_aupro")
     assert (gain.verdict, gain.difference.low > 0) == ("higher", True)
     assert gain.floor == pytest.approx(0.15)
-    loss = measure(both(4.0, 0.3), PROTOCOL).line("dinomaly", "LC", "pixel_aupro")
+    loss = table_data(both(4.0, 0.3), PROTOCOL).line("dinomaly", "LC", "pixel_aupro")
     assert loss.verdict == "lower"
 
 
 def test_no_gain_is_undecided_and_said_so(both):
-    measured = measure(both(1.0, 1.0), PROTOCOL)
+    measured = table_data(both(1.0, 1.0), PROTOCOL)
     assert measured.line("dinomaly", "LC", "image_auroc").verdict == "undecided"
     assert "I-AUROC" in conclusions(measured)[0].split("undecided: ")[1]
 
@@ -121,7 +121,7 @@ def test_baselines_come_after_the_papers_detectors_and_without_its_numbers(run):
     names = ("padim", "patchcore", "vitad")
     papers = ("LC", "SC", "OD")
     runs = [run(1.0, detector=name, part=part) for name in names for part in papers]
-    measured = measure(runs, PROTOCOL)
+    measured = table_data(runs, PROTOCOL)
     assert measured.detectors == ("vitad", "patchcore", "padim")
     page = markdown_page(measured, FACTS, {}, "")
     rows = [line for line in page.splitlines() if "| LC | EN_pre" in line]
@@ -131,9 +131,9 @@ def test_baselines_come_after_the_papers_detectors_and_without_its_numbers(run):
 
 def test_trainings_that_scatter_widen_the_interval(both, run):
     alike = [*both(1.0, 1.0, seeds=(0, 1))]
-    one = measure(alike[:1], PROTOCOL).line("dinomaly", "LC", "pixel_ap").values["EN_pre"]
+    one = table_data(alike[:1], PROTOCOL).line("dinomaly", "LC", "pixel_ap").values["EN_pre"]
     scattered = [run(0.2, seed=0), run(4.0, seed=1)]
-    two = measure(scattered, PROTOCOL).line("dinomaly", "LC", "pixel_ap").values["EN_pre"]
+    two = table_data(scattered, PROTOCOL).line("dinomaly", "LC", "pixel_ap").values["EN_pre"]
     assert two.high - two.low > 2 * (one.high - one.low)
 
 
@@ -143,14 +143,14 @@ def test_seeds_are_paired_so_that_what_both_share_cancels(run):
         for seed, signal in ((0, 0.5), (1, 3.0))
         for encoder in ENCODER_STATES
     ]
-    line = measure(runs, PROTOCOL).line("dinomaly", "LC", "pixel_ap")
+    line = table_data(runs, PROTOCOL).line("dinomaly", "LC", "pixel_ap")
     value, difference = line.values["EN_pre"], line.difference
     assert difference.high - difference.low < value.high - value.low
 
 
 def test_missing_runs_leave_gaps_and_nothing_else(both):
     runs = both(0.3, 4.0, parts=("LC", "OD"))[:3]  # EN_train of OD is missing
-    measured = measure(runs, PROTOCOL)
+    measured = table_data(runs, PROTOCOL)
     assert measured.line("dinomaly", "LC", "pixel_aupro").verdict == "higher"
     gap = measured.line("dinomaly", "OD", "pixel_aupro")
     assert gap.values["EN_pre"].value > 0
@@ -163,7 +163,7 @@ def test_missing_runs_leave_gaps_and_nothing_else(both):
 
 
 def test_the_even_thresholds_have_a_value_and_no_interval(both):
-    line = measure(both(1.0, 2.0), PROTOCOL).line("dinomaly", "LC", EVEN_THRESHOLDS_METRIC)
+    line = table_data(both(1.0, 2.0), PROTOCOL).line("dinomaly", "LC", EVEN_THRESHOLDS_METRIC)
     assert 0 < line.values["EN_pre"].value < line.values["EN_train"].value
     assert math.isnan(line.values["EN_pre"].low)
     assert line.verdict == ""
@@ -172,11 +172,11 @@ def test_the_even_thresholds_have_a_value_and_no_interval(both):
 def test_runs_on_different_samples_are_refused(run):
     other = run(1.0, encoder="EN_train", names=tuple(f"other{i}" for i in range(24)))
     with pytest.raises(ValueError, match="LC: its runs were scored on different samples"):
-        measure([run(1.0), other], PROTOCOL)
+        table_data([run(1.0), other], PROTOCOL)
 
 
 def test_the_csv_is_long_and_reads_back(both):
-    measured = measure(both(0.3, 4.0), PROTOCOL)
+    measured = table_data(both(0.3, 4.0), PROTOCOL)
     rows = list(csv.DictReader(io.StringIO(csv_text(long_rows(measured, FACTS)))))
     assert len(rows) == 3 * 8
     found = next(
@@ -191,15 +191,15 @@ def test_the_csv_is_long_and_reads_back(both):
 
 
 def test_one_seed_and_chance_findings_are_spoken_of(both):
-    said = " ".join(how_sure(measure(both(0.3, 4.0), PROTOCOL)))
+    said = " ".join(how_sure(table_data(both(0.3, 4.0), PROTOCOL)))
     assert "One seed" in said
     assert "by chance" in said
 
 
 def test_the_papers_numbers_of_other_data_are_called_so(both):
-    ours = measure(both(1.0, 1.0, parts=("LC",)), PROTOCOL)
+    ours = table_data(both(1.0, 1.0, parts=("LC",)), PROTOCOL)
     assert any("other data" in text for text in warnings_of(ours, FACTS))
-    papers = measure(both(1.0, 1.0, parts=("LC", "SC", "OD")), PROTOCOL)
+    papers = table_data(both(1.0, 1.0, parts=("LC", "SC", "OD")), PROTOCOL)
     said = " ".join(warnings_of(papers, FACTS))
     assert "other data" not in said
     # the fixture has 12 + 12 samples, Table 1 other counts
@@ -210,7 +210,7 @@ def test_the_papers_numbers_of_other_data_are_called_so(both):
 
 
 def test_a_page_escapes_what_it_is_given(both):
-    measured = measure(both(0.3, 4.0, parts=("<b>|x",)), PROTOCOL)
+    measured = table_data(both(0.3, 4.0, parts=("<b>|x",)), PROTOCOL)
     facts = replace(FACTS, name="<script>alert(1)</script>", space_text="a < b")
     page = html_page(measured, facts, {}, [("question", "choice"), ("a<b", "c&d")])
     assert "<script>" not in page

@@ -11,7 +11,7 @@ from rich.console import Console
 
 from bearing_search.analysis.selection import SweepTrials
 from bearing_search.cli.options import AsJson, Results, terminal, writable_results
-from bearing_search.cli.postprocessing import bar, knobs_json, tuned
+from bearing_search.cli.postprocessing import bar, postprocess_json, tuned
 from bearing_search.errors import SweepError
 from bearing_search.filesystem.atomic import write_atomically
 from bearing_search.reporting.leaderboard import Leaderboard, joint_leaderboard, markdown
@@ -97,7 +97,7 @@ def write_board(
         "leaderboard.png": leaderboard_png(board.selection, name),
     }
     if chosen is not None and tuning is not None:
-        contents["knobs.json"] = knobs_json(chosen.title, tuning)
+        contents["knobs.json"] = postprocess_json(chosen.title, tuning)
     if board.goals.others:
         contents["pareto.png"] = pareto_png(board.selection, board.front, board.goals, name)
     for file, content in contents.items():

@@ -13,7 +13,7 @@ from bearing_search.cli.commands.train import chosen_device, follow, use_cores
 from bearing_search.cli.leak_gate import AllowLeak, refuse_leaks
 from bearing_search.cli.options import AsJson, Results, terminal
 from bearing_search.cli.postprocessing import tuned as tuned_knobs
-from bearing_search.cli.postprocessing import with_knobs
+from bearing_search.cli.postprocessing import with_postprocess
 from bearing_search.cli.preflight import check_installation
 from bearing_search.config import TrialConfig, digest_of, to_plain
 from bearing_search.data.dataset import load_data_set
@@ -133,7 +133,7 @@ def measure(
 
     use_cores()
     knobs = tuned_knobs(folder.root, number, console)
-    tuned = with_knobs(trial_config(folder.root, number), knobs)
+    tuned = with_postprocess(trial_config(folder.root, number), knobs)
     frozen = replace(
         tuned, finetune=replace(tuned.finetune, epochs=0, reconstruction_only_epochs=0)
     )

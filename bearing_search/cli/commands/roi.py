@@ -10,12 +10,12 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from bearing_search.config import Geometry, PreprocessConfig, parse
 from bearing_search.data.dataset import load_data_set
-from bearing_search.data.image_folder import Pictures, pictures_below
+from bearing_search.data.image_folder import ImageFolder, find_images
 from bearing_search.data.manifest import MANIFEST
 from bearing_search.data.samples import Sample
 from bearing_search.errors import ConfigError, DataError
 from bearing_search.preprocess.report.contact_sheets import summary, write_csv, write_sheets
-from bearing_search.preprocess.report.extraction import PartReport, look_at_part
+from bearing_search.preprocess.report.extraction import PartExtraction, look_at_part
 
 
 def roi(
@@ -42,7 +42,7 @@ def roi(
     by_part = _by_part(pictures, part, data)
     settings = _settings(radius_tolerance_px, ring_half_width_px)
     num_workers = workers or len(os.sched_getaffinity(0))
-    reports: list[PartReport] = []
+    reports: list[PartExtraction] = []
     with Progress(
         TextColumn("{task.description}"),
         BarColumn(),
@@ -67,14 +67,14 @@ def roi(
     _write(reports, out)
 
 
-def _pictures(data: Path, *, is_geometry_given: bool) -> Pictures:
+def _pictures(data: Path, *, is_geometry_given: bool) -> ImageFolder:
     """A data set's samples; where it is none or has a flaw, whatever pictures there are."""
     try:
-        return Pictures(samples=load_data_set(data).all_samples, flawed=())
+        return ImageFolder(samples=load_data_set(data).all_samples, flawed=())
     except DataError as error:
         if (data / MANIFEST).is_file() or not data.is_dir():
             raise
-        found = pictures_below(data)
+        found = find_images(data)
         is_data_set = any("train" in s.level_files[0].parts for s in found.samples)
         if is_data_set or is_geometry_given:
             return found
@@ -85,7 +85,7 @@ def _pictures(data: Path, *, is_geometry_given: bool) -> Pictures:
 
 
 def _by_part(
-    pictures: Pictures, part: str | None, data: Path
+    pictures: ImageFolder, part: str | None, data: Path
 ) -> dict[str, tuple[list[Sample], list[tuple[Sample, str]]]]:
     found: dict[str, tuple[list[Sample], list[tuple[Sample, str]]]] = defaultdict(lambda: ([], []))
     for sample in pictures.samples:
@@ -112,7 +112,7 @@ def _settings(
     return parse(PreprocessConfig, {"circle": circle})
 
 
-def _write(reports: list[PartReport], out: Path) -> None:
+def _write(reports: list[PartExtraction], out: Path) -> None:
     out.mkdir(parents=True, exist_ok=True)
     write_csv(reports, out / "roi.csv")
     lines = [line for report in reports for line in summary(report)]

@@ -13,7 +13,7 @@ from bearing_search.cli.options import AsJson, Results, terminal
 from bearing_search.cli.progress import clock, seed_text, settings_text
 from bearing_search.reporting.leaderboard import leaderboard
 from bearing_search.reporting.leaderboard_json import as_json
-from bearing_search.reporting.test_access import openings
+from bearing_search.reporting.test_access import test_access_log
 from bearing_search.sweep.driver.stall_monitor import format_duration
 from bearing_search.sweep.folder.sweep_folder import list_sweeps, load_sweep
 from bearing_search.sweep.status import SweepStatus, sweep_status
@@ -31,7 +31,7 @@ def status(
     if sweep is not None:
         folder = load_sweep(results, sweep)
         shown = sweep_status(folder)
-        looks = openings(folder.root)
+        looks = test_access_log(folder.root)
         if json:
             goals = folder.space().objective_spec
             is_search = shown.task == "search"

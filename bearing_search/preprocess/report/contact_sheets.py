@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 
 from bearing_search.preprocess.report.drawing import sheet
-from bearing_search.preprocess.report.extraction import PartReport, Row
+from bearing_search.preprocess.report.extraction import ExtractionRow, PartExtraction
 from bearing_search.preprocess.shapes import Circle, Ellipse
 
 COLUMNS = (
@@ -31,7 +31,7 @@ COLUMNS = (
 TILES_PER_SHEET = 60
 
 
-def write_csv(reports: Sequence[PartReport], file: Path) -> None:
+def write_csv(reports: Sequence[PartExtraction], file: Path) -> None:
     """One line a sample; numbers with three digits."""
     with file.open("w", newline="", encoding="utf-8") as stream:
         writer = csv.DictWriter(stream, COLUMNS)
@@ -39,7 +39,7 @@ def write_csv(reports: Sequence[PartReport], file: Path) -> None:
         writer.writerows(_line(row) for report in reports for row in report.rows)
 
 
-def write_sheets(report: PartReport, folder: Path) -> list[Path]:
+def write_sheets(report: PartExtraction, folder: Path) -> list[Path]:
     """Contact sheets of one part, those without ROI first; returns the files."""
     ordered = sorted(report.rows, key=lambda row: row.is_found)
     starts = range(0, len(ordered), TILES_PER_SHEET)
@@ -54,7 +54,7 @@ def write_sheets(report: PartReport, folder: Path) -> list[Path]:
     return files
 
 
-def summary(report: PartReport) -> list[str]:
+def summary(report: PartExtraction) -> list[str]:
     """Lines to read: found, spreads, what is lost, and every sample without ROI."""
     found = [row for row in report.rows if row.is_found]
     unreadable = sum(row.is_unreadable for row in report.rows)
@@ -82,7 +82,7 @@ def summary(report: PartReport) -> list[str]:
     return lines
 
 
-def _spreads(shapes: Sequence[Circle | Ellipse], report: PartReport) -> list[str]:
+def _spreads(shapes: Sequence[Circle | Ellipse], report: PartExtraction) -> list[str]:
     if not shapes:
         return []
     sizes = [s.radius if isinstance(s, Circle) else s.semi_major for s in shapes]
@@ -107,7 +107,7 @@ def _spreads(shapes: Sequence[Circle | Ellipse], report: PartReport) -> list[str
     return lines
 
 
-def _line(row: Row) -> dict[str, object]:
+def _line(row: ExtractionRow) -> dict[str, object]:
     values: dict[str, object] = {
         "part": row.sample.part,
         "split": row.sample.split,

@@ -10,7 +10,7 @@ import numpy as np
 from jaxtyping import UInt8
 
 from bearing_search.config import PreprocessConfig
-from bearing_search.preprocess.locate import Detection, NoRoi, RoiReference
+from bearing_search.preprocess.locate import NoRoi, RoiReference, ShapeCandidates
 from bearing_search.preprocess.pipeline import Roi
 from bearing_search.preprocess.shapes import Circle, Shape
 from bearing_search.preprocess.window import window_of
@@ -32,7 +32,7 @@ CANDIDATE, CHOSEN, BAND, CROP, CLOSEST = (
 
 def tile(
     image: UInt8[np.ndarray, "h w *c"],
-    detection: Detection,
+    detection: ShapeCandidates,
     outcome: Roi | NoRoi,
     reference: RoiReference | None,
     config: PreprocessConfig,

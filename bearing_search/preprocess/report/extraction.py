@@ -15,9 +15,9 @@ from bearing_search.config import Geometry, PreprocessConfig
 from bearing_search.data.samples import Sample, read_image, read_levels, read_mask
 from bearing_search.errors import DataError, RoiNotFoundError
 from bearing_search.preprocess.locate import (
-    Detection,
     NoRoi,
     RoiReference,
+    ShapeCandidates,
     detect,
     estimate_reference,
 )
@@ -30,7 +30,7 @@ POOL_FROM = 24
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Row:
+class ExtractionRow:
     """What came of one sample."""
 
     sample: Sample
@@ -51,14 +51,14 @@ class Row:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class PartReport:
+class PartExtraction:
     """All rows of one part, with what they were judged by."""
 
     part: str
     geometry: Geometry
     config: PreprocessConfig
     reference: RoiReference | None
-    rows: tuple[Row, ...]
+    rows: tuple[ExtractionRow, ...]
 
 
 def look_at_part(
@@ -70,7 +70,7 @@ def look_at_part(
     workers: int,
     adapt_tolerance: bool,
     on_progress: Callable[[], None] = lambda: None,
-) -> PartReport:
+) -> PartExtraction:
     """Both passes over one part, on several processes.
 
     Args:
@@ -84,7 +84,7 @@ def look_at_part(
     part = (samples or [sample for sample, _ in flawed])[0].part
     config = replace(config, geometry={part: geometry})
     with _pool(workers if len(samples) >= POOL_FROM else 1) as each:
-        detections: list[Detection | str] = []
+        detections: list[ShapeCandidates | str] = []
         for detection in each(partial(_detected, geometry=geometry, config=config), samples):
             detections.append(detection)
             on_progress()
@@ -92,17 +92,19 @@ def look_at_part(
         if adapt_tolerance and reference is not None and reference.mean_radius_px:
             config = _adapted(config, reference, detections)
         work = partial(_row, reference=reference, failure=failure, config=config)
-        rows: list[Row] = []
+        rows: list[ExtractionRow] = []
         for row in each(work, list(zip(samples, detections, strict=True))):
             rows.append(row)
             on_progress()
     rows += [_unreadable(sample, reason) for sample, reason in flawed]
-    return PartReport(
+    return PartExtraction(
         part=part, geometry=geometry, config=config, reference=reference, rows=tuple(rows)
     )
 
 
-def _detected(sample: Sample, *, geometry: Geometry, config: PreprocessConfig) -> Detection | str:
+def _detected(
+    sample: Sample, *, geometry: Geometry, config: PreprocessConfig
+) -> ShapeCandidates | str:
     try:
         return detect(read_image(sample.level_files[0]), geometry, config)
     except DataError as error:
@@ -113,14 +115,14 @@ def _reference(
     part: str,
     geometry: Geometry,
     samples: Sequence[Sample],
-    detections: Sequence[Detection | str],
+    detections: Sequence[ShapeCandidates | str],
     config: PreprocessConfig,
 ) -> tuple[RoiReference | None, str]:
     """The reference of the training split, or why there is none."""
     training = [
         detection
         for sample, detection in zip(samples, detections, strict=True)
-        if sample.split == "train" and isinstance(detection, Detection)
+        if sample.split == "train" and isinstance(detection, ShapeCandidates)
     ]
     try:
         return estimate_reference(part, geometry, training, config), ""
@@ -129,10 +131,10 @@ def _reference(
 
 
 def _adapted(
-    config: PreprocessConfig, reference: RoiReference, detections: Sequence[Detection | str]
+    config: PreprocessConfig, reference: RoiReference, detections: Sequence[ShapeCandidates | str]
 ) -> PreprocessConfig:
     """The tolerance widened to four robust standard deviations of the first pass's radii."""
-    known = [d for d in detections if isinstance(d, Detection)]
+    known = [d for d in detections if isinstance(d, ShapeCandidates)]
     alone = [
         estimate_reference(reference.part, reference.geometry, [d], config).mean_radius_px
         for d in known
@@ -143,7 +145,9 @@ def _adapted(
     return replace(config, circle=replace(config.circle, radius_tolerance_px=round(wide, 1)))
 
 
-def _has_guess(detection: Detection, reference: RoiReference, config: PreprocessConfig) -> bool:
+def _has_guess(
+    detection: ShapeCandidates, reference: RoiReference, config: PreprocessConfig
+) -> bool:
     try:
         estimate_reference(reference.part, reference.geometry, [detection], config)
     except RoiNotFoundError:
@@ -152,12 +156,12 @@ def _has_guess(detection: Detection, reference: RoiReference, config: Preprocess
 
 
 def _row(
-    pair: tuple[Sample, Detection | str],
+    pair: tuple[Sample, ShapeCandidates | str],
     *,
     reference: RoiReference | None,
     failure: str,
     config: PreprocessConfig,
-) -> Row:
+) -> ExtractionRow:
     sample, detection = pair
     if isinstance(detection, str):
         return _unreadable(sample, detection)
@@ -175,7 +179,7 @@ def _row(
     caption = f"{sample.title}: {'found' if is_found else 'no ROI'}"
     if isinstance(outcome, NoRoi):
         caption += "\n" + outcome.reason.removeprefix(f"{sample.title}: ")
-    return Row(
+    return ExtractionRow(
         sample=sample,
         outcome=outcome.shape if isinstance(outcome, Roi) else outcome.reason,
         is_unreadable=False,
@@ -187,8 +191,8 @@ def _row(
     )
 
 
-def _unreadable(sample: Sample, reason: str) -> Row:
-    return Row(
+def _unreadable(sample: Sample, reason: str) -> ExtractionRow:
+    return ExtractionRow(
         sample=sample,
         outcome=reason,
         is_unreadable=True,

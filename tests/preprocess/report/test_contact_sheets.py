@@ -7,7 +7,7 @@ import typer
 
 from bearing_search.cli.commands.roi import roi
 from bearing_search.config import PreprocessConfig
-from bearing_search.data.image_folder import pictures_below
+from bearing_search.data.image_folder import find_images
 from bearing_search.errors import ConfigError, DataError
 from bearing_search.preprocess.report.contact_sheets import COLUMNS
 from bearing_search.preprocess.report.extraction import look_at_part
@@ -151,13 +151,13 @@ def test_no_ring_anywhere_is_a_report_too(run, tmp_path, capsys):
 def test_levels_of_a_plain_folder_are_one_sample(tmp_path):
     for level in range(3):
         write(tmp_path / "set" / "view" / f"a_b{level}.png", ring())
-    (sample,) = pictures_below(tmp_path / "set").samples
+    (sample,) = find_images(tmp_path / "set").samples
     assert (sample.part, sample.name, len(sample.level_files)) == ("view", "a", 3)
 
 
 def test_progress_is_told_twice_a_sample(plain):
     told = []
-    samples = pictures_below(plain).samples
+    samples = find_images(plain).samples
     report = look_at_part(
         samples, [], "circle", PreprocessConfig(),
         workers=1, adapt_tolerance=False, on_progress=lambda: told.append(1),
