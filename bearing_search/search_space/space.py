@@ -116,7 +116,7 @@ class SearchSpace:
         """
         if path in self.varied_settings:
             raise ConfigError(f"{path}: the space varies it, so it cannot be fixed as well")
-        replace(self, axes={}).trial({path: value})
+        replace(self, parameters={}).trial({path: value})
         base = deepcopy(dict(self.base))
         _put(base, path, value)
         return replace(self, base=base)

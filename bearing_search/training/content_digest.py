@@ -13,10 +13,13 @@ from bearing_search.training.backbone import Backbone
 from bearing_search.training.images import Images
 from bearing_search.training.precision import precision_name
 
+_KEY_NAMES = {"is_rotatable": "may_turn"}
+"""What keys of the stage cache call a field of `Images` that has another name today."""
+
 
 def images_digest(images: Images) -> str:
     """Digest of all that a set of prepared images holds, in its order."""
-    named = ((field.name, getattr(images, field.name)) for field in fields(images))
+    named = ((_KEY_NAMES.get(f.name, f.name), getattr(images, f.name)) for f in fields(images))
     return _digest((name, array) for name, array in named if array is not None)
 
 
