@@ -1,7 +1,7 @@
 """One trial: prepare, fine-tune, decode and score every part in every fold, as a stream.
 
-Knows no scheduler and no tracker. Each unit (a part in a fold, or all parts in a fold where they
-are trained together) leaves `unit.json` in ``<part>/fold<k>/`` or ``all/fold<k>/``. Each part's
+Knows no scheduler and no tracker. Each fold (of one part, or of all parts where they are trained
+together) leaves `unit.json` in ``<part>/fold<k>/`` or ``all/fold<k>/``. Each part's
 `scored.npz` is in ``<part>/fold<k>/``. What the stages compute lies in a store.
 """
 
@@ -44,7 +44,7 @@ def run_trial(config: TrialConfig, context: TrialContext) -> Iterator[Measuremen
     """Train and score one config on the folds of the training split.
 
     Fold by fold, all parts that have a fold before the next fold, so that the running mean after
-    each fold covers the same units in every trial: a fair thing to prune by. See
+    each fold covers the same parts in every trial: a fair thing to prune by. See
     `measurement.RunTrial` for resuming and stopping.
 
     Raises:
@@ -71,9 +71,9 @@ def _run_units(
     records: list[tuple[FoldPlan, FoldRecord]] = []
     for number, plan in enumerate(plans):
         step = first
-        with _store(plan, context) as store:
-            unit = run_fold(plan, config, context, store)
-            record = yield from _rows(unit, plan, split, step, progress)
+        with _cache(plan, context) as store:
+            fold = run_fold(plan, config, context, store)
+            record = yield from _rows(fold, plan, split, step, progress)
         if record is None:
             return
         first += len(costs[number])
@@ -99,7 +99,7 @@ def _run_units(
 
 
 def _rows(
-    unit: Generator[tuple[str, dict[str, float]], None, FoldRecord | None],
+    fold: Generator[tuple[str, dict[str, float]], None, FoldRecord | None],
     plan: FoldPlan,
     split: str,
     step: int,
@@ -107,7 +107,7 @@ def _rows(
 ) -> Generator[Measurement, None, FoldRecord | None]:
     while True:
         try:
-            what, row = next(unit)
+            what, row = next(fold)
         except StopIteration as end:
             record: FoldRecord | None = end.value
             return record
@@ -135,8 +135,8 @@ def _cost(records: Sequence[tuple[FoldPlan, FoldRecord]]) -> dict[str, float]:
 
 
 @contextmanager
-def _store(plan: FoldPlan, context: TrialContext) -> Iterator[StageCache]:
-    """The store of all trials, or one of the unit's own, of which only weights may be left."""
+def _cache(plan: FoldPlan, context: TrialContext) -> Iterator[StageCache]:
+    """The store of all trials, or one of the fold's own, of which only weights may be left."""
     if context.shares_stages:
         with closing(StageCache(context.cache / "stages")) as store:
             yield store

@@ -1,6 +1,6 @@
 """How sure a score is, and whether two trials differ: each group left out once, paired.
 
-Axis letters: n samples, g groups of a unit, m metrics, k folds.
+Axis letters: n samples, g groups of a fold, m metrics, k folds.
 """
 
 from collections.abc import Mapping
@@ -20,57 +20,61 @@ from bearing_search.evaluation.metrics import METRIC_NAMES, trivial_floor
 from bearing_search.evaluation.predictions import Predictions, mean_metrics
 
 FoldPredictions = Mapping[str, Predictions]
-"""Key of a unit (`LC/fold0`) -> what its evaluation left. The part is what stands before `/`."""
+"""Key of a fold (`LC/fold0`) -> what its evaluation left. The part is what stands before `/`."""
 
 Influences = Mapping[str, Influence]
 """Part -> its metrics and what each of its groups adds to their uncertainty."""
 
 
-def score_intervals(units: FoldPredictions, protocol: ProtocolConfig) -> dict[str, Interval]:
+def score_intervals(folds: FoldPredictions, protocol: ProtocolConfig) -> dict[str, Interval]:
     """95 % interval of every mean metric, by name (`pixel_aupro`, `LC/pixel_aupro`)."""
-    found = influences(units, protocol)
+    found = influences(folds, protocol)
     return {
         name: metric_interval(_parts(found, name), _metric(name)) for name in _metric_names(found)
     }
 
 
 def difference_intervals(
-    units: FoldPredictions, others: FoldPredictions, protocol: ProtocolConfig
+    folds: FoldPredictions, others: FoldPredictions, protocol: ProtocolConfig
 ) -> dict[str, Interval]:
-    """95 % interval of `units` minus `others`, paired on the same samples.
+    """95 % interval of `folds` minus `others`, paired on the same samples.
 
     Raises:
         ValueError: the two were not scored on the same samples.
     """
-    if not are_comparable(units, others):
+    if not are_comparable(folds, others):
         raise ValueError("scored on different samples: a paired difference does not exist")
-    ours, theirs = influences(units, protocol), influences(others, protocol)
+    ours, theirs = influences(folds, protocol), influences(others, protocol)
     return {
         name: difference_interval(_parts(ours, name), _parts(theirs, name), _metric(name))
         for name in _metric_names(ours)
     }
 
 
-def are_comparable(units: FoldPredictions, others: FoldPredictions) -> bool:
+def are_comparable(folds: FoldPredictions, others: FoldPredictions) -> bool:
     """Whether both were scored on the same samples, in the same order."""
-    return units.keys() == others.keys() and all(
-        units[key].names == others[key].names for key in units
+    return folds.keys() == others.keys() and all(
+        folds[key].names == others[key].names for key in folds
     )
 
 
-def mean_floor(units: FoldPredictions, protocol: ProtocolConfig) -> dict[str, float]:
+def mean_floor(folds: FoldPredictions, protocol: ProtocolConfig) -> dict[str, float]:
     """What one and the same score for everything would reach, averaged as the metrics are."""
-    return mean_metrics((_part(key), _floor(scored, protocol)) for key, scored in units.items())
+    return mean_metrics(
+        (_part(key), _floor(predictions, protocol)) for key, predictions in folds.items()
+    )
 
 
-def influences(units: FoldPredictions, protocol: ProtocolConfig) -> dict[str, Influence]:
+def influences(folds: FoldPredictions, protocol: ProtocolConfig) -> dict[str, Influence]:
     """The metrics of every part, and what each group adds to their uncertainty."""
-    return pooled_folds({key: fold_influence(scored, protocol) for key, scored in units.items()})
+    return pooled_folds(
+        {key: fold_influence(predictions, protocol) for key, predictions in folds.items()}
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FoldInfluence:
-    """A unit's metrics, with each of its groups left out once."""
+    """A fold's metrics, with each of its groups left out once."""
 
     values: Float[np.ndarray, " m"]
     """In the order of METRIC_NAMES."""
@@ -83,31 +87,33 @@ class FoldInfluence:
     without: Float[np.ndarray, "g m"]
 
 
-def fold_influence(scored: Predictions, protocol: ProtocolConfig) -> FoldInfluence:
-    """Score a unit as it is, and again without each of its groups."""
-    prepared = scored.prepared(protocol)
-    positions = np.arange(len(scored.names))
-    member = np.array(scored.groups)
-    groups = tuple(sorted(set(scored.groups)))
+def fold_influence(predictions: Predictions, protocol: ProtocolConfig) -> FoldInfluence:
+    """Score a fold as it is, and again without each of its groups."""
+    prepared = predictions.prepared(protocol)
+    positions = np.arange(len(predictions.names))
+    member = np.array(predictions.groups)
+    groups = tuple(sorted(set(predictions.groups)))
     return FoldInfluence(
         values=_as_row(prepared.at(positions)),
-        floors=_as_row(_floor(scored, protocol)),
+        floors=_as_row(_floor(predictions, protocol)),
         groups=groups,
-        is_anomalous=np.array([scored.is_anomalous[member == g].any() for g in groups], dtype=bool),
+        is_anomalous=np.array(
+            [predictions.is_anomalous[member == g].any() for g in groups], dtype=bool
+        ),
         without=np.array([_as_row(prepared.at(positions[member != g])) for g in groups]),
     )
 
 
-def pooled_folds(units: Mapping[str, FoldInfluence]) -> dict[str, Influence]:
+def pooled_folds(folds: Mapping[str, FoldInfluence]) -> dict[str, Influence]:
     """The folds of every part as one: the part's metrics are means over its folds.
 
     An anomalous group also stands for its fold: where folds hold out one or two defects each, the
     scatter between folds is the scatter between defects. So the mean without a group weighs its
     fold by the anomalous groups that are left in it.
     """
-    parts = sorted({_part(key) for key in units})
+    parts = sorted({_part(key) for key in folds})
     return {
-        part: _part_influence([u for key, u in units.items() if _part(key) == part])
+        part: _part_influence([u for key, u in folds.items() if _part(key) == part])
         for part in parts
     }
 
@@ -152,12 +158,12 @@ def _weighted(
     return means
 
 
-def _floor(scored: Predictions, protocol: ProtocolConfig) -> dict[str, float]:
+def _floor(predictions: Predictions, protocol: ProtocolConfig) -> dict[str, float]:
     return trivial_floor(
-        scored.masks,
-        scored.is_anomalous,
+        predictions.masks,
+        predictions.is_anomalous,
         fpr_limit=protocol.fpr_limit,
-        missed_regions=scored.missed_regions,
+        missed_regions=predictions.missed_regions,
     )
 
 

@@ -47,24 +47,24 @@ def operating_points(
             part=part,
             rule=rule,
             threshold=threshold,
-            found=_flagged(scored, threshold, is_anomalous=True),
-            false_alarms=_flagged(scored, threshold, is_anomalous=False),
+            found=_flagged(predictions, threshold, is_anomalous=True),
+            false_alarms=_flagged(predictions, threshold, is_anomalous=False),
         )
-        for key, scored in test.items()
+        for key, predictions in test.items()
         for part in [key.split("/")[0]]
         for rule, threshold in _thresholds(
-            [unit for name, unit in validation.items() if name.split("/")[0] == part]
+            [fold for name, fold in validation.items() if name.split("/")[0] == part]
         )
     )
 
 
-def group_counts(units: FoldPredictions) -> dict[str, tuple[int, int]]:
+def group_counts(folds: FoldPredictions) -> dict[str, tuple[int, int]]:
     """Part -> how many normal and anomalous groups were scored."""
     counts: dict[str, tuple[int, int]] = {}
-    for key, scored in units.items():
+    for key, predictions in folds.items():
         part = key.split("/")[0]
-        anomalous = _groups(scored, is_anomalous=True)
-        normal = _groups(scored, is_anomalous=False)
+        anomalous = _groups(predictions, is_anomalous=True)
+        normal = _groups(predictions, is_anomalous=False)
         before = counts.get(part, (0, 0))
         counts[part] = (before[0] + len(normal), before[1] + len(anomalous))
     return counts
@@ -91,13 +91,13 @@ def _thresholds(folds: list[Predictions]) -> Iterator[tuple[str, float]]:
         yield BEST_F1, best_f1_threshold(scores, labels)
 
 
-def _flagged(scored: Predictions, threshold: float, *, is_anomalous: bool) -> Interval:
-    groups = _groups(scored, is_anomalous=is_anomalous)
-    flagged = set(np.array(scored.groups)[scored.image_scores >= threshold].tolist())
+def _flagged(predictions: Predictions, threshold: float, *, is_anomalous: bool) -> Interval:
+    groups = _groups(predictions, is_anomalous=is_anomalous)
+    flagged = set(np.array(predictions.groups)[predictions.image_scores >= threshold].tolist())
     return rate_interval(len(groups & flagged), len(groups))
 
 
-def _groups(scored: Predictions, *, is_anomalous: bool) -> set[str]:
-    names = np.array(scored.groups)
-    anomalous = set(names[scored.is_anomalous].tolist())
+def _groups(predictions: Predictions, *, is_anomalous: bool) -> set[str]:
+    names = np.array(predictions.groups)
+    anomalous = set(names[predictions.is_anomalous].tolist())
     return anomalous if is_anomalous else set(names.tolist()) - anomalous

@@ -1,10 +1,10 @@
 """Post-processing chosen after training, on stored distances: free, and just as honestly judged.
 
-A knob is chosen on some folds and judged on the fold that was left out, for each fold in turn
+A setting is chosen on some folds and judged on the fold that was left out, for each fold in turn
 (nested selection): the gain that is reported was never chosen on. It is applied only where the
 interval of that gain lies above 0.
 
-Axis letters: k knobs, u units.
+Axis letters: k settings, u folds.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -49,7 +49,7 @@ class PostprocessSetting:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NestedSelection:
-    """What nested selection found among some knobs."""
+    """What nested selection found among some settings."""
 
     metric: str
     """By which they were chosen."""
@@ -87,7 +87,7 @@ class PostprocessTuning:
 
 
 def tune_postprocess(
-    units: FoldPredictions,
+    folds: FoldPredictions,
     protocol: ProtocolConfig,
     *,
     on_progress: Progress = lambda done, total: None,
@@ -98,24 +98,24 @@ def tune_postprocess(
     The image score does not touch the maps, so it cannot change the objective.
 
     Args:
-        units: held-out folds of one trial.
-        on_progress: told how many of how many knobs are tried.
+        folds: held-out folds of one trial.
+        on_progress: told how many of how many settings are tried.
         workers: threads.
     """
-    first = next(iter(units.values()))
+    first = next(iter(folds.values()))
     before = PostprocessSetting(
         postprocess=first.rendering.postprocess, fusion=first.rendering.fusion
     )
     makers, rules = map_settings(first), len(_image_scores(before))
     total = len(makers) + rules
     maps = _choose(
-        units,
+        folds,
         makers,
-        lambda scored: aupro(
-            scored.maps,
-            scored.masks,
+        lambda predictions: aupro(
+            predictions.maps,
+            predictions.masks,
             fpr_limit=protocol.fpr_limit,
-            missed_regions=scored.missed_regions,
+            missed_regions=predictions.missed_regions,
         ),
         "pixel_aupro",
         protocol,
@@ -123,9 +123,9 @@ def tune_postprocess(
         workers=workers,
     )
     image_score = _choose(
-        units,
+        folds,
         _image_scores(maps.applied),
-        lambda scored: auroc(scored.image_scores, scored.is_anomalous),
+        lambda predictions: auroc(predictions.image_scores, predictions.is_anomalous),
         "image_auroc",
         protocol,
         on_progress=lambda done: on_progress(len(makers) + done, total),
@@ -134,9 +134,9 @@ def tune_postprocess(
     return PostprocessTuning(maps=maps, image_score=image_score)
 
 
-def map_settings(scored: Predictions) -> list[PostprocessSetting]:
+def map_settings(predictions: Predictions) -> list[PostprocessSetting]:
     """Every way to make the maps, the present one first."""
-    rendering = scored.rendering
+    rendering = predictions.rendering
     before = PostprocessSetting(postprocess=rendering.postprocess, fusion=rendering.fusion)
     fusions: tuple[Fusion, ...] = (rendering.fusion,)
     if rendering.fusion != "channels":
@@ -147,22 +147,22 @@ def map_settings(scored: Predictions) -> list[PostprocessSetting]:
             fusion=fusion,
         )
         for fusion in fusions
-        for layers in _layer_weights(scored.distances.shape[2])
+        for layers in _layer_weights(predictions.distances.shape[2])
         for sigma in _SMOOTHING_PX
     ]
-    return [before, *(knob for knob in found if knob != before)]
+    return [before, *(setting for setting in found if setting != before)]
 
 
 def nested_selection(
     table: Float[np.ndarray, "k u"], keys: Sequence[str]
 ) -> tuple[int, Mapping[str, int]]:
-    """The best knob on all folds, and for each unit the best one on the folds without it.
+    """The best setting on all folds, and for each fold the best one on the folds without it.
 
     Of equals the first, so that nothing is changed without a reason.
 
     Args:
-        table: score of each knob in each unit.
-        keys: of the units (`LC/fold0`); what the folds of one number hold out is left out together.
+        table: score of each setting in each fold.
+        keys: of the folds (`LC/fold0`); what the folds of one number hold out is left out together.
     """
     folds = [key.rpartition("/")[2] for key in keys]
     without = {
@@ -173,17 +173,20 @@ def nested_selection(
     return overall, {key: without[fold] for key, fold in zip(keys, folds, strict=True)}
 
 
-def rendered(scored: Predictions, knob: PostprocessSetting) -> Predictions:
-    """The same detection with another knob."""
-    if (scored.rendering.postprocess, scored.rendering.fusion) == (knob.postprocess, knob.fusion):
-        return scored
-    fused = replace(scored, rendering=replace(scored.rendering, fusion=knob.fusion))
-    return fused.with_postprocess(knob.postprocess)
+def rendered(predictions: Predictions, setting: PostprocessSetting) -> Predictions:
+    """The same detection with another setting."""
+    if (predictions.rendering.postprocess, predictions.rendering.fusion) == (
+        setting.postprocess,
+        setting.fusion,
+    ):
+        return predictions
+    fused = replace(predictions, rendering=replace(predictions.rendering, fusion=setting.fusion))
+    return fused.with_postprocess(setting.postprocess)
 
 
 def _choose(
-    units: FoldPredictions,
-    knobs: Sequence[PostprocessSetting],
+    folds: FoldPredictions,
+    settings: Sequence[PostprocessSetting],
     score: Callable[[Predictions], float],
     metric: str,
     protocol: ProtocolConfig,
@@ -191,26 +194,26 @@ def _choose(
     on_progress: Callable[[int], None],
     workers: int,
 ) -> NestedSelection:
-    keys = list(units)
+    keys = list(folds)
     rows = []
     with ThreadPoolExecutor(workers) as pool:
         for row in pool.map(
-            lambda knob: [score(rendered(units[key], knob)) for key in keys], knobs
+            lambda setting: [score(rendered(folds[key], setting)) for key in keys], settings
         ):
             rows.append(row)
             on_progress(len(rows))
     best, chosen = nested_selection(np.array(rows), keys)
     column = METRIC_NAMES.index(metric)
-    theirs = {key: fold_influence(rendered(units[key], knobs[0]), protocol) for key in keys}
+    theirs = {key: fold_influence(rendered(folds[key], settings[0]), protocol) for key in keys}
     ours = {
-        key: fold_influence(rendered(units[key], knobs[one]), protocol) if one else theirs[key]
+        key: fold_influence(rendered(folds[key], settings[one]), protocol) if one else theirs[key]
         for key, one in chosen.items()
     }
     gain = difference_interval(
         list(pooled_folds(ours).values()), list(pooled_folds(theirs).values()), column
     )
     return NestedSelection(
-        metric=metric, tried=len(knobs), before=knobs[0], best=knobs[best], gain=gain
+        metric=metric, tried=len(settings), before=settings[0], best=settings[best], gain=gain
     )
 
 

@@ -30,8 +30,8 @@ def tuned(sweep: Path, number: int, console: Console) -> PostprocessTuning:
 
 def with_postprocess(config: TrialConfig, tuning: PostprocessTuning) -> TrialConfig:
     """The config with the post-processing whose gain is shown; as it was where none is."""
-    knob = tuning.applied
-    return replace(config, postprocess=knob.postprocess, fusion=knob.fusion)
+    setting = tuning.applied
+    return replace(config, postprocess=setting.postprocess, fusion=setting.fusion)
 
 
 def postprocess_json(title: str, tuning: PostprocessTuning) -> bytes:

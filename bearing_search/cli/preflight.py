@@ -38,7 +38,7 @@ def check_installation() -> None:
 
 
 def edge_configs(space: SearchSpace) -> list[TrialConfig]:
-    """Trial 0 and the extremes of every axis: what must be possible before a sweep starts."""
+    """Trial 0 and the extremes of every parameter: what must be possible before a sweep starts."""
     tried = [space.default_suggestion()]
     for path in space.parameters:
         tried += space.extremes(path)

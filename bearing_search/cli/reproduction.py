@@ -102,8 +102,8 @@ def finish_reproduction(
         return []
     if not is_table_2([space.trial(point) for point in grid_points(space)]):
         console.print(
-            f"{complete} of {outcome.target} runs scored on test. Their design has more axes than "
-            "Table 2, so there is no table."
+            f"{complete} of {outcome.target} runs scored on test. Their design has more "
+            "parameters than Table 2, so there is no table."
         )
         return []
     with console.status("writing the tables"):

@@ -3,10 +3,10 @@
 from collections.abc import Callable, Iterator, Sequence, Set
 
 from bearing_search.data.samples import Sample
-from bearing_search.data_checks.album import ThumbnailIndex
 from bearing_search.data_checks.duplicates import NearCopy, near_copies
 from bearing_search.data_checks.findings import Finding, image_of
 from bearing_search.data_checks.thumbnail import Thumbnail
+from bearing_search.data_checks.thumbnail_index import ThumbnailIndex
 
 _TURNS = ("", "turned left", "turned upside down", "turned right")
 
@@ -33,7 +33,7 @@ def copy_findings(
     done = 0
     for name in sorted(set(albums)):
         of_album = [t for t in thumbnails if albums[t.owner] == name]
-        album = ThumbnailIndex(of_album) if of_album else None
+        index = ThumbnailIndex(of_album) if of_album else None
         members = [position for position in order if albums[position] == name]
         for rank, position in enumerate(members):
             others = {
@@ -42,8 +42,8 @@ def copy_findings(
                 if not _is_one_group(samples[position], samples[other])
                 and (min(position, other), max(position, other)) not in known
             }
-            if album is not None and position in album.owners and others:
-                for copy in near_copies(album, position, others):
+            if index is not None and position in index.owners and others:
+                for copy in near_copies(index, position, others):
                     yield _copied(samples, copy)
             done += 1
             on_progress(done / len(samples))

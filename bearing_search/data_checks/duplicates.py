@@ -14,7 +14,6 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float32
 
-from bearing_search.data_checks.album import Proposal, ThumbnailIndex
 from bearing_search.data_checks.alignment import (
     SATURATED,
     Overlay,
@@ -25,6 +24,7 @@ from bearing_search.data_checks.alignment import (
     tone_match,
 )
 from bearing_search.data_checks.thumbnail import turned
+from bearing_search.data_checks.thumbnail_index import Proposal, ThumbnailIndex
 
 HASH_FROM = 0.7
 """Correlation of two hashes from which an alignment is tried."""
@@ -91,71 +91,71 @@ class _Frame:
     agreement: float
 
 
-def near_copies(album: ThumbnailIndex, owner: int, others: Collection[int]) -> list[NearCopy]:
+def near_copies(index: ThumbnailIndex, owner: int, others: Collection[int]) -> list[NearCopy]:
     """Which of the other samples show what this one shows, the most alike first."""
-    proposals = album.proposals(
+    proposals = index.proposals(
         owner, least=HASH_FROM, most=_PROPOSED, most_per_orientation=_PROPOSED_PER_ORIENTATION
     )
     frames: dict[int, list[_Frame]] = defaultdict(list)
     for proposal in proposals:
-        frame = _laid_over(album, proposal)
+        frame = _laid_over(index, proposal)
         if frame.agreement >= SCENE_FROM:
             frames[proposal.orientation].append(frame)
     best: dict[int, NearCopy] = {}
     for alike in frames.values():
-        for copy in _copies_in_orientation(album, alike, owner, others):
+        for copy in _copies_in_orientation(index, alike, owner, others):
             known = best.get(copy.second)
             if known is None or copy.agreement > known.agreement:
                 best[copy.second] = copy
     return sorted(best.values(), key=lambda copy: -copy.agreement)
 
 
-def _laid_over(album: ThumbnailIndex, proposal: Proposal) -> _Frame:
-    moving = turned(album.image(proposal.asked), proposal.orientation)
-    warp, score = coarse_warp(album.image(proposal.item), moving)
+def _laid_over(index: ThumbnailIndex, proposal: Proposal) -> _Frame:
+    moving = turned(index.image(proposal.asked), proposal.orientation)
+    warp, score = coarse_warp(index.image(proposal.item), moving)
     return _Frame(proposal=proposal, moving=moving, warp=warp, agreement=score)
 
 
 def _copies_in_orientation(
-    album: ThumbnailIndex, frames: Sequence[_Frame], owner: int, others: Collection[int]
+    index: ThumbnailIndex, frames: Sequence[_Frame], owner: int, others: Collection[int]
 ) -> Iterator[NearCopy]:
     """Those that were proposed, and those that show the same scene as the best of them."""
     best = max(frames, key=lambda frame: frame.agreement)
-    warp = fine_warp(album.image(best.proposal.item), best.moving, best.warp)
+    warp = fine_warp(index.image(best.proposal.item), best.moving, best.warp)
     seen = overlay(best.moving, warp)
-    mates = album.alike(seen.structure, owner, least=MATE_FROM)
-    tried = [(best, item) for item in mates if int(album.owners[item]) in others]
-    tried = _closest(album, seen, tried, mates)
+    mates = index.alike(seen.structure, owner, least=MATE_FROM)
+    tried = [(best, item) for item in mates if int(index.owners[item]) in others]
+    tried = _closest(index, seen, tried, mates)
     tried += [(frame, frame.proposal.item) for frame in frames]
     for frame, item in tried:
-        other = int(album.owners[item])
+        other = int(index.owners[item])
         if other in others:
-            scene = [mate for mate in mates if int(album.owners[mate]) != other]
-            copy = _compared(album, frame, item, scene)
+            scene = [mate for mate in mates if int(index.owners[mate]) != other]
+            copy = _compared(index, frame, item, scene)
             if copy is not None:
                 yield copy
 
 
 def _compared(
-    album: ThumbnailIndex, frame: _Frame, item: int, scene: Sequence[int]
+    index: ThumbnailIndex, frame: _Frame, item: int, scene: Sequence[int]
 ) -> NearCopy | None:
     """The two as a pair, if they agree where the others of the scene do not."""
-    target = album.image(item)
+    target = index.image(item)
     laid = overlay(frame.moving, fine_warp(target, frame.moving, frame.warp))
-    score = _plain(album, laid, item)
+    score = _plain(index, laid, item)
     if score < COPY_FROM:
         return None
     if len(scene) >= _MATES_FROM:
-        score, least = _left_over(album, laid, item, scene[:_MATES_MOST]), COPY_FROM
+        score, least = _left_over(index, laid, item, scene[:_MATES_MOST]), COPY_FROM
     else:
-        least = _least_among_few(album, frame, scene)
+        least = _least_among_few(index, frame, scene)
     if score < least:
         return None
     asked = frame.proposal.asked
     return NearCopy(
-        first=int(album.owners[asked]),
-        second=int(album.owners[item]),
-        levels=(int(album.levels[asked]), int(album.levels[item])),
+        first=int(index.owners[asked]),
+        second=int(index.owners[item]),
+        levels=(int(index.levels[asked]), int(index.levels[item])),
         orientation=frame.proposal.orientation,
         agreement=score,
         tone=tone_match(laid.image, target, laid.covers),
@@ -163,7 +163,7 @@ def _compared(
 
 
 def _closest(
-    album: ThumbnailIndex,
+    index: ThumbnailIndex,
     seen: Overlay,
     tried: list[tuple[_Frame, int]],
     mates: Sequence[int],
@@ -171,57 +171,57 @@ def _closest(
     """The few that are worth comparing, by what is left of them without the scene."""
     if len(tried) <= _VERIFIED:
         return tried
-    scene = np.mean([album.structure(item) for item in mates[:_MATES_MOST]], axis=0)
+    scene = np.mean([index.structure(item) for item in mates[:_MATES_MOST]], axis=0)
     left = (seen.structure - scene) * seen.covers
     values = []
     for _, item in tried:
-        other = (album.structure(item) - scene) * seen.covers
+        other = (index.structure(item) - scene) * seen.covers
         values.append(float((left * other).sum()) / max(float(np.linalg.norm(other)), 1e-6))
     return [tried[index] for index in np.argsort(values)[::-1][:_VERIFIED]]
 
 
-def _plain(album: ThumbnailIndex, laid: Overlay, item: int) -> float:
-    covers = laid.covers & (album.image(item) < SATURATED)
-    return agreement(laid.structure, album.structure(item), covers)
+def _plain(index: ThumbnailIndex, laid: Overlay, item: int) -> float:
+    covers = laid.covers & (index.image(item) < SATURATED)
+    return agreement(laid.structure, index.structure(item), covers)
 
 
-def _least_among_few(album: ThumbnailIndex, frame: _Frame, scene: Sequence[int]) -> float:
+def _least_among_few(index: ThumbnailIndex, frame: _Frame, scene: Sequence[int]) -> float:
     """From which agreement two are copies where too few others show the scene to take it away.
 
     A copy comes much nearer to full agreement than any of the others does.
     """
     if not scene:
-        return COPY_FROM if album.num_samples - 2 >= _MATES_FROM else LONE_COPY_FROM
+        return COPY_FROM if index.num_samples - 2 >= _MATES_FROM else LONE_COPY_FROM
     strangers = []
     for mate in scene:
-        warp = fine_warp(album.image(mate), frame.moving, frame.warp)
-        strangers.append(_plain(album, overlay(frame.moving, warp), mate))
+        warp = fine_warp(index.image(mate), frame.moving, frame.warp)
+        strangers.append(_plain(index, overlay(frame.moving, warp), mate))
     stranger = max(0.0, *strangers)
     return max(COPY_FROM, stranger + NEARER_BY * (1 - stranger))
 
 
-def _left_over(album: ThumbnailIndex, laid: Overlay, item: int, scene: Sequence[int]) -> float:
+def _left_over(index: ThumbnailIndex, laid: Overlay, item: int, scene: Sequence[int]) -> float:
     """Agreement without the scene, as the others show it.
 
     They are laid over the image first, where it makes a difference: a part that lies half a pixel
     aside differs from all others at every edge.
     """
-    score = _without(album, laid, item, [album.structure(mate) for mate in scene])
+    score = _without(index, laid, item, [index.structure(mate) for mate in scene])
     if score < COPY_FROM:
         return score
-    return _without(album, laid, item, [_placed(album, mate, item) for mate in scene])
+    return _without(index, laid, item, [_placed(index, mate, item) for mate in scene])
 
 
 def _without(
-    album: ThumbnailIndex, laid: Overlay, item: int, scene: Sequence[Float32[np.ndarray, "s s"]]
+    index: ThumbnailIndex, laid: Overlay, item: int, scene: Sequence[Float32[np.ndarray, "s s"]]
 ) -> float:
     """Each of the two loses the mean of other images: one and the same would be common to both."""
     first = laid.structure - np.mean(scene[0::2], axis=0)
-    second = album.structure(item) - np.mean(scene[1::2], axis=0)
-    return agreement(first, second, laid.covers & (album.image(item) < SATURATED))
+    second = index.structure(item) - np.mean(scene[1::2], axis=0)
+    return agreement(first, second, laid.covers & (index.image(item) < SATURATED))
 
 
-def _placed(album: ThumbnailIndex, mate: int, item: int) -> Float32[np.ndarray, "s s"]:
-    moving = album.image(mate)
+def _placed(index: ThumbnailIndex, mate: int, item: int) -> Float32[np.ndarray, "s s"]:
+    moving = index.image(mate)
     start = np.eye(2, 3, dtype=np.float32)
-    return overlay(moving, fine_warp(album.image(item), moving, start)).structure
+    return overlay(moving, fine_warp(index.image(item), moving, start)).structure

@@ -1,4 +1,4 @@
-"""What a unit's evaluation leaves on disk: enough to compute any metric again, without torch.
+"""What a fold's evaluation leaves on disk: enough to compute any metric again, without torch.
 
 Axis letters: n samples, f brightness images with a map of their own, k layers, h w rows and columns
 of the detector's grid, m side of the map in pixels.
@@ -21,7 +21,7 @@ from bearing_search.filesystem.atomic import write_atomically
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Predictions:
-    """What a unit's evaluation leaves: enough to compute any metric again."""
+    """What a fold's evaluation leaves: enough to compute any metric again."""
 
     distances: Float[np.ndarray, "n f k h w"]
     own_scores: Float[np.ndarray, "n f"] | None
@@ -84,17 +84,17 @@ class Predictions:
         return int(self.lost_regions.sum()) + self.unreachable_regions
 
 
-def mean_metrics(units: Iterable[tuple[str, Mapping[str, float]]]) -> dict[str, float]:
+def mean_metrics(folds: Iterable[tuple[str, Mapping[str, float]]]) -> dict[str, float]:
     """Mean over folds for each part (`LC/pixel_aupro`), and over the parts (`pixel_aupro`).
 
     The parts weigh the same, as in the paper's tables. What is undefined in one fold (no
     anomalous sample of it was found, say) is averaged over the others.
 
     Args:
-        units: part and metrics of every unit.
+        folds: part and metrics of every fold.
     """
     by_part: dict[str, list[Mapping[str, float]]] = {}
-    for part, metrics in units:
+    for part, metrics in folds:
         by_part.setdefault(part, []).append(metrics)
     means = {part: _means(folds) for part, folds in by_part.items()}
     per_part = {f"{part}/{n}": value for part, row in means.items() for n, value in row.items()}
@@ -109,20 +109,20 @@ def _means(rows: Sequence[Mapping[str, float]]) -> dict[str, float]:
     return means
 
 
-def save_predictions(scored: Predictions, file: Path) -> None:
+def save_predictions(predictions: Predictions, file: Path) -> None:
     """Write distances and masks (packed); maps are made of them again when they are read."""
     buffer = io.BytesIO()
     np.savez_compressed(
         buffer,
-        distances=scored.distances,
-        own_scores=np.empty((0, 0)) if scored.own_scores is None else scored.own_scores,
-        rendering=np.array(json.dumps(asdict(scored.rendering))),
-        masks=np.packbits(scored.masks, axis=-1),
-        is_anomalous=scored.is_anomalous,
-        groups=np.array(scored.groups),
-        names=np.array(scored.names),
-        lost_regions=scored.lost_regions,
-        counts=np.array([scored.unreachable_regions, scored.num_no_roi]),
+        distances=predictions.distances,
+        own_scores=np.empty((0, 0)) if predictions.own_scores is None else predictions.own_scores,
+        rendering=np.array(json.dumps(asdict(predictions.rendering))),
+        masks=np.packbits(predictions.masks, axis=-1),
+        is_anomalous=predictions.is_anomalous,
+        groups=np.array(predictions.groups),
+        names=np.array(predictions.names),
+        lost_regions=predictions.lost_regions,
+        counts=np.array([predictions.unreachable_regions, predictions.num_no_roi]),
     )
     write_atomically(file, buffer.getvalue())
 
@@ -153,7 +153,7 @@ def load_predictions(file: Path) -> Predictions:
 
 
 def fold_predictions(folder: Path) -> dict[str, Predictions]:
-    """What the units of a finished trial left in its folder, by key."""
+    """What the folds of a finished trial left in its folder, by key."""
     return {
         file.parent.relative_to(folder).as_posix(): load_predictions(file)
         for file in sorted(folder.glob("*/*/scored.npz"))

@@ -48,16 +48,19 @@ class Leaderboard:
     notes: Sequence[str] = ()
     """What else every page must say."""
 
-    goals: ObjectiveSpec = field(default_factory=ObjectiveSpec)
+    objective_spec: ObjectiveSpec = field(default_factory=ObjectiveSpec)
 
     @property
     def front(self) -> list[RankedSetting]:
         """The Pareto set, of the settings that miss no constraint; empty for one objective."""
         kept = [entry for entry in self.selection.entries if entry.judged.is_feasible]
-        if not self.goals.others or not kept:
+        if not self.objective_spec.others or not kept:
             return []
         points = [
-            [entry.value.value, *(self._better(entry, other) for other in self.goals.others)]
+            [
+                entry.value.value,
+                *(self._better(entry, other) for other in self.objective_spec.others),
+            ]
             for entry in kept
         ]
         is_front = pareto_front(np.array(points))
@@ -73,7 +76,7 @@ def leaderboard(
     records: Sequence[TrialRecord],
     *,
     on_progress: Callable[[int, int], None] = lambda done, total: None,
-    goals: ObjectiveSpec | None = None,
+    objective_spec: ObjectiveSpec | None = None,
 ) -> Leaderboard | None:
     """Rank the complete settings of a sweep on the same held-out samples.
 
@@ -81,14 +84,14 @@ def leaderboard(
         None while no trial is complete.
     """
     alone = SweepTrials(name="", folder=sweep, records=records)
-    return joint_leaderboard([alone], on_progress, goals=goals)
+    return joint_leaderboard([alone], on_progress, objective_spec=objective_spec)
 
 
 def joint_leaderboard(
     sweeps: Sequence[SweepTrials],
     on_progress: Callable[[int, int], None] = lambda done, total: None,
     *,
-    goals: ObjectiveSpec | None = None,
+    objective_spec: ObjectiveSpec | None = None,
 ) -> Leaderboard | None:
     """Rank the settings of several sweeps that share data, folds, protocol and goals."""
     sweeps = [_with_costs(sweep) for sweep in sweeps]
@@ -103,7 +106,7 @@ def joint_leaderboard(
         synthetic_parts=_synthetic_parts(trial_folder(*scored[0])),
         openings=TestAccessLog(sum(look.times for look in looks), max(look.last for look in looks)),
         noise=seed_noise([record for sweep in sweeps for record in sweep.records]),
-        goals=goals or ObjectiveSpec(),
+        objective_spec=objective_spec or ObjectiveSpec(),
     )
 
 
@@ -121,7 +124,7 @@ def markdown(
     Args:
         tuning: what post-processing could gain for the setting to use.
     """
-    chosen, others = board.selection.chosen, _columns(board.goals)
+    chosen, others = board.selection.chosen, _columns(board.objective_spec)
     to_use = (
         f"To use: {chosen.title}, {OBJECTIVE} {interval_text(chosen.value)} "
         f"(95 % interval over groups; one score for everything reaches "
@@ -151,7 +154,7 @@ def said_of(board: Leaderboard) -> list[str]:
     noise = [board.noise.text] if board.noise else []
     fixed = [board.openings.text, *board.notes]
     split = micro_batch_lines(board.selection)
-    asked = objective_lines(board.selection, board.front, board.goals)
+    asked = objective_lines(board.selection, board.front, board.objective_spec)
     return [*conclusions(board.selection), *asked, *noise, *drawn, *split, *saved, *fixed]
 
 
@@ -215,19 +218,19 @@ def _row(board: Leaderboard, entry: RankedSetting) -> str:
         settings,
         str(len(entry.trials)),
         f"{entry.cost_s:.0f}" if math.isfinite(entry.cost_s) else "",
-        *(f"{entry.judged.scores[name]:.4g}" for name in _further(board.goals)),
+        *(f"{entry.judged.scores[name]:.4g}" for name in _further(board.objective_spec)),
     )
     return f"| {' | '.join(cells)} |"
 
 
-def _further(goals: ObjectiveSpec) -> list[str]:
+def _further(objective_spec: ObjectiveSpec) -> list[str]:
     """Metrics that the table would lack."""
     shown = {OBJECTIVE, "val/image_auroc", COST_S}
-    return [name for name in goals.metrics if name not in shown]
+    return [name for name in objective_spec.metrics if name not in shown]
 
 
-def _columns(goals: ObjectiveSpec) -> str:
-    return "".join(f" {name} |" for name in _further(goals))
+def _columns(objective_spec: ObjectiveSpec) -> str:
+    return "".join(f" {name} |" for name in _further(objective_spec))
 
 
 def _synthetic_parts(trial: Path) -> list[str]:

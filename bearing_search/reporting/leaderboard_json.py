@@ -15,8 +15,8 @@ def as_json(board: Leaderboard) -> Mapping[str, Any]:
     selection = board.selection
     return {
         "winner": _entry_json(selection.chosen) if selection.chosen else None,
-        "objectives": [str(one) for one in board.goals.objectives],
-        "constraints": [str(one) for one in board.goals.constraints],
+        "objectives": [str(one) for one in board.objective_spec.objectives],
+        "constraints": [str(one) for one in board.objective_spec.constraints],
         "pareto": [_entry_json(entry) for entry in board.front],
         "floor": selection.floor,
         "seed_deviation": _number(selection.seed_deviation),

@@ -14,22 +14,22 @@ _COST = (
 
 
 def objective_lines(
-    selection: Selection, front: Sequence[RankedSetting], goals: ObjectiveSpec
+    selection: Selection, front: Sequence[RankedSetting], objective_spec: ObjectiveSpec
 ) -> list[str]:
     """Which settings miss a constraint, and which are on the front; nothing for one objective."""
     lines = []
-    if goals.constraints:
-        lines.append(_constraint_text(selection, goals))
-    if goals.others:
-        lines.append(_front_text(front, goals))
-    if COST_S in goals.metrics:
+    if objective_spec.constraints:
+        lines.append(_constraint_text(selection, objective_spec))
+    if objective_spec.others:
+        lines.append(_front_text(front, objective_spec))
+    if COST_S in objective_spec.metrics:
         lines.append(_COST)
     return lines
 
 
-def _constraint_text(selection: Selection, goals: ObjectiveSpec) -> str:
+def _constraint_text(selection: Selection, objective_spec: ObjectiveSpec) -> str:
     missing = [entry for entry in selection.entries if not entry.judged.is_feasible]
-    asked = " and ".join(map(str, goals.constraints))
+    asked = " and ".join(map(str, objective_spec.constraints))
     if not missing:
         return f"Every setting keeps {asked}."
     names = _listed([entry.title.removeprefix("trial ") for entry in missing])
@@ -39,9 +39,9 @@ def _constraint_text(selection: Selection, goals: ObjectiveSpec) -> str:
     )
 
 
-def _front_text(front: Sequence[RankedSetting], goals: ObjectiveSpec) -> str:
+def _front_text(front: Sequence[RankedSetting], objective_spec: ObjectiveSpec) -> str:
     names = _listed([entry.title.removeprefix("trial ") for entry in front])
-    asked = " and ".join(map(str, goals.objectives))
+    asked = " and ".join(map(str, objective_spec.objectives))
     return (
         f"Pareto set of {asked}: {names or 'empty'}. No other setting was measured as good in "
         "all of them and better in one. The one to use is named by the first alone: "

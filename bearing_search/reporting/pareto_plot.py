@@ -14,13 +14,13 @@ _OTHER, _FRONT, _CHOSEN, _MISSING = "#8a8a8a", "#1f5f8b", "#c2410c", "#cfcfcf"
 
 
 def pareto_png(
-    selection: Selection, front: Sequence[RankedSetting], goals: ObjectiveSpec, title: str
+    selection: Selection, front: Sequence[RankedSetting], objective_spec: ObjectiveSpec, title: str
 ) -> bytes:
     """PNG: the first objective over each of the others; crosses miss a constraint.
 
     Two objectives have a line along the front; of more it would join what does not belong together.
     """
-    others = goals.others
+    others = objective_spec.others
     figure = Figure(figsize=(5.4 * len(others), 4.2), layout="constrained")
     for axes, other in zip(figure.subplots(1, len(others), squeeze=False)[0], others, strict=True):
         _draw(axes, selection, front, other)
@@ -28,7 +28,7 @@ def pareto_png(
             steps = sorted((e.judged.scores[other.metric], e.value.value) for e in front)
             axes.plot(*np.array(steps).reshape(-1, 2).T, color=_FRONT, linewidth=0.8, zorder=0)
         axes.set_xlabel(f"{other}")
-        axes.set_ylabel(f"{goals.objectives[0]}")
+        axes.set_ylabel(f"{objective_spec.objectives[0]}")
         axes.tick_params(labelsize=8)
         for side in ("top", "right"):
             axes.spines[side].set_visible(False)

@@ -1,6 +1,6 @@
-"""When an axis is varied at all: `when` in a search space's file.
+"""When a parameter is varied at all: `when` in a search space's file.
 
-An axis whose conditions do not hold is not drawn, and its setting keeps the base's value.
+A parameter whose conditions do not hold is not drawn, and its setting keeps the base's value.
 """
 
 import json
@@ -11,7 +11,8 @@ from bearing_search.errors import ConfigError
 from bearing_search.search_space.parameters import FloatParameter, Parameter
 
 Conditions = Mapping[str, Mapping[str, Sequence[Any]]]
-"""Axis -> other axis -> values of the other one; all conditions of an axis must hold."""
+"""Parameter -> other parameter -> values of the other one; all conditions of a parameter must
+hold."""
 
 WHEN = "when"
 
@@ -23,29 +24,30 @@ def without_when(spec: Any) -> Any:
     return {key: value for key, value in spec.items() if key != WHEN}
 
 
-def conditions_of(axes: Mapping[str, Parameter], specs: Mapping[str, Any]) -> Conditions:
+def conditions_of(parameters: Mapping[str, Parameter], specs: Mapping[str, Any]) -> Conditions:
     """The conditions in the lines of `vary`.
 
     Raises:
-        ConfigError: `when` names no axis, one without single values, or a value that is not on it.
+        ConfigError: `when` names no parameter, one without single values, or a value that is not on
+            it.
     """
     return {
-        path: _read(path, spec[WHEN], axes)
+        path: _read(path, spec[WHEN], parameters)
         for path, spec in specs.items()
         if isinstance(spec, Mapping) and WHEN in spec
     }
 
 
 def topological_order(
-    axes: Mapping[str, Parameter], conditions: Conditions
+    parameters: Mapping[str, Parameter], conditions: Conditions
 ) -> dict[str, Parameter]:
-    """The axes in the file's order, but each after those that its conditions name.
+    """The parameters in the file's order, but each after those that its conditions name.
 
     Raises:
         ConfigError: some wait for one another.
     """
     ordered: dict[str, Parameter] = {}
-    waiting = dict(axes)
+    waiting = dict(parameters)
     while waiting:
         ready = next((p for p in waiting if set(conditions.get(p, ())) <= set(ordered)), None)
         if ready is None:
@@ -57,7 +59,8 @@ def topological_order(
 
 
 def is_active(conditions: Conditions, path: str, suggestion: Mapping[str, Any]) -> bool:
-    """Whether an axis is varied beside these values of the axes that its conditions name."""
+    """Whether a parameter is varied beside these values of the parameters that its conditions
+    name."""
     return all(
         other in suggestion and _is_among(suggestion[other], values)
         for other, values in conditions.get(path, {}).items()
@@ -65,7 +68,7 @@ def is_active(conditions: Conditions, path: str, suggestion: Mapping[str, Any]) 
 
 
 def needed(conditions: Conditions, path: str) -> dict[str, list[Any]]:
-    """Values of each other axis under which an axis is varied; none where it never is."""
+    """Values of each other parameter under which a parameter is varied; none where it never is."""
     found: dict[str, list[Any]] = {}
     todo = [path]
     while todo:
@@ -76,7 +79,7 @@ def needed(conditions: Conditions, path: str) -> dict[str, list[Any]]:
 
 
 def condition_text(conditions: Conditions, path: str) -> str:
-    """` when detector is "dinomaly"`; empty where the axis is always varied."""
+    """` when detector is "dinomaly"`; empty where the parameter is always varied."""
     shown = [
         f"{other} is {' or '.join(map(json.dumps, values))}"
         for other, values in conditions.get(path, {}).items()
@@ -84,25 +87,26 @@ def condition_text(conditions: Conditions, path: str) -> str:
     return f" when {' and '.join(shown)}" if shown else ""
 
 
-def _read(path: str, when: Any, axes: Mapping[str, Parameter]) -> dict[str, list[Any]]:
+def _read(path: str, when: Any, parameters: Mapping[str, Parameter]) -> dict[str, list[Any]]:
     if not isinstance(when, Mapping) or not when:
         raise ConfigError(
-            f"{path}: when takes other axes and their values, as in {{detector: padim}}"
+            f"{path}: when takes other parameters and their values, as in {{detector: padim}}"
         )
     found = {}
     for other, listed in when.items():
-        if other not in axes:
+        if other not in parameters:
             raise ConfigError(
-                f"{path}: when names {other}, which is no axis; the axes are {', '.join(axes)}"
+                f"{path}: when names {other}, which is no parameter; the parameters are "
+                f"{', '.join(parameters)}"
             )
-        axis = axes[other]
-        if isinstance(axis, FloatParameter):
+        parameter = parameters[other]
+        if isinstance(parameter, FloatParameter):
             raise ConfigError(
-                f"{path}: when names {other}, which is {axis}; a condition needs single values"
+                f"{path}: when names {other}, which is {parameter}; a condition needs single values"
             )
         values = listed if isinstance(listed, list) and listed else [listed]
         try:
-            found[other] = [axis.snap(value) for value in values]
+            found[other] = [parameter.snap(value) for value in values]
         except ConfigError as error:
             raise ConfigError(
                 f"{path}: when {other} is {json.dumps(listed, default=str)}, {error}"
@@ -111,7 +115,7 @@ def _read(path: str, when: Any, axes: Mapping[str, Parameter]) -> dict[str, list
 
 
 def _circle(waiting: Mapping[str, Parameter], conditions: Conditions) -> list[str]:
-    """Axes that wait for each other, without those that only wait for them."""
+    """Parameters that wait for each other, without those that only wait for them."""
     path = next(iter(waiting))
     seen: list[str] = []
     while path not in seen:

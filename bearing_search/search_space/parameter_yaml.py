@@ -1,4 +1,4 @@
-"""One axis of a search-space file: which setting it may vary, and how."""
+"""One parameter of a search-space file: which setting it may vary, and how."""
 
 import re
 from collections.abc import Mapping
@@ -23,34 +23,35 @@ from bearing_search.search_space.parameters import (
 )
 
 FROZEN_SECTIONS = ("protocol", "split")
-"""Sections no axis may vary: a better score under another ruler or fold plan is no better model."""
+"""Sections no parameter may vary: a better score under another ruler or fold plan is no better
+model."""
 
 _BUNDLE_NAME = re.compile(r"[^\W\d][\w-]*")
 
 
 def parameter_of(path: Any, spec: Any) -> Parameter:
-    """The axis that a line of `vary` describes.
+    """The parameter that a line of `vary` describes.
 
     Raises:
-        ConfigError: no such setting, one that must not be varied, or no axis for it.
+        ConfigError: no such setting, one that must not be varied, or no parameter for it.
     """
     try:
-        axis = read_parameter(spec)
+        parameter = read_parameter(spec)
     except ConfigError as error:
         if not (isinstance(spec, Mapping) and "bundle" in spec):
             _check_setting(path)  # a mistyped name is the likelier mistake
         raise ConfigError(f"{path}: {error}") from None
-    if isinstance(axis, BundleParameter):
+    if isinstance(parameter, BundleParameter):
         _check_bundle_name(path)
-        for setting in axis.paths:
+        for setting in parameter.paths:
             _check_setting(setting, of=f"{path}: ")
-        return axis
+        return parameter
     _check_setting(path)
-    if isinstance(axis, FloatParameter) and setting_type(path) is int:
+    if isinstance(parameter, FloatParameter) and setting_type(path) is int:
         raise ConfigError(f"{path}: it is a whole number; use int: [low, high]")
-    if isinstance(axis, SubsetParameter) and not is_layer_set(path):
+    if isinstance(parameter, SubsetParameter) and not is_layer_set(path):
         raise ConfigError(f"{path}: it is no set of layers; subset cannot vary it")
-    return axis
+    return parameter
 
 
 def _check_setting(path: Any, *, of: str = "") -> None:
@@ -64,11 +65,13 @@ def _check_setting(path: Any, *, of: str = "") -> None:
 def _check_bundle_name(name: Any) -> None:
     if not isinstance(name, str) or not _BUNDLE_NAME.fullmatch(name):
         raise ConfigError(
-            f"{name}: no name for a bundle axis; letters, digits, dash and underscore, "
+            f"{name}: no name for a bundle parameter; letters, digits, dash and underscore, "
             "beginning with a letter"
         )
     if any(path == name or path.startswith(f"{name}.") for path in config_paths(TrialConfig)):
-        raise ConfigError(f"{name}: a bundle axis needs a name of its own; this is a setting's")
+        raise ConfigError(
+            f"{name}: a bundle parameter needs a name of its own; this is a setting's"
+        )
 
 
 class UniqueKeys(yaml.SafeLoader):

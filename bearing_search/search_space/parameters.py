@@ -1,4 +1,5 @@
-"""The six kinds of axis of a search space: `int`, `float`, `log`, `choice`, `subset`, `bundle`."""
+"""The six kinds of parameter of a search space: `int`, `float`, `log`, `choice`, `subset`,
+`bundle`."""
 
 import json
 import math
@@ -18,7 +19,7 @@ class IntParameter:
     step: int = 1
 
     def snap(self, value: Any) -> int:
-        """The value itself, if it lies on the axis; ConfigError says why not."""
+        """The value itself, if it lies on the parameter; ConfigError says why not."""
         if isinstance(value, bool) or not isinstance(value, int | float) or value != int(value):
             raise ConfigError("which is no whole number")
         if not self.low <= value <= self.high:
@@ -44,7 +45,7 @@ class FloatParameter:
     log: bool = False
 
     def snap(self, value: Any) -> float:
-        """The value itself, if it lies on the axis; ConfigError says why not."""
+        """The value itself, if it lies on the parameter; ConfigError says why not."""
         try:
             number = float(value)  # YAML reads 1e-4 as a string
         except (TypeError, ValueError):
@@ -114,7 +115,8 @@ class SubsetParameter:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BundleParameter:
-    """One of several named groups of settings; the axis has a name of its own, no setting's."""
+    """One of several named groups of settings; the parameter has a name of its own, no
+    setting's."""
 
     bundles: Mapping[str, Mapping[str, Any]]
     """Name -> dotted path -> value. What a bundle does not name stays the base's."""
@@ -146,7 +148,7 @@ Parameter = IntParameter | FloatParameter | ChoiceParameter | SubsetParameter | 
 
 
 def read_parameter(spec: Any) -> Parameter:
-    """An axis from its YAML form.
+    """A parameter from its YAML form.
 
     Raises:
         ConfigError: another form, or bounds that leave nothing to draw from.
@@ -170,7 +172,7 @@ def read_parameter(spec: Any) -> Parameter:
                 "{subset: [9, 10, 11, 12], empty: [12]}"
             )
     raise ConfigError(
-        f"{json.dumps(spec, default=str)} is no axis; one of {{int: [low, high]}}, "
+        f"{json.dumps(spec, default=str)} is no parameter; one of {{int: [low, high]}}, "
         "{int: [low, high, step]}, {float: [low, high]}, {log: [low, high]}, "
         "{choice: [a, b, ...]}, {subset: [layers], empty: [layers]}, "
         "{bundle: {name: {setting: value, ...}, ...}}"

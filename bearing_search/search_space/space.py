@@ -15,17 +15,17 @@ from bearing_search.search_space.parameters import BundleParameter, Parameter
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SearchSpace:
-    """A fixed trial and the axes along which others differ from it."""
+    """A fixed trial and the parameters along which others differ from it."""
 
     base: Mapping[str, Any]
     """Nested settings that differ from TrialConfig's defaults."""
 
     parameters: Mapping[str, Parameter]
-    """Dotted path of a setting, or the name of a bundle axis -> axis, in the file's order, but each
-    after the axes that its conditions name."""
+    """Dotted path of a setting, or the name of a bundle parameter -> parameter, in the file's
+    order, but each after the parameters that its conditions name."""
 
     conditions: Conditions = field(default_factory=dict)
-    """When an axis is varied; an axis that is not here always is."""
+    """When a parameter is varied; a parameter that is not here always is."""
 
     objective_spec: ObjectiveSpec = field(default_factory=ObjectiveSpec)
     """What is asked for."""
@@ -40,7 +40,7 @@ class SearchSpace:
     """The file's first line, without the comment sign; empty where it is no comment."""
 
     def trial(self, suggestion: Mapping[str, Any]) -> TrialConfig:
-        """The config of a suggestion (dotted path -> value, bundle axis -> bundle's name).
+        """The config of a suggestion (dotted path -> value, bundle parameter -> bundle's name).
 
         What it leaves out has the base's value.
 
@@ -49,33 +49,40 @@ class SearchSpace:
         """
         raw = deepcopy(dict(self.base))
         for path, value in suggestion.items():
-            axis = self.parameters.get(path)
-            settings = axis.bundles[value] if isinstance(axis, BundleParameter) else {path: value}
+            parameter = self.parameters.get(path)
+            settings = (
+                parameter.bundles[value]
+                if isinstance(parameter, BundleParameter)
+                else {path: value}
+            )
             for setting, content in settings.items():
                 _put(raw, setting, content)
         return parse(TrialConfig, raw)
 
     def default_suggestion(self) -> dict[str, Any]:
-        """Trial 0: the base's own values, and of a bundle axis the bundle that the base equals.
+        """Trial 0: the base's own values; of a bundle parameter, the bundle that the base equals.
 
         Where the base equals none of the bundles, the first one it is.
 
         Raises:
-            ConfigError: a value of the base lies outside its axis.
+            ConfigError: a value of the base lies outside its parameter.
         """
         return self.completed({})
 
     def completed(self, chosen: Mapping[str, Any]) -> dict[str, Any]:
-        """These values, and the base's own on all other axes that are varied beside them.
+        """These values, and the base's own on all other parameters that are varied beside them.
 
         Raises:
-            ConfigError: an axis is unknown or not varied there, or a value lies outside its axis.
+            ConfigError: a parameter is unknown or not varied there, or a value lies outside its
+                parameter.
         """
         for path in chosen:
             if path not in self.parameters:
-                raise ConfigError(f"{path} is no axis; the axes are {', '.join(self.parameters)}")
+                raise ConfigError(
+                    f"{path} is no parameter; the parameters are {', '.join(self.parameters)}"
+                )
         suggestion: dict[str, Any] = {}
-        for path, axis in self.parameters.items():
+        for path, parameter in self.parameters.items():
             if not self.is_varied(path, suggestion):
                 if path in chosen:
                     condition = condition_text(self.conditions, path)
@@ -84,17 +91,17 @@ class SearchSpace:
                 suggestion[path] = self._own_value(path)
             else:
                 try:
-                    suggestion[path] = axis.snap(chosen[path])
+                    suggestion[path] = parameter.snap(chosen[path])
                 except ConfigError as error:
                     raise ConfigError(f"{path} is {json.dumps(chosen[path])}, {error}") from None
         return suggestion
 
     def is_varied(self, path: str, suggestion: Mapping[str, Any]) -> bool:
-        """Whether the conditions of an axis hold, given the axes before it."""
+        """Whether the conditions of a parameter hold, given the parameters before it."""
         return is_active(self.conditions, path, suggestion)
 
     def extremes(self, path: str) -> list[dict[str, Any]]:
-        """What to try of an axis before anything starts: suggestions around the base's own.
+        """What to try of a parameter before anything starts: suggestions around the base's own.
 
         Raises:
             ConfigError: its conditions never hold.
@@ -112,7 +119,7 @@ class SearchSpace:
         """The same space around a base with one setting replaced; its text stays the file's.
 
         Raises:
-            ConfigError: the setting is one of the axes, or does not go with the base.
+            ConfigError: the setting is one of the parameters, or does not go with the base.
         """
         if path in self.varied_settings:
             raise ConfigError(f"{path}: the space varies it, so it cannot be fixed as well")
@@ -123,38 +130,39 @@ class SearchSpace:
 
     @property
     def varied_settings(self) -> list[str]:
-        """Dotted paths of all settings that some axis sets; more than once where two axes do."""
+        """Dotted paths of all settings that some parameter sets; more than once where two
+        parameters do."""
         return [
             path
-            for name, axis in self.parameters.items()
-            for path in (axis.paths if isinstance(axis, BundleParameter) else [name])
+            for name, parameter in self.parameters.items()
+            for path in (parameter.paths if isinstance(parameter, BundleParameter) else [name])
         ]
 
     def _own_value(self, path: str) -> Any:
-        """What the base has on an axis."""
+        """What the base has on a parameter."""
         base = parse(TrialConfig, self.base)
-        axis = self.parameters[path]
-        if isinstance(axis, BundleParameter):
-            return self._own_bundle(path, axis, base)
+        parameter = self.parameters[path]
+        if isinstance(parameter, BundleParameter):
+            return self._own_bundle(path, parameter, base)
         value: Any = to_plain(base)
         for name in path.split("."):
             value = value[name]
         try:
-            return axis.snap(value)
+            return parameter.snap(value)
         except ConfigError as error:
             raise ConfigError(
                 f"{path}: the base has {json.dumps(value)}, {error}; trial 0 is the base's own "
-                f"setting, so widen the axis or set {path} in base"
+                f"setting, so widen the parameter or set {path} in base"
             ) from None
 
-    def _own_bundle(self, name: str, axis: BundleParameter, base: TrialConfig) -> str:
-        for bundle in axis.bundles:
+    def _own_bundle(self, name: str, parameter: BundleParameter, base: TrialConfig) -> str:
+        for bundle in parameter.bundles:
             try:
                 if self.trial({name: bundle}) == base:
                     return bundle
             except ConfigError:
-                continue  # it may go with another axis's values only; every bundle is tried later
-        return next(iter(axis.bundles))
+                continue  # it may go with another parameter's values only; all are tried later
+        return next(iter(parameter.bundles))
 
 
 def _put(raw: dict[str, Any], path: str, value: Any) -> None:

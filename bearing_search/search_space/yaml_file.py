@@ -24,7 +24,7 @@ _LISTS = {"enqueue", "objectives", "constraints"}
 
 
 def load_search_space(file: Path) -> SearchSpace:
-    """Read a search-space file; both ends of every axis are tried before anything starts.
+    """Read a search-space file; both ends of every parameter are tried before anything starts.
 
     Raises:
         ConfigError: the file cannot be read, is no space, or names an unknown or impossible
@@ -61,15 +61,15 @@ def _parse(text: str) -> SearchSpace:
             pass
         case _:
             raise ConfigError(
-                "expected two mappings, base (may be {}) and vary (at least one axis), perhaps "
-                f"lists ({', '.join(sorted(_LISTS))}), and nothing else"
+                "expected two mappings, base (may be {}) and vary (at least one parameter), "
+                f"perhaps lists ({', '.join(sorted(_LISTS))}), and nothing else"
             )
     parse(TrialConfig, base)
-    axes = {path: parameter_of(path, without_when(spec)) for path, spec in vary.items()}
-    conditions = conditions_of(axes, vary)
+    parameters = {path: parameter_of(path, without_when(spec)) for path, spec in vary.items()}
+    conditions = conditions_of(parameters, vary)
     space = SearchSpace(
         base=base,
-        parameters=topological_order(axes, conditions),
+        parameters=topological_order(parameters, conditions),
         conditions=conditions,
         objective_spec=objective_spec(rest.get("objectives"), rest.get("constraints")),
         text=text,
@@ -77,11 +77,13 @@ def _parse(text: str) -> SearchSpace:
     )
     for path, count in Counter(space.varied_settings).items():
         if count > 1:
-            raise ConfigError(f"{path}: {count} axes set it; a setting belongs to one axis")
-    for path, axis in space.parameters.items():
+            raise ConfigError(
+                f"{path}: {count} parameters set it; a setting belongs to one parameter"
+            )
+    for path, parameter in space.parameters.items():
         tried = [space.trial(suggestion) for suggestion in space.extremes(path)]
-        if isinstance(axis, BundleParameter):
-            _refuse_twins(path, axis, tried)
+        if isinstance(parameter, BundleParameter):
+            _refuse_twins(path, parameter, tried)
     return replace(space, enqueued=_enqueued(space, rest.get("enqueue", [])))
 
 
@@ -98,8 +100,8 @@ def _enqueued(space: SearchSpace, listed: Any) -> list[dict[str, Any]]:
     return suggestions
 
 
-def _refuse_twins(path: str, axis: BundleParameter, tried: Sequence[TrialConfig]) -> None:
+def _refuse_twins(path: str, parameter: BundleParameter, tried: Sequence[TrialConfig]) -> None:
     names: dict[str, str] = {}
-    for name, config in zip(axis.bundles, tried, strict=True):
+    for name, config in zip(parameter.bundles, tried, strict=True):
         if (twin := names.setdefault(config.digest, name)) != name:
             raise ConfigError(f"{path}: bundles {twin} and {name} are the same settings")

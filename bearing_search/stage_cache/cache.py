@@ -72,15 +72,15 @@ class StageCache:
         self._claims = 0
         self._working: Entry | None = None
         self._noting = threading.Lock()
-        self._holder = CacheClient(root, beat_s=beat_s, on_beat=self._note_seconds)
+        self._client = CacheClient(root, beat_s=beat_s, on_beat=self._note_seconds)
 
     def close(self) -> None:
         """Leave the store: nothing is pinned any more. See `contextlib.closing`."""
-        self._holder.close()
+        self._client.close()
 
     def release(self) -> None:
         """Unpin all that was claimed so far."""
-        self._holder.unpin_all()
+        self._client.unpin_all()
 
     @contextmanager
     def claim(
@@ -126,7 +126,7 @@ class StageCache:
         with locked(self.root):
             if not (home / DONE).exists():
                 return None
-            self._holder.pin(key.name)
+            self._client.pin(key.name)
             note_user(home, user)
         done = home / DONE
         return Entry(key, done, user=user, title=title) if self._is_sound(done) else None
@@ -161,10 +161,10 @@ class StageCache:
     def _acquire(
         self, key: StageKey, user: str, title: str, should_stop: Callable[[], bool]
     ) -> Entry | None:
-        patience = LivenessProbe(self.root, stale_s=self._stale_s)
+        liveness = LivenessProbe(self.root, stale_s=self._stale_s)
         pause, longest = _POLL_S
         while True:
-            folder = self.with_room(lambda: self._attempt(key, user, patience))
+            folder = self.with_room(lambda: self._attempt(key, user, liveness))
             if folder is None and should_stop():
                 return None
             if folder is None:
@@ -175,11 +175,11 @@ class StageCache:
             elif folder.name != DONE or self._is_sound(folder):
                 return Entry(key, folder, user=user, title=title)
 
-    def _attempt(self, key: StageKey, user: str, patience: LivenessProbe) -> Path | None:
+    def _attempt(self, key: StageKey, user: str, liveness: LivenessProbe) -> Path | None:
         """Take what is there, or begin; None: another process works on it."""
         home = self.root / key.name
         with locked(self.root):
-            self._holder.pin(key.name)
+            self._client.pin(key.name)
             try:
                 folder = content_folder(home)
             except ValueError as error:
@@ -187,7 +187,7 @@ class StageCache:
                 folder = None
             if folder is None:
                 folder = self._begin(home)
-            elif self._is_abandoned(folder, patience):
+            elif self._is_abandoned(folder, liveness):
                 _LOG.info("%s: goes on from what %s left", key.name, folder.name)
                 folder = folder.rename(folder.with_name(self._new_name()))
             elif folder.name != DONE:
@@ -195,11 +195,11 @@ class StageCache:
             note_user(home, user)
         return folder
 
-    def _is_abandoned(self, folder: Path, patience: LivenessProbe) -> bool:
+    def _is_abandoned(self, folder: Path, liveness: LivenessProbe) -> bool:
         if folder.name in (DONE, FREE):
             return folder.name == FREE
         owner = owner_of(folder)
-        return owner == self._holder.token or patience.is_gone(owner)
+        return owner == self._client.client_id or liveness.is_gone(owner)
 
     def _begin(self, home: Path) -> Path:
         """A new entry appears with its owner's folder in it, in one step."""
@@ -212,7 +212,7 @@ class StageCache:
 
     def _new_name(self) -> str:
         self._claims += 1
-        return work_name(self._holder.token, self._claims)
+        return work_name(self._client.client_id, self._claims)
 
     def _is_sound(self, done: Path) -> bool:
         """Whether a finished entry may be read; a damaged one is moved out of the way."""

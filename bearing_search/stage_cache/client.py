@@ -76,15 +76,15 @@ def parse_client_id(text: str) -> ClientId:
     return ClientId(machine, int(pid), int(started), serial)
 
 
-def client_file(root: Path, token: ClientId) -> Path:
+def client_file(root: Path, client_id: ClientId) -> Path:
     """Where a holder beats, and lists what it needs."""
-    return root / "holders" / f"{token}.json"
+    return root / "holders" / f"{client_id}.json"
 
 
-def last_heartbeat_ns(root: Path, token: ClientId) -> int | None:
+def last_heartbeat_ns(root: Path, client_id: ClientId) -> int | None:
     """Time stamp of a holder's last beat, by the clock of the file system."""
     try:
-        return client_file(root, token).stat().st_mtime_ns
+        return client_file(root, client_id).stat().st_mtime_ns
     except FileNotFoundError:
         return None
 
@@ -99,9 +99,9 @@ class CacheClient:
             on_beat: called from the beating thread after every beat.
         """
         started = int(psutil.Process().create_time())
-        self.token = ClientId(this_machine(), os.getpid(), started, uuid.uuid4().hex[:8])
+        self.client_id = ClientId(this_machine(), os.getpid(), started, uuid.uuid4().hex[:8])
         self._root, self._beat_s, self._on_beat = root, beat_s, on_beat
-        self._file = client_file(root, self.token)
+        self._file = client_file(root, self.client_id)
         self._pins: set[str] = set()
         self._closing = threading.Event()
         self._writing = threading.Lock()
@@ -159,11 +159,11 @@ class LivenessProbe:
         self._seen: tuple[str, int | None] | None = None
         self._since = time.monotonic()
 
-    def is_gone(self, token: ClientId) -> bool:
+    def is_gone(self, client_id: ClientId) -> bool:
         """Dead on this machine, or without a beat since we first looked, for long enough."""
-        if token.is_dead_process:
+        if client_id.is_dead_process:
             return True
-        seen = (str(token), last_heartbeat_ns(self._root, token))
+        seen = (str(client_id), last_heartbeat_ns(self._root, client_id))
         if seen != self._seen:
             self._seen, self._since = seen, time.monotonic()
         return time.monotonic() - self._since > self._stale_s
@@ -173,8 +173,8 @@ def live_pins(root: Path, *, stale_s: float) -> set[str]:
     """Entries that living holders need; files of dead holders are removed."""
     pins: set[str] = set()
     for file in (root / "holders").glob("*.json"):
-        token = parse_client_id(file.stem)
-        if is_dead(root, token, stale_s=stale_s):
+        client_id = parse_client_id(file.stem)
+        if is_dead(root, client_id, stale_s=stale_s):
             file.unlink(missing_ok=True)
             continue
         try:
@@ -184,11 +184,11 @@ def live_pins(root: Path, *, stale_s: float) -> set[str]:
     return pins
 
 
-def is_dead(root: Path, token: ClientId, *, stale_s: float) -> bool:
+def is_dead(root: Path, client_id: ClientId, *, stale_s: float) -> bool:
     """Judged at one look: the process on this machine, the age of the last beat elsewhere."""
-    if token.is_local:
-        return token.is_dead_process
-    beat = last_heartbeat_ns(root, token)
+    if client_id.is_local:
+        return client_id.is_dead_process
+    beat = last_heartbeat_ns(root, client_id)
     return beat is None or _now_ns(root) - beat > stale_s * 1e9
 
 

@@ -95,11 +95,11 @@ def list_entries(root: Path, *, stale_s: float = STALE_S) -> list[EntryInfo]:
             found.append(_entry_info(root, home, pins, stale_s))
         except FileNotFoundError:
             continue
-    return sorted(found, key=lambda occupant: (occupant.last_used, occupant.name))
+    return sorted(found, key=lambda entry_info: (entry_info.last_used, entry_info.name))
 
 
 def entries_to_evict(
-    occupants: Sequence[EntryInfo], *, excess: int, keep: Callable[[EntryInfo], bool]
+    entries: Sequence[EntryInfo], *, excess: int, keep: Callable[[EntryInfo], bool]
 ) -> list[EntryInfo]:
     """Which entries to delete to be rid of `excess` bytes, in this order.
 
@@ -108,13 +108,13 @@ def entries_to_evict(
     wants. There may be too little to delete.
     """
     order: dict[State, int] = {"broken": 0, "done": 1, "stopped": 2, "in work": 3}
-    candidates = [o for o in occupants if o.is_free and not keep(o)]
+    candidates = [o for o in entries if o.is_free and not keep(o)]
     chosen: list[EntryInfo] = []
-    for occupant in sorted(candidates, key=lambda o: (order[o.state], o.last_used, o.name)):
+    for entry_info in sorted(candidates, key=lambda o: (order[o.state], o.last_used, o.name)):
         if excess <= 0:
             break
-        chosen.append(occupant)
-        excess -= occupant.bytes
+        chosen.append(entry_info)
+        excess -= entry_info.bytes
     return chosen
 
 
@@ -132,16 +132,16 @@ def evict(
     if tree_bytes(root) <= max_bytes:
         return []  # no manifest was read, and nobody had to wait
     with locked(root):
-        occupants = list_entries(root, stale_s=stale_s)
-        excess = sum(o.bytes for o in occupants) - max_bytes
+        entries = list_entries(root, stale_s=stale_s)
+        excess = sum(o.bytes for o in entries) - max_bytes
         if excess + tree_bytes(root / QUARANTINE) > 0:
             _discard(root, root / QUARANTINE)
-        chosen = entries_to_evict(occupants, excess=excess, keep=keep)
-        for occupant in chosen:
-            _discard(root, occupant.home)
+        chosen = entries_to_evict(entries, excess=excess, keep=keep)
+        for entry_info in chosen:
+            _discard(root, entry_info.home)
     empty_trash(root, stale_s=stale_s)
-    for occupant in chosen:
-        logging.getLogger(__name__).info("deleted %s, %d bytes", occupant.name, occupant.bytes)
+    for entry_info in chosen:
+        logging.getLogger(__name__).info("deleted %s, %d bytes", entry_info.name, entry_info.bytes)
     return chosen
 
 

@@ -65,9 +65,9 @@ def _difference(earlier: SweepFolder, record: SweepRecord, space: SearchSpace) -
             for n in {*theirs.parameters, *space.parameters}
             if theirs.parameters.get(n) != space.parameters.get(n)
         )
-        return f"its axes differ in {', '.join(names)}"
+        return f"its parameters differ in {', '.join(names)}"
     if theirs.conditions != space.conditions:
-        return "its axes are varied under other conditions"
+        return "its parameters are varied under other conditions"
     own, other = space.default_suggestion(), theirs.default_suggestion()
     if theirs.trial(own) != space.trial(own) or theirs.trial(other) != space.trial(other):
         return "its base has other settings"

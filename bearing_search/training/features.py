@@ -110,9 +110,12 @@ NOT_CACHED = CachedFeatures(features=None, seconds={})
 
 
 def cached_features(
-    bench: StageContext, reader: FeatureReader, content: str, pixels: UInt8[np.ndarray, "n s s 3"]
+    stage_context: StageContext,
+    feature_reader: FeatureReader,
+    content: str,
+    pixels: UInt8[np.ndarray, "n s s 3"],
 ) -> CachedFeatures | None:
-    """What `reader` reads of samples, computed here or read from the store; None if it was stopped.
+    """What is read of samples, computed here or taken from the cache; None if it was stopped.
 
     All that is missing is read in one pass.
 
@@ -123,69 +126,76 @@ def cached_features(
         ClaimLostError: this process hung, and another one took its work over.
         TrialFailedError: the device has no room for one sample.
     """
-    if not len(pixels) or _num_bytes(reader, pixels) > _most_bytes(reader.device):
+    if not len(pixels) or _num_bytes(feature_reader, pixels) > _most_bytes(feature_reader.device):
         return NOT_CACHED
-    keys = _keys(reader, content, pixels)
+    keys = _keys(feature_reader, content, pixels)
     found: dict[Read, Tensor] = {}
     fresh: dict[Read, Tensor] = {}
     seconds: Seconds = {}
     for read, key in keys.items():
-        with bench.claim(key) as entry:
+        with stage_context.claim(key) as entry:
             if entry is None:
                 return None
             if not entry.is_done:
                 if read not in fresh:
-                    missing = [r for r, k in keys.items() if r == read or bench.find(k) is None]
-                    fresh |= _made(bench, entry, reader.reading(missing), pixels)
+                    missing = [
+                        r for r, k in keys.items() if r == read or stage_context.find(k) is None
+                    ]
+                    fresh |= _made(stage_context, entry, feature_reader.reading(missing), pixels)
                 if read not in fresh:
                     return None
-                _save(bench, entry, fresh[read])
+                _save(stage_context, entry, fresh[read])
             found[read] = safetensors.torch.load_file(entry.folder / _FILE)[_NAME]
             seconds = merged(seconds, {"features": entry.seconds})
-    return CachedFeatures(features=[found[read] for read in reader.reads], seconds=seconds)
+    return CachedFeatures(features=[found[read] for read in feature_reader.reads], seconds=seconds)
 
 
 def _made(
-    bench: StageContext, entry: Entry, reader: FeatureReader, pixels: UInt8[np.ndarray, "n s s 3"]
+    stage_context: StageContext,
+    entry: Entry,
+    feature_reader: FeatureReader,
+    pixels: UInt8[np.ndarray, "n s s 3"],
 ) -> dict[Read, Tensor]:
     """Features by read; nothing if it was stopped."""
     found = []
     for part in portions(len(pixels), _STOP_EVERY):
-        if bench.should_stop():
+        if stage_context.should_stop():
             return {}
         if entry.is_lost:
             raise ClaimLostError(entry.key.name)
-        found.append(reader.of_all(pixels[part]))
+        found.append(feature_reader.of_all(pixels[part]))
     together = [torch.cat(several) for several in zip(*found, strict=True)]
-    return dict(zip(reader.reads, together, strict=True))
+    return dict(zip(feature_reader.reads, together, strict=True))
 
 
-def _save(bench: StageContext, entry: Entry, features: Float[Tensor, "n ..."]) -> None:
+def _save(stage_context: StageContext, entry: Entry, features: Float[Tensor, "n ..."]) -> None:
     content = safetensors.torch.save({_NAME: features.contiguous()})
-    bench.store.with_room(lambda: write_atomically(entry.folder / _FILE, content))
-    bench.store.finish(entry)
+    stage_context.store.with_room(lambda: write_atomically(entry.folder / _FILE, content))
+    stage_context.store.finish(entry)
 
 
 def _keys(
-    reader: FeatureReader, content: str, pixels: UInt8[np.ndarray, "n s s 3"]
+    feature_reader: FeatureReader, content: str, pixels: UInt8[np.ndarray, "n s s 3"]
 ) -> dict[Read, StageKey]:
     inputs = {"encoder": content, "pixels": array_digest(pixels)}
-    common = {"encoder": reader.encoder.name, "is_rounded": reader.is_rounded}
+    common = {"encoder": feature_reader.encoder.name, "is_rounded": feature_reader.is_rounded}
     return {
         read: stage_key(
             "features",
             settings=common | {"blocks": read},
             inputs=inputs,
             seed=0,  # nothing in it is random
-            compute=compute_name(reader.device),
+            compute=compute_name(feature_reader.device),
             version=STAGES_VERSION["encoder"],
         )
-        for read in reader.reads
+        for read in feature_reader.reads
     }
 
 
-def _num_bytes(reader: FeatureReader, pixels: UInt8[np.ndarray, "n s s 3"]) -> int:
-    return len(pixels) * sum(f.numel() * f.element_size() for f in reader.of_all(pixels[:1]))
+def _num_bytes(feature_reader: FeatureReader, pixels: UInt8[np.ndarray, "n s s 3"]) -> int:
+    return len(pixels) * sum(
+        f.numel() * f.element_size() for f in feature_reader.of_all(pixels[:1])
+    )
 
 
 def _most_bytes(device: str) -> int:

@@ -27,7 +27,7 @@ _FINETUNE_COST = 1.6
 """Cost of an iteration of fine-tuning, in iterations of the decoder (both at batch 8, ViT-S)."""
 
 _FOLD_COST = 4.0
-"""Cost of preparing, encoding and scoring a unit, in the same unit; a rough figure."""
+"""Cost of preparing, encoding and scoring a fold, in the same unit; a rough figure."""
 
 
 SEEN_IN_THE_PLAN = {
@@ -153,7 +153,7 @@ def log_iterations(iterations: int) -> list[int]:
 def fold_progress(
     config: TrialConfig, *, num_normal: int, num_anomalous: int, num_scored: int = 1
 ) -> list[float]:
-    """Cost after each measurement of one unit, in iterations of the decoder.
+    """Cost after each measurement of one fold, in iterations of the decoder.
 
     Args:
         num_normal: training samples.
@@ -171,12 +171,12 @@ def fold_progress(
     return list(accumulate([*epochs, *rows, _FOLD_COST * num_scored]))
 
 
-def trial_progress(units: Sequence[Sequence[float]]) -> list[float]:
+def trial_progress(folds: Sequence[Sequence[float]]) -> list[float]:
     """Share of the whole trial that is done after each of its measurements; the last is 1."""
-    total = sum(unit[-1] for unit in units)
+    total = sum(fold[-1] for fold in folds)
     done = 0.0
     shares = []
-    for unit in units:
-        shares += [(done + cost) / total for cost in unit]
-        done += unit[-1]
+    for fold in folds:
+        shares += [(done + cost) / total for cost in fold]
+        done += fold[-1]
     return shares

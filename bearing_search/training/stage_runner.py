@@ -1,4 +1,4 @@
-"""Where a unit's stages are computed, and how one that learns is computed or read."""
+"""Where a fold's stages are computed, and how one that learns is computed or read."""
 
 from collections.abc import Callable, Generator, Iterator
 from contextlib import AbstractContextManager
@@ -23,7 +23,7 @@ class StageFn(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StageContext:
-    """Where a unit's stages are computed, and on whose account."""
+    """Where a fold's stages are computed, and on whose account."""
 
     store: StageCache
     user: str
@@ -54,7 +54,7 @@ class StageResult:
 
 
 def run_stage(
-    bench: StageContext,
+    stage_context: StageContext,
     key: StageKey,
     begin: StageFn,
     *,
@@ -74,16 +74,19 @@ def run_stage(
         start: an earlier part of the same training, to go on from. Its rows come first.
     """
     known = sum(name == what for name, _ in rows)
-    with bench.claim(key) as entry:
+    with stage_context.claim(key) as entry:
         if entry is None:
             return None
-        checkpoint = Checkpoint(entry.folder, file, write=bench.store.with_room)
+        checkpoint = Checkpoint(entry.folder, file, write=stage_context.store.with_room)
         if checkpoint.state is None:
             checkpoint.inherited_s = read_s
         if start is not None:
             checkpoint.go_on_from(start.checkpoint, start.seconds)
         for number, row in enumerate(
-            begin(checkpoint=checkpoint, should_stop=lambda: bench.should_stop() or entry.is_lost)
+            begin(
+                checkpoint=checkpoint,
+                should_stop=lambda: stage_context.should_stop() or entry.is_lost,
+            )
         ):
             if number >= known:
                 rows.append((what, row))
@@ -91,7 +94,7 @@ def run_stage(
         if not checkpoint.is_finished:
             return None
         if not entry.is_done:
-            bench.store.finish(entry)
+            stage_context.store.finish(entry)
         return _finished_stage(entry, checkpoint)
 
 

@@ -17,46 +17,50 @@ from bearing_search.evaluation.predictions import load_predictions, mean_metrics
 PROTOCOL = ProtocolConfig(map_px=16)
 
 
-def test_an_interval_holds_its_value_and_narrows_with_more_samples(scored):
-    few = score_intervals({"LC/fold0": scored(1.0)}, PROTOCOL)["pixel_aupro"]
-    many = score_intervals({"LC/fold0": scored(1.0, num=96)}, PROTOCOL)
+def test_an_interval_holds_its_value_and_narrows_with_more_samples(predictions):
+    few = score_intervals({"LC/fold0": predictions(1.0)}, PROTOCOL)["pixel_aupro"]
+    many = score_intervals({"LC/fold0": predictions(1.0, num=96)}, PROTOCOL)
     assert few.low < few.value < few.high
     assert many["pixel_aupro"].high - many["pixel_aupro"].low < few.high - few.low
 
 
-def test_parts_weigh_the_same_and_folds_are_averaged_first(scored):
-    units = {"LC/fold0": scored(3.0), "LC/fold1": scored(3.0, seed=1), "OD/fold0": scored(0.0)}
-    intervals = score_intervals(units, PROTOCOL)
+def test_parts_weigh_the_same_and_folds_are_averaged_first(predictions):
+    folds = {
+        "LC/fold0": predictions(3.0),
+        "LC/fold1": predictions(3.0, seed=1),
+        "OD/fold0": predictions(0.0),
+    }
+    intervals = score_intervals(folds, PROTOCOL)
     by_part = [intervals[f"{part}/pixel_aupro"].value for part in ("LC", "OD")]
     assert intervals["pixel_aupro"].value == pytest.approx(np.mean(by_part))
     assert by_part[0] > 0.9 > by_part[1]
 
 
-def test_a_clear_difference_excludes_zero_and_none_does_not(scored):
-    base, clear = {"LC/fold0": scored(0.5)}, {"LC/fold0": scored(2.0)}
-    other_noise = {"LC/fold0": scored(0.5, seed=7)}
+def test_a_clear_difference_excludes_zero_and_none_does_not(predictions):
+    base, clear = {"LC/fold0": predictions(0.5)}, {"LC/fold0": predictions(2.0)}
+    other_noise = {"LC/fold0": predictions(0.5, seed=7)}
     better = difference_intervals(clear, base, PROTOCOL)["pixel_aupro"]
     same = difference_intervals(other_noise, base, PROTOCOL)["pixel_aupro"]
     assert better.low > 0
     assert same.low < 0 < same.high
 
 
-def test_equal_scores_favour_neither(scored):
-    units = {"LC/fold0": scored(1.0)}
-    difference = difference_intervals(units, units, PROTOCOL)["pixel_aupro"]
+def test_equal_scores_favour_neither(predictions):
+    folds = {"LC/fold0": predictions(1.0)}
+    difference = difference_intervals(folds, folds, PROTOCOL)["pixel_aupro"]
     assert difference.value == 0
     assert difference.low == -difference.high < 0
 
 
-def test_other_samples_cannot_be_paired(scored):
-    ours, theirs = {"LC/fold0": scored(1.0)}, {"LC/fold0": scored(1.0, names="t")}
+def test_other_samples_cannot_be_paired(predictions):
+    ours, theirs = {"LC/fold0": predictions(1.0)}, {"LC/fold0": predictions(1.0, names="t")}
     assert not are_comparable(ours, theirs)
     with pytest.raises(ValueError, match="different samples"):
         difference_intervals(ours, theirs, PROTOCOL)
 
 
-def test_the_floor_is_what_one_score_for_everything_reaches(scored):
-    floor = mean_floor({"LC/fold0": scored(1.0)}, PROTOCOL)
+def test_the_floor_is_what_one_score_for_everything_reaches(predictions):
+    floor = mean_floor({"LC/fold0": predictions(1.0)}, PROTOCOL)
     assert floor["pixel_aupro"] == pytest.approx(0.15)
     assert floor["image_auroc"] == 0.5
     assert floor["image_ap"] == 0.5  # half of the samples are anomalous
@@ -68,8 +72,8 @@ def test_what_is_undefined_in_one_fold_is_averaged_over_the_others():
     assert means == {"LC/a": 1.0, "OD/a": 0.0, "a": 0.5}
 
 
-def test_scores_survive_the_way_to_disk_and_back(tmp_path, scored):
-    before = scored(1.0)
+def test_scores_survive_the_way_to_disk_and_back(tmp_path, predictions):
+    before = predictions(1.0)
     save_predictions(before, tmp_path / "scored.npz")
     after = load_predictions(tmp_path / "scored.npz")
     assert after.maps == pytest.approx(before.maps)
@@ -78,12 +82,12 @@ def test_scores_survive_the_way_to_disk_and_back(tmp_path, scored):
     assert after.metrics(PROTOCOL) == before.metrics(PROTOCOL)
 
 
-def test_the_influence_of_groups_on_auroc_gives_delongs_variance(scored):
-    unit = scored(0.8, num=20)
-    found = influences({"LC/all": unit}, PROTOCOL)["LC"]
+def test_the_influence_of_groups_on_auroc_gives_delongs_variance(predictions):
+    fold = predictions(0.8, num=20)
+    found = influences({"LC/all": fold}, PROTOCOL)["LC"]
     column = METRIC_NAMES.index("image_auroc")
 
-    scores, labels = unit.image_scores, unit.is_anomalous
+    scores, labels = fold.image_scores, fold.is_anomalous
     beats = scores[labels][:, None] > scores[~labels][None]
     theirs = [beats.mean(axis=1), beats.mean(axis=0)]  # placement values, DeLong et al. 1988
     for shifts, placements in zip((found.of_anomalous, found.of_normal), theirs, strict=True):
@@ -95,26 +99,26 @@ def test_the_influence_of_groups_on_auroc_gives_delongs_variance(scored):
         assert variance == pytest.approx(placements.var(ddof=1) / count)
 
 
-def test_with_one_defect_in_each_fold_the_scatter_between_folds_is_what_counts(scored):
-    units = {f"LC/fold{k}": scored(0.6 * k, seed=k, num=2) for k in range(4)}
-    found = influences(units, PROTOCOL)["LC"]
+def test_with_one_defect_in_each_fold_the_scatter_between_folds_is_what_counts(predictions):
+    folds = {f"LC/fold{k}": predictions(0.6 * k, seed=k, num=2) for k in range(4)}
+    found = influences(folds, PROTOCOL)["LC"]
     column = METRIC_NAMES.index("pixel_aupro")
-    folds = [unit.metrics(PROTOCOL)["pixel_aupro"] for unit in units.values()]
+    folds = [fold.metrics(PROTOCOL)["pixel_aupro"] for fold in folds.values()]
     assert found.values[column] == pytest.approx(np.mean(folds))
     assert found.of_anomalous[:, column] == pytest.approx((np.array(folds) - np.mean(folds)) / 4)
 
 
-def test_views_of_one_part_are_one_piece_of_evidence(scored):
-    unit = scored(0.8, num=16)
-    paired = replace(unit, groups=tuple(f"g{i // 4}" for i in range(16)))
+def test_views_of_one_part_are_one_piece_of_evidence(predictions):
+    fold = predictions(0.8, num=16)
+    paired = replace(fold, groups=tuple(f"g{i // 4}" for i in range(16)))
     found = influences({"LC/all": paired}, PROTOCOL)["LC"]
     assert len(found.anomalous) == 4  # every group has anomalous views
     assert found.normal == ()
 
 
-def test_regions_without_a_map_stay_missed(scored):
-    unit = replace(scored(3.0), unreachable_regions=12)
+def test_regions_without_a_map_stay_missed(predictions):
+    fold = replace(predictions(3.0), unreachable_regions=12)
     name = "pixel_aupro"
-    value = score_intervals({"LC/all": unit}, PROTOCOL)[name].value
-    assert value == pytest.approx(unit.metrics(PROTOCOL)[name])
-    assert value == pytest.approx(scored(3.0).metrics(PROTOCOL)[name] / 2)
+    value = score_intervals({"LC/all": fold}, PROTOCOL)[name].value
+    assert value == pytest.approx(fold.metrics(PROTOCOL)[name])
+    assert value == pytest.approx(predictions(3.0).metrics(PROTOCOL)[name] / 2)

@@ -20,24 +20,24 @@ PROTOCOL = ProtocolConfig(map_px=16)
 
 
 @pytest.fixture
-def layered(scored):
-    """A unit whose first layer sees the defects, and whose second is noise of another scale."""
+def layered(predictions):
+    """A fold whose first layer sees the defects, and whose second is noise of another scale."""
 
     def make(seed, *, noise, levels=1):
-        unit = scored(3.0, seed=seed, names=f"u{seed}-")
+        fold = predictions(3.0, seed=seed, names=f"u{seed}-")
         rng = np.random.default_rng((seed, 1))
-        layers = [unit.distances, noise * rng.normal(size=unit.distances.shape)]
+        layers = [fold.distances, noise * rng.normal(size=fold.distances.shape)]
         distances = np.repeat(np.concatenate(layers, axis=2), levels, axis=1)
         fusion = "channels" if levels == 1 else "score_mean"
-        rendering = replace(unit.rendering, fusion=fusion)
+        rendering = replace(fold.rendering, fusion=fusion)
         made = anomaly_maps(distances, None, rendering)
         return replace(
-            unit,
+            fold,
             distances=distances,
             rendering=rendering,
             maps=made.maps,
             image_scores=made.image_scores,
-            groups=tuple(f"{seed}-{g}" for g in unit.groups),
+            groups=tuple(f"{seed}-{g}" for g in fold.groups),
         )
 
     return make
@@ -74,9 +74,9 @@ def test_the_nested_gain_of_noise_is_nothing_while_the_best_of_all_looks_good():
 
 
 def test_a_layer_of_noise_is_found_and_its_gain_shown(layered):
-    units = {f"LC/fold{k}": layered(k, noise=6.0) for k in range(3)}
+    folds = {f"LC/fold{k}": layered(k, noise=6.0) for k in range(3)}
     told = []
-    tuning = tune_postprocess(units, PROTOCOL, on_progress=lambda *counts: told.append(counts))
+    tuning = tune_postprocess(folds, PROTOCOL, on_progress=lambda *counts: told.append(counts))
     assert tuning.maps.is_shown
     assert tuning.maps.gain.low > 0
     assert tuning.applied.postprocess.layer_weights[0] > tuning.applied.postprocess.layer_weights[1]
@@ -86,10 +86,10 @@ def test_a_layer_of_noise_is_found_and_its_gain_shown(layered):
     assert "| yes |" in page
 
 
-def test_what_gains_nothing_is_not_used_and_the_page_says_so(scored):
-    units = {f"LC/fold{k}": scored(0.0, seed=k) for k in range(3)}
-    tuning = tune_postprocess(units, PROTOCOL)
-    before = units["LC/fold0"].rendering.postprocess
+def test_what_gains_nothing_is_not_used_and_the_page_says_so(predictions):
+    folds = {f"LC/fold{k}": predictions(0.0, seed=k) for k in range(3)}
+    tuning = tune_postprocess(folds, PROTOCOL)
+    before = folds["LC/fold0"].rendering.postprocess
     assert not tuning.maps.is_shown
     assert tuning.maps.applied.postprocess == before
     assert "as trained: no gain is shown" in postprocess_lines(tuning)[-2]
@@ -104,21 +104,21 @@ def test_brightness_is_fused_otherwise_only_where_each_image_has_a_map(layered):
 
 
 def test_no_knob_is_tried_twice_and_the_present_one_comes_first(layered):
-    unit = layered(0, noise=1.0)
-    knobs = map_settings(unit)
-    assert len(set(knobs)) == len(knobs)
-    assert rendered(unit, knobs[0]) is unit
+    fold = layered(0, noise=1.0)
+    settings = map_settings(fold)
+    assert len(set(settings)) == len(settings)
+    assert rendered(fold, settings[0]) is fold
 
 
 def test_a_knob_renders_what_training_with_it_would_have_stored(layered):
-    unit = layered(0, noise=1.0, levels=2)
-    knob = PostprocessSetting(
+    fold = layered(0, noise=1.0, levels=2)
+    setting = PostprocessSetting(
         postprocess=PostprocessConfig(smoothing_sigma_px=2.0, image_score="max"),
         fusion="score_max",
     )
-    rendering = replace(unit.rendering, postprocess=knob.postprocess, fusion=knob.fusion)
-    expected = anomaly_maps(unit.distances, None, rendering)
-    found = rendered(unit, knob)
+    rendering = replace(fold.rendering, postprocess=setting.postprocess, fusion=setting.fusion)
+    expected = anomaly_maps(fold.distances, None, rendering)
+    found = rendered(fold, setting)
     assert (found.maps == expected.maps).all()
     assert (found.image_scores == expected.image_scores).all()
 

@@ -6,8 +6,8 @@ import cv2
 import numpy as np
 import pytest
 
-from bearing_search.data_checks.album import ThumbnailIndex
 from bearing_search.data_checks.thumbnail import thumbnail_of
+from bearing_search.data_checks.thumbnail_index import ThumbnailIndex
 
 SIDE = 160
 
@@ -40,7 +40,7 @@ def before_lamps(seed: int) -> np.ndarray:
 
 
 @pytest.fixture
-def album():
+def index():
     """An album of images, each of a sample of its own."""
 
     def make(images) -> ThumbnailIndex:

@@ -26,7 +26,7 @@ def recompressed(image: np.ndarray, quality: int = 70) -> np.ndarray:
 )
 @settings(max_examples=12, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_a_copy_is_found_however_turned_lit_cropped_and_recompressed(
-    album, orientation, gain, offset, cut, quality
+    index, orientation, gain, offset, cut, quality
 ):
     left, top, right, bottom = cut
     original = plate(0)
@@ -34,21 +34,21 @@ def test_a_copy_is_found_however_turned_lit_cropped_and_recompressed(
     lit = np.clip(cropped * gain + offset, 0, 255).astype(np.uint8)
     copy = recompressed(turned(lit, orientation), quality)
 
-    found = near_copies(album([copy, original, *map(plate, range(1, 9))]), 0, OTHERS)
+    found = near_copies(index([copy, original, *map(plate, range(1, 9))]), 0, OTHERS)
 
     assert [one.second for one in found] == [1]
     assert found[0].is_one_photograph
     assert np.array_equal(turned(turned(lit, orientation), found[0].orientation), lit)
 
 
-def test_strangers_are_no_copies(album):
-    images = album(map(plate, range(8)))
+def test_strangers_are_no_copies(index):
+    images = index(map(plate, range(8)))
     assert not any(near_copies(images, owner, set(range(8)) - {owner}) for owner in range(8))
 
 
-def test_before_one_background_only_the_part_itself_counts(album):
+def test_before_one_background_only_the_part_itself_counts(index):
     discs = [before_lamps(seed) for seed in range(8)]
-    together = album(discs)
+    together = index(discs)
     # the lamps alone make any two of them more than .9 alike
     first, second = (np.asarray(disc, float).ravel() for disc in discs[:2])
     assert np.corrcoef(first, second)[0, 1] > 0.9
@@ -56,30 +56,30 @@ def test_before_one_background_only_the_part_itself_counts(album):
     assert not any(near_copies(together, owner, set(range(8)) - {owner}) for owner in range(8))
 
 
-def test_a_copy_before_one_background_is_found(album):
+def test_a_copy_before_one_background_is_found(index):
     discs = [before_lamps(seed) for seed in range(8)]
     copy = recompressed(np.ascontiguousarray(discs[3][:, ::-1]), 85)
 
-    found = near_copies(album([copy, *discs]), 0, OTHERS)
+    found = near_copies(index([copy, *discs]), 0, OTHERS)
 
     assert [one.second for one in found] == [4]
 
 
-def test_two_of_one_background_alone_cannot_be_told_from_copies_and_are_not_called_so(album):
-    assert near_copies(album([before_lamps(0), before_lamps(1)]), 0, {1}) == []
+def test_two_of_one_background_alone_cannot_be_told_from_copies_and_are_not_called_so(index):
+    assert near_copies(index([before_lamps(0), before_lamps(1)]), 0, {1}) == []
 
 
-def test_the_same_thing_under_another_light_is_no_copy(album):
+def test_the_same_thing_under_another_light_is_no_copy(index):
     images = [plate(0, light=-0.5), plate(0, light=0.5), *map(plate, range(1, 7))]
 
-    (found,) = near_copies(album(images), 0, OTHERS)
+    (found,) = near_copies(index(images), 0, OTHERS)
 
     assert found.second == 1
     assert not found.is_one_photograph
 
 
-def test_only_the_samples_in_question_are_found(album):
-    images = album([plate(0), plate(0), plate(0), *map(plate, range(1, 6))])
+def test_only_the_samples_in_question_are_found(index):
+    images = index([plate(0), plate(0), plate(0), *map(plate, range(1, 6))])
     assert {one.second for one in near_copies(images, 0, {1})} == {1}
 
 

@@ -303,21 +303,21 @@ class TestTrivialFloor:
 class TestPreparedScores:
     @given(seed=st.integers(0, 50), levels=st.sampled_from([None, 1, 3]), data=st.data())
     def test_a_resample_scores_like_its_own_data(self, seed, levels, data):
-        scored = some_data(seed, levels=levels)
+        predictions = some_data(seed, levels=levels)
         drawn = data.draw(hnp.arrays(int, st.integers(1, 9), elements=st.integers(0, 5)))
 
-        found = PreparedScores(*scored).at(drawn)
+        found = PreparedScores(*predictions).at(drawn)
 
-        expected = score(*(array[drawn] for array in scored))
+        expected = score(*(array[drawn] for array in predictions))
         del expected["pixel_aupro_200"]
         assert found == pytest.approx(expected, nan_ok=True)
 
     def test_missed_regions_count_as_often_as_their_sample(self):
-        scored = some_data()
+        predictions = some_data()
         missed = [2, 0, 0, 1, 0, 0]
         drawn = np.array([0, 0, 2, 3])
 
-        found = PreparedScores(*scored, missed_regions=missed).at(drawn)
+        found = PreparedScores(*predictions, missed_regions=missed).at(drawn)
 
-        expected = score(*(array[drawn] for array in scored), missed_regions=5)
+        expected = score(*(array[drawn] for array in predictions), missed_regions=5)
         assert found["pixel_aupro"] == pytest.approx(expected["pixel_aupro"])

@@ -20,7 +20,7 @@ from bearing_search.trial_history.records import TrialRecord, trial_folder
 def sweep(tmp_path, scored):
     """Makes trials from (signal, noise seed, seconds, setting); trial 0 is the default."""
 
-    def make(*trials, goals=None, aurocs=()):
+    def make(*trials, objective_spec=None, aurocs=()):
         records = []
         for number, (signal, seed, seconds, setting) in enumerate(trials):
             folder = trial_folder(tmp_path, number)
@@ -39,7 +39,7 @@ def sweep(tmp_path, scored):
                     setting=setting,
                     value=maps.metrics(config.protocol)["pixel_aupro"],
                     duration_s=seconds,
-                    judged=(goals or ObjectiveSpec()).values_of(measured),
+                    judged=(objective_spec or ObjectiveSpec()).values_of(measured),
                 )
             )
         records.append(TrialRecord(number=len(trials), state="failed", reason="no ring"))
@@ -69,8 +69,8 @@ def test_a_setting_costs_what_its_stages_took_whoever_computed_them(sweep):
     folder, records = sweep(*FAR_APART)
     for number, (computed, saved) in {1: (300.0, 0.0), 2: (1.0, 900.0)}.items():
         costs = {COMPUTED_S: computed, SAVED_S: saved}
-        journal = MeasurementLog(trial_folder(folder, number) / MEASUREMENTS_FILE)
-        journal.append(Measurement(step=9, values=costs))
+        measurement_log = MeasurementLog(trial_folder(folder, number) / MEASUREMENTS_FILE)
+        measurement_log.append(Measurement(step=9, values=costs))
     board = leaderboard(folder, records)
     assert {entry.number: entry.cost_s for entry in board.selection.entries} == {
         0: 100.0,  # nothing is told of its stages, so its duration counts
@@ -84,8 +84,8 @@ def test_a_setting_costs_what_its_stages_took_whoever_computed_them(sweep):
 def test_trials_whose_batches_had_no_room_are_named(sweep):
     folder, records = sweep(*FAR_APART)
     assert "had no room" not in markdown("first", leaderboard(folder, records), "")
-    journal = MeasurementLog(trial_folder(folder, 1) / MEASUREMENTS_FILE)
-    journal.append(Measurement(step=9, values={MICRO_BATCH: 4.0}))
+    measurement_log = MeasurementLog(trial_folder(folder, 1) / MEASUREMENTS_FILE)
+    measurement_log.append(Measurement(step=9, values={MICRO_BATCH: 4.0}))
 
     page = markdown("first", leaderboard(folder, records), "")
     assert "gradients of smaller ones were added up: trial 1 (4), samples" in page
@@ -215,7 +215,7 @@ AUROC = objective_spec(None, ["val/image_auroc >= .8"])
 def test_of_two_objectives_the_pareto_set_is_shown_and_the_first_names_the_one_to_use(sweep):
     # 0 is poor and dear; 3 is poor and the cheapest; 1 and 2 are as good as each other
     trials = (*FAR_APART, (0.5, 0, 10.0, "d"))
-    board = leaderboard(*sweep(*trials, goals=TWO), goals=TWO)
+    board = leaderboard(*sweep(*trials, objective_spec=TWO), objective_spec=TWO)
 
     front = {entry.number for entry in board.front}
     best = board.selection.best.number
@@ -240,8 +240,8 @@ def test_of_one_objective_there_is_no_pareto_set(sweep):
 
 def test_what_misses_a_constraint_is_marked_comes_last_and_ties_with_nobody(sweep):
     # trial 1 and 2 are far better than the default, but only it keeps the constraint
-    records = sweep(*FAR_APART, goals=AUROC, aurocs=(0.9, 0.7, 0.7))
-    board = leaderboard(*records, goals=AUROC)
+    records = sweep(*FAR_APART, objective_spec=AUROC, aurocs=(0.9, 0.7, 0.7))
+    board = leaderboard(*records, objective_spec=AUROC)
 
     assert board.selection.best.number == board.selection.chosen.number == 0
     assert [entry.is_tied for entry in board.selection.entries] == [True, False, False]
@@ -253,8 +253,8 @@ def test_what_misses_a_constraint_is_marked_comes_last_and_ties_with_nobody(swee
 
 
 def test_a_default_that_misses_a_constraint_is_still_what_the_winner_is_compared_with(sweep):
-    records = sweep(*FAR_APART, goals=AUROC, aurocs=(0.5, 0.9, 0.9))
-    board = leaderboard(*records, goals=AUROC)
+    records = sweep(*FAR_APART, objective_spec=AUROC, aurocs=(0.5, 0.9, 0.9))
+    board = leaderboard(*records, objective_spec=AUROC)
 
     assert board.selection.chosen.number == 2
     (gain,) = board.selection.gains.values()
@@ -263,8 +263,8 @@ def test_a_default_that_misses_a_constraint_is_still_what_the_winner_is_compared
 
 
 def test_where_every_setting_misses_a_constraint_none_is_named(sweep):
-    records = sweep(*FAR_APART, goals=AUROC, aurocs=(0.1, 0.2, 0.3))
-    board = leaderboard(*records, goals=AUROC)
+    records = sweep(*FAR_APART, objective_spec=AUROC, aurocs=(0.1, 0.2, 0.3))
+    board = leaderboard(*records, objective_spec=AUROC)
 
     assert board.selection.chosen is None
     page = markdown("first", board, "")

@@ -19,27 +19,27 @@ AUPRO, AUROC, COST = "val/pixel_aupro", "val/image_auroc", "cost/seconds"
 
 
 def test_without_a_word_the_objective_is_the_pixel_aupro_alone():
-    goals = objective_spec(None, None)
+    spec = objective_spec(None, None)
 
-    assert goals == ObjectiveSpec()
-    assert [str(one) for one in goals.objectives] == ["val/pixel_aupro (max)"]
-    assert goals.metrics == goals.missing({}) == []
-    assert goals.values_of({}) == ObjectiveValues()
+    assert spec == ObjectiveSpec()
+    assert [str(one) for one in spec.objectives] == ["val/pixel_aupro (max)"]
+    assert spec.metrics == spec.missing({}) == []
+    assert spec.values_of({}) == ObjectiveValues()
     assert ObjectiveValues().is_feasible
 
 
 def test_objectives_and_constraints_are_read_as_written():
-    goals = objective_spec(
+    spec = objective_spec(
         [{AUPRO: "max"}, {COST: "min"}], ["val/image_auroc >= .9", "cost/seconds<=600"]
     )
 
-    assert [str(one) for one in goals.others] == ["cost/seconds (min)"]
-    assert [str(one) for one in goals.constraints] == [
+    assert [str(one) for one in spec.others] == ["cost/seconds (min)"]
+    assert [str(one) for one in spec.constraints] == [
         "val/image_auroc >= 0.9",
         "cost/seconds <= 600",
     ]
-    assert goals.metrics == [COST, AUROC]
-    assert goals.missing({AUROC: float("nan")}) == [COST, AUROC]
+    assert spec.metrics == [COST, AUROC]
+    assert spec.missing({AUROC: float("nan")}) == [COST, AUROC]
 
 
 @pytest.mark.parametrize(
@@ -99,8 +99,8 @@ def test_a_constraint_is_missed_by_a_share_of_its_bound():
 
 
 def test_a_setting_is_judged_by_the_mean_over_its_seeds():
-    goals = objective_spec([{AUPRO: "max"}, {COST: "min"}], ["val/image_auroc >= .8"])
-    poor, good = (goals.values_of({AUROC: auroc, COST: 60.0}) for auroc in (0.7, 0.96))
+    spec = objective_spec([{AUPRO: "max"}, {COST: "min"}], ["val/image_auroc >= .8"])
+    poor, good = (spec.values_of({AUROC: auroc, COST: 60.0}) for auroc in (0.7, 0.96))
 
     assert (poor.is_feasible, good.is_feasible) == (False, True)
     assert poor.text == "misses val/image_auroc >= 0.8"

@@ -65,9 +65,11 @@ def test_the_papers_space_varies_exactly_its_three_settings_around_its_own_numbe
 
 
 def test_yaml_reads_1e_4_as_text_and_the_space_as_a_number():
-    axis = space({"finetune.encoder_lr": {"log": ["1e-6", "1e-4"]}}).axes["finetune.encoder_lr"]
+    parameter = space({"finetune.encoder_lr": {"log": ["1e-6", "1e-4"]}}).parameters[
+        "finetune.encoder_lr"
+    ]
 
-    assert (axis.low, axis.high, axis.log) == (1e-6, 1e-4, True)
+    assert (parameter.low, parameter.high, parameter.log) == (1e-6, 1e-4, True)
 
 
 def test_the_empty_set_of_layers_is_the_stated_default():
@@ -118,7 +120,10 @@ def test_settings_that_somebody_believes_in_are_enqueued_around_the_base():
     [
         ("{a: 1}", "enqueue: expected a list of settings"),
         ("[3]", "enqueue: expected a list of settings"),
-        ("[{}, {finetune.epochs: 50}]", "enqueue 2: finetune.epochs is no axis; the axes are"),
+        (
+            "[{}, {finetune.epochs: 50}]",
+            "enqueue 2: finetune.epochs is no parameter; the parameters are",
+        ),
         ("[{finetune.alternation_period: 12}]", "alternation_period is 12, outside int"),
         ("[{finetune.encoder_lr: fast}]", 'encoder_lr is "fast", which is no number'),
         ("[{size: [small]}]", 'size is ["small"], not among paper, small'),
@@ -172,7 +177,7 @@ def test_a_setting_of_a_bundle_cannot_be_fixed_as_well():
     ("text", "complaint"),
     [
         ("base: {}", "expected two mappings, base"),
-        ("base: {}\nvary: {}", "at least one axis"),
+        ("base: {}\nvary: {}", "at least one parameter"),
         ("base: {}\nvary: {finetune.epochs: {int: [30, 50]}}\nmore: 1", "and nothing else"),
         ("- 1", "expected two mappings"),
         ("base: {a: [}", "line 1"),
@@ -194,14 +199,14 @@ def test_a_setting_of_a_bundle_cannot_be_fixed_as_well():
         (f"base: {{}}\nvary: {{{PERIOD}: {{int: [2, 10, 2]}}}}", "between the values of"),
         (f"base: {{}}\nvary: {{{PERIOD}: {{float: [1, 9]}}}}", "whole number; use int"),
         (f"base: {{}}\nvary: {{{PERIOD}: {{int: [0, 9]}}}}", "alternation_period is 0"),
-        (f"base: {{}}\nvary: {{{PERIOD}: {{uniform: [0, 9]}}}}", "is no axis; one of"),
-        (f"base: {{}}\nvary: {{{PERIOD}: {{int: [1, 9], float: [1, 9]}}}}", "is no axis"),
-        (f"base: {{}}\nvary: {{{PERIOD}: 5}}", "is no axis"),
-        (f"base: {{}}\nvary: {{{PERIOD}: {{choice: [5]}}}}", "is no axis"),
+        (f"base: {{}}\nvary: {{{PERIOD}: {{uniform: [0, 9]}}}}", "is no parameter; one of"),
+        (f"base: {{}}\nvary: {{{PERIOD}: {{int: [1, 9], float: [1, 9]}}}}", "is no parameter"),
+        (f"base: {{}}\nvary: {{{PERIOD}: 5}}", "is no parameter"),
+        (f"base: {{}}\nvary: {{{PERIOD}: {{choice: [5]}}}}", "is no parameter"),
         (f"base: {{}}\nvary: {{{PERIOD}: {{choice: [1, 2]}}}}", "not among choice"),
         (f"base: {{}}\nvary: {{{PERIOD}: {{choice: [5, 5]}}}}", "appears twice"),
         (f"base: {{}}\nvary: {{{PERIOD}: {{subset: [4, 5], empty: [5]}}}}", "no set of layers"),
-        ("base: {}\nvary: {size: {bundle: {a: {seed: 1}}}}", "is no axis; one of"),
+        ("base: {}\nvary: {size: {bundle: {a: {seed: 1}}}}", "is no parameter; one of"),
         ("base: {}\nvary: {size: {bundle: {a: {seed: 1}, 2: {}}}}", "put it in quotes"),
         ("base: {}\nvary: {size: {bundle: {a: {seed: 1}, b: 3}}}", "expected settings"),
         ("base: {}\nvary: {size: {bundle: {a: {seed: 2020-01-01}, b: {}}}}", "JSON cannot"),
@@ -213,7 +218,7 @@ def test_a_setting_of_a_bundle_cannot_be_fixed_as_well():
         ),
         (
             "base: {}\nvary: {size: {bundle: {a: {seed: 1}, b: {}}}, seed: {int: [0, 3]}}",
-            "seed: 2 axes set it",
+            "seed: 2 parameters set it",
         ),
         (
             "base: {}\nvary: {size: {bundle: {a: {}, b: {seed: 0}}}}",
@@ -221,7 +226,10 @@ def test_a_setting_of_a_bundle_cannot_be_fixed_as_well():
         ),
         ("base: {}\nvary: {seed: {bundle: {a: {}, b: {seed: 1}}}}", "needs a name of its own"),
         ("base: {}\nvary: {encoder: {bundle: {a: {}, b: {seed: 1}}}}", "needs a name of its own"),
-        ("base: {}\nvary: {a.b: {bundle: {a: {}, b: {seed: 1}}}}", "no name for a bundle axis"),
+        (
+            "base: {}\nvary: {a.b: {bundle: {a: {}, b: {seed: 1}}}}",
+            "no name for a bundle parameter",
+        ),
         ("base: {}\nvary: {finetune.encoder_lr: {log: [0, 1]}}", "low must be above 0"),
         ("base: {}\nvary: {finetune.encoder_lr: {log: [a, 1]}}", "takes numbers"),
         ("base: {}\nvary: {finetune.encoder_lr: {float: [.nan, 1]}}", "both finite"),

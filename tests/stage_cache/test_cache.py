@@ -104,10 +104,10 @@ def test_four_processes_ask_for_one_thing_and_one_computes_it(tmp_path, spawn):
 
     assert said == ["weights True\n"] * 4
     assert len(log_of(tmp_path)) == 1
-    [occupant] = list_entries(tmp_path / "store")
-    assert (occupant.state, occupant.is_pinned, len(occupant.users)) == ("done", False, 4)
-    assert occupant.saved_s == pytest.approx(3 * occupant.computed_s)
-    assert occupant.computed_s >= 0.1
+    [entry_info] = list_entries(tmp_path / "store")
+    assert (entry_info.state, entry_info.is_pinned, len(entry_info.users)) == ("done", False, 4)
+    assert entry_info.saved_s == pytest.approx(3 * entry_info.computed_s)
+    assert entry_info.computed_s >= 0.1
 
 
 def test_the_checkpoint_of_a_killed_process_is_taken_over_at_once(tmp_path, spawn):

@@ -24,8 +24,8 @@ GONE = replace(OURS, started=OURS.started - 1000)
 ELSEWHERE = replace(GONE, machine="elsewher")
 
 
-def beat(root: Path, token: ClientId, *, ago_s: float = 0) -> None:
-    file = client_file(root, token)
+def beat(root: Path, client_id: ClientId, *, ago_s: float = 0) -> None:
+    file = client_file(root, client_id)
     file.parent.mkdir(exist_ok=True)
     file.write_text('{"host": "there", "pins": ["encoder/1"]}')
     os.utime(file, (time.time() - ago_s,) * 2)
@@ -52,38 +52,38 @@ def test_a_reused_process_id_is_not_the_owner():
     ("token", "ago_s", "dead"),
     [(OURS, 999, False), (GONE, 0, True), (ELSEWHERE, 3, False), (ELSEWHERE, 999, True)],
 )
-def test_beats_speak_for_processes_of_other_machines_only(tmp_path, token, ago_s, dead):
-    beat(tmp_path, token, ago_s=ago_s)
-    assert is_dead(tmp_path, token, stale_s=60) == dead
+def test_beats_speak_for_processes_of_other_machines_only(tmp_path, client_id, ago_s, dead):
+    beat(tmp_path, client_id, ago_s=ago_s)
+    assert is_dead(tmp_path, client_id, stale_s=60) == dead
     assert live_pins(tmp_path, stale_s=60) == (set() if dead else {"encoder/1"})
-    assert client_file(tmp_path, token).exists() != dead
+    assert client_file(tmp_path, client_id).exists() != dead
 
 
 def test_a_clock_that_is_hours_off_kills_nobody_who_beats(tmp_path):
-    patience = LivenessProbe(tmp_path, stale_s=0.2)
+    liveness = LivenessProbe(tmp_path, stale_s=0.2)
     until = time.monotonic() + 0.5
     number = 0
     while time.monotonic() < until:
         number += 1
         beat(tmp_path, ELSEWHERE, ago_s=5000 - number)
-        assert not patience.is_gone(ELSEWHERE)
+        assert not liveness.is_gone(ELSEWHERE)
         time.sleep(0.01)
     time.sleep(0.25)
-    assert patience.is_gone(ELSEWHERE)
+    assert liveness.is_gone(ELSEWHERE)
 
 
 def test_a_holder_beats_lists_its_pins_and_leaves(tmp_path):
     (tmp_path / "holders").mkdir()
-    holder = CacheClient(tmp_path, beat_s=0.02, on_beat=lambda: None)
-    holder.pin("encoder/1")
-    holder.pin("detector/2")
+    client = CacheClient(tmp_path, beat_s=0.02, on_beat=lambda: None)
+    client.pin("encoder/1")
+    client.pin("detector/2")
     assert live_pins(tmp_path, stale_s=60) == {"encoder/1", "detector/2"}
-    file = client_file(tmp_path, holder.token)
+    file = client_file(tmp_path, client.client_id)
     os.utime(file, (0, 0))
     wait_until(lambda: file.stat().st_mtime > 0)
     file.unlink()  # somebody took it for dead while the machine slept
     wait_until(lambda: live_pins(tmp_path, stale_s=60) == {"encoder/1", "detector/2"})
-    holder.unpin_all()
+    client.unpin_all()
     assert live_pins(tmp_path, stale_s=60) == set()
-    holder.close()
+    client.close()
     assert not file.exists()

@@ -1,8 +1,8 @@
 """One driver process: `drive.py RESULTS NAME TRIALS [--option value]...`; prints the outcome.
 
 Where DRIVE_AIM names a file and that says `draw` or `log`, the driver kills itself when it gets
-there, and removes the file: `draw`: between two axes of a suggestion that the sampler draws; `log`:
-when the ledger knows a trial's end and MLflow does not.
+there, and removes the file: `draw`: between two parameters of a suggestion that the sampler draws;
+`log`: when the ledger knows a trial's end and MLflow does not.
 """
 
 import argparse
@@ -100,7 +100,7 @@ def die_where_aimed(aim: Path) -> None:
 
 
 class Drawing:
-    """Draws along the first axis, and no further where that is what is aimed at."""
+    """Draws along the first parameter, and no further where that is what is aimed at."""
 
     def __init__(self, trial, aim: Path) -> None:
         self._trial = trial

@@ -22,7 +22,7 @@ import psutil
 
 HERE = Path(__file__).parent
 AIMED = ("draw", "log")
-"""The driver by itself, exactly there: between two axes of a suggestion that is drawn; when a
+"""The driver by itself, exactly there: between two parameters of a suggestion that is drawn; when a
 trial's end is in the ledger and not yet in MLflow (`drive.py`)."""
 
 KINDS = (

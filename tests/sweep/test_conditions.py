@@ -1,4 +1,4 @@
-"""Axes that are varied only where others have some values."""
+"""Parameters that are varied only where others have some values."""
 
 import pytest
 import yaml
@@ -176,11 +176,11 @@ DET = {"choice": ["dinomaly", "vitad"]}
 @pytest.mark.parametrize(
     ("vary", "complaint"),
     [
-        ({MAPPING: {"choice": ["ader", "dinomaly"], "when": {"detectr": "vitad"}}}, "no axis"),
+        ({MAPPING: {"choice": ["ader", "dinomaly"], "when": {"detectr": "vitad"}}}, "no parameter"),
         ({LR: {"log": [1e-6, 1e-3]}, PERIOD: {"int": [1, 9], "when": {LR: 1e-5}}}, "single values"),
         ({DETECTOR: DET, PERIOD: {"int": [1, 9], "when": {DETECTOR: "padim"}}}, "not among"),
-        ({DETECTOR: DET, PERIOD: {"int": [1, 9], "when": "vitad"}}, "when takes other axes"),
-        ({DETECTOR: DET, PERIOD: {"int": [1, 9], "when": {}}}, "when takes other axes"),
+        ({DETECTOR: DET, PERIOD: {"int": [1, 9], "when": "vitad"}}, "when takes other parameters"),
+        ({DETECTOR: DET, PERIOD: {"int": [1, 9], "when": {}}}, "when takes other parameters"),
         ({PERIOD: {"int": [1, 9], "when": {PERIOD: 3}}}, f"when: {PERIOD} wait for each other"),
         (
             {

@@ -193,9 +193,12 @@ def test_a_warm_start_judges_earlier_trials_by_the_new_goals(new_sweep, simulate
 def test_the_goals_are_those_of_sweep_json(new_sweep, tmp_path, fakes):
     new_sweep(space_text=fakes.SPACE + TWO + CHEAP)
 
-    goals = load_sweep(tmp_path, "one").space().objective_spec
+    objective_spec = load_sweep(tmp_path, "one").space().objective_spec
 
-    assert [str(one) for one in goals.objectives] == ["val/pixel_aupro (max)", "cost/seconds (min)"]
+    assert [str(one) for one in objective_spec.objectives] == [
+        "val/pixel_aupro (max)",
+        "cost/seconds (min)",
+    ]
     facts = load_sweep(tmp_path, "one").view([]).facts
     assert facts["objectives"] == "val/pixel_aupro (max), cost/seconds (min)"
     assert facts["constraints"] == "cost/seconds <= 4"

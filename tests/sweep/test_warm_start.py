@@ -81,7 +81,7 @@ def test_a_sweep_that_says_nothing_here_is_refused_with_the_reason(first, new_sw
         return str(error.value)
 
     other = new_sweep(name="other", space_text=fakes.SPACE.replace("[1, 10]", "[1, 20]"))
-    assert "its axes differ in finetune.alternation_period" in refusal(space=other.space())
+    assert "its parameters differ in finetune.alternation_period" in refusal(space=other.space())
     base = new_sweep(name="base", space_text=fakes.SPACE.replace("epochs: 40", "epochs: 50"))
     assert "its base has other settings" in refusal(space=base.space())
     assert "its base has other settings" in refusal(

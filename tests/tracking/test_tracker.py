@@ -64,11 +64,11 @@ def run_trial(tracker, sweep, number=0, steps=(1, 2, 3, 4), end="complete", reas
     (folder / "artifacts").mkdir(parents=True, exist_ok=True)
     (folder / "config.json").write_text("{}")
     (folder / "artifacts" / "map.txt").write_text("a picture")
-    journal = MeasurementLog(folder / MEASUREMENTS_FILE)
+    measurement_log = MeasurementLog(folder / MEASUREMENTS_FILE)
     tracker.on_trial_start(number, TrialConfig(), SUGGESTION)
     for step in steps:
         extra = {OBJECTIVE: 0.5} if step == 4 else {}
-        journal.append(measurement(step, **extra))
+        measurement_log.append(measurement(step, **extra))
         tracker.on_measurement(number, measurement(step, **extra))
     if end:
         tracker.on_trial_end(number, end, 0.5 if end == "complete" else None, reason)
@@ -204,8 +204,8 @@ def test_a_kill_between_the_ledger_and_mlflow_is_mended_at_the_next_start(
     killed = MlflowTracker(uri)
     killed.on_sweep_start(sweep)
     run_trial(killed, sweep, steps=(1, 2), end="")
-    journal = MeasurementLog(sweep.trial_folder(0) / MEASUREMENTS_FILE)
-    journal.append(measurement(3))  # written, and not yet logged
+    measurement_log = MeasurementLog(sweep.trial_folder(0) / MEASUREMENTS_FILE)
+    measurement_log.append(measurement(3))  # written, and not yet logged
 
     MlflowTracker(uri).on_sweep_start(again(sweep, record(0, state)))
 

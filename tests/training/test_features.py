@@ -27,14 +27,14 @@ def pixels(count=5, seed=0):
 
 
 @pytest.fixture
-def bench(tmp_path):
+def stage_context(tmp_path):
     store = StageCache(tmp_path / "stages")
     yield StageContext(store=store, user="t", title="", should_stop=lambda: False, device="cpu")
     store.close()
 
 
 @pytest.fixture(params=["vit", "cnn"])
-def reader(request, tiny_config):
+def feature_reader(request, tiny_config):
     config = replace(tiny_config, finetune=FROZEN, detector="patchcore")
     if request.param == "cnn":
         return FeatureReader(
@@ -48,20 +48,24 @@ def reader(request, tiny_config):
     return FeatureReader(load_backbone(config), reads, is_rounded=True, device="cpu")
 
 
-def kept(bench, reader, samples=None):
+def kept(stage_context, feature_reader, samples=None):
     samples = pixels() if samples is None else samples
-    return cached_features(bench, reader, encoder_digest(reader.encoder), samples)
+    return cached_features(
+        stage_context, feature_reader, encoder_digest(feature_reader.encoder), samples
+    )
 
 
-def entries(bench):
+def entries(stage_context):
     return {
-        occupant.name for occupant in list_entries(bench.store.root) if occupant.state == "done"
+        occupant.name
+        for occupant in list_entries(stage_context.store.root)
+        if occupant.state == "done"
     }
 
 
-def test_what_is_kept_is_what_would_be_read(bench, reader):
-    made, again = kept(bench, reader), kept(bench, reader)
-    now = reader.of_all(pixels())
+def test_what_is_kept_is_what_would_be_read(stage_context, feature_reader):
+    made, again = kept(stage_context, feature_reader), kept(stage_context, feature_reader)
+    now = feature_reader.of_all(pixels())
     for one, other, third in zip(made.features, again.features, now, strict=True):
         assert one.dtype == other.dtype == third.dtype
         assert torch.equal(one, third)
@@ -71,7 +75,7 @@ def test_what_is_kept_is_what_would_be_read(bench, reader):
 
 
 def test_each_group_of_blocks_is_an_entry_and_all_that_is_missing_is_read_in_one_pass(
-    bench, tiny_config, monkeypatch
+    stage_context, tiny_config, monkeypatch
 ):
     passes = []
     forward = Encoder.forward
@@ -85,50 +89,52 @@ def test_each_group_of_blocks_is_an_entry_and_all_that_is_missing_is_read_in_one
 
     def read(*reads):
         passes.clear()
-        kept(bench, FeatureReader(encoder, reads, is_rounded=False, device="cpu"), pixels(3))
+        kept(
+            stage_context, FeatureReader(encoder, reads, is_rounded=False, device="cpu"), pixels(3)
+        )
         return [seen for seen in passes if seen[0] > 1]  # one sample tells their size
 
     assert read((1,), (3,)) == [(3, [1, 3])]
     assert read((3,)) == []
     assert read((3,), (2, 4), (1,), (4,)) == [(3, [2, 4])]
-    assert len(entries(bench)) == 4
+    assert len(entries(stage_context)) == 4
 
 
 def test_an_entry_depends_on_weights_pixels_blocks_and_rounding_and_on_nothing_else(
-    bench, tiny_config
+    stage_context, tiny_config
 ):
     encoder = load_backbone(tiny_config)
     plain = {"is_rounded": False, "device": "cpu"}
-    kept(bench, FeatureReader(encoder, [(1,)], **plain))
-    assert len(entries(bench)) == 1
-    kept(bench, FeatureReader(load_backbone(tiny_config), [(1,)], **plain))
-    assert len(entries(bench)) == 1  # equal weights
-    kept(bench, FeatureReader(load_backbone(replace(tiny_config, seed=1)), [(1,)], **plain))
-    kept(bench, FeatureReader(encoder, [(1,)], **plain), pixels(seed=1))
-    kept(bench, FeatureReader(encoder, [(1,)], **(plain | {"is_rounded": True})))
-    assert len(entries(bench)) == 4
+    kept(stage_context, FeatureReader(encoder, [(1,)], **plain))
+    assert len(entries(stage_context)) == 1
+    kept(stage_context, FeatureReader(load_backbone(tiny_config), [(1,)], **plain))
+    assert len(entries(stage_context)) == 1  # equal weights
+    kept(stage_context, FeatureReader(load_backbone(replace(tiny_config, seed=1)), [(1,)], **plain))
+    kept(stage_context, FeatureReader(encoder, [(1,)], **plain), pixels(seed=1))
+    kept(stage_context, FeatureReader(encoder, [(1,)], **(plain | {"is_rounded": True})))
+    assert len(entries(stage_context)) == 4
 
 
-def test_a_stop_leaves_nothing_half_read(bench, reader):
+def test_a_stop_leaves_nothing_half_read(stage_context, feature_reader):
     asked = iter([False, True])
-    stopped = replace(bench, should_stop=lambda: next(asked))
+    stopped = replace(stage_context, should_stop=lambda: next(asked))
     many = pixels(features._STOP_EVERY + 1)
-    assert kept(stopped, reader, many) is None
-    assert entries(bench) == set()
-    assert len(kept(bench, reader, many).features[0]) == len(many)
+    assert kept(stopped, feature_reader, many) is None
+    assert entries(stage_context) == set()
+    assert len(kept(stage_context, feature_reader, many).features[0]) == len(many)
 
 
-def test_what_is_too_large_is_not_kept(bench, reader, monkeypatch):
+def test_what_is_too_large_is_not_kept(stage_context, feature_reader, monkeypatch):
     monkeypatch.setitem(features.MAX_CACHED_BYTES, "cpu", 1000)
-    assert kept(bench, reader) == features.NOT_CACHED
-    assert entries(bench) == set()
+    assert kept(stage_context, feature_reader) == features.NOT_CACHED
+    assert entries(stage_context) == set()
 
 
 def run(tmp_path, data, config, name, **more):
     context = TrialContext(data=data, folder=tmp_path / name, cache=tmp_path / "cache", **more)
     values = list(run_trial(config, context))[-1].values
-    units = sorted((tmp_path / name).glob("*/*/unit.json"))
-    reused = [json.loads(unit.read_text())["reused"] for unit in units]
+    folds = sorted((tmp_path / name).glob("*/*/unit.json"))
+    reused = [json.loads(fold.read_text())["reused"] for fold in folds]
     return {k: v for k, v in values.items() if k not in (COMPUTED_S, COST_S, SAVED_S)}, reused
 
 

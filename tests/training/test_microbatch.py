@@ -69,7 +69,7 @@ def images():
 
 
 @pytest.fixture
-def tuning(tiny_config, images):
+def finetuner(tiny_config, images):
     config = replace(tiny_config.finetune, positive_weight=7.0, patch_anchor_weight=0.5)
     encoder = load_encoder(tiny_config.encoder)
     frozen = copy.deepcopy(encoder)
@@ -134,16 +134,18 @@ def _quick(monkeypatch):
 
 @pytest.mark.parametrize("task", list(Task))
 @pytest.mark.parametrize("room", [1, 2, 4])
-def test_the_parts_of_a_batch_have_the_gradient_of_the_whole(tuning, room_for, task, room):
+def test_the_parts_of_a_batch_have_the_gradient_of_the_whole(finetuner, room_for, task, room):
     step = Step(0, task, BATCH, ends_epoch=True, lr_factor=1.0)
-    losses, patches = tuning._gradient(step, 3, [slice(0, 5)])
-    whole = gradients(tuning.model)
+    losses, patches = finetuner._gradient(step, 3, [slice(0, 5)])
+    whole = gradients(finetuner.model)
     room_for(room, *LEARNING)
 
-    split, scores = tuning.micro_batches.step(5, lambda parts: tuning._gradient(step, 3, parts))
+    split, scores = finetuner.micro_batches.step(
+        5, lambda parts: finetuner._gradient(step, 3, parts)
+    )
 
-    assert tuning.micro_batches.size == {1: 1, 2: 2, 4: 3}[room]
-    assert_same_gradients(gradients(tuning.model), whole)
+    assert finetuner.micro_batches.size == {1: 1, 2: 2, 4: 3}[room]
+    assert_same_gradients(gradients(finetuner.model), whole)
     assert split == (pytest.approx(losses, rel=1e-4))
     if task is Task.PATCH_CLASSIFICATION:
         assert torch.equal(scores.is_anomalous, patches.is_anomalous)
@@ -194,14 +196,16 @@ def test_both_passes_over_a_part_drop_the_same_tokens(detector_of, monkeypatch):
 
 
 def test_a_stage_halves_until_it_fits_says_so_and_remembers(
-    tuning, images, room_for, tmp_path, caplog
+    finetuner, images, room_for, tmp_path, caplog
 ):
     room_for(1, *LEARNING)
-    plan = finetune_plan(tuning._config, num_normal=5, num_anomalous=5, seed=0)
+    plan = finetune_plan(finetuner._config, num_normal=5, num_anomalous=5, seed=0)
     stops = iter([False] * 3 + [True])
     checkpoint = Checkpoint(tmp_path, "finetune")
     with caplog.at_level("WARNING"):
-        rows = list(finetune(tuning, plan, checkpoint=checkpoint, should_stop=lambda: next(stops)))
+        rows = list(
+            finetune(finetuner, plan, checkpoint=checkpoint, should_stop=lambda: next(stops))
+        )
 
     assert [row["micro_batch"] for row in rows] == [1.0]
     told = [line for line in caplog.messages if "no room on the device" in line]
@@ -213,9 +217,9 @@ def test_a_stage_halves_until_it_fits_says_so_and_remembers(
     assert "2 of 4 samples at once" in told[0]
 
     caplog.clear()
-    tuning.micro_batches = MicroBatches("fine-tuning")  # another process
+    finetuner.micro_batches = MicroBatches("fine-tuning")  # another process
     again = Checkpoint(tmp_path, "finetune")
-    rows = list(finetune(tuning, plan, checkpoint=again, should_stop=lambda: False))
+    rows = list(finetune(finetuner, plan, checkpoint=again, should_stop=lambda: False))
     assert [row["micro_batch"] for row in rows] == [1.0] * 3
     assert caplog.messages == []
 

@@ -42,10 +42,10 @@ def test_rows_end_with_the_last_iteration_and_never_twice_at_once(iterations):
 
 def test_progress_rises_to_one_over_all_units():
     config = TrialConfig(finetune=SMALL, decoder=DecoderConfig(iterations=30))
-    unit = fold_progress(config, num_normal=10, num_anomalous=3)
-    shares = trial_progress([unit, unit])
+    fold = fold_progress(config, num_normal=10, num_anomalous=3)
+    shares = trial_progress([fold, fold])
 
-    assert len(unit) == 7 + 25 + 1
+    assert len(fold) == 7 + 25 + 1
     assert shares == sorted(shares)
-    assert shares[len(unit) - 1] == 0.5
+    assert shares[len(fold) - 1] == 0.5
     assert shares[-1] == 1.0

@@ -46,10 +46,10 @@ def tuning_of(encoder, config, images, *, rotation_deg=0.0, frozen=None):
 
 
 def rows_of(encoder, config, images, tmp_path, *, name="finetune", **more):
-    tuning = tuning_of(encoder, config, images, **more)
+    finetuner = tuning_of(encoder, config, images, **more)
     plan = finetune_plan(config, num_normal=5, num_anomalous=5, seed=0)
     checkpoint = Checkpoint(tmp_path, name)
-    return list(finetune(tuning, plan, checkpoint=checkpoint, should_stop=lambda: False))
+    return list(finetune(finetuner, plan, checkpoint=checkpoint, should_stop=lambda: False))
 
 
 def test_the_perceptual_loss_starts_at_nothing(encoder, tiny_config, images, tmp_path):
@@ -100,20 +100,20 @@ def test_a_loss_that_is_no_number_fails_the_trial_with_the_iteration(
 
 def test_the_last_finite_checkpoint_is_named(encoder, tiny_config, images, tmp_path, monkeypatch):
     config = replace(tiny_config.finetune, epochs=6, batch_size=5)  # an iteration an epoch
-    tuning = tuning_of(encoder, config, images)
-    sound = tuning.iterate
+    finetuner = tuning_of(encoder, config, images)
+    sound = finetuner.iterate
 
     def breaks_at_4(number, step):
         if number == 4:
-            next(tuning.model.heads.parameters()).data.fill_(float("nan"))
+            next(finetuner.model.heads.parameters()).data.fill_(float("nan"))
         return sound(number, step)
 
-    monkeypatch.setattr(tuning, "iterate", breaks_at_4)
+    monkeypatch.setattr(finetuner, "iterate", breaks_at_4)
     stops = iter([False] * 3 + [True] + [False] * 9)
     plan = finetune_plan(config, num_normal=5, num_anomalous=5, seed=0)
     for expected in (3, None):
         checkpoint = Checkpoint(tmp_path, "finetune")
-        rows = finetune(tuning, plan, checkpoint=checkpoint, should_stop=lambda: next(stops))
+        rows = finetune(finetuner, plan, checkpoint=checkpoint, should_stop=lambda: next(stops))
         if expected:
             assert len(list(rows)) == expected
         else:
@@ -140,10 +140,10 @@ def test_the_encoder_keeps_a_share_of_the_way_it_went(
 
 
 def test_broken_weights_are_never_kept(encoder, tiny_config, images):
-    tuning = tuning_of(encoder, tiny_config.finetune, images)
+    finetuner = tuning_of(encoder, tiny_config.finetune, images)
     next(encoder.parameters()).data.fill_(float("inf"))
     with pytest.raises(TrialFailedError, match="a weight is not finite"):
-        tuning.state()
+        finetuner.state()
 
 
 @pytest.mark.parametrize("name", ["dinomaly", "vitad"])

@@ -29,9 +29,9 @@ def test_a_measurement_survives_its_line_nan_included():
 def test_a_repeated_stream_is_written_once(tmp_path):
     file = tmp_path / "m.jsonl"
     for _ in range(2):
-        journal = MeasurementLog(file)
+        measurement_log = MeasurementLog(file)
         for step in (1, 2, 5):
-            journal.append(measurement(step))
+            measurement_log.append(measurement(step))
 
     assert [m.step for m in read_measurements(file)] == [1, 2, 5]
     assert [m.step for m in read_measurements(file, after=1)] == [2, 5]
@@ -51,9 +51,9 @@ def test_a_line_torn_by_a_kill_is_written_again(tmp_path):
 @pytest.mark.parametrize("size", [10, 5_000, 50_000])
 def test_the_last_line_is_found_from_the_end_whatever_its_length(tmp_path, size):
     file = tmp_path / "m.jsonl"
-    journal = MeasurementLog(file)
+    measurement_log = MeasurementLog(file)
     for step in range(1, 4):
-        journal.append(Measurement(step=step, values={}, stage="x" * size))
+        measurement_log.append(Measurement(step=step, values={}, stage="x" * size))
 
     assert last_measurement(file).step == 3
     file.write_text(file.read_text() + '{"step": 4')

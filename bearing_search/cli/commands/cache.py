@@ -53,15 +53,15 @@ def parse_size(text: str) -> int:
 def ls(results: Results = Path("results"), json: AsJson = False) -> None:
     """List what trials share: size, age, how many trials used it, the seconds that it saved."""
     root = _stages(results)
-    occupants = list_entries(root) if root.is_dir() else []
+    entries = list_entries(root) if root.is_dir() else []
     if json:
-        plain = [asdict(o) | {"saved_s": o.saved_s} for o in occupants]
+        plain = [asdict(o) | {"saved_s": o.saved_s} for o in entries]
         print(json_text.dumps(plain, default=str, indent=2))
         return
     console = terminal()
-    if occupants:
-        console.print(_table(occupants))
-    console.print(_summary(root, occupants))
+    if entries:
+        console.print(_table(entries))
+    console.print(_summary(root, entries))
 
 
 @cache.command()
@@ -70,14 +70,16 @@ def verify(results: Results = Path("results")) -> None:
     console, root = terminal(), _stages(results)
     finished = [o for o in list_entries(root) if o.state != "in work"] if root.is_dir() else []
     num_damaged = num_sound = 0
-    for occupant in finished:
+    for entry_info in finished:
         reason = (
-            "" if occupant.state == "stopped" else integrity_error(occupant.home, with_digests=True)
+            ""
+            if entry_info.state == "stopped"
+            else integrity_error(entry_info.home, with_digests=True)
         )
         if reason:
             num_damaged += 1
-            console.print(f"{occupant.name}: {reason}; {_moved(root, occupant)}")
-        num_sound += occupant.state == "done" and not reason
+            console.print(f"{entry_info.name}: {reason}; {_moved(root, entry_info)}")
+        num_sound += entry_info.state == "done" and not reason
     if num_damaged:
         raise ResourceError(
             f"{num_damaged} of {num_damaged + num_sound} stages in {root} are damaged. "
@@ -110,13 +112,13 @@ def prune(
         console.print(_summary(root, []))
         return
 
-    def is_kept(occupant: EntryInfo) -> bool:
-        return any(user.partition("/")[0] in kept for user in occupant.users)
+    def is_kept(entry_info: EntryInfo) -> bool:
+        return any(user.partition("/")[0] in kept for user in entry_info.users)
 
-    occupants = list_entries(root)
+    entries = list_entries(root)
     if dry_run:
-        excess = sum(o.bytes for o in occupants) - (max_size or 0)
-        gone = entries_to_evict(occupants, excess=excess, keep=is_kept)
+        excess = sum(o.bytes for o in entries) - (max_size or 0)
+        gone = entries_to_evict(entries, excess=excess, keep=is_kept)
     else:
         gone = evict(root, max_bytes=max_size or 0, keep=is_kept)
     if gone:
@@ -155,21 +157,21 @@ def _stages(results: Path) -> Path:
     return results / "cache" / "stages"
 
 
-def _moved(root: Path, occupant: EntryInfo) -> str:
+def _moved(root: Path, entry_info: EntryInfo) -> str:
     """Move a damaged entry out of the way, unless a process may be reading it."""
-    if occupant.is_pinned:
+    if entry_info.is_pinned:
         return "left in place, for a running trial uses it: verify again when that has ended"
     with locked(root):
-        return f"moved to {quarantine(root, occupant.home)}"
+        return f"moved to {quarantine(root, entry_info.home)}"
 
 
-def _table(occupants: list[EntryInfo]) -> Table:
+def _table(entries: list[EntryInfo]) -> Table:
     table = Table(
         "stage", "digest", "of", "state", "size", "used", "trials", "took", "saved", box=None
     )
     for column in table.columns[4:]:
         column.justify = "right"
-    for o in sorted(occupants, key=lambda o: -o.last_used):
+    for o in sorted(entries, key=lambda o: -o.last_used):
         stage, _, digest = o.name.partition("/")
         table.add_row(
             stage,
@@ -192,13 +194,13 @@ def _age(seconds: float) -> str:
     return f"{max(0.0, seconds):.0f} s"
 
 
-def _summary(root: Path, occupants: list[EntryInfo]) -> str:
+def _summary(root: Path, entries: list[EntryInfo]) -> str:
     if not root.is_dir():
         return f"{root}: no trial has shared anything yet"
-    stages = sum(o.bytes for o in occupants)
+    stages = sum(o.bytes for o in entries)
     rest = tree_bytes(root.parent) - tree_bytes(root)
     return (
-        f"{len(occupants)} stages, {size_text(stages)} of at most {size_text(max_bytes_of(root))}; "
-        f"saved {clock(sum(o.saved_s for o in occupants))} so far. "
+        f"{len(entries)} stages, {size_text(stages)} of at most {size_text(max_bytes_of(root))}; "
+        f"saved {clock(sum(o.saved_s for o in entries))} so far. "
         f"Prepared images beside them: {size_text(rest)}"
     )

@@ -139,10 +139,10 @@ def _check_space(space: SearchSpace, name: str, console: Console) -> dict[str, A
     base = space.default_suggestion()
     folds = space.trial(base).split.folds
     console.print(space.question or name)
-    for path, axis in space.parameters.items():
+    for path, parameter in space.parameters.items():
         own = json_text.dumps(base[path]) if path in base else "not varied"
         condition = condition_text(space.conditions, path)
-        console.print(f"  {path:38} {axis}{condition}   trial 0: {own}")
+        console.print(f"  {path:38} {parameter}{condition}   trial 0: {own}")
     number = folds or "as many as each part's anomalous groups allow, at most 5"
     console.print(
         f"  objective {OBJECTIVE}, mean over folds of train and all parts; folds: {number}"
@@ -151,10 +151,11 @@ def _check_space(space: SearchSpace, name: str, console: Console) -> dict[str, A
         console.print(f"  also {one}, of the whole trial")
     for constraint in space.objective_spec.constraints:
         console.print(f"  a setting to use keeps {constraint}")
-    axes = {
-        p: f"{axis}{condition_text(space.conditions, p)}" for p, axis in space.parameters.items()
+    parameters = {
+        p: f"{parameter}{condition_text(space.conditions, p)}"
+        for p, parameter in space.parameters.items()
     }
-    return {"question": space.question, "axes": axes}
+    return {"question": space.question, "parameters": parameters}
 
 
 def _look_at(

@@ -77,7 +77,9 @@ def board_of(folders: Sequence[SweepFolder], console: Console) -> Leaderboard | 
         for f in folders
     ]
     with bar(console, "comparing the trials") as on_progress:
-        board = joint_leaderboard(searched, on_progress, goals=folders[0].space().objective_spec)
+        board = joint_leaderboard(
+            searched, on_progress, objective_spec=folders[0].space().objective_spec
+        )
     notes = dict.fromkeys(note for folder in folders for note in folder.record.notes)
     for folder in folders:
         if ended := end_of(folder):
@@ -98,8 +100,10 @@ def write_board(
     }
     if chosen is not None and tuning is not None:
         contents["knobs.json"] = postprocess_json(chosen.title, tuning)
-    if board.goals.others:
-        contents["pareto.png"] = pareto_png(board.selection, board.front, board.goals, name)
+    if board.objective_spec.others:
+        contents["pareto.png"] = pareto_png(
+            board.selection, board.front, board.objective_spec, name
+        )
     for file, content in contents.items():
         write_atomically(folder / file, content)
     return [folder / file for file in contents]
@@ -111,6 +115,8 @@ _NAMES = ("data", "folds", "parts", "protocols", "objectives or constraints")
 def _facts(folder: SweepFolder) -> tuple[Any, ...]:
     config = folder.space().trial(folder.space().default_suggestion())
     split = {"folds": config.split.folds, "seed": config.split.seed}
-    goals = folder.space().objective_spec
-    asked = [str(one) for one in goals.objectives] + [str(one) for one in goals.constraints]
+    objective_spec = folder.space().objective_spec
+    asked = [str(one) for one in objective_spec.objectives] + [
+        str(one) for one in objective_spec.constraints
+    ]
     return folder.record.data_digest, split, list(config.parts), dict(folder.record.protocol), asked

@@ -132,8 +132,8 @@ def measure(
     from bearing_search.trial import run_final  # torch: seconds
 
     use_cores()
-    knobs = tuned_knobs(folder.root, number, console)
-    tuned = with_postprocess(trial_config(folder.root, number), knobs)
+    settings = tuned_knobs(folder.root, number, console)
+    tuned = with_postprocess(trial_config(folder.root, number), settings)
     frozen = replace(
         tuned, finetune=replace(tuned.finetune, epochs=0, reconstruction_only_epochs=0)
     )
@@ -159,7 +159,7 @@ def measure(
         tuned=scores["tuned"],
         frozen=scores["frozen"],
         validation={
-            key: rendered(scored, knobs.applied)
+            key: rendered(scored, settings.applied)
             for key, scored in fold_predictions(folder.trial_folder(number)).items()
         },
         postprocess=tuned.postprocess,

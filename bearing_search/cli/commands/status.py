@@ -33,9 +33,13 @@ def status(
         shown = sweep_status(folder)
         looks = test_access_log(folder.root)
         if json:
-            goals = folder.space().objective_spec
+            objective_spec = folder.space().objective_spec
             is_search = shown.task == "search"
-            board = leaderboard(folder.root, shown.trials, goals=goals) if is_search else None
+            board = (
+                leaderboard(folder.root, shown.trials, objective_spec=objective_spec)
+                if is_search
+                else None
+            )
             found = {
                 "test_opened": asdict(looks),
                 "leaderboard": as_json(board) if board else None,

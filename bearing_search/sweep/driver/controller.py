@@ -95,7 +95,7 @@ class SweepController:
                 self._stop.meter.begin(scheduled.number)
                 self._stall_monitor.begin(scheduled.number)
                 self._running[scheduled.number] = RunningTrial(
-                    journal=MeasurementLog(
+                    measurement_log=MeasurementLog(
                         self._folder.trial_folder(scheduled.number) / MEASUREMENTS_FILE
                     )
                 )
@@ -219,7 +219,7 @@ class SweepController:
         if running.last_step is not None and measurement.step <= running.last_step:
             return  # its process was restarted, or Tune repeats the last report
         running.last_step = measurement.step
-        running.journal.append(measurement)
+        running.measurement_log.append(measurement)
         self._notify(lambda o: o.on_measurement(number, measurement))
         if self._objective in measurement.values:
             running.objective = float(measurement.values[self._objective])

@@ -16,7 +16,7 @@ FAILURES_BEFORE_ANY_SUCCESS = 3
 class RunningTrial:
     """A trial that runs."""
 
-    journal: MeasurementLog
+    measurement_log: MeasurementLog
     last_step: int | None = None
     objective: float | None = None
     measured: Mapping[str, float] = field(default_factory=dict)

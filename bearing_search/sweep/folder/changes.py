@@ -94,12 +94,16 @@ def _noted(record: SweepRecord, what: Changeable, lines: list[str]) -> SweepReco
 def _facts(space: SearchSpace) -> dict[str, str]:
     """A space by dotted keys, comparable and readable."""
     facts = {f"base.{path}": json.dumps(value) for path, value in _leaves(space.base)}
-    facts |= {f"vary.{path}": str(axis) for path, axis in space.parameters.items()}
+    facts |= {f"vary.{path}": str(parameter) for path, parameter in space.parameters.items()}
     facts |= {f"when.{path}": str(condition) for path, condition in space.conditions.items()}
     facts |= {f"enqueue.{n}": json.dumps(one) for n, one in enumerate(space.enqueued, start=1)}
-    goals = space.objective_spec
-    facts |= {f"objectives.{n}": str(one) for n, one in enumerate(goals.objectives, start=1)}
-    return facts | {f"constraints.{n}": str(c) for n, c in enumerate(goals.constraints, start=1)}
+    objective_spec = space.objective_spec
+    facts |= {
+        f"objectives.{n}": str(one) for n, one in enumerate(objective_spec.objectives, start=1)
+    }
+    return facts | {
+        f"constraints.{n}": str(c) for n, c in enumerate(objective_spec.constraints, start=1)
+    }
 
 
 def _leaves(raw: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
@@ -126,12 +130,12 @@ def _obstacle(then: SearchSpace, now: SearchSpace, record: SweepRecord) -> str:
     if record.known:
         return "the sweep was warm-started over the space that it began with"
     if _unranged(then) != _unranged(now):
-        return "more than axes has changed"
+        return "more than parameters has changed"
     if list(then.parameters) != list(now.parameters):
-        return "axes have come, gone or changed places"
-    for path, axis in now.parameters.items():
-        if not _is_same_kind(then.parameters[path], axis):
-            return f"{path} is another kind of axis, or has other choices"
+        return "parameters have come, gone or changed places"
+    for path, parameter in now.parameters.items():
+        if not _is_same_kind(then.parameters[path], parameter):
+            return f"{path} is another kind of parameter, or has other choices"
     return ""
 
 
@@ -140,7 +144,7 @@ def _unranged(space: SearchSpace) -> dict[str, str]:
 
 
 def _is_same_kind(then: Parameter, now: Parameter) -> bool:
-    """Whether Optuna can go on along an axis: it takes other ranges, never other choices."""
+    """Whether Optuna can go on along a parameter: it takes other ranges, never other choices."""
     if isinstance(then, IntParameter) and isinstance(now, IntParameter):
         return True
     if isinstance(then, FloatParameter) and isinstance(now, FloatParameter):

@@ -112,15 +112,15 @@ class SweepFolder:
 
     def view(self, trials: Sequence[TrialRecord]) -> SweepView:
         """The sweep as its observers meet it."""
-        record, goals = self.record, self.space().objective_spec
+        record, objective_spec = self.record, self.space().objective_spec
         facts = {
             "question": self.space().question,
             "data": record.data,
             "data_digest": record.data_digest,
             "task": record.task,
             "sampler": record.sampler,
-            "objectives": ", ".join(map(str, goals.objectives)),
-            "constraints": ", ".join(map(str, goals.constraints)),
+            "objectives": ", ".join(map(str, objective_spec.objectives)),
+            "constraints": ", ".join(map(str, objective_spec.constraints)),
             "seed": str(record.seed),
             "warm_start": ", ".join(sorted({p.source.split("/")[0] for p in record.known})),
             "git_commit": record.git_commit,

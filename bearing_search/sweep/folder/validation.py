@@ -16,25 +16,26 @@ def check_objectives(record: SweepRecord, space: SearchSpace) -> None:
     Raises:
         ConfigError: naming both.
     """
-    goals = space.objective_spec
-    if record.task == "reproduction" and goals != ObjectiveSpec():
+    objective_spec = space.objective_spec
+    if record.task == "reproduction" and objective_spec != ObjectiveSpec():
         raise ConfigError(
             f"{record.name}: a reproduction scores every point and chooses nothing; leave "
             "objectives and constraints out"
         )
-    if record.stops_when_converged and (goals.others or record.sampler == "grid"):
+    if record.stops_when_converged and (objective_spec.others or record.sampler == "grid"):
         what = (
             "a grid runs every point" if record.sampler == "grid" else "it has several objectives"
         )
         raise ConfigError(
             f"{record.name}: {what}, so that it cannot stop when converged; leave that out"
         )
-    if goals.others and record.pruner != "none":
+    if objective_spec.others and record.pruner != "none":
+        count = len(objective_spec.objectives)
         raise ConfigError(
-            f"{record.name}: the space has {len(goals.objectives)} objectives, and no pruner can "
+            f"{record.name}: the space has {count} objectives, and no pruner can "
             f"weigh them against each other; pruner is {record.pruner}, wanted none"
         )
-    if record.sampler == "cma-es" and goals != ObjectiveSpec():
+    if record.sampler == "cma-es" and objective_spec != ObjectiveSpec():
         raise ConfigError(
             f"{record.name}: the sampler cma-es knows one objective and no constraints; use tpe, "
             "gp or nsga-ii"
@@ -45,7 +46,8 @@ def validated(record: SweepRecord, space: SearchSpace) -> SweepRecord:
     """The record, with the number of a grid's points as its target.
 
     Raises:
-        ConfigError: the sampler cannot draw along the axes, or sampler or pruner cannot serve the
+        ConfigError: the sampler cannot draw along the parameters, or sampler or pruner cannot serve
+            the
             objectives and constraints; the space varies the seed that an audit
             or finalists would set; the sweep is a grid, and the space is none, or has another
             number of points than the target.

@@ -34,14 +34,14 @@ class Thrift:
     ) -> None:
         self._space, self._config_index, self._reuse_order = space, config_index, reuse_order
         self._deciding = [
-            path for path, axis in space.parameters.items() if _moves_encoder(path, axis)
+            path for path, parameter in space.parameters.items() if _moves_encoder(path, parameter)
         ]
 
     def rank(self, params: Mapping[str, Any]) -> int | None:
-        """Of a candidate; None where it leaves out an axis that its encoder depends on.
+        """Of a candidate; None where it leaves out a parameter that its encoder depends on.
 
-        Axes that are varied under conditions are drawn group by group, so a candidate may hold only
-        some of them. Those after the encoder do not matter here.
+        Parameters that are varied under conditions are drawn group by group, so a candidate may
+        hold only some of them. Those after the encoder do not matter here.
         """
         there = decode(self._space, params)
         if not all(path in there for path in self._deciding):
@@ -57,6 +57,6 @@ class Thrift:
         return self._reuse_order.rank(shared_prefix(config))
 
 
-def _moves_encoder(path: str, axis: Parameter) -> bool:
-    settings = axis.paths if isinstance(axis, BundleParameter) else [path]
+def _moves_encoder(path: str, parameter: Parameter) -> bool:
+    settings = parameter.paths if isinstance(parameter, BundleParameter) else [path]
     return any(setting.partition(".")[0] in ENCODER_SECTIONS for setting in settings)

@@ -20,13 +20,13 @@ MAX_POINTS = 10_000
 
 
 def grid_points(space: SearchSpace) -> list[dict[str, Any]]:
-    """All suggestions of a space: trial 0's first, then the last axis turning fastest.
+    """All suggestions of a space: trial 0's first, then the last parameter turning fastest.
 
     Raises:
-        ConfigError: an axis has no finite number of values, there are too many points, or the
+        ConfigError: a parameter has no finite number of values, there are too many points, or the
             settings of a point do not go together.
     """
-    found = list(islice(_points(space, _axes(space)), MAX_POINTS + 1))
+    found = list(islice(_points(space, _parameters(space)), MAX_POINTS + 1))
     if len(found) > MAX_POINTS:
         raise ConfigError(f"the grid has more than {MAX_POINTS} points, which is no design")
     own = space.default_suggestion()
@@ -42,10 +42,10 @@ def grid_points(space: SearchSpace) -> list[dict[str, Any]]:
 def all_digests(space: SearchSpace, *, at_most: int) -> frozenset[str] | None:
     """Digests of all configs of a space; None where there are more, or any number of them."""
     try:
-        axes = _axes(space)
+        parameters = _parameters(space)
     except ConfigError:
         return None
-    points = list(islice(_points(space, axes), at_most + 1))
+    points = list(islice(_points(space, parameters), at_most + 1))
     if len(points) > at_most:
         return None
     digests = set()
@@ -55,14 +55,16 @@ def all_digests(space: SearchSpace, *, at_most: int) -> frozenset[str] | None:
     return frozenset(digests)
 
 
-def _axes(space: SearchSpace) -> dict[str, Sequence[Any]]:
-    return {path: _values(path, axis) for path, axis in space.parameters.items()}
+def _parameters(space: SearchSpace) -> dict[str, Sequence[Any]]:
+    return {path: _values(path, parameter) for path, parameter in space.parameters.items()}
 
 
-def _points(space: SearchSpace, axes: Mapping[str, Sequence[Any]]) -> Iterator[dict[str, Any]]:
-    """All suggestions, the last axis turning fastest."""
+def _points(
+    space: SearchSpace, parameters: Mapping[str, Sequence[Any]]
+) -> Iterator[dict[str, Any]]:
+    """All suggestions, the last parameter turning fastest."""
     points: Iterator[dict[str, Any]] = iter([{}])
-    for path, values in axes.items():
+    for path, values in parameters.items():
         points = _spread(space, points, path, values)
     return points
 
@@ -77,19 +79,20 @@ def _spread(
             yield point
 
 
-def _values(path: str, axis: Parameter) -> Sequence[Any]:
-    match axis:
+def _values(path: str, parameter: Parameter) -> Sequence[Any]:
+    match parameter:
         case IntParameter():
-            return range(axis.low, axis.high + 1, axis.step)
+            return range(parameter.low, parameter.high + 1, parameter.step)
         case ChoiceParameter():
-            return axis.choices
+            return parameter.choices
         case BundleParameter():
-            return list(axis.bundles)
+            return list(parameter.bundles)
         case SubsetParameter():
             # the empty set is left out: it stands for one of the others
-            masks = product([False, True], repeat=len(axis.members))
+            masks = product([False, True], repeat=len(parameter.members))
             sets = [
-                [m for m, is_in in zip(axis.members, mask, strict=True) if is_in] for mask in masks
+                [m for m, is_in in zip(parameter.members, mask, strict=True) if is_in]
+                for mask in masks
             ]
             return [layers for layers in sets if layers]
-    raise ConfigError(f"{path}: a grid needs single values; write {axis} as choice: [...]")
+    raise ConfigError(f"{path}: a grid needs single values; write {parameter} as choice: [...]")

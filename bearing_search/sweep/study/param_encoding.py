@@ -64,35 +64,35 @@ def _first_range_wins() -> Iterator[None]:
 
 @_first_range_wins()
 def suggest(space: SearchSpace, drawing: SuggestApi) -> dict[str, Any]:
-    """Draw one value per axis that is varied beside those before it.
+    """Draw one value per parameter that is varied beside those before it.
 
     Drawing again from the same trial gives the same values.
     """
     suggestion: dict[str, Any] = {}
-    for path, axis in space.parameters.items():
+    for path, parameter in space.parameters.items():
         if space.is_varied(path, suggestion):
-            suggestion[path] = _drawn(path, axis, drawing)
+            suggestion[path] = _drawn(path, parameter, drawing)
     return suggestion
 
 
-def _drawn(path: str, axis: Parameter, drawing: SuggestApi) -> Any:
-    """A value along one axis."""
-    match axis:
+def _drawn(path: str, parameter: Parameter, drawing: SuggestApi) -> Any:
+    """A value along one parameter."""
+    match parameter:
         case IntParameter():
-            return drawing.suggest_int(path, axis.low, axis.high, step=axis.step)
+            return drawing.suggest_int(path, parameter.low, parameter.high, step=parameter.step)
         case FloatParameter():
-            return drawing.suggest_float(path, axis.low, axis.high, log=axis.log)
+            return drawing.suggest_float(path, parameter.low, parameter.high, log=parameter.log)
         case ChoiceParameter():
-            return json.loads(drawing.suggest_categorical(path, axis.as_text()))
+            return json.loads(drawing.suggest_categorical(path, parameter.as_text()))
         case SubsetParameter():
             chosen = [
                 member
-                for member in axis.members
+                for member in parameter.members
                 if drawing.suggest_categorical(_member_name(path, member), [False, True])
             ]
-            return chosen or list(axis.empty)
+            return chosen or list(parameter.empty)
         case BundleParameter():
-            return drawing.suggest_categorical(path, list(axis.bundles))
+            return drawing.suggest_categorical(path, list(parameter.bundles))
 
 
 class FixedParams:
@@ -125,40 +125,42 @@ def encode(space: SearchSpace, suggestion: Mapping[str, Any]) -> dict[str, Any]:
     """A suggestion in the sampler's own names and values: what `suggest` would draw it from."""
     params: dict[str, Any] = {}
     for path, value in suggestion.items():
-        match axis := space.parameters[path]:
+        match parameter := space.parameters[path]:
             case ChoiceParameter():
                 params[path] = json.dumps(value)
             case SubsetParameter():
-                params |= {_member_name(path, m): m in value for m in axis.members}
+                params |= {_member_name(path, m): m in value for m in parameter.members}
             case _:
                 params[path] = value
     return params
 
 
 def decode(space: SearchSpace, params: Mapping[str, Any]) -> dict[str, Any]:
-    """The values along those axes that the sampler's own names and values hold whole."""
+    """The values along those parameters that the sampler's own names and values hold whole."""
     replay = FixedParams(params)
     return {
-        path: _drawn(path, axis, replay)
-        for path, axis in space.parameters.items()
-        if _names(path, axis) <= params.keys()
+        path: _drawn(path, parameter, replay)
+        for path, parameter in space.parameters.items()
+        if _names(path, parameter) <= params.keys()
     }
 
 
 def distributions_of(space: SearchSpace) -> Mapping[str, BaseDistribution]:
     """What the sampler draws from, by its own names."""
     replay = FixedParams(
-        encode(space, {path: axis.extremes()[0] for path, axis in space.parameters.items()})
+        encode(
+            space, {path: parameter.extremes()[0] for path, parameter in space.parameters.items()}
+        )
     )
-    for path, axis in space.parameters.items():
-        _drawn(path, axis, replay)
+    for path, parameter in space.parameters.items():
+        _drawn(path, parameter, replay)
     return replay.distributions
 
 
-def _names(path: str, axis: Parameter) -> set[str]:
-    """What the sampler calls an axis."""
-    if isinstance(axis, SubsetParameter):
-        return {_member_name(path, member) for member in axis.members}
+def _names(path: str, parameter: Parameter) -> set[str]:
+    """What the sampler calls a parameter."""
+    if isinstance(parameter, SubsetParameter):
+        return {_member_name(path, member) for member in parameter.members}
     return {path}
 
 

@@ -35,8 +35,8 @@ _NEEDS = {
 def make_sampler(name: SamplerName, seed: int, space: SearchSpace, rank: Rank) -> BaseSampler:
     """Who draws settings. A grid's points are enqueued, so that its sampler is never asked.
 
-    Where some axes are varied under conditions, TPE keeps a model of each group of axes that are
-    varied together. The others draw such axes evenly and learn from the rest.
+    Where some parameters are varied under conditions, TPE keeps a model of each group of parameters
+    that are varied together. The others draw such parameters evenly and learn from the rest.
 
     Args:
         rank: which of equal candidates TPE prefers; the others do not show theirs.
@@ -77,20 +77,20 @@ def check_sampler(name: SamplerName, space: SearchSpace) -> None:
 
     Raises:
         ResourceError: the package that it needs is not installed.
-        ConfigError: it cannot draw along the axes of the space.
+        ConfigError: it cannot draw along the parameters of the space.
     """
     package, command = _NEEDS.get(name, ("", ""))
     if package and find_spec(package) is None:
         raise ResourceError(f"the sampler {name} needs the package {package}: {command}")
     numeric = [
         path
-        for path, axis in space.parameters.items()
-        if isinstance(axis, IntParameter | FloatParameter) and path not in space.conditions
+        for path, parameter in space.parameters.items()
+        if isinstance(parameter, IntParameter | FloatParameter) and path not in space.conditions
     ]
     if name == "cma-es" and len(numeric) < 2:
         raise ConfigError(
-            f"the sampler cma-es draws int, float and log axes without conditions together, at "
-            f"least two; the space has {len(numeric)}, the others are drawn at random. Use tpe"
+            f"the sampler cma-es draws int, float and log parameters without conditions together, "
+            f"at least two; the space has {len(numeric)}, the others are drawn at random. Use tpe"
         )
 
 

@@ -184,8 +184,8 @@ class SweepStudy:
         return [value, *(judged.scores[one.metric] for one in self._goals.others)]
 
 
-def _directions(goals: ObjectiveSpec) -> list[StudyDirection]:
+def _directions(objective_spec: ObjectiveSpec) -> list[StudyDirection]:
     return [
         StudyDirection.MAXIMIZE if one.direction == "max" else StudyDirection.MINIMIZE
-        for one in goals.objectives
+        for one in objective_spec.objectives
     ]

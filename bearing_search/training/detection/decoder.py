@@ -66,7 +66,7 @@ class DecoderDetector:
         self.iterations = detector_iterations(config)
         self._normals, self._rotation_deg = normals, rotation_deg
         reads = self.decoder.reads
-        self.reader = FeatureReader(self.encoder, reads, is_rounded=True, device=device)
+        self.feature_reader = FeatureReader(self.encoder, reads, is_rounded=True, device=device)
         self._read: Features | None = None
         self._gathered: Float[Tensor, "n l t d"] | None = None
         self._may_keep_on_device = True
@@ -109,7 +109,7 @@ class DecoderDetector:
         return None if self._rotation_deg else self._normals
 
     def use_features(self, read: Features) -> None:
-        """Take over what `reader` has read of the normal samples."""
+        """Take over what `feature_reader` has read of the normal samples."""
         self._read = read
 
     @torch.no_grad()
@@ -120,7 +120,7 @@ class DecoderDetector:
         self.decoder.eval()
 
         def of(part: slice) -> Float[Tensor, "b k h w"]:
-            found = self.reader(pixels[part]) if read is None else [f[part] for f in read]
+            found = self.feature_reader(pixels[part]) if read is None else [f[part] for f in read]
             gathered = torch.stack(found).to(self._device).float()
             return patch_distances(*self._answer(gathered), self.encoder.grid).cpu()
 
@@ -203,14 +203,16 @@ class DecoderDetector:
         if self._rotation_deg:
             angle = rotation_angle(self._rotation_deg, seed=(self._seed, 4, number))
             turned = rotate(take(self._normals, batch), angle)
-            return torch.stack(self.reader(turned.pixels)).float()
+            return torch.stack(self.feature_reader(turned.pixels)).float()
         if self._gathered is None:
             self._gathered = self._all_gathered()
         picked = self._gathered[torch.from_numpy(batch).to(self._gathered.device)]
         return picked.to(self._device).transpose(0, 1).float()
 
     def _all_gathered(self) -> Float[Tensor, "n l t d"]:
-        read = self.reader.of_all(self._normals.pixels) if self._read is None else self._read
+        read = (
+            self.feature_reader.of_all(self._normals.pixels) if self._read is None else self._read
+        )
         gathered = torch.stack(read, dim=1)
         is_small = gathered.numel() * gathered.element_size() <= _MAX_CACHE_BYTES
         return gathered.to(self._device if is_small and self._may_keep_on_device else "cpu")

@@ -43,16 +43,17 @@ class Detector(Protocol):
         """
         ...
 
-    reader: FeatureReader
+    feature_reader: FeatureReader
     """How it reads its encoder."""
 
     @property
     def static_samples(self) -> Images | None:
-        """The normal samples, if it always reads them as they are: `reader` may do so before."""
+        """The normal samples, if it always reads them as they are, so that they may be read
+        before."""
         ...
 
     def use_features(self, read: Features) -> None:
-        """Take over what `reader` has read of `static_samples`."""
+        """Take over what `feature_reader` has read of `static_samples`."""
         ...
 
     def detect(
@@ -61,7 +62,7 @@ class Detector(Protocol):
         """Distances of prepared images, once all iterations are done.
 
         Args:
-            read: what `reader` has read of them; None: that is done now.
+            read: what `feature_reader` has read of them; None: that is done now.
         """
         ...
 

@@ -51,7 +51,7 @@ class MemoryBankDetector:
         is_cnn = isinstance(encoder, Cnn)
         self._memory, section = make_memory_bank(config, is_cnn=is_cnn)
         reads = [(one,) for one in (section.layers if is_cnn else section.blocks)]
-        self.reader = FeatureReader(self.encoder, reads, is_rounded=False, device=device)
+        self.feature_reader = FeatureReader(self.encoder, reads, is_rounded=False, device=device)
         self._read: Features | None = None
         self._normals, self._device = normals, device
         self._grid = (0, 0)
@@ -84,7 +84,7 @@ class MemoryBankDetector:
         return self._normals
 
     def use_features(self, read: Features) -> None:
-        """Take over what `reader` has read of the normal samples."""
+        """Take over what `feature_reader` has read of the normal samples."""
         self._read = read
 
     @torch.no_grad()
@@ -135,7 +135,7 @@ class MemoryBankDetector:
         self, pixels: UInt8[np.ndarray, "n s s 3"], read: Features | None, part: slice
     ) -> Float[Tensor, "b p c"]:
         """Patches of some samples, read now or taken of what was read."""
-        found = self.reader(pixels[part]) if read is None else [f[part] for f in read]
+        found = self.feature_reader(pixels[part]) if read is None else [f[part] for f in read]
         features = self._memory.embed([self._map(f.to(self._device)) for f in found])
         rows, columns = features.shape[2:]
         self._grid = (rows, columns)

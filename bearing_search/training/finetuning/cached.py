@@ -1,4 +1,4 @@
-"""The fine-tuned encoder of a unit, computed here or read from the store, whole or in parts.
+"""The fine-tuned encoder of a fold, computed here or read from the store, whole or in parts.
 
 Two trainings whose first iterations are equal share them: those of reconstruction alone, whatever
 the alternation after them; and where the learning rates are constant, a shorter training is the
@@ -26,33 +26,33 @@ _ONLY_AT_THE_END = "tuned_share"
 
 
 def cached_finetuning(
-    bench: StageContext,
+    stage_context: StageContext,
     whole: StageKey,
-    tuning: Finetuner,
+    finetuner: Finetuner,
     plan: list[Step],
     *,
     schedule: FinetuneSchedule,
     rows: list[tuple[str, Row]],
     read_s: Seconds,
 ) -> Generator[tuple[str, Row], None, StageResult | None]:
-    """Fine-tune the encoder of `tuning`, going on from the longest beginning that is in the store.
+    """Fine-tune an encoder, going on from the longest beginning that is in the cache.
 
     Args:
         whole: key of the fine-tuned encoder.
         rows, read_s: see `run_stage`.
     """
     parts = part_keys(whole, plan)
-    stage = partial(run_stage, bench, file=_FILE, what=_WHAT, rows=rows, read_s=read_s)
+    stage = partial(run_stage, stage_context, file=_FILE, what=_WHAT, rows=rows, read_s=read_s)
     start: StageResult | None = None
-    if bench.find(whole) is None:
+    if stage_context.find(whole) is None:
         for end in cached_ends(plan, schedule):
-            if bench.find(parts[end]) is None:
-                start = _longest(bench, parts, before=end) or start
-            part = partial(finetune, tuning, plan[:end], is_whole=False)
+            if stage_context.find(parts[end]) is None:
+                start = _longest(stage_context, parts, before=end) or start
+            part = partial(finetune, finetuner, plan[:end], is_whole=False)
             start = yield from stage(parts[end], part, start=start)
             if start is None:
                 return None
-    begin = partial(finetune, tuning, plan)
+    begin = partial(finetune, finetuner, plan)
     return (yield from stage(whole, begin, start=start))
 
 
@@ -91,9 +91,9 @@ def part_keys(whole: StageKey, plan: Sequence[Step]) -> dict[int, StageKey]:
 
 
 def _longest(
-    bench: StageContext, parts: Mapping[int, StageKey], *, before: int
+    stage_context: StageContext, parts: Mapping[int, StageKey], *, before: int
 ) -> StageResult | None:
     for end in sorted(parts, reverse=True):
-        if end < before and (entry := bench.find(parts[end])) is not None:
+        if end < before and (entry := stage_context.find(parts[end])) is not None:
             return load_stage(entry, _FILE)
     return None

@@ -39,7 +39,7 @@ class FrozenMaps:
         device: str,
     ) -> None:
         self._encoder = encoder
-        self._reader = frozen_reader(encoder, layers, device=device)
+        self._feature_reader = frozen_reader(encoder, layers, device=device)
         self._kept = kept
 
     def of_samples(self, batch: Int[np.ndarray, " b"], images: Float[Tensor, "b 3 s s"]) -> Maps:
@@ -51,10 +51,10 @@ class FrozenMaps:
 
     def of(self, images: Float[Tensor, "b 3 s s"]) -> Maps:
         """Maps of any images."""
-        return self._maps(self._reader.of_input(images))
+        return self._maps(self._feature_reader.of_input(images))
 
     def _maps(self, read: Sequence[Float[Tensor, "b t d"]]) -> Maps:
-        there = [tokens.to(self._reader.device) for tokens in read]
+        there = [tokens.to(self._feature_reader.device) for tokens in read]
         return [tokens_to_map(tokens, self._encoder).float() for tokens in there]
 
 

@@ -11,7 +11,7 @@ from bearing_search.training.plan import Step
 
 
 def finetune(
-    tuning: Finetuner,
+    finetuner: Finetuner,
     plan: list[Step],
     *,
     checkpoint: Checkpoint,
@@ -31,40 +31,40 @@ def finetune(
         TrialFailedError: a loss, the gradient or a weight is not finite.
     """
     if checkpoint.state is not None:
-        tuning.load(checkpoint.state["tuning"])
+        finetuner.load(checkpoint.state["tuning"])
     yield from list(checkpoint.history)
     if checkpoint.is_finished:
         return
     advice = "Lower finetune.encoder_lr or finetune.head_lr."
     with stage_error_context("fine-tuning", checkpoint, advice=advice):
-        yield from _iterations(tuning, plan, checkpoint, should_stop)
+        yield from _iterations(finetuner, plan, checkpoint, should_stop)
         if checkpoint.iteration < len(plan):
             return
-        state = {"tuning": tuning.state(), "epoch": Epoch().state()}  # refuses broken weights
+        state = {"tuning": finetuner.state(), "epoch": Epoch().state()}  # refuses broken weights
         if is_whole:
-            tuning.interpolate_weights()
-            state = {"tuning": tuning.result()}
+            finetuner.interpolate_weights()
+            state = {"tuning": finetuner.result()}
         checkpoint.finish(len(plan), state)
 
 
 def _iterations(
-    tuning: Finetuner, plan: list[Step], checkpoint: Checkpoint, should_stop: Callable[[], bool]
+    finetuner: Finetuner, plan: list[Step], checkpoint: Checkpoint, should_stop: Callable[[], bool]
 ) -> Iterator[Row]:
     epoch = Epoch(**checkpoint.state["epoch"]) if checkpoint.state else Epoch()
     checkpoint.started()
 
     def state() -> dict[str, Any]:
-        return {"tuning": tuning.state(), "epoch": epoch.state()}
+        return {"tuning": finetuner.state(), "epoch": epoch.state()}
 
     for number in range(checkpoint.iteration, len(plan)):
         if should_stop():
             checkpoint.save(number, state())
             return
         step = plan[number]
-        losses, patches = tuning.iterate(number, step)
+        losses, patches = finetuner.iterate(number, step)
         epoch.add(losses, patches, samples=len(step.batch))
         if step.ends_epoch:
-            checkpoint.history.append(epoch.row() | tuning.micro_batches.row)
+            checkpoint.history.append(epoch.row() | finetuner.micro_batches.row)
             yield checkpoint.history[-1]
             epoch = Epoch()
         checkpoint.save_if_due(number + 1, state)

@@ -1,6 +1,6 @@
-"""A unit: one part in one fold (or in all of train), ready to be trained on and scored.
+"""A fold: one part in one fold (or in all of train), ready to be trained on and scored.
 
-Everything that preprocessing estimates comes from the unit's training side alone.
+Everything that preprocessing estimates comes from the fold's training side alone.
 """
 
 from collections.abc import Sequence
@@ -23,7 +23,7 @@ from bearing_search.training.images import Images
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HeldOut:
-    """What a unit is scored on."""
+    """What a fold is scored on."""
 
     images: Images
     map_masks: Bool[np.ndarray, "n m m"]
@@ -52,7 +52,7 @@ class FoldData:
     anomalous_samples: tuple[Sample, ...]
     held_out: HeldOut
     has_synthetic_defects: bool
-    """Whether the training split has no defect, so that those of this unit are drawn."""
+    """Whether the training split has no defect, so that those of this fold are drawn."""
 
     dropped: tuple[tuple[Sample, str], ...]
     """Training samples without ROI, with the reason."""
@@ -73,7 +73,7 @@ def prepare_fold(
     is_validation: bool,
     cache: Path,
 ) -> FoldData:
-    """Prepare the images of one unit.
+    """Prepare the images of one fold.
 
     Args:
         is_validation: the held-out samples come from train; where train has no defect, every
@@ -97,16 +97,16 @@ def prepare_fold(
 
     normal = prepared([s for s in train if not s.is_anomalous])
     anomalous = prepared([s for s in train if s.is_anomalous])
-    scored = prepared(held_out)
+    predictions = prepared(held_out)
     is_synthetic = not any(s.is_anomalous for s in train)
     _require_samples(part, normal, needed="normal training sample")
     if is_synthetic and is_validation:
-        scored = _with_defects(scored, every=2, seed=config.seed + 1)
+        predictions = _with_defects(predictions, every=2, seed=config.seed + 1)
     if config.finetune.synthetic_defects == "when_needed":
         if is_synthetic:
             anomalous = _with_defects(normal, every=1, seed=config.seed)
         _require_samples(part, anomalous, needed="anomalous training sample")
-    _require_samples(part, scored, needed="held-out sample")
+    _require_samples(part, predictions, needed="held-out sample")
     return FoldData(
         part=part,
         normals=_to_train(normal, config),
@@ -114,18 +114,20 @@ def prepare_fold(
         normal_samples=normal.samples,
         anomalous_samples=anomalous.samples,
         held_out=HeldOut(
-            images=Images(pixels=scored.images, masks=scored.masks),
-            map_masks=scored.map_masks,
-            is_anomalous=np.array([s.is_anomalous for s in scored.samples]),
-            samples=scored.samples,
-            lost_regions=scored.lost_regions,
-            unreachable_regions=sum(_num_regions(s) for s, _ in scored.no_roi if s.is_anomalous),
-            no_roi=scored.no_roi,
+            images=Images(pixels=predictions.images, masks=predictions.masks),
+            map_masks=predictions.map_masks,
+            is_anomalous=np.array([s.is_anomalous for s in predictions.samples]),
+            samples=predictions.samples,
+            lost_regions=predictions.lost_regions,
+            unreachable_regions=sum(
+                _num_regions(s) for s, _ in predictions.no_roi if s.is_anomalous
+            ),
+            no_roi=predictions.no_roi,
         ),
         has_synthetic_defects=is_synthetic,
         roi=roi_score(train, reference, config.preprocess),
         dropped=(*normal.no_roi, *anomalous.no_roi),
-        digest="-".join(s.digest[:8] for s in (normal, anomalous, scored)),
+        digest="-".join(s.digest[:8] for s in (normal, anomalous, predictions)),
     )
 
 

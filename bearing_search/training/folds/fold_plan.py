@@ -1,4 +1,4 @@
-"""Which units a trial consists of: what is trained together, and what it is scored on. No torch."""
+"""Which folds a trial consists of: what is trained together, and what it is scored on. No torch."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ from bearing_search.training.plan import fold_progress
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PartPlan:
-    """One part of a unit, before anything of it is read."""
+    """One part of a fold, before anything of it is read."""
 
     part: str
     key: str
@@ -40,7 +40,7 @@ class FoldPlan:
 
 
 def validation_plans(config: TrialConfig, train: Sequence[Sample]) -> list[FoldPlan]:
-    """The units of a search's trial, in the order in which they run: fold by fold.
+    """The folds of a search's trial, in the order in which they run: fold by fold.
 
     Raises:
         DataError: a part has too few groups for its folds.
@@ -65,7 +65,7 @@ def validation_plans(config: TrialConfig, train: Sequence[Sample]) -> list[FoldP
 
 
 def final_plans(config: TrialConfig, data_set: DataSet) -> list[FoldPlan]:
-    """The units that are trained on all of train and scored on test."""
+    """The folds that are trained on all of train and scored on test."""
     parts = [
         PartPlan(
             part=part,
@@ -80,7 +80,7 @@ def final_plans(config: TrialConfig, data_set: DataSet) -> list[FoldPlan]:
 
 
 def progress_of_plan(config: TrialConfig, plan: FoldPlan) -> list[float]:
-    """Cost after each measurement of one unit, in iterations of the decoder."""
+    """Cost after each measurement of one fold, in iterations of the decoder."""
     num_normal = num_anomalous = 0
     for part in plan.parts:
         anomalous = sum(sample.is_anomalous for sample in part.train)

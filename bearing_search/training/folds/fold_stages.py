@@ -1,4 +1,4 @@
-"""The stages of one unit, computed here or read from the store: encoder, detector, distances.
+"""The stages of one fold, computed here or read from the store: encoder, detector, distances.
 
 What is read of a frozen encoder is a stage beside them, wherever one of them reads it.
 """
@@ -46,10 +46,10 @@ def fold_stages(
     samples: Samples,
     encoder: Backbone,
     config: TrialConfig,
-    bench: StageContext,
+    stage_context: StageContext,
     answer: EvaluateHeads,
 ) -> StagesStream:
-    """Train on a unit and measure the distances of its held-out samples.
+    """Train on a fold and measure the distances of its held-out samples.
 
     Where the distances are in the store, nothing before them is looked at: they bring along what
     the earlier stages measured.
@@ -63,8 +63,10 @@ def fold_stages(
         TrialFailedError: a loss is not finite.
         ClaimLostError: this process hung, and another one took its work over.
     """
-    keys = fold_keys(config, samples, weights_sha256=encoder.weights_sha256, device=bench.device)
-    found = bench.find(keys.distances)
+    keys = fold_keys(
+        config, samples, weights_sha256=encoder.weights_sha256, device=stage_context.device
+    )
+    found = stage_context.find(keys.distances)
     if found is not None:
         outcome = load_outcome(found)
         yield from outcome.rows
@@ -75,7 +77,7 @@ def fold_stages(
     seconds: Seconds = {}
     if config.finetune.epochs:
         assert isinstance(encoder, Encoder)  # `load_backbone` refused others
-        tuned = yield from _fine_tuned(encoder, samples, config, bench, keys.encoder, rows)
+        tuned = yield from _fine_tuned(encoder, samples, config, stage_context, keys.encoder, rows)
         if tuned is None:
             return None
         model, seconds = tuned
@@ -85,16 +87,16 @@ def fold_stages(
         config,
         normals=samples.normals,
         rotation_deg=samples.rotation_deg,
-        device=bench.device,
+        device=stage_context.device,
     )
     frozen = content if model is None else None
-    learned = yield from _learned(detector, frozen, bench, keys.detector(content), rows)
+    learned = yield from _learned(detector, frozen, stage_context, keys.detector(content), rows)
     if learned is None:
         return None
-    read = _read_held_out(detector, frozen, samples, bench)
+    read = _read_held_out(detector, frozen, samples, stage_context)
     if read is None:
         return None
-    with bench.claim(keys.distances) as entry:
+    with stage_context.claim(keys.distances) as entry:
         if entry is None or entry.is_done:
             return None if entry is None else load_outcome(entry)
         answers, pictures = _answers(model, answer, parts=len(samples.held_out))
@@ -109,8 +111,8 @@ def fold_stages(
             rows=tuple(rows),
             seconds=merged(seconds, learned.seconds, *(kept.seconds for kept in read)),
         )
-        bench.store.with_room(lambda: save_outcome(outcome, entry))
-        bench.store.finish(entry)
+        stage_context.store.with_room(lambda: save_outcome(outcome, entry))
+        stage_context.store.finish(entry)
         return load_outcome(entry)
 
 
@@ -118,30 +120,32 @@ def _fine_tuned(
     encoder: Encoder,
     samples: Samples,
     config: TrialConfig,
-    bench: StageContext,
+    stage_context: StageContext,
     key: StageKey,
     rows: Rows,
 ) -> Generator[tuple[str, Row], None, tuple[MultiTaskModel, Seconds] | None]:
     """The encoder, tuned in place, with its heads; and what that took."""
     kept: CachedFeatures | None = NOT_CACHED
-    if _is_held_near(samples, config) and bench.find(key) is None:
-        reader = frozen_reader(encoder, config.finetune.ssim_layers, device=bench.device)
+    if _is_held_near(samples, config) and stage_context.find(key) is None:
+        feature_reader = frozen_reader(
+            encoder, config.finetune.ssim_layers, device=stage_context.device
+        )
         content = encoder_digest(encoder)
-        kept = cached_features(bench, reader, content, samples.normals.pixels)
+        kept = cached_features(stage_context, feature_reader, content, samples.normals.pixels)
     if kept is None:
         return None
-    tuning = _finetuning(encoder, samples, config, bench.device, kept.features)
+    finetuner = _finetuning(encoder, samples, config, stage_context.device, kept.features)
     tuned = yield from cached_finetuning(
-        bench,
+        stage_context,
         key,
-        tuning,
+        finetuner,
         plan_of(samples, config),
         schedule=config.finetune.schedule,
         rows=rows,
         read_s=kept.seconds,
     )
-    # not `tuning`, which holds the frozen encoder and the optimiser's moments
-    return None if tuned is None else (tuning.model, tuned.seconds)
+    # not `finetuner`, which holds the frozen encoder and the optimiser's moments
+    return None if tuned is None else (finetuner.model, tuned.seconds)
 
 
 def _is_held_near(samples: Samples, config: TrialConfig) -> bool:
@@ -151,7 +155,7 @@ def _is_held_near(samples: Samples, config: TrialConfig) -> bool:
 
 
 def _learned(
-    detector: Detector, frozen: str | None, bench: StageContext, key: StageKey, rows: Rows
+    detector: Detector, frozen: str | None, stage_context: StageContext, key: StageKey, rows: Rows
 ) -> Generator[tuple[str, Row], None, StageResult | None]:
     """The detector, trained.
 
@@ -159,8 +163,10 @@ def _learned(
         frozen: content of its encoder, if that was not fine-tuned.
     """
     kept: CachedFeatures | None = NOT_CACHED
-    if frozen and detector.static_samples is not None and bench.find(key) is None:
-        kept = cached_features(bench, detector.reader, frozen, detector.static_samples.pixels)
+    if frozen and detector.static_samples is not None and stage_context.find(key) is None:
+        kept = cached_features(
+            stage_context, detector.feature_reader, frozen, detector.static_samples.pixels
+        )
     if kept is None:
         return None
     if kept.features is not None:
@@ -168,20 +174,26 @@ def _learned(
     begin = partial(train_detector, detector)
     return (
         yield from run_stage(
-            bench, key, begin, file="detector", what="detector", rows=rows, read_s=kept.seconds
+            stage_context,
+            key,
+            begin,
+            file="detector",
+            what="detector",
+            rows=rows,
+            read_s=kept.seconds,
         )
     )
 
 
 def _read_held_out(
-    detector: Detector, frozen: str | None, samples: Samples, bench: StageContext
+    detector: Detector, frozen: str | None, samples: Samples, stage_context: StageContext
 ) -> list[CachedFeatures] | None:
     """What is read of each part's held-out samples; None if it was stopped."""
     found: list[CachedFeatures] = []
     for images in samples.held_out:
         kept: CachedFeatures | None = NOT_CACHED
         if frozen:
-            kept = cached_features(bench, detector.reader, frozen, images.pixels)
+            kept = cached_features(stage_context, detector.feature_reader, frozen, images.pixels)
         if kept is None:
             return None
         found.append(kept)

@@ -52,7 +52,7 @@ def patch_scores(
 
 
 def held_out_patch_metrics(
-    model: MultiTaskModel, unit: FoldData, config: TrialConfig, device: str
+    model: MultiTaskModel, fold: FoldData, config: TrialConfig, device: str
 ) -> Row:
     """`patch_ap` and `patch_auroc` on the held-out anomalous samples; NaN where undefined.
 
@@ -60,7 +60,7 @@ def held_out_patch_metrics(
     """
     if Task.PATCH_CLASSIFICATION not in learned_tasks(config.finetune):
         return {}
-    held_out = unit.held_out
+    held_out = fold.held_out
     anomalous = _inputs(take(held_out.images, np.flatnonzero(held_out.is_anomalous)), config)
     found: Row = {}
     if len(anomalous):
@@ -75,18 +75,18 @@ def held_out_patch_metrics(
 
 
 def head_pictures(
-    model: MultiTaskModel, unit: FoldData, config: TrialConfig, device: str, *, folder: Path
+    model: MultiTaskModel, fold: FoldData, config: TrialConfig, device: str, *, folder: Path
 ) -> None:
     """`reconstruction_<part>.png` and `patches_<part>.png`: training and held-out samples.
 
     Only of heads that some epoch trained.
     """
-    held_out = unit.held_out
+    held_out = fold.held_out
     normal, anomalous = (np.flatnonzero(held_out.is_anomalous == label) for label in (False, True))
     first = np.arange(_SHOWN)
     shown = [
-        _Shown("train", unit.normals, unit.normal_samples, first),
-        _Shown("train", unit.anomalous, unit.anomalous_samples, first),
+        _Shown("train", fold.normals, fold.normal_samples, first),
+        _Shown("train", fold.anomalous, fold.anomalous_samples, first),
         _Shown("held out", held_out.images, held_out.samples, normal[:_SHOWN]),
         _Shown("held out", held_out.images, held_out.samples, anomalous[:_SHOWN]),
     ]
@@ -95,11 +95,11 @@ def head_pictures(
     if Task.RECONSTRUCTION in tasks:
         rebuilt = reconstructions(model, images.pixels, device)
         picture = reconstruction_picture(images.pixels, rebuilt, titles)
-        write_png(picture, folder / f"reconstruction_{unit.part}.png")
+        write_png(picture, folder / f"reconstruction_{fold.part}.png")
     if Task.PATCH_CLASSIFICATION in tasks:
         probabilities = 1 / (1 + np.exp(-patch_scores(model, images.pixels, device)))
         picture = patch_picture(images.pixels, images.masks, probabilities, titles)
-        write_png(picture, folder / f"patches_{unit.part}.png")
+        write_png(picture, folder / f"patches_{fold.part}.png")
 
 
 class _Shown(NamedTuple):

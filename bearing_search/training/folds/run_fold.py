@@ -1,4 +1,4 @@
-"""Runs one unit through all stages, and remembers it once it is scored."""
+"""Runs one fold through all stages, and remembers it once it is scored."""
 
 import json
 import logging
@@ -35,7 +35,7 @@ from bearing_search.training.stage_runner import StageContext
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FoldRecord:
-    """What a scored unit leaves, as stored in `unit.json`."""
+    """What a scored fold leaves, as stored in `unit.json`."""
 
     rows: tuple[tuple[str, Row], ...]
     """What was being done, and what was measured then."""
@@ -61,7 +61,7 @@ FoldStream = Generator[tuple[str, Row], None, FoldRecord | None]
 def run_fold(
     plan: FoldPlan, config: TrialConfig, context: TrialContext, store: StageCache
 ) -> FoldStream:
-    """Train and score one unit, or repeat what it measured if it is done already."""
+    """Train and score one fold, or repeat what it measured if it is done already."""
     file = context.folder / plan.key / "unit.json"
     if file.exists():
         done = parse(FoldRecord, json.loads(file.read_text(encoding="utf-8")))
@@ -102,32 +102,32 @@ def _insistent(attempt: Callable[[], FoldStream]) -> FoldStream:
 def _work(
     plan: FoldPlan, config: TrialConfig, context: TrialContext, store: StageCache
 ) -> FoldStream:
-    units = [_prepare(part, plan, config, context) for part in plan.parts]
+    folds = [_prepare(part, plan, config, context) for part in plan.parts]
     encoder = load_backbone(config)
     user = trial_name(context)
-    bench = StageContext(
+    stage_context = StageContext(
         store=store,
         user=user,
         title=plan.label,
         should_stop=context.should_stop,
         device=context.device,
     )
-    samples = _samples(units, config, has_pictures=plan.fold == 0)
+    samples = _samples(folds, config, has_pictures=plan.fold == 0)
     outcome = yield from fold_stages(
-        samples, encoder, config, bench, partial(_answer, plan, units, config, context)
+        samples, encoder, config, stage_context, partial(_answer, plan, folds, config, context)
     )
     if outcome is None:
         return None
-    found = zip(plan.parts, units, outcome.detections, outcome.answers, strict=True)
+    found = zip(plan.parts, folds, outcome.detections, outcome.answers, strict=True)
     scores = {
-        part.key: {**_score(part, plan, unit, detection, config, context), **answers}
-        for part, unit, detection, answers in found
+        part.key: {**_score(part, plan, fold, detection, config, context), **answers}
+        for part, fold, detection, answers in found
     }
     _draw(plan, outcome, context)
     return FoldRecord(
         rows=outcome.rows,
         metrics=scores,
-        tags=_tags(plan, units, encoder, context) | _micro_batch_tag(plan, outcome.rows),
+        tags=_tags(plan, folds, encoder, context) | _micro_batch_tag(plan, outcome.rows),
         reused=reused_stages(outcome.seconds, user),
         computed_s=own_seconds(outcome.seconds, user),
         saved_s=others_seconds(outcome.seconds, user),
@@ -147,42 +147,42 @@ def _prepare(
     )
 
 
-def _samples(units: Sequence[FoldData], config: TrialConfig, *, has_pictures: bool) -> Samples:
+def _samples(folds: Sequence[FoldData], config: TrialConfig, *, has_pictures: bool) -> Samples:
     def seen(images: Images) -> Images:
         return images if config.fusion == "channels" else by_brightness(images)
 
-    is_rotated = any(unit.part in config.augment.rotated_parts for unit in units)
+    is_rotated = any(fold.part in config.augment.rotated_parts for fold in folds)
     return Samples(
-        normals=seen(concat([unit.normals for unit in units])),
-        anomalous=seen(concat([unit.anomalous for unit in units])),
-        held_out=tuple(seen(unit.held_out.images) for unit in units),
+        normals=seen(concat([fold.normals for fold in folds])),
+        anomalous=seen(concat([fold.anomalous for fold in folds])),
+        held_out=tuple(seen(fold.held_out.images) for fold in folds),
         rotation_deg=config.augment.rotation_deg if is_rotated else 0.0,
-        shown=digest_of([has_pictures, [_names(unit) for unit in units]]),
+        shown=digest_of([has_pictures, [_names(fold) for fold in folds]]),
     )
 
 
-def _names(unit: FoldData) -> list[list[object]]:
-    """All that patch metrics and pictures show of a unit, beside its images."""
-    train, held_out = (*unit.normal_samples, *unit.anomalous_samples), unit.held_out
+def _names(fold: FoldData) -> list[list[object]]:
+    """All that patch metrics and pictures show of a fold, beside its images."""
+    train, held_out = (*fold.normal_samples, *fold.anomalous_samples), fold.held_out
     labels = zip(held_out.samples, held_out.is_anomalous.tolist(), strict=True)
     return [
-        [unit.part, *(sample.title for sample in train)],
+        [fold.part, *(sample.title for sample in train)],
         *([sample.title, is_anomalous] for sample, is_anomalous in labels),
     ]
 
 
 def _answer(
     plan: FoldPlan,
-    units: Sequence[FoldData],
+    folds: Sequence[FoldData],
     config: TrialConfig,
     context: TrialContext,
     model: MultiTaskModel,
     folder: Path,
 ) -> tuple[Row, ...]:
     """How patches are told apart after fine-tuning; drawn for the first fold."""
-    for unit in units if plan.fold == 0 else ():
-        head_pictures(model, unit, config, context.device, folder=folder)
-    return tuple(held_out_patch_metrics(model, unit, config, context.device) for unit in units)
+    for fold in folds if plan.fold == 0 else ():
+        head_pictures(model, fold, config, context.device, folder=folder)
+    return tuple(held_out_patch_metrics(model, fold, config, context.device) for fold in folds)
 
 
 def _draw(plan: FoldPlan, outcome: FoldOutcome, context: TrialContext) -> None:
@@ -199,24 +199,24 @@ def _draw(plan: FoldPlan, outcome: FoldOutcome, context: TrialContext) -> None:
 def _score(
     part: PartPlan,
     plan: FoldPlan,
-    unit: FoldData,
+    fold: FoldData,
     detection: Detection,
     config: TrialConfig,
     context: TrialContext,
 ) -> Row:
     folder = context.folder / part.key
     folder.mkdir(parents=True, exist_ok=True)
-    scored = score_fold(unit.held_out, detection, config, file=folder / "scored.npz")
+    predictions = score_fold(fold.held_out, detection, config, file=folder / "scored.npz")
     if plan.fold == 0:
         picture = context.folder / "artifacts" / f"heat_maps_{part.part}.png"
-        heat_map_picture(scored, unit.held_out.images.pixels, file=picture)
-    num_held_out = len(scored.names) + scored.num_no_roi
+        heat_map_picture(predictions, fold.held_out.images.pixels, file=picture)
+    num_held_out = len(predictions.names) + predictions.num_no_roi
     return {
-        **scored.metrics(config.protocol),
-        "roi_found_share": len(scored.names) / num_held_out,
-        "roi_size_spread": unit.roi.size_spread,
-        "roi_instability_px": unit.roi.instability_px,
-        "missed_regions": float(scored.missed_regions),
+        **predictions.metrics(config.protocol),
+        "roi_found_share": len(predictions.names) / num_held_out,
+        "roi_size_spread": fold.roi.size_spread,
+        "roi_instability_px": fold.roi.instability_px,
+        "missed_regions": float(predictions.missed_regions),
     }
 
 
@@ -228,14 +228,14 @@ def _micro_batch_tag(plan: FoldPlan, rows: Sequence[tuple[str, Row]]) -> dict[st
 
 
 def _tags(
-    plan: FoldPlan, units: Sequence[FoldData], encoder: Backbone, context: TrialContext
+    plan: FoldPlan, folds: Sequence[FoldData], encoder: Backbone, context: TrialContext
 ) -> dict[str, str]:
     tags = {
         "weights_sha256": encoder.weights_sha256,
         "precision": precision_name(context.device),
         "device": context.device,
     }
-    for part, unit in zip(plan.parts, units, strict=True):
-        tags[f"inputs/{part.key}"] = unit.digest
-        tags[f"defects/{part.part}"] = "synthetic" if unit.has_synthetic_defects else "real"
+    for part, fold in zip(plan.parts, folds, strict=True):
+        tags[f"inputs/{part.key}"] = fold.digest
+        tags[f"defects/{part.part}"] = "synthetic" if fold.has_synthetic_defects else "real"
     return tags

@@ -31,7 +31,7 @@ def score_fold(
         postprocess=config.postprocess,
     )
     rendered = anomaly_maps(distances, own_scores, rendering)
-    scored = Predictions(
+    predictions = Predictions(
         distances=distances,
         own_scores=own_scores,
         rendering=rendering,
@@ -45,5 +45,5 @@ def score_fold(
         unreachable_regions=held_out.unreachable_regions,
         num_no_roi=len(held_out.no_roi),
     )
-    save_predictions(scored, file)
-    return scored
+    save_predictions(predictions, file)
+    return predictions

@@ -1,4 +1,4 @@
-"""A unit's stages as entries of the store: how they are named, and what the last one holds.
+"""A fold's stages as entries of the store: how they are named, and what the last one holds.
 
 Axis letters: n samples, k layers, h w rows and columns of the detector's grid.
 """
@@ -35,7 +35,7 @@ _BEFORE = "before.json"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FoldKeys:
-    """Names of a unit's stages."""
+    """Names of a fold's stages."""
 
     encoder: StageKey
     """Of the fine-tuned encoder, named by its iterations, or of the frozen one, which is never
@@ -50,7 +50,7 @@ class FoldKeys:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Samples:
-    """What a unit learns from, all its parts together, and what it is scored on, part by part."""
+    """What a fold learns from, all its parts together, and what it is scored on, part by part."""
 
     normals: Images
     anomalous: Images
@@ -62,7 +62,7 @@ class Samples:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FoldOutcome:
-    """What the stages of a unit give: all that scoring needs."""
+    """What the stages of a fold give: all that scoring needs."""
 
     detections: tuple[Detection, ...]
     """Of each part's held-out samples."""
@@ -80,7 +80,7 @@ class FoldOutcome:
 
 
 def plan_of(samples: Samples, config: TrialConfig) -> list[Step]:
-    """The iterations of a unit's fine-tuning; none of a frozen encoder."""
+    """The iterations of a fold's fine-tuning; none of a frozen encoder."""
     return finetune_plan(
         config.finetune,
         num_normal=len(samples.normals),
@@ -92,7 +92,7 @@ def plan_of(samples: Samples, config: TrialConfig) -> list[Step]:
 def fold_keys(
     config: TrialConfig, samples: Samples, *, weights_sha256: str, device: str
 ) -> FoldKeys:
-    """Name the stages of a unit by their settings and by the contents that they read.
+    """Name the stages of a fold by their settings and by the contents that they read.
 
     A detector's key holds every section of the config that is not known to leave it alone: a
     section that is new here makes trials share less, never too much.

@@ -1,4 +1,4 @@
-"""Curves of a unit's training: every loss, and how well patches are told apart (paper, Fig. 9)."""
+"""Curves of a fold's training: every loss, and how well patches are told apart (paper, Fig. 9)."""
 
 import io
 from collections.abc import Mapping, Sequence
@@ -27,7 +27,7 @@ _PHASES = (
 
 
 def curves_picture(rows: Sequence[Mapping[str, float]], file: Path) -> None:
-    """PNG of a unit's measurements, in the order in which they were made.
+    """PNG of a fold's measurements, in the order in which they were made.
 
     Fine-tuning is drawn over its epochs, each task's losses and the patch metrics in a panel of
     their own, the epochs of the two tasks shaded. What the detector measured has the last panel.

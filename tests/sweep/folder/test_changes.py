@@ -78,10 +78,13 @@ def test_a_trial_that_was_running_keeps_its_values_though_the_range_has_left_the
 @pytest.mark.parametrize(
     ("change", "why"),
     [
-        (("epochs: 40", "epochs: 50"), "more than axes has changed"),
-        (("empty: [12]", "empty: [11]"), "ssim_layers is another kind of axis, or has other choi"),
-        (("log: [1e-6", "float: [1e-6"), "encoder_lr is another kind of axis"),
-        (("encoder_lr: {log: [1e-6", "head_lr: {log: [1e-6"), "axes have come, gone"),
+        (("epochs: 40", "epochs: 50"), "more than parameters has changed"),
+        (
+            ("empty: [12]", "empty: [11]"),
+            "ssim_layers is another kind of parameter, or has other choi",
+        ),
+        (("log: [1e-6", "float: [1e-6"), "encoder_lr is another kind of parameter"),
+        (("encoder_lr: {log: [1e-6", "head_lr: {log: [1e-6"), "parameters have come, gone"),
     ],
 )
 def test_what_no_sampler_or_reader_can_take_for_one_sweep_is_never_accepted(

@@ -112,7 +112,7 @@ def test_a_trial_killed_while_it_was_drawn_is_drawn_to_its_end(new_sweep, ledger
     scheduled = again.next()
     assert scheduled.number == half.number
     assert scheduled.config.finetune.alternation_period == period
-    assert set(scheduled.suggestion) == set(folder.space().axes)
+    assert set(scheduled.suggestion) == set(folder.space().parameters)
 
 
 def test_reopening_with_the_same_seed_draws_nothing_twice(new_sweep, ledger_of):

@@ -59,11 +59,11 @@ def step(task, batch=BATCH, epoch=0, lr_factor=1.0):
     return Step(epoch, task, batch, ends_epoch=True, lr_factor=lr_factor)
 
 
-def moved_by_both_tasks(tuning, pretrained) -> set[str]:
+def moved_by_both_tasks(finetuner, pretrained) -> set[str]:
     for number, task in enumerate((Task.RECONSTRUCTION, Task.PATCH_CLASSIFICATION)):
-        tuning.iterate(number, step(task))
+        finetuner.iterate(number, step(task))
     before = dict(pretrained.named_parameters())
-    moved = {n for n, p in tuning.encoder.named_parameters() if not torch.equal(p, before[n])}
+    moved = {n for n, p in finetuner.encoder.named_parameters() if not torch.equal(p, before[n])}
     return {".".join(name.split(".")[1:3]) if ".blocks." in name else name for name in moved}
 
 
@@ -84,10 +84,10 @@ def test_everything_learns_by_default(tuning_with, pretrained):
 
 
 def test_heads_on_early_blocks_leave_the_later_ones_alone(tuning_with, pretrained):
-    tuning = tuning_with(
+    finetuner = tuning_with(
         patch_head_blocks=(1, 2), reconstruction_head_blocks=(2,), ssim_layers=(1,)
     )
-    moved = moved_by_both_tasks(tuning, pretrained)
+    moved = moved_by_both_tasks(finetuner, pretrained)
     assert {name for name in moved if name.startswith("blocks.")} == {"blocks.0", "blocks.1"}
 
 
@@ -119,17 +119,17 @@ def test_an_anchor_holds_normal_patches_and_lets_anomalous_ones_go(tuning_with, 
 def test_the_anchor_is_that_of_maps_whose_anomalous_patches_are_frozen(
     tuning_with, images, pretrained
 ):
-    tuning = tuning_with(patch_anchor_weight=1.0)
+    finetuner = tuning_with(patch_anchor_weight=1.0)
     with torch.no_grad(), autocast("cpu"):
-        for parameter in tuning.encoder.parameters():
+        for parameter in finetuner.encoder.parameters():
             parameter.mul_(1.1)
         pixels, layer = to_input(images.pixels, "cpu"), (pretrained.num_blocks,)
-        ours = layer_maps(tuning.encoder(pixels, layer), layer, tuning.encoder)
+        ours = layer_maps(finetuner.encoder(pixels, layer), layer, finetuner.encoder)
         theirs = layer_maps(pretrained(pixels, layer), layer, pretrained)
         ours[0][:, :, 1, 1] = theirs[0][:, :, 1, 1]  # rows and columns 20 to 27 of 16 px patches
         expected = perceptual_loss(ours, theirs, window=7)
 
-    losses, _ = tuning.iterate(0, step(Task.PATCH_CLASSIFICATION))
+    losses, _ = finetuner.iterate(0, step(Task.PATCH_CLASSIFICATION))
 
     assert losses["patch_anchor_loss"] == pytest.approx(float(expected), rel=1e-3)
 
@@ -137,28 +137,30 @@ def test_the_anchor_is_that_of_maps_whose_anomalous_patches_are_frozen(
 @pytest.mark.parametrize(("coverage", "marked"), [(0.0, 4), (0.25, 4), (0.26, 0)])
 def test_coverage_decides_which_patches_are_anomalous(tuning_with, coverage, marked):
     # the defect covers 8 x 8 of the 16 x 16 px of one patch, in each of 4 images
-    tuning = tuning_with(patch_coverage=coverage)
-    _, patches = tuning.iterate(0, step(Task.PATCH_CLASSIFICATION))
+    finetuner = tuning_with(patch_coverage=coverage)
+    _, patches = finetuner.iterate(0, step(Task.PATCH_CLASSIFICATION))
     assert patches.is_anomalous.sum() == marked
 
 
 def test_flips_show_a_batch_in_one_of_eight_ways_and_the_labels_with_it(
     images, pretrained, tuning_with
 ):
-    tuning = tuning_with(ssim_layers=(1,), flip=True)
-    shown = [tuning._augmented(images, number) for number in range(40)]
+    finetuner = tuning_with(ssim_layers=(1,), flip=True)
+    shown = [finetuner._augmented(images, number) for number in range(40)]
     assert len({batch.pixels.tobytes() for batch in shown}) == 8
     assert len({batch.masks.tobytes() for batch in shown}) == 4  # the square lies on the diagonal
     labels = {
-        number: tuning.iterate(number, step(Task.PATCH_CLASSIFICATION))[1].is_anomalous
+        number: finetuner.iterate(number, step(Task.PATCH_CLASSIFICATION))[1].is_anomalous
         for number in range(9)
     }
     for number, found in labels.items():
         cells = shown[number].masks.reshape(4, 4, 16, 4, 16).any(axis=(2, 4))
         assert (found.numpy() == cells.ravel()).all()
-    tuning.load({"encoder": pretrained.state_dict(), "heads": tuning.model.heads.state_dict()})
+    finetuner.load(
+        {"encoder": pretrained.state_dict(), "heads": finetuner.model.heads.state_dict()}
+    )
     for number in range(0, 9, 2):  # frozen maps are flipped too
-        losses, _ = tuning.iterate(number, step(Task.RECONSTRUCTION, lr_factor=0.02))
+        losses, _ = finetuner.iterate(number, step(Task.RECONSTRUCTION, lr_factor=0.02))
         assert losses["perceptual_loss"] < 0.1
 
 

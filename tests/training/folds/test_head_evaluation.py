@@ -25,7 +25,7 @@ def config(tiny_config):
 
 
 @pytest.fixture
-def unit(make_set, config, tmp_path):
+def fold(make_set, config, tmp_path):
     samples = load_data_set(make_set()).samples("train")
     fold = make_folds(samples, config.split)[0]
     return prepare_fold(
@@ -44,46 +44,46 @@ def test_bytes_survive_the_way_to_the_encoder_and_back():
     assert (to_pixels(to_input(pixels, "cpu")) == pixels).all()
 
 
-def test_an_untrained_head_that_answers_nothing_shows_the_mean_colour(model, unit):
+def test_an_untrained_head_that_answers_nothing_shows_the_mean_colour(model, fold):
     torch.nn.init.zeros_(model.heads["reconstruction"].project.weight)
-    rebuilt = reconstructions(model, unit.normals.pixels, "cpu")
-    assert rebuilt.shape == unit.normals.pixels.shape
+    rebuilt = reconstructions(model, fold.normals.pixels, "cpu")
+    assert rebuilt.shape == fold.normals.pixels.shape
     assert rebuilt[0, 0, 0].tolist() == [124, 116, 104]  # ImageNet's mean
 
 
-def test_scores_are_the_difference_of_the_logits_on_the_grid(model, unit):
-    scores = patch_scores(model, unit.held_out.images.pixels, "cpu")
+def test_scores_are_the_difference_of_the_logits_on_the_grid(model, fold):
+    scores = patch_scores(model, fold.held_out.images.pixels, "cpu")
     with torch.no_grad():
-        logits, _ = model.classify(to_input(unit.held_out.images.pixels, "cpu"))
+        logits, _ = model.classify(to_input(fold.held_out.images.pixels, "cpu"))
     expected = (logits[..., 1] - logits[..., 0]).reshape(scores.shape)
     assert scores == pytest.approx(expected.numpy(), abs=2e-2)  # bf16 where it is native
 
 
-def test_held_out_metrics_are_of_anomalous_samples_only(model, unit, config, monkeypatch):
+def test_held_out_metrics_are_of_anomalous_samples_only(model, fold, config, monkeypatch):
     asked = []
 
     def perfect(model, pixels, device):
         asked.append(len(pixels))
-        masks = unit.held_out.images.masks[unit.held_out.is_anomalous]
+        masks = fold.held_out.images.masks[fold.held_out.is_anomalous]
         return masks.reshape(len(masks), 4, 16, 4, 16).any(axis=(2, 4)).astype(float)
 
     monkeypatch.setattr("bearing_search.training.folds.head_evaluation.patch_scores", perfect)
-    found = held_out_patch_metrics(model, unit, config, "cpu")
+    found = held_out_patch_metrics(model, fold, config, "cpu")
     assert found == {"patch_ap": 1.0, "patch_auroc": 1.0}
-    assert asked == [unit.held_out.is_anomalous.sum()]
+    assert asked == [fold.held_out.is_anomalous.sum()]
 
 
-def test_without_held_out_defects_the_metrics_are_undefined(model, unit, config):
-    normal = replace(unit.held_out, is_anomalous=np.zeros_like(unit.held_out.is_anomalous))
-    found = held_out_patch_metrics(model, replace(unit, held_out=normal), config, "cpu")
+def test_without_held_out_defects_the_metrics_are_undefined(model, fold, config):
+    normal = replace(fold.held_out, is_anomalous=np.zeros_like(fold.held_out.is_anomalous))
+    found = held_out_patch_metrics(model, replace(fold, held_out=normal), config, "cpu")
     assert all(np.isnan(value) for value in found.values())
 
 
 @pytest.mark.parametrize(("fusion", "times"), [("channels", 1), ("score_mean", 3)])
 def test_the_pictures_show_training_and_held_out_samples(
-    model, unit, config, tmp_path, fusion, times
+    model, fold, config, tmp_path, fusion, times
 ):
-    head_pictures(model, unit, replace(config, fusion=fusion), "cpu", folder=tmp_path)
+    head_pictures(model, fold, replace(config, fusion=fusion), "cpu", folder=tmp_path)
     for kind, columns in (("reconstruction", 3), ("patches", 2)):
         height, width, _ = cv2.imread(str(tmp_path / f"{kind}_plate.png")).shape
         # two normal and two anomalous samples of either side
@@ -96,7 +96,7 @@ def test_the_pictures_show_training_and_held_out_samples(
     [(0, ["patches_plate.png"]), (3, ["reconstruction_plate.png"])],
 )
 def test_a_head_that_never_learned_is_not_shown(
-    model, unit, config, tmp_path, reconstruction_only, drawn
+    model, fold, config, tmp_path, reconstruction_only, drawn
 ):
     finetune = replace(
         config.finetune,
@@ -104,6 +104,6 @@ def test_a_head_that_never_learned_is_not_shown(
         alternation_period=3,  # of 3 epochs: one task alone
     )
     alone = replace(config, finetune=finetune)
-    head_pictures(model, unit, alone, "cpu", folder=tmp_path / "drawn")
+    head_pictures(model, fold, alone, "cpu", folder=tmp_path / "drawn")
     assert [file.name for file in (tmp_path / "drawn").iterdir()] == drawn
-    assert bool(held_out_patch_metrics(model, unit, alone, "cpu")) == (reconstruction_only == 0)
+    assert bool(held_out_patch_metrics(model, fold, alone, "cpu")) == (reconstruction_only == 0)

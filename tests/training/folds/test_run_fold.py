@@ -65,19 +65,19 @@ def unit_of(root, config, tmp_path, *, half_width=22.0, fold=0):
 
 
 def test_a_unit_holds_the_rings_of_its_fold(rings, tiny_config, tmp_path):
-    unit = unit_of(rings, tiny_config, tmp_path)
-    assert (len(unit.normals), len(unit.anomalous)) == (3, 2)
-    assert unit.held_out.is_anomalous.sum() == 2
-    assert unit.held_out.map_masks[unit.held_out.is_anomalous].any(axis=(1, 2)).all()
-    assert not unit.has_synthetic_defects
-    assert unit.held_out.lost_regions.sum() == unit.held_out.unreachable_regions == 0
-    assert unit.roi.found_share == 1
-    assert unit.roi.instability_px < 1
+    fold = unit_of(rings, tiny_config, tmp_path)
+    assert (len(fold.normals), len(fold.anomalous)) == (3, 2)
+    assert fold.held_out.is_anomalous.sum() == 2
+    assert fold.held_out.map_masks[fold.held_out.is_anomalous].any(axis=(1, 2)).all()
+    assert not fold.has_synthetic_defects
+    assert fold.held_out.lost_regions.sum() == fold.held_out.unreachable_regions == 0
+    assert fold.roi.found_share == 1
+    assert fold.roi.instability_px < 1
 
 
 def test_dents_that_the_roi_cuts_away_count_as_missed(rings, tiny_config, tmp_path):
-    unit = unit_of(rings, tiny_config, tmp_path, half_width=2.0)
-    assert unit.held_out.lost_regions.sum() == 2
+    fold = unit_of(rings, tiny_config, tmp_path, half_width=2.0)
+    assert fold.held_out.lost_regions.sum() == 2
 
 
 @pytest.fixture
@@ -90,12 +90,12 @@ def test_a_sample_without_ring_is_listed_and_its_dents_count_as_missed(
     rings, tiny_config, tmp_path, blank
 ):
     write(rings, "train", "dent", "d3", blank, [(40, 40), (120, 40)])
-    units = [unit_of(rings, tiny_config, tmp_path, fold=fold) for fold in range(2)]
+    folds = [unit_of(rings, tiny_config, tmp_path, fold=fold) for fold in range(2)]
 
-    held_out = [[sample.name for sample, _ in unit.held_out.no_roi] for unit in units]
-    dropped = [[sample.name for sample, _ in unit.dropped] for unit in units]
+    held_out = [[sample.name for sample, _ in fold.held_out.no_roi] for fold in folds]
+    dropped = [[sample.name for sample, _ in fold.dropped] for fold in folds]
     assert sorted(held_out) == sorted(dropped) == [[], ["d3"]]
-    assert [u.held_out.unreachable_regions for u in units] == [2 * len(h) for h in held_out]
+    assert [u.held_out.unreachable_regions for u in folds] == [2 * len(h) for h in held_out]
 
 
 def test_a_fold_without_any_usable_training_dent_fails_with_the_reason(
@@ -108,28 +108,28 @@ def test_a_fold_without_any_usable_training_dent_fails_with_the_reason(
 
 
 def test_scores_are_kept_and_read_again(rings, tiny_config, tmp_path):
-    unit = unit_of(rings, tiny_config, tmp_path)
+    fold = unit_of(rings, tiny_config, tmp_path)
     protocol, file = tiny_config.protocol, tmp_path / "scored.npz"
-    grey = unit.held_out.images.pixels.astype(np.float32).mean(axis=3)
+    grey = fold.held_out.images.pixels.astype(np.float32).mean(axis=3)
     cells = np.stack([cv2.resize(g, (16, 16)) for g in grey])
     found = Detection(distances=cells[:, None], own_scores=None)
 
-    scored = score_fold(unit.held_out, found, tiny_config, file=file)
-    assert load_predictions(file).metrics(protocol) == scored.metrics(protocol)
-    heat_map_picture(scored, unit.held_out.images.pixels, file=tmp_path / "picture.png")
+    predictions = score_fold(fold.held_out, found, tiny_config, file=file)
+    assert load_predictions(file).metrics(protocol) == predictions.metrics(protocol)
+    heat_map_picture(predictions, fold.held_out.images.pixels, file=tmp_path / "picture.png")
     picture = cv2.imread(str(tmp_path / "picture.png"))
     assert picture.shape == (20 + 4 * 224, 3 * 224, 3)  # two anomalous and two normal samples
 
 
 def test_without_fusion_every_brightness_has_its_own_map(rings, tiny_config, tmp_path):
-    unit = unit_of(rings, tiny_config, tmp_path)
+    fold = unit_of(rings, tiny_config, tmp_path)
     config = replace(tiny_config, fusion="score_max")
-    alone = by_brightness(unit.held_out.images).pixels
+    alone = by_brightness(fold.held_out.images).pixels
     assert (alone == alone[..., :1]).all()  # one brightness, in all three channels
     cells = np.stack([cv2.resize(p[..., 0], (16, 16)) for p in alone])
     found = Detection(distances=cells[:, None].astype(np.float32), own_scores=None)
 
-    scored = score_fold(unit.held_out, found, config, file=tmp_path / "scored.npz")
-    expected = unit.held_out.images.pixels[1, ..., 2]  # the darkest image of the second sample
-    assert scored.distances.shape[:3] == (len(unit.held_out.samples), 3, 1)
-    assert (scored.distances[1, 2, 0] == cv2.resize(expected, (16, 16))).all()
+    predictions = score_fold(fold.held_out, found, config, file=tmp_path / "scored.npz")
+    expected = fold.held_out.images.pixels[1, ..., 2]  # the darkest image of the second sample
+    assert predictions.distances.shape[:3] == (len(fold.held_out.samples), 3, 1)
+    assert (predictions.distances[1, 2, 0] == cv2.resize(expected, (16, 16))).all()

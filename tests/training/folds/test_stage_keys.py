@@ -208,8 +208,8 @@ def run(tmp_path: Path, data: Path, config: TrialConfig, name: str, **more) -> d
 
 
 def reused(tmp_path: Path, name: str) -> list[list[str]]:
-    units = sorted((tmp_path / name).glob("*/*/unit.json"))
-    return [json.loads(unit.read_text())["reused"] for unit in units]
+    folds = sorted((tmp_path / name).glob("*/*/unit.json"))
+    return [json.loads(fold.read_text())["reused"] for fold in folds]
 
 
 TUNED = ["features", "tuning", "encoder"]
