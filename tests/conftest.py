@@ -94,7 +94,7 @@ def write_sample(part: Path, split: str, kind: str, name: str, levels: int, rng)
 
 
 @pytest.fixture
-def scored():
+def predictions():
     def make(signal: float, *, seed=0, num=24, names="s") -> Predictions:
         """Noise of deviation 1, raised by `signal` where every second sample has its 4x4 defect."""
         rng = np.random.default_rng(seed)

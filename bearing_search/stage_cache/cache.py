@@ -55,24 +55,24 @@ class StageCache:
         root: Path,
         *,
         max_bytes: int | None = None,
-        beat_s: float = HEARTBEAT_S,
-        missed_beats: int = MISSED_HEARTBEATS,
+        heartbeat_s: float = HEARTBEAT_S,
+        missed_heartbeats: int = MISSED_HEARTBEATS,
     ) -> None:
         """Open the store, making it if missing.
 
         Args:
             max_bytes: bound of its size; None: what was set for this store, or the default.
-            beat_s, missed_beats: when a process that says nothing is taken for dead.
+            heartbeat_s, missed_heartbeats: when a process that says nothing is taken for dead.
         """
         (root / "holders").mkdir(parents=True, exist_ok=True)
         self.root = root
         self.max_bytes = max_bytes_of(root) if max_bytes is None else max_bytes
-        self._stale_s = beat_s * missed_beats
+        self._stale_s = heartbeat_s * missed_heartbeats
         self._verified: set[tuple[str, int]] = set()
         self._claims = 0
         self._working: Entry | None = None
         self._noting = threading.Lock()
-        self._client = CacheClient(root, beat_s=beat_s, on_beat=self._note_seconds)
+        self._client = CacheClient(root, heartbeat_s=heartbeat_s, on_beat=self._note_seconds)
 
     def close(self) -> None:
         """Leave the store: nothing is pinned any more. See `contextlib.closing`."""

@@ -92,7 +92,7 @@ def last_heartbeat_ns(root: Path, client_id: ClientId) -> int | None:
 class CacheClient:
     """This process's presence in a store, from the construction until `close`."""
 
-    def __init__(self, root: Path, *, beat_s: float, on_beat: Callable[[], None]) -> None:
+    def __init__(self, root: Path, *, heartbeat_s: float, on_beat: Callable[[], None]) -> None:
         """Begin to beat.
 
         Args:
@@ -100,7 +100,7 @@ class CacheClient:
         """
         started = int(psutil.Process().create_time())
         self.client_id = ClientId(this_machine(), os.getpid(), started, uuid.uuid4().hex[:8])
-        self._root, self._beat_s, self._on_beat = root, beat_s, on_beat
+        self._root, self._beat_s, self._on_beat = root, heartbeat_s, on_beat
         self._file = client_file(root, self.client_id)
         self._pins: set[str] = set()
         self._closing = threading.Event()

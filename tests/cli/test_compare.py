@@ -22,7 +22,7 @@ vary: {finetune.alternation_period: {int: [1, 10]}}
 
 
 @pytest.fixture
-def make_sweep(tmp_path, scored):
+def make_sweep(tmp_path, predictions):
     """A finished sweep whose trials have the given signals in their maps."""
 
     def make(name, signals, **changes):
@@ -47,7 +47,7 @@ def make_sweep(tmp_path, scored):
             trial = folder.trial_folder(scheduled.number)
             (trial / "LC/fold0").mkdir(parents=True)
             write_json(trial / "config.json", to_plain(scheduled.config))
-            unit = scored(signal, seed=seed)
+            unit = predictions(signal, seed=seed)
             save_predictions(unit, trial / "LC/fold0/scored.npz")
             metrics = {f"val/{k}": v for k, v in unit.metrics(ProtocolConfig()).items()}
             measured = metrics | {COST_S: 100.0 - seed}

@@ -17,7 +17,7 @@ from bearing_search.trial_history.records import TrialRecord, trial_folder
 
 
 @pytest.fixture
-def sweep(tmp_path, scored):
+def sweep(tmp_path, predictions):
     """Makes trials from (signal, noise seed, seconds, setting); trial 0 is the default."""
 
     def make(*trials, objective_spec=None, aurocs=()):
@@ -28,7 +28,7 @@ def sweep(tmp_path, scored):
             config = TrialConfig(seed=number)
             (folder / "config.json").write_text(json.dumps(to_plain(config)))
             measured = {COST_S: seconds, "val/image_auroc": ([*aurocs] + [0.5] * 9)[number]}
-            maps = scored(signal, seed=seed)
+            maps = predictions(signal, seed=seed)
             save_predictions(maps, folder / "LC/fold0/scored.npz")
             records.append(
                 TrialRecord(
@@ -196,15 +196,17 @@ def test_the_picture_is_one(sweep):
     assert png.startswith(b"\x89PNG")
 
 
-def test_scores_are_read_once_and_again_when_they_change(sweep, scored, monkeypatch):
+def test_scores_are_read_once_and_again_when_they_change(sweep, predictions, monkeypatch):
     folder, records = sweep(*FAR_APART)
     before = leaderboard(folder, records).selection
     file = trial_folder(folder, 1) / "LC/fold0/scored.npz"
-    save_predictions(scored(0.0, seed=9), file)
+    save_predictions(predictions(0.0, seed=9), file)
     after = leaderboard(folder, records).selection
     assert after.entries[-1].value.value < before.entries[-1].value.value
 
-    monkeypatch.setattr("bearing_search.analysis.influence_cache.unit_scores", lambda folder: 1 / 0)
+    monkeypatch.setattr(
+        "bearing_search.analysis.influence_cache.fold_predictions", lambda folder: 1 / 0
+    )
     assert leaderboard(folder, records).selection.entries[-1].value == after.entries[-1].value
 
 

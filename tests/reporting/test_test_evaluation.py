@@ -20,7 +20,7 @@ from bearing_search.reporting.test_evaluation import (
 
 
 @pytest.fixture
-def evaluated(tmp_path, scored):
+def evaluated(tmp_path, predictions):
     def evaluated(tuned, frozen, times_opened=1):
         return write_evaluation(
             tmp_path,
@@ -28,7 +28,7 @@ def evaluated(tmp_path, scored):
             trial=3,
             tuned={"LC/all": tuned},
             frozen={"LC/all": frozen},
-            validation={"LC/fold0": scored(3.0, seed=4), "LC/fold1": scored(3.0, seed=5)},
+            validation={"LC/fold0": predictions(3.0, seed=4), "LC/fold1": predictions(3.0, seed=5)},
             protocol=ProtocolConfig(map_px=16),
             postprocess=PostprocessConfig(),
             times_opened=times_opened,
@@ -37,13 +37,13 @@ def evaluated(tmp_path, scored):
     return evaluated
 
 
-def test_an_evaluation_is_read_back_as_it_was_written(tmp_path, scored, evaluated):
+def test_an_evaluation_is_read_back_as_it_was_written(tmp_path, predictions, evaluated):
     assert read_evaluation(tmp_path) is None
-    assert evaluated(scored(3.0), scored(0.5)) == read_evaluation(tmp_path)
+    assert evaluated(predictions(3.0), predictions(0.5)) == read_evaluation(tmp_path)
 
 
-def test_a_real_gain_is_called_one(scored, evaluated):
-    evaluation = evaluated(scored(3.0), scored(0.5))
+def test_a_real_gain_is_called_one(predictions, evaluated):
+    evaluation = evaluated(predictions(3.0), predictions(0.5))
     line = evaluation.line("pixel_aupro")
     assert line.difference.low > 0
     assert line.floor == pytest.approx(0.15)
@@ -53,29 +53,33 @@ def test_a_real_gain_is_called_one(scored, evaluated):
     assert "LC 12 normal + 12 anomalous" in page
 
 
-def test_no_difference_is_called_undecided_and_a_second_look_is_counted(scored, evaluated):
-    page = evaluation_markdown(evaluated(scored(0.5, seed=7), scored(0.5), times_opened=2))
+def test_no_difference_is_called_undecided_and_a_second_look_is_counted(predictions, evaluated):
+    page = evaluation_markdown(
+        evaluated(predictions(0.5, seed=7), predictions(0.5), times_opened=2)
+    )
     assert "Whether fine-tuning helped is undecided" in page
     assert "Test opened 2 times" in page
 
 
-def test_different_samples_are_not_subtracted(scored, evaluated):
-    page = evaluation_markdown(evaluated(scored(3.0), scored(0.5, names="t")))
+def test_different_samples_are_not_subtracted(predictions, evaluated):
+    page = evaluation_markdown(evaluated(predictions(3.0), predictions(0.5, names="t")))
     assert "other samples" in page
     assert "cannot be compared" in page
 
 
-def test_rates_come_with_exact_intervals_at_thresholds_from_the_held_out_folds(scored, evaluated):
-    evaluation = evaluated(scored(3.0), scored(0.5))
+def test_rates_come_with_exact_intervals_at_thresholds_from_the_held_out_folds(
+    predictions, evaluated
+):
+    evaluation = evaluated(predictions(3.0), predictions(0.5))
     assert {one.rule for one in evaluation.rates} == {FIND_ALL, BEST_F1}
     page = evaluation_markdown(evaluation)
     assert "finds every held-out defect of train | " in page
     assert "LC: 12 normal groups: no false alarm at all would still allow a rate of 22%" in page
 
 
-def test_a_threshold_and_its_rates_worked_by_hand(scored):
+def test_a_threshold_and_its_rates_worked_by_hand(predictions):
     def with_scores(scores, labels, groups):
-        unit = scored(1.0, num=len(scores))
+        unit = predictions(1.0, num=len(scores))
         return replace(
             unit,
             image_scores=np.array(scores),

@@ -23,11 +23,11 @@ from bearing_search.stage_cache.key import StageKey
 CHILD = """
 import os, sys, time
 from pathlib import Path
-from bearing_search.stage_cache.cache import StageStore
+from bearing_search.stage_cache.cache import StageCache
 from bearing_search.stage_cache.key import StageKey
 
 root, mode = Path(sys.argv[1]), sys.argv[2]
-store = StageStore(root / "store", beat_s=0.05, missed_beats=200)
+store = StageCache(root / "store", heartbeat_s=0.05, missed_heartbeats=200)
 (root / f"ready-{os.getpid()}").touch()
 while not (root / "go").exists():
     time.sleep(0.005)
@@ -68,8 +68,8 @@ def store(tmp_path) -> Iterator[StageCache]:
         yield opened
 
 
-def quick(root: Path, *, missed_beats: int = 200, **more) -> StageCache:
-    return StageCache(root, beat_s=0.05, missed_beats=missed_beats, **more)
+def quick(root: Path, *, missed_heartbeats: int = 200, **more) -> StageCache:
+    return StageCache(root, heartbeat_s=0.05, missed_heartbeats=missed_heartbeats, **more)
 
 
 def key(n: int = 1, stage: str = "encoder") -> StageKey:
@@ -131,7 +131,7 @@ def test_a_process_that_hangs_loses_its_work_and_cannot_write_any_more(tmp_path,
     wait_until(lambda: log_of(tmp_path))
     os.kill(hanging.pid, signal.SIGSTOP)
     with (
-        closing(quick(tmp_path / "store", missed_beats=6)) as store,
+        closing(quick(tmp_path / "store", missed_heartbeats=6)) as store,
         store.claim(key(), user="b/trials/0") as entry,
     ):
         assert (entry.folder / "progress").read_text() == "7"
@@ -188,7 +188,7 @@ def test_another_thread_waits_for_its_own_process(tmp_path, store):
     found = []
 
     def claim() -> None:
-        impatient = quick(tmp_path / "store", missed_beats=8)
+        impatient = quick(tmp_path / "store", missed_heartbeats=8)
         with closing(impatient) as other, other.claim(key(), user="b") as entry:
             found.append(entry.is_done)
 

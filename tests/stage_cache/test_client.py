@@ -49,7 +49,7 @@ def test_a_reused_process_id_is_not_the_owner():
 
 
 @pytest.mark.parametrize(
-    ("token", "ago_s", "dead"),
+    ("client_id", "ago_s", "dead"),
     [(OURS, 999, False), (GONE, 0, True), (ELSEWHERE, 3, False), (ELSEWHERE, 999, True)],
 )
 def test_beats_speak_for_processes_of_other_machines_only(tmp_path, client_id, ago_s, dead):
@@ -74,7 +74,7 @@ def test_a_clock_that_is_hours_off_kills_nobody_who_beats(tmp_path):
 
 def test_a_holder_beats_lists_its_pins_and_leaves(tmp_path):
     (tmp_path / "holders").mkdir()
-    client = CacheClient(tmp_path, beat_s=0.02, on_beat=lambda: None)
+    client = CacheClient(tmp_path, heartbeat_s=0.02, on_beat=lambda: None)
     client.pin("encoder/1")
     client.pin("detector/2")
     assert live_pins(tmp_path, stale_s=60) == {"encoder/1", "detector/2"}
