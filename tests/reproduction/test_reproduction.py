@@ -47,12 +47,12 @@ FACTS = Facts(
 
 
 @pytest.fixture
-def run(tmp_path, scored):
+def run(tmp_path, predictions):
     """Writes one run whose defects stand out by `signal`."""
 
     def run(signal, *, detector="dinomaly", encoder="EN_pre", part="LC", seed=0, **changes) -> Run:
         file = tmp_path / f"{detector}-{encoder}-{part}-{seed}.npz"
-        made = scored(signal, seed=10 * seed + ENCODER_STATES.index(encoder), num=24)
+        made = predictions(signal, seed=10 * seed + ENCODER_STATES.index(encoder), num=24)
         save_predictions(replace(made, **changes), file)
         return Run(detector=detector, encoder=encoder, part=part, seed=seed, file=file)
 
@@ -227,7 +227,7 @@ def test_pictures_show_samples_by_their_place_not_by_their_score():
 
 
 @pytest.fixture
-def reproduced(tmp_path, make_set, scored, tiny_raw):
+def reproduced(tmp_path, make_set, predictions, tiny_raw):
     """A reproduction whose runs left what real ones leave; returns the folder and the trials."""
     data = make_set(parts=("plate",), tests=4)
     tests = load_data_set(data).samples("test", "plate")
@@ -259,7 +259,7 @@ def reproduced(tmp_path, make_set, scored, tiny_raw):
     for number, signal in enumerate((0.5, 3.0)):
         unit = folder.trial_folder(number) / "plate" / "all"
         unit.mkdir(parents=True)
-        made = scored(signal, num=8)
+        made = predictions(signal, num=8)
         dents_first = [0, 2, 4, 6, 1, 3, 5, 7]  # as the data set lists them
         arranged = replace(
             made,

@@ -10,7 +10,7 @@ from bearing_search.models.encoders.encoder import load_encoder
 from bearing_search.training.checkpoint import Checkpoint
 from bearing_search.training.detection.detector import make_detector, train_detector
 from bearing_search.training.finetuning.frozen_features import frozen_reader
-from bearing_search.training.finetuning.loop import Finetuning, finetune
+from bearing_search.training.finetuning.loop import Finetuner, finetune
 from bearing_search.training.images import Images
 from bearing_search.training.plan import finetune_plan
 
@@ -32,7 +32,7 @@ def encoder(tiny_config):
 
 
 def tuning_of(encoder, config, images, *, rotation_deg=0.0, frozen=None):
-    return Finetuning(
+    return Finetuner(
         encoder,
         copy.deepcopy(encoder),
         config,

@@ -11,7 +11,7 @@ from bearing_search.models.encoders.encoder import load_encoder
 from bearing_search.models.finetuning.losses import perceptual_loss
 from bearing_search.models.finetuning.schedule import Task
 from bearing_search.training.finetuning.frozen_features import layer_maps
-from bearing_search.training.finetuning.loop import Finetuning
+from bearing_search.training.finetuning.loop import Finetuner
 from bearing_search.training.images import Images, take_or_draw, to_input, with_drawn_defects
 from bearing_search.training.plan import Step, finetune_plan
 from bearing_search.training.precision import autocast
@@ -38,10 +38,10 @@ def images():
 
 @pytest.fixture
 def tuning_with(pretrained, images, tiny_config):
-    def make(**settings) -> Finetuning:
+    def make(**settings) -> Finetuner:
         settings = {"ssim_layers": (pretrained.num_blocks,), **settings}
         config = replace(tiny_config.finetune, **settings)
-        return Finetuning(
+        return Finetuner(
             copy.deepcopy(pretrained),
             copy.deepcopy(pretrained),
             config,

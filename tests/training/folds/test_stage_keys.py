@@ -125,7 +125,7 @@ def test_a_digest_is_of_the_content_in_its_order():
         "pixels": ~images().pixels,
         "masks": ~images().masks,
         "roi": images().masks,
-        "may_turn": np.arange(5) > 2,
+        "is_rotatable": np.arange(5) > 2,
     }
     assert others.keys() == {field.name for field in fields(Images)}
     for name, array in others.items():
