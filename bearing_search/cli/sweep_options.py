@@ -1,7 +1,7 @@
 """Options that `run` and `resume` share."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Annotated, get_args
 
 import typer
@@ -9,6 +9,8 @@ import typer
 from bearing_search.sweep.record.accepted_change import Changeable
 from bearing_search.sweep.record.resources import Resources
 from bearing_search.sweep.record.sweep_record import SeedPlan
+from bearing_search.sweep.study.pruners import PRUNERS
+from bearing_search.sweep.study.samplers import SAMPLERS
 
 _SECONDS = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400}
 
@@ -41,6 +43,22 @@ Finalists = Annotated[
 Seeds = Annotated[
     int | None, typer.Option(help="Seeds of each finalist, its first run included.", min=2)
 ]
+Sampler = Annotated[
+    str,
+    typer.Option(
+        parser=lambda name: one_of(name, SAMPLERS),
+        metavar=f"<{'|'.join(SAMPLERS)}>",
+        help="Who draws settings; grid: every point of the space, once.",
+    ),
+]
+Pruner = Annotated[
+    str,
+    typer.Option(
+        parser=lambda name: one_of(name, PRUNERS),
+        metavar=f"<{'|'.join(PRUNERS)}>",
+        help="Who ends poor trials after a fold.",
+    ),
+]
 GpuHours = Annotated[
     float | None,
     typer.Option(help="GPU hours after which trials stop and stay resumable.", min=0.001),
@@ -69,6 +87,17 @@ TrialTimeout = Annotated[
         help="A trial that runs for longer fails: seconds, or 30m, 2h, 1d.",
     ),
 ]
+
+
+def one_of(name: str, table: Collection[str]) -> str:
+    """The name, if a table of samplers or pruners has it; in the words of Typer's own choices.
+
+    Raises:
+        ValueError: it has not; the command line turns this into an error with status 2.
+    """
+    if name not in table:
+        raise ValueError(f"{name!r} is not one of {', '.join(map(repr, table))}.")
+    return name
 
 
 def seconds_of(text: str) -> float:

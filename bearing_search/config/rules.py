@@ -6,6 +6,11 @@ STRICT_KEYS = ConfigDict(extra="forbid")
 
 
 def require(is_satisfied: bool, message: str) -> None:
-    """Raise ValueError with the message, which quotes the value, unless satisfied."""
+    """Refuse a config whose values do not go together.
+
+    Raises:
+        ValueError: with the message, which quotes the value, unless satisfied; `parse` turns it
+            into a ConfigError.
+    """
     if not is_satisfied:
         raise ValueError(message)

@@ -73,7 +73,11 @@ def load_data_set(root: Path) -> DataSet:
 def content_digest(
     samples: Iterable[Sample], *, on_file: Callable[[Path], None] = lambda file: None
 ) -> str:
-    """Sixteen hex digits that name what the samples are and what their files hold."""
+    """Sixteen hex digits that name what the samples are and what their files hold.
+
+    Raises:
+        DataError: a file cannot be read.
+    """
     total = hashlib.sha256()
     for sample in samples:
         facts = (sample.part, sample.split, sample.defect, sample.name, sample.group)

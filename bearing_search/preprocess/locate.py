@@ -79,7 +79,11 @@ class NoRoi:
 def detect(
     image: UInt8[np.ndarray, "h w *c"], geometry: Geometry, config: PreprocessConfig
 ) -> ShapeCandidates:
-    """Find every candidate in brightness 0; `none` has no candidates."""
+    """Find every candidate in brightness 0; `none` has no candidates.
+
+    Raises:
+        DataError: the image is smaller than what `pre_crop_px` cuts away.
+    """
     plain = grey(image)
     height, width = plain.shape
     left, top, right, bottom = config.ellipse.pre_crop_px if geometry == "ellipse" else (0, 0, 0, 0)

@@ -78,7 +78,11 @@ class UniqueKeys(yaml.SafeLoader):
     """PyYAML keeps the last of two equal keys without a word."""
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-        """As SafeLoader's, refusing a key that appears twice."""
+        """As SafeLoader's, refusing a key that appears twice.
+
+        Raises:
+            ConfigError: naming the key.
+        """
         keys = [self.construct_object(key, deep=True) for key, _ in node.value]
         for position, key in enumerate(keys):
             if key in keys[:position]:

@@ -19,7 +19,11 @@ class IntParameter:
     step: int = 1
 
     def snap(self, value: Any) -> int:
-        """The value itself, if it lies on the parameter; ConfigError says why not."""
+        """The value itself, if it lies on the parameter.
+
+        Raises:
+            ConfigError: it does not.
+        """
         if isinstance(value, bool) or not isinstance(value, int | float) or value != int(value):
             raise ConfigError("which is no whole number")
         if not self.low <= value <= self.high:
@@ -45,7 +49,11 @@ class FloatParameter:
     log: bool = False
 
     def snap(self, value: Any) -> float:
-        """The value itself, if it lies on the parameter; ConfigError says why not."""
+        """The value itself, if it lies on the parameter.
+
+        Raises:
+            ConfigError: it does not.
+        """
         try:
             number = float(value)  # YAML reads 1e-4 as a string
         except (TypeError, ValueError):
@@ -71,7 +79,11 @@ class ChoiceParameter:
     choices: tuple[Any, ...]
 
     def snap(self, value: Any) -> Any:
-        """The value itself, if it is among the choices; ConfigError says why not."""
+        """The value itself, if it is among the choices.
+
+        Raises:
+            ConfigError: it is not.
+        """
         for choice in self.choices:
             # the base went through the config (1 may have become 1.0): equal is the same choice
             if choice == value and isinstance(choice, bool) == isinstance(value, bool):
@@ -99,7 +111,11 @@ class SubsetParameter:
     """What the empty set stands for."""
 
     def snap(self, value: Any) -> list[int]:
-        """The set in the order of `members`, if it is one of theirs; ConfigError says why not."""
+        """The set in the order of `members`, if it is one of theirs.
+
+        Raises:
+            ConfigError: it is not.
+        """
         is_set = isinstance(value, Sequence) and all(member in self.members for member in value)
         if not is_set or not value:
             raise ConfigError(f"not a set out of {self}")
@@ -127,7 +143,11 @@ class BundleParameter:
         return list(dict.fromkeys(path for settings in self.bundles.values() for path in settings))
 
     def snap(self, value: Any) -> str:
-        """The name itself, if it is a bundle's; ConfigError says why not."""
+        """The name itself, if it is a bundle's.
+
+        Raises:
+            ConfigError: it is not.
+        """
         if not isinstance(value, str) or value not in self.bundles:
             raise ConfigError(f"not among {', '.join(self.bundles)}")
         return value

@@ -5,6 +5,7 @@ from bearing_search.search_space.space import SearchSpace
 from bearing_search.sweep.folder.sweep_folder import SweepFolder
 from bearing_search.sweep.record.sweep_record import PriorTrial, SweepRecord
 from bearing_search.sweep.status import sweep_status
+from bearing_search.sweep.study.pruners import pruner_spec
 from bearing_search.trial_history.measurement_log import MEASUREMENTS_FILE, last_values
 
 
@@ -53,8 +54,8 @@ def _measured(earlier: SweepFolder, number: int, space: SearchSpace) -> dict[str
 def _difference(earlier: SweepFolder, record: SweepRecord, space: SearchSpace) -> str:
     """Why points of the one say nothing in the other; empty: they do."""
     theirs, old = earlier.space(), earlier.record
-    if record.pruner == "wilcoxon":
-        return "the pruner wilcoxon needs each fold's score of the best trial; use another"
+    if pruner_spec(record.pruner).pairs_folds:
+        return f"the pruner {record.pruner} needs each fold's score of the best trial; use another"
     if old.task != record.task or old.objective != record.objective:
         return f"its objective is {old.objective}, here it is {record.objective}"
     if old.data_digest != record.data_digest:

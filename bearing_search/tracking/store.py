@@ -13,6 +13,7 @@ from fcntl import LOCK_EX, flock
 from pathlib import Path
 from typing import Any
 
+from bearing_search.tracking._vendor import close_database
 from bearing_search.tracking.tags import SWEEP_ID_TAG, TRIAL_TAG
 
 _ENVIRONMENT = {
@@ -75,7 +76,7 @@ def _create(file: Path) -> None:
     new.unlink(missing_ok=True)
     client = MlflowClient(tracking_uri=f"sqlite:///{new}")
     client.search_experiments(max_results=1)
-    client._tracking_client.store.engine.dispose()
+    close_database(client)
     with closing(sqlite3.connect(new)) as database:
         database.execute("pragma journal_mode=wal")  # kept in the file
     new.replace(file)

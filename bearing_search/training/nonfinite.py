@@ -38,7 +38,11 @@ def require_finite_weights(parameters: Iterable[Tensor]) -> None:
 
 @contextmanager
 def stage_error_context(stage: str, checkpoint: Checkpoint, *, advice: str) -> Iterator[None]:
-    """Say of a failed trial in which stage it was, which checkpoint is left and what to change."""
+    """Say of a failed trial in which stage it was, which checkpoint is left and what to change.
+
+    Raises:
+        TrialFailedError: in the place of the one that was raised within.
+    """
     try:
         yield
     except TrialFailedError as error:

@@ -218,7 +218,7 @@ def test_cma_es_counts_the_axes_that_are_always_varied():
     vary = {DETECTOR: DET, PERIOD: {"int": [1, 9]}, LR: {"log": [1e-6, 1e-3]}}
     check_sampler("cma-es", space_of(vary))
     with pytest.raises(
-        ConfigError, match="without conditions together, at least two; the space has 1"
+        ConfigError, match="without conditions together, at least 2; the space has 1"
     ):
         check_sampler(
             "cma-es", space_of(vary | {LR: {"log": [1e-6, 1e-3], "when": {DETECTOR: "vitad"}}})

@@ -124,8 +124,16 @@ def test_a_trial_without_a_metric_that_is_asked_for_has_failed(new_sweep, simula
     ("text", "changes", "complaint"),
     [
         (TWO, {"pruner": "median"}, "has 2 objectives, and no pruner can"),
-        (TWO, {"sampler": "cma-es"}, "cma-es knows one objective and no constraints"),
-        (CHEAP, {"sampler": "cma-es"}, "cma-es knows one objective and no constraints"),
+        (
+            TWO,
+            {"sampler": "cma-es"},
+            "2 objectives, which the sampler cma-es does not take; use one of tpe, gp",
+        ),
+        (
+            CHEAP,
+            {"sampler": "cma-es"},
+            "constraints, which the sampler cma-es does not take; use one of tpe, gp",
+        ),
     ],
 )
 def test_who_cannot_serve_the_goals_is_refused_before_anything_is_written(

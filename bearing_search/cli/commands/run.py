@@ -29,6 +29,8 @@ from bearing_search.cli.sweep_options import (
     GpuHours,
     GpusPerTrial,
     MaxFailures,
+    Pruner,
+    Sampler,
     Seeds,
     StopWhenConverged,
     TimeBudget,
@@ -47,14 +49,13 @@ from bearing_search.sweep.folder.sweep_folder import create_sweep, load_sweep
 from bearing_search.sweep.record.resources import Resources
 from bearing_search.sweep.record.sweep_record import (
     MAX_FAILURES,
-    PrunerName,
-    SamplerName,
     SeedPlan,
     SweepRecord,
     check_name,
 )
 from bearing_search.sweep.remote.object_store import FolderStore
-from bearing_search.sweep.study.samplers import check_pruner, check_sampler
+from bearing_search.sweep.study.pruners import check_pruner
+from bearing_search.sweep.study.samplers import check_sampler, sampler_spec
 from bearing_search.sweep.warm_start import prior_trials
 
 DEFAULT_TRIALS = 4
@@ -87,10 +88,8 @@ def run(
         ),
     ] = None,
     seed: Annotated[int, typer.Option(help="Seed of the sampler.")] = 0,
-    pruner: Annotated[PrunerName, typer.Option(help="Who ends poor trials after a fold.")] = "none",
-    sampler: Annotated[
-        SamplerName, typer.Option(help="Who draws settings; grid: every point of the space, once.")
-    ] = "tpe",
+    pruner: Pruner = "none",
+    sampler: Sampler = "tpe",
     name: Annotated[
         str | None, typer.Option(help="Name of the sweep. Default: space and time.")
     ] = None,
@@ -140,7 +139,7 @@ def run(
         data=str(data_folder),
         data_digest=train_digest(data_set),
         allowed_leak=allowed,
-        target=trials or (0 if sampler == "grid" else DEFAULT_TRIALS),
+        target=trials or (0 if sampler_spec(sampler).is_exhaustive else DEFAULT_TRIALS),
         sampler=sampler,
         seed=seed,
         folds=folds,

@@ -6,16 +6,16 @@ import secrets
 import shutil
 import socket
 import tempfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import ray
-from ray._private import worker as ray_worker
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from bearing_search.errors import ResourceError
+from bearing_search.sweep.execution._vendor import in_folder, redirect_remarks
 from bearing_search.sweep.execution.orphan_reaper import reaped_on_exit
 from bearing_search.sweep.record.resources import Node, Resources, TrialResources, plan_resources
 from bearing_search.sweep.worker.context import WorkerContext
@@ -67,7 +67,7 @@ def ray_runtime(resources: Resources, after_init: Callable[[], None]) -> Iterato
     scratch = Path(tempfile.mkdtemp(prefix="bs-", dir="/tmp" if Path("/tmp").is_dir() else None))
     with reaped_on_exit(scratch):
         # the raylet's remarks, such as a worker's death, otherwise go to standard output
-        ray_worker.print_to_stdstream = _log_note
+        redirect_remarks(lambda line: _logger.info("Ray: %s", line))
         try:
             _init(resources.address, scratch)
             after_init()
@@ -112,8 +112,8 @@ def _init(address: str | None, scratch: Path) -> None:
         # Ray wants a token by default and would keep it in the home directory, if there is one
         os.environ.setdefault("RAY_AUTH_TOKEN", secrets.token_hex(16))
         quiet |= {
+            **in_folder(scratch),
             "include_dashboard": False,
-            "_temp_dir": str(scratch),
             "object_store_memory": _OBJECT_STORE_BYTES,
         }
     else:
@@ -144,11 +144,6 @@ def _check_reachable(address: str) -> None:
         raise ResourceError(
             f"no Ray cluster can be used at {address}: {error.strerror or error}"
         ) from None
-
-
-def _log_note(data: Mapping[str, Any], ignore_prefix: bool) -> None:
-    for line in data.get("lines", []):
-        _logger.info("Ray: %s", line)
 
 
 def _nodes() -> list[Node]:

@@ -15,6 +15,7 @@ from ray.tune.search import Searcher
 
 from bearing_search.measurement import RunTrial
 from bearing_search.sweep.driver.controller import SweepController, trial_payload
+from bearing_search.sweep.execution._vendor import error_file
 from bearing_search.sweep.execution.callback import PollingCallback
 from bearing_search.sweep.execution.exit_reasons import describe_exit, oom_kill_count
 from bearing_search.sweep.execution.ray_health import RayHealthCheck
@@ -150,8 +151,7 @@ class _ReportForwarder(FIFOScheduler):
 
     def on_trial_error(self, tune_controller: Any, trial: Any) -> None:
         """A trial's process has died for the last time; comes before the searcher's word."""
-        # not `get_error`, which reads what is only copied there later
-        file = Path(trial.local_path) / str(trial.run_metadata.error_filename)
+        file = error_file(trial)
         text = file.read_text(encoding="utf-8", errors="replace") if file.exists() else ""
         reason = describe_exit(
             text,

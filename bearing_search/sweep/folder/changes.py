@@ -13,6 +13,7 @@ from bearing_search.stage_cache.key import STAGES_VERSION
 from bearing_search.sweep.folder.sweep_folder import SweepFolder
 from bearing_search.sweep.record.accepted_change import AcceptedChange, Changeable
 from bearing_search.sweep.record.sweep_record import SweepRecord
+from bearing_search.sweep.study.samplers import sampler_spec
 
 
 def with_space(
@@ -125,7 +126,7 @@ def _difference(before: Mapping[str, str], after: Mapping[str, str]) -> Iterator
 
 def _obstacle(then: SearchSpace, now: SearchSpace, record: SweepRecord) -> str:
     """Why the sampler, or a reader, could not take both for one sweep; empty: they can."""
-    if record.sampler == "grid":
+    if sampler_spec(record.sampler).is_exhaustive:
         return "a grid runs every point of its space"
     if record.known:
         return "the sweep was warm-started over the space that it began with"

@@ -7,38 +7,39 @@ from bearing_search.search_space.objectives import ObjectiveSpec
 from bearing_search.search_space.space import SearchSpace
 from bearing_search.sweep.record.sweep_record import SweepRecord
 from bearing_search.sweep.study.grid import grid_points
-from bearing_search.sweep.study.samplers import check_sampler
+from bearing_search.sweep.study.pruners import pruner_spec
+from bearing_search.sweep.study.samplers import check_sampler, sampler_spec
 
 
 def check_objectives(record: SweepRecord, space: SearchSpace) -> None:
-    """Refuse a sampler, pruner or end that cannot serve what the space asks for.
+    """Refuse a pruner, task or end that cannot serve what the space asks for.
 
     Raises:
         ConfigError: naming both.
     """
     objective_spec = space.objective_spec
+    is_exhaustive = sampler_spec(record.sampler).is_exhaustive
+    prunes = pruner_spec(record.pruner).prunes
+    if record.task == "reproduction" and (prunes or not is_exhaustive):
+        raise ConfigError(
+            f"a reproduction runs every point to its end; sampler is {record.sampler} and pruner "
+            f"{record.pruner}, wanted grid and none"
+        )
     if record.task == "reproduction" and objective_spec != ObjectiveSpec():
         raise ConfigError(
             f"{record.name}: a reproduction scores every point and chooses nothing; leave "
             "objectives and constraints out"
         )
-    if record.stops_when_converged and (objective_spec.others or record.sampler == "grid"):
-        what = (
-            "a grid runs every point" if record.sampler == "grid" else "it has several objectives"
-        )
+    if record.stops_when_converged and (objective_spec.others or is_exhaustive):
+        what = "a grid runs every point" if is_exhaustive else "it has several objectives"
         raise ConfigError(
             f"{record.name}: {what}, so that it cannot stop when converged; leave that out"
         )
-    if objective_spec.others and record.pruner != "none":
+    if objective_spec.others and prunes:
         count = len(objective_spec.objectives)
         raise ConfigError(
             f"{record.name}: the space has {count} objectives, and no pruner can "
             f"weigh them against each other; pruner is {record.pruner}, wanted none"
-        )
-    if record.sampler == "cma-es" and objective_spec != ObjectiveSpec():
-        raise ConfigError(
-            f"{record.name}: the sampler cma-es knows one objective and no constraints; use tpe, "
-            "gp or nsga-ii"
         )
 
 
@@ -46,11 +47,10 @@ def validated(record: SweepRecord, space: SearchSpace) -> SweepRecord:
     """The record, with the number of a grid's points as its target.
 
     Raises:
-        ConfigError: the sampler cannot draw along the parameters, or sampler or pruner cannot serve
-            the
-            objectives and constraints; the space varies the seed that an audit
-            or finalists would set; the sweep is a grid, and the space is none, or has another
-            number of points than the target.
+        ConfigError: sampler or pruner is unknown; the sampler cannot draw along the parameters, or
+            sampler or pruner cannot serve the objectives and constraints; the space varies the seed
+            that an audit or finalists would set; there is no target; the sweep is a grid, and the
+            space is none, or has another number of points than the target.
         ResourceError: the sampler's package is not installed.
     """
     check_sampler(record.sampler, space)
@@ -59,7 +59,9 @@ def validated(record: SweepRecord, space: SearchSpace) -> SweepRecord:
         raise ConfigError(
             f"{record.name}: the space varies seed, so that an audit or finalists cannot set it too"
         )
-    if record.sampler != "grid":
+    if not sampler_spec(record.sampler).is_exhaustive:
+        if record.target < 1:
+            raise ConfigError(f"trials is {record.target}; at least 1")
         return record
     size = len(grid_points(space))
     if record.target not in (0, size):

@@ -19,7 +19,7 @@ from bearing_search.sweep.planning.required_trials import Refusal, ScheduledTria
 from bearing_search.sweep.planning.shared_prefix import shared_prefix
 from bearing_search.sweep.planning.sweep_state import SweepState
 from bearing_search.sweep.study.param_encoding import encode, suggest
-from bearing_search.sweep.study.samplers import intermediate_value
+from bearing_search.sweep.study.pruners import told_to_pruner
 from bearing_search.sweep.study.trial_records import purpose_of
 from bearing_search.trial_history.records import TrialRecord
 
@@ -73,7 +73,7 @@ class Ledger(SweepState):
 
     def report(self, number: int, measurement: Measurement) -> bool:
         """Note how the last fold went; whether the trial should end as pruned: only drawn ones."""
-        told = intermediate_value(measurement, self._record)
+        told = told_to_pruner(measurement, self._record)
         if told is None or self._space.objective_spec.others:
             return False  # of several objectives Optuna takes no intermediate values
         trial = self._running[number]

@@ -11,6 +11,7 @@ from bearing_search.sweep.planning.config_index import ConfigIndex
 from bearing_search.sweep.planning.reuse_order import LOOKAHEAD, ReuseOrder
 from bearing_search.sweep.record.sweep_record import SweepRecord
 from bearing_search.sweep.study.grid import grid_points
+from bearing_search.sweep.study.samplers import sampler_spec
 from bearing_search.trial_history.best import best_settings
 from bearing_search.trial_history.records import COUNTED, TrialPurpose, TrialRecord
 
@@ -90,7 +91,7 @@ def initial_trials(space: SearchSpace, record: SweepRecord) -> Iterator[Required
         yield RequiredTrial(suggestion=own, purpose="audit", seed=seed)
     for suggestion in space.enqueued:
         yield RequiredTrial(suggestion=suggestion, purpose="search")
-    if record.sampler == "grid":
+    if sampler_spec(record.sampler).is_exhaustive:
         for point in grid_points(space)[1:]:
             yield RequiredTrial(suggestion=point, purpose="search")
 

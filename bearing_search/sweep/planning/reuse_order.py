@@ -3,7 +3,7 @@
 Trials that share a fine-tuned encoder compute it once; who comes meanwhile waits. So a setting
 whose encoder is there comes first, then one whose beginning is, then one of which nothing is, then
 one whose encoder somebody is making. Among settings that are run anyway this is an order, and
-neither which are run nor their scores change; `thrift` asks for a sampler's candidates.
+neither which are run nor their scores change.
 """
 
 from collections.abc import Iterable, Mapping
@@ -41,10 +41,6 @@ class ReuseOrder:
         """The one that waits least, of equals the first."""
         busy = self._config_index.running_prefixes
         return min(digests, key=lambda digest: self._rank(self._prefixes[digest], busy))
-
-    def rank(self, prefix: SharedPrefix) -> int:
-        """Lower: rather now."""
-        return self._rank(prefix, self._config_index.running_prefixes)
 
     def _rank(self, prefix: SharedPrefix, busy: set[str]) -> int:
         made = self._config_index.made

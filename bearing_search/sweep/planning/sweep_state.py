@@ -8,7 +8,6 @@ from optuna.trial import FrozenTrial, Trial
 
 from bearing_search.search_space.space import SearchSpace
 from bearing_search.sweep.locking.drivers import Drivers, SingleDriver
-from bearing_search.sweep.planning.candidate_cost import Thrift
 from bearing_search.sweep.planning.config_index import ConfigIndex
 from bearing_search.sweep.planning.duplicates import DuplicateTrials
 from bearing_search.sweep.planning.peers import PeerDrivers
@@ -17,6 +16,7 @@ from bearing_search.sweep.planning.reuse_order import ReuseOrder
 from bearing_search.sweep.planning.stagnation import StagnationTerminator
 from bearing_search.sweep.record.sweep_record import SweepRecord
 from bearing_search.sweep.study.grid import all_digests
+from bearing_search.sweep.study.samplers import sampler_spec
 from bearing_search.sweep.study.study import SweepStudy
 from bearing_search.sweep.study.trial_records import purpose_of, trial_record
 from bearing_search.trial_history.records import COUNTED, TrialRecord
@@ -53,7 +53,6 @@ class SweepState:
                 space=space,
                 record=record,
                 salt=self._drivers.salt,
-                rank=lambda params: self._thrift.rank(params) if record.shares_stages else None,
             )
             self._peers = PeerDrivers(self._study, self._drivers)
             records = self._study.trial_records()
@@ -62,12 +61,12 @@ class SweepState:
         self._running: dict[int, Trial] = {}
         self._stagnation = StagnationTerminator(records, may_converge=record.stops_when_converged)
         self._config_index = ConfigIndex(records)
-        if retries_failed or record.sampler == "grid":
+        self._is_exhaustive = sampler_spec(record.sampler).is_exhaustive
+        if retries_failed or self._is_exhaustive:
             # its points are all there is: `resume` tries them again
             self._config_index.reset_failures()
         self._points = all_digests(space, at_most=2 * record.target)
         reuse_order = ReuseOrder(self._config_index)
-        self._thrift = Thrift(space, self._config_index, reuse_order)
         self._required = RequiredTrialQueue(space, record, self._config_index, reuse_order)
         if retries_failed:
             self._required.add_retries(records)
@@ -130,9 +129,9 @@ class SweepState:
 
     @property
     def _wants_draws(self) -> bool:
-        """Whether the sampler is to be asked: not for a grid, nor when every point had its turn."""
+        """Whether to ask the sampler: not for a grid, nor when every point had its turn."""
         is_tried = self._points is not None and self._config_index.contains_all(self._points)
-        is_over = is_tried or self._stagnation.converged or self._record.sampler == "grid"
+        is_over = is_tried or self._stagnation.converged or self._is_exhaustive
         return self._room > 0 and not is_over
 
     def _pending(self) -> RequiredTrial | None:

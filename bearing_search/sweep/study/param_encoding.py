@@ -135,34 +135,5 @@ def encode(space: SearchSpace, suggestion: Mapping[str, Any]) -> dict[str, Any]:
     return params
 
 
-def decode(space: SearchSpace, params: Mapping[str, Any]) -> dict[str, Any]:
-    """The values along those parameters that the sampler's own names and values hold whole."""
-    replay = FixedParams(params)
-    return {
-        path: _drawn(path, parameter, replay)
-        for path, parameter in space.parameters.items()
-        if _names(path, parameter) <= params.keys()
-    }
-
-
-def distributions_of(space: SearchSpace) -> Mapping[str, BaseDistribution]:
-    """What the sampler draws from, by its own names."""
-    replay = FixedParams(
-        encode(
-            space, {path: parameter.extremes()[0] for path, parameter in space.parameters.items()}
-        )
-    )
-    for path, parameter in space.parameters.items():
-        _drawn(path, parameter, replay)
-    return replay.distributions
-
-
-def _names(path: str, parameter: Parameter) -> set[str]:
-    """What the sampler calls a parameter."""
-    if isinstance(parameter, SubsetParameter):
-        return {_member_name(path, member) for member in parameter.members}
-    return {path}
-
-
 def _member_name(path: str, member: int) -> str:
     return f"{path}[{member}]"

@@ -1,125 +1,190 @@
-"""Optuna's samplers and pruners by name, and what each of them needs."""
+"""The table of samplers: by name, how each is built, what it needs and what it can be asked for.
+
+A new sampler is one entry of `SAMPLERS`, made here or by any module that is imported before the
+sweep is created or resumed. Optuna is imported when a sampler is built, so that the command line
+can name samplers without it.
+"""
 
 import warnings
+from collections.abc import Callable
+from dataclasses import dataclass
 from importlib.util import find_spec
-
-import optuna
-from optuna.pruners import BasePruner, HyperbandPruner, MedianPruner, NopPruner, WilcoxonPruner
-from optuna.samplers import BaseSampler, CmaEsSampler, GPSampler, NSGAIISampler
+from typing import TYPE_CHECKING, Literal
 
 from bearing_search.errors import ConfigError, ResourceError
-from bearing_search.measurement import (
-    FINISHED_FOLDS,
-    FOLD_OBJECTIVE,
-    RUNNING_OBJECTIVE,
-    Measurement,
-)
 from bearing_search.search_space.parameters import FloatParameter, IntParameter
 from bearing_search.search_space.space import SearchSpace
-from bearing_search.sweep.record.sweep_record import PrunerName, SamplerName, SweepRecord
-from bearing_search.sweep.study.cost_aware_tpe import Rank, ThriftyTPE
+
+if TYPE_CHECKING:
+    import optuna
 
 NSGA_POPULATION = 12
 """Trials of one generation; Optuna's 50 would be nearly all of a sweep of 60 trials."""
 
-WILCOXON_FOLDS = 5
-"""Folds from which on the signed-rank test can decide: 4 finished ones give p = 1/16 at the least,
-3 give 1/8, which is above its threshold of .1; the last fold is over when all is."""
+Handling = Literal["used", "ignored", "refused"]
+"""What a sampler does with something that a space may contain: its draws depend on it; they do not,
+and the space is accepted all the same; a sweep over such a space is refused."""
 
-_NEEDS = {
-    "gp": ("torch", "pip install torch"),
-    "cma-es": ("cmaes", "pip install 'cmaes>=0.12'"),
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SamplerSpec:
+    """A sampler that `SAMPLERS` names; whatever is left out is refused."""
+
+    build: Callable[[SearchSpace, int], "optuna.samplers.BaseSampler"]
+    """Makes the sampler from the space and a seed; called once per session."""
+
+    is_exhaustive: bool = False
+    """Every point of the space is enqueued and run once, which also sets the number of trials: the
+    sampler itself is never asked."""
+
+    package: str = ""
+    """Package that it imports beside Optuna; empty: none."""
+
+    install: str = ""
+    """Command that installs the package."""
+
+    multi_objective: Handling = "refused"
+    """Objectives after the first."""
+
+    constraints: Handling = "refused"
+    """By how much trials miss the constraints of the space."""
+
+    conditional: Handling = "refused"
+    """Scores, in drawing a parameter with conditions; ignored: it is drawn evenly."""
+
+    min_numeric: int = 0
+    """Parameters that it needs at the least, of those that are numbers and have no conditions."""
+
+
+def _tpe(space: SearchSpace, seed: int) -> "optuna.samplers.BaseSampler":
+    from optuna.samplers import TPESampler
+
+    # group: a model of each group of parameters that are varied together
+    return TPESampler(seed=seed, group=bool(space.conditions))
+
+
+def _random(space: SearchSpace, seed: int) -> "optuna.samplers.BaseSampler":
+    from optuna.samplers import RandomSampler
+
+    return RandomSampler(seed=seed)
+
+
+def _gp(space: SearchSpace, seed: int) -> "optuna.samplers.BaseSampler":
+    from optuna.samplers import GPSampler
+
+    return GPSampler(seed=seed)
+
+
+def _cma_es(space: SearchSpace, seed: int) -> "optuna.samplers.BaseSampler":
+    from optuna.samplers import CmaEsSampler
+
+    return CmaEsSampler(seed=seed, warn_independent_sampling=False)
+
+
+def _nsga_ii(space: SearchSpace, seed: int) -> "optuna.samplers.BaseSampler":
+    from optuna.samplers import NSGAIISampler
+
+    return NSGAIISampler(seed=seed, population_size=NSGA_POPULATION)
+
+
+SAMPLERS: dict[str, SamplerSpec] = {
+    "tpe": SamplerSpec(build=_tpe, multi_objective="used", constraints="used", conditional="used"),
+    "random": SamplerSpec(
+        build=_random, multi_objective="ignored", constraints="ignored", conditional="ignored"
+    ),
+    "gp": SamplerSpec(
+        build=_gp,
+        package="torch",
+        install="pip install torch",
+        multi_objective="used",
+        constraints="used",
+        conditional="ignored",
+    ),
+    "cma-es": SamplerSpec(
+        build=_cma_es,
+        package="cmaes",
+        install="pip install 'cmaes>=0.12'",
+        conditional="ignored",
+        min_numeric=2,
+    ),
+    "nsga-ii": SamplerSpec(
+        build=_nsga_ii, multi_objective="used", constraints="used", conditional="ignored"
+    ),
+    "grid": SamplerSpec(
+        build=_random,
+        is_exhaustive=True,
+        multi_objective="ignored",
+        constraints="ignored",
+        conditional="ignored",
+    ),
 }
+"""By the name that `--sampler` and sweep.json have; in the order of the command's help."""
 
 
-def make_sampler(name: SamplerName, seed: int, space: SearchSpace, rank: Rank) -> BaseSampler:
-    """Who draws settings. A grid's points are enqueued, so that its sampler is never asked.
+def sampler_spec(name: str) -> SamplerSpec:
+    """The entry of a sampler.
 
-    Where some parameters are varied under conditions, TPE keeps a model of each group of parameters
-    that are varied together. The others draw such parameters evenly and learn from the rest.
-
-    Args:
-        rank: which of equal candidates TPE prefers; the others do not show theirs.
+    Raises:
+        ConfigError: there is none of that name.
     """
+    if name not in SAMPLERS:
+        raise ConfigError(
+            f"the sampler {name!r} is none of {', '.join(SAMPLERS)}; choose one of them, or import "
+            "the module that adds it to SAMPLERS first"
+        )
+    return SAMPLERS[name]
+
+
+def make_sampler(name: str, seed: int, space: SearchSpace) -> "optuna.samplers.BaseSampler":
+    """The sampler itself, built for one session.
+
+    Raises:
+        ConfigError: there is none of that name.
+    """
+    spec = sampler_spec(name)
+    from optuna.exceptions import ExperimentalWarning
+
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
-        match name:
-            case "tpe":
-                return ThriftyTPE(rank, space, seed=seed, group=bool(space.conditions))
-            case "gp":
-                return GPSampler(seed=seed)
-            case "cma-es":
-                return CmaEsSampler(seed=seed, warn_independent_sampling=False)
-            case "nsga-ii":
-                return NSGAIISampler(seed=seed, population_size=NSGA_POPULATION)
-            case "random" | "grid":
-                return optuna.samplers.RandomSampler(seed=seed)
+        warnings.simplefilter("ignore", ExperimentalWarning)
+        return spec.build(space, seed)
 
 
-def make_pruner(name: PrunerName) -> BasePruner:
-    """Who decides, after each fold, whether a trial is worth going on."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
-        match name:
-            case "none":
-                return NopPruner()
-            case "median":
-                return MedianPruner(n_startup_trials=3)
-            case "hyperband":
-                # folds are few: with Optuna's factor of 3, three folds would be a single rung
-                return HyperbandPruner(min_resource=1, reduction_factor=2)
-            case "wilcoxon":
-                return WilcoxonPruner(p_threshold=0.1)
-
-
-def check_sampler(name: SamplerName, space: SearchSpace) -> None:
+def check_sampler(name: str, space: SearchSpace) -> None:
     """Refuse a sampler that cannot work here.
 
     Raises:
         ResourceError: the package that it needs is not installed.
-        ConfigError: it cannot draw along the parameters of the space.
+        ConfigError: there is none of that name, it cannot draw along the parameters of the space,
+            or it
+            cannot serve the objectives and constraints.
     """
-    package, command = _NEEDS.get(name, ("", ""))
-    if package and find_spec(package) is None:
-        raise ResourceError(f"the sampler {name} needs the package {package}: {command}")
+    spec = sampler_spec(name)
+    if spec.package and find_spec(spec.package) is None:
+        raise ResourceError(f"the sampler {name} needs the package {spec.package}: {spec.install}")
+    objective_spec = space.objective_spec
+    if objective_spec.others and spec.multi_objective == "refused":
+        fit = [n for n, other in SAMPLERS.items() if other.multi_objective == "used"]
+        _refuse(name, f"{len(objective_spec.objectives)} objectives", fit)
+    if objective_spec.constraints and spec.constraints == "refused":
+        fit = [n for n, other in SAMPLERS.items() if other.constraints == "used"]
+        _refuse(name, "constraints", fit)
+    if space.conditions and spec.conditional == "refused":
+        fit = [n for n, other in SAMPLERS.items() if other.conditional == "used"]
+        _refuse(name, "parameters that are varied under conditions", fit)
     numeric = [
         path
         for path, parameter in space.parameters.items()
         if isinstance(parameter, IntParameter | FloatParameter) and path not in space.conditions
     ]
-    if name == "cma-es" and len(numeric) < 2:
+    if len(numeric) < spec.min_numeric:
         raise ConfigError(
-            f"the sampler cma-es draws int, float and log parameters without conditions together, "
-            f"at least two; the space has {len(numeric)}, the others are drawn at random. Use tpe"
+            f"the sampler {name} draws int, float and log parameters without conditions together, at "
+            f"least {spec.min_numeric}; the space has {len(numeric)}, the others are drawn at "
+            "random. Use tpe"
         )
 
 
-def check_pruner(name: PrunerName, folds: int) -> None:
-    """Refuse a pruner that could never decide.
-
-    Args:
-        name: of the pruner.
-        folds: of the part that has the most.
-
-    Raises:
-        ConfigError: there are too few folds.
-    """
-    if name == "wilcoxon" and folds < WILCOXON_FOLDS:
-        raise ConfigError(
-            f"the pruner wilcoxon can decide after {WILCOXON_FOLDS - 1} folds at the earliest, and "
-            f"a trial has {folds}: it would never prune. Use --folds {WILCOXON_FOLDS} or more, or "
-            "median"
-        )
-
-
-def intermediate_value(measurement: Measurement, record: SweepRecord) -> tuple[float, int] | None:
-    """How the last fold went, and which it was; None where no fold but the last has finished.
-
-    The Wilcoxon test pairs folds with those of the best trial, so it is told each fold's own score;
-    the others compare running means.
-    """
-    values = measurement.values
-    told = FOLD_OBJECTIVE if record.pruner == "wilcoxon" else RUNNING_OBJECTIVE
-    if told not in values or record.objective in values:
-        return None
-    return values[told], int(values[FINISHED_FOLDS])
+def _refuse(name: str, what: str, fit: list[str]) -> None:
+    raise ConfigError(
+        f"the space has {what}, which the sampler {name} does not take; use one of {', '.join(fit)}"
+    )

@@ -22,7 +22,12 @@ _DAMAGE = ("malformed", "not a database", "disk I/O error")
 
 @contextmanager
 def storage_errors(url: str) -> Iterator[None]:
-    """Turn a database that cannot be used into one clear line."""
+    """Turn a database that cannot be used into one clear line.
+
+    Raises:
+        ResourceError: the Python driver of the database is missing, or its disk is full.
+        SweepError: the database cannot be reached or read.
+    """
     place = without_password(url)
     try:
         yield

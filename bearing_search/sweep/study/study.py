@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, cast
+from typing import Any
 
 import optuna
 from optuna.study import StudyDirection
@@ -11,10 +11,11 @@ from optuna.trial import FrozenTrial, Trial, TrialState
 from bearing_search.search_space.objectives import ObjectiveSpec, ObjectiveValues
 from bearing_search.search_space.space import SearchSpace
 from bearing_search.sweep.record.sweep_record import PriorTrial, SweepRecord
-from bearing_search.sweep.study.cost_aware_tpe import Rank
+from bearing_search.sweep.study._vendor import reopened, reported_values, storage_of, study_over
 from bearing_search.sweep.study.filtered_storage import FilteredStorage
 from bearing_search.sweep.study.param_encoding import FixedParams, encode, suggest
-from bearing_search.sweep.study.samplers import make_pruner, make_sampler
+from bearing_search.sweep.study.pruners import pruner_of
+from bearing_search.sweep.study.samplers import make_sampler
 from bearing_search.sweep.study.storage import open_storage, storage_errors
 from bearing_search.sweep.study.trial_records import KNOWN, REDRAWN, trial_record, trial_records
 from bearing_search.trial_history.records import TrialRecord
@@ -30,7 +31,6 @@ class SweepStudy:
         record: its seed, sampler and pruner. The seed is mixed with the number of trials: reopening
             with the same seed would draw the same start-up points again.
         salt: also mixed into it: drivers that open a study together must not draw the same.
-        rank: which of equal candidates is preferred.
     """
 
     def __init__(
@@ -40,7 +40,6 @@ class SweepStudy:
         name: str,
         space: SearchSpace,
         record: SweepRecord,
-        rank: Rank,
         salt: int = 0,
     ) -> None:
         optuna.logging.set_verbosity(optuna.logging.ERROR)
@@ -55,11 +54,11 @@ class SweepStudy:
             self._goals = space.objective_spec
             trials = self._all.get_trials(deepcopy=False)
             seed = (record.seed * 1_000_003 + len(trials) + salt) % 2**32
-            self._veiled = optuna.load_study(
-                study_name=name,
-                storage=cast(optuna.storages.BaseStorage, FilteredStorage(self._all._storage)),
-                sampler=make_sampler(record.sampler, seed, space, rank),
-                pruner=make_pruner(record.pruner),
+            self._veiled = study_over(
+                FilteredStorage(storage_of(self._all)),
+                name,
+                sampler=make_sampler(record.sampler, seed, space),
+                pruner=pruner_of(record.pruner),
             )
 
     def running(self) -> Sequence[Trial]:
@@ -75,7 +74,7 @@ class SweepStudy:
 
     def to_resume(self, left: Iterable[FrozenTrial]) -> list[Trial]:
         """RUNNING trials, to go on with; what was to be drawn anew is not among them."""
-        trials = [Trial(self._veiled, trial._trial_id) for trial in left]
+        trials = [reopened(self._veiled, trial) for trial in left]
         for trial in trials:
             if REDRAWN in trial.user_attrs:
                 self._veiled.tell(trial, state=TrialState.FAIL, skip_if_finished=True)
@@ -120,7 +119,7 @@ class SweepStudy:
 
     def should_prune(self, trial: Trial, value: float, step: int) -> bool:
         """Note an intermediate value, each step once; whether the pruner would end the trial."""
-        if step not in self._veiled._storage.get_trial(trial._trial_id).intermediate_values:
+        if step not in reported_values(self._veiled, trial):
             trial.report(value, step)
         return bool(trial.should_prune())  # NumPy's, of the median
 

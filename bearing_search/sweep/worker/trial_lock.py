@@ -23,6 +23,9 @@ def exclusive_folder(folder: Path, stop: StopFlag) -> Iterator[bool]:
     """Hold the trial's folder; false where the trial was asked to stop while it waited.
 
     A worker of a killed driver may live for some seconds and would train the same steps.
+
+    Raises:
+        TimeoutError: another process has worked there for too long.
     """
     with (folder / _LOCK).open("a") as stream:
         deadline = time.monotonic() + PREDECESSOR_WAIT_S
