@@ -4,6 +4,7 @@ Paths, devices and worker counts are arguments, never settings: they must not mo
 Field types are read at run time by pydantic, so annotations stay real objects in this package.
 """
 
+from bearing_search.config.augmentation import AugmentConfig
 from bearing_search.config.detectors import (
     DecoderConfig,
     Detector,
@@ -13,8 +14,8 @@ from bearing_search.config.detectors import (
     VitadConfig,
 )
 from bearing_search.config.encoder import EncoderConfig
+from bearing_search.config.fields import OpenChoice, Setting, names_seen_by, settings_by_path
 from bearing_search.config.finetuning import (
-    AugmentConfig,
     FinetuneConfig,
     FinetuneSchedule,
     Head,
@@ -60,12 +61,14 @@ __all__ = [
     "Geometry",
     "Head",
     "ImageScore",
+    "OpenChoice",
     "PadimConfig",
     "PatchCoreConfig",
     "PostprocessConfig",
     "PreprocessConfig",
     "ProtocolConfig",
     "Scope",
+    "Setting",
     "SplitConfig",
     "SyntheticDefects",
     "TrialConfig",
@@ -73,8 +76,10 @@ __all__ = [
     "config_paths",
     "digest_of",
     "is_layer_set",
+    "names_seen_by",
     "no_such_setting",
     "parse",
     "setting_type",
+    "settings_by_path",
     "to_plain",
 ]

@@ -3,6 +3,19 @@
 from dataclasses import dataclass
 from typing import Literal
 
+from bearing_search.config.fields import (
+    ABOVE_0,
+    AT_LEAST_0,
+    AT_LEAST_1,
+    ODD,
+    SHARE,
+    SHARE_ABOVE_0,
+    SHARE_BELOW_1,
+    OpenChoice,
+    Range,
+    config_field,
+    require_ranges,
+)
 from bearing_search.config.rules import STRICT_KEYS, require
 
 Detector = Literal["dinomaly", "vitad", "patchcore", "padim"]
@@ -11,6 +24,8 @@ Detector = Literal["dinomaly", "vitad", "patchcore", "padim"]
 TapMapping = Literal["ader", "dinomaly"]
 """Which block of ViTAD's student answers which block of its teacher."""
 
+_LAYERS = Range(at_least=1, at_most=4)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DecoderConfig:
@@ -18,44 +33,35 @@ class DecoderConfig:
 
     __pydantic_config__ = STRICT_KEYS
 
-    iterations: int = 1750
+    iterations: int = config_field(1750, AT_LEAST_1, "iterations", paper="4.1")
     """Optimiser steps."""
 
-    batch_size: int = 16
+    batch_size: int = config_field(16, AT_LEAST_1, "samples", paper="4.1")
     """Samples of one iteration."""
 
-    lr: float = 2e-3
+    lr: float = config_field(2e-3, ABOVE_0, paper="4.1")
     """Peak learning rate, reached after `lr_warmup_iters`."""
 
-    final_lr: float = 2e-4
+    final_lr: float = config_field(2e-4, AT_LEAST_0, paper="4.1")
     """Learning rate at the last iteration (cosine)."""
 
-    lr_warmup_iters: int = 100
+    lr_warmup_iters: int = config_field(100, AT_LEAST_0, "iterations", paper="4.1")
     """Iterations of linear warm-up."""
 
-    weight_decay: float = 1e-4
+    weight_decay: float = config_field(1e-4, AT_LEAST_0, paper="4.1")
     """Weight decay of StableAdamW, on all parameters."""
 
-    betas: tuple[float, float] = (0.9, 0.999)
+    betas: tuple[float, float] = config_field((0.9, 0.999), SHARE_BELOW_1, paper="4.1")
     """Decay rates of StableAdamW's moments."""
 
-    eps: float = 1e-10
+    eps: float = config_field(1e-10, ABOVE_0, paper="4.1")
     """StableAdamW's epsilon."""
 
-    grad_clip: float = 0.1
+    grad_clip: float = config_field(0.1, ABOVE_0)
     """Largest norm of the gradient, over all parameters together."""
 
     def __post_init__(self) -> None:
-        for name in ("iterations", "batch_size"):
-            value = getattr(self, name)
-            require(value >= 1, f"{name} is {value}; it is a count, so at least 1")
-        require(self.lr_warmup_iters >= 0, f"lr_warmup_iters is {self.lr_warmup_iters}; 0 or more")
-        for name in ("lr", "eps", "grad_clip"):
-            value = getattr(self, name)
-            require(value > 0, f"{name} is {value}; it must be above 0")
-        for name in ("final_lr", "weight_decay"):
-            value = getattr(self, name)
-            require(value >= 0, f"{name} is {value}; it must not be negative")
+        require_ranges(self)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,31 +70,38 @@ class DinomalyConfig:
 
     __pydantic_config__ = STRICT_KEYS
 
-    target_blocks: tuple[int, ...] = (3, 4, 5, 6, 7, 8, 9, 10)
+    target_blocks: tuple[int, ...] = config_field((3, 4, 5, 6, 7, 8, 9, 10), AT_LEAST_1, "blocks")
     """Encoder blocks that are read, counted from 1; their mean feeds the bottleneck."""
 
-    groups: int = 2
+    groups: int = config_field(
+        2,
+        AT_LEAST_1,
+        open_choice=OpenChoice(
+            "groups of the Dinomaly decoder",
+            "two, as the official code has",
+            paper="describes one group",
+            source="Dinomaly's code",
+        ),
+    )
     """Into how many group means the blocks are gathered for the loss and the map."""
 
-    decoder_blocks: int = 8
+    decoder_blocks: int = config_field(8, AT_LEAST_1, "blocks")
     """Depth of the decoder."""
 
-    dropout: float = 0.2
+    dropout: float = config_field(0.2, SHARE_BELOW_1)
     """Dropout of the bottleneck."""
 
-    mining_share: float = 0.9
+    mining_share: float = config_field(0.9, SHARE)
     """Largest share of easy points whose gradient is scaled down (hard mining)."""
 
-    mining_ramp_iters: int = 1000
+    mining_ramp_iters: int = config_field(1000, AT_LEAST_1, "iterations")
     """Iterations over which that share would grow by 1 times `mining_share`."""
 
     mining_factor: float = 0.1
     """What the gradient of an easy point is multiplied by."""
 
     def __post_init__(self) -> None:
-        for name in ("groups", "decoder_blocks"):
-            value = getattr(self, name)
-            require(value >= 1, f"{name} is {value}; it is a count, so at least 1")
+        require_ranges(self)
         require(
             len(self.target_blocks) == self.decoder_blocks,
             f"target_blocks names {len(self.target_blocks)} blocks, decoder_blocks is "
@@ -98,7 +111,6 @@ class DinomalyConfig:
             self.decoder_blocks % self.groups == 0,
             f"groups is {self.groups}; it must divide decoder_blocks ({self.decoder_blocks})",
         )
-        require(0 <= self.dropout < 1, f"dropout is {self.dropout}; in [0, 1)")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -107,13 +119,13 @@ class VitadConfig:
 
     __pydantic_config__ = STRICT_KEYS
 
-    teacher_blocks: tuple[int, ...] = (3, 6, 9)
+    teacher_blocks: tuple[int, ...] = config_field((3, 6, 9), AT_LEAST_1, "blocks")
     """Encoder blocks that the student answers, counted from 1; each is one scale of the map."""
 
-    neck_block: int = 12
+    neck_block: int = config_field(12, AT_LEAST_1, "block")
     """Encoder block whose output alone feeds the student."""
 
-    student_blocks: int = 9
+    student_blocks: int = config_field(9, AT_LEAST_1, "blocks")
     """Depth of the student."""
 
     mapping: TapMapping = "ader"
@@ -121,22 +133,18 @@ class VitadConfig:
     blocks in reverse order (3 by 9, 6 by 6, 9 by 3); `dinomaly` counts from the student's end (3 by
     7, 6 by 4, 9 by 1), as the Dinomaly decoder does."""
 
-    init_std: float = 0.02
+    init_std: float = config_field(0.02, ABOVE_0)
     """Deviation of the student's initial weights and position embedding; biases are 0."""
 
     def __post_init__(self) -> None:
+        require_ranges(self)
+        _require_rising("teacher_blocks", self.teacher_blocks)
         teachers = self.teacher_blocks
-        require(
-            len(teachers) >= 1 and list(teachers) == sorted(set(teachers)) and teachers[0] >= 1,
-            f"teacher_blocks is {list(teachers)}; at least one block, rising, counted from 1",
-        )
-        require(self.neck_block >= 1, f"neck_block is {self.neck_block}; counted from 1")
         require(
             self.student_blocks >= teachers[-1],
             f"student_blocks is {self.student_blocks}; at least the last of teacher_blocks "
             f"({teachers[-1]}), which a student block must answer",
         )
-        require(self.init_std > 0, f"init_std is {self.init_std}; it must be above 0")
 
     @property
     def taps(self) -> tuple[int, ...]:
@@ -152,38 +160,42 @@ class PatchCoreConfig:
 
     __pydantic_config__ = STRICT_KEYS
 
-    layers: tuple[int, ...] = (2, 3)
+    layers: tuple[int, ...] = config_field((2, 3), _LAYERS, "layers")
     """Layers that are read of a convolutional network; layer k has a value per 2**(k + 1) px."""
 
-    blocks: tuple[int, ...] = (6, 9)
+    blocks: tuple[int, ...] = config_field((6, 9), AT_LEAST_1, "blocks")
     """Blocks that are read of a vision transformer, counted from 1. Not in the source: blocks in
     the middle, whose patches differ more than those at the end."""
 
-    neighbourhood: int | None = None
+    neighbourhood: int | None = config_field(
+        None,
+        ODD,
+        "patches",
+        open_choice=OpenChoice(
+            "whether PatchCore averages neighbouring patches",
+            "3x3 means of a convolutional network's features, as its authors; none of a "
+            "transformer's",
+            paper="has no PatchCore",
+            source="measured (docs/method.md)",
+        ),
+    )
     """Side of the square of patches whose features are averaged; odd, 1 leaves it out. None: 3 of a
     convolutional network, as in the source; 1 of a vision transformer, whose patches have seen
     their surroundings already (measured: docs/method.md)."""
 
-    coreset_share: float = 0.1
+    coreset_share: float = config_field(0.1, SHARE_ABOVE_0)
     """Share of all normal patches that the bank keeps."""
 
-    projection_dim: int = 128
+    projection_dim: int = config_field(128, AT_LEAST_1, "channels")
     """Channels in which the bank is chosen, by a random projection."""
 
-    num_neighbours: int = 9
+    num_neighbours: int = config_field(9, AT_LEAST_1, "patches")
     """Patches of the bank that the image score is weighed by; 1 leaves the weighing out."""
 
     def __post_init__(self) -> None:
-        _require_layers(self.layers, self.blocks)
-        side = self.neighbourhood
-        if side is not None:
-            require(side >= 1 and side % 2 == 1, f"neighbourhood is {side}; it must be odd")
-        require(
-            0 < self.coreset_share <= 1, f"coreset_share is {self.coreset_share}; above 0, up to 1"
-        )
-        for name in ("projection_dim", "num_neighbours"):
-            value = getattr(self, name)
-            require(value >= 1, f"{name} is {value}; it is a count, so at least 1")
+        require_ranges(self)
+        _require_rising("layers", self.layers)
+        _require_rising("blocks", self.blocks)
 
     def averaged_side(self, *, is_cnn: bool) -> int:
         """Side of the square of patches that is averaged, given what they are features of."""
@@ -198,32 +210,27 @@ class PadimConfig:
 
     __pydantic_config__ = STRICT_KEYS
 
-    layers: tuple[int, ...] = (1, 2, 3)
+    layers: tuple[int, ...] = config_field((1, 2, 3), _LAYERS, "layers")
     """Layers that are read of a convolutional network; layer k has a value per 2**(k + 1) px."""
 
-    blocks: tuple[int, ...] = (3, 6, 9)
+    blocks: tuple[int, ...] = config_field((3, 6, 9), AT_LEAST_1, "blocks")
     """Blocks that are read of a vision transformer, counted from 1. Not in the source."""
 
-    dims: int = 100
+    dims: int = config_field(100, AT_LEAST_1, "channels")
     """Channels that are drawn of all layers: 100 with ResNet18, 550 with Wide ResNet50. A position
     needs `dims` squared numbers."""
 
-    epsilon: float = 0.01
+    epsilon: float = config_field(0.01, ABOVE_0)
     """What is added to the diagonal of every covariance."""
 
     def __post_init__(self) -> None:
-        _require_layers(self.layers, self.blocks)
-        require(self.dims >= 1, f"dims is {self.dims}; it is a count, so at least 1")
-        require(self.epsilon > 0, f"epsilon is {self.epsilon}; it must be above 0")
+        require_ranges(self)
+        _require_rising("layers", self.layers)
+        _require_rising("blocks", self.blocks)
 
 
-def _require_layers(layers: tuple[int, ...], blocks: tuple[int, ...]) -> None:
-    rising = "at least one, rising"
+def _require_rising(name: str, places: tuple[int, ...]) -> None:
     require(
-        len(layers) >= 1 and list(layers) == sorted(set(layers)) and set(layers) <= {1, 2, 3, 4},
-        f"layers is {list(layers)}; {rising}, of 1 to 4",
-    )
-    require(
-        len(blocks) >= 1 and list(blocks) == sorted(set(blocks)) and blocks[0] >= 1,
-        f"blocks is {list(blocks)}; {rising}, counted from 1",
+        len(places) >= 1 and list(places) == sorted(set(places)),
+        f"{name} is {list(places)}; at least one, rising",
     )

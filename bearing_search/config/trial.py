@@ -5,6 +5,7 @@ import json
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
+from bearing_search.config.augmentation import AugmentConfig
 from bearing_search.config.detectors import (
     DecoderConfig,
     Detector,
@@ -14,16 +15,34 @@ from bearing_search.config.detectors import (
     VitadConfig,
 )
 from bearing_search.config.encoder import EncoderConfig
-from bearing_search.config.finetuning import AugmentConfig, FinetuneConfig
+from bearing_search.config.fields import (
+    SHARE_ABOVE_0,
+    OpenChoice,
+    Range,
+    config_field,
+    require_ranges,
+)
+from bearing_search.config.finetuning import FinetuneConfig
 from bearing_search.config.postprocess import PostprocessConfig
 from bearing_search.config.preprocess import PreprocessConfig
-from bearing_search.config.rules import STRICT_KEYS, require
+from bearing_search.config.rules import STRICT_KEYS
 
 Scope = Literal["per_part", "multi_part"]
 """Whose samples one encoder and one detector learn from."""
 
 Fusion = Literal["channels", "score_mean", "score_max"]
 """How the brightness images of a sample become one anomaly map."""
+
+_SCOPE = OpenChoice(
+    "one model for all parts, or one each",
+    "one encoder and one decoder per part",
+    paper="a table with a row per part",
+)
+_VALIDATION = OpenChoice(
+    "validation",
+    "grouped, stratified folds inside train, as many as the anomalous groups allow, at most 5",
+    paper="none: train and test only",
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,7 +51,7 @@ class SplitConfig:
 
     __pydantic_config__ = STRICT_KEYS
 
-    folds: int | None = None
+    folds: int | None = config_field(None, Range(at_least=2), "folds", open_choice=_VALIDATION)
     """Number of folds; each is held out once. None: as many as a part's anomalous groups allow, at
     most 5 (3 where train has no defects). The paper has no validation at all."""
 
@@ -40,10 +59,7 @@ class SplitConfig:
     """Seed of the assignment of groups to folds."""
 
     def __post_init__(self) -> None:
-        require(
-            self.folds is None or self.folds >= 2,
-            f"folds is {self.folds}; a held-out fold needs at least 2",
-        )
+        require_ranges(self)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,15 +68,14 @@ class ProtocolConfig:
 
     __pydantic_config__ = STRICT_KEYS
 
-    map_px: int = 256
+    map_px: int = config_field(256, Range(at_least=8), "px")
     """Side of the map on which pixels are scored; a mask pixel counts where any part of it is."""
 
-    fpr_limit: float = 0.3
+    fpr_limit: float = config_field(0.3, SHARE_ABOVE_0)
     """Where the integration of AUPRO stops."""
 
     def __post_init__(self) -> None:
-        require(self.map_px >= 8, f"map_px is {self.map_px}; at least 8")
-        require(0 < self.fpr_limit <= 1, f"fpr_limit is {self.fpr_limit}; in (0, 1]")
+        require_ranges(self)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,7 +87,7 @@ class TrialConfig:
     parts: tuple[str, ...] = ()
     """Parts to train and score; empty: every part."""
 
-    scope: Scope = "per_part"
+    scope: Scope = config_field("per_part", open_choice=_SCOPE)
     """`per_part`: each part has an encoder and a detector of its own. `multi_part`: one of both
     learns from all parts. Scores are per part, and their mean, either way; so is what finds the
     region of interest. The paper does not say which of the two it did."""
@@ -80,10 +95,10 @@ class TrialConfig:
     seed: int = 0
     """Seed of initial weights, batches, dropout and synthetic defects."""
 
-    detector: Detector = "dinomaly"
+    detector: Detector = config_field("dinomaly", paper="4.1")
     """What finds anomalies in the encoder's tokens."""
 
-    fusion: Fusion = "channels"
+    fusion: Fusion = config_field("channels", paper="3.1")
     """`channels`: the three brightness images are the channels of one input (the paper). Else each
     is an input of its own, in all three channels, and their maps are averaged, or the largest
     value counts."""

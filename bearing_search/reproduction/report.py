@@ -15,7 +15,7 @@ from bearing_search.reproduction.chart import draw_chart
 from bearing_search.reproduction.crossed import Run
 from bearing_search.reproduction.html_page import html_page
 from bearing_search.reproduction.measure import TableData, table_data
-from bearing_search.reproduction.open_choices import CHOICES, HEADER, OPEN_CHOICES, markdown_table
+from bearing_search.reproduction.open_choices import CHOICES, choice_rows, markdown_table
 from bearing_search.reproduction.pages import csv_text, json_text, long_rows, markdown_page
 from bearing_search.reproduction.pictures import Shown, draw_comparison, scale_end, shown_samples
 from bearing_search.reproduction.published import DETECTOR_TITLES, ENCODER_STATES, EncoderState
@@ -94,8 +94,7 @@ def write_report(folder: SweepFolder, records: Sequence[TrialRecord]) -> TableDa
     names = {heading: [file.name for file in files] for heading, files in figures.items()}
     page = markdown_page(measured, facts, names, f"## {CHOICES}\n\n{markdown_table()}")
     write_atomically(folder.root / "table2.md", page.encode())
-    table = [HEADER, *(choice.cells for choice in OPEN_CHOICES)]
-    page = html_page(measured, facts, figures, table)
+    page = html_page(measured, facts, figures, choice_rows())
     write_atomically(folder.root / "table2.html", page.encode())
     return measured
 

@@ -12,7 +12,7 @@ from math import ceil
 import numpy as np
 from jaxtyping import Int
 
-from bearing_search.config import FinetuneConfig, TrialConfig
+from bearing_search.config import FinetuneConfig, TrialConfig, names_seen_by
 from bearing_search.models.finetuning.schedule import Task, finetune_lr_factors, task_at
 from bearing_search.training.batching import infinite_batches, shuffled_epoch
 
@@ -30,10 +30,7 @@ _FOLD_COST = 4.0
 """Cost of preparing, encoding and scoring a fold, in the same unit; a rough figure."""
 
 
-SEEN_IN_THE_PLAN = {
-    *("epochs", "reconstruction_only_epochs", "alternation_period"),
-    *("schedule", "warmup_share"),
-}
+SEEN_IN_THE_PLAN = names_seen_by(FinetuneConfig, "plan")
 """Settings of fine-tuning that the iterations themselves tell: tasks, samples, learning rates."""
 
 

@@ -29,7 +29,7 @@ from bearing_search.errors import ConfigError
         ),
         (
             {"finetune": {"alternation_period": 0}},
-            "finetune: alternation_period is 0; it is a count, so at least 1",
+            "finetune: alternation_period is 0; it must be at least 1",
         ),
         (
             {"finetune": {"epochs": 10}},
@@ -41,9 +41,12 @@ from bearing_search.errors import ConfigError
             {"finetune": {"patch_head_blocks": [3, 3]}},
             "finetune: patch_head_blocks is [3, 3]; each block once",
         ),
-        ({"finetune": {"layer_decay": 0}}, "finetune: layer_decay is 0.0; in (0, 1]"),
-        ({"finetune": {"trainable_blocks": -1}}, "finetune: trainable_blocks is -1; at least 0"),
-        ({"split": {"folds": 1}}, "split: folds is 1; a held-out fold needs at least 2"),
+        ({"finetune": {"layer_decay": 0}}, "finetune: layer_decay is 0.0; it must be in (0, 1]"),
+        (
+            {"finetune": {"trainable_blocks": -1}},
+            "finetune: trainable_blocks is -1; it must be at least 0, or none",
+        ),
+        ({"split": {"folds": 1}}, "split: folds is 1; it must be at least 2, or none"),
     ],
 )
 def test_a_mistake_is_explained_by_its_path(raw, says):

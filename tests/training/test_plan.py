@@ -1,3 +1,4 @@
+from dataclasses import replace
 from itertools import pairwise
 
 from hypothesis import given
@@ -6,6 +7,8 @@ from hypothesis import strategies as st
 from bearing_search.config import DecoderConfig, FinetuneConfig, TrialConfig
 from bearing_search.models.finetuning.schedule import Task
 from bearing_search.training.plan import (
+    SEEN_IN_THE_PLAN,
+    digests_by_epoch,
     finetune_plan,
     fold_progress,
     log_iterations,
@@ -31,6 +34,23 @@ def test_normals_feed_reconstruction_and_anomalous_samples_the_patch_task():
     sizes = [[len(s.batch) for s in plan if s.epoch == e] for e in (0, 2)]
     assert sizes == [[4, 4, 2], [3]]  # few anomalies: a batch smaller than asked for, not none
     assert sum(step.ends_epoch for step in plan) == 7
+
+
+def test_the_plan_tells_every_setting_that_keys_leave_to_it():
+    other = {
+        "epochs": 6,
+        "reconstruction_only_epochs": 1,
+        "alternation_period": 3,
+        "schedule": "iterations",
+        "warmup_share": 0.5,
+    }
+    base = digests_by_epoch(finetune_plan(SMALL, num_normal=10, num_anomalous=3, seed=0))
+
+    assert other.keys() == SEEN_IN_THE_PLAN
+    for name, value in other.items():
+        changed = replace(SMALL, **{name: value})
+        plan = finetune_plan(changed, num_normal=10, num_anomalous=3, seed=0)
+        assert digests_by_epoch(plan) != base, name
 
 
 @given(st.integers(1, 400))

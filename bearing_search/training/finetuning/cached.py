@@ -10,7 +10,7 @@ from collections.abc import Generator, Mapping, Sequence
 from functools import partial
 from typing import Any
 
-from bearing_search.config import FinetuneSchedule
+from bearing_search.config import FinetuneConfig, FinetuneSchedule, names_seen_by
 from bearing_search.models.finetuning.schedule import Task
 from bearing_search.stage_cache.compute_time import Seconds
 from bearing_search.stage_cache.key import STAGES_VERSION, StageKey
@@ -21,8 +21,8 @@ from bearing_search.training.plan import Step, digests_by_epoch
 from bearing_search.training.stage_runner import StageContext, StageResult, load_stage, run_stage
 
 _FILE, _WHAT = "finetune", "fine-tuning"
-_ONLY_AT_THE_END = "tuned_share"
-"""Setting of fine-tuning that acts after the last iteration."""
+_ONLY_AT_THE_END = names_seen_by(FinetuneConfig, "end")
+"""Settings of fine-tuning that act after the last iteration."""
 
 
 def cached_finetuning(
@@ -75,7 +75,7 @@ def part_keys(whole: StageKey, plan: Sequence[Step]) -> dict[int, StageKey]:
         plan: its iterations.
     """
     settings: Mapping[str, Any] = whole.facts["settings"]
-    kept = {k: v for k, v in settings["finetune"].items() if k != _ONLY_AT_THE_END}
+    kept = {k: v for k, v in settings["finetune"].items() if k not in _ONLY_AT_THE_END}
     facts = {
         **whole.facts,
         "stage": "tuning",

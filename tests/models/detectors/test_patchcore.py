@@ -189,8 +189,8 @@ def test_patches_are_averaged_where_the_encoder_is_convolutional_unless_a_side_i
     [
         ({"layers": ()}, "layers is"),
         ({"layers": (3, 2)}, "rising"),
-        ({"layers": (2, 5)}, "of 1 to 4"),
-        ({"blocks": (0,)}, "counted from 1"),
+        ({"layers": (2, 5)}, r"each must be in \[1, 4\]"),
+        ({"blocks": (0,)}, "each must be at least 1"),
         ({"neighbourhood": 2}, "must be odd"),
         ({"coreset_share": 0.0}, "coreset_share is 0"),
         ({"num_neighbours": 0}, "num_neighbours is 0"),

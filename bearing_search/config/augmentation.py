@@ -1,0 +1,30 @@
+"""Random rotation of both training stages (paper, section 4.1)."""
+
+from dataclasses import dataclass
+
+from bearing_search.config.fields import OpenChoice, Range, config_field, require_ranges
+from bearing_search.config.rules import STRICT_KEYS
+
+_ROTATION = OpenChoice(
+    "rotation while the decoder trains",
+    "as for the encoder: one angle per batch",
+    paper="up to 15 degrees, LC and SC",
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AugmentConfig:
+    """Random rotation during training (paper, section 4.1)."""
+
+    __pydantic_config__ = STRICT_KEYS
+
+    rotation_deg: float = config_field(
+        15.0, Range(at_least=0, at_most=180), "deg", paper="4.1", open_choice=_ROTATION
+    )
+    """Largest rotation to either side, one angle for a whole batch; 0 switches it off."""
+
+    rotated_parts: tuple[str, ...] = config_field(("LC", "SC"), paper="4.1", open_choice=_ROTATION)
+    """Parts that are rotated."""
+
+    def __post_init__(self) -> None:
+        require_ranges(self)
