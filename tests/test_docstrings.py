@@ -11,7 +11,7 @@ PACKAGE = Path(bearing_search.__file__).parent
 FOR_CALLERS = {name for name, one in vars(errors).items() if inspect.isclass(one)} | {
     "ValueError",
     "TimeoutError",
-    "full_disk",
+    "disk_full_error",
 }
 
 

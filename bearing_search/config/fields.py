@@ -135,9 +135,12 @@ def names_seen_by(config_type: type, when: SeenBy) -> frozenset[str]:
 
 
 def require_ranges(config: Any) -> None:
-    """Raise ValueError, quoting value and range, unless every number of a config is in its range.
+    """Refuse a config of which some number is outside its range.
 
-    None is none of its business: whether a setting may be None is said by its type.
+    Whether a setting may be None is said by its type, not here.
+
+    Raises:
+        ValueError: quoting the value and the range.
     """
     for item in fields(config):
         within, value = _known(item).within, getattr(config, item.name)

@@ -178,8 +178,8 @@ def check_sampler(name: str, space: SearchSpace) -> None:
     ]
     if len(numeric) < spec.min_numeric:
         raise ConfigError(
-            f"the sampler {name} draws int, float and log parameters without conditions together, at "
-            f"least {spec.min_numeric}; the space has {len(numeric)}, the others are drawn at "
+            f"the sampler {name} draws int, float and log parameters without conditions together, "
+            f"at least {spec.min_numeric}; the space has {len(numeric)}, the others are drawn at "
             "random. Use tpe"
         )
 
