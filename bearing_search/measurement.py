@@ -10,6 +10,9 @@ OBJECTIVE = "val/pixel_aupro"
 """The metric a sweep maximises: mean over folds and parts, measured on held-out folds of train.
 Only the last measurement of a finished trial carries it."""
 
+OBJECTIVE_METRIC = OBJECTIVE.partition("/")[2]
+"""Its name in `evaluation.metric_table.METRICS`."""
+
 TEST_OBJECTIVE = "test/pixel_aupro"
 """The same on test, after training on all of train: what `run_final` ends with."""
 

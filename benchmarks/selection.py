@@ -24,13 +24,12 @@ from bearing_search.analysis.intervals import Influence, difference_interval, me
 from bearing_search.analysis.multiple_comparisons import compare_with_best
 from bearing_search.config import PostprocessConfig, ProtocolConfig
 from bearing_search.evaluation.anomaly_maps import PostprocessSpec
-from bearing_search.evaluation.metrics import METRIC_NAMES
+from bearing_search.evaluation.metric_table import METRICS
 from bearing_search.evaluation.predictions import Predictions
 
 SIDE = 12
 PROTOCOL = ProtocolConfig(map_px=SIDE)
-AUPRO = METRIC_NAMES.index("pixel_aupro")
-IMAGE_AUROC = METRIC_NAMES.index("image_auroc")
+AUPRO, IMAGE_AUROC = "pixel_aupro", "image_auroc"
 RENDERING = PostprocessSpec(
     detector="dinomaly",
     fusion="channels",
@@ -116,7 +115,7 @@ def truth(normal: int, anomalous: int, strength: float, *, own_noise: float = 0.
     for _ in range(6):
         samples = draw_samples(rng, 40 * normal, 40 * anomalous)
         metrics = seen_by(samples, rng, strength, own_noise=own_noise).metrics(PROTOCOL)
-        values.append([metrics[name] for name in METRIC_NAMES])
+        values.append([metrics[name] for name in METRICS])
     return np.mean(values, axis=0)
 
 
@@ -126,16 +125,16 @@ def coverage(
     """Share of 95 % intervals that hold the truth, by metric."""
     normal, anomalous, strength = size
     known = truth(normal, anomalous, strength)
-    hits = np.zeros(len(METRIC_NAMES))
+    hits = np.zeros(len(METRICS))
     for number in range(data_sets):
         rng = np.random.default_rng((seed, number))
         samples = draw_samples(rng, normal, anomalous)
         scored = seen_by(samples, rng, strength)
         parts = list(in_folds(scored, folds).values())
-        for metric, value in enumerate(known):
+        for column, (metric, value) in enumerate(zip(METRICS, known, strict=True)):
             found = metric_interval(parts, metric)
-            hits[metric] += found.low <= value <= found.high
-    return dict(zip(METRIC_NAMES, hits / data_sets, strict=True))
+            hits[column] += found.low <= value <= found.high
+    return dict(zip(METRICS, hits / data_sets, strict=True))
 
 
 def coverage_of_differences(
@@ -145,7 +144,7 @@ def coverage_of_differences(
     normal, anomalous, strength = size
     known = truth(normal, anomalous, strength + gain, own_noise=0.7)
     known = known - truth(normal, anomalous, strength, own_noise=0.7)
-    hits = np.zeros(len(METRIC_NAMES))
+    hits = np.zeros(len(METRICS))
     for number in range(data_sets):
         rng = np.random.default_rng((1, number))
         samples = draw_samples(rng, normal, anomalous)
@@ -153,10 +152,10 @@ def coverage_of_differences(
             list(in_folds(seen_by(samples, rng, signal, own_noise=0.7), folds).values())
             for signal in (strength + gain, strength)
         )
-        for metric, value in enumerate(known):
+        for column, (metric, value) in enumerate(zip(METRICS, known, strict=True)):
             found = difference_interval(better, worse, metric)
-            hits[metric] += found.low <= value <= found.high
-    return dict(zip(METRIC_NAMES, hits / data_sets, strict=True))
+            hits[column] += found.low <= value <= found.high
+    return dict(zip(METRICS, hits / data_sets, strict=True))
 
 
 def in_folds(scored: Predictions, folds: int) -> dict[str, Influence]:
@@ -195,7 +194,7 @@ def percentile_coverage(size: tuple[int, int, float], data_sets: int) -> dict[st
     """Coverage of the plain percentile bootstrap over groups, for contrast."""
     normal, anomalous, strength = size
     known = truth(normal, anomalous, strength)
-    hits = np.zeros(len(METRIC_NAMES))
+    hits = np.zeros(len(METRICS))
     for number in range(data_sets):
         rng = np.random.default_rng((0, number))
         prepared = seen_by(draw_samples(rng, normal, anomalous), rng, strength).prepared(PROTOCOL)
@@ -208,10 +207,10 @@ def percentile_coverage(size: tuple[int, int, float], data_sets: int) -> dict[st
                 ]
             )
             metrics = prepared.at(drawn)
-            draws.append([metrics[name] for name in METRIC_NAMES])
+            draws.append([metrics[name] for name in METRICS])
         low, high = np.quantile(draws, [0.025, 0.975], axis=0)
         hits += (low <= known) & (known <= high)
-    return dict(zip(METRIC_NAMES, hits / data_sets, strict=True))
+    return dict(zip(METRICS, hits / data_sets, strict=True))
 
 
 def excluded(
@@ -240,7 +239,7 @@ def excluded(
         for setting in range(settings):
             signal = strength + gain * (setting == settings - 1)
             found.append(in_folds(seen_by(samples, rng, signal, own_noise=own_noise), folds))
-        values = np.array([parts["part"].values[AUPRO] for parts in found])
+        values = np.array([parts["part"].value_of(AUPRO) for parts in found])
         tied = compare_with_best(
             values, scaled_shifts(found, AUPRO), np.zeros(settings), draws=1000
         ).is_tied

@@ -7,7 +7,7 @@ import pytest
 
 from bearing_search.config import SplitConfig
 from bearing_search.data.dataset import load_data_set
-from bearing_search.evaluation.metrics import METRIC_NAMES
+from bearing_search.evaluation.metric_table import METRICS
 from bearing_search.evaluation.predictions import fold_predictions
 from bearing_search.measurement import (
     FINISHED_FOLDS,
@@ -69,7 +69,7 @@ def test_a_trial_scores_every_part_in_every_fold(tmp_path, make_set, tiny_config
     assert last[OBJECTIVE] == pytest.approx(
         (last["val/LC/pixel_aupro"] + last["val/OD/pixel_aupro"]) / 2
     )
-    assert all(f"val/{name}" in last for name in METRIC_NAMES)
+    assert all(f"val/{name}" in last for name in METRICS)
     assert [m.values[FINISHED_FOLDS] for m in stream if RUNNING_OBJECTIVE in m.values] == [1.0]
     assert stream[-1].progress == pytest.approx(1.0)
     pictures = {file.name for file in (tmp_path / "trial/artifacts").iterdir()}

@@ -3,7 +3,7 @@
 Axis letters: n samples, g groups of a fold, m metrics, k folds.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,11 +16,13 @@ from bearing_search.analysis.intervals import (
     metric_interval,
 )
 from bearing_search.config import ProtocolConfig
-from bearing_search.evaluation.metrics import METRIC_NAMES, trivial_floor
+from bearing_search.data.fold_key import FoldKey
+from bearing_search.evaluation.metric_table import METRICS
+from bearing_search.evaluation.metrics import trivial_floor
 from bearing_search.evaluation.predictions import Predictions, mean_metrics
 
 FoldPredictions = Mapping[str, Predictions]
-"""Key of a fold (`LC/fold0`) -> what its evaluation left. The part is what stands before `/`."""
+"""Key of a fold (a `FoldKey` as text, `LC/fold0`) -> what its evaluation left."""
 
 Influences = Mapping[str, Influence]
 """Part -> its metrics and what each of its groups adds to their uncertainty."""
@@ -30,7 +32,8 @@ def score_intervals(folds: FoldPredictions, protocol: ProtocolConfig) -> dict[st
     """95 % interval of every mean metric, by name (`pixel_aupro`, `LC/pixel_aupro`)."""
     found = influences(folds, protocol)
     return {
-        name: metric_interval(_parts(found, name), _metric(name)) for name in _metric_names(found)
+        name: metric_interval(_parts(found, part), metric)
+        for name, (part, metric) in _rows(found).items()
     }
 
 
@@ -46,8 +49,8 @@ def difference_intervals(
         raise ValueError("scored on different samples: a paired difference does not exist")
     ours, theirs = influences(folds, protocol), influences(others, protocol)
     return {
-        name: difference_interval(_parts(ours, name), _parts(theirs, name), _metric(name))
-        for name in _metric_names(ours)
+        name: difference_interval(_parts(ours, part), _parts(theirs, part), metric)
+        for name, (part, metric) in _rows(ours).items()
     }
 
 
@@ -61,7 +64,8 @@ def are_comparable(folds: FoldPredictions, others: FoldPredictions) -> bool:
 def mean_floor(folds: FoldPredictions, protocol: ProtocolConfig) -> dict[str, float]:
     """What one and the same score for everything would reach, averaged as the metrics are."""
     return mean_metrics(
-        (_part(key), _floor(predictions, protocol)) for key, predictions in folds.items()
+        (FoldKey.parse(key).part, _floor(predictions, protocol))
+        for key, predictions in folds.items()
     )
 
 
@@ -76,9 +80,10 @@ def influences(folds: FoldPredictions, protocol: ProtocolConfig) -> dict[str, In
 class FoldInfluence:
     """A fold's metrics, with each of its groups left out once."""
 
-    values: Float[np.ndarray, " m"]
-    """In the order of METRIC_NAMES."""
+    metrics: tuple[str, ...]
+    """Their names, in the order of all arrays here."""
 
+    values: Float[np.ndarray, " m"]
     floors: Float[np.ndarray, " m"]
     groups: tuple[str, ...]
     is_anomalous: Bool[np.ndarray, " g"]
@@ -93,14 +98,16 @@ def fold_influence(predictions: Predictions, protocol: ProtocolConfig) -> FoldIn
     positions = np.arange(len(predictions.names))
     member = np.array(predictions.groups)
     groups = tuple(sorted(set(predictions.groups)))
+    metrics = tuple(METRICS)
     return FoldInfluence(
-        values=_as_row(prepared.at(positions)),
-        floors=_as_row(_floor(predictions, protocol)),
+        metrics=metrics,
+        values=_as_row(prepared.at(positions), metrics),
+        floors=_as_row(_floor(predictions, protocol), metrics),
         groups=groups,
         is_anomalous=np.array(
             [predictions.is_anomalous[member == g].any() for g in groups], dtype=bool
         ),
-        without=np.array([_as_row(prepared.at(positions[member != g])) for g in groups]),
+        without=np.array([_as_row(prepared.at(positions[member != g]), metrics) for g in groups]),
     )
 
 
@@ -111,10 +118,10 @@ def pooled_folds(folds: Mapping[str, FoldInfluence]) -> dict[str, Influence]:
     scatter between folds is the scatter between defects. So the mean without a group weighs its
     fold by the anomalous groups that are left in it.
     """
-    parts = sorted({_part(key) for key in folds})
+    part_of = {key: FoldKey.parse(key).part for key in folds}
     return {
-        part: _part_influence([u for key, u in folds.items() if _part(key) == part])
-        for part in parts
+        part: _part_influence([fold for key, fold in folds.items() if part_of[key] == part])
+        for part in sorted(set(part_of.values()))
     }
 
 
@@ -137,6 +144,7 @@ def _part_influence(folds: list[FoldInfluence]) -> Influence:
             shifts[bool(is_anomalous)].append((mean - _weighted(rows, weights)) * (1 - share))
             names[bool(is_anomalous)].append(group)
     return Influence(
+        metrics=folds[0].metrics,
         values=mean,
         floors=_weighted(np.array([fold.floors for fold in folds]), np.ones(len(folds))),
         anomalous=tuple(names[True]),
@@ -167,22 +175,15 @@ def _floor(predictions: Predictions, protocol: ProtocolConfig) -> dict[str, floa
     )
 
 
-def _as_row(metrics: Mapping[str, float]) -> Float[np.ndarray, " m"]:
-    return np.array([metrics[name] for name in METRIC_NAMES])
+def _as_row(values: Mapping[str, float], metrics: Sequence[str]) -> Float[np.ndarray, " m"]:
+    return np.array([values[name] for name in metrics])
 
 
-def _metric_names(found: Influences) -> list[str]:
-    return [*(f"{part}/{name}" for part in found for name in METRIC_NAMES), *METRIC_NAMES]
+def _rows(found: Influences) -> dict[str, tuple[str | None, str]]:
+    """Name (`LC/pixel_aupro`, `pixel_aupro`) -> part, None for the mean over parts, and metric."""
+    of_parts = {f"{part}/{name}": (part, name) for part in found for name in METRICS}
+    return {**of_parts, **{name: (None, name) for name in METRICS}}
 
 
-def _parts(found: Influences, name: str) -> list[Influence]:
-    part = name.rpartition("/")[0]
-    return [found[part]] if part else list(found.values())
-
-
-def _metric(name: str) -> int:
-    return METRIC_NAMES.index(name.rpartition("/")[2])
-
-
-def _part(key: str) -> str:
-    return key.split("/")[0]
+def _parts(found: Influences, part: str | None) -> list[Influence]:
+    return list(found.values()) if part is None else [found[part]]

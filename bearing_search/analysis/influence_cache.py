@@ -20,12 +20,22 @@ from jaxtyping import Float
 from bearing_search.analysis.comparison import influences
 from bearing_search.analysis.intervals import Influence
 from bearing_search.config import ProtocolConfig
-from bearing_search.evaluation.metrics import METRIC_NAMES
+from bearing_search.evaluation.metric_table import METRICS
 from bearing_search.evaluation.predictions import fold_predictions
 from bearing_search.filesystem.atomic import write_atomically
 
 _FILE = "influence.npz"
 _VERSION = 1
+_METRICS_BEFORE_NAMES = (
+    "pixel_aupro",
+    "pixel_auroc",
+    "pixel_ap",
+    "pixel_f1_max",
+    "image_auroc",
+    "image_ap",
+    "image_f1_max",
+)
+"""What the columns of a file are that does not name them: it was written by an older release."""
 
 
 def influences_of_trials(
@@ -50,10 +60,13 @@ def influences_of_trials(
 
 
 def trial_influences(folder: Path, protocol: ProtocolConfig) -> dict[str, Influence]:
-    """Part -> influence of a finished trial, kept in its folder where that can be written."""
+    """Part -> influence of a finished trial, kept in its folder where that can be written.
+
+    What is kept there is used where it has every metric of today; if not, all are computed anew.
+    """
     key = _key(folder, protocol)
     file = folder / _FILE
-    if (kept := _read(file, key)) is not None:
+    if (kept := _read(file, key, tuple(METRICS))) is not None:
         return kept
     found = influences(fold_predictions(folder), protocol)
     with contextlib.suppress(OSError):  # a results folder may be read-only
@@ -70,7 +83,7 @@ def mean_influences(runs: Sequence[Mapping[str, Influence]]) -> dict[str, Influe
 
 
 def scaled_shifts(
-    settings: Sequence[Mapping[str, Influence]], metric: int
+    settings: Sequence[Mapping[str, Influence]], metric: str
 ) -> Float[np.ndarray, "g c"]:
     """What each group adds to each setting's mean over parts, so that squares are variances.
 
@@ -79,13 +92,14 @@ def scaled_shifts(
     rows: dict[tuple[str, bool, str], Float[np.ndarray, " c"]] = {}
     for column, parts in enumerate(settings):
         for part, influence in parts.items():
+            of_anomalous, of_normal = influence.shifts_of(metric)
             for is_anomalous, names, shifts in (
-                (True, influence.anomalous, influence.of_anomalous),
-                (False, influence.normal, influence.of_normal),
+                (True, influence.anomalous, of_anomalous),
+                (False, influence.normal, of_normal),
             ):
                 count = len(names)
                 scale = math.sqrt(count / max(count - 1, 1)) / len(parts)
-                for name, shift in zip(names, shifts[:, metric], strict=True):
+                for name, shift in zip(names, shifts, strict=True):
                     row = rows.setdefault((part, is_anomalous, name), np.zeros(len(settings)))
                     row[column] = np.nan_to_num(shift) * scale
     return np.array(list(rows.values())).reshape(-1, len(settings))
@@ -109,25 +123,39 @@ def _packed(found: dict[str, Influence], key: str) -> bytes:
         f"{number}/{name}": np.array(value)
         for number, influence in enumerate(found.values())
         for name, value in asdict(influence).items()
+        if name != "metrics"
     }
-    np.savez_compressed(buffer, key=np.array(key), parts=np.array(list(found)), **arrays)
+    metrics = next(iter(found.values())).metrics if found else tuple(METRICS)
+    np.savez_compressed(
+        buffer,
+        key=np.array(key),
+        parts=np.array(list(found)),
+        metrics=np.array(metrics),
+        **arrays,
+    )
     return buffer.getvalue()
 
 
-def _read(file: Path, key: str) -> dict[str, Influence] | None:
+def _read(file: Path, key: str, metrics: tuple[str, ...]) -> dict[str, Influence] | None:
+    """The named metrics of a file; None where it is of other scores, or lacks one of them."""
     if not file.exists():
         return None
     with np.load(file, allow_pickle=False) as saved:
         if str(saved["key"]) != key:
             return None
+        names = tuple(saved["metrics"].tolist()) if "metrics" in saved else _METRICS_BEFORE_NAMES
+        if not set(metrics) <= set(names):
+            return None
+        columns = [names.index(name) for name in metrics]
         return {
             part: Influence(
-                values=saved[f"{number}/values"],
-                floors=saved[f"{number}/floors"],
+                metrics=metrics,
+                values=saved[f"{number}/values"][columns],
+                floors=saved[f"{number}/floors"][columns],
                 anomalous=tuple(map(str, saved[f"{number}/anomalous"])),
                 normal=tuple(map(str, saved[f"{number}/normal"])),
-                of_anomalous=saved[f"{number}/of_anomalous"],
-                of_normal=saved[f"{number}/of_normal"],
+                of_anomalous=np.ascontiguousarray(saved[f"{number}/of_anomalous"][:, columns]),
+                of_normal=np.ascontiguousarray(saved[f"{number}/of_normal"][:, columns]),
             )
             for number, part in enumerate(saved["parts"].tolist())
         }
@@ -137,6 +165,7 @@ def _mean_influence(runs: Sequence[Influence]) -> Influence:
     anomalous = tuple(dict.fromkeys(name for run in runs for name in run.anomalous))
     normal = tuple(dict.fromkeys(name for run in runs for name in run.normal))
     return Influence(
+        metrics=runs[0].metrics,
         values=np.mean([run.values for run in runs], axis=0),
         floors=np.mean([run.floors for run in runs], axis=0),
         anomalous=anomalous,
@@ -150,7 +179,7 @@ def _mean_shifts(
     names: Sequence[str], runs: Sequence[tuple[Sequence[str], Float[np.ndarray, "g m"]]]
 ) -> Float[np.ndarray, "h m"]:
     place = {name: number for number, name in enumerate(names)}
-    total = np.zeros((len(names), len(METRIC_NAMES)))
+    total = np.zeros((len(names), runs[0][1].shape[1]))
     for own_names, shifts in runs:
         total[[place[name] for name in own_names]] += shifts
     mean: Float[np.ndarray, "h m"] = total / len(runs)

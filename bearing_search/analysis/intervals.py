@@ -41,6 +41,9 @@ class Interval:
 class Influence:
     """The metrics of one part, and what each group of samples adds to their uncertainty."""
 
+    metrics: tuple[str, ...]
+    """Their names, in the order of all arrays here."""
+
     values: Float[np.ndarray, " m"]
     floors: Float[np.ndarray, " m"]
     """What one and the same score for everything would reach."""
@@ -54,10 +57,29 @@ class Influence:
 
     of_normal: Float[np.ndarray, "b m"]
 
+    def column(self, metric: str) -> int:
+        """Where a metric stands in the arrays."""
+        return self.metrics.index(metric)
+
+    def value_of(self, metric: str) -> float:
+        """A metric of the samples as they are."""
+        value: float = self.values[self.column(metric)]
+        return value
+
+    def floor_of(self, metric: str) -> float:
+        """What one and the same score for everything would reach in a metric."""
+        floor: float = self.floors[self.column(metric)]
+        return floor
+
+    def shifts_of(self, metric: str) -> tuple[Float[np.ndarray, " a"], Float[np.ndarray, " b"]]:
+        """Shift of a metric by each anomalous and by each normal group."""
+        column = self.column(metric)
+        return self.of_anomalous[:, column], self.of_normal[:, column]
+
 
 def metric_interval(
     parts: Sequence[Influence],
-    metric: int,
+    metric: str,
     *,
     seed_variance: float = 0.0,
     seed_freedom: int = 1,
@@ -70,19 +92,19 @@ def metric_interval(
 
     Args:
         parts: what the mean is over; a part in which the metric is undefined is left out.
-        metric: position among the metrics.
+        metric: its name.
         seed_variance: what training under other seeds adds to the variance of the value.
         seed_freedom: degrees of freedom of that estimate.
     """
-    values = np.array([part.values[metric] for part in parts])
+    values = np.array([part.value_of(metric) for part in parts])
     counted = [part for part, value in zip(parts, values, strict=True) if not np.isnan(value)]
     if not counted:
         return _unknown(math.nan)
     value, weight = float(np.nanmean(values)), 1 / len(counted)
     centre, terms = value, [(seed_variance, seed_freedom)]
     for part in counted:
-        pull = (part.values[metric] - part.floors[metric]) / 2
-        terms += _terms(part.of_anomalous[:, metric], part.of_normal[:, metric], pull, weight)
+        pull = (part.value_of(metric) - part.floor_of(metric)) / 2
+        terms += _terms(*part.shifts_of(metric), pull, weight)
         centre -= weight * pull / (len(part.anomalous) + 1)
     half = _half_width(terms)
     if math.isnan(half):
@@ -98,7 +120,7 @@ def metric_interval(
 def difference_interval(
     ours: Sequence[Influence],
     theirs: Sequence[Influence],
-    metric: int,
+    metric: str,
     *,
     seed_variance: float = 0.0,
     seed_freedom: int = 1,
@@ -110,11 +132,12 @@ def difference_interval(
 
     Args:
         ours, theirs: the same parts in the same order.
+        metric: its name.
         seed_variance: what training under other seeds adds to the variance of the difference.
         seed_freedom: degrees of freedom of that estimate.
     """
     pairs = list(zip(ours, theirs, strict=True))
-    values = np.array([one.values[metric] - other.values[metric] for one, other in pairs])
+    values = np.array([one.value_of(metric) - other.value_of(metric) for one, other in pairs])
     if np.isnan(values).all():
         return _unknown(math.nan)
     defined = ~np.isnan(values)
@@ -122,22 +145,25 @@ def difference_interval(
     terms = [(seed_variance, seed_freedom)]
     for (one, other), is_defined in zip(pairs, defined, strict=True):
         if is_defined:
-            height = (one.values + other.values - one.floors - other.floors)[metric] / 2
+            reached = one.value_of(metric) + other.value_of(metric)
+            height = (reached - one.floor_of(metric) - other.floor_of(metric)) / 2
             terms += _terms(*group_gains(one, other, metric), height / 4, weight)
     half = _half_width(terms)
     return Interval(value=value, low=value - half, high=value + half, level=LEVEL)
 
 
 def group_gains(
-    one: Influence, other: Influence, metric: int
+    one: Influence, other: Influence, metric: str
 ) -> tuple[Float[np.ndarray, " a"], Float[np.ndarray, " b"]]:
     """How much more each group moves `one` than `other`: anomalous and normal groups.
 
     A group that only one of them could score (no region of interest) moves the other by nothing.
     """
+    of_anomalous, of_normal = one.shifts_of(metric)
+    others_anomalous, others_normal = other.shifts_of(metric)
     return (
-        _paired(one.anomalous, one.of_anomalous, other.anomalous, other.of_anomalous, metric),
-        _paired(one.normal, one.of_normal, other.normal, other.of_normal, metric),
+        _paired(one.anomalous, of_anomalous, other.anomalous, others_anomalous),
+        _paired(one.normal, of_normal, other.normal, others_normal),
     )
 
 
@@ -169,13 +195,12 @@ def trials_needed(rate: float) -> int:
 
 def _paired(
     names: Sequence[str],
-    influence: Float[np.ndarray, "a m"],
+    shifts: Float[np.ndarray, " a"],
     other_names: Sequence[str],
-    other_influence: Float[np.ndarray, "b m"],
-    metric: int,
+    other_shifts: Float[np.ndarray, " b"],
 ) -> Float[np.ndarray, " c"]:
-    gains = dict(zip(names, influence[:, metric], strict=True))
-    for name, shift in zip(other_names, other_influence[:, metric], strict=True):
+    gains = dict(zip(names, shifts, strict=True))
+    for name, shift in zip(other_names, other_shifts, strict=True):
         gains[name] = gains.get(name, 0.0) - shift
     return np.array(list(gains.values()), dtype=float)
 

@@ -14,6 +14,7 @@ from jaxtyping import Bool, Float
 
 from bearing_search.analysis.comparison import FoldPredictions
 from bearing_search.analysis.intervals import Interval, rate_interval
+from bearing_search.data.fold_key import FoldKey
 from bearing_search.evaluation.predictions import Predictions
 
 FIND_ALL = "finds every held-out defect of train"
@@ -51,9 +52,9 @@ def operating_points(
             false_alarms=_flagged(predictions, threshold, is_anomalous=False),
         )
         for key, predictions in test.items()
-        for part in [key.split("/")[0]]
+        for part in [FoldKey.parse(key).part]
         for rule, threshold in _thresholds(
-            [fold for name, fold in validation.items() if name.split("/")[0] == part]
+            [fold for name, fold in validation.items() if FoldKey.parse(name).part == part]
         )
     )
 
@@ -62,7 +63,7 @@ def group_counts(folds: FoldPredictions) -> dict[str, tuple[int, int]]:
     """Part -> how many normal and anomalous groups were scored."""
     counts: dict[str, tuple[int, int]] = {}
     for key, predictions in folds.items():
-        part = key.split("/")[0]
+        part = FoldKey.parse(key).part
         anomalous = _groups(predictions, is_anomalous=True)
         normal = _groups(predictions, is_anomalous=False)
         before = counts.get(part, (0, 0))

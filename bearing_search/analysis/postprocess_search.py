@@ -17,7 +17,8 @@ from jaxtyping import Float
 from bearing_search.analysis.comparison import FoldPredictions, fold_influence, pooled_folds
 from bearing_search.analysis.intervals import Interval, difference_interval
 from bearing_search.config import Fusion, PostprocessConfig, ProtocolConfig
-from bearing_search.evaluation.metrics import METRIC_NAMES, aupro, auroc
+from bearing_search.data.fold_key import FoldKey
+from bearing_search.evaluation.metrics import aupro, auroc
 from bearing_search.evaluation.predictions import Predictions, mean_metrics
 
 _SMOOTHING_PX = (0.0, 1.0, 2.0, 4.0, 6.0, 8.0, 12.0)
@@ -164,7 +165,7 @@ def nested_selection(
         table: score of each setting in each fold.
         keys: of the folds (`LC/fold0`); what the folds of one number hold out is left out together.
     """
-    folds = [key.rpartition("/")[2] for key in keys]
+    folds = [FoldKey.parse(key).fold for key in keys]
     without = {
         fold: _best(table, keys, [i for i, other in enumerate(folds) if other != fold])
         for fold in set(folds)
@@ -203,14 +204,13 @@ def _choose(
             rows.append(row)
             on_progress(len(rows))
     best, chosen = nested_selection(np.array(rows), keys)
-    column = METRIC_NAMES.index(metric)
     theirs = {key: fold_influence(rendered(folds[key], settings[0]), protocol) for key in keys}
     ours = {
         key: fold_influence(rendered(folds[key], settings[one]), protocol) if one else theirs[key]
         for key, one in chosen.items()
     }
     gain = difference_interval(
-        list(pooled_folds(ours).values()), list(pooled_folds(theirs).values()), column
+        list(pooled_folds(ours).values()), list(pooled_folds(theirs).values()), metric
     )
     return NestedSelection(
         metric=metric, tried=len(settings), before=settings[0], best=settings[best], gain=gain
@@ -218,9 +218,10 @@ def _choose(
 
 
 def _best(table: Float[np.ndarray, "k u"], keys: Sequence[str], columns: Sequence[int]) -> int:
+    parts = [FoldKey.parse(key).part for key in keys]
     means = (
         [
-            mean_metrics((keys[column].split("/")[0], {"score": row[column]}) for column in columns)
+            mean_metrics((parts[column], {"score": row[column]}) for column in columns)
             for row in table
         ]
         if len(columns)

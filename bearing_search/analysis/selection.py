@@ -19,14 +19,12 @@ from bearing_search.analysis.influence_cache import (
 from bearing_search.analysis.intervals import Influence, Interval, metric_interval
 from bearing_search.analysis.multiple_comparisons import Ranking, compare_with_best
 from bearing_search.config import ProtocolConfig
-from bearing_search.evaluation.metrics import METRIC_NAMES
-from bearing_search.measurement import OBJECTIVE
+from bearing_search.measurement import OBJECTIVE_METRIC
 from bearing_search.search_space.objectives import ObjectiveValues, mean_objective_values
-from bearing_search.trial_history.best import once_per_config
+from bearing_search.trial_history.best import by_setting, once_per_config
 from bearing_search.trial_history.records import TrialRecord, trial_folder
+from bearing_search.trial_history.seed_noise import pooled_deviation
 
-_OBJECTIVE = METRIC_NAMES.index(OBJECTIVE.partition("/")[2])
-_IMAGE_AUROC = METRIC_NAMES.index("image_auroc")
 _EQUAL_COST = 1.2
 """Ratio of run times that says nothing: machines are shared, and runs differ by chance."""
 
@@ -147,13 +145,13 @@ def select(
     Returns:
         None while no trial is complete.
     """
-    runs = [(sweep, group) for sweep in sweeps for group in _by_setting(sweep.scored)]
+    runs = [(sweep, group) for sweep in sweeps for group in by_setting(sweep.scored).values()]
     if not runs:
         return None
     folders = [trial_folder(sweep.folder, t.number) for sweep, group in runs for t in group]
     found = iter(influences_of_trials(folders, protocol, on_progress=on_progress))
     means = [mean_influences([next(found) for _ in group]) for _, group in runs]
-    values = np.array([_mean(parts, _OBJECTIVE) for parts in means])
+    values = np.array([_mean(parts, OBJECTIVE_METRIC) for parts in means])
     judged = [mean_objective_values([trial.judged for trial in group]) for _, group in runs]
     order = sorted(
         range(len(runs)), key=lambda one: (not judged[one].is_feasible, -values[one], one)
@@ -161,11 +159,11 @@ def select(
     runs, means, values = [runs[i] for i in order], [means[i] for i in order], values[order]
     judged = [judged[i] for i in order]
     feasible = np.array([one.is_feasible for one in judged])
-    deviation, freedom = _seed_deviation([group for _, group in runs])
+    deviation, freedom = pooled_deviation([[t.value or 0.0 for t in group] for _, group in runs])
     noise = np.array([np.nan_to_num(deviation) ** 2 / len(group) for _, group in runs])
     ranking = compare_with_best(
         values,
-        scaled_shifts(means, _OBJECTIVE),
+        scaled_shifts(means, OBJECTIVE_METRIC),
         noise,
         may_be_best=feasible if feasible.any() else None,
     )
@@ -175,9 +173,9 @@ def select(
             folder=sweep.folder,
             trials=tuple(group),
             value=metric_interval(
-                list(parts.values()), _OBJECTIVE, seed_variance=extra, seed_freedom=freedom
+                list(parts.values()), OBJECTIVE_METRIC, seed_variance=extra, seed_freedom=freedom
             ),
-            image_auroc=metric_interval(list(parts.values()), _IMAGE_AUROC),
+            image_auroc=metric_interval(list(parts.values()), "image_auroc"),
             is_tied=bool(is_tied),
             judged=one,
         )
@@ -190,32 +188,15 @@ def select(
         entries=entries,
         winner=winner,
         gains=_gains(entries, winner, ranking),
-        floor=float(np.mean([part.floors[_OBJECTIVE] for part in means[winner or 0].values()])),
+        floor=float(np.mean([p.floor_of(OBJECTIVE_METRIC) for p in means[winner or 0].values()])),
         groups={p: (len(i.normal), len(i.anomalous)) for p, i in means[winner or 0].items()},
         seed_deviation=deviation,
         repeated_runs=0 if math.isnan(deviation) else freedom,
     )
 
 
-def _by_setting(records: Sequence[TrialRecord]) -> list[list[TrialRecord]]:
-    settings: dict[str, list[TrialRecord]] = {}
-    for record in records:
-        settings.setdefault(record.setting or f"trial {record.number}", []).append(record)
-    return list(settings.values())
-
-
-def _mean(parts: Mapping[str, Influence], metric: int) -> float:
-    return float(np.nanmean([part.values[metric] for part in parts.values()]))
-
-
-def _seed_deviation(settings: Sequence[Sequence[TrialRecord]]) -> tuple[float, int]:
-    """Pooled over the settings that were run more than once, with its degrees of freedom."""
-    repeated = [[t.value or 0.0 for t in group] for group in settings if len(group) > 1]
-    freedom = sum(len(values) - 1 for values in repeated)
-    if not freedom:
-        return math.nan, 1
-    squares = sum(((np.array(values) - np.mean(values)) ** 2).sum() for values in repeated)
-    return math.sqrt(squares / freedom), freedom
+def _mean(parts: Mapping[str, Influence], metric: str) -> float:
+    return float(np.nanmean([part.value_of(metric) for part in parts.values()]))
 
 
 def _cheapest_of_tied(entries: Sequence[RankedSetting]) -> int | None:

@@ -6,10 +6,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import get_args
 
-from bearing_search.data.samples import GOOD, IMAGE_SUFFIXES, Sample, Split
+from bearing_search.data.samples import GOOD, IMAGE_SUFFIXES, Sample, Split, name_and_level
 from bearing_search.errors import DataError
 
-_LEVEL = re.compile(r"(?P<name>.+)_b(?P<level>\d)")
 _LAYOUT = "<part>/train/good/<sample>_b0.png and so on"
 
 
@@ -67,8 +66,7 @@ def _by_name(folder: Path) -> dict[str, tuple[Path, ...]]:
     for file in sorted(folder.iterdir()):
         if file.suffix.lower() not in IMAGE_SUFFIXES or file.name.startswith("."):
             continue
-        match = _LEVEL.fullmatch(file.stem)
-        name, level = (match["name"], int(match["level"])) if match else (file.stem, 0)
+        name, level = name_and_level(file)
         if level in levels[name]:
             raise DataError(
                 f"{file}: a second file for brightness {level} of {name}, beside "

@@ -4,15 +4,12 @@
 go on, and a plain folder of pictures will do.
 """
 
-import re
 from collections import defaultdict
 from dataclasses import dataclass
 from pathlib import Path
 
-from bearing_search.data.samples import GOOD, IMAGE_SUFFIXES, Sample, Split
+from bearing_search.data.samples import GOOD, IMAGE_SUFFIXES, Sample, Split, name_and_level
 from bearing_search.errors import DataError
-
-_LEVEL = re.compile(r"(?P<name>.+)_b(?P<level>\d)")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,8 +37,7 @@ def find_images(root: Path) -> ImageFolder:
         inside = file.relative_to(root)
         is_picture = file.suffix.lower() in IMAGE_SUFFIXES and not file.name.startswith(".")
         if is_picture and "ground_truth" not in inside.parts and file.is_file():
-            match = _LEVEL.fullmatch(file.stem)
-            name, level = (match["name"], int(match["level"])) if match else (file.stem, 0)
+            name, level = name_and_level(file)
             levels[inside.parent, name].setdefault(level, file)
     if not levels:
         raise DataError(

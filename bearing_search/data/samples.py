@@ -3,6 +3,7 @@
 Nothing here opens an image before it is asked for. Axis letters: h, w rows and columns, c colours.
 """
 
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +21,8 @@ GOOD = "good"
 """Name of the folder, and of the defect, of normal samples (as in MVTec AD)."""
 
 IMAGE_SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp"})
+
+_LEVEL = re.compile(r"(?P<name>.+)_b(?P<level>\d)")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,6 +62,12 @@ class Sample:
     def files(self) -> tuple[Path, ...]:
         """All files of the sample."""
         return (*self.level_files, *([self.mask_file] if self.mask_file else []))
+
+
+def name_and_level(file: Path) -> tuple[str, int]:
+    """Sample and brightness that a file name says: `s1_b2.png` is brightness 2 of s1; 0 if none."""
+    match = _LEVEL.fullmatch(file.stem)
+    return (match["name"], int(match["level"])) if match else (file.stem, 0)
 
 
 def read_levels(

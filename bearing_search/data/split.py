@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from bearing_search.config import SplitConfig, TrialConfig
+from bearing_search.data.fold_key import TOGETHER
 from bearing_search.data.samples import Sample
 from bearing_search.errors import DataError
 
@@ -15,9 +16,6 @@ sides hardly grow."""
 
 FOLDS_OF_DRAWN_DEFECTS = 3
 """Of a part without defects in train: every held-out fold has plenty of drawn ones."""
-
-TOGETHER = "all"
-"""Where parts that are trained together keep what they share; no part may have this name then."""
 
 
 @dataclass(frozen=True, slots=True)

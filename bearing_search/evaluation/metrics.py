@@ -14,7 +14,9 @@ import numpy as np
 from jaxtyping import Bool, Float, Float32, Int
 
 from bearing_search.errors import TrialFailedError
+from bearing_search.evaluation.metric_table import METRICS, values_of
 from bearing_search.evaluation.rank_metrics import (
+    RankedScores,
     Ranks,
     anomalous_pixels,
     aupro_of,
@@ -27,17 +29,6 @@ from bearing_search.evaluation.rank_metrics import (
     rank,
 )
 
-METRIC_NAMES = (
-    "pixel_aupro",
-    "pixel_auroc",
-    "pixel_ap",
-    "pixel_f1_max",
-    "image_auroc",
-    "image_ap",
-    "image_f1_max",
-)
-"""Names of the seven metrics, the objective first."""
-
 
 def score(
     maps: Float32[np.ndarray, "n h w"],
@@ -48,7 +39,7 @@ def score(
     fpr_limit: float = 0.3,
     missed_regions: int = 0,
 ) -> dict[str, float]:
-    """The seven metrics by name, and `pixel_aupro_200`; NaN where one is undefined.
+    """Every metric of METRICS by name, and `pixel_aupro_200`; NaN where one is undefined.
 
     Args:
         maps: anomaly maps, higher is more anomalous, in any unit.
@@ -72,10 +63,11 @@ def score(
     ranks = rank(found.scores, normal)
     gains = overlap_gains(found, np.ones(len(maps)))
     num_regions = float(found.num_regions.sum() + missed_regions)
+    pixels = RankedScores(
+        ranks=ranks, overlap_gains=gains, num_regions=num_regions, fpr_limit=fpr_limit
+    )
     return {
-        "pixel_aupro": aupro_of(ranks, gains, num_regions=num_regions, fpr_limit=fpr_limit),
-        **_curves("pixel", ranks),
-        **_curves("image", _rank_flat(image_scores, is_anomalous)),
+        **values_of(pixels=pixels, samples=_of_samples(image_scores, is_anomalous, fpr_limit)),
         "pixel_aupro_200": aupro_of_even_thresholds(
             found.scores, gains / max(num_regions, 1), normal, fpr_limit
         ),
@@ -130,7 +122,7 @@ def trivial_floor(
     fpr_limit: float = 0.3,
     missed_regions: int = 0,
 ) -> dict[str, float]:
-    """What each of the seven metrics gives when everything has one and the same score.
+    """What each metric gives when everything has one and the same score.
 
     .5 for AUROC, the share of anomalous ones for AP, `flag everything` for F1, half the limit for
     AUPRO: a result is worth what it has above these.
@@ -144,7 +136,7 @@ def trivial_floor(
         fpr_limit=fpr_limit,
         missed_regions=missed_regions,
     )
-    return {name: values[name] for name in METRIC_NAMES}
+    return {name: values[name] for name in METRICS}
 
 
 class PreparedScores:
@@ -194,7 +186,7 @@ class PreparedScores:
         self._tied = tied[self._tied_rows]
 
     def at(self, samples: Int[np.ndarray, " k"]) -> dict[str, float]:
-        """The seven metrics of the drawn samples (repetitions allowed), as `score` gives them."""
+        """Every metric of the drawn samples (repetitions allowed), as `score` gives them."""
         counts = np.bincount(samples, minlength=len(self._num_normal))
         exact = counts.astype(self._above.dtype)
         above = (self._above @ exact).astype(float)
@@ -207,28 +199,31 @@ class PreparedScores:
             weight=counts[self._found.sample].astype(float),
             num_normal=float(counts @ self._num_normal),
         )
-        gains = overlap_gains(self._found, counts)
-        num_regions = float(counts @ (self._found.num_regions + self._missed) + self._unreachable)
-        labels = self._is_anomalous[samples]
-        return {
-            "pixel_aupro": aupro_of(
-                ranks, gains, num_regions=num_regions, fpr_limit=self._fpr_limit
+        pixels = RankedScores(
+            ranks=ranks,
+            overlap_gains=overlap_gains(self._found, counts),
+            num_regions=float(
+                counts @ (self._found.num_regions + self._missed) + self._unreachable
             ),
-            **_curves("pixel", ranks),
-            **_curves("image", _rank_flat(self._image_scores[samples], labels)),
-        }
+            fpr_limit=self._fpr_limit,
+        )
+        drawn, labels = self._image_scores[samples], self._is_anomalous[samples]
+        return values_of(pixels=pixels, samples=_of_samples(drawn, labels, self._fpr_limit))
 
 
 def _rank_flat(scores: Float[np.ndarray, " n"], is_anomalous: Bool[np.ndarray, " n"]) -> Ranks:
     return rank(-np.sort(-scores[is_anomalous]), np.sort(scores[~is_anomalous]))
 
 
-def _curves(level: str, ranks: Ranks) -> dict[str, float]:
-    return {
-        f"{level}_auroc": auroc_of(ranks),
-        f"{level}_ap": average_precision_of(ranks),
-        f"{level}_f1_max": f1_max_of(ranks),
-    }
+def _of_samples(
+    scores: Float[np.ndarray, " n"], is_anomalous: Bool[np.ndarray, " n"], fpr_limit: float
+) -> RankedScores:
+    return RankedScores(
+        ranks=_rank_flat(scores, is_anomalous),
+        overlap_gains=None,
+        num_regions=0.0,
+        fpr_limit=fpr_limit,
+    )
 
 
 def _require_finite(*arrays: np.ndarray) -> None:

@@ -56,7 +56,7 @@ class Predictions:
         )
 
     def metrics(self, protocol: ProtocolConfig) -> dict[str, float]:
-        """The seven metrics by name."""
+        """Every metric by name, and `pixel_aupro_200`."""
         return score(
             self.maps,
             self.masks,
@@ -88,7 +88,8 @@ def mean_metrics(folds: Iterable[tuple[str, Mapping[str, float]]]) -> dict[str, 
     """Mean over folds for each part (`LC/pixel_aupro`), and over the parts (`pixel_aupro`).
 
     The parts weigh the same, as in the paper's tables. What is undefined in one fold (no
-    anomalous sample of it was found, say) is averaged over the others.
+    anomalous sample of it was found, say) is averaged over the others; what some unit was not
+    measured by at all (it was scored before the metric was added) has no mean.
 
     Args:
         folds: part and metrics of every fold.
@@ -103,7 +104,7 @@ def mean_metrics(folds: Iterable[tuple[str, Mapping[str, float]]]) -> dict[str, 
 
 def _means(rows: Sequence[Mapping[str, float]]) -> dict[str, float]:
     means = {}
-    for name in rows[0]:
+    for name in (name for name in rows[0] if all(name in row for row in rows)):
         defined = [row[name] for row in rows if not np.isnan(row[name])]
         means[name] = float(np.mean(defined)) if defined else float("nan")
     return means

@@ -32,6 +32,21 @@ class Ranks:
     num_normal: float
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RankedScores:
+    """All that a metric may look at: the pixels of a set of samples, or the samples themselves."""
+
+    ranks: Ranks
+    overlap_gains: Float[np.ndarray, " a"] | None
+    """What each anomalous pixel adds to the overlap of its region; None for samples."""
+
+    num_regions: float
+    """Ground-truth regions, those that no map shows included; 0 for samples."""
+
+    fpr_limit: float
+    """The protocol's: up to which false-positive rate a partial area is taken."""
+
+
 def rank(falling: Float[np.ndarray, " a"], rising: Float[np.ndarray, " b"]) -> Ranks:
     """Rank anomalous scores among normal ones.
 

@@ -1,13 +1,21 @@
 """Circles and ellipses in pixels of an image; x to the right, y downwards, pixel centres whole.
 
-Axis letters: n points.
+Axis letters: n points (of edges, where those are meant).
 """
 
 import math
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from typing import TypeVar
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Bool, Float
+
+CLEAN = 0.95
+"""Coverage from which on a plain least-squares fit needs no second opinion."""
+
+OWN_BAND_PX = 1.5
+"""An edge belongs to a shape up to this distance, in pixels of the working copy."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,6 +102,33 @@ class Ellipse:
 
 
 Shape = Circle | Ellipse
+OneShape = TypeVar("OneShape", Circle, Ellipse)
+
+
+def owners_of_edges(
+    shapes: Sequence[OneShape],
+    num_edges: int,
+    *,
+    near: Callable[[OneShape, float], Bool[np.ndarray, " n"]],
+    coverage: Callable[[Bool[np.ndarray, " n"], OneShape], float],
+    min_coverage: float,
+) -> list[OneShape]:
+    """Best covered first, each shape owns its edges; one that lives on edges of others goes.
+
+    Args:
+        num_edges: how many edge points there are.
+        near: which of them lie within a distance of a shape and along it.
+        coverage: share of a shape's boundary that some of them cover.
+        min_coverage: what a shape must reach with the edges that are left to it.
+    """
+    is_free = np.ones(num_edges, dtype=bool)
+    kept: list[OneShape] = []
+    for shape in sorted(shapes, key=lambda one: one.coverage, reverse=True):
+        own = near(shape, OWN_BAND_PX)
+        if coverage(own & is_free, shape) >= min_coverage:
+            kept.append(shape)
+            is_free &= ~near(shape, 2 * OWN_BAND_PX)
+    return kept
 
 
 def scaled_point(x: float, y: float, scale: float) -> tuple[float, float]:

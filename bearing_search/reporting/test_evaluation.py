@@ -18,8 +18,9 @@ from bearing_search.analysis.comparison import (
 from bearing_search.analysis.intervals import Interval
 from bearing_search.analysis.operating_points import OperatingPoint, group_counts, operating_points
 from bearing_search.config import PostprocessConfig, ProtocolConfig, parse, to_plain
-from bearing_search.evaluation.metrics import METRIC_NAMES
+from bearing_search.data.fold_key import FoldKey
 from bearing_search.filesystem.atomic import write_atomically
+from bearing_search.measurement import OBJECTIVE_METRIC
 from bearing_search.reporting.sentences import interval_text, support_text
 
 
@@ -100,7 +101,7 @@ def write_evaluation(
         opened=datetime.now().astimezone().isoformat(timespec="seconds"),
         times_opened=times_opened,
         samples={
-            key.split("/")[0]: (
+            FoldKey.parse(key).part: (
                 int((~scored.is_anomalous).sum()),
                 int(scored.is_anomalous.sum()),
             )
@@ -166,7 +167,7 @@ def evaluation_markdown(evaluation: Evaluation) -> str:
             f"{line.floor:.3f}",
         )
         lines.append(f"| {' | '.join(cells)} |")
-    verdict = _verdict(evaluation.line(METRIC_NAMES[0]))
+    verdict = _verdict(evaluation.line(OBJECTIVE_METRIC))
     lines += ["", f"95 % intervals over groups. {verdict}"]
     lines += ["", *_rate_lines(evaluation.rates)]
     lines += [support_text(part, *groups) for part, groups in evaluation.groups.items()]

@@ -7,7 +7,7 @@ from typing import Any
 from matplotlib.figure import Figure
 
 from bearing_search.reproduction.measure import ComparisonRow, TableData
-from bearing_search.reproduction.published import ENCODER_STATES, TITLES, EncoderState
+from bearing_search.reproduction.published import ENCODER_STATES, EncoderState, exact_metrics
 from bearing_search.reproduction.texts import Facts, detector_title, metric_title, paper_label
 
 _COLOURS: Mapping[EncoderState, str] = {"EN_pre": "#5b6770", "EN_train": "#d1495b"}
@@ -20,12 +20,13 @@ def draw_chart(measured: TableData, facts: Facts, file: Path) -> None:
     Every metric has one scale for all detectors, so that rows can be compared.
     """
     height = 2.7 * len(measured.detectors) + 0.9
-    figure = Figure(figsize=(2.3 * len(TITLES), height), layout="constrained")
+    metrics = exact_metrics()
+    figure = Figure(figsize=(2.3 * len(metrics), height), layout="constrained")
     grid = figure.subplots(
-        len(measured.detectors), len(TITLES), squeeze=False, sharex=True, sharey="col"
+        len(measured.detectors), len(metrics), squeeze=False, sharex=True, sharey="col"
     )
     for row, detector in enumerate(measured.detectors):
-        for column, metric in enumerate(TITLES):
+        for column, metric in enumerate(metrics):
             axes = grid[row, column]
             lines = [measured.line(detector, part, metric) for part in measured.rows]
             _panel(axes, lines)

@@ -22,7 +22,7 @@ from bearing_search.analysis.intervals import (
     metric_interval,
 )
 from bearing_search.config import ProtocolConfig
-from bearing_search.evaluation.metrics import METRIC_NAMES
+from bearing_search.data.fold_key import FoldKey
 from bearing_search.evaluation.predictions import Predictions
 from bearing_search.reproduction.published import (
     ENCODER_STATES,
@@ -58,7 +58,7 @@ class Crossed:
     def add(self, run: Run, scored: Predictions, protocol: ProtocolConfig) -> None:
         """Keep one run."""
         cell = (run.detector, run.encoder, run.part)
-        found = influences({f"{run.part}/all": scored}, protocol)[run.part]
+        found = influences({str(FoldKey(run.part, "all")): scored}, protocol)[run.part]
         even = scored.metrics(protocol)[EVEN_THRESHOLDS_METRIC]
         self._influence.setdefault(cell, {})[run.seed] = found
         self._even.setdefault(cell, {})[run.seed] = even
@@ -71,12 +71,11 @@ class Crossed:
             return _point(math.nan)
         if metric == EVEN_THRESHOLDS_METRIC:
             return _point(self._even_mean(cells, seeds))
-        number = METRIC_NAMES.index(metric)
-        by_seed = [self._mean_over_parts(cells, seed, number) for seed in seeds]
+        by_seed = [self._mean_over_parts(cells, seed, metric) for seed in seeds]
         averaged = [_averaged([self._influence[cell][seed] for seed in seeds]) for cell in cells]
         return metric_interval(
             averaged,
-            number,
+            metric,
             seed_variance=_variance_of_mean(by_seed),
             seed_freedom=max(1, len(seeds) - 1),
         )
@@ -89,9 +88,8 @@ class Crossed:
             return _point(math.nan)
         if metric == EVEN_THRESHOLDS_METRIC:
             return _point(self._even_mean(after, seeds) - self._even_mean(before, seeds))
-        number = METRIC_NAMES.index(metric)
         by_seed = [
-            self._mean_over_parts(after, seed, number) - self._mean_over_parts(before, seed, number)
+            self._mean_over_parts(after, seed, metric) - self._mean_over_parts(before, seed, metric)
             for seed in seeds
         ]
         ours, theirs = (
@@ -101,7 +99,7 @@ class Crossed:
         return difference_interval(
             ours,
             theirs,
-            number,
+            metric,
             seed_variance=_variance_of_mean(by_seed),
             seed_freedom=max(1, len(seeds) - 1),
         )
@@ -114,8 +112,8 @@ class Crossed:
         """Those that every cell has."""
         return sorted(set.intersection(*(set(self._influence.get(cell, {})) for cell in cells)))
 
-    def _mean_over_parts(self, cells: Sequence[_Cell], seed: int, number: int) -> float:
-        values = np.array([self._influence[cell][seed].values[number] for cell in cells])
+    def _mean_over_parts(self, cells: Sequence[_Cell], seed: int, metric: str) -> float:
+        values = np.array([self._influence[cell][seed].value_of(metric) for cell in cells])
         defined = values[~np.isnan(values)]
         return float(defined.mean()) if len(defined) else math.nan
 
@@ -128,6 +126,7 @@ class Crossed:
 def _averaged(of_seeds: Sequence[Influence]) -> Influence:
     """The influence of the mean over seeds: all of them saw the same groups."""
     return Influence(
+        metrics=of_seeds[0].metrics,
         values=np.mean([one.values for one in of_seeds], axis=0),
         floors=of_seeds[0].floors,
         anomalous=of_seeds[0].anomalous,

@@ -9,8 +9,13 @@ from pathlib import Path
 from bearing_search.analysis.intervals import Interval
 from bearing_search.reproduction.measure import ComparisonRow, TableData
 from bearing_search.reproduction.open_choices import CHOICES
-from bearing_search.reproduction.pages import DIFFERENCE, METRICS, value_rows
-from bearing_search.reproduction.published import ENCODER_STATES, MEAN, EncoderState
+from bearing_search.reproduction.pages import DIFFERENCE, value_rows
+from bearing_search.reproduction.published import (
+    ENCODER_STATES,
+    MEAN,
+    EncoderState,
+    table_metrics,
+)
 from bearing_search.reproduction.texts import (
     Facts,
     conclusions,
@@ -96,9 +101,9 @@ def html_page(
 
 def _values(measured: TableData) -> Iterator[str]:
     yield _header("model", "part", "encoder")
-    before = None
+    before, metrics = None, table_metrics()
     for detector, part, kind in value_rows(measured):
-        lines = [measured.line(detector or measured.detectors[0], part, m) for m in METRICS]
+        lines = [measured.line(detector or measured.detectors[0], part, m) for m in metrics]
         marks = ["first"] if detector != before else []
         marks += ["mean"] if part == MEAN else []
         before = detector
@@ -114,16 +119,17 @@ def _values(measured: TableData) -> Iterator[str]:
 
 def _differences(measured: TableData) -> Iterator[str]:
     yield _header("model", "part")
+    metrics = table_metrics()
     for detector in measured.detectors:
         for part in measured.rows:
-            lines = [measured.line(detector, part, metric) for metric in METRICS]
+            lines = [measured.line(detector, part, metric) for metric in metrics]
             head = map(escape, (detector_title(detector), part))
             marks = ["mean"] if part == MEAN else []
             yield _row([*head, *map(_difference, lines)], marks)
 
 
 def _header(*names: str) -> str:
-    titles = [*names, *map(metric_title, METRICS)]
+    titles = [*names, *map(metric_title, table_metrics())]
     return f"<tr>{''.join(f'<th>{escape(title)}</th>' for title in titles)}</tr>"
 
 

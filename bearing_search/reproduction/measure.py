@@ -7,18 +7,18 @@ from dataclasses import dataclass
 from bearing_search.analysis.comparison import mean_floor
 from bearing_search.analysis.intervals import Interval
 from bearing_search.config import ProtocolConfig
-from bearing_search.evaluation.metrics import METRIC_NAMES
+from bearing_search.data.fold_key import FoldKey
+from bearing_search.evaluation.metric_table import METRICS
 from bearing_search.evaluation.predictions import Predictions, load_predictions
 from bearing_search.reproduction.crossed import Crossed, Run
 from bearing_search.reproduction.published import (
     DETECTOR_TITLES,
     ENCODER_STATES,
-    EVEN_THRESHOLDS_METRIC,
     MEAN,
     TABLE_2,
-    TITLES,
     EncoderState,
     published,
+    table_metrics,
 )
 
 
@@ -108,8 +108,8 @@ def table_data(
             raise ValueError(f"{run.part}: its runs were scored on different samples")
         seen.add(run, scored, protocol)
         on_run(number)
-    floors = mean_floor({f"{part}/all": first[part] for part in parts}, protocol)
-    floors |= {f"{MEAN}/{name}": floors[name] for name in METRIC_NAMES}
+    floors = mean_floor({str(FoldKey(p, "all")): first[p] for p in parts}, protocol)
+    floors |= {f"{MEAN}/{name}": floors[name] for name in METRICS}
     lines = [
         ComparisonRow(
             detector=detector,
@@ -122,7 +122,7 @@ def table_data(
         )
         for detector in detectors
         for part in ((*parts, MEAN) if len(parts) > 1 else parts)
-        for metric in (*TITLES, EVEN_THRESHOLDS_METRIC)
+        for metric in table_metrics()
     ]
     return TableData(
         lines=tuple(lines),

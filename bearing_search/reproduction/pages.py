@@ -9,7 +9,7 @@ from typing import Any
 
 from bearing_search.analysis.intervals import Interval
 from bearing_search.reproduction.measure import TableData
-from bearing_search.reproduction.published import ENCODER_STATES, EVEN_THRESHOLDS_METRIC, TITLES
+from bearing_search.reproduction.published import ENCODER_STATES, table_metrics
 from bearing_search.reproduction.texts import (
     Facts,
     conclusions,
@@ -38,7 +38,6 @@ COLUMNS = (
     "paper_is_of_this_data",
     "verdict",
 )
-METRICS = (*TITLES, EVEN_THRESHOLDS_METRIC)
 
 
 def long_rows(measured: TableData, facts: Facts) -> list[dict[str, Any]]:
@@ -146,11 +145,12 @@ def value_rows(measured: TableData) -> Iterator[tuple[str, str, str]]:
 
 
 def _values_table(measured: TableData, facts: Facts) -> Iterator[str]:
-    yield f"| model | part | encoder | {' | '.join(map(metric_title, METRICS))} |"
-    yield "| --- " * (3 + len(METRICS)) + "|"
+    metrics = table_metrics()
+    yield f"| model | part | encoder | {' | '.join(map(metric_title, metrics))} |"
+    yield "| --- " * (3 + len(metrics)) + "|"
     label = paper_label(measured, facts)
     for detector, part, kind in value_rows(measured):
-        lines = [measured.line(detector or measured.detectors[0], part, m) for m in METRICS]
+        lines = [measured.line(detector or measured.detectors[0], part, m) for m in metrics]
         if kind == "floor":
             values = [f"{x.floor:.4f}" if not math.isnan(x.floor) else "-" for x in lines]
             yield f"| one score for everything | {part} | floor | {' | '.join(values)} |"
@@ -166,11 +166,12 @@ def _values_table(measured: TableData, facts: Facts) -> Iterator[str]:
 
 
 def _difference_table(measured: TableData) -> Iterator[str]:
-    yield f"| model | part | {' | '.join(map(metric_title, METRICS))} |"
-    yield "| --- " * (2 + len(METRICS)) + "|"
+    metrics = table_metrics()
+    yield f"| model | part | {' | '.join(map(metric_title, metrics))} |"
+    yield "| --- " * (2 + len(metrics)) + "|"
     for detector in measured.detectors:
         for part in measured.rows:
-            lines = [measured.line(detector, part, metric) for metric in METRICS]
+            lines = [measured.line(detector, part, metric) for metric in metrics]
             cells = [f"{show_difference(x.difference)} {x.verdict}".strip() for x in lines]
             yield f"| {detector_title(detector)} | {cell(part)} | {' | '.join(cells)} |"
 

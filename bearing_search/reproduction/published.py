@@ -7,6 +7,8 @@ the three parts.
 from collections.abc import Mapping
 from typing import Literal
 
+from bearing_search.evaluation.metric_table import METRICS
+
 EncoderState = Literal["EN_pre", "EN_train"]
 """The pretrained encoder as it is, and fine-tuned: the paper's names."""
 
@@ -15,20 +17,22 @@ ENCODER_STATES: tuple[EncoderState, ...] = ("EN_pre", "EN_train")
 MEAN = "Mean"
 """Stands where a part's name stands otherwise."""
 
-TITLES: Mapping[str, str] = {
-    "image_auroc": "I-AUROC",
-    "image_ap": "I-AP",
-    "image_f1_max": "I-F1",
-    "pixel_auroc": "P-AUROC",
-    "pixel_ap": "P-AP",
-    "pixel_f1_max": "P-F1",
-    "pixel_aupro": "P-AUPRO",
-}
-"""Metric -> the paper's name, in the order of its columns."""
+PAPER_METRICS = (
+    "image_auroc",
+    "image_ap",
+    "image_f1_max",
+    "pixel_auroc",
+    "pixel_ap",
+    "pixel_f1_max",
+    "pixel_aupro",
+)
+"""In the order of the columns of Table 2."""
 
 EVEN_THRESHOLDS_METRIC = "pixel_aupro_200"
 """AUPRO as Dinomaly's code has it. The paper seems to use that code, so that its P-AUPRO is
 compared with this one as well."""
+
+EVEN_THRESHOLDS_TITLE = "P-AUPRO (200)"
 
 DETECTOR_TITLES: Mapping[str, str] = {
     "vitad": "ViTAD",
@@ -73,6 +77,17 @@ TABLE_2: Mapping[str, Mapping[EncoderState, _Rows]] = {
 }
 
 
+def exact_metrics() -> tuple[str, ...]:
+    """Every metric of METRICS, in the order in which pages show them: the paper's come first."""
+    return (*PAPER_METRICS, *(name for name in METRICS if name not in PAPER_METRICS))
+
+
+def table_metrics() -> tuple[str, ...]:
+    """What a table shows: the paper's metrics, AUPRO once more as the paper has it, and others."""
+    added = exact_metrics()[len(PAPER_METRICS) :]
+    return (*PAPER_METRICS, EVEN_THRESHOLDS_METRIC, *added)
+
+
 def published(detector: str, encoder: EncoderState, part: str, metric: str) -> float | None:
     """A number of Table 2; None where the paper has none.
 
@@ -80,4 +95,4 @@ def published(detector: str, encoder: EncoderState, part: str, metric: str) -> f
     """
     row = TABLE_2.get(detector, {}).get(encoder, {}).get(part)
     name = "pixel_aupro" if metric == EVEN_THRESHOLDS_METRIC else metric
-    return row[list(TITLES).index(name)] if row and name in TITLES else None
+    return row[PAPER_METRICS.index(name)] if row and name in PAPER_METRICS else None

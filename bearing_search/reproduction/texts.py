@@ -5,8 +5,16 @@ from dataclasses import dataclass, field
 
 from bearing_search.analysis.intervals import Interval
 from bearing_search.data.demo.dataset import PAPER_COUNTS
+from bearing_search.evaluation.metric_table import METRICS
 from bearing_search.reproduction.measure import ComparisonRow, TableData
-from bearing_search.reproduction.published import DETECTOR_TITLES, MEAN, TABLE_2, TITLES
+from bearing_search.reproduction.published import (
+    DETECTOR_TITLES,
+    EVEN_THRESHOLDS_METRIC,
+    EVEN_THRESHOLDS_TITLE,
+    MEAN,
+    TABLE_2,
+    exact_metrics,
+)
 
 PAPER_PARTS = ("LC", "SC", "OD")
 
@@ -35,7 +43,7 @@ class Facts:
 
 def metric_title(metric: str) -> str:
     """`pixel_aupro` as the paper calls it."""
-    return TITLES.get(metric, "P-AUPRO (200)")
+    return EVEN_THRESHOLDS_TITLE if metric == EVEN_THRESHOLDS_METRIC else METRICS[metric].title
 
 
 def detector_title(detector: str) -> str:
@@ -132,7 +140,7 @@ def how_measured(measured: TableData, facts: Facts) -> list[str]:
 
 
 def _conclusion(measured: TableData, detector: str, part: str) -> str:
-    lines = [measured.line(detector, part, metric) for metric in TITLES]
+    lines = [measured.line(detector, part, metric) for metric in exact_metrics()]
     where = f"{detector_title(detector)}, {'mean over parts' if part == MEAN else part}"
     sentences = [
         f"{verb}: {names}"

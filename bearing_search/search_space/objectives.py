@@ -8,17 +8,10 @@ from statistics import fmean
 from typing import Any, Literal
 
 from bearing_search.errors import ConfigError
-from bearing_search.evaluation.metrics import METRIC_NAMES
+from bearing_search.evaluation.metric_table import METRICS, Direction
 from bearing_search.measurement import COST_S, OBJECTIVE
 
-Direction = Literal["max", "min"]
 Sense = Literal[">=", "<="]
-
-_METRICS: Mapping[str, Direction] = {
-    **{f"val/{name}": "max" for name in METRIC_NAMES},
-    COST_S: "min",
-}
-"""What may be asked for, and which way is better."""
 
 _CONSTRAINT = re.compile(r"(\S+)\s*(>=|<=)\s*(\S+)")
 
@@ -182,6 +175,12 @@ def _constraint(text: str, example: str) -> Constraint:
 
 
 def _better(metric: Any, where: str) -> Direction:
-    if metric not in _METRICS:
-        raise ConfigError(f"{where}: {metric} is none of {', '.join(_METRICS)}")
-    return _METRICS[metric]
+    known = _directions()
+    if metric not in known:
+        raise ConfigError(f"{where}: {metric} is none of {', '.join(known)}")
+    return known[metric]
+
+
+def _directions() -> Mapping[str, Direction]:
+    """What may be asked for, and which way is better."""
+    return {f"val/{name}": metric.direction for name, metric in METRICS.items()} | {COST_S: "min"}

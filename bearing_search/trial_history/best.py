@@ -3,11 +3,11 @@
 The report's choice is another one: it also weighs what cannot be told apart (`selection`).
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from statistics import fmean
 
 from bearing_search.search_space.objectives import mean_objective_values
-from bearing_search.trial_history.records import TrialRecord
+from bearing_search.trial_history.records import COUNTED, TrialRecord
 
 
 def best_of(trials: Sequence[TrialRecord]) -> TrialRecord | None:
@@ -34,13 +34,10 @@ def best_settings(trials: Sequence[TrialRecord], count: int) -> list[TrialRecord
         trial
         for of_it in runs_of_settings(trials).values()
         for trial in of_it
-        if trial.purpose in ("default", "search") and is_feasible(of_it)
+        if trial.purpose in COUNTED and is_feasible(of_it)
     ]
     drawn.sort(key=lambda trial: (-_values([trial])[0], trial.number))
-    firsts: dict[str, TrialRecord] = {}
-    for trial in drawn:
-        firsts.setdefault(trial.setting or f"trial {trial.number}", trial)
-    return list(firsts.values())[:count]
+    return [of_it[0] for of_it in by_setting(drawn).values()][:count]
 
 
 def is_feasible(runs: Sequence[TrialRecord]) -> bool:
@@ -50,11 +47,19 @@ def is_feasible(runs: Sequence[TrialRecord]) -> bool:
 
 def runs_of_settings(trials: Sequence[TrialRecord]) -> dict[str, list[TrialRecord]]:
     """Complete trials by setting, each config once, in order of their numbers."""
+    return by_setting(
+        trial
+        for trial in once_per_config(trials)
+        if trial.state == "complete" and trial.value is not None and trial.same_as is None
+    )
+
+
+def by_setting(trials: Iterable[TrialRecord]) -> dict[str, list[TrialRecord]]:
+    """Trials by setting, in the order in which they come."""
     runs: dict[str, list[TrialRecord]] = {}
-    for trial in once_per_config(trials):
-        if trial.state == "complete" and trial.value is not None and trial.same_as is None:
-            # records that were not made by a ledger may not say their setting
-            runs.setdefault(trial.setting or f"trial {trial.number}", []).append(trial)
+    for trial in trials:
+        # records that were not made by a ledger may not say their setting
+        runs.setdefault(trial.setting or f"trial {trial.number}", []).append(trial)
     return runs
 
 

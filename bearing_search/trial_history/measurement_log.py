@@ -21,6 +21,24 @@ def from_json(line: str) -> Measurement:
     return Measurement(**json.loads(line))
 
 
+class NewSteps:
+    """Lets every step of a stream pass once, whoever repeats it.
+
+    Args:
+        last: the newest step that has passed already; None: none has.
+    """
+
+    def __init__(self, last: int | None = None) -> None:
+        self._last = last
+
+    def admit(self, measurement: Measurement) -> bool:
+        """Whether its step is a new one; from now on it is not."""
+        if self._last is not None and measurement.step <= self._last:
+            return False
+        self._last = measurement.step
+        return True
+
+
 class MeasurementLog:
     """Appends measurements to a file, each step once, whatever was killed while writing."""
 
@@ -28,15 +46,14 @@ class MeasurementLog:
         self._file = file
         _drop_torn_line(file)
         last = last_measurement(file)
-        self._last_step = last.step if last else None
+        self._new = NewSteps(last.step if last else None)
 
     def append(self, measurement: Measurement) -> None:
         """Write a measurement, unless its step is already there."""
-        if self._last_step is not None and measurement.step <= self._last_step:
+        if not self._new.admit(measurement):
             return
         with self._file.open("a", encoding="utf-8") as stream:
             stream.write(to_json(measurement) + "\n")
-        self._last_step = measurement.step
 
 
 def read_measurements(file: Path, *, after: int | None = None) -> Iterator[Measurement]:

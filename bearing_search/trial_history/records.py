@@ -109,7 +109,7 @@ class TrialRecord:
     @property
     def counts(self) -> bool:
         """Whether it counts towards the sweep's target."""
-        return self.state in ("complete", "pruned") and self.purpose in ("default", "search")
+        return self.state in ("complete", "pruned") and self.purpose in COUNTED
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -3,8 +3,8 @@
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from statistics import fmean
 
+import numpy as np
 from scipy.special import stdtrit
 
 from bearing_search.trial_history.best import runs_of_settings
@@ -52,14 +52,26 @@ def seed_noise(trials: Sequence[TrialRecord]) -> SeedNoise | None:
         for runs in runs_of_settings(trials).values()
         if len(runs) > 1
     ]
-    freedom = sum(len(values) - 1 for values in groups)
-    if not freedom:
+    if not groups:
         return None
-    squares = sum((value - fmean(values)) ** 2 for values in groups for value in values)
-    deviation = math.sqrt(squares / freedom)
+    deviation, freedom = pooled_deviation(groups)
     return SeedNoise(
         settings=len(groups),
         runs=sum(map(len, groups)),
         deviation=deviation,
         smallest_gain=float(stdtrit(freedom, 0.975)) * math.sqrt(2) * deviation,
     )
+
+
+def pooled_deviation(groups: Sequence[Sequence[float]]) -> tuple[float, int]:
+    """Standard deviation within groups, pooled over them, and its degrees of freedom.
+
+    Returns:
+        NaN and 1 where no group has two values.
+    """
+    repeated = [np.array(values) for values in groups if len(values) > 1]
+    freedom = sum(len(values) - 1 for values in repeated)
+    if not freedom:
+        return math.nan, 1
+    squares = sum(((values - values.mean()) ** 2).sum() for values in repeated)
+    return math.sqrt(squares / freedom), freedom

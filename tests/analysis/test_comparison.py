@@ -11,7 +11,6 @@ from bearing_search.analysis.comparison import (
     score_intervals,
 )
 from bearing_search.config import ProtocolConfig
-from bearing_search.evaluation.metrics import METRIC_NAMES
 from bearing_search.evaluation.predictions import load_predictions, mean_metrics, save_predictions
 
 PROTOCOL = ProtocolConfig(map_px=16)
@@ -72,6 +71,17 @@ def test_what_is_undefined_in_one_fold_is_averaged_over_the_others():
     assert means == {"LC/a": 1.0, "OD/a": 0.0, "a": 0.5}
 
 
+def test_a_metric_that_some_fold_was_not_measured_by_has_no_mean():
+    before = {"a": 1.0}  # of a trial that went on after the metric was added
+    assert mean_metrics([("LC", before), ("LC", {"a": 0.0, "b": 1.0})]) == {"LC/a": 0.5, "a": 0.5}
+    assert mean_metrics([("LC", {"b": 1.0, "a": 0.0}), ("OD", before)]) == {
+        "LC/b": 1.0,
+        "LC/a": 0.0,
+        "OD/a": 1.0,
+        "a": 0.5,
+    }
+
+
 def test_scores_survive_the_way_to_disk_and_back(tmp_path, predictions):
     before = predictions(1.0)
     save_predictions(before, tmp_path / "scored.npz")
@@ -85,7 +95,7 @@ def test_scores_survive_the_way_to_disk_and_back(tmp_path, predictions):
 def test_the_influence_of_groups_on_auroc_gives_delongs_variance(predictions):
     fold = predictions(0.8, num=20)
     found = influences({"LC/all": fold}, PROTOCOL)["LC"]
-    column = METRIC_NAMES.index("image_auroc")
+    column = found.column("image_auroc")
 
     scores, labels = fold.image_scores, fold.is_anomalous
     beats = scores[labels][:, None] > scores[~labels][None]
@@ -102,7 +112,7 @@ def test_the_influence_of_groups_on_auroc_gives_delongs_variance(predictions):
 def test_with_one_defect_in_each_fold_the_scatter_between_folds_is_what_counts(predictions):
     folds = {f"LC/fold{k}": predictions(0.6 * k, seed=k, num=2) for k in range(4)}
     found = influences(folds, PROTOCOL)["LC"]
-    column = METRIC_NAMES.index("pixel_aupro")
+    column = found.column("pixel_aupro")
     folds = [fold.metrics(PROTOCOL)["pixel_aupro"] for fold in folds.values()]
     assert found.values[column] == pytest.approx(np.mean(folds))
     assert found.of_anomalous[:, column] == pytest.approx((np.array(folds) - np.mean(folds)) / 4)

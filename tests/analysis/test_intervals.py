@@ -23,6 +23,7 @@ def part_of(contributions, *, floor=0.0, prefix="g", normal=(0.0, 0.0)):
     values = np.asarray(contributions, dtype=float)
     shifts = (values - values.mean()) / len(values)
     return Influence(
+        metrics=("hits",),
         values=np.array([values.mean()]),
         floors=np.array([floor]),
         anomalous=tuple(f"{prefix}{i}" for i in range(len(values))),
@@ -36,7 +37,7 @@ def test_a_paired_difference_at_chance_is_the_t_test_with_one_more_pair_of_the_m
     rng = np.random.default_rng(0)
     ours, theirs = rng.random(9), rng.random(9)
     found = difference_interval(
-        [part_of(ours, floor=ours.mean())], [part_of(theirs, floor=theirs.mean())], 0
+        [part_of(ours, floor=ours.mean())], [part_of(theirs, floor=theirs.mean())], "hits"
     )
     gains = ours - theirs
     expected = stats.ttest_1samp([*gains, gains.mean()], 0).confidence_interval(0.95)
@@ -46,7 +47,7 @@ def test_a_paired_difference_at_chance_is_the_t_test_with_one_more_pair_of_the_m
 
 def test_one_more_defect_may_favour_either():
     ours, theirs = [part_of(np.ones(8), floor=0.2)], [part_of(np.ones(8), floor=0.2)]
-    found = difference_interval(ours, theirs, 0)
+    found = difference_interval(ours, theirs, "hits")
     ninth = 0.2  # a quarter of the way from 1 to .2
     error = math.sqrt(ninth**2 * 8 / 9 / (8 * 9))
     assert (found.low, found.high) == pytest.approx(
@@ -59,7 +60,7 @@ def test_two_parts_add_their_variances_as_welch_has_it():
     first, second = rng.random(6), rng.random(11)
     zero = [part_of(np.zeros(6)), part_of(np.zeros(11))]
     flat = [part_of(x, floor=x.mean()) for x in (first, second)]
-    found = difference_interval(flat, zero, 0)
+    found = difference_interval(flat, zero, "hits")
     more = [np.append(x, x.mean()) for x in (first, second)]
     welch = stats.ttest_ind(more[0], -more[1], equal_var=False).confidence_interval(0.95)
     # the mean of two parts is half their sum, the difference of `first` and `-second` is all of it
@@ -68,8 +69,8 @@ def test_two_parts_add_their_variances_as_welch_has_it():
 
 def test_seeds_widen_a_difference():
     ours, theirs = [part_of([0.5, 0.6, 0.7])], [part_of([0.4, 0.5, 0.8])]
-    plain = difference_interval(ours, theirs, 0)
-    noisy = difference_interval(ours, theirs, 0, seed_variance=0.01, seed_freedom=4)
+    plain = difference_interval(ours, theirs, "hits")
+    noisy = difference_interval(ours, theirs, "hits", seed_variance=0.01, seed_freedom=4)
     assert noisy.value == plain.value
     assert noisy.low < plain.low
 
@@ -77,14 +78,14 @@ def test_seeds_widen_a_difference():
 def test_a_group_that_one_of_them_could_not_score_still_counts_for_the_other():
     one = part_of([0.2, 0.8])
     other = part_of([0.5], prefix="other")
-    anomalous, normal = group_gains(one, other, 0)
+    anomalous, normal = group_gains(one, other, "hits")
     assert anomalous == pytest.approx([-0.15, 0.15, 0])
     assert len(normal) == 2
 
 
 def test_an_interval_of_a_value_worked_by_hand():
     # four groups at .6 +- .2; the fifth counts halfway to the floor: .6 - (.6 - .2) / 2 = .4
-    found = metric_interval([part_of([0.4, 0.8, 0.4, 0.8], floor=0.2)], 0)
+    found = metric_interval([part_of([0.4, 0.8, 0.4, 0.8], floor=0.2)], "hits")
     five = np.array([0.4, 0.8, 0.4, 0.8, 0.4])
     centre, error = five.mean(), five.std(ddof=1) / math.sqrt(5)
     step = stats.t.ppf(0.975, 4) * error / (centre * (1 - centre))
@@ -95,34 +96,34 @@ def test_an_interval_of_a_value_worked_by_hand():
 
 
 def test_all_defects_found_is_not_certainty():
-    found = metric_interval([part_of(np.ones(6), floor=0.5)], 0)
+    found = metric_interval([part_of(np.ones(6), floor=0.5)], "hits")
     assert found.value == found.high == 1
     assert 0.6 < found.low < 0.8
-    assert metric_interval([part_of(np.ones(60), floor=0.5)], 0).low > found.low
+    assert metric_interval([part_of(np.ones(60), floor=0.5)], "hits").low > found.low
 
 
 @given(st.lists(st.floats(0, 1), min_size=2, max_size=12), st.floats(0, 0.5))
 @example([0.0, 5.7e-127], 0.0)  # the square of such a variance is 0
 def test_an_interval_holds_its_value_and_stays_in_the_range_of_a_metric(contributions, floor):
-    found = metric_interval([part_of(contributions, floor=floor)], 0)
+    found = metric_interval([part_of(contributions, floor=floor)], "hits")
     assert 0 <= found.low <= found.value <= found.high <= 1
 
 
 def test_without_a_defect_or_with_a_single_normal_part_nothing_is_said():
     single_normal = [part_of([0.5, 0.6], normal=(0.1,))]
-    assert math.isnan(metric_interval(single_normal, 0).low)
-    assert math.isnan(difference_interval(single_normal, single_normal, 0).low)
+    assert math.isnan(metric_interval(single_normal, "hits").low)
+    assert math.isnan(difference_interval(single_normal, single_normal, "hits").low)
     none = part_of([0.5])
     none = replace(none, anomalous=(), of_anomalous=np.empty((0, 1)))
-    assert math.isnan(metric_interval([none], 0).low)
+    assert math.isnan(metric_interval([none], "hits").low)
 
 
 def test_an_undefined_part_is_left_out_and_nothing_is_said_of_none():
     undefined = part_of([math.nan])
     known = part_of([0.2, 0.4, 0.6])
-    assert metric_interval([known, undefined], 0) == metric_interval([known], 0)
-    assert math.isnan(metric_interval([undefined], 0).value)
-    assert math.isnan(difference_interval([undefined], [undefined], 0).value)
+    assert metric_interval([known, undefined], "hits") == metric_interval([known], "hits")
+    assert math.isnan(metric_interval([undefined], "hits").value)
+    assert math.isnan(difference_interval([undefined], [undefined], "hits").value)
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from bearing_search.data.dataset import content_digest, load_data_set
-from bearing_search.data.samples import read_image, read_levels, read_mask
+from bearing_search.data.samples import name_and_level, read_image, read_levels, read_mask
 from bearing_search.errors import DataError
 
 
@@ -36,6 +36,20 @@ def test_levels_of_one_sample_are_gathered_brightest_first(tmp_path):
     assert [int(level[0, 0]) for level in read_levels(samples[1])] == [200, 120, 40]
     assert read_mask(samples[0], (20, 30)).all()
     assert not read_mask(samples[1], (20, 30)).any()
+
+
+@pytest.mark.parametrize(
+    ("file", "name", "level"),
+    [
+        ("s1_b2.png", "s1", 2),
+        ("s1.png", "s1", 0),
+        ("a_b1_b0.tif", "a_b1", 0),
+        ("s1_b12.png", "s1_b12", 0),  # one digit
+        ("_b1.png", "_b1", 0),  # no sample
+    ],
+)
+def test_a_file_says_its_sample_and_its_brightness(file, name, level):
+    assert name_and_level(Path("LC/train/good") / file) == (name, level)
 
 
 def test_an_mvtec_set_loads_unchanged(tmp_path):

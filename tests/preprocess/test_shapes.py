@@ -4,7 +4,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bearing_search.preprocess.ellipse.fit import ellipse_of_conic, fit, signed_distance
-from bearing_search.preprocess.shapes import Circle, Ellipse, outside_share
+from bearing_search.preprocess.shapes import (
+    OWN_BAND_PX,
+    Circle,
+    Ellipse,
+    outside_share,
+    owners_of_edges,
+)
 
 ellipses = st.builds(
     lambda x, y, minor, stretch, angle: Ellipse(
@@ -69,3 +75,24 @@ def test_resizing_keeps_the_corner_of_the_picture():
     # a circle around the first pixel's outer corner stays around it
     moved = Circle(x=-0.5, y=-0.5, radius=3).moved(4.0)
     assert (moved.x, moved.y, moved.radius) == (-0.5, -0.5, 12.0)
+
+
+def test_a_shape_that_lives_on_the_edges_of_a_better_one_goes():
+    edges = {1.0: {0, 1, 2, 3}, 2.0: {3, 4, 5}, 3.0: {2, 3}}  # by the radius that tells them apart
+    circles = [
+        Circle(x=0, y=0, radius=radius, coverage=covered)
+        for radius, covered in ((3.0, 0.5), (2.0, 0.7), (1.0, 0.9))
+    ]
+    bands = []
+
+    def near(circle, band):
+        bands.append(band)
+        return np.isin(np.arange(6), list(edges[circle.radius]))
+
+    def coverage(own, circle):
+        return own.sum() / len(edges[circle.radius])
+
+    kept = owners_of_edges(circles, 6, near=near, coverage=coverage, min_coverage=0.6)
+    # best covered first; edge 3 is taken from the second, edges 2 and 3 from the third
+    assert [circle.radius for circle in kept] == [1.0, 2.0]
+    assert set(bands) == {OWN_BAND_PX, 2 * OWN_BAND_PX}

@@ -12,7 +12,7 @@ import pytest
 from bearing_search.config import ProtocolConfig
 from bearing_search.data.dataset import load_data_set
 from bearing_search.data.demo.dataset import PAPER_COUNTS
-from bearing_search.evaluation.metrics import METRIC_NAMES
+from bearing_search.evaluation.metric_table import METRICS
 from bearing_search.evaluation.predictions import save_predictions
 from bearing_search.reproduction.crossed import Run
 from bearing_search.reproduction.html_page import html_page
@@ -24,8 +24,8 @@ from bearing_search.reproduction.published import (
     ENCODER_STATES,
     EVEN_THRESHOLDS_METRIC,
     MEAN,
+    PAPER_METRICS,
     TABLE_2,
-    TITLES,
     published,
 )
 from bearing_search.reproduction.report import write_report
@@ -86,7 +86,7 @@ def test_the_papers_numbers_are_looked_up_by_name():
     assert published("vitad", "EN_pre", MEAN, "image_auroc") == 0.7737
     assert published("vitad", "EN_pre", "plate", "image_auroc") is None
     assert published("patchcore", "EN_pre", "LC", "image_auroc") is None
-    assert set(TITLES) == set(METRIC_NAMES)
+    assert set(PAPER_METRICS) <= set(METRICS)
 
 
 def test_a_value_is_the_mean_over_seeds_and_a_mean_that_over_parts(both):

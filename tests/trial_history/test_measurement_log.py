@@ -5,6 +5,7 @@ import pytest
 from bearing_search.measurement import Measurement
 from bearing_search.trial_history.measurement_log import (
     MeasurementLog,
+    NewSteps,
     from_json,
     last_measurement,
     read_measurements,
@@ -35,6 +36,20 @@ def test_a_repeated_stream_is_written_once(tmp_path):
 
     assert [m.step for m in read_measurements(file)] == [1, 2, 5]
     assert [m.step for m in read_measurements(file, after=1)] == [2, 5]
+
+
+def test_a_step_is_new_once_whoever_repeats_it():
+    new = NewSteps()
+    assert [new.admit(measurement(step)) for step in (0, 1, 1, 0, 3, 2, 4)] == [
+        True,
+        True,
+        False,
+        False,
+        True,
+        False,
+        True,
+    ]
+    assert [NewSteps(2).admit(measurement(step)) for step in (1, 2, 3)] == [False, False, True]
 
 
 def test_a_line_torn_by_a_kill_is_written_again(tmp_path):

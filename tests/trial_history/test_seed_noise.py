@@ -1,8 +1,11 @@
+import math
+
+import numpy as np
 import pytest
 
-from bearing_search.trial_history.best import best_of, best_settings
+from bearing_search.trial_history.best import best_of, best_settings, by_setting
 from bearing_search.trial_history.records import TrialRecord
-from bearing_search.trial_history.seed_noise import seed_noise
+from bearing_search.trial_history.seed_noise import pooled_deviation, seed_noise
 
 
 def trials(*rows):
@@ -102,3 +105,33 @@ def test_the_best_settings_are_named_once_each():
 
     assert [trial.number for trial in best_settings(found, 2)] == [3, 4]
     assert best_settings([], 3) == []
+
+
+def test_the_pooled_deviation_is_that_of_the_residuals_by_their_degrees_of_freedom():
+    groups = [[0.0, 0.2, 0.1], [0.7], [0.5, 0.9]]
+    deviation, freedom = pooled_deviation(groups)
+    assert freedom == 3
+    residuals = np.concatenate([np.array(one) - np.mean(one) for one in groups])
+    assert deviation == pytest.approx(math.sqrt((residuals**2).sum() / 3))
+    assert pooled_deviation([[0.0, 0.2]])[0] == pytest.approx(np.std([0.0, 0.2], ddof=1))
+
+
+@pytest.mark.parametrize("groups", [[], [[0.5]], [[0.5], [0.9]]])
+def test_single_runs_have_no_deviation(groups):
+    deviation, freedom = pooled_deviation(groups)
+    assert math.isnan(deviation)
+    assert freedom == 1
+
+
+def test_trials_that_do_not_say_their_setting_have_one_each():
+    runs = trials(
+        ("a", "default", 0, 0.5),
+        ("", "search", 0, 0.6),
+        ("a", "audit", 1, 0.4),
+        ("", "search", 0, 1),
+    )
+    assert [[trial.number for trial in of_it] for of_it in by_setting(runs).values()] == [
+        [0, 2],
+        [1],
+        [3],
+    ]

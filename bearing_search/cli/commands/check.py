@@ -16,6 +16,7 @@ from bearing_search.cli.options import DEMO, AsJson, Results, find_space, termin
 from bearing_search.cli.preflight import check_images, check_models, edge_configs
 from bearing_search.config import TrialConfig
 from bearing_search.data.dataset import DataSet
+from bearing_search.data.fold_key import FoldKey
 from bearing_search.data_checks.counts import Counts, count_part
 from bearing_search.data_checks.findings import Finding, Severity
 from bearing_search.data_checks.quality import PartFacts, facts_of_part
@@ -245,9 +246,7 @@ def _print_plan(
         console.print(f"  {line}")
     costs: dict[str, float] = {}
     for plan in validation_plans(config, data_set.samples("train")):
-        trained, _, _ = plan.key.partition("/")
-        costs[trained] = costs.get(trained, 0.0) + progress_of_plan(config, plan)[-1]
-    for trained, cost in costs.items():
-        console.print(
-            f"  {trained}: about {cost:.0f} iterations of the decoder's cost for each trial"
-        )
+        part = FoldKey.parse(plan.key).part
+        costs[part] = costs.get(part, 0.0) + progress_of_plan(config, plan)[-1]
+    for part, cost in costs.items():
+        console.print(f"  {part}: about {cost:.0f} iterations of the decoder's cost for each trial")

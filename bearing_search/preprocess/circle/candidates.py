@@ -18,13 +18,12 @@ from jaxtyping import Bool
 from bearing_search.config import CircleConfig
 from bearing_search.preprocess.circle.fit import (
     ALIGNED,
-    CLEAN,
     MIN_RADIUS_PX,
     fits_near,
     without_doubles,
 )
 from bearing_search.preprocess.contrast import Contrast, Edges
-from bearing_search.preprocess.shapes import Circle
+from bearing_search.preprocess.shapes import CLEAN, Circle
 
 NUM_CENTRES = 6
 """How many places are examined for circles."""

@@ -12,7 +12,7 @@ import numpy as np
 from jaxtyping import Bool, Float
 
 from bearing_search.preprocess.contrast import Edges
-from bearing_search.preprocess.shapes import Circle
+from bearing_search.preprocess.shapes import CLEAN, OWN_BAND_PX, Circle, owners_of_edges
 
 MIN_RADIUS_PX = 16.0
 """Smallest radius looked for in the working copy: below it, LED dots are circles too."""
@@ -20,14 +20,8 @@ MIN_RADIUS_PX = 16.0
 ALIGNED = 0.94
 """Cosine between an edge's direction and the radius, from which on the edge can be the circle's."""
 
-CLEAN = 0.95
-"""Coverage from which on a plain least-squares fit needs no second opinion."""
-
 NUM_TRIPLES = 160
 """Random triples tried where edges run side by side."""
-
-OWN_BAND_PX = 1.5
-"""An edge belongs to a circle up to this distance."""
 
 
 def fits_near(edges: Edges, start: Circle, rng: np.random.Generator) -> list[Circle]:
@@ -72,18 +66,14 @@ def coverage(points: Float[np.ndarray, "n 2"], circle: Circle) -> float:
 
 
 def without_doubles(circles: Sequence[Circle], edges: Edges, min_coverage: float) -> list[Circle]:
-    """Best covered first, each circle owns its edges; one that lives on edges of others goes.
-
-    Returns:
-        What is left, largest first.
-    """
-    is_free = np.ones(len(edges.points), dtype=bool)
-    kept: list[Circle] = []
-    for circle in sorted(circles, key=lambda c: c.coverage, reverse=True):
-        own = near(edges, circle, OWN_BAND_PX)
-        if coverage(edges.points[own & is_free], circle) >= min_coverage:
-            kept.append(circle)
-            is_free &= ~near(edges, circle, 2 * OWN_BAND_PX)
+    """The circles that own enough edges (see `owners_of_edges`), largest first."""
+    kept = owners_of_edges(
+        circles,
+        len(edges.points),
+        near=lambda circle, band: near(edges, circle, band),
+        coverage=lambda own, circle: coverage(edges.points[own], circle),
+        min_coverage=min_coverage,
+    )
     return sorted(kept, key=lambda c: c.radius, reverse=True)
 
 

@@ -20,22 +20,16 @@ from bearing_search.preprocess.ellipse.fit import (
     signed_distance,
 )
 from bearing_search.preprocess.ellipse.seeds import MIN_SEMI_MINOR_PX, ellipse_seeds
-from bearing_search.preprocess.shapes import Ellipse
+from bearing_search.preprocess.shapes import CLEAN, OWN_BAND_PX, Ellipse, owners_of_edges
 
 ALIGNED = 0.9
 """Cosine between edge direction and normal, from which on an edge can be the ellipse's."""
-
-CLEAN = 0.95
-"""Coverage from which on a plain least-squares fit needs no second opinion."""
 
 NUM_DOUBTFUL = 8
 """How many fits that are not clean get one."""
 
 NUM_QUINTUPLES = 250
 """Random quintuples tried around each of them."""
-
-OWN_BAND_PX = 1.5
-"""An edge belongs to an ellipse up to this distance."""
 
 
 def ellipse_candidates(contrast: Contrast, config: EllipseConfig) -> list[Ellipse]:
@@ -95,18 +89,14 @@ def polished(edges: Edges, start: Ellipse, bands: Sequence[float]) -> Ellipse | 
 def without_doubles(
     ellipses: Sequence[Ellipse], edges: Edges, min_coverage: float
 ) -> list[Ellipse]:
-    """Best covered first, each ellipse owns its edges; one that lives on edges of others goes.
-
-    Returns:
-        What is left, largest area first.
-    """
-    is_free = np.ones(len(edges.points), dtype=bool)
-    kept: list[Ellipse] = []
-    for ellipse in _distinct(sorted(ellipses, key=lambda e: e.coverage, reverse=True)):
-        own = _near(edges, ellipse, OWN_BAND_PX)
-        if _coverage(edges.points[own & is_free], ellipse) >= min_coverage:
-            kept.append(ellipse)
-            is_free &= ~_near(edges, ellipse, 2 * OWN_BAND_PX)
+    """The distinct ellipses that own enough edges (see `owners_of_edges`), largest area first."""
+    kept = owners_of_edges(
+        _distinct(sorted(ellipses, key=lambda e: e.coverage, reverse=True)),
+        len(edges.points),
+        near=lambda ellipse, band: _near(edges, ellipse, band),
+        coverage=lambda own, ellipse: _coverage(edges.points[own], ellipse),
+        min_coverage=min_coverage,
+    )
     return sorted(kept, key=lambda e: e.semi_major * e.semi_minor, reverse=True)
 
 

@@ -216,9 +216,8 @@ class SweepController:
             self._notify(lambda o, end=end: o.on_trial_end(*end))
 
     def _measure(self, number: int, running: RunningTrial, measurement: Measurement) -> None:
-        if running.last_step is not None and measurement.step <= running.last_step:
-            return  # its process was restarted, or Tune repeats the last report
-        running.last_step = measurement.step
+        if not running.new_steps.admit(measurement):
+            return
         running.measurement_log.append(measurement)
         self._notify(lambda o: o.on_measurement(number, measurement))
         if self._objective in measurement.values:

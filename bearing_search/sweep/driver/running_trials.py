@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 from bearing_search.errors import SweepError
 from bearing_search.sweep.record.sweep_record import SweepRecord
-from bearing_search.trial_history.measurement_log import MeasurementLog
+from bearing_search.trial_history.measurement_log import MeasurementLog, NewSteps
 from bearing_search.trial_history.records import TrialState
 
 FAILURES_BEFORE_ANY_SUCCESS = 3
@@ -17,7 +17,9 @@ class RunningTrial:
     """A trial that runs."""
 
     measurement_log: MeasurementLog
-    last_step: int | None = None
+    new_steps: NewSteps = field(default_factory=NewSteps)
+    """Of this session: its process may be restarted, and Tune repeats the last report."""
+
     objective: float | None = None
     measured: Mapping[str, float] = field(default_factory=dict)
     """Beside the objective."""

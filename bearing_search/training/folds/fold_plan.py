@@ -5,8 +5,9 @@ from dataclasses import dataclass
 
 from bearing_search.config import TrialConfig
 from bearing_search.data.dataset import DataSet
+from bearing_search.data.fold_key import TOGETHER, FoldKey
 from bearing_search.data.samples import Sample
-from bearing_search.data.split import TOGETHER, folds_of_parts
+from bearing_search.data.split import folds_of_parts
 from bearing_search.training.plan import fold_progress
 
 
@@ -52,7 +53,7 @@ def validation_plans(config: TrialConfig, train: Sequence[Sample]) -> list[FoldP
         here = [
             PartPlan(
                 part=part,
-                key=f"{part}/fold{index}",
+                key=str(FoldKey(part, index)),
                 train=folds[part][index].train,
                 held_out=folds[part][index].held_out,
             )
@@ -69,7 +70,7 @@ def final_plans(config: TrialConfig, data_set: DataSet) -> list[FoldPlan]:
     parts = [
         PartPlan(
             part=part,
-            key=f"{part}/all",
+            key=str(FoldKey(part, "all")),
             train=data_set.samples("train", part),
             held_out=data_set.samples("test", part),
         )
@@ -108,7 +109,7 @@ def _folds(
     if config.scope == "multi_part":
         first = parts[0]
         together = FoldPlan(
-            key=f"{TOGETHER}/{first.key.rpartition('/')[2]}",
+            key=str(FoldKey(TOGETHER, FoldKey.parse(first.key).fold)),
             label=f"all parts{where[first.part]}",
             fold=fold,
             parts=tuple(parts),

@@ -1,0 +1,92 @@
+"""Every metric: what it is called, which way is better, and the function that computes it.
+
+A metric is one function of `RankedScores` and one entry of `METRICS`. Objectives, intervals,
+reports, MLflow and `reproduce` take names, directions and titles from here; so code outside this
+package adds a metric with ``METRICS["image_..."] = Metric(...)``, in every process that scores or
+reports (docs/method.md, "Adding a metric").
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal
+
+from bearing_search.evaluation.rank_metrics import (
+    RankedScores,
+    Ranks,
+    aupro_of,
+    auroc_of,
+    average_precision_of,
+    f1_max_of,
+)
+
+Level = Literal["pixel", "image"]
+Direction = Literal["max", "min"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Metric:
+    """One metric; its name is its key in `METRICS`."""
+
+    title: str
+    """Column heading: `P-AUPRO`."""
+
+    level: Level
+    """Whether `function` is given pixels or samples (images)."""
+
+    direction: Direction
+    """Which way is better."""
+
+    function: Callable[[RankedScores], float]
+    """Its value in [0, 1], NaN where it is undefined. Called once per resample of the samples, so
+    it should be a few vectorised operations on the ranks, each weighed by `ranks.weight`."""
+
+
+def from_ranks(function: Callable[[Ranks], float]) -> Callable[[RankedScores], float]:
+    """A metric function that looks at nothing but the ranks, be they of pixels or of samples."""
+    return lambda scores: function(scores.ranks)
+
+
+def aupro_from_scores(scores: RankedScores) -> float:
+    """AUPRO of pixels up to the protocol's limit; see `rank_metrics.aupro_of`."""
+    assert scores.overlap_gains is not None, "AUPRO is a metric of pixels"
+    return aupro_of(
+        scores.ranks,
+        scores.overlap_gains,
+        num_regions=scores.num_regions,
+        fpr_limit=scores.fpr_limit,
+    )
+
+
+METRICS: dict[str, Metric] = {
+    "pixel_aupro": Metric(
+        title="P-AUPRO", level="pixel", direction="max", function=aupro_from_scores
+    ),
+    "pixel_auroc": Metric(
+        title="P-AUROC", level="pixel", direction="max", function=from_ranks(auroc_of)
+    ),
+    "pixel_ap": Metric(
+        title="P-AP", level="pixel", direction="max", function=from_ranks(average_precision_of)
+    ),
+    "pixel_f1_max": Metric(
+        title="P-F1", level="pixel", direction="max", function=from_ranks(f1_max_of)
+    ),
+    "image_auroc": Metric(
+        title="I-AUROC", level="image", direction="max", function=from_ranks(auroc_of)
+    ),
+    "image_ap": Metric(
+        title="I-AP", level="image", direction="max", function=from_ranks(average_precision_of)
+    ),
+    "image_f1_max": Metric(
+        title="I-F1", level="image", direction="max", function=from_ranks(f1_max_of)
+    ),
+}
+"""Name (`pixel_` or `image_`, then what it is; no `/`) -> metric. The paper's seven, the objective
+first. `pixel_aupro_200` is none: it moves with the scale of the scores and is never optimised."""
+
+
+def values_of(*, pixels: RankedScores, samples: RankedScores) -> dict[str, float]:
+    """Every metric by name."""
+    of_level = {"pixel": pixels, "image": samples}
+    return {
+        name: float(metric.function(of_level[metric.level])) for name, metric in METRICS.items()
+    }
