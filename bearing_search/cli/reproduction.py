@@ -23,7 +23,8 @@ from bearing_search.trial_history.records import SweepOutcome
 def announce_reproduction(folder: SweepFolder, data_set: DataSet, console: Console) -> None:
     """Print the plan, and about how long it will take."""
     space = folder.space()
-    configs = [space.trial(point) for point in grid_points(space)]
+    points = grid_points(space, folder.record.digest_scheme)
+    configs = [space.trial(point) for point in points]
     work = [
         work_of(config, [s for part in config.parts for s in data_set.samples("train", part)])
         for config in configs
@@ -100,7 +101,8 @@ def finish_reproduction(
     complete, name, space = outcome.count("complete"), folder.record.name, folder.space()
     if not complete:
         return []
-    if not is_table_2([space.trial(point) for point in grid_points(space)]):
+    points = grid_points(space, folder.record.digest_scheme)
+    if not is_table_2([space.trial(point) for point in points]):
         console.print(
             f"{complete} of {outcome.target} runs scored on test. Their design has more "
             "parameters than Table 2, so there is no table."

@@ -13,6 +13,15 @@ from bearing_search.config.detectors import (
     PatchCoreConfig,
     VitadConfig,
 )
+from bearing_search.config.digest import (
+    FIRST_SCHEME,
+    LATEST_SCHEME,
+    config_digest,
+    counted_settings,
+    digest_of,
+    setting_digest,
+    stable_settings,
+)
 from bearing_search.config.encoder import EncoderConfig
 from bearing_search.config.fields import OpenChoice, Setting, names_seen_by, settings_by_path
 from bearing_search.config.finetuning import (
@@ -42,11 +51,12 @@ from bearing_search.config.trial import (
     Scope,
     SplitConfig,
     TrialConfig,
-    digest_of,
     to_plain,
 )
 
 __all__ = [
+    "FIRST_SCHEME",
+    "LATEST_SCHEME",
     "AugmentConfig",
     "CircleConfig",
     "ContrastConfig",
@@ -73,13 +83,17 @@ __all__ = [
     "SyntheticDefects",
     "TrialConfig",
     "VitadConfig",
+    "config_digest",
     "config_paths",
+    "counted_settings",
     "digest_of",
     "is_layer_set",
     "names_seen_by",
     "no_such_setting",
     "parse",
+    "setting_digest",
     "setting_type",
     "settings_by_path",
+    "stable_settings",
     "to_plain",
 ]

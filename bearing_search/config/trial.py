@@ -1,6 +1,5 @@
 """A whole trial: how it is validated, prepared, trained and scored."""
 
-import hashlib
 import json
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
@@ -14,6 +13,7 @@ from bearing_search.config.detectors import (
     PatchCoreConfig,
     VitadConfig,
 )
+from bearing_search.config.digest import config_digest, setting_digest
 from bearing_search.config.encoder import EncoderConfig
 from bearing_search.config.fields import (
     SHARE_ABOVE_0,
@@ -136,24 +136,19 @@ class TrialConfig:
 
     @property
     def digest(self) -> str:
-        """Eight hex digits naming this config: equal configs share one, on any machine."""
-        return digest_of(to_plain(self))
+        """Hex digits that name this config, in the latest scheme (see `config.digest`).
+
+        A sweep may have an older one: `SweepRecord.config_digest`.
+        """
+        return config_digest(to_plain(self))
 
     @property
     def setting(self) -> str:
-        """Eight hex digits naming this config without its seed."""
-        plain = to_plain(self)
-        del plain["seed"]
-        return digest_of(plain)
+        """Hex digits that name this config without its seed, in the latest scheme."""
+        return setting_digest(to_plain(self))
 
 
 def to_plain(config: Any) -> dict[str, Any]:
     """A config as nested mappings of JSON's own types: what `parse` reads back."""
     plain: dict[str, Any] = json.loads(json.dumps(asdict(config), sort_keys=True))
     return plain
-
-
-def digest_of(plain: Any) -> str:
-    """Eight hex digits of a JSON-like value, independent of key order."""
-    canonical = json.dumps(plain, sort_keys=True, separators=(",", ":"))
-    return hashlib.sha256(canonical.encode()).hexdigest()[:8]

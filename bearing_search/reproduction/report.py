@@ -63,7 +63,7 @@ def write_report(folder: SweepFolder, records: Sequence[TrialRecord]) -> TableDa
         if record.state == "complete"
     ]
     data = load_data_set(Path(folder.record.data))
-    designed = [space.trial(point) for point in grid_points(space)]
+    designed = [space.trial(point) for point in grid_points(space, folder.record.digest_scheme)]
     runs = [run for one in trained for run in _runs(one)]
     protocol = trained[0].config.protocol
     measured = table_data(runs, protocol)

@@ -12,7 +12,7 @@ from typing import Any
 
 import yaml
 
-from bearing_search.config import TrialConfig, parse
+from bearing_search.config import TrialConfig, digest_of, parse, to_plain
 from bearing_search.errors import ConfigError
 from bearing_search.search_space.conditions import conditions_of, topological_order, without_when
 from bearing_search.search_space.objectives import objective_spec
@@ -103,5 +103,5 @@ def _enqueued(space: SearchSpace, listed: Any) -> list[dict[str, Any]]:
 def _refuse_twins(path: str, parameter: BundleParameter, tried: Sequence[TrialConfig]) -> None:
     names: dict[str, str] = {}
     for name, config in zip(parameter.bundles, tried, strict=True):
-        if (twin := names.setdefault(config.digest, name)) != name:
+        if (twin := names.setdefault(digest_of(to_plain(config)), name)) != name:
             raise ConfigError(f"{path}: bundles {twin} and {name} are the same settings")

@@ -14,7 +14,7 @@ TRIAL_TAG = "bearing_search.trial"
 """The trial's number; the run of the sweep itself has none."""
 
 DIGEST_TAG = "bearing_search.config_digest"
-"""Digest of the trial's config."""
+"""Digest of the trial's config, in the sweep's scheme."""
 
 IDENTITY_TAG = "bearing_search.identity"
 """Digest of all that the trial's score depends on: config, data, folds, seed, protocol and code."""

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from bearing_search.config import TrialConfig
+from bearing_search.config import TrialConfig, config_digest, to_plain
 from bearing_search.errors import ResourceError
 from bearing_search.measurement import Measurement
 from bearing_search.tracking.store import allowed, connect, find_experiment, find_runs, unavailable
@@ -83,7 +83,7 @@ class MlflowTracker:
             number=number,
             state="running",
             suggestion=suggestion,
-            digest=config.digest,
+            digest=config_digest(to_plain(config), self._sweep.digest_scheme),
             identity=identity,
             purpose=purpose,
             seed=config.seed,

@@ -6,7 +6,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, Literal, Protocol, runtime_checkable
 
-from bearing_search.config import TrialConfig
+from bearing_search.config import LATEST_SCHEME, TrialConfig
 from bearing_search.measurement import COMPUTED_S, MICRO_BATCH, OBJECTIVE, SAVED_S, Measurement
 from bearing_search.search_space.objectives import ObjectiveValues
 
@@ -36,7 +36,7 @@ class TrialRecord:
     """Dotted path -> value along every axis; empty while it is still being drawn."""
 
     digest: str = ""
-    """Digest of the trial's config."""
+    """Digest of the trial's config, in the sweep's scheme."""
 
     identity: str = ""
     """Digest of all that its score depends on: config, data, folds, seed, protocol and code."""
@@ -133,6 +133,9 @@ class SweepView:
     task: SweepTask = "search"
     objective: str = OBJECTIVE
     """The metric that a trial ends with."""
+
+    digest_scheme: int = LATEST_SCHEME
+    """How its configs are named; see `config.digest`."""
 
     facts: Mapping[str, str] = field(default_factory=dict)
     """What belongs to the whole sweep: question, data, digests, versions."""

@@ -7,6 +7,7 @@ from bearing_search.cli.commands.compare import board_of, refuse_incomparable
 from bearing_search.cli.commands.evaluate import chosen_trial
 from bearing_search.cli.options import terminal
 from bearing_search.config import ProtocolConfig, to_plain
+from bearing_search.config.reference_values import LATER_SETTINGS
 from bearing_search.errors import SweepError
 from bearing_search.evaluation.predictions import save_predictions
 from bearing_search.filesystem.atomic import write_json
@@ -109,6 +110,19 @@ def test_scores_that_say_nothing_about_each_other_are_refused(make_sweep, change
     one, other = make_sweep("first", [1.0]), make_sweep("second", [1.0], **changes)
     with pytest.raises(SweepError, match=f"first and second cannot be compared: {reason}"):
         refuse_incomparable([one, other])
+
+
+def test_a_protocol_of_before_a_setting_was_added_is_the_same_where_that_changes_nothing(
+    make_sweep, monkeypatch
+):
+    before = to_plain(ProtocolConfig())
+    old = make_sweep("first", [1.0], protocol=before)
+    monkeypatch.setitem(LATER_SETTINGS, "protocol.bins", None)
+    refuse_incomparable([old, make_sweep("second", [1.0], protocol=before | {"bins": None})])
+
+    other = make_sweep("third", [1.0], protocol=before | {"bins": 200})
+    with pytest.raises(SweepError, match=r"first and third cannot be compared: protocols differ"):
+        refuse_incomparable([old, other])
 
 
 def test_scores_on_test_choose_nothing(make_sweep):

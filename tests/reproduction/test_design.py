@@ -14,7 +14,7 @@ from bearing_search.cli.commands.reproduce import (
 )
 from bearing_search.cli.reproduction import estimate
 from bearing_search.cli.speed_probe import Speed
-from bearing_search.config import FinetuneConfig, TrialConfig
+from bearing_search.config import LATEST_SCHEME, FinetuneConfig, TrialConfig
 from bearing_search.data.demo.dataset import counts
 from bearing_search.data.samples import Sample
 from bearing_search.errors import ConfigError, SweepError
@@ -29,7 +29,7 @@ PARTS = ("LC", "OD", "SC")
 
 def points(design: Design) -> list[TrialConfig]:
     space = parse_search_space(space_text(design), "test")
-    return [space.trial(point) for point in grid_points(space)]
+    return [space.trial(point) for point in grid_points(space, LATEST_SCHEME)]
 
 
 def test_the_paper_profile_is_the_paper_and_nothing_else():

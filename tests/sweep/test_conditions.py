@@ -4,6 +4,7 @@ import pytest
 import yaml
 
 from bearing_search.cli.preflight import edge_configs
+from bearing_search.config import LATEST_SCHEME
 from bearing_search.errors import ConfigError, SweepError
 from bearing_search.search_space.yaml_file import parse_search_space
 from bearing_search.sweep.study.grid import grid_points
@@ -107,7 +108,7 @@ def test_a_grid_has_a_branchs_points_in_that_branch_only(new_sweep):
         MAPPING: {"choice": ["ader", "dinomaly"], "when": {DETECTOR: "vitad"}},
     }
 
-    points = grid_points(space_of(vary))
+    points = grid_points(space_of(vary), LATEST_SCHEME)
 
     assert points[0] == {DETECTOR: "dinomaly", DROPOUT: 0.2}
     assert len(points) == 3 + 2 + 1
@@ -131,7 +132,7 @@ def test_conditions_nest_and_meet(new_sweep, ledger_of):
     space = space_of(vary)
 
     assert space.default_suggestion() == {"size": "paper"}
-    assert len(grid_points(space)) == 1 + 1 + 2
+    assert len(grid_points(space, LATEST_SCHEME)) == 1 + 1 + 2
     assert [set(one) for one in space.extremes(MAPPING)] == [set(vary)] * 2
     assert {c.vitad.mapping for c in edge_configs(space)} == {"ader", "dinomaly"}
 

@@ -4,13 +4,15 @@ import json
 import logging
 import sqlite3
 from contextlib import closing
+from dataclasses import replace
 
 import pytest
 
-from bearing_search.config import TrialConfig
+from bearing_search.config import TrialConfig, config_digest, to_plain
 from bearing_search.errors import ResourceError
 from bearing_search.measurement import OBJECTIVE, Measurement
 from bearing_search.tracking import MlflowTracker, default_tracking_uri
+from bearing_search.tracking.tags import DIGEST_TAG
 from bearing_search.trial_history.measurement_log import MEASUREMENTS_FILE, MeasurementLog
 from bearing_search.trial_history.records import SweepOutcome, SweepView, TrialRecord
 
@@ -324,6 +326,16 @@ def test_a_run_names_what_its_score_depends_on(client, uri, sweep):
     tracker.on_trial_start(0, TrialConfig(), SUGGESTION, identity="0a1b")
 
     assert runs_of(client, sweep)[0].data.tags["bearing_search.identity"] == "0a1b"
+
+
+@pytest.mark.parametrize("scheme", [1, 2])
+def test_a_run_has_the_digest_of_its_sweeps_scheme(client, uri, sweep, scheme):
+    tracker = MlflowTracker(uri)
+    tracker.on_sweep_start(replace(sweep, digest_scheme=scheme))
+    run_trial(tracker, sweep)
+
+    run = runs_of(client, sweep)[0]
+    assert run.data.tags[DIGEST_TAG] == config_digest(to_plain(TrialConfig()), scheme)
 
 
 def test_a_store_that_is_not_there_at_the_start_is_one_clear_error(sweep, tmp_path, monkeypatch):

@@ -12,6 +12,7 @@ from rich.console import Console
 from bearing_search.analysis.selection import SweepTrials
 from bearing_search.cli.options import AsJson, Results, terminal, writable_results
 from bearing_search.cli.postprocessing import bar, postprocess_json, tuned
+from bearing_search.config import stable_settings
 from bearing_search.errors import SweepError
 from bearing_search.filesystem.atomic import write_atomically
 from bearing_search.reporting.leaderboard import Leaderboard, joint_leaderboard, markdown
@@ -119,4 +120,10 @@ def _facts(folder: SweepFolder) -> tuple[Any, ...]:
     asked = [str(one) for one in objective_spec.objectives] + [
         str(one) for one in objective_spec.constraints
     ]
-    return folder.record.data_digest, split, list(config.parts), dict(folder.record.protocol), asked
+    return folder.record.data_digest, split, list(config.parts), _protocol(folder), asked
+
+
+def _protocol(folder: SweepFolder) -> dict[str, Any]:
+    """As the sweep recorded it; settings that were added since count where they change numbers."""
+    known = dict(folder.record.protocol)
+    return dict(stable_settings({"protocol": known})["protocol"]) if known else {}

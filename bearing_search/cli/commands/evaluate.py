@@ -15,7 +15,7 @@ from bearing_search.cli.options import AsJson, Results, terminal
 from bearing_search.cli.postprocessing import tuned as tuned_knobs
 from bearing_search.cli.postprocessing import with_postprocess
 from bearing_search.cli.preflight import check_installation
-from bearing_search.config import TrialConfig, digest_of, to_plain
+from bearing_search.config import FIRST_SCHEME, TrialConfig, config_digest, to_plain
 from bearing_search.data.dataset import load_data_set
 from bearing_search.errors import SweepError
 from bearing_search.evaluation.predictions import fold_predictions
@@ -172,4 +172,5 @@ def measure(
 def final_folder(folder: SweepFolder, config: TrialConfig, earlier: Evaluation | None) -> Path:
     """Folder of one final training: an interrupted one goes on, another look starts afresh."""
     look = (earlier.times_opened if earlier else 0) + 1
-    return folder.root / "evaluate" / f"look{look}-{digest_of(to_plain(config))}"
+    digest = config_digest(to_plain(config), FIRST_SCHEME)  # every setting of today counts
+    return folder.root / "evaluate" / f"look{look}-{digest}"

@@ -15,7 +15,7 @@ from bearing_search.cli.leak_gate import AllowLeak, refuse_leaks
 from bearing_search.cli.options import Data, NoSharing, Results, terminal, writable_results
 from bearing_search.cli.preflight import check_installation
 from bearing_search.cli.progress import Estimate
-from bearing_search.config import TrialConfig, parse, to_plain
+from bearing_search.config import FIRST_SCHEME, TrialConfig, config_digest, parse, to_plain
 from bearing_search.errors import ConfigError
 from bearing_search.filesystem.atomic import write_json
 from bearing_search.measurement import OBJECTIVE, Measurement, RunTrial, TrialContext
@@ -44,7 +44,9 @@ def train(
     )
     from bearing_search.trial import run_trial  # torch takes seconds to import
 
-    folder = (out or writable_results(results) / f"train-{trial.digest}").absolute()
+    # scheme 1 counts every setting of today: no two configs share a folder, and old ones are found
+    name = f"train-{config_digest(to_plain(trial), FIRST_SCHEME)}"
+    folder = (out or writable_results(results) / name).absolute()
     folder.mkdir(parents=True, exist_ok=True)
     write_json(folder / "config.json", to_plain(trial))
     if allowed is not None:

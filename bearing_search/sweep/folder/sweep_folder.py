@@ -23,7 +23,13 @@ from bearing_search.search_space.space import SearchSpace
 from bearing_search.search_space.yaml_file import parse_search_space
 from bearing_search.sweep.folder.validation import validated
 from bearing_search.sweep.record.resources import Resources
-from bearing_search.sweep.record.sweep_record import AllowedLeak, SeedPlan, SweepRecord, check_name
+from bearing_search.sweep.record.sweep_record import (
+    AllowedLeak,
+    SeedPlan,
+    SweepRecord,
+    check_name,
+    with_digest_scheme,
+)
 from bearing_search.trial_history.records import SweepView, TrialRecord, trial_folder
 
 END = "end.json"
@@ -135,6 +141,7 @@ class SweepFolder:
             num_seed_runs=record.seeds.num_runs,
             task=record.task,
             objective=record.objective,
+            digest_scheme=record.digest_scheme,
             facts=facts,
             trials=trials,
         )
@@ -209,7 +216,7 @@ def load_sweep(results: Path, name: str) -> SweepFolder:
     root = find_sweep(results, name)
     try:
         raw = json.loads((root / "sweep.json").read_text(encoding="utf-8"))
-        return SweepFolder(root, parse(SweepRecord, raw))
+        return SweepFolder(root, parse(SweepRecord, with_digest_scheme(raw)))
     except (OSError, ValueError, ConfigError) as error:
         raise SweepError(f"{root / 'sweep.json'}: cannot be read: {error}") from None
 

@@ -63,7 +63,7 @@ def validated(record: SweepRecord, space: SearchSpace) -> SweepRecord:
         if record.target < 1:
             raise ConfigError(f"trials is {record.target}; at least 1")
         return record
-    size = len(grid_points(space))
+    size = len(grid_points(space, record.digest_scheme))
     if record.target not in (0, size):
         raise ConfigError(
             f"{record.name}: its grid has {size} points, which are all run; trials is "

@@ -1,4 +1,8 @@
-"""What makes a trial the same as another: all that can change its score, and nothing else."""
+"""What makes a trial the same as another: all that can change its score.
+
+Which settings of the config count is up to the sweep's digest scheme (`config.digest`); scheme 1
+also counts those of detectors that are not chosen.
+"""
 
 import hashlib
 import json
@@ -7,18 +11,21 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from bearing_search.config import TrialConfig, to_plain
+from bearing_search.config import FIRST_SCHEME, TrialConfig, counted_settings, to_plain
 from bearing_search.filesystem.atomic import write_json
 from bearing_search.sweep.record.sweep_record import SweepRecord
 
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """The name of a trial, with the facts that it is the digest of."""
+    """The name of a trial, with the facts that it follows from."""
 
     facts: Mapping[str, Any]
     """`config`, `data`, `folds`, `seed`, `protocol` and `code`, as JSON-like values. What a sweep
     is called, where it lies and what it runs on is not among them."""
+
+    scheme: int
+    """The sweep's digest scheme: which settings among the facts count."""
 
     @classmethod
     def of(cls, config: TrialConfig, record: SweepRecord) -> "Identity":
@@ -27,24 +34,38 @@ class Identity:
         `folds` says how the assignment to folds is made, not its outcome, which is a function of
         that, of `data` and of `code`. A reproduction holds out nothing and is scored on test.
         """
-        plain = to_plain(config)
-        own = {name: plain.pop(name) for name in ("split", "seed", "protocol")}
-        return cls(
-            {
-                "config": plain,
-                "data": record.data_digest,
-                "folds": {"task": record.task, **own["split"]},
-                "seed": own["seed"],
-                "protocol": own["protocol"],
-                "code": dict(record.stages),
-            }
-        )
+        data, code = record.data_digest, dict(record.stages)
+        facts = _facts(to_plain(config), task=record.task, data=data, code=code)
+        return cls(facts, record.digest_scheme)
 
     @property
     def digest(self) -> str:
         """32 hex digits, independent of the order of keys."""
-        canonical = json.dumps(self.facts, sort_keys=True, separators=(",", ":"), allow_nan=False)
+        task, split = self.facts["folds"]["task"], dict(self.facts["folds"])
+        del split["task"]
+        own = {"split": split, "seed": self.facts["seed"], "protocol": self.facts["protocol"]}
+        counted = counted_settings({**self.facts["config"], **own}, self.scheme)
+        facts = _facts(counted, task=task, data=self.facts["data"], code=self.facts["code"])
+        if self.scheme != FIRST_SCHEME:
+            facts["scheme"] = self.scheme
+        canonical = json.dumps(facts, sort_keys=True, separators=(",", ":"), allow_nan=False)
         return hashlib.sha256(canonical.encode()).hexdigest()[:32]
+
+
+def _facts(
+    plain: Mapping[str, Any], *, task: str, data: str, code: Mapping[str, int]
+) -> dict[str, Any]:
+    """The six facts, of all settings of a config or of those that count."""
+    config = dict(plain)
+    split, protocol = config.pop("split", {}), config.pop("protocol", {})
+    return {
+        "config": config,
+        "data": data,
+        "folds": {"task": task, **split},
+        "seed": config.pop("seed"),
+        "protocol": protocol,
+        "code": code,
+    }
 
 
 def write_identity(folder: Path, config: TrialConfig, record: SweepRecord, *, ledgers: str) -> None:

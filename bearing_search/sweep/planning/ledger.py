@@ -148,17 +148,18 @@ class Ledger(SweepState):
             return "refused"
         # a trial that was begun under other code keeps the name that it began with
         identity = trial.user_attrs.get("identity") or Identity.of(config, self._record).digest
-        facts = {"digest": config.digest, "setting": config.setting, "seed": config.seed}
+        digest, setting = self._record.config_digest(config), self._record.setting_digest(config)
+        facts = {"digest": digest, "setting": setting, "seed": config.seed}
         prefix = shared_prefix(config)
         facts |= {"identity": identity, "prefix": prefix}
         self._study.set_attrs(trial, {"suggestion": json.dumps(suggestion), **facts})
-        if (times := self._config_index.failures(config.digest)) >= MAX_FAILURES_PER_CONFIG:
+        if (times := self._config_index.failures(digest)) >= MAX_FAILURES_PER_CONFIG:
             self._study.refuse(trial, f"this setting failed {times} times before; not tried again")
             return "refused"
         same = self._config_index.find_duplicate(identity)
         if same is not None:
             return self._repeat(trial, same, identity, may_redraw=may_redraw)
-        self._config_index.begin(trial.number, TrialKey(config.digest, identity, prefix))
+        self._config_index.begin(trial.number, TrialKey(digest, identity, prefix))
         self._running[trial.number] = trial
         return ScheduledTrial(
             number=trial.number,

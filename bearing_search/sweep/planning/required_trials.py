@@ -92,7 +92,7 @@ def initial_trials(space: SearchSpace, record: SweepRecord) -> Iterator[Required
     for suggestion in space.enqueued:
         yield RequiredTrial(suggestion=suggestion, purpose="search")
     if sampler_spec(record.sampler).is_exhaustive:
-        for point in grid_points(space)[1:]:
+        for point in grid_points(space, record.digest_scheme)[1:]:
             yield RequiredTrial(suggestion=point, purpose="search")
 
 
@@ -177,13 +177,17 @@ class RequiredTrialQueue:
 
     def pop(self, required: RequiredTrial) -> None:
         """It is being kept."""
-        del self._open[required.config(self._space).digest]
+        del self._open[self._record.config_digest(required.config(self._space))]
 
     def requeue(self, required: RequiredTrial) -> None:
         """It failed; unless it has failed too often, its turn comes once more."""
         self._open |= self._by_digest([required])
 
     def _by_digest(self, required_trials: Iterable[RequiredTrial]) -> dict[str, RequiredTrial]:
-        listed = [(required.config(self._space), required) for required in required_trials]
-        self._reuse_order.add_configs({config.digest: config for config, _ in listed})
-        return {config.digest: required for config, required in listed}
+        listed = {}
+        for required in required_trials:
+            config = required.config(self._space)
+            digest = self._record.config_digest(config)
+            self._reuse_order.add_configs({digest: config})
+            listed[digest] = required
+        return listed

@@ -3,7 +3,7 @@ beginning of that. No torch, so no digests of contents as the store's; of equal 
 
 from typing import NamedTuple
 
-from bearing_search.config import TrialConfig, digest_of, to_plain
+from bearing_search.config import TrialConfig, digest_of, stable_settings, to_plain
 from bearing_search.stage_cache.key import STAGES_VERSION
 
 ENCODER_SECTIONS = (
@@ -29,11 +29,10 @@ def shared_prefix(config: TrialConfig) -> SharedPrefix:
     tuning = config.finetune
     if not tuning.epochs:
         return SharedPrefix()
-    plain = to_plain(config)
+    plain = stable_settings(to_plain(config))
     # an encoder of older code is none of ours
-    settings = {name: plain[name] for name in ENCODER_SECTIONS} | {
-        "code": STAGES_VERSION["encoder"]
-    }
+    settings = {name: plain[name] for name in ENCODER_SECTIONS if name in plain}
+    settings |= {"code": STAGES_VERSION["encoder"]}
     encoder = digest_of(settings)
     if not tuning.reconstruction_only_epochs or tuning.schedule == "iterations":
         return SharedPrefix(encoder=encoder)

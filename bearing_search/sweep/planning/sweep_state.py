@@ -65,7 +65,7 @@ class SweepState:
         if retries_failed or self._is_exhaustive:
             # its points are all there is: `resume` tries them again
             self._config_index.reset_failures()
-        self._points = all_digests(space, at_most=2 * record.target)
+        self._points = all_digests(space, record.digest_scheme, at_most=2 * record.target)
         reuse_order = ReuseOrder(self._config_index)
         self._required = RequiredTrialQueue(space, record, self._config_index, reuse_order)
         if retries_failed:

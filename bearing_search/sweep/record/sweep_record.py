@@ -7,6 +7,14 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
+from bearing_search.config import (
+    FIRST_SCHEME,
+    LATEST_SCHEME,
+    TrialConfig,
+    config_digest,
+    setting_digest,
+    to_plain,
+)
 from bearing_search.errors import ConfigError
 from bearing_search.measurement import OBJECTIVE, TEST_OBJECTIVE
 from bearing_search.stage_cache.key import STAGES_VERSION
@@ -149,6 +157,10 @@ class SweepRecord:
     stages: Mapping[str, int] = field(default_factory=lambda: dict(STAGES_VERSION))
     """Versions of the code that moves numbers."""
 
+    digest_scheme: int = LATEST_SCHEME
+    """How configs are named (`config.digest`); it never changes. A sweep.json that names no scheme
+    has scheme 1, see `with_digest_scheme`."""
+
     changes: tuple[AcceptedChange, ...] = ()
     git_commit: str = field(default_factory=lambda: git_commit())
     """Of the package's own checkout; empty: none. `+` marks uncommitted changes."""
@@ -161,6 +173,14 @@ class SweepRecord:
         """What every report of the sweep must say."""
         leak = [self.allowed_leak.sentence] if self.allowed_leak else []
         return (*leak, *(change.sentence for change in self.changes))
+
+    def config_digest(self, config: TrialConfig) -> str:
+        """Digest of a config in the sweep's scheme."""
+        return config_digest(to_plain(config), self.digest_scheme)
+
+    def setting_digest(self, config: TrialConfig) -> str:
+        """Digest of a config without its seed, in the sweep's scheme."""
+        return setting_digest(to_plain(config), self.digest_scheme)
 
     def __post_init__(self) -> None:
         check_name(self.name)
@@ -179,6 +199,25 @@ class SweepRecord:
             )
         if self.task == "reproduction" and self.seeds.num_runs:
             raise ConfigError("a reproduction has no audit and no finalists; vary `seed` instead")
+
+
+def with_digest_scheme(raw: Any) -> dict[str, Any]:
+    """The content of a sweep.json, with scheme 1 where it names none.
+
+    Raises:
+        ConfigError: this version of the package does not know the scheme, or `raw` is no mapping.
+    """
+    if not isinstance(raw, Mapping):
+        raise ConfigError(f"wanted the fields of a sweep by name, found {raw!r}")
+    scheme = raw.get("digest_scheme", FIRST_SCHEME)
+    if scheme not in range(FIRST_SCHEME, LATEST_SCHEME + 1):
+        versions = raw.get("versions")
+        theirs = versions.get("bearing_search") if isinstance(versions, Mapping) else None
+        raise ConfigError(
+            f"digest_scheme is {scheme!r}, known are {FIRST_SCHEME} to {LATEST_SCHEME}; use the "
+            f"version of bearing_search that began the sweep ({theirs or 'unknown'}) or a later one"
+        )
+    return {**raw, "digest_scheme": scheme}
 
 
 def check_name(name: str) -> None:

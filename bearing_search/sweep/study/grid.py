@@ -5,6 +5,7 @@ from contextlib import suppress
 from itertools import islice, product
 from typing import Any
 
+from bearing_search.config import FIRST_SCHEME, TrialConfig, config_digest, to_plain
 from bearing_search.errors import ConfigError
 from bearing_search.search_space.parameters import (
     BundleParameter,
@@ -19,8 +20,14 @@ MAX_POINTS = 10_000
 """More points than this are no design but a mistake."""
 
 
-def grid_points(space: SearchSpace) -> list[dict[str, Any]]:
+def grid_points(space: SearchSpace, scheme: int) -> list[dict[str, Any]]:
     """All suggestions of a space: trial 0's first, then the last parameter turning fastest.
+
+    Points with the same digest are one config: the first is listed, but under scheme 1 all are.
+
+    Args:
+        space: its parameters have single values.
+        scheme: the sweep's digest scheme.
 
     Raises:
         ConfigError: a parameter has no finite number of values, there are too many points, or the
@@ -31,15 +38,21 @@ def grid_points(space: SearchSpace) -> list[dict[str, Any]]:
         raise ConfigError(f"the grid has more than {MAX_POINTS} points, which is no design")
     own = space.default_suggestion()
     points = sorted(found, key=lambda point: point != own)
+    configs: list[TrialConfig] = []
     for point in points:
         try:
-            space.trial(point)
+            configs.append(space.trial(point))
         except ConfigError as error:
             raise ConfigError(f"the grid's point {point} is impossible: {error}") from None
-    return points
+    if scheme == FIRST_SCHEME:
+        return points
+    firsts: dict[str, dict[str, Any]] = {}
+    for point, config in zip(points, configs, strict=True):
+        firsts.setdefault(config_digest(to_plain(config), scheme), point)
+    return list(firsts.values())
 
 
-def all_digests(space: SearchSpace, *, at_most: int) -> frozenset[str] | None:
+def all_digests(space: SearchSpace, scheme: int, *, at_most: int) -> frozenset[str] | None:
     """Digests of all configs of a space; None where there are more, or any number of them."""
     try:
         parameters = _parameters(space)
@@ -51,7 +64,7 @@ def all_digests(space: SearchSpace, *, at_most: int) -> frozenset[str] | None:
     digests = set()
     for point in points:
         with suppress(ConfigError):  # an impossible point is never trained
-            digests.add(space.trial(point).digest)
+            digests.add(config_digest(to_plain(space.trial(point)), scheme))
     return frozenset(digests)
 
 

@@ -12,7 +12,7 @@ from typing import Any, get_args
 
 import numpy as np
 
-from bearing_search.config import Detector, TrialConfig, to_plain
+from bearing_search.config import Detector, TrialConfig, stable_settings, to_plain
 from bearing_search.filesystem.atomic import write_atomically
 from bearing_search.stage_cache.compute_time import Seconds, merged
 from bearing_search.stage_cache.entry import Entry
@@ -95,9 +95,10 @@ def fold_keys(
     """Name the stages of a fold by their settings and by the contents that they read.
 
     A detector's key holds every section of the config that is not known to leave it alone: a
-    section that is new here makes trials share less, never too much.
+    section that is new here makes trials share less, never too much. Settings added to the config
+    are left out at their reference value (`config.digest`), so that older entries are found.
     """
-    plain = to_plain(config)
+    plain = stable_settings(to_plain(config))
     named = partial(stage_key, seed=config.seed, compute=compute_name(device))
     normals = images_digest(samples.normals)
     rotation = {"rotation_deg": samples.rotation_deg}

@@ -3,7 +3,7 @@ from dataclasses import replace
 
 import pytest
 
-from bearing_search.config import ProtocolConfig, SplitConfig, TrialConfig
+from bearing_search.config import LATEST_SCHEME, ProtocolConfig, SplitConfig, TrialConfig
 from bearing_search.sweep.planning import ledger as ledger_module
 from bearing_search.sweep.planning.identity import Identity
 from bearing_search.sweep.record.resources import Resources
@@ -93,7 +93,7 @@ def test_ledger_status_and_the_trials_folder_tell_it(new_sweep, simulate, fakes)
     for trial in outcome.trials:
         told = json.loads((folder.trial_folder(trial.number) / "identity.json").read_text())
         assert told.pop("identity") == trial.identity
-        assert Identity(told).digest == trial.identity
+        assert Identity(told, LATEST_SCHEME).digest == trial.identity
         assert told["seed"] == trial.seed
     assert [t.identity for t in sweep_status(folder).trials] == [t.identity for t in outcome.trials]
     assert len({trial.identity for trial in outcome.trials}) == 2

@@ -6,6 +6,7 @@ import yaml
 from bearing_search.cli.commands.evaluate import chosen_trial
 from bearing_search.cli.inputs import digest_for
 from bearing_search.cli.options import terminal
+from bearing_search.config import LATEST_SCHEME
 from bearing_search.data.dataset import load_data_set
 from bearing_search.errors import ConfigError, SweepError
 from bearing_search.measurement import TEST_OBJECTIVE, Measurement
@@ -28,7 +29,8 @@ POINTS = [{"size": size, "seed": seed} for size in ("paper", "small") for seed i
 
 
 def points_of(vary, base=None):
-    return grid_points(parse_search_space(yaml.safe_dump({"base": base or {}, "vary": vary}), "s"))
+    space = parse_search_space(yaml.safe_dump({"base": base or {}, "vary": vary}), "s")
+    return grid_points(space, LATEST_SCHEME)
 
 
 def test_the_grid_is_every_combination_once_and_begins_with_trial_0():

@@ -7,7 +7,9 @@ from typing import get_args
 import numpy as np
 import pytest
 
-from bearing_search.config import Detector, TrialConfig
+from bearing_search.config import Detector, TrialConfig, digest_of, parse, to_plain
+from bearing_search.config.digest import NOT_READ
+from bearing_search.config.reference_values import LATER_SETTINGS
 from bearing_search.measurement import COMPUTED_S, COST_S, OBJECTIVE, SAVED_S, TrialContext
 from bearing_search.models.encoders.encoder import load_encoder
 from bearing_search.stage_cache.cache import StageCache
@@ -28,7 +30,7 @@ from bearing_search.training.folds.stage_keys import (
     save_outcome,
 )
 from bearing_search.training.images import Images
-from bearing_search.training.plan import finetune_plan
+from bearing_search.training.plan import finetune_plan, fold_progress
 from bearing_search.trial import run_trial
 
 
@@ -156,6 +158,46 @@ def test_what_a_detector_reads_of_the_config_is_in_its_key(tiny_config, name):
     others = set(get_args(Detector)) - {name}
     assert Watched.read & (_NOT_THE_DETECTORS | others) <= {"seed"}
     assert name in Watched.read
+    # what it leaves alone, also where its iterations are counted, is in no digest of scheme 2
+    assert fold_progress(config, num_normal=5, num_anomalous=5)[-1] > 0
+    assert not Watched.read & NOT_READ.get(name, frozenset())
+
+
+OLD_NAMES = Path(__file__).parents[2] / "config/fixtures/digests_at_f25563c.json"
+
+
+@pytest.mark.parametrize("is_later", [False, True])
+def test_the_settings_in_keys_are_those_of_before_whatever_was_added(monkeypatch, is_later):
+    """So that entries of f25563c are found; libraries and contents are in other facts."""
+    if is_later:
+
+        def with_more(config):
+            plain = to_plain(config)
+            plain["finetune"]["ema"], plain["encoder"]["crops"] = 0.0, [1]
+            plain["dinomaly"]["depth"], plain["flow"], plain["tiles"] = None, {"steps": 8}, 1
+            return plain
+
+        added = {"finetune.ema": 0.0, "encoder.crops": [1], "dinomaly.depth": None}
+        for path, value in (added | {"flow.steps": 8, "tiles": 1}).items():
+            monkeypatch.setitem(LATER_SETTINGS, path, value)
+        monkeypatch.setattr("bearing_search.training.folds.stage_keys.to_plain", with_more)
+    samples = Samples(
+        normals=images(0), anomalous=images(1), held_out=(), rotation_deg=15.0, shown="names"
+    )
+    for old in json.loads(OLD_NAMES.read_text(encoding="utf-8"))[::4]:
+        config = parse(TrialConfig, old["config"])
+        keys = fold_keys(config, samples, weights_sha256="abc", device="cpu")
+        assert digest_of(keys.encoder.facts["settings"]) == old["encoder_settings"]
+        assert digest_of(keys.detector("c").facts["settings"]) == old["detector_settings"]
+
+
+def test_another_value_of_an_added_setting_names_its_stage(tiny_config, monkeypatch):
+    before = keys_of(tiny_config)
+    monkeypatch.setitem(LATER_SETTINGS, "finetune.ema", 0.0)
+    plain = to_plain(tiny_config)
+    plain["finetune"]["ema"] = 0.9
+    monkeypatch.setattr("bearing_search.training.folds.stage_keys.to_plain", lambda config: plain)
+    assert not set(keys_of(tiny_config)) & set(before)
 
 
 def test_what_fine_tuning_reads_of_the_config_is_in_its_key(tiny_config):
