@@ -1,3 +1,4 @@
+import importlib
 from copy import deepcopy
 from pathlib import Path
 
@@ -6,7 +7,7 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, settings
 
-from bearing_search.config import PostprocessConfig, TrialConfig, parse
+from bearing_search.config import DETECTORS, PostprocessConfig, TrialConfig, parse
 from bearing_search.evaluation.anomaly_maps import PostprocessSpec
 from bearing_search.evaluation.predictions import Predictions
 
@@ -49,6 +50,16 @@ def tiny_raw() -> dict:
 @pytest.fixture
 def tiny_config(tiny_raw) -> TrialConfig:
     return parse(TrialConfig, tiny_raw)
+
+
+@pytest.fixture
+def toy(monkeypatch):
+    """The module of a detector from outside the package, which is in the table meanwhile."""
+    monkeypatch.syspath_prepend(Path(__file__).parent / "plugins")
+    module = importlib.import_module("toy_detector")
+    DETECTORS.pop("toy", None)  # the first import has added it
+    monkeypatch.setitem(DETECTORS, "toy", module.SPEC)
+    return module
 
 
 @pytest.fixture

@@ -15,7 +15,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any, Literal, get_args, get_origin, get_type_hints
 
-from bearing_search.config import Setting, TrialConfig, settings_by_path, to_plain
+from bearing_search.config import Setting, TrialConfig, plain_form, settings_by_path, to_plain
 from bearing_search.reproduction.open_choices import markdown_table, table_of
 from bearing_search.reproduction.pages import cell
 
@@ -40,9 +40,10 @@ once. *paper*: the section that states the default; *open*: the paper leaves it 
 
 def settings_page() -> str:
     """docs/settings.md: a table of its settings for each section of the config."""
-    known, defaults = settings_by_path(TrialConfig), to_plain(TrialConfig())
+    known, defaults = settings_by_path(plain_form(TrialConfig)), to_plain(TrialConfig())
     parts = [_INTRO]
-    for prefix, section in _sections(TrialConfig, ""):
+    for prefix, form in _sections(plain_form(TrialConfig), ""):
+        section = form if prefix else TrialConfig
         hints, said = get_type_hints(section), meanings(section)
         names = [name for name in hints if f"{prefix}{name}" in known]
         rows = [

@@ -4,14 +4,14 @@ torch is loaded in a short-lived process of its own, so that the driver stays sm
 """
 
 import multiprocessing
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from importlib.metadata import PackageNotFoundError, version
 
 from rich.console import Console
 from rich.progress import Progress
 
-from bearing_search.config import TrialConfig
+from bearing_search.config import DETECTORS, DetectorSpec, TrialConfig
 from bearing_search.data.dataset import DataSet
 from bearing_search.data.samples import Sample, read_levels, read_mask
 from bearing_search.data.split import Fold, folds_of_parts
@@ -59,7 +59,7 @@ def check_models(configs: Sequence[TrialConfig]) -> str:
     check_installation()
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(1, mp_context=context) as process:
-        return process.submit(_load_all, list(configs)).result()
+        return process.submit(_load_all, list(configs), dict(DETECTORS)).result()
 
 
 def check_folds(data_set: DataSet, config: TrialConfig) -> dict[str, list[Fold]]:
@@ -91,7 +91,8 @@ def check_images(samples: Sequence[Sample], console: Console) -> None:
         raise DataError(problems[0] + more)
 
 
-def _load_all(configs: Sequence[TrialConfig]) -> str:
+def _load_all(configs: Sequence[TrialConfig], detectors: Mapping[str, DetectorSpec]) -> str:
+    DETECTORS.update(detectors)  # code outside the package may have added to the driver's table
     # torch: this process only
     from bearing_search.training.backbone import check_backbone, load_backbone
 

@@ -8,10 +8,9 @@ from typing import Literal
 from rich.console import Console
 
 from bearing_search.cli.speed_probe import Speed, measure_speed
-from bearing_search.config import TrialConfig
+from bearing_search.config import DETECTORS, TrialConfig
 from bearing_search.data.dataset import DataSet
 from bearing_search.reproduction.cost import Work, seconds, work_of
-from bearing_search.reproduction.published import DETECTOR_TITLES
 from bearing_search.reproduction.report import is_table_2, write_report
 from bearing_search.reproduction.texts import conclusions, how_sure
 from bearing_search.sweep.folder.sweep_folder import SweepFolder
@@ -67,7 +66,7 @@ def estimate(work: Work, speed: Speed, resources: Resources) -> str:
 
 
 def _kinds(configs: Sequence[TrialConfig]) -> str:
-    detectors = Counter(DETECTOR_TITLES[config.detector] for config in configs)
+    detectors = Counter(DETECTORS[config.detector].title for config in configs)
     parts = Counter(" and ".join(config.parts) for config in configs)
     seeds = len({config.seed for config in configs})
     return (
@@ -79,7 +78,7 @@ def _kinds(configs: Sequence[TrialConfig]) -> str:
 def _encoder_line(config: TrialConfig) -> str:
     encoder = config.encoder
     return (
-        f"{DETECTOR_TITLES[config.detector]} on {encoder.name} ({encoder.weights}) at "
+        f"{DETECTORS[config.detector].title} on {encoder.name} ({encoder.weights}) at "
         f"{encoder.input_px} px"
     )
 

@@ -5,9 +5,9 @@ Field types are read at run time by pydantic, so annotations stay real objects i
 """
 
 from bearing_search.config.augmentation import AugmentConfig
+from bearing_search.config.detector_table import DETECTORS, DetectorSpec, MapSpec
 from bearing_search.config.detectors import (
     DecoderConfig,
-    Detector,
     DinomalyConfig,
     PadimConfig,
     PatchCoreConfig,
@@ -35,6 +35,7 @@ from bearing_search.config.parsing import (
     is_layer_set,
     no_such_setting,
     parse,
+    plain_form,
     setting_type,
 )
 from bearing_search.config.postprocess import ImageScore, PostprocessConfig
@@ -55,13 +56,14 @@ from bearing_search.config.trial import (
 )
 
 __all__ = [
+    "DETECTORS",
     "FIRST_SCHEME",
     "LATEST_SCHEME",
     "AugmentConfig",
     "CircleConfig",
     "ContrastConfig",
     "DecoderConfig",
-    "Detector",
+    "DetectorSpec",
     "DinomalyConfig",
     "EllipseConfig",
     "EncoderConfig",
@@ -71,6 +73,7 @@ __all__ = [
     "Geometry",
     "Head",
     "ImageScore",
+    "MapSpec",
     "OpenChoice",
     "PadimConfig",
     "PatchCoreConfig",
@@ -91,6 +94,7 @@ __all__ = [
     "names_seen_by",
     "no_such_setting",
     "parse",
+    "plain_form",
     "setting_digest",
     "setting_type",
     "settings_by_path",

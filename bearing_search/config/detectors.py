@@ -18,9 +18,6 @@ from bearing_search.config.fields import (
 )
 from bearing_search.config.rules import STRICT_KEYS, require
 
-Detector = Literal["dinomaly", "vitad", "patchcore", "padim"]
-"""What finds anomalies in the encoder's tokens."""
-
 TapMapping = Literal["ader", "dinomaly"]
 """Which block of ViTAD's student answers which block of its teacher."""
 

@@ -17,9 +17,9 @@ that does not keep them changes it. The rules of a scheme are frozen: other rule
 import hashlib
 import json
 from collections.abc import Iterator, Mapping
-from typing import Any, get_args
+from typing import Any
 
-from bearing_search.config.detectors import Detector
+from bearing_search.config.detector_table import DETECTORS
 from bearing_search.config.reference_values import (
     ALWAYS_COUNTED,
     FIRST_SETTINGS,
@@ -38,6 +38,8 @@ NOT_READ: Mapping[str, frozenset[str]] = {
 }
 """Detector -> sections that it does not read, apart from those of the other detectors. Part of
 scheme 2: entries for new detectors may be added, those that are here may not change."""
+
+_FIRST_SECTIONS = frozenset(path.partition(".")[0] for path in FIRST_SETTINGS)
 
 
 def config_digest(plain: Mapping[str, Any], scheme: int = LATEST_SCHEME) -> str:
@@ -67,7 +69,7 @@ def counted_settings(plain: Mapping[str, Any], scheme: int) -> dict[str, Any]:
         case 1:
             return stable_settings(plain)
         case 2:
-            others = set(get_args(Detector)) - {plain["detector"]}
+            others = DETECTORS.keys() - {plain["detector"]}
             unread = others | NOT_READ.get(plain["detector"], frozenset())
             counted = {
                 path: value
@@ -81,9 +83,13 @@ def counted_settings(plain: Mapping[str, Any], scheme: int) -> dict[str, Any]:
 def stable_settings(plain: Mapping[str, Any]) -> dict[str, Any]:
     """A config as nested mappings, without later settings that have their reference value.
 
-    First settings that were removed since are filled in with their reference value.
+    First settings that were removed since are filled in with their reference value. The section of
+    a detector that was added since counts only where that detector is chosen.
     """
-    found = dict(_settings(plain))
+    others = DETECTORS.keys() - _FIRST_SECTIONS - {plain.get("detector")}
+    found = {
+        path: value for path, value in _settings(plain) if path.partition(".")[0] not in others
+    }
     counted = {path: found.pop(path, value) for path, value in FIRST_SETTINGS.items()}
     added = {path: value for path, value in found.items() if not _is_reference(path, value)}
     return _nested(counted | added)

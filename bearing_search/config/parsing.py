@@ -1,13 +1,16 @@
 """Untrusted text becomes a config in one place, which says what was meant."""
 
 from collections.abc import Mapping
+from dataclasses import field, fields, make_dataclass
 from difflib import get_close_matches
 from functools import cache
-from typing import Any, TypeVar, get_args, get_type_hints
+from typing import Any, Literal, TypeVar, cast, get_args, get_type_hints
 
 from pydantic import TypeAdapter, ValidationError
 
+from bearing_search.config.detector_table import DETECTORS
 from bearing_search.config.fields import settings_by_path
+from bearing_search.config.rules import STRICT_KEYS
 from bearing_search.config.trial import TrialConfig
 from bearing_search.errors import ConfigError
 
@@ -21,13 +24,51 @@ def parse(config_type: type[T], raw: Mapping[str, Any]) -> T:
         ConfigError: naming every bad key by its dotted path, with the closest valid name.
     """
     try:
-        adapter = _adapter(config_type)  # type: ignore[arg-type]  # mypy takes a class for unhashable
-        parsed: T = adapter.validate_python(raw)
-        return parsed
+        parsed = _adapter(plain_form(config_type)).validate_python(raw)
     except ValidationError as error:
         known = config_paths(config_type)
         problems = [_explain(problem, known) for problem in error.errors()]
         raise ConfigError("; ".join(dict.fromkeys(problems))) from None
+    if issubclass(config_type, TrialConfig):
+        return cast("T", _trial(config_type, parsed))
+    return cast("T", parsed)
+
+
+def plain_form(config_type: type) -> type:
+    """The dataclass whose fields are a config's keys as text.
+
+    It is the config's own, but of a TrialConfig, in which every detector of the table has a section
+    of its name.
+    """
+    if not issubclass(config_type, TrialConfig):
+        return config_type
+    sections = tuple((name, spec.config) for name, spec in DETECTORS.items())
+    return _trial_form(config_type, sections)  # type: ignore[arg-type]  # mypy takes a class for unhashable
+
+
+@cache
+def _trial_form(config_type: type[TrialConfig], sections: tuple[tuple[str, type], ...]) -> type:
+    hints, literal = get_type_hints(config_type), cast("Any", Literal)
+    found: list[tuple[str, Any, Any]] = []
+    for item in fields(config_type):
+        if item.name == "sections":
+            found += [(name, kind, field(default_factory=kind)) for name, kind in sections]
+            continue
+        hint = hints[item.name]
+        if item.name == "detector":
+            hint = literal[tuple(name for name, _ in sections)]
+        value: Any = field(
+            default=item.default, default_factory=item.default_factory, metadata=item.metadata
+        )
+        found.append((item.name, hint, value))
+    namespace = {"__pydantic_config__": STRICT_KEYS}
+    return make_dataclass("TrialConfig", found, namespace=namespace, frozen=True, kw_only=True)
+
+
+def _trial(config_type: type[TrialConfig], form: Any) -> TrialConfig:
+    settings = {item.name: getattr(form, item.name) for item in fields(form)}
+    sections = tuple(settings.pop(name) for name in DETECTORS)
+    return config_type(**settings, sections=sections)
 
 
 @cache
@@ -37,7 +78,7 @@ def _adapter(config_type: Any) -> Any:
 
 def config_paths(config_type: type) -> list[str]:
     """Dotted paths of all settings that hold a value, in order of definition."""
-    return list(settings_by_path(config_type))
+    return list(settings_by_path(plain_form(config_type)))
 
 
 def no_such_setting(path: str, known: list[str]) -> str:
@@ -61,7 +102,7 @@ def _explain(problem: Mapping[str, Any], known: list[str]) -> str:
 
 def setting_type(path: str) -> Any:
     """Declared type of the setting at a dotted path of TrialConfig."""
-    current: Any = TrialConfig
+    current: Any = plain_form(TrialConfig)
     for name in path.split("."):
         current = get_type_hints(current)[name]
     return current

@@ -1,18 +1,12 @@
 """A whole trial: how it is validated, prepared, trained and scored."""
 
 import json
-from dataclasses import asdict, dataclass, field
-from typing import Any, Literal
+from dataclasses import asdict, dataclass, field, replace
+from typing import Any, Literal, TypeVar
 
 from bearing_search.config.augmentation import AugmentConfig
-from bearing_search.config.detectors import (
-    DecoderConfig,
-    Detector,
-    DinomalyConfig,
-    PadimConfig,
-    PatchCoreConfig,
-    VitadConfig,
-)
+from bearing_search.config.detector_table import DETECTORS, require_detector
+from bearing_search.config.detectors import DecoderConfig
 from bearing_search.config.digest import config_digest, setting_digest
 from bearing_search.config.encoder import EncoderConfig
 from bearing_search.config.fields import (
@@ -25,7 +19,7 @@ from bearing_search.config.fields import (
 from bearing_search.config.finetuning import FinetuneConfig
 from bearing_search.config.postprocess import PostprocessConfig
 from bearing_search.config.preprocess import PreprocessConfig
-from bearing_search.config.rules import STRICT_KEYS
+from bearing_search.config.rules import STRICT_KEYS, require
 
 Scope = Literal["per_part", "multi_part"]
 """Whose samples one encoder and one detector learn from."""
@@ -43,6 +37,8 @@ _VALIDATION = OpenChoice(
     "grouped, stratified folds inside train, as many as the anomalous groups allow, at most 5",
     paper="none: train and test only",
 )
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,8 +91,8 @@ class TrialConfig:
     seed: int = 0
     """Seed of initial weights, batches, dropout and synthetic defects."""
 
-    detector: Detector = config_field("dinomaly", paper="4.1")
-    """What finds anomalies in the encoder's tokens."""
+    detector: str = config_field("dinomaly", paper="4.1")
+    """What finds anomalies in the encoder's tokens: a name of `DETECTORS`."""
 
     fusion: Fusion = config_field("channels", paper="3.1")
     """`channels`: the three brightness images are the channels of one input (the paper). Else each
@@ -109,12 +105,31 @@ class TrialConfig:
     augment: AugmentConfig = field(default_factory=AugmentConfig)
     finetune: FinetuneConfig = field(default_factory=FinetuneConfig)
     decoder: DecoderConfig = field(default_factory=DecoderConfig)
-    dinomaly: DinomalyConfig = field(default_factory=DinomalyConfig)
-    vitad: VitadConfig = field(default_factory=VitadConfig)
-    patchcore: PatchCoreConfig = field(default_factory=PatchCoreConfig)
-    padim: PadimConfig = field(default_factory=PadimConfig)
+    sections: tuple[Any, ...] = ()
+    """Settings of detectors, where they differ from the defaults, in the order of their names. As
+    text, every detector of the table has a section of its own name here."""
+
     postprocess: PostprocessConfig = field(default_factory=PostprocessConfig)
     protocol: ProtocolConfig = field(default_factory=ProtocolConfig)
+
+    def __post_init__(self) -> None:
+        require_detector(self.detector)
+        given = {type(section): section for section in self.sections}
+        require(len(given) == len(self.sections), f"two of one kind in sections: {self.sections}")
+        known = {name: DETECTORS[name].config for name in sorted(DETECTORS)}
+        unknown = [kind.__name__ for kind in given if kind not in known.values()]
+        require(not unknown, f"{', '.join(unknown)}: no detector of the table has such settings")
+        kept = (given[kind] for kind in known.values() if kind in given and given[kind] != kind())
+        object.__setattr__(self, "sections", tuple(kept))
+
+    def section_of(self, kind: type[T]) -> T:
+        """Settings of the detector whose dataclass that is; the defaults where nothing is set."""
+        return next((one for one in self.sections if type(one) is kind), kind())
+
+    def with_section(self, section: Any) -> "TrialConfig":
+        """The same with other settings of one detector."""
+        others = tuple(one for one in self.sections if type(one) is not type(section))
+        return replace(self, sections=(*others, section))
 
     @property
     def encoder_blocks(self) -> dict[str, tuple[int, ...]]:
@@ -122,16 +137,11 @@ class TrialConfig:
         blocks = {}
         if self.finetune.epochs:
             blocks = {f"finetune.{n}": found for n, found in self.finetune.encoder_blocks.items()}
-        match self.detector:
-            case "dinomaly":
-                blocks["dinomaly.target_blocks"] = self.dinomaly.target_blocks
-            case "vitad":
-                blocks["vitad.teacher_blocks"] = self.vitad.teacher_blocks
-                blocks["vitad.neck_block"] = (self.vitad.neck_block,)
-            case "patchcore":
-                blocks["patchcore.blocks"] = self.patchcore.blocks
-            case "padim":
-                blocks["padim.blocks"] = self.padim.blocks
+        spec = DETECTORS[self.detector]
+        section = self.section_of(spec.config)
+        for name in spec.encoder_blocks:
+            found = getattr(section, name)
+            blocks[f"{self.detector}.{name}"] = found if isinstance(found, tuple) else (found,)
         return blocks
 
     @property
@@ -150,5 +160,9 @@ class TrialConfig:
 
 def to_plain(config: Any) -> dict[str, Any]:
     """A config as nested mappings of JSON's own types: what `parse` reads back."""
-    plain: dict[str, Any] = json.loads(json.dumps(asdict(config), sort_keys=True))
+    found = asdict(config)
+    if isinstance(config, TrialConfig):
+        del found["sections"]
+        found |= {n: asdict(config.section_of(spec.config)) for n, spec in DETECTORS.items()}
+    plain: dict[str, Any] = json.loads(json.dumps(found, sort_keys=True))
     return plain

@@ -13,18 +13,19 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float
 
-from bearing_search.config import Detector, Fusion, ImageScore, PostprocessConfig
+from bearing_search.config import DETECTORS, Fusion, ImageScore, PostprocessConfig
+from bearing_search.config.detector_table import require_detector
 
 Matrix = Float[np.ndarray, "out cells"]
-
-DINOMALY_WINDOW = 5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PostprocessSpec:
     """How distances become maps: everything that `anomaly_maps` needs to know."""
 
-    detector: Detector
+    detector: str
+    """Name of the detector, whose entry in `DETECTORS` says how maps are made of its distances."""
+
     fusion: Fusion
     input_px: int
     """Side of the encoder's input, to which the distances are enlarged first."""
@@ -33,6 +34,9 @@ class PostprocessSpec:
     """Side of the finished map."""
 
     postprocess: PostprocessConfig
+
+    def __post_init__(self) -> None:
+        require_detector(self.detector)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,15 +89,7 @@ def image_scores(
 
 def _rule(rendering: PostprocessSpec) -> ImageScore:
     rule = rendering.postprocess.image_score
-    if rule != "own":
-        return rule
-    match rendering.detector:
-        case "dinomaly":
-            return "top_share"
-        case "vitad":
-            return "pooled_max"
-        case "padim" | "patchcore":
-            return "max"
+    return DETECTORS[rendering.detector].maps.image_score if rule == "own" else rule
 
 
 def _over_layers(
@@ -114,18 +110,18 @@ def _fuse(values: np.ndarray, fusion: Fusion) -> np.ndarray:
 
 
 def _kernel(cells: int, rendering: PostprocessSpec) -> Matrix:
-    # as in the official code of each
-    is_aligned = rendering.detector in ("dinomaly", "vitad")
-    full = _enlarge(cells, rendering.input_px, align_corners=is_aligned)
+    maps = DETECTORS[rendering.detector].maps
+    full = _enlarge(cells, rendering.input_px, align_corners=maps.align_corners)
     resized: Matrix = _enlarge(rendering.input_px, rendering.map_px, align_corners=False) @ full
     sigma = rendering.postprocess.smoothing_sigma_px
     if sigma == 0:
         return resized
-    if rendering.detector == "dinomaly":
-        # zeros beyond the border, as in the official code: scores fade in the outer two rows
-        smooth = _smooth(rendering.map_px, sigma, half=DINOMALY_WINDOW // 2, mirror=False)
-    else:
+    if maps.smoothing_window_px is None:
         smooth = _smooth(rendering.map_px, sigma, half=int(4 * sigma + 0.5), mirror=True)
+    else:
+        # scores fade near the border, as in Dinomaly's official code
+        half = maps.smoothing_window_px // 2
+        smooth = _smooth(rendering.map_px, sigma, half=half, mirror=False)
     kernel: Matrix = smooth @ resized
     return kernel
 

@@ -7,7 +7,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from bearing_search.config import TrialConfig
+from bearing_search.config import DETECTORS, TrialConfig
 from bearing_search.data.samples import Sample
 from bearing_search.models.finetuning.schedule import Task
 from bearing_search.training.plan import detector_iterations, finetune_plan
@@ -17,8 +17,6 @@ _BLOCK = 12
 """Parameters of a transformer block, in units of its width squared."""
 
 _DEPTH = 12
-_DINOMALY_DECODER = 8 * _BLOCK + 8
-_VITAD_STUDENT = 9 * _BLOCK
 _TRAINED = 3
 """Forward and backward pass, in forward passes."""
 
@@ -93,12 +91,12 @@ def seconds(work: Work, *, gflop_per_s: float, device: str, side_by_side: int = 
 
 def _passes_of_detector(config: TrialConfig, normals: int, is_rotated: bool) -> float:
     """Forward passes of one sample through one encoder block that the detector is worth."""
-    decoder = {"dinomaly": _DINOMALY_DECODER, "vitad": _VITAD_STUDENT}.get(config.detector)
-    if decoder is None:  # PatchCore and PaDiM read each normal sample once
+    trained = DETECTORS[config.detector].trained_parameters
+    if not trained:  # each normal sample is read once
         return _DEPTH * normals
     # without rotation the encoder's features are computed once
-    blocks = _TRAINED * decoder / _BLOCK + (_DEPTH if is_rotated else 0)
-    return config.decoder.iterations * min(config.decoder.batch_size, normals) * blocks
+    blocks = _TRAINED * trained / _BLOCK + (_DEPTH if is_rotated else 0)
+    return detector_iterations(config) * min(config.decoder.batch_size, normals) * blocks
 
 
 def _gflop_of_block(config: TrialConfig) -> float | None:

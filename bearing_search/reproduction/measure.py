@@ -12,11 +12,11 @@ from bearing_search.evaluation.metric_table import METRICS
 from bearing_search.evaluation.predictions import Predictions, load_predictions
 from bearing_search.reproduction.crossed import Crossed, Run
 from bearing_search.reproduction.published import (
-    DETECTOR_TITLES,
     ENCODER_STATES,
     MEAN,
     TABLE_2,
     EncoderState,
+    detector_titles,
     published,
     table_metrics,
 )
@@ -99,7 +99,7 @@ def table_data(
         ValueError: two runs of one part were scored on different samples.
     """
     parts = tuple(sorted({run.part for run in runs}, key=_place))
-    detectors = tuple(sorted({run.detector for run in runs}, key=list(DETECTOR_TITLES).index))
+    detectors = tuple(sorted({run.detector for run in runs}, key=list(detector_titles()).index))
     seen = Crossed(parts)
     first: dict[str, Predictions] = {}
     for number, run in enumerate(runs, start=1):
@@ -135,7 +135,7 @@ def table_data(
 
 def _place(part: str) -> tuple[int, str]:
     """The paper's parts in the paper's order, then others by name."""
-    papers = [name for name in TABLE_2["vitad"]["EN_pre"] if name != MEAN]
+    papers = [name for name in next(iter(TABLE_2.values()))["EN_pre"] if name != MEAN]
     return (papers.index(part) if part in papers else len(papers), part)
 
 

@@ -6,7 +6,7 @@ A choice that settings change stands at their fields in `config/`; the others st
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 
-from bearing_search.config import OpenChoice, TrialConfig, settings_by_path
+from bearing_search.config import OpenChoice, TrialConfig, plain_form, settings_by_path
 
 CHOICES = "What the paper leaves open"
 """Title of the list."""
@@ -35,7 +35,7 @@ _FIXED = (
 
 def _all_choices() -> Mapping[OpenChoice, tuple[str, ...]]:
     found: dict[OpenChoice, tuple[str, ...]] = {}
-    for path, known in settings_by_path(TrialConfig).items():
+    for path, known in settings_by_path(plain_form(TrialConfig)).items():
         if known.open_choice:
             found[known.open_choice] = (*found.get(known.open_choice, ()), path)
     return MappingProxyType(found | dict.fromkeys(_FIXED, ()))

@@ -7,6 +7,7 @@ the three parts.
 from collections.abc import Mapping
 from typing import Literal
 
+from bearing_search.config import DETECTORS
 from bearing_search.evaluation.metric_table import METRICS
 
 EncoderState = Literal["EN_pre", "EN_train"]
@@ -33,15 +34,6 @@ EVEN_THRESHOLDS_METRIC = "pixel_aupro_200"
 compared with this one as well."""
 
 EVEN_THRESHOLDS_TITLE = "P-AUPRO (200)"
-
-DETECTOR_TITLES: Mapping[str, str] = {
-    "vitad": "ViTAD",
-    "dinomaly": "Dinomaly",
-    "patchcore": "PatchCore",
-    "padim": "PaDiM",
-}
-"""Detector -> its name for people, in the order of all tables: the paper's two, then baselines that
-the paper does not have."""
 
 _Rows = Mapping[str, tuple[float, ...]]
 
@@ -86,6 +78,15 @@ def table_metrics() -> tuple[str, ...]:
     """What a table shows: the paper's metrics, AUPRO once more as the paper has it, and others."""
     added = exact_metrics()[len(PAPER_METRICS) :]
     return (*PAPER_METRICS, EVEN_THRESHOLDS_METRIC, *added)
+
+
+def detector_titles() -> dict[str, str]:
+    """Detector -> its name for people, in the order of all tables.
+
+    The paper's two come first, then those that the paper does not have.
+    """
+    others = [name for name in DETECTORS if name not in TABLE_2]
+    return {name: DETECTORS[name].title for name in (*TABLE_2, *others)}
 
 
 def published(detector: str, encoder: EncoderState, part: str, metric: str) -> float | None:

@@ -18,7 +18,7 @@ from bearing_search.reproduction.measure import TableData, table_data
 from bearing_search.reproduction.open_choices import CHOICES, choice_rows, markdown_table
 from bearing_search.reproduction.pages import csv_text, json_text, long_rows, markdown_page
 from bearing_search.reproduction.pictures import Shown, draw_comparison, scale_end, shown_samples
-from bearing_search.reproduction.published import DETECTOR_TITLES, ENCODER_STATES, EncoderState
+from bearing_search.reproduction.published import ENCODER_STATES, EncoderState, detector_titles
 from bearing_search.reproduction.texts import Facts
 from bearing_search.sweep.folder.sweep_folder import SweepFolder
 from bearing_search.sweep.study.grid import grid_points
@@ -114,7 +114,7 @@ def _comparisons(
     folder: SweepFolder, data: DataSet, trained: Sequence[_Trained], runs: Sequence[Run]
 ) -> Iterator[Path]:
     """Figure 8 of each detector and part of which both encoders are there, at their first seed."""
-    for detector in sorted({run.detector for run in runs}, key=list(DETECTOR_TITLES).index):
+    for detector in sorted({run.detector for run in runs}, key=list(detector_titles()).index):
         config = next(one.config for one in trained if one.config.detector == detector)
         pairs: dict[str, Shown] = {}
         maps = []

@@ -8,11 +8,11 @@ from bearing_search.data.demo.dataset import PAPER_COUNTS
 from bearing_search.evaluation.metric_table import METRICS
 from bearing_search.reproduction.measure import ComparisonRow, TableData
 from bearing_search.reproduction.published import (
-    DETECTOR_TITLES,
     EVEN_THRESHOLDS_METRIC,
     EVEN_THRESHOLDS_TITLE,
     MEAN,
     TABLE_2,
+    detector_titles,
     exact_metrics,
 )
 
@@ -48,7 +48,7 @@ def metric_title(metric: str) -> str:
 
 def detector_title(detector: str) -> str:
     """`vitad` as the paper calls it."""
-    return DETECTOR_TITLES.get(detector, detector)
+    return detector_titles().get(detector, detector)
 
 
 def is_the_papers_kind(measured: TableData, facts: Facts) -> bool:

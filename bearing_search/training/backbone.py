@@ -1,6 +1,6 @@
 """The encoder that a config asks for: a vision transformer, or a convolutional network."""
 
-from bearing_search.config import TrialConfig
+from bearing_search.config import DETECTORS, TrialConfig
 from bearing_search.errors import ConfigError
 from bearing_search.models.encoders.cnn import Cnn, is_cnn, load_cnn
 from bearing_search.models.encoders.encoder import Encoder, load_encoder
@@ -42,10 +42,11 @@ def check_backbone(backbone: Backbone, config: TrialConfig) -> None:
 
 def _refuse_training(config: TrialConfig) -> None:
     name = config.encoder.name
-    if config.detector not in ("patchcore", "padim"):
+    readers = [detector for detector, spec in DETECTORS.items() if spec.reads_cnn]
+    if config.detector not in readers:
         raise ConfigError(
             f"encoder.name: {name} is a convolutional network, detector: {config.detector} reads "
-            "vision transformers only. Set detector: patchcore or padim, or another encoder."
+            f"vision transformers only. Set detector: {' or '.join(readers)}, or another encoder."
         )
     if config.finetune.epochs:
         raise ConfigError(

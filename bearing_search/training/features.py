@@ -23,7 +23,7 @@ from bearing_search.stage_cache.entry import ClaimLostError, Entry
 from bearing_search.stage_cache.key import STAGES_VERSION, StageKey, stage_key
 from bearing_search.training.backbone import Backbone
 from bearing_search.training.content_digest import array_digest, compute_name
-from bearing_search.training.images import to_input
+from bearing_search.training.images import Images, to_input
 from bearing_search.training.microbatch import each_portion, portions
 from bearing_search.training.precision import autocast, storage_dtype
 from bearing_search.training.stage_runner import StageContext
@@ -94,6 +94,39 @@ class FeatureReader:
 
         found = each_portion(len(pixels), of, at_most=PORTION, what="features")
         return [torch.cat(batches) for batches in zip(*found, strict=True)]
+
+
+def read_part(
+    feature_reader: FeatureReader,
+    pixels: UInt8[np.ndarray, "_ s s 3"],
+    part: slice,
+    known: list[Tensor] | None,
+) -> Features:
+    """Features of some samples: read now, on the device, or taken of what was read of them all."""
+    return feature_reader(pixels[part]) if known is None else [features[part] for features in known]
+
+
+class NormalFeatures:
+    """What a detector reads of its normal samples: now, or what was taken over of it.
+
+    Args:
+        feature_reader: how it reads its encoder, of other samples too.
+        samples: the normal ones.
+        is_static: whether it always reads them as they are, so that others may have done it.
+    """
+
+    def __init__(self, feature_reader: FeatureReader, samples: Images, *, is_static: bool) -> None:
+        self.feature_reader, self.samples, self.is_static = feature_reader, samples, is_static
+        self.known: Features | None = None
+        """What `feature_reader` reads of the samples, where that was taken over."""
+
+    def of(self, part: slice) -> Features:
+        """Features of some of the samples: in main memory if known, else on the device."""
+        return read_part(self.feature_reader, self.samples.pixels, part, self.known)
+
+    def of_all(self) -> Features:
+        """Features of all of the samples, in main memory."""
+        return self.feature_reader.of_all(self.samples.pixels) if self.known is None else self.known
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

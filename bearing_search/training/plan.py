@@ -12,16 +12,12 @@ from math import ceil
 import numpy as np
 from jaxtyping import Int
 
-from bearing_search.config import FinetuneConfig, TrialConfig, names_seen_by
+from bearing_search.config import DETECTORS, FinetuneConfig, TrialConfig, names_seen_by
 from bearing_search.models.finetuning.schedule import Task, finetune_lr_factors, task_at
 from bearing_search.training.batching import infinite_batches, shuffled_epoch
 
 _ROWS = 25
 """How many measurements the training of a decoder gives."""
-
-READ_SHARES = 8
-"""In how many iterations PatchCore and PaDiM read the normal samples. It does not depend on how
-many there are, so that the number of measurements is known before any region of interest is."""
 
 _FINETUNE_COST = 1.6
 """Cost of an iteration of fine-tuning, in iterations of the decoder (both at batch 8, ViT-S)."""
@@ -137,8 +133,13 @@ def _patch_batches(
 
 def detector_iterations(config: TrialConfig) -> int:
     """Iterations of the detector's training."""
-    is_decoder = config.detector in ("dinomaly", "vitad")
-    return config.decoder.iterations if is_decoder else READ_SHARES + 1
+    wanted = DETECTORS[config.detector].iterations
+    if isinstance(wanted, int):
+        return wanted
+    section, _, name = wanted.partition(".")
+    if section in DETECTORS:
+        return int(getattr(config.section_of(DETECTORS[section].config), name))
+    return int(getattr(getattr(config, section), name))
 
 
 def log_iterations(iterations: int) -> list[int]:

@@ -8,13 +8,14 @@ from bearing_search.config import (
     TrialConfig,
     names_seen_by,
     parse,
+    plain_form,
     settings_by_path,
     to_plain,
 )
 from bearing_search.config.fields import Range, config_field, require_ranges
 from bearing_search.errors import ConfigError
 
-KNOWN = settings_by_path(TrialConfig)
+KNOWN = settings_by_path(plain_form(TrialConfig))
 WITH_RANGE = [path for path, known in KNOWN.items() if known.within]
 
 

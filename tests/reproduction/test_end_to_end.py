@@ -20,7 +20,7 @@ if __name__ == "__main__":
     raw = json.loads(sys.argv[1])
     encoder = {f"encoder.{name}": value for name, value in raw.pop("encoder").items()}
     tuned = raw.pop("finetune")
-    design.PAIRINGS["cpu"] |= {"vitad": encoder, "dinomaly": encoder}
+    design.CPU_ENCODER = encoder
     design._BASES["cpu"] = raw
     design._TUNED["cpu"] = tuned
     sys.exit(main(["reproduce", "--profile", "cpu", "--name", "again", *sys.argv[2:]]))

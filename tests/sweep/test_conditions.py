@@ -4,7 +4,7 @@ import pytest
 import yaml
 
 from bearing_search.cli.preflight import edge_configs
-from bearing_search.config import LATEST_SCHEME
+from bearing_search.config import LATEST_SCHEME, DinomalyConfig, VitadConfig
 from bearing_search.errors import ConfigError, SweepError
 from bearing_search.search_space.yaml_file import parse_search_space
 from bearing_search.sweep.study.grid import grid_points
@@ -57,9 +57,9 @@ def test_only_axes_whose_conditions_hold_are_drawn_and_the_others_keep_the_base(
         scheduled = ledger.next()
         assert axes_of(scheduled.suggestion) == OWN[scheduled.suggestion[DETECTOR]]
         if scheduled.config.detector != "dinomaly":
-            assert scheduled.config.dinomaly == base.dinomaly
+            assert scheduled.config.section_of(DinomalyConfig) == base.section_of(DinomalyConfig)
         if scheduled.config.detector != "vitad":
-            assert scheduled.config.vitad == base.vitad
+            assert scheduled.config.section_of(VitadConfig) == base.section_of(VitadConfig)
         seen.append(scheduled.config.detector)
         ledger.complete(scheduled.number, number / 16)
 
@@ -134,7 +134,8 @@ def test_conditions_nest_and_meet(new_sweep, ledger_of):
     assert space.default_suggestion() == {"size": "paper"}
     assert len(grid_points(space, LATEST_SCHEME)) == 1 + 1 + 2
     assert [set(one) for one in space.extremes(MAPPING)] == [set(vary)] * 2
-    assert {c.vitad.mapping for c in edge_configs(space)} == {"ader", "dinomaly"}
+    mappings = {c.section_of(VitadConfig).mapping for c in edge_configs(space)}
+    assert mappings == {"ader", "dinomaly"}
 
 
 def test_what_is_enqueued_brings_its_branch_along():

@@ -10,7 +10,14 @@ from pathlib import Path
 import pytest
 import yaml
 
-from bearing_search.config import LATEST_SCHEME, TrialConfig, config_digest, parse, to_plain
+from bearing_search.config import (
+    LATEST_SCHEME,
+    PatchCoreConfig,
+    TrialConfig,
+    config_digest,
+    parse,
+    to_plain,
+)
 from bearing_search.config.reference_values import LATER_SETTINGS
 from bearing_search.errors import SweepError
 from bearing_search.sweep.folder.sweep_folder import load_sweep
@@ -212,7 +219,11 @@ def test_points_that_differ_in_what_is_not_read_are_one(new_sweep, ledger_of):
     read = [
         (c.detector, c.finetune.alternation_period, c.decoder.batch_size)
         if c.detector == "dinomaly"
-        else (c.detector, c.finetune.alternation_period, c.patchcore.coreset_share)
+        else (
+            c.detector,
+            c.finetune.alternation_period,
+            c.section_of(PatchCoreConfig).coreset_share,
+        )
         for c in (one.config for one in scheduled)
     ]
     assert len(set(read)) == 8

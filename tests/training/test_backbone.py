@@ -2,7 +2,7 @@ from dataclasses import replace
 
 import pytest
 
-from bearing_search.config import EncoderConfig, FinetuneConfig, TrialConfig
+from bearing_search.config import DETECTORS, EncoderConfig, FinetuneConfig, TrialConfig, VitadConfig
 from bearing_search.errors import ConfigError
 from bearing_search.models.encoders.cnn import Cnn
 from bearing_search.training.backbone import check_backbone, load_backbone
@@ -28,13 +28,13 @@ def test_the_papers_blocks_of_a_smaller_transformer_are_refused(detector, messag
 
 
 def test_the_neck_too_must_exist(tiny_config):
-    small = replace(tiny_config.vitad, teacher_blocks=(1, 2), neck_block=12)
+    small = replace(tiny_config.section_of(VitadConfig), teacher_blocks=(1, 2), neck_block=12)
     config = replace(
-        tiny_config, encoder=SIX_BLOCKS, finetune=FROZEN, detector="vitad", vitad=small
-    )
+        tiny_config, encoder=SIX_BLOCKS, finetune=FROZEN, detector="vitad"
+    ).with_section(small)
     with pytest.raises(ConfigError, match=r"vitad\.neck_block names block 12"):
         load_backbone(config)
-    assert load_backbone(replace(config, vitad=replace(small, neck_block=6))).num_blocks == 6
+    assert load_backbone(config.with_section(replace(small, neck_block=6))).num_blocks == 6
 
 
 def test_ssim_layers_are_looked_at_only_where_they_are_used(tiny_config):
@@ -82,8 +82,9 @@ def test_fine_tuning_of_a_convolutional_network_is_refused(tiny_config):
 )
 def test_blocks_that_the_encoder_lacks_are_refused(tiny_config, changes, message):
     section = changes["detector"]
-    changed = replace(getattr(tiny_config, section), **changes[section])
+    changed = replace(tiny_config.section_of(DETECTORS[section].config), **changes[section])
+    config = tiny_config.with_section(changed)
     with pytest.raises(ConfigError, match=message):
-        load_backbone(replace(tiny_config, detector=section, **{section: changed}))
+        load_backbone(replace(config, detector=section))
     # a section that is not in use may say what it likes
-    load_backbone(replace(tiny_config, **{section: changed}))
+    load_backbone(config)

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import torch
 
-from bearing_search.config import EncoderConfig, FinetuneConfig, TrialConfig
+from bearing_search.config import DETECTORS, EncoderConfig, FinetuneConfig, TrialConfig
 from bearing_search.measurement import COMPUTED_S, COST_S, SAVED_S, TrialContext
 from bearing_search.models.encoders.encoder import Encoder
 from bearing_search.stage_cache.cache import StageCache
@@ -139,8 +139,8 @@ def run(tmp_path, data, config, name, **more):
 
 
 def frozen(config: TrialConfig, detector: str, **settings) -> TrialConfig:
-    section = replace(getattr(config, detector), **settings)
-    return replace(config, finetune=FROZEN, detector=detector, **{detector: section})
+    section = replace(config.section_of(DETECTORS[detector].config), **settings)
+    return replace(config, finetune=FROZEN, detector=detector).with_section(section)
 
 
 @pytest.mark.parametrize("kind", ["vit", "cnn"])

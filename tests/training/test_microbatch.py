@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 
+from bearing_search.config import DinomalyConfig
 from bearing_search.errors import TrialFailedError
 from bearing_search.measurement import MICRO_BATCH, OBJECTIVE, TrialContext
 from bearing_search.models.detectors.dinomaly import DinomalyDecoder
@@ -92,12 +93,9 @@ def finetuner(tiny_config, images):
 @pytest.fixture
 def detector_of(tiny_config, images):
     def make(name="dinomaly", dropout=0.0):
-        config = replace(
-            tiny_config,
-            detector=name,
-            decoder=replace(tiny_config.decoder, batch_size=5),
-            dinomaly=replace(tiny_config.dinomaly, dropout=dropout),
-        )
+        decoder = replace(tiny_config.decoder, batch_size=5)
+        dinomaly = replace(tiny_config.section_of(DinomalyConfig), dropout=dropout)
+        config = replace(tiny_config, detector=name, decoder=decoder).with_section(dinomaly)
         encoder = load_encoder(tiny_config.encoder)
         return make_detector(encoder, config, normals=images, rotation_deg=0.0, device="cpu")
 
@@ -228,11 +226,11 @@ def test_a_detector_remembers_too(detector_of, room_for, tmp_path):
     room_for(2, DECODER)
     stops = iter([False] * 2 + [True])
     checkpoint = Checkpoint(tmp_path, "detector")
-    list(train_detector(detector_of(), checkpoint=checkpoint, should_stop=lambda: next(stops)))
+    list(train_detector(detector_of(), 6, checkpoint=checkpoint, should_stop=lambda: next(stops)))
 
     again = detector_of()
     checkpoint = Checkpoint(tmp_path, "detector")
-    rows = list(train_detector(again, checkpoint=checkpoint, should_stop=lambda: False))
+    rows = list(train_detector(again, 6, checkpoint=checkpoint, should_stop=lambda: False))
     assert again.micro_batches.size == 2
     assert {row["micro_batch"] for row in rows} == {2.0}
 

@@ -159,7 +159,14 @@ def test_a_decoder_that_diverges_fails_the_trial_and_says_what_is_left(
         match=r"detector: [\w ]+ is not finite at iteration \d+ \(decoder lr [15]e\+\d\d\); "
         r"the last finite checkpoint is the start\. Lower decoder\.lr\.",
     ):
-        list(train_detector(detector, checkpoint=checkpoint, should_stop=lambda: False))
+        list(
+            train_detector(
+                detector,
+                config.decoder.iterations,
+                checkpoint=checkpoint,
+                should_stop=lambda: False,
+            )
+        )
 
 
 def test_the_last_finite_checkpoint_of_a_decoder_is_named(
@@ -168,7 +175,14 @@ def test_the_last_finite_checkpoint_of_a_decoder_is_named(
     detector = make_detector(encoder, tiny_config, normals=images, rotation_deg=0.0, device="cpu")
     stops = iter([False] * 3 + [True])
     checkpoint = Checkpoint(tmp_path, "detector")
-    list(train_detector(detector, checkpoint=checkpoint, should_stop=lambda: next(stops)))
+    list(
+        train_detector(
+            detector,
+            tiny_config.decoder.iterations,
+            checkpoint=checkpoint,
+            should_stop=lambda: next(stops),
+        )
+    )
     sound = detector.iterate
 
     def breaks_at_4(number):
@@ -182,7 +196,14 @@ def test_the_last_finite_checkpoint_of_a_decoder_is_named(
         TrialFailedError,
         match=r"decoder_loss is not finite at iteration 4 .*checkpoint is iteration 3\.",
     ):
-        list(train_detector(detector, checkpoint=again, should_stop=lambda: False))
+        list(
+            train_detector(
+                detector,
+                tiny_config.decoder.iterations,
+                checkpoint=again,
+                should_stop=lambda: False,
+            )
+        )
 
 
 def test_broken_weights_of_a_decoder_are_never_kept(encoder, tiny_config, images):
@@ -202,7 +223,11 @@ def test_a_decoder_learns_and_leaves_the_encoder_alone(
     detector = make_detector(encoder, config, normals=images, rotation_deg=0.0, device="cpu")
     untrained = detector.detect(images.pixels).distances
     checkpoint = Checkpoint(tmp_path, "detector")
-    rows = list(train_detector(detector, checkpoint=checkpoint, should_stop=lambda: False))
+    rows = list(
+        train_detector(
+            detector, config.decoder.iterations, checkpoint=checkpoint, should_stop=lambda: False
+        )
+    )
     trained = detector.detect(images.pixels).distances
 
     assert len(rows) == 25

@@ -25,12 +25,12 @@ from bearing_search.cli.sweep_options import (
     merged,
 )
 from bearing_search.cli.sweep_session import drive
-from bearing_search.config import Scope, TrialConfig, parse, to_plain
+from bearing_search.config import DETECTORS, Scope, TrialConfig, parse, to_plain
 from bearing_search.data.dataset import DataSet
 from bearing_search.errors import ConfigError, SweepError
 from bearing_search.reporting.leaderboard import trial_config
 from bearing_search.reproduction.design import Design, Profile, space_text
-from bearing_search.reproduction.published import DETECTOR_TITLES
+from bearing_search.reproduction.published import detector_titles
 from bearing_search.reproduction.report import TABLE_JSON
 from bearing_search.search_space.yaml_file import parse_search_space
 from bearing_search.sweep.folder.sweep_folder import (
@@ -54,7 +54,7 @@ def reproduce(
     ] = None,
     detectors: Annotated[
         str,
-        typer.Option(help="Which of vitad, dinomaly, patchcore and padim, separated by commas."),
+        typer.Option(help=f"Which of {', '.join(detector_titles())}, separated by commas."),
     ] = "vitad,dinomaly",
     seeds: Annotated[
         int | None,
@@ -175,13 +175,14 @@ def detector_names(text: str) -> tuple[str, ...]:
         ConfigError: one is unknown, or none is named.
     """
     named = {name.strip() for name in text.split(",") if name.strip()}
-    unknown = sorted(named - set(DETECTOR_TITLES))
+    known = list(detector_titles())
+    unknown = sorted(named - set(known))
     if unknown or not named:
         raise ConfigError(
-            f"--detectors {text}: wanted some of {', '.join(DETECTOR_TITLES)}, found "
+            f"--detectors {text}: wanted some of {', '.join(known)}, found "
             f"{', '.join(unknown) or 'none'}"
         )
-    return tuple(name for name in DETECTOR_TITLES if name in named)
+    return tuple(name for name in known if name in named)
 
 
 def weights_of(pairs: Sequence[str]) -> dict[str, str]:
@@ -193,7 +194,7 @@ def weights_of(pairs: Sequence[str]) -> dict[str, str]:
     found = {}
     for pair in pairs:
         detector, _, spec = pair.partition("=")
-        if detector not in DETECTOR_TITLES or not spec:
+        if detector not in DETECTORS or not spec:
             raise ConfigError(
                 f"--weights {pair}: wanted DETECTOR=WEIGHTS, such as "
                 "dinomaly=file:dinov2_vitb14_reg4_pretrain.pth"

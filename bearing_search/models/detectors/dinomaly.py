@@ -21,7 +21,7 @@ from bearing_search.models.detectors.decoder_losses import (
     mining_thresholds,
     point_distances,
 )
-from bearing_search.models.encoders.tokens import mean_tokens
+from bearing_search.models.encoders.tokens import cosine_distances, mean_tokens
 
 ATTENTION_EPS = 1e-6
 NORM_EPS = 1e-8
@@ -119,6 +119,12 @@ class DinomalyDecoder(nn.Module):
             return None
         points = [point_distances(targets, outputs) for targets, outputs in answers]
         return mining_thresholds(torch.cat(points, dim=1), share)
+
+    def distances(
+        self, targets: Float[Tensor, "g b p d"], outputs: Float[Tensor, "g b p d"]
+    ) -> Float[Tensor, "g b p"]:
+        """How far each patch's answer is from its target: 1 - cosine, in [0, 2]."""
+        return cosine_distances(targets, outputs)
 
 
 def linear_attention(

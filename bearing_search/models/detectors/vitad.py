@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from bearing_search.config import VitadConfig
 from bearing_search.models.detectors.blocks import Block, init_linears
 from bearing_search.models.detectors.decoder_losses import vitad_loss
+from bearing_search.models.encoders.tokens import cosine_distances
 
 NORM_EPS = 1e-6
 
@@ -87,3 +88,9 @@ class VitadDecoder(nn.Module):
     ) -> Float[Tensor, "g 1"] | None:
         """None: no point depends on the others of its batch."""
         return None
+
+    def distances(
+        self, targets: Float[Tensor, "k b p d"], outputs: Float[Tensor, "k b p d"]
+    ) -> Float[Tensor, "k b p"]:
+        """How far each patch's answer is from its target: 1 - cosine, in [0, 2]."""
+        return cosine_distances(targets, outputs)

@@ -50,13 +50,18 @@ def patch_labels(
     return (marked > 0) & (marked / patch_px**2 >= coverage)
 
 
-def patch_distances(
-    targets: Float[Tensor, "k b p d"], outputs: Float[Tensor, "k b p d"], grid: tuple[int, int]
-) -> Float[Tensor, "b k h w"]:
-    """1 - cosine of each patch in each layer: 0 aligned, 2 opposite; 1 where one of both is 0.
+def cosine_distances(
+    targets: Float[Tensor, "k b p d"], outputs: Float[Tensor, "k b p d"]
+) -> Float[Tensor, "k b p"]:
+    """1 - cosine of each patch in each layer: 0 aligned, 2 opposite; 1 where one of both is 0."""
+    return 1 - F.cosine_similarity(targets.float(), outputs.float(), dim=-1)
+
+
+def on_grid(distances: Float[Tensor, "k b p"], grid: tuple[int, int]) -> Float[Tensor, "b k h w"]:
+    """Values of patches in layers on their grid, samples first.
 
     Args:
         grid: rows and columns of patches.
     """
-    distances = 1 - F.cosine_similarity(targets.float(), outputs.float(), dim=-1)
-    return distances.transpose(0, 1).reshape(targets.shape[1], len(targets), *grid)
+    layers, samples, _ = distances.shape
+    return distances.transpose(0, 1).reshape(samples, layers, *grid)

@@ -1,10 +1,11 @@
 """What all trials of a session share, and how one learns that it is to stop."""
 
 import time
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from bearing_search.config import DetectorSpec
 from bearing_search.sweep.record.layout import TRIAL_STOP
 from bearing_search.sweep.remote.worker_sync import (
     LocalFolder,
@@ -46,6 +47,9 @@ class WorkerContext:
 
     code: CodeVersion | None = None
     """The driver's, where trials may run on other machines."""
+
+    detectors: Mapping[str, DetectorSpec] = field(default_factory=dict)
+    """The driver's table, to which code outside the package may have added."""
 
     depot: StoreAddress | None = None
     """Where trials keep their folders, if not in the sweep's own, which then is not looked for."""

@@ -4,7 +4,7 @@ Axis letters: l layers that are read of the encoder, k layers that are answered,
 with prefix, p patch tokens, d width, h w rows and columns of patches.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -13,43 +13,44 @@ from jaxtyping import Float, Int, UInt8
 from torch import Tensor, nn
 
 from bearing_search.config import DecoderConfig, TrialConfig
-from bearing_search.models.detectors.dinomaly import DinomalyDecoder
-from bearing_search.models.detectors.vitad import VitadDecoder
+from bearing_search.models.detectors.decoder import Decoder
 from bearing_search.models.encoders.encoder import Encoder
-from bearing_search.models.encoders.tokens import patch_distances
+from bearing_search.models.encoders.tokens import on_grid
 from bearing_search.models.finetuning.schedule import warm_cosine
 from bearing_search.models.optim import stable_adamw
 from bearing_search.training.batching import infinite_batches, rotation_angle
 from bearing_search.training.detection.detection import Detection
-from bearing_search.training.features import PORTION, FeatureReader, Features
+from bearing_search.training.features import (
+    PORTION,
+    FeatureReader,
+    Features,
+    NormalFeatures,
+    read_part,
+)
 from bearing_search.training.images import Images, rotate, take
 from bearing_search.training.microbatch import DRAWS, MicroBatches, each_portion, share_of
 from bearing_search.training.nonfinite import require_finite, require_finite_weights
-from bearing_search.training.plan import detector_iterations
 from bearing_search.training.precision import autocast
 
 _MAX_CACHE_BYTES = 4 * 2**30
 
 
-Decoder = DinomalyDecoder | VitadDecoder
-"""`reads` the mean tokens of groups of blocks, answers them when called, and tells the `targets` of
-its answers and its `loss`."""
-
-
-def make_decoder(encoder: Encoder, config: TrialConfig) -> Decoder:
-    """The decoder of the config, with new weights from the global random state."""
-    if config.detector == "vitad":
-        rows, columns = encoder.grid
-        return VitadDecoder(encoder.dim, encoder.num_heads, rows * columns, config.vitad)
-    return DinomalyDecoder(encoder.dim, encoder.num_heads, config.dinomaly)
-
-
 class DecoderDetector:
-    """A decoder, its optimiser and its targets: what one iteration needs (see `Detector`)."""
+    """A decoder, its optimiser and its targets: what one iteration needs (see `Detector`).
+
+    Args:
+        encoder: frozen from now on.
+        make: the decoder, with new weights from the global random state.
+        config: its seed, and how the decoder is trained.
+        normals: prepared images.
+        rotation_deg: how far each batch may be rotated to either side.
+        device: where it trains.
+    """
 
     def __init__(
         self,
         encoder: Encoder,
+        make: Callable[[], Decoder],
         config: TrialConfig,
         *,
         normals: Images,
@@ -58,16 +59,16 @@ class DecoderDetector:
     ) -> None:
         torch.manual_seed(config.seed)  # initial weights of the decoder
         self.encoder = encoder.to(device).eval().requires_grad_(False)
-        self.decoder = make_decoder(encoder, config).to(device)
+        self.decoder = make().to(device)
         self._optimizer = stable_adamw(self.decoder.parameters(), config.decoder)
         self._training: DecoderConfig = config.decoder
         self._seed, self._device = config.seed, device
         self.failure_hint = "Lower decoder.lr."
-        self.iterations = detector_iterations(config)
         self._normals, self._rotation_deg = normals, rotation_deg
-        reads = self.decoder.reads
-        self.feature_reader = FeatureReader(self.encoder, reads, is_rounded=True, device=device)
-        self._read: Features | None = None
+        feature_reader = FeatureReader(
+            self.encoder, self.decoder.reads, is_rounded=True, device=device
+        )
+        self.features = NormalFeatures(feature_reader, normals, is_static=not rotation_deg)
         self._gathered: Float[Tensor, "n l t d"] | None = None
         self._may_keep_on_device = True
         self.micro_batches = MicroBatches("detector")
@@ -101,52 +102,42 @@ class DecoderDetector:
             rate=f"decoder lr {learning_rate:.2g}",
         )
         self._optimizer.step()
-        return measured
-
-    @property
-    def static_samples(self) -> Images | None:
-        """The normal samples, where nothing turns them."""
-        return None if self._rotation_deg else self._normals
-
-    def use_features(self, read: Features) -> None:
-        """Take over what `feature_reader` has read of the normal samples."""
-        self._read = read
+        return measured | self.micro_batches.row
 
     @torch.no_grad()
     def detect(
         self, pixels: UInt8[np.ndarray, "n s s 3"], read: Features | None = None
     ) -> Detection:
-        """Distance of each patch in each layer: 1 - cosine, in [0, 2]."""
-        self.decoder.eval()
+        """Distance of each patch in each layer, as the decoder measures it."""
+        self.decoder.train(mode=False)
 
         def of(part: slice) -> Float[Tensor, "b k h w"]:
-            found = self.feature_reader(pixels[part]) if read is None else [f[part] for f in read]
-            gathered = torch.stack(found).to(self._device).float()
-            return patch_distances(*self._answer(gathered), self.encoder.grid).cpu()
+            found = read_part(self.features.feature_reader, pixels, part, read)
+            answered = self._answer(torch.stack(found).to(self._device).float())
+            return on_grid(self.decoder.distances(*answered), self.encoder.grid).cpu()
 
         distances = each_portion(len(pixels), of, at_most=PORTION, what="distances")
         self.decoder.train()
         return Detection(distances=torch.cat(distances).numpy(), own_scores=None)
 
-    def state(self) -> dict[str, Any]:
-        """What a later `load` needs to go on.
+    def state(self, *, is_finished: bool = False) -> dict[str, Any]:
+        """What a later `load` needs to go on, or to detect once training is finished.
 
         Raises:
             TrialFailedError: a weight is not finite.
         """
         require_finite_weights(self.decoder.parameters())
+        weights = {"decoder": self.decoder.state_dict()}
+        if is_finished:
+            return weights
         return {
-            **self.result(),
+            **weights,
             "optimizer": self._optimizer.state_dict(),
             "micro_batch": self.micro_batches.size,
         }
 
-    def result(self) -> dict[str, Any]:
-        """What a later `load` needs to detect."""
-        return {"decoder": self.decoder.state_dict()}
-
     def load(self, state: dict[str, Any]) -> None:
-        """Go on from an earlier `state`, or detect with an earlier `result`."""
+        """Go on, or detect, with an earlier `state`."""
         self.decoder.load_state_dict(state["decoder"])
         if "optimizer" in state:
             self._optimizer.load_state_dict(state["optimizer"])
@@ -203,16 +194,13 @@ class DecoderDetector:
         if self._rotation_deg:
             angle = rotation_angle(self._rotation_deg, seed=(self._seed, 4, number))
             turned = rotate(take(self._normals, batch), angle)
-            return torch.stack(self.feature_reader(turned.pixels)).float()
+            return torch.stack(self.features.feature_reader(turned.pixels)).float()
         if self._gathered is None:
             self._gathered = self._all_gathered()
         picked = self._gathered[torch.from_numpy(batch).to(self._gathered.device)]
         return picked.to(self._device).transpose(0, 1).float()
 
     def _all_gathered(self) -> Float[Tensor, "n l t d"]:
-        read = (
-            self.feature_reader.of_all(self._normals.pixels) if self._read is None else self._read
-        )
-        gathered = torch.stack(read, dim=1)
+        gathered = torch.stack(self.features.of_all(), dim=1)
         is_small = gathered.numel() * gathered.element_size() <= _MAX_CACHE_BYTES
         return gathered.to(self._device if is_small and self._may_keep_on_device else "cpu")

@@ -4,56 +4,42 @@ Axis letters: n samples, s side of the input in pixels.
 """
 
 from collections.abc import Callable, Iterator
+from importlib import import_module
 from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 from jaxtyping import UInt8
 
-from bearing_search.config import TrialConfig
-from bearing_search.models.encoders.encoder import Encoder
+from bearing_search.config import DETECTORS, TrialConfig
 from bearing_search.training.backbone import Backbone
 from bearing_search.training.checkpoint import Checkpoint, Row
-from bearing_search.training.detection.decoder import DecoderDetector
 from bearing_search.training.detection.detection import Detection
-from bearing_search.training.detection.memory_bank import MemoryBankDetector
-from bearing_search.training.features import FeatureReader, Features
+from bearing_search.training.features import Features, NormalFeatures
 from bearing_search.training.images import Images
-from bearing_search.training.microbatch import MicroBatches
+from bearing_search.training.microbatch import MICRO_BATCH_ROW
 from bearing_search.training.nonfinite import stage_error_context
 from bearing_search.training.plan import log_iterations
 
 
 @runtime_checkable
 class Detector(Protocol):
-    """Learns in a known number of iterations, each a function of its number alone."""
-
-    iterations: int
+    """Learns in as many iterations as `DETECTORS` says, each a function of its number alone."""
 
     failure_hint: str
     """What to change where a number is not finite."""
 
-    micro_batches: MicroBatches
-    """How much of a batch goes through the network at once."""
+    features: NormalFeatures
+    """What it reads of the normal samples, and how it reads any."""
 
     def iterate(self, number: int) -> dict[str, float]:
         """Do iteration `number` (0-based); returns what was measured, by name.
 
+        Of a row's iterations the mean is logged; of `micro_batch`, the samples that went through
+        the network at once where that was less than the batch, the last value.
+
         Raises:
             TrialFailedError: something is not finite. The detector is as it was before.
         """
-        ...
-
-    feature_reader: FeatureReader
-    """How it reads its encoder."""
-
-    @property
-    def static_samples(self) -> Images | None:
-        """The normal samples, if it always reads them as they are, so that they may be read
-        before."""
-        ...
-
-    def use_features(self, read: Features) -> None:
-        """Take over what `feature_reader` has read of `static_samples`."""
         ...
 
     def detect(
@@ -62,24 +48,49 @@ class Detector(Protocol):
         """Distances of prepared images, once all iterations are done.
 
         Args:
-            read: what `feature_reader` has read of them; None: that is done now.
+            read: what `features.reader` has read of them; None: that is done now.
         """
         ...
 
-    def state(self) -> dict[str, Any]:
+    def state(self, *, is_finished: bool = False) -> dict[str, Any]:
         """Tensors that a later `load` needs to go on with the next iteration.
+
+        Args:
+            is_finished: no iteration is left, so that it need only detect.
 
         Raises:
             TrialFailedError: a weight is not finite.
         """
         ...
 
-    def result(self) -> dict[str, Any]:
-        """Tensors that a later `load` needs to detect."""
+    def load(self, state: dict[str, Any]) -> None:
+        """Take over an earlier `state`, of this detector or of an equal one."""
         ...
 
-    def load(self, state: dict[str, Any]) -> None:
-        """Take over an earlier `state` or `result`."""
+
+@runtime_checkable
+class BuildDetector(Protocol):
+    """What `DetectorSpec.build` names."""
+
+    def __call__(
+        self,
+        encoder: Backbone,
+        config: TrialConfig,
+        *,
+        normals: Images,
+        rotation_deg: float,
+        device: str,
+    ) -> Detector:
+        """An untrained detector.
+
+        Args:
+            encoder: no longer changes.
+            config: of which only `seed`, the detector's own section and `decoder` may be read:
+                these name the trained detector in the stage cache.
+            normals: prepared images, which it learns.
+            rotation_deg: how far they may be rotated to either side while it learns.
+            device: where it works.
+        """
         ...
 
 
@@ -87,18 +98,17 @@ def make_detector(
     encoder: Backbone, config: TrialConfig, *, normals: Images, rotation_deg: float, device: str
 ) -> Detector:
     """The detector that the config asks for, untrained, on an encoder that no longer changes."""
-    match config.detector:
-        case "patchcore" | "padim":
-            return MemoryBankDetector(encoder, config, normals=normals, device=device)
-        case "dinomaly" | "vitad":
-            assert isinstance(encoder, Encoder)  # `check_backbone` refused others
-            return DecoderDetector(
-                encoder, config, normals=normals, rotation_deg=rotation_deg, device=device
-            )
+    module, _, name = DETECTORS[config.detector].build.partition(":")
+    build: BuildDetector = getattr(import_module(module), name)
+    return build(encoder, config, normals=normals, rotation_deg=rotation_deg, device=device)
 
 
 def train_detector(
-    detector: Detector, *, checkpoint: Checkpoint, should_stop: Callable[[], bool]
+    detector: Detector,
+    iterations: int,
+    *,
+    checkpoint: Checkpoint,
+    should_stop: Callable[[], bool],
 ) -> Iterator[Row]:
     """Run what is left of the training, yielding mean measurements as it goes (earlier ones first).
 
@@ -114,31 +124,32 @@ def train_detector(
     if checkpoint.is_finished:
         return
     with stage_error_context("detector", checkpoint, advice=detector.failure_hint):
-        yield from _iterations(detector, checkpoint, should_stop)
+        yield from _iterations(detector, iterations, checkpoint, should_stop)
 
 
 def _iterations(
-    detector: Detector, checkpoint: Checkpoint, should_stop: Callable[[], bool]
+    detector: Detector, iterations: int, checkpoint: Checkpoint, should_stop: Callable[[], bool]
 ) -> Iterator[Row]:
     seen: dict[str, list[float]] = dict(checkpoint.state["seen"]) if checkpoint.state else {}
-    ends = log_iterations(detector.iterations)
+    ends = log_iterations(iterations)
     checkpoint.started()
 
     def state() -> dict[str, Any]:
         return {"detector": detector.state(), "seen": seen}
 
-    for number in range(checkpoint.iteration, detector.iterations):
+    for number in range(checkpoint.iteration, iterations):
         if should_stop():
             checkpoint.save(number, state())
             return
-        for name, value in detector.iterate(number).items():
+        measured = detector.iterate(number)
+        latest = {n: measured.pop(n) for n in (MICRO_BATCH_ROW,) if n in measured}
+        for name, value in measured.items():
             seen.setdefault(name, []).append(value)
         if number + 1 in ends:
             row = {name: float(np.mean(values)) for name, values in seen.items()}
-            row |= detector.micro_batches.row
+            row |= latest
             seen.clear()
             checkpoint.history.append(row)
             yield row
         checkpoint.save_if_due(number + 1, state)
-    detector.state()  # refuses weights that the last step broke
-    checkpoint.finish(detector.iterations, {"detector": detector.result()})
+    checkpoint.finish(iterations, {"detector": detector.state(is_finished=True)})

@@ -5,60 +5,92 @@ train are not rotated here. Axis letters: n samples, s side of the input in pixe
 c channels, p patches, h w rows and columns.
 """
 
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 import torch
 from jaxtyping import Float, UInt8
 from torch import Tensor
 
-from bearing_search.config import PadimConfig, PatchCoreConfig, TrialConfig
+from bearing_search.config import TrialConfig
 from bearing_search.errors import TrialFailedError
-from bearing_search.models.detectors.padim import Padim
-from bearing_search.models.detectors.patchcore import PatchCore
 from bearing_search.models.encoders.cnn import Cnn
 from bearing_search.models.encoders.tokens import tokens_to_map
 from bearing_search.training.backbone import Backbone
 from bearing_search.training.detection.detection import Detection
-from bearing_search.training.features import PORTION, FeatureReader, Features
+from bearing_search.training.features import (
+    PORTION,
+    FeatureReader,
+    Features,
+    NormalFeatures,
+    read_part,
+)
 from bearing_search.training.images import Images
-from bearing_search.training.microbatch import MicroBatches, each_portion
-from bearing_search.training.plan import READ_SHARES, detector_iterations
-
-MemoryBank = PatchCore | Padim
-"""`embed`s the maps of the layers that are read, finest first, `fit`s the normal patches, and
-`measure`s how strange others are; `state` and `load` keep it."""
+from bearing_search.training.microbatch import each_portion
+from bearing_search.training.plan import detector_iterations
 
 
-def make_memory_bank(
-    config: TrialConfig, *, is_cnn: bool
-) -> tuple[MemoryBank, PatchCoreConfig | PadimConfig]:
-    """The empty memory of the config's detector, and its section."""
-    if config.detector == "padim":
-        return Padim(config.padim, seed=config.seed), config.padim
-    section = config.patchcore
-    side = section.averaged_side(is_cnn=is_cnn)
-    return PatchCore(section, seed=config.seed, averaged_side=side), section
+@runtime_checkable
+class MemoryBank(Protocol):
+    """What is kept of the normal patches, and how strange others are beside them."""
+
+    def embed(self, maps: Sequence[Float[Tensor, "b _ _ _"]]) -> Float[Tensor, "b c h w"]:
+        """Features of the patches, of the maps of the layers that are read, finest first."""
+        ...
+
+    def fit(self, patches: Float[Tensor, "n p c"]) -> dict[str, float]:
+        """Remember the normal patches; returns what was measured, by name."""
+        ...
+
+    def measure(
+        self, patches: Float[Tensor, "b p c"]
+    ) -> tuple[Float[Tensor, "b p"], Float[Tensor, " b"] | None]:
+        """Distance of every patch, and image scores where it has a rule of its own."""
+        ...
+
+    def state(self) -> dict[str, Tensor]:
+        """What a later `load` needs."""
+        ...
+
+    def load(self, state: dict[str, Tensor]) -> None:
+        """Take over an earlier `state`."""
+        ...
 
 
 class MemoryBankDetector:
-    """Reads the normal samples share by share and remembers them in the end (see `Detector`)."""
+    """Reads the normal samples share by share and remembers them in the end (see `Detector`).
+
+    Args:
+        encoder: frozen from now on.
+        memory: still empty.
+        reads: layers of a convolutional network, or blocks of a vision transformer.
+        config: the trial's.
+        normals: prepared images.
+        device: where it reads and remembers.
+    """
 
     def __init__(
-        self, encoder: Backbone, config: TrialConfig, *, normals: Images, device: str
+        self,
+        encoder: Backbone,
+        memory: MemoryBank,
+        reads: Sequence[int],
+        config: TrialConfig,
+        *,
+        normals: Images,
+        device: str,
     ) -> None:
         self.encoder = encoder.to(device).eval().requires_grad_(False)
-        is_cnn = isinstance(encoder, Cnn)
-        self._memory, section = make_memory_bank(config, is_cnn=is_cnn)
-        reads = [(one,) for one in (section.layers if is_cnn else section.blocks)]
-        self.feature_reader = FeatureReader(self.encoder, reads, is_rounded=False, device=device)
-        self._read: Features | None = None
-        self._normals, self._device = normals, device
+        self._memory = memory
+        feature_reader = FeatureReader(
+            self.encoder, [(one,) for one in reads], is_rounded=False, device=device
+        )
+        self.features = NormalFeatures(feature_reader, normals, is_static=True)
+        self._device = device
         self._grid = (0, 0)
+        self._shares = detector_iterations(config) - 1
         self._patches: dict[int, list[Float[Tensor, "b p c"]]] = {}
-        self.micro_batches = MicroBatches("detector")  # never asked: nothing is learned in batches
         self.failure_hint = "Lower finetune.encoder_lr, or take other weights."
-        self.iterations = detector_iterations(config)
 
     def iterate(self, number: int) -> dict[str, float]:
         """Read a share of the samples; the last iteration makes the memory of all of them.
@@ -66,26 +98,17 @@ class MemoryBankDetector:
         Raises:
             TrialFailedError: a feature of the encoder is not finite.
         """
-        if number < READ_SHARES:
+        if number < self._shares:
             self._embed_share(number)
-            return {"read_share": (number + 1) / READ_SHARES}
+            return {"read_share": (number + 1) / self._shares}
         # what an interrupted training had read is read again: quicker than storing it
-        for share in range(READ_SHARES):
+        for share in range(self._shares):
             if share not in self._patches:
                 self._embed_share(share)
-        batches = [batch for share in range(READ_SHARES) for batch in self._patches[share]]
+        batches = [batch for share in range(self._shares) for batch in self._patches[share]]
         measured = self._memory.fit(torch.cat(batches))
         self._patches.clear()
         return measured
-
-    @property
-    def static_samples(self) -> Images:
-        """The normal samples: nothing turns them."""
-        return self._normals
-
-    def use_features(self, read: Features) -> None:
-        """Take over what `feature_reader` has read of the normal samples."""
-        self._read = read
 
     @torch.no_grad()
     def detect(
@@ -94,7 +117,8 @@ class MemoryBankDetector:
         """Distance of each patch to what is remembered, in one layer."""
 
         def of(part: slice) -> tuple[np.ndarray, np.ndarray | None]:
-            found, own = self._memory.measure(self._embed(pixels, read, part))
+            embedded = self._embed(read_part(self.features.feature_reader, pixels, part, read))
+            found, own = self._memory.measure(embedded)
             own_scores = None if own is None else own.cpu().numpy()
             return found.reshape(-1, 1, *self._grid).cpu().numpy(), own_scores
 
@@ -105,38 +129,31 @@ class MemoryBankDetector:
             own_scores=np.concatenate(scores) if scores else None,
         )
 
-    def state(self) -> dict[str, Any]:
-        """Nothing: what was read is read again."""
-        return {}
-
-    def result(self) -> dict[str, Any]:
-        """What a later `load` needs to detect."""
-        return {"memory": self._memory.state()}
+    def state(self, *, is_finished: bool = False) -> dict[str, Any]:
+        """What a later `load` needs to detect. To go on, nothing: what was read is read again."""
+        return {"memory": self._memory.state()} if is_finished else {}
 
     def load(self, state: dict[str, Any]) -> None:
-        """Detect with an earlier `result`; a `state` has nothing to take over."""
+        """Detect with an earlier `state`; before the end there is nothing to take over."""
         if "memory" in state:
             self._memory.load({k: v.to(self._device) for k, v in state["memory"].items()})
 
     @torch.no_grad()
     def _embed_share(self, share: int) -> None:
-        positions = np.array_split(np.arange(len(self._normals)), READ_SHARES)[share]
+        positions = np.array_split(np.arange(len(self.features.samples)), self._shares)[share]
         first = int(positions[0]) if len(positions) else 0
 
         def of(part: slice) -> Float[Tensor, "b p c"]:
             here = slice(first + part.start, first + part.stop)
-            return self._embed(self._normals.pixels, self._read, here)
+            return self._embed(self.features.of(here))
 
         self._patches[share] = each_portion(len(positions), of, at_most=PORTION, what="features")
         if not all(bool(batch.isfinite().all()) for batch in self._patches[share]):
             raise TrialFailedError("a feature of the encoder is not finite")
 
-    def _embed(
-        self, pixels: UInt8[np.ndarray, "n s s 3"], read: Features | None, part: slice
-    ) -> Float[Tensor, "b p c"]:
-        """Patches of some samples, read now or taken of what was read."""
-        found = self.feature_reader(pixels[part]) if read is None else [f[part] for f in read]
-        features = self._memory.embed([self._map(f.to(self._device)) for f in found])
+    def _embed(self, read: Features) -> Float[Tensor, "b p c"]:
+        """Patches of some samples, of what was read of them."""
+        features = self._memory.embed([self._map(f.to(self._device)) for f in read])
         rows, columns = features.shape[2:]
         self._grid = (rows, columns)
         return features.flatten(2).transpose(1, 2).contiguous()

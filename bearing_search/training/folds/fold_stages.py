@@ -31,8 +31,8 @@ from bearing_search.training.folds.stage_keys import (
     plan_of,
     save_outcome,
 )
-from bearing_search.training.plan import learned_tasks
-from bearing_search.training.stage_runner import StageContext, StageResult, run_stage
+from bearing_search.training.plan import detector_iterations, learned_tasks
+from bearing_search.training.stage_runner import StageContext, StageFn, StageResult, run_stage
 
 EvaluateHeads = Callable[[MultiTaskModel, Path], tuple[Row, ...]]
 """What the fine-tuned heads say of each part's held-out samples; draws pictures into a folder."""
@@ -90,7 +90,10 @@ def fold_stages(
         device=stage_context.device,
     )
     frozen = content if model is None else None
-    learned = yield from _learned(detector, frozen, stage_context, keys.detector(content), rows)
+    begin = partial(train_detector, detector, detector_iterations(config))
+    learned = yield from _learned(
+        detector, begin, frozen, stage_context, keys.detector(content), rows
+    )
     if learned is None:
         return None
     read = _read_held_out(detector, frozen, samples, stage_context)
@@ -155,7 +158,12 @@ def _is_held_near(samples: Samples, config: TrialConfig) -> bool:
 
 
 def _learned(
-    detector: Detector, frozen: str | None, stage_context: StageContext, key: StageKey, rows: Rows
+    detector: Detector,
+    begin: StageFn,
+    frozen: str | None,
+    stage_context: StageContext,
+    key: StageKey,
+    rows: Rows,
 ) -> Generator[tuple[str, Row], None, StageResult | None]:
     """The detector, trained.
 
@@ -163,15 +171,15 @@ def _learned(
         frozen: content of its encoder, if that was not fine-tuned.
     """
     kept: CachedFeatures | None = NOT_CACHED
-    if frozen and detector.static_samples is not None and stage_context.find(key) is None:
+    normals = detector.features
+    if frozen and normals.is_static and stage_context.find(key) is None:
         kept = cached_features(
-            stage_context, detector.feature_reader, frozen, detector.static_samples.pixels
+            stage_context, normals.feature_reader, frozen, normals.samples.pixels
         )
     if kept is None:
         return None
     if kept.features is not None:
-        detector.use_features(kept.features)
-    begin = partial(train_detector, detector)
+        normals.known = kept.features
     return (
         yield from run_stage(
             stage_context,
@@ -193,7 +201,9 @@ def _read_held_out(
     for images in samples.held_out:
         kept: CachedFeatures | None = NOT_CACHED
         if frozen:
-            kept = cached_features(stage_context, detector.feature_reader, frozen, images.pixels)
+            kept = cached_features(
+                stage_context, detector.features.feature_reader, frozen, images.pixels
+            )
         if kept is None:
             return None
         found.append(kept)

@@ -8,11 +8,11 @@ import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, get_args
+from typing import Any
 
 import numpy as np
 
-from bearing_search.config import Detector, TrialConfig, stable_settings, to_plain
+from bearing_search.config import DETECTORS, TrialConfig, stable_settings, to_plain
 from bearing_search.filesystem.atomic import write_atomically
 from bearing_search.stage_cache.compute_time import Seconds, merged
 from bearing_search.stage_cache.entry import Entry
@@ -119,7 +119,7 @@ def fold_keys(
         }
     encoder = named("encoder", settings=settings, inputs=inputs)
 
-    others = set(get_args(Detector)) - {config.detector}
+    others = set(DETECTORS) - {config.detector}
     own = {k: v for k, v in plain.items() if k not in _NOT_THE_DETECTORS | others}
 
     def detector(encoder: str) -> StageKey:

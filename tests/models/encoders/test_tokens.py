@@ -3,7 +3,8 @@ import pytest
 import torch
 
 from bearing_search.models.encoders.tokens import (
-    patch_distances,
+    cosine_distances,
+    on_grid,
     patch_labels,
     patch_tokens,
     tokens_to_map,
@@ -82,6 +83,10 @@ def randn(*shape, seed=0):
 
 
 GRID = (4, 4)
+
+
+def patch_distances(targets, outputs, grid):
+    return on_grid(cosine_distances(targets, outputs), grid)
 
 
 class TestPatchDistances:

@@ -3,7 +3,7 @@ from dataclasses import replace
 
 import pytest
 
-from bearing_search.config import LATEST_SCHEME, ProtocolConfig, SplitConfig, TrialConfig
+from bearing_search.config import LATEST_SCHEME, ProtocolConfig, SplitConfig, TrialConfig, to_plain
 from bearing_search.sweep.planning import ledger as ledger_module
 from bearing_search.sweep.planning.identity import Identity
 from bearing_search.sweep.record.resources import Resources
@@ -81,7 +81,7 @@ def test_facts_are_the_six_and_lose_nothing_of_the_config():
 
     assert set(facts) == {"config", "data", "folds", "seed", "protocol", "code"}
     fields = {*facts["config"], "split", "seed", "protocol"}
-    assert fields == set(TrialConfig.__dataclass_fields__)
+    assert fields == set(to_plain(CONFIG))
     assert (facts["seed"], facts["data"], facts["code"]) == (3, "d1", dict(RECORD.stages))
 
 

@@ -10,6 +10,7 @@ from bearing_search.training.backbone import load_backbone
 from bearing_search.training.checkpoint import Checkpoint
 from bearing_search.training.detection.detector import Detector, make_detector, train_detector
 from bearing_search.training.images import Images
+from bearing_search.training.plan import detector_iterations
 
 SIDE = 64
 CNN = EncoderConfig(name="test_resnet", weights="random", input_px=SIDE)
@@ -35,7 +36,7 @@ def made(config, normals, rotation_deg=0.0):
 
 def trained(config, normals, **options):
     detector = made(config, normals, **options)
-    for number in range(detector.iterations):
+    for number in range(detector_iterations(config)):
         detector.iterate(number)
     return detector
 
@@ -69,7 +70,7 @@ def test_any_number_of_normals_takes_the_same_iterations(tiny_config, tmp_path, 
     detector = made(config, images(count))
     checkpoint = Checkpoint(tmp_path, "detector")
 
-    rows = list(train_detector(detector, checkpoint=checkpoint, should_stop=lambda: False))
+    rows = list(train_detector(detector, 9, checkpoint=checkpoint, should_stop=lambda: False))
 
     assert [row["read_share"] for row in rows[:-1]] == [k / 8 for k in range(1, 9)]
     assert np.isfinite(list(rows[-1].values())).all()
@@ -89,7 +90,7 @@ def test_a_result_detects_as_its_maker_did(tiny_config, name):
     config = replace(tiny_config, encoder=CNN, finetune=FROZEN, detector=name)
     normals, others = images(5), images(2, seed=1)
     detector, other = trained(config, normals), made(config, normals)
-    other.load(detector.result())
+    other.load(detector.state(is_finished=True))
 
     assert np.array_equal(
         detector.detect(others.pixels).distances, other.detect(others.pixels).distances
@@ -102,11 +103,11 @@ def test_a_stop_in_the_middle_changes_nothing(config, tmp_path):
     asked = iter(range(99))
     first = made(config, normals)
     stopped = Checkpoint(tmp_path, "detector")
-    list(train_detector(first, checkpoint=stopped, should_stop=lambda: next(asked) >= 4))
+    list(train_detector(first, 9, checkpoint=stopped, should_stop=lambda: next(asked) >= 4))
     assert not stopped.is_finished
 
     second, checkpoint = made(config, normals), Checkpoint(tmp_path, "detector")
-    rows = list(train_detector(second, checkpoint=checkpoint, should_stop=lambda: False))
+    rows = list(train_detector(second, 9, checkpoint=checkpoint, should_stop=lambda: False))
 
     assert len(rows) == 9
     assert np.array_equal(second.detect(others.pixels).distances, whole.distances)
@@ -119,7 +120,7 @@ def test_a_broken_encoder_fails_the_trial(config, tmp_path):
     with pytest.raises(TrialFailedError, match=r"detector: a feature of the encoder is not finite"):
         list(
             train_detector(
-                detector, checkpoint=Checkpoint(tmp_path, "d"), should_stop=lambda: False
+                detector, 9, checkpoint=Checkpoint(tmp_path, "d"), should_stop=lambda: False
             )
         )
 
@@ -128,7 +129,7 @@ def test_the_encoder_is_left_alone(config):
     backbone = load_backbone(config)
     before = {name: tensor.clone() for name, tensor in backbone.state_dict().items()}
     detector = make_detector(backbone, config, normals=images(5), rotation_deg=0.0, device="cpu")
-    for number in range(detector.iterations):
+    for number in range(detector_iterations(config)):
         detector.iterate(number)
 
     assert all(torch.equal(before[n], tensor) for n, tensor in backbone.state_dict().items())

@@ -2,12 +2,11 @@ import json
 from dataclasses import fields, replace
 from itertools import pairwise
 from pathlib import Path
-from typing import get_args
 
 import numpy as np
 import pytest
 
-from bearing_search.config import Detector, TrialConfig, digest_of, parse, to_plain
+from bearing_search.config import DETECTORS, TrialConfig, digest_of, parse, to_plain
 from bearing_search.config.digest import NOT_READ
 from bearing_search.config.reference_values import LATER_SETTINGS
 from bearing_search.measurement import COMPUTED_S, COST_S, OBJECTIVE, SAVED_S, TrialContext
@@ -30,7 +29,7 @@ from bearing_search.training.folds.stage_keys import (
     save_outcome,
 )
 from bearing_search.training.images import Images
-from bearing_search.training.plan import finetune_plan, fold_progress
+from bearing_search.training.plan import detector_iterations, finetune_plan, fold_progress
 from bearing_search.trial import run_trial
 
 
@@ -58,6 +57,9 @@ def changed(config: TrialConfig, path: str, value) -> TrialConfig:
     section, _, name = path.rpartition(".")
     if not section:
         return replace(config, **{name: value})
+    if section in DETECTORS:
+        settings = config.section_of(DETECTORS[section].config)
+        return config.with_section(replace(settings, **{name: value}))
     return replace(config, **{section: replace(getattr(config, section), **{name: value})})
 
 
@@ -144,18 +146,23 @@ class Watched(TrialConfig):
             Watched.read.add(name)
         return super().__getattribute__(name)
 
+    def section_of(self, kind):
+        Watched.read |= {name for name, spec in DETECTORS.items() if spec.config is kind}
+        sections = object.__getattribute__(self, "sections")
+        return next((one for one in sections if type(one) is kind), kind())
 
-@pytest.mark.parametrize("name", get_args(Detector))
+
+@pytest.mark.parametrize("name", DETECTORS)
 def test_what_a_detector_reads_of_the_config_is_in_its_key(tiny_config, name):
     sections = {field.name: getattr(tiny_config, field.name) for field in fields(TrialConfig)}
     config = Watched(**(sections | {"detector": name}))
     encoder = load_encoder(tiny_config.encoder)
     Watched.read.clear()
     detector = make_detector(encoder, config, normals=images(), rotation_deg=0.0, device="cpu")
-    for number in range(detector.iterations):
+    for number in range(detector_iterations(config)):
         detector.iterate(number)
     detector.detect(images().pixels)
-    others = set(get_args(Detector)) - {name}
+    others = (set(DETECTORS) - {name}) | {"sections"}  # all of them at once
     assert Watched.read & (_NOT_THE_DETECTORS | others) <= {"seed"}
     assert name in Watched.read
     # what it leaves alone, also where its iterations are counted, is in no digest of scheme 2

@@ -1,0 +1,111 @@
+"""What every detector must do, those of the package and one from outside."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from bearing_search.config import DETECTORS, FinetuneConfig
+from bearing_search.models.encoders.encoder import load_encoder
+from bearing_search.training.checkpoint import Checkpoint
+from bearing_search.training.detection.detection import Detection
+from bearing_search.training.detection.detector import Detector, make_detector, train_detector
+from bearing_search.training.images import Images
+from bearing_search.training.plan import detector_iterations
+
+SIDE = 64
+
+
+def images(count, seed=0):
+    pixels = np.random.default_rng(seed).integers(0, 255, (count, SIDE, SIDE, 3)).astype(np.uint8)
+    return Images(pixels=pixels, masks=np.zeros((count, SIDE, SIDE), dtype=bool))
+
+
+@pytest.fixture(params=[*DETECTORS, "toy"])
+def config(request, toy, tiny_config):
+    frozen = FinetuneConfig(epochs=0, reconstruction_only_epochs=0)
+    return replace(tiny_config, finetune=frozen, detector=request.param)
+
+
+@pytest.fixture
+def make(config):
+    encoder = load_encoder(config.encoder)
+
+    def made():
+        return make_detector(encoder, config, normals=images(7), rotation_deg=0.0, device="cpu")
+
+    return made
+
+
+def train(detector, config, folder, stop_after=10**6):
+    checkpoint, asked = Checkpoint(folder, "detector"), iter(range(10**6))
+    rows = train_detector(
+        detector,
+        detector_iterations(config),
+        checkpoint=checkpoint,
+        should_stop=lambda: next(asked) >= stop_after,
+    )
+    return list(rows), checkpoint
+
+
+def same(one: Detection, other: Detection) -> bool:
+    if one.own_scores is not None and not np.array_equal(one.own_scores, other.own_scores):
+        return False
+    return np.array_equal(one.distances, other.distances)
+
+
+def test_it_is_a_detector_that_measures_and_scores_every_patch(make, config, tmp_path):
+    detector = make()
+    rows, checkpoint = train(detector, config, tmp_path)
+    found = detector.detect(images(3, seed=1).pixels)
+
+    assert isinstance(detector, Detector)
+    assert detector.failure_hint.endswith(".")
+    assert checkpoint.is_finished
+    assert all(np.isfinite(list(row.values())).all() for row in rows)
+    assert found.distances.shape[0] == 3
+    assert found.distances.ndim == 4
+    assert found.distances.dtype == np.float32
+    assert np.isfinite(found.distances).all()
+    assert found.own_scores is None or found.own_scores.shape == (3,)
+
+
+def test_a_stop_in_the_middle_changes_nothing(make, config, tmp_path):
+    whole, others = make(), images(3, seed=1).pixels
+    rows, _ = train(whole, config, tmp_path / "whole")
+    stop_after = min(2, detector_iterations(config) - 1)
+    _, stopped = train(make(), config, tmp_path / "parts", stop_after)
+    assert not stopped.is_finished
+
+    again = make()
+    assert train(again, config, tmp_path / "parts")[0] == rows
+    assert same(again.detect(others), whole.detect(others))
+
+
+def test_its_last_state_detects_as_it_does(make, config, tmp_path):
+    detector, other, others = make(), make(), images(3, seed=1).pixels
+    train(detector, config, tmp_path)
+    other.load(detector.state(is_finished=True))
+
+    assert same(other.detect(others), detector.detect(others))
+
+
+def test_what_others_have_read_gives_the_same_numbers(make, config, tmp_path):
+    alone, given, others = make(), make(), images(3, seed=1).pixels
+    train(alone, config, tmp_path / "alone")
+    assert given.features.is_static
+    given.features.known = given.features.feature_reader.of_all(given.features.samples.pixels)
+    train(given, config, tmp_path / "given")
+
+    read = given.features.feature_reader.of_all(others)
+    assert same(given.detect(others, read), alone.detect(others))
+
+
+def test_it_leaves_its_encoder_alone(config, tmp_path):
+    encoder = load_encoder(config.encoder)
+    before = {name: tensor.clone() for name, tensor in encoder.state_dict().items()}
+    detector = make_detector(encoder, config, normals=images(5), rotation_deg=0.0, device="cpu")
+    train(detector, config, tmp_path)
+
+    assert all(torch.equal(before[n], tensor) for n, tensor in encoder.state_dict().items())
