@@ -8,6 +8,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TaskProgressColumn, TextColumn
 
 from bearing_search.config import TrialConfig
+from bearing_search.durations import format_duration
 from bearing_search.measurement import Measurement
 from bearing_search.reporting.leaderboard import value_text
 from bearing_search.trial_history.measurement_log import MEASUREMENTS_FILE, last_measurement
@@ -20,13 +21,6 @@ from bearing_search.trial_history.records import (
 )
 
 _LINE_EVERY_S = 30.0
-
-
-def clock(seconds: float) -> str:
-    """Seconds as `m:ss` or `h:mm:ss`."""
-    minutes, rest = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
 
 
 def settings_text(suggestion: Mapping[str, Any]) -> str:
@@ -63,7 +57,7 @@ class Estimate:
         fresh, elapsed = self._done - self._done_before, time.monotonic() - self._begun
         if fresh < 0.01 * self._total or elapsed < 5:
             return ""
-        return f"about {clock((self._total - self._done) * elapsed / fresh)} left"
+        return f"about {format_duration((self._total - self._done) * elapsed / fresh)} left"
 
 
 class SweepProgress:
@@ -79,6 +73,9 @@ class SweepProgress:
             console=console,
             disable=not console.is_terminal,
         )
+        self._overall = self._bars.add_task("", total=1.0, note="starting Ray")
+        self._estimate = Estimate(1.0)  # until the sweep says how much there is to do
+        self._target, self._objective, self._ranks = 0, "", False
         self._tasks: dict[int, TaskID] = {}
         self._progress: dict[int, float] = {}
         self._begun: dict[int, float] = {}
@@ -99,8 +96,8 @@ class SweepProgress:
             if trial.value is not None and trial.counts and trial.judged.is_feasible:
                 self._keep_best(trial.value, trial.number)
         self._estimate = Estimate(self._target, self._done())
+        self._bars.update(self._overall, description=self._title())
         self._bars.start()
-        self._overall = self._bars.add_task(self._title(), total=1.0, note="starting Ray")
 
     def on_trial_start(
         self,
@@ -140,7 +137,7 @@ class SweepProgress:
         """Take the bar away and say how the trial ended."""
         if number in self._tasks:
             self._bars.remove_task(self._tasks.pop(number))
-        took = clock(time.monotonic() - self._begun.get(number, time.monotonic()))
+        took = format_duration(time.monotonic() - self._begun.get(number, time.monotonic()))
         if state in ("complete", "pruned"):
             self._progress[number] = 1.0
         elif state == "failed":

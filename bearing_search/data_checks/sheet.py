@@ -3,10 +3,9 @@
 The only picture that the guard makes of test images: it goes into a file, not to the caller.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-import cv2
 import numpy as np
 from jaxtyping import UInt8
 
@@ -14,18 +13,19 @@ from bearing_search.data.samples import read_image
 from bearing_search.data_checks.copies import how_turned
 from bearing_search.data_checks.findings import Finding
 from bearing_search.data_checks.thumbnail import turned
+from bearing_search.plots import montage
+from bearing_search.plots.montage import TEXT, Colour, Picture
 
 MOST_PAIRS = 24
 """More are named in the text only."""
 
 _CELL = 250
 _GAP = 10
-_HEAD = 72
-_BLOCKS = 2
-"""Pairs in a row."""
+_WIDTH = 2 * (_CELL + _GAP) + _GAP
+_COLUMNS = 2
 
-_BACKGROUND, _TEXT, _FAINT = 24, (235, 235, 235), (160, 160, 160)
-_COLOURS = {"leak": (255, 110, 90), "warning": (240, 200, 70)}
+_FAINT: Colour = (160, 160, 160)
+_COLOURS: Mapping[str, Colour] = {"leak": (255, 110, 90), "warning": (240, 200, 70)}
 _SAID = {
     "group": "one group on both sides",
     "file": "the same file",
@@ -34,8 +34,6 @@ _SAID = {
     "name": "names that look like one thing",
     "label": "labelled normal, with a mask",
 }
-_Picture = UInt8[np.ndarray, "_ _ 3"]
-"""RGB, of any size."""
 
 
 def write_sheet(findings: Sequence[Finding], file: Path) -> bool:
@@ -47,71 +45,38 @@ def write_sheet(findings: Sequence[Finding], file: Path) -> bool:
     pairs = [found for found in findings if len(found.files) == 2]
     if not pairs:
         return False
-    blocks = [_block(found) for found in pairs[:MOST_PAIRS]]
-    rows = [_row(blocks[start : start + _BLOCKS]) for start in range(0, len(blocks), _BLOCKS)]
+    picture = montage.grid([_block(found) for found in pairs[:MOST_PAIRS]], _COLUMNS)
     if len(pairs) > MOST_PAIRS:
-        last = _blank(40, rows[0].shape[1])
-        _write(last, f"and {len(pairs) - MOST_PAIRS} more pairs", (_GAP, 26), _TEXT, 0.5)
-        rows.append(last)
-    _, encoded = cv2.imencode(".png", np.vstack(rows)[..., ::-1])
-    file.parent.mkdir(parents=True, exist_ok=True)
-    file.write_bytes(encoded.tobytes())
+        more = montage.label(f"and {len(pairs) - MOST_PAIRS} more pairs", _WIDTH, size=15)
+        picture = montage.stacked([picture, more])
+    montage.write_png(picture, file)
     return True
 
 
-def _row(blocks: Sequence[_Picture]) -> _Picture:
-    """Blocks side by side, as high as the highest."""
-    height = max(len(block) for block in blocks) + _GAP
-    row = _blank(height, _BLOCKS * (2 * (_CELL + _GAP) + 2 * _GAP))
-    for number, block in enumerate(blocks):
-        left = number * (2 * (_CELL + _GAP) + 2 * _GAP)
-        row[: len(block), left : left + block.shape[1]] = block
-    return row
-
-
-def _block(found: Finding) -> _Picture:
-    first, second = (_shown(Path(file)) for file in found.files)
-    cells = [_fitted(turned(first, found.orientation)), _fitted(second)]
-    titles = (*found.samples, "its mask")
-    notes = (how_turned(found.orientation), "")
-    block = _blank(_HEAD + max(len(cell) for cell in cells), 2 * (_CELL + _GAP) + _GAP)
+def _block(found: Finding) -> Picture:
+    first, second = (_stretched(read_image(Path(file))) for file in found.files)
+    cells = [
+        montage.fitted(image, _CELL, _CELL) for image in (turned(first, found.orientation), second)
+    ]
+    titles = (*found.samples, "its mask")[:2]
+    turn = how_turned(found.orientation)
+    names = [Path(file).name for file in found.files]
+    names[0] += f", shown {turn}" if turn else ""
     headline = f"{found.severity.upper()}: {_SAID.get(found.kind, found.kind)}"
-    _write(block, headline, (_GAP, 24), _COLOURS.get(found.severity, _TEXT), 0.5)
-    for number, cell in enumerate(cells):
-        left = _GAP + number * (_CELL + _GAP)
-        block[_HEAD : _HEAD + len(cell), left : left + cell.shape[1]] = cell
-        name = Path(found.files[number]).name
-        faint = f"{name}, shown {notes[number]}" if notes[number] else name
-        _write(block, titles[number][-38:], (left, 46), _TEXT, 0.38)
-        _write(block, faint[:42], (left, 62), _FAINT, 0.36)
-    return block
+    colour = _COLOURS.get(found.severity, TEXT)
+    block = montage.stacked(
+        [
+            montage.label(headline, _WIDTH, size=15, colour=colour),
+            montage.beside([montage.label(title, _CELL) for title in titles], _GAP),
+            montage.beside([montage.label(name, _CELL, colour=_FAINT) for name in names], _GAP),
+            montage.beside([montage.padded(one, width=_CELL) for one in cells], _GAP),
+        ]
+    )
+    return montage.padded(block, height=len(block) + _GAP)
 
 
-def _shown(file: Path) -> _Picture:
-    """An image with its greys stretched from the darkest to the brightest hundredth."""
-    image = read_image(file)
+def _stretched(image: UInt8[np.ndarray, "h w *c"]) -> UInt8[np.ndarray, "h w *c"]:
+    """The image with its greys stretched from the darkest to the brightest hundredth."""
     low, high = np.percentile(image, (1, 99))
-    stretched = np.clip((image.astype(np.float32) - low) / max(high - low, 1.0) * 255, 0, 255)
-    greys = stretched.astype(np.uint8)
-    return greys if greys.ndim == 3 else np.repeat(greys[..., None], 3, axis=2)
-
-
-def _fitted(image: _Picture) -> _Picture:
-    """The image as large as fits into a cell, at its own shape."""
-    height, width = image.shape[:2]
-    scale = min(_CELL / width, _CELL / height)
-    size = (max(1, round(width * scale)), max(1, round(height * scale)))
-    method = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
-    fitted: _Picture = cv2.resize(image, size, interpolation=method)
-    return fitted
-
-
-def _blank(height: int, width: int) -> _Picture:
-    return np.full((height, width, 3), _BACKGROUND, dtype=np.uint8)
-
-
-def _write(
-    image: _Picture, text: str, at: tuple[int, int], colour: tuple[int, int, int], size: float
-) -> None:
-    plain = text.encode("ascii", "replace").decode()  # OpenCV's font knows no other letters
-    cv2.putText(image, plain, at, cv2.FONT_HERSHEY_SIMPLEX, size, colour, 1, cv2.LINE_AA)
+    levels = (image.astype(np.float32) - low) / max(high - low, 1.0) * 255
+    return np.asarray(np.clip(levels, 0, 255), dtype=np.uint8)

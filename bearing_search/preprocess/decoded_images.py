@@ -59,7 +59,10 @@ class RecentImages:
 
 
 recent_images = RecentImages()
-"""Of this process."""
+"""Of this process, as what `detect_sample` remembers: `fit_reference`, `prepare`, `extract` and
+`roi_score` are called one after the other, with nothing in common but the samples' files. A trial's
+process begins with an empty one, since a trial's context reaches it pickled. What is kept changes
+how often a file is decoded, and no result."""
 
 
 def _key(file: Path) -> _Key:

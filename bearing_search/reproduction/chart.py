@@ -30,12 +30,12 @@ def draw_chart(measured: TableData, facts: Facts, file: Path) -> None:
             axes = grid[row, column]
             lines = [measured.line(detector, part, metric) for part in measured.rows]
             _panel(axes, lines)
-            axes.set_xticks(range(len(measured.rows)), [ascii_text(part) for part in measured.rows])
+            axes.set_xticks(range(len(measured.rows)), [_drawable(part) for part in measured.rows])
             if row == 0:
                 axes.set_title(metric_title(metric), fontsize=11)
-        grid[row, 0].set_ylabel(ascii_text(detector_title(detector)), fontsize=12)
+        grid[row, 0].set_ylabel(_drawable(detector_title(detector)), fontsize=12)
     figure.suptitle(
-        f"{ascii_text(facts.name)}: {measured.num_runs} runs on test, bars are 95 % intervals; "
+        f"{_drawable(facts.name)}: {measured.num_runs} runs on test, bars are 95 % intervals; "
         f"cross: {paper_label(measured, facts)}; dash: one score for everything",
         fontsize=11,
     )
@@ -47,9 +47,9 @@ def draw_chart(measured: TableData, facts: Facts, file: Path) -> None:
     figure.savefig(file, dpi=110)
 
 
-def ascii_text(text: str) -> str:
-    """Text that matplotlib's own font can draw, and that holds no formula."""
-    return text.encode("ascii", "replace").decode().replace("$", "?")
+def _drawable(text: str) -> str:
+    """Text in letters that matplotlib's own font has, others as numbers, and without formulas."""
+    return text.encode("latin-1", "backslashreplace").decode("latin-1").replace("$", r"\$")
 
 
 def _panel(axes: Any, lines: list[ComparisonRow]) -> None:

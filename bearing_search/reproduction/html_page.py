@@ -3,8 +3,10 @@
 import base64
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from html import escape
 from pathlib import Path
+from typing import NamedTuple
+
+from jinja2 import Environment, StrictUndefined
 
 from bearing_search.analysis.intervals import Interval
 from bearing_search.reproduction.measure import ComparisonRow, TableData
@@ -54,6 +56,70 @@ figcaption { color: #56606b; font-size: .84rem; } figure { margin: 0 0 1rem; }
 pre { background: #f4f6f8; padding: .8rem; overflow-x: auto; font-size: .82rem; }
 """
 
+_PAGE = (
+    """{% macro listed(texts) -%}
+<ul>{% for text in texts %}<li>{{ text }}</li>{% endfor %}</ul>
+{%- endmacro -%}
+{% macro table(titles, rows) -%}
+<div class="scroll"><table><tr>{% for title in titles %}<th>{{ title }}</th>{% endfor %}</tr>
+{%- for row in rows %}<tr class="{{ row.marks }}">
+{%- for text in row.head %}<td>{{ text }}</td>{% endfor %}
+{%- for cell in row.cells %}<td>
+{%- if cell.verdict %}<span class="{{ cell.verdict }}">{{ cell.value }} {{ cell.verdict }}</span>
+{%- else %}{{ cell.value }}{% endif %}
+{%- if cell.bounds %}<span class="low">{{ cell.bounds }}</span>{% endif %}
+{%- if cell.paper %}<span class="paper">{{ cell.paper }}</span>{% endif %}</td>{% endfor %}</tr>
+{%- endfor %}</table></div>
+{%- endmacro -%}
+<!doctype html>
+<html lang="en"><head><meta charset="utf-8"><title>{{ facts.name }}</title>
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<style>"""
+    + _STYLE
+    + """</style></head><body>
+<h1>{{ facts.name }}</h1>
+<p class="question">{{ facts.question }}</p>
+<div class="notice">{{ listed(warnings) }}</div>
+<h2>What may be concluded</h2>
+{{ listed(conclusions) }}
+{{ listed(how_sure) }}
+<h2>Table 2</h2>
+<p>Below each value: its 95 % interval, and <span class='paper' style='display:inline'>
+{#- #}the number of the {{ paper }}</span>.</p>
+{{ table(["model", "part", "encoder"] + metrics, values) }}
+<h2>{{ difference }}</h2>
+{{ table(["model", "part"] + metrics, differences) }}
+<h2>How it was measured</h2>
+{{ listed(how_measured) }}
+{% for heading, files in figures.items() %}<h2>{{ heading }}</h2>
+{% for file in files -%}
+<figure><img alt="{{ file.name }}" src="data:image/png;base64,{{ encoded(file) }}">
+{#- #}<figcaption>{{ file.name }}</figcaption></figure>
+{% endfor %}{% endfor %}
+{%- if choices %}<h2>{{ choices_title }}</h2>
+<div class="scroll"><table><tr>{% for title in choices[0] %}<th>{{ title }}</th>{% endfor %}</tr>
+{%- for row in choices[1:] %}<tr>
+{%- for text in row %}<td style="white-space:normal">{{ text }}</td>{% endfor %}</tr>
+{%- endfor %}</table></div>
+{% endif %}<h2>Provenance</h2><p>Data: {{ facts.data }}</p>
+<pre>{% for name, number in facts.versions.items() %}{{ name }} {{ number }}
+{% endfor %}</pre><pre>{{ facts.space_text }}</pre></body></html>
+"""
+)
+
+
+class _Cell(NamedTuple):
+    value: str
+    bounds: str = ""
+    paper: str = ""
+    verdict: str = ""
+
+
+class _Row(NamedTuple):
+    marks: str
+    head: tuple[str, ...]
+    cells: list[_Cell]
+
 
 def html_page(
     measured: TableData,
@@ -67,40 +133,28 @@ def html_page(
         figures: heading -> PNG files, which are put into the page.
         choices: what the paper leaves open: a header and one row per question; may be empty.
     """
-    pieces = [
-        "<!doctype html>",
-        f'<html lang="en"><head><meta charset="utf-8"><title>{escape(facts.name)}</title>',
-        '<meta name="viewport" content="width=device-width, initial-scale=1">',
-        f"<style>{_STYLE}</style></head><body>",
-        f"<h1>{escape(facts.name)}</h1>",
-        f'<p class="question">{escape(facts.question)}</p>',
-        f'<div class="notice">{_list(warnings_of(measured, facts))}</div>',
-        "<h2>What may be concluded</h2>",
-        _list(conclusions(measured)),
-        _list(how_sure(measured)),
-        "<h2>Table 2</h2>",
-        f"<p>Below each value: its 95 % interval, and <span class='paper' style='display:inline'>"
-        f"the number of the {escape(paper_label(measured, facts))}</span>.</p>",
-        _scroll(_values(measured)),
-        f"<h2>{DIFFERENCE}</h2>",
-        _scroll(_differences(measured)),
-        "<h2>How it was measured</h2>",
-        _list(how_measured(measured, facts)),
-    ]
-    for heading, files in figures.items():
-        pieces += [f"<h2>{escape(heading)}</h2>", *map(_picture, files)]
-    if choices:
-        pieces += [f"<h2>{CHOICES}</h2>", _scroll(_plain_table(choices))]
-    versions = "".join(f"{name} {number}\n" for name, number in facts.versions.items())
-    pieces += [
-        f"<h2>Provenance</h2><p>Data: {escape(facts.data)}</p>",
-        f"<pre>{escape(versions)}</pre><pre>{escape(facts.space_text)}</pre></body></html>",
-    ]
-    return "\n".join(pieces) + "\n"
+    page = Environment(
+        autoescape=True, undefined=StrictUndefined, keep_trailing_newline=True
+    ).from_string(_PAGE)
+    return page.render(
+        facts=facts,
+        warnings=warnings_of(measured, facts),
+        conclusions=conclusions(measured),
+        how_sure=how_sure(measured),
+        how_measured=how_measured(measured, facts),
+        paper=paper_label(measured, facts),
+        metrics=[metric_title(metric) for metric in table_metrics()],
+        values=_values(measured),
+        difference=DIFFERENCE,
+        differences=_differences(measured),
+        figures=figures,
+        encoded=lambda file: base64.b64encode(file.read_bytes()).decode(),
+        choices_title=CHOICES,
+        choices=choices,
+    )
 
 
-def _values(measured: TableData) -> Iterator[str]:
-    yield _header("model", "part", "encoder")
+def _values(measured: TableData) -> Iterator[_Row]:
     before, metrics = None, table_metrics()
     for detector, part, kind in value_rows(measured):
         lines = [measured.line(detector or measured.detectors[0], part, m) for m in metrics]
@@ -108,83 +162,41 @@ def _values(measured: TableData) -> Iterator[str]:
         marks += ["mean"] if part == MEAN else []
         before = detector
         if kind == "floor":
-            cells = ["one score for everything", part, "floor"]
-            numbers = [_number(x.floor) for x in lines]
-            yield _row([*map(escape, cells), *numbers], [*marks, "floor"])
+            head = ("one score for everything", part, "floor")
+            yield _Row(" ".join([*marks, "floor"]), head, [_Cell(_number(x.floor)) for x in lines])
             continue
         encoder: EncoderState = next(state for state in ENCODER_STATES if state == kind)
-        head = [detector_title(detector), part, encoder]
-        yield _row([*map(escape, head), *(_value(x, encoder) for x in lines)], marks)
+        head = (detector_title(detector), part, encoder)
+        yield _Row(" ".join(marks), head, [_value(x, encoder) for x in lines])
 
 
-def _differences(measured: TableData) -> Iterator[str]:
-    yield _header("model", "part")
-    metrics = table_metrics()
+def _differences(measured: TableData) -> Iterator[_Row]:
     for detector in measured.detectors:
         for part in measured.rows:
-            lines = [measured.line(detector, part, metric) for metric in metrics]
-            head = map(escape, (detector_title(detector), part))
-            marks = ["mean"] if part == MEAN else []
-            yield _row([*head, *map(_difference, lines)], marks)
+            lines = [measured.line(detector, part, metric) for metric in table_metrics()]
+            marks = "mean" if part == MEAN else ""
+            yield _Row(marks, (detector_title(detector), part), [_difference(x) for x in lines])
 
 
-def _header(*names: str) -> str:
-    titles = [*names, *map(metric_title, table_metrics())]
-    return f"<tr>{''.join(f'<th>{escape(title)}</th>' for title in titles)}</tr>"
-
-
-def _row(cells: Sequence[str], marks: Sequence[str]) -> str:
-    inside = "".join(f"<td>{content}</td>" for content in cells)
-    return f'<tr class="{" ".join(marks)}">{inside}</tr>'
-
-
-def _value(line: ComparisonRow, encoder: EncoderState) -> str:
-    printed = line.paper[encoder]
-    paper = f'<span class="paper">{printed:.4f}</span>' if printed is not None else ""
-    return f"{_number(line.values[encoder].value)}{_bounds(line.values[encoder], '.3f')}{paper}"
-
-
-def _difference(line: ComparisonRow) -> str:
-    if math.isnan(line.difference.value):
-        return "-"
-    bounds = _bounds(line.difference, "+.3f")
-    if not line.verdict:
-        return f"{line.difference.value:+.4f}{bounds}"
-    return (
-        f'<span class="{line.verdict}">{line.difference.value:+.4f} {line.verdict}</span>{bounds}'
+def _value(line: ComparisonRow, encoder: EncoderState) -> _Cell:
+    found, printed = line.values[encoder], line.paper[encoder]
+    return _Cell(
+        _number(found.value),
+        bounds=_bounds(found, ".3f"),
+        paper=f"{printed:.4f}" if printed is not None else "",
     )
 
 
+def _difference(line: ComparisonRow) -> _Cell:
+    found = line.difference
+    if math.isnan(found.value):
+        return _Cell("-")
+    return _Cell(f"{found.value:+.4f}", bounds=_bounds(found, "+.3f"), verdict=line.verdict)
+
+
 def _bounds(interval: Interval, form: str) -> str:
-    if math.isnan(interval.low):
-        return ""
-    return f'<span class="low">{interval.low:{form}} to {interval.high:{form}}</span>'
+    return "" if math.isnan(interval.low) else f"{interval.low:{form}} to {interval.high:{form}}"
 
 
 def _number(value: float) -> str:
     return "-" if math.isnan(value) else f"{value:.4f}"
-
-
-def _list(texts: Sequence[str]) -> str:
-    return f"<ul>{''.join(f'<li>{escape(text)}</li>' for text in texts)}</ul>"
-
-
-def _plain_table(rows: Sequence[tuple[str, ...]]) -> Iterator[str]:
-    header, *others = rows
-    yield f"<tr>{''.join(f'<th>{escape(title)}</th>' for title in header)}</tr>"
-    for row in others:
-        inside = "".join(f'<td style="white-space:normal">{escape(text)}</td>' for text in row)
-        yield f"<tr>{inside}</tr>"
-
-
-def _scroll(rows: Iterator[str]) -> str:
-    return f'<div class="scroll"><table>{"".join(rows)}</table></div>'
-
-
-def _picture(file: Path) -> str:
-    encoded = base64.b64encode(file.read_bytes()).decode()
-    name = escape(file.name, quote=True)
-    return (
-        f'<figure><img alt="{name}" src="data:image/png;base64,{encoded}">'
-        f"<figcaption>{name}</figcaption></figure>"
-    )

@@ -6,19 +6,17 @@ Axis letters: n samples, s side of the input, m side of the map, in pixels.
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-import cv2
 import numpy as np
 from jaxtyping import Bool, Float32, UInt8
-from matplotlib.figure import Figure
 
 from bearing_search.config import TrialConfig
 from bearing_search.data.dataset import DataSet
 from bearing_search.evaluation.predictions import Predictions
+from bearing_search.plots import montage
+from bearing_search.plots.montage import Picture
 from bearing_search.preprocess.pipeline import fit_reference
 from bearing_search.preprocess.prepare import prepare
-from bearing_search.reproduction.chart import ascii_text
 from bearing_search.reproduction.published import ENCODER_STATES
 from bearing_search.reproduction.texts import detector_title
 
@@ -97,37 +95,22 @@ def scale_end(maps: Sequence[Float32[np.ndarray, "n m m"]]) -> float:
 
 def draw_comparison(shown: Shown, file: Path, *, detector: str, part: str, end: float) -> None:
     """Write a PNG with a row per sample; the colour scale goes from 0 to `end`."""
-    count = len(shown.names)
-    figure = Figure(figsize=(9.4, 2.15 * count + 0.9), layout="constrained")
-    grid = figure.subplots(count, 4, squeeze=False)
+    rows = []
     for row, name in enumerate(shown.names):
-        for axes in grid[row]:
-            axes.set_xticks([])
-            axes.set_yticks([])
-        grid[row, 0].imshow(shown.inputs[row])
-        grid[row, 1].imshow(_with_mask(shown.inputs[row], shown.masks[row]))
-        for column, maps in ((2, shown.before), (3, shown.after)):
-            heat = grid[row, column].imshow(maps[row], vmin=0, vmax=end, cmap="inferno")
-        title = ascii_text(name.split("/", 2)[-1])
-        grid[row, 0].set_ylabel(title if len(title) < 24 else f"{title[:21]}...", fontsize=8)
-    for column, title in enumerate(("input", "mask", *ENCODER_STATES)):
-        grid[0, column].set_title(title, fontsize=10)
-    bar = figure.colorbar(heat, ax=grid, location="bottom", shrink=0.5, aspect=40, pad=0.01)
-    bar.set_label(
+        image, mask = shown.inputs[row], shown.masks[row]
+        maps = (levels[row] / max(end, 1e-12) for levels in (shown.before, shown.after))
+        rows.append((name.split("/", 2)[-1], (image, (_darkened(image, mask), mask), *maps)))
+    meaning = (
         f"anomaly map, one scale for both encoders and all parts: 0 to {end:.3g} "
-        f"({SCALE_QUANTILE:.1%} of all pixels lie below)",
-        fontsize=8,
+        f"({SCALE_QUANTILE:.1%} of all pixels lie below)"
     )
-    bar.ax.tick_params(labelsize=8)
-    figure.suptitle(f"{ascii_text(detector_title(detector))}, {ascii_text(part)}", fontsize=11)
-    figure.savefig(file, dpi=100)
+    columns = ("input", "mask", *ENCODER_STATES)
+    picture = montage.table(columns, rows, scale=("0", meaning, f"{end:.3g}"))
+    title = f"{detector_title(detector)}, {part}"
+    heading = montage.label(title, picture.shape[1], size=15, align=0.5)
+    montage.write_png(montage.stacked([heading, picture]), file)
 
 
-def _with_mask(image: UInt8[np.ndarray, "s s 3"], mask: Bool[np.ndarray, "m m"]) -> Any:
-    """The input, darkened, with the ground truth in full brightness and outlined."""
-    size = image.shape[1], image.shape[0]
-    inside = cv2.resize(mask.astype(np.uint8), size, interpolation=cv2.INTER_NEAREST)
-    drawn = np.where(inside[..., None] > 0, image, image // 3).astype(np.uint8)
-    outlines, _ = cv2.findContours(inside, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
-    cv2.drawContours(drawn, outlines, -1, (80, 230, 80), 1)
-    return drawn
+def _darkened(image: Picture, mask: Bool[np.ndarray, "m m"]) -> Picture:
+    """The input with only the ground truth in full brightness."""
+    return np.where(montage.mask_over(image, mask)[..., None], image, image // 3)

@@ -5,6 +5,7 @@ A parameter whose conditions do not hold is not drawn, and its setting keeps the
 
 import json
 from collections.abc import Mapping, Sequence
+from graphlib import CycleError, TopologicalSorter
 from typing import Any
 
 from bearing_search.errors import ConfigError
@@ -46,15 +47,23 @@ def topological_order(
     Raises:
         ConfigError: some wait for one another.
     """
+    places = list(parameters)
+    sorter = TopologicalSorter({path: conditions.get(path, {}) for path in parameters})
+    try:
+        sorter.prepare()
+    except CycleError as error:
+        circle = error.args[1][:0:-1]  # each waits for the next
+        first = circle.index(min(circle, key=places.index))
+        names = ", ".join(circle[first:] + circle[:first])
+        raise ConfigError(f"when: {names} wait for each other") from None
     ordered: dict[str, Parameter] = {}
-    waiting = dict(parameters)
-    while waiting:
-        ready = next((p for p in waiting if set(conditions.get(p, ())) <= set(ordered)), None)
-        if ready is None:
-            raise ConfigError(
-                f"when: {', '.join(_circle(waiting, conditions))} wait for each other"
-            )
-        ordered[ready] = waiting.pop(ready)
+    ready: set[str] = set()
+    while sorter.is_active():
+        ready |= set(sorter.get_ready())
+        path = min(ready, key=places.index)
+        ordered[path] = parameters[path]
+        ready.remove(path)
+        sorter.done(path)
     return ordered
 
 
@@ -112,16 +121,6 @@ def _read(path: str, when: Any, parameters: Mapping[str, Parameter]) -> dict[str
                 f"{path}: when {other} is {json.dumps(listed, default=str)}, {error}"
             ) from None
     return found
-
-
-def _circle(waiting: Mapping[str, Parameter], conditions: Conditions) -> list[str]:
-    """Parameters that wait for each other, without those that only wait for them."""
-    path = next(iter(waiting))
-    seen: list[str] = []
-    while path not in seen:
-        seen.append(path)
-        path = next(other for other in conditions[path] if other in waiting)
-    return seen[seen.index(path) :]
 
 
 def _is_among(value: Any, values: Sequence[Any]) -> bool:

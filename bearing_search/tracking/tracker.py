@@ -44,6 +44,9 @@ class MlflowTracker:
 
     def __init__(self, tracking_uri: str) -> None:
         self._uri = tracking_uri
+        self._started: SweepView | None = None
+        self._client: Any = None
+        self._experiment = self._parent = ""  # their ids
         self._away_until = 0.0
         self._runs: dict[int, str] = {}
         self._tried: set[int] = set()  # trials whose runs this session has asked for
@@ -58,7 +61,7 @@ class MlflowTracker:
         Raises:
             ResourceError: MLflow cannot be reached.
         """
-        self._sweep = sweep
+        self._started = sweep
         try:
             self._client = connect(self._uri)
             self._experiment = find_experiment(self._client, self._uri, sweep.name)
@@ -127,6 +130,11 @@ class MlflowTracker:
         """Name the setting to use, as the report does: its trials (none: there is none)."""
         setting = (chosen, scores, suggestion)
         self._attempt(lambda: mark_setting(self._client, self._parent, self._runs, *setting))
+
+    @property
+    def _sweep(self) -> SweepView:
+        assert self._started is not None, "on_sweep_start comes first"
+        return self._started
 
     def _attempt(self, action: Callable[[], None]) -> bool:
         """Whether it worked. MLflow must not take the sweep down, nor hold it up for long."""

@@ -1,20 +1,12 @@
 import io
 
-import pytest
 from rich.console import Console
 
-from bearing_search.cli.progress import Estimate, SweepProgress, clock, settings_text
+from bearing_search.cli.progress import Estimate, SweepProgress, settings_text
 from bearing_search.config import TrialConfig
 from bearing_search.measurement import Measurement
 from bearing_search.trial_history.measurement_log import MEASUREMENTS_FILE, MeasurementLog
 from bearing_search.trial_history.records import SweepOutcome, SweepView, TrialRecord, trial_folder
-
-
-@pytest.mark.parametrize(
-    ("seconds", "text"), [(0, "0:00"), (59.6, "1:00"), (200, "3:20"), (3725, "1:02:05")]
-)
-def test_seconds_read_as_a_clock(seconds, text):
-    assert clock(seconds) == text
 
 
 def test_settings_lose_their_section_and_keep_four_digits():

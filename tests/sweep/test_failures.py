@@ -17,12 +17,7 @@ from bearing_search.errors import ConfigError
 from bearing_search.measurement import OBJECTIVE, Measurement
 from bearing_search.sweep.driver.controller import SweepController
 from bearing_search.sweep.driver.session import StopRequest
-from bearing_search.sweep.driver.stall_monitor import (
-    GRACE_S,
-    STALL_S,
-    StallMonitor,
-    format_duration,
-)
+from bearing_search.sweep.driver.stall_monitor import GRACE_S, STALL_S, StallMonitor
 from bearing_search.sweep.execution.exit_reasons import describe_exit, oom_kill_count
 from bearing_search.sweep.planning.ledger import Ledger
 from bearing_search.sweep.record.layout import TRIAL_STOP
@@ -245,7 +240,6 @@ def test_a_trial_is_overdue_once_and_stuck_after_its_grace(clock):
     stall_monitor.end(3)
     stall_monitor.begin(3)  # again, at resume: its time begins anew
     assert stall_monitor.timed_out() == []
-    assert [format_duration(s) for s in (45, 1860, 18720)] == ["45 s", "31 min", "5.2 h"]
 
 
 def test_an_overdue_trial_is_asked_to_end_and_has_failed(new_sweep, ledger_of, observed, clock):

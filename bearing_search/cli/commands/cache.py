@@ -11,7 +11,7 @@ import typer
 from rich.table import Table
 
 from bearing_search.cli.options import AsJson, Results, terminal
-from bearing_search.cli.progress import clock
+from bearing_search.durations import format_duration
 from bearing_search.errors import ConfigError, ResourceError
 from bearing_search.stage_cache.entry import integrity_error
 from bearing_search.stage_cache.eviction import (
@@ -179,19 +179,12 @@ def _table(entries: list[EntryInfo]) -> Table:
             o.title,
             f"{o.state}, pinned" if o.is_pinned and o.state == "done" else o.state,
             size_text(o.bytes),
-            f"{_age(time.time() - o.last_used)} ago",
+            f"{format_duration(time.time() - o.last_used, rounded=True)} ago",
             str(len(o.users)),
-            clock(o.computed_s) if o.computed_s else "",
-            clock(o.saved_s) if o.saved_s else "",
+            format_duration(o.computed_s) if o.computed_s else "",
+            format_duration(o.saved_s) if o.saved_s else "",
         )
     return table
-
-
-def _age(seconds: float) -> str:
-    for unit, length in (("d", 86400), ("h", 3600), ("min", 60)):
-        if seconds >= length:
-            return f"{seconds / length:.0f} {unit}"
-    return f"{max(0.0, seconds):.0f} s"
 
 
 def _summary(root: Path, entries: list[EntryInfo]) -> str:
@@ -201,6 +194,6 @@ def _summary(root: Path, entries: list[EntryInfo]) -> str:
     rest = tree_bytes(root.parent) - tree_bytes(root)
     return (
         f"{len(entries)} stages, {size_text(stages)} of at most {size_text(max_bytes_of(root))}; "
-        f"saved {clock(sum(o.saved_s for o in entries))} so far. "
+        f"saved {format_duration(sum(o.saved_s for o in entries))} so far. "
         f"Prepared images beside them: {size_text(rest)}"
     )

@@ -10,11 +10,11 @@ import typer
 from rich.table import Table
 
 from bearing_search.cli.options import AsJson, Results, terminal
-from bearing_search.cli.progress import clock, seed_text, settings_text
+from bearing_search.cli.progress import seed_text, settings_text
+from bearing_search.durations import format_duration
 from bearing_search.reporting.leaderboard import leaderboard
 from bearing_search.reporting.leaderboard_json import as_json
 from bearing_search.reporting.test_access import test_access_log
-from bearing_search.sweep.driver.stall_monitor import format_duration
 from bearing_search.sweep.folder.sweep_folder import list_sweeps, load_sweep
 from bearing_search.sweep.status import SweepStatus, sweep_status
 
@@ -69,7 +69,8 @@ def _trial_table(shown: SweepStatus) -> Table:
         if trial.state in ("running", "stopped"):
             at = f"{trial.progress:.0%} {trial.stage}"
         if trial.number in shown.silent_s:
-            at = f"{at} (nothing reported for {format_duration(shown.silent_s[trial.number])})"
+            silent = format_duration(shown.silent_s[trial.number], rounded=True)
+            at = f"{at} (nothing reported for {silent})"
         if trial.micro_batch is not None:
             at = f"{at} (micro-batch {trial.micro_batch:.0f})".strip()
         table.add_row(
@@ -84,8 +85,8 @@ def _trial_table(shown: SweepStatus) -> Table:
             + seed_text(trial.seed, trial.purpose)
             + (f" (again, after trial {trial.retry_of})" if trial.retry_of is not None else ""),
             at,
-            clock(trial.duration_s) if trial.duration_s else "",
-            clock(trial.saved_s) if trial.saved_s else "",
+            format_duration(trial.duration_s) if trial.duration_s else "",
+            format_duration(trial.saved_s) if trial.saved_s else "",
         )
     return table
 
@@ -97,7 +98,7 @@ def _sweep_line(shown: SweepStatus) -> str:
     driver = f", running: {shown.holder}" if shown.holder else ""
     failed = sum(trial.state == "failed" for trial in shown.trials)
     also = f", {failed} failed" if failed else ""
-    saved = f", {clock(shown.saved_s)} of compute saved" if shown.saved_s else ""
+    saved = f", {format_duration(shown.saved_s)} of compute saved" if shown.saved_s else ""
     finished = f"{shown.num_finished} of {shown.target} trials"
     ended = f"; {shown.ended}" if shown.ended else ""
     return f"{shown.name}: {finished}{also}{leader}{saved}{driver}{ended}{notes}"

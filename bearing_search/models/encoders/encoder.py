@@ -131,19 +131,6 @@ def take_weights(config: EncoderConfig, *, seed: int, load: Callable[[Weights], 
     return weights.sha256
 
 
-def check_encoder(config: EncoderConfig) -> None:
-    """Refuse, in well under a second, a model or input size that `load_encoder` would refuse.
-
-    The weights are not looked at.
-
-    Raises:
-        ConfigError: unknown model, or an input size that is no multiple of the patch size.
-        ResourceError: torch and torchvision do not belong together.
-    """
-    with torch.device("meta"):
-        _build(config, seed=0)
-
-
 def _build(config: EncoderConfig, seed: int) -> Any:
     timm = import_timm()
     if not timm.models.is_model_in_modules(

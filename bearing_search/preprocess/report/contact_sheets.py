@@ -4,10 +4,9 @@ import csv
 from collections.abc import Sequence
 from pathlib import Path
 
-import cv2
 import numpy as np
 
-from bearing_search.preprocess.report.drawing import sheet
+from bearing_search.plots import montage
 from bearing_search.preprocess.report.extraction import ExtractionRow, PartExtraction
 from bearing_search.preprocess.shapes import Circle, Ellipse
 
@@ -47,9 +46,10 @@ def write_sheets(report: PartExtraction, folder: Path) -> list[Path]:
     for number, start in enumerate(starts, start=1):
         name = report.part.replace("/", "-") + (f"_{number}" if len(starts) > 1 else "")
         file = folder / f"sheet_{name}.png"
-        pixels = sheet([row.picture for row in ordered[start : start + TILES_PER_SHEET]])
-        _, encoded = cv2.imencode(".png", pixels[..., ::-1])
-        file.write_bytes(encoded.tobytes())
+        shown = ordered[start : start + TILES_PER_SHEET]
+        montage.write_png(
+            montage.grid([row.picture for row in shown], columns=min(3, len(shown))), file
+        )
         files.append(file)
     return files
 

@@ -14,6 +14,7 @@ import numpy as np
 from bearing_search.config import Geometry, PreprocessConfig
 from bearing_search.data.samples import Sample, read_image, read_levels, read_mask
 from bearing_search.errors import DataError, RoiNotFoundError
+from bearing_search.plots.montage import Picture
 from bearing_search.preprocess.locate import (
     NoRoi,
     RoiReference,
@@ -22,7 +23,7 @@ from bearing_search.preprocess.locate import (
     estimate_reference,
 )
 from bearing_search.preprocess.pipeline import Roi, extract_from
-from bearing_search.preprocess.report.drawing import Picture, blank_tile, tile
+from bearing_search.preprocess.report.drawing import blank_tile, tile
 from bearing_search.preprocess.shapes import Circle, Ellipse
 
 POOL_FROM = 24

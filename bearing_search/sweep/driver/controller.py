@@ -9,13 +9,14 @@ from dataclasses import asdict
 from typing import Any
 
 from bearing_search.config import to_plain
+from bearing_search.durations import format_duration
 from bearing_search.errors import DiskFullError
 from bearing_search.filesystem.atomic import write_json
 from bearing_search.filesystem.disk_full import disk_full_error, is_disk_full
 from bearing_search.measurement import Measurement
 from bearing_search.sweep.driver.running_trials import FailureLimit, RunningTrial
 from bearing_search.sweep.driver.session import StopRequest
-from bearing_search.sweep.driver.stall_monitor import StallMonitor, format_duration
+from bearing_search.sweep.driver.stall_monitor import StallMonitor
 from bearing_search.sweep.folder.sweep_folder import END, SweepFolder
 from bearing_search.sweep.planning.identity import write_identity
 from bearing_search.sweep.planning.ledger import Ledger
@@ -238,7 +239,7 @@ class SweepController:
         if running.objective is not None:
             return "complete", self._ledger.complete(number, running.objective, running.measured)
         if running.is_overdue:
-            limit = format_duration(self._stall_monitor.timeout_s or 0.0)
+            limit = format_duration(self._stall_monitor.timeout_s or 0.0, rounded=True)
             return self._fail(number, (f"ended after {limit}, as --trial-timeout says", ""))
         if running.is_pruned:
             self._ledger.prune(number)

@@ -2,6 +2,8 @@
 
 import time
 
+from bearing_search.durations import format_duration
+
 STALL_S = 600.0
 """A shorter silence is never remarked on."""
 
@@ -51,12 +53,10 @@ class StallMonitor:
         for number, heard in self._heard.items():
             if now - heard > limit and number not in self._remarked:
                 self._remarked.add(number)
-                usual = (
-                    f"; until now {format_duration(self._longest_s)} was the longest silence"
-                    if self._longest_s
-                    else ""
-                )
-                found[number] = f"has reported nothing for {format_duration(now - heard)}{usual}"
+                longest = format_duration(self._longest_s, rounded=True)
+                usual = f"; until now {longest} was the longest silence" if self._longest_s else ""
+                silence = format_duration(now - heard, rounded=True)
+                found[number] = f"has reported nothing for {silence}{usual}"
         return found
 
     def timed_out(self) -> list[int]:
@@ -75,10 +75,3 @@ class StallMonitor:
         found = [number for number, asked in self._asked.items() if now - asked > GRACE_S]
         self._asked |= dict.fromkeys(found, now)
         return found
-
-
-def format_duration(seconds: float) -> str:
-    """`45 s`, `31 min` or `5.2 h`."""
-    if seconds < 120:
-        return f"{seconds:.0f} s"
-    return f"{seconds / 60:.0f} min" if seconds < 7200 else f"{seconds / 3600:.1f} h"

@@ -6,8 +6,12 @@ from bearing_search.errors import ConfigError
 
 
 def without_password(url: str) -> str:
-    """A database URL that may be shown."""
-    url = re.sub(r"(://[^/@:]*):[^/]*@", r"\1:...@", url)
+    """A URL that may be shown.
+
+    Not by SQLAlchemy's `make_url`, which leaves a part of a password that holds an @, knows no
+    `?password=` and no scheme with a dash, and takes the port of `http://host:5000/a@b` for one.
+    """
+    url = re.sub(r"(://[^/@:]*):(?!\d*(?:[,/?#]|$)).*@", r"\1:...@", url)
     return re.sub(r"([?&]password)=[^&]*", r"\1=...", url)
 
 

@@ -17,13 +17,14 @@ from bearing_search.data.samples import Sample
 from bearing_search.models.encoders.tokens import patch_labels
 from bearing_search.models.finetuning.multitask import MultiTaskModel
 from bearing_search.models.finetuning.schedule import Task
+from bearing_search.plots.montage import write_png
 from bearing_search.training.checkpoint import Row
 from bearing_search.training.finetuning.epoch_metrics import patch_metrics
 from bearing_search.training.folds.fold_data import FoldData
 from bearing_search.training.images import Images, by_brightness, concat, take, to_input, to_pixels
 from bearing_search.training.microbatch import each_portion
 from bearing_search.training.plan import learned_tasks
-from bearing_search.training.plots.heads import patch_picture, reconstruction_picture, write_png
+from bearing_search.training.plots.heads import patch_picture, reconstruction_picture
 from bearing_search.training.precision import autocast
 
 _BATCH = 16

@@ -191,6 +191,39 @@ def test_a_password_is_refused_before_it_is_written(new_sweep, tmp_path, where, 
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_password_is_not_shown():
-    assert without_password("postgresql://me:pw@host/db") == "postgresql://me:...@host/db"
-    assert without_password("sqlite:////r/l.db") == "sqlite:////r/l.db"
+@pytest.mark.parametrize(
+    ("url", "shown"),
+    [
+        ("postgresql://me:pw@host/db", "postgresql://me:...@host/db"),
+        ("postgresql://me:p@w@host/db", "postgresql://me:...@host/db"),
+        ("postgresql://me:p/w@host/db", "postgresql://me:...@host/db"),
+        ("postgresql://:7pw@host:5432/db", "postgresql://:...@host:5432/db"),
+        ("postgresql://me:pw@one:5432,two:5433/db", "postgresql://me:...@one:5432,two:5433/db"),
+        (
+            "postgresql://host/db?user=me&password=pw&a=b",
+            "postgresql://host/db?user=me&password=...&a=b",
+        ),
+        ("mlflow-artifacts://me:pw@host", "mlflow-artifacts://me:...@host"),
+        ("simplecache::s3://key:secret@bucket/x", "simplecache::s3://key:...@bucket/x"),
+    ],
+)
+def test_a_password_is_not_shown(url, shown):
+    assert without_password(url) == shown
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "sqlite:////r/l.db",
+        "http://host:5000/a@b",
+        "postgresql://me@host:5432/db",
+        "postgresql://one:5432,two:5433/db?application_name=a@b",
+        "http://host:5000?a=b@c",
+        "http://host:5000#a@b",
+        "file:///a:b@c",
+        "databricks",
+        "",
+    ],
+)
+def test_what_holds_no_password_is_shown_as_it_is(url):
+    assert without_password(url) == url

@@ -1,5 +1,6 @@
 """Folders at a URL, and trials on machines that do not see the sweep's folder."""
 
+import hashlib
 import json
 import time
 
@@ -72,9 +73,16 @@ def test_unchanged_files_are_not_sent_again(depot, tmp_path, monkeypatch):
     here = tmp_path / "here"
     here.mkdir()
     (here / "big").write_text("x")
+    (here / "small").write_text("y")
+    sent, sha256 = [], hashlib.sha256  # the digest of a file is taken while it is sent
+    monkeypatch.setattr(hashlib, "sha256", lambda: (sent.append(1), sha256())[1])
     depot.push(here, TRIAL)
-    monkeypatch.setattr("bearing_search.sweep.remote.object_store.hashlib.sha256", None)
+    assert len(sent) == 2
     depot.push(here, TRIAL)
+    assert len(sent) == 2
+    (here / "small").write_text("yy")
+    depot.push(here, TRIAL)
+    assert len(sent) == 3
 
 
 def test_a_version_that_vanishes_while_it_is_read_is_read_anew(depot, url, tmp_path, monkeypatch):

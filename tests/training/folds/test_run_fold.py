@@ -118,7 +118,8 @@ def test_scores_are_kept_and_read_again(rings, tiny_config, tmp_path):
     assert load_predictions(file).metrics(protocol) == predictions.metrics(protocol)
     heat_map_picture(predictions, fold.held_out.images.pixels, file=tmp_path / "picture.png")
     picture = cv2.imread(str(tmp_path / "picture.png"))
-    assert picture.shape == (20 + 4 * 224, 3 * 224, 3)  # two anomalous and two normal samples
+    # a head, and two anomalous and two normal samples with their captions
+    assert picture.shape == (22 + 4 * (22 + 224), 3 * 224 + 2 * 2, 3)
 
 
 def test_without_fusion_every_brightness_has_its_own_map(rings, tiny_config, tmp_path):

@@ -1,0 +1,201 @@
+"""Contact sheets: grids of RGB pictures with captions, outlines, and colours for numbers.
+
+Text is drawn in the fonts inside OpenCV's wheel (5.0 and later): Latin, Greek, Cyrillic, Hangul,
+kana and han, on every machine the same. Axis letters: h, w rows and columns; c colours.
+"""
+
+import unicodedata
+from bisect import bisect_right
+from collections.abc import Iterable, Sequence
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+from jaxtyping import Bool, Float, Shaped, UInt8
+
+from bearing_search.filesystem.atomic import write_atomically
+
+Picture = UInt8[np.ndarray, "_ _ 3"]
+"""RGB, of any size."""
+
+Colour = tuple[int, int, int]
+BACKGROUND: Colour = (24, 24, 24)
+HEADING: Colour = (60, 60, 60)
+TEXT: Colour = (235, 235, 235)
+OUTLINE: Colour = (80, 220, 80)
+
+CELL_PX, GAP_PX = 224, 2
+"""Side of a table's pictures, and what lies between them."""
+
+_WEIGHT = 400
+
+Image = UInt8[np.ndarray, "_ _ 3"] | Float[np.ndarray, "_ _"]
+"""RGB; or numbers, shown as colours: black (0 and less) over red to pale yellow (1 and more)."""
+
+Mask = Bool[np.ndarray, "_ _"]
+
+
+def table(
+    titles: Sequence[str],
+    rows: Iterable[tuple[str, Sequence[Image | tuple[Image, Mask]]]],
+    *,
+    scale: tuple[str, str, str] | None = None,
+) -> Picture:
+    """A titled column per kind of picture, and a row per sample with its caption above it.
+
+    Args:
+        titles: of the columns.
+        rows: caption and square pictures; what a mask beside one holds is outlined.
+        scale: what the colours of numbers mean: 0, what is measured, 1; none where left out.
+    """
+    width = len(titles) * (CELL_PX + GAP_PX) - GAP_PX
+    strips = [beside([label(title, CELL_PX, background=HEADING) for title in titles], GAP_PX)]
+    for caption, images in rows:
+        strips += [label(caption, width), beside([_cell(image) for image in images], GAP_PX)]
+    if scale:
+        strips.append(_coloured(np.tile(np.linspace(0, 1, width), (8, 1))))
+        rooms = ((width // 6, 0.0), (width - 2 * (width // 6), 0.5), (width // 6, 1.0))
+        pairs = zip(scale, rooms, strict=True)
+        strips.append(beside([label(text, room, align=align) for text, (room, align) in pairs]))
+    return stacked(strips)
+
+
+def grid(pictures: Sequence[Picture], columns: int) -> Picture:
+    """Pictures row by row; the last row may have free places."""
+    starts = range(0, len(pictures), columns)
+    return stacked([beside(pictures[start : start + columns]) for start in starts])
+
+
+def beside(pictures: Sequence[Picture], gap: int = 0) -> Picture:
+    """Pictures side by side, aligned at the top."""
+    height = max(len(picture) for picture in pictures)
+    *others, last = (padded(picture, height=height) for picture in pictures)
+    return np.hstack([*(padded(one, width=one.shape[1] + gap) for one in others), last])
+
+
+def stacked(pictures: Sequence[Picture]) -> Picture:
+    """Pictures one below the other, aligned at the left."""
+    width = max(picture.shape[1] for picture in pictures)
+    return np.vstack([padded(picture, width=width) for picture in pictures])
+
+
+def padded(picture: Picture, *, width: int = 0, height: int = 0) -> Picture:
+    """The picture, with a margin right and below where it is smaller than this."""
+    rows, columns = picture.shape[:2]
+    canvas = np.full((max(rows, height), max(columns, width), 3), BACKGROUND, dtype=np.uint8)
+    canvas[:rows, :columns] = picture
+    return canvas
+
+
+def fitted(image: UInt8[np.ndarray, "h w *c"], width: int, height: int) -> Picture:
+    """A grey or RGB image as large as fits, at its own shape."""
+    scale = min(width / image.shape[1], height / image.shape[0])
+    rows, columns = (max(1, int(side * scale)) for side in image.shape[:2])
+    return _resized(image if image.ndim == 3 else np.dstack([image] * 3), columns, rows)
+
+
+def outlined(picture: Picture, mask: Mask, colour: Colour = OUTLINE) -> Picture:
+    """The picture with a line around what the mask, of any size, holds."""
+    inside = mask_over(picture, mask).astype(np.uint8)
+    contours, _ = cv2.findContours(inside, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
+    return np.asarray(cv2.drawContours(picture.copy(), contours, -1, colour, 1))
+
+
+def mask_over(picture: Picture, mask: Mask) -> Mask:
+    """The mask in the picture's size; what is marked stays marked, however small it becomes."""
+    return _resized(mask.astype(np.float32), picture.shape[1], picture.shape[0]) > 0
+
+
+def label(
+    text: str,
+    width: int,
+    *,
+    colour: Colour = TEXT,
+    background: Colour = BACKGROUND,
+    size: int = 12,
+    align: float = 0.0,
+) -> Picture:
+    """A strip with text, as high as its lines need.
+
+    Args:
+        width: of the strip, in pixels; longer lines are broken.
+        size: height of the letters, in pixels.
+        align: 0 left, 0.5 centred, 1 right.
+    """
+    room, pitch = width - 8, size + 4
+    lines = [line for part in text.split("\n") for line in _broken(drawable(part), room, size)]
+    strip = np.full((pitch * len(lines) + 6, width, 3), background, dtype=np.uint8)
+    for number, line in enumerate(lines):
+        left = 4 + round((room - _width(line, size)) * align)
+        at = (left, 3 + pitch * number + size)
+        cv2.putText(strip, line, at, colour, _font(), size, _WEIGHT)
+    return strip
+
+
+def drawable(text: str) -> str:
+    r"""The text in letters that the fonts have; any other is written as its number, `\u0e2a`."""
+    # composed: file names from macOS hold Hangul and umlauts taken apart
+    return "".join(
+        letter if _is_drawable(letter) else letter.encode("unicode_escape").decode()
+        for letter in unicodedata.normalize("NFC", text)
+    )
+
+
+def write_png(picture: Picture, file: Path) -> None:
+    """Write a picture, making its folder if missing."""
+    file.parent.mkdir(parents=True, exist_ok=True)
+    half_as_large = [cv2.IMWRITE_PNG_COMPRESSION, 3]  # as OpenCV's default, in twice its time
+    write_atomically(file, cv2.imencode(".png", picture[..., ::-1], half_as_large)[1].tobytes())
+
+
+def _cell(shown: Image | tuple[Image, Mask]) -> Picture:
+    image, mask = shown if isinstance(shown, tuple) else (shown, None)
+    small = _resized(image, CELL_PX, CELL_PX)
+    picture = small if small.ndim == 3 else _coloured(small)
+    return picture if mask is None else outlined(picture, mask)
+
+
+def _coloured(levels: Float[np.ndarray, "h w"]) -> Picture:
+    grey = (np.clip(levels, 0, 1) * 255).astype(np.uint8)
+    return np.ascontiguousarray(cv2.applyColorMap(grey, cv2.COLORMAP_INFERNO)[..., ::-1])
+
+
+def _resized(
+    image: Shaped[np.ndarray, "h w *c"], width: int, height: int
+) -> Shaped[np.ndarray, "_ _ *c"]:
+    return np.asarray(cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA))
+
+
+def _broken(text: str, room: int, size: int) -> list[str]:
+    """Lines that fit, broken after a space or a slash where one comes late enough."""
+    lines = []
+    while len(text) > 1 and _width(text, size) > room:
+        lengths = range(1, len(text))
+        most = bisect_right(lengths, room, key=lambda length: _width(text[:length], size))
+        after = max(text.rfind(sign, 0, most) for sign in " /") + 1
+        cut = after if 2 * after > most else max(most, 1)
+        lines.append(text[:cut])
+        text = text[cut:]
+    return [*lines, text]
+
+
+@cache
+def _is_drawable(letter: str) -> bool:
+    # a letter without a glyph is drawn as a question mark; what cannot be printed is never drawn
+    if letter == "?" or not letter.isprintable():
+        return letter == "?"
+    drawn, unknown = np.zeros((2, 24, 36, 3), dtype=np.uint8)
+    for canvas, text in ((drawn, letter), (unknown, "?")):
+        cv2.putText(canvas, text, (12, 12), TEXT, _font(), 12, _WEIGHT)
+    return not np.array_equal(drawn, unknown)
+
+
+def _width(text: str, size: int) -> int:
+    return int(cv2.getTextSize((0, 0), text, (0, 0), _font(), size, _WEIGHT)[2])
+
+
+@cache
+def _font() -> Any:
+    return cv2.FontFace("sans")
