@@ -13,9 +13,9 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from bearing_search.cli.progress import Estimate
 from bearing_search.config import TrialConfig
 from bearing_search.data.dataset import DataSet
+from bearing_search.data_checks.contact_sheet import write_sheet
 from bearing_search.data_checks.findings import Finding, LeakReport
 from bearing_search.data_checks.leaks import find_leaks
-from bearing_search.data_checks.sheet import write_sheet
 from bearing_search.errors import LeakError
 from bearing_search.sweep.record.sweep_record import AllowedLeak
 

@@ -10,9 +10,9 @@ import pytest
 from bearing_search.data.dataset import load_data_set
 from bearing_search.data.demo.dataset import render_demo_set
 from bearing_search.data_checks import leaks
+from bearing_search.data_checks.contact_sheet import write_sheet
 from bearing_search.data_checks.leaks import find_leaks
 from bearing_search.data_checks.names import thing_of
-from bearing_search.data_checks.sheet import write_sheet
 from bearing_search.errors import DataError
 
 from .conftest import SIDE, plate, write
