@@ -25,6 +25,7 @@ def ink(strip):
         ("แ", r"\u0e41"),
         ("😀", r"\U0001f600"),
         ("tab\there", r"tab\there"),
+        ("a\tb.png", r"a\tb.png"),  # what cannot be printed is never handed to OpenCV
         ("\u200b", r"\u200b"),  # else invisible
     ],
 )
