@@ -59,8 +59,8 @@ def test_the_toy_is_worked_out_in_the_head(toy):
     assert values[NAME] == pytest.approx(1 / 3)  # 3 is no higher than the normal 3
 
 
-def test_it_stands_beside_the_seven_whose_values_do_not_move(scored, toy):
-    unit = scored(1.0)
+def test_it_stands_beside_the_seven_whose_values_do_not_move(predictions, toy):
+    unit = predictions(1.0)
     found = unit.metrics(PROTOCOL)
     del METRICS[NAME]
     alone = unit.metrics(PROTOCOL)
@@ -70,9 +70,9 @@ def test_it_stands_beside_the_seven_whose_values_do_not_move(scored, toy):
 
 
 @pytest.mark.parametrize("level", ["image", "pixel"])
-def test_a_resample_gives_what_scoring_the_drawn_samples_gives(scored, toy, level):
+def test_a_resample_gives_what_scoring_the_drawn_samples_gives(predictions, toy, level):
     METRICS[NAME] = replace(METRICS[NAME], level=level)
-    unit = scored(1.5)
+    unit = predictions(1.5)
     drawn = np.random.default_rng(3).integers(24, size=24)
     data = (unit.maps, unit.masks, unit.image_scores, unit.is_anomalous)
     prepared = PreparedScores(*data).at(drawn)
@@ -82,10 +82,10 @@ def test_a_resample_gives_what_scoring_the_drawn_samples_gives(scored, toy, leve
     assert prepared[NAME] == pytest.approx(anew[NAME])
 
 
-def test_its_floor_and_its_interval_are_there(scored, toy):
-    unit = scored(1.0)
+def test_its_floor_and_its_interval_are_there(predictions, toy):
+    unit = predictions(1.0)
     assert trivial_floor(unit.masks, unit.is_anomalous)[NAME] == 0
-    units = {"LC/fold0": unit, "LC/fold1": scored(1.0, seed=1), "OD/fold0": scored(2.0)}
+    units = {"LC/fold0": unit, "LC/fold1": predictions(1.0, seed=1), "OD/fold0": predictions(2.0)}
     assert mean_floor(units, PROTOCOL)[NAME] == 0
     intervals = score_intervals(units, PROTOCOL)
     for name in (NAME, f"LC/{NAME}", f"OD/{NAME}"):
@@ -108,11 +108,11 @@ def test_a_space_may_ask_for_it_and_not_for_the_worse(toy):
 
 
 @pytest.fixture
-def trial(tmp_path, scored):
+def trial(tmp_path, predictions):
     """A finished trial's folder, and a count of how often its influences were computed."""
     for fold in range(2):
         (tmp_path / f"LC/fold{fold}").mkdir(parents=True)
-        save_predictions(scored(1.0, seed=fold), tmp_path / f"LC/fold{fold}/scored.npz")
+        save_predictions(predictions(1.0, seed=fold), tmp_path / f"LC/fold{fold}/predictions.npz")
     return tmp_path
 
 
@@ -193,14 +193,14 @@ def test_a_file_of_an_older_release_names_no_metrics_and_has_the_seven(trial, co
     assert len(computed) == 2
 
 
-def test_evaluate_and_reproduce_show_it_without_a_number_of_the_paper(tmp_path, scored, toy):
+def test_evaluate_and_reproduce_show_it_without_a_number_of_the_paper(tmp_path, predictions, toy):
     evaluation = write_evaluation(
         tmp_path,
         sweep="first",
         trial=3,
-        tuned={"LC/all": scored(3.0)},
-        frozen={"LC/all": scored(0.5)},
-        validation={"LC/fold0": scored(3.0, seed=4)},
+        tuned={"LC/all": predictions(3.0)},
+        frozen={"LC/all": predictions(0.5)},
+        validation={"LC/fold0": predictions(3.0, seed=4)},
         protocol=PROTOCOL,
         postprocess=PostprocessConfig(),
         times_opened=1,
@@ -210,7 +210,7 @@ def test_evaluate_and_reproduce_show_it_without_a_number_of_the_paper(tmp_path, 
     runs = []
     for encoder, signal in (("EN_pre", 0.5), ("EN_train", 1.5)):
         file = tmp_path / f"{encoder}.npz"
-        save_predictions(scored(signal), file)
+        save_predictions(predictions(signal), file)
         runs.append(Run(detector="vitad", encoder=encoder, part="LC", seed=0, file=file))
     measured = table_data(runs, PROTOCOL)
     facts = Facts(

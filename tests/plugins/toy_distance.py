@@ -9,7 +9,7 @@ from bearing_search.training.features import FeatureReader, NormalFeatures
 
 
 class ToyDetector:
-    advice = "Take other weights."
+    failure_hint = "Take other weights."
 
     def __init__(self, encoder, block, normals, device):
         self.encoder = encoder.to(device).eval().requires_grad_(False)
