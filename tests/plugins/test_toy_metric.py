@@ -112,7 +112,7 @@ def trial(tmp_path, predictions):
     """A finished trial's folder, and a count of how often its influences were computed."""
     for fold in range(2):
         (tmp_path / f"LC/fold{fold}").mkdir(parents=True)
-        save_predictions(predictions(1.0, seed=fold), tmp_path / f"LC/fold{fold}/predictions.npz")
+        save_predictions(predictions(1.0, seed=fold), tmp_path / f"LC/fold{fold}/scored.npz")
     return tmp_path
 
 

@@ -22,7 +22,7 @@ class ToyDetector:
         return {"mean_norm": float(self.mean.norm())}
 
     def detect(self, pixels, read=None):
-        found = self.features.reader.of_all(pixels) if read is None else read
+        found = self.features.feature_reader.of_all(pixels) if read is None else read
         distances = (self._patches(found) - self.mean).norm(dim=-1)
         return Detection(
             distances=on_grid(distances[None], self.encoder.grid).numpy(), own_scores=None
