@@ -78,10 +78,11 @@ def with_workers(folder, target, observers, *, reuse: bool = False) -> None:
     from ray import tune
 
     from bearing_search.sweep.engine import run_sweep
+    from bearing_search.sweep.record.session_options import SessionOptions
     from bearing_search.sweep.worker.process import LazyTrial
 
     tune.TuneConfig = functools.partial(tune.TuneConfig, reuse_actors=reuse)
-    run_sweep(folder, LazyTrial("scale", "run_trial"), target=target, observers=observers)
+    run_sweep(folder, LazyTrial("scale", "run_trial"), SessionOptions(target=target), observers)
 
 
 def without_workers(folder, target, observers) -> None:
@@ -90,11 +91,12 @@ def without_workers(folder, target, observers) -> None:
     from bearing_search.sweep.driver.session import StopRequest, begin_session
     from bearing_search.sweep.engine import open_ledger
     from bearing_search.sweep.locking.lock import acquire
+    from bearing_search.sweep.record.session_options import SessionOptions
     from bearing_search.sweep.worker.context import WorkerContext
     from bearing_search.sweep.worker.process import run_payload
 
     with acquire(folder) as drivers:
-        folder = folder.updated(target=target, resources=folder.record.resources)
+        folder = folder.updated(SessionOptions(target=target))
         ledger = open_ledger(folder, drivers)
         controller = SweepController(folder, ledger, observers, StopRequest(folder, drivers))
         worker_context = WorkerContext(

@@ -8,7 +8,8 @@ import typer
 
 from bearing_search.sweep.record.accepted_change import Changeable
 from bearing_search.sweep.record.resources import Resources
-from bearing_search.sweep.record.sweep_record import SeedPlan
+from bearing_search.sweep.record.session_options import SessionOptions
+from bearing_search.sweep.record.sweep_record import SeedPlan, SweepRecord
 from bearing_search.sweep.study.pruners import PRUNERS
 from bearing_search.sweep.study.samplers import SAMPLERS
 
@@ -125,6 +126,58 @@ def accepted_changes(names: Sequence[str]) -> list[Changeable]:
             also = ", never the data" if name == "data" else ""
             raise typer.BadParameter(f"--accept-change {name}: only {' and '.join(known)}{also}")
     return [one for one in known if one in names]
+
+
+def session_options(
+    kept: SweepRecord | None = None,
+    *,
+    trials: int | None = None,
+    gpus_per_trial: float | None = None,
+    cpus_per_trial: int | None = None,
+    concurrent: int | None = None,
+    address: str | None = None,
+    depot: str | None = None,
+    time_budget: float | None = None,
+    gpu_hours: float | None = None,
+    max_failures: int | None = None,
+    trial_timeout: float | None = None,
+    audit: int | None = None,
+    finalists: int | None = None,
+    seeds: int | None = None,
+    stop_when_converged: bool | None = None,
+    retry_failed: bool = False,
+    join: bool = False,
+) -> SessionOptions:
+    """What the flags of a command ask of a session, by their names on the command line.
+
+    Args:
+        kept: record of the sweep that exists; single resources and seeds that no flag names stay
+            as they are there. None: the sweep is new.
+
+    Raises:
+        ConfigError: the resources or seeds are impossible.
+    """
+    asked = Resources(
+        gpus_per_trial=gpus_per_trial,
+        cpus_per_trial=cpus_per_trial,
+        concurrent=concurrent,
+        address=address,
+        depot=depot,
+    )
+    plan = kept.seeds if kept else SeedPlan()
+    names_seeds = (audit, finalists, seeds) != (None, None, None)
+    return SessionOptions(
+        target=trials,
+        resources=merged(kept.resources, asked) if kept else asked,
+        seeds=seed_plan(plan, audit, finalists, seeds) if names_seeds else None,
+        max_failures=max_failures,
+        stops_when_converged=stop_when_converged,
+        time_budget_s=time_budget,
+        gpu_budget_s=None if gpu_hours is None else 3600 * gpu_hours,
+        trial_timeout_s=trial_timeout,
+        retries_failed=retry_failed,
+        join=join,
+    )
 
 
 def seed_plan(

@@ -18,8 +18,7 @@ from bearing_search.reporting.leaderboard import end_of_sweep
 from bearing_search.search_space.space import SearchSpace
 from bearing_search.sweep.engine import run_sweep
 from bearing_search.sweep.folder.sweep_folder import SweepFolder
-from bearing_search.sweep.record.resources import Resources
-from bearing_search.sweep.record.sweep_record import SeedPlan
+from bearing_search.sweep.record.session_options import SessionOptions
 from bearing_search.sweep.worker.process import LazyTrial
 from bearing_search.tracking import MlflowTracker, default_tracking_uri
 from bearing_search.trial_history.records import SweepTask
@@ -27,50 +26,16 @@ from bearing_search.trial_history.records import SweepTask
 _FUNCTIONS: Mapping[SweepTask, str] = {"search": "run_trial", "reproduction": "run_final"}
 
 
-def drive(
-    folder: SweepFolder,
-    *,
-    time_budget: float | None,
-    console: Console,
-    gpu_hours: float | None = None,
-    target: int | None = None,
-    resources: Resources | None = None,
-    seeds: SeedPlan | None = None,
-    max_failures: int | None = None,
-    trial_timeout: float | None = None,
-    retries_failed: bool = False,
-    stops_when_converged: bool | None = None,
-    join: bool = False,
-) -> int:
+def drive(folder: SweepFolder, options: SessionOptions, console: Console) -> int:
     """Run a sweep's trials and say how it ended; returns the exit status.
-
-    Args:
-        target, resources, seeds, stops_when_converged, max_failures: replace what the sweep began
-            with; None keeps it.
-        trial_timeout: seconds after which a trial fails.
-        retries_failed: whether failed trials have another go.
-        join: drive it together with those that do already.
 
     Raises:
         TrialFailedError: it ended without a single score.
     """
     root, name = folder.root.parent, folder.record.name
     tracker = MlflowTracker(folder.record.tracking_uri or default_tracking_uri(root))
-    outcome = run_sweep(
-        folder,
-        LazyTrial("bearing_search.trial", _FUNCTIONS[folder.record.task]),
-        target=target,
-        resources=resources,
-        seeds=seeds,
-        stops_when_converged=stops_when_converged,
-        observers=[SweepProgress(console), tracker],
-        time_budget_s=time_budget,
-        max_failures=max_failures,
-        trial_timeout_s=trial_timeout,
-        retries_failed=retries_failed,
-        gpu_budget_s=None if gpu_hours is None else 3600 * gpu_hours,
-        join=join,
-    )
+    run_trial = LazyTrial("bearing_search.trial", _FUNCTIONS[folder.record.task])
+    outcome = run_sweep(folder, run_trial, options, [SweepProgress(console), tracker])
     if outcome.stopped_by:
         console.print(
             f"stopped by {outcome.stopped_by}; nothing is lost. Go on with:\n"

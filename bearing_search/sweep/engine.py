@@ -24,30 +24,21 @@ from bearing_search.sweep.folder.sweep_folder import SweepFolder
 from bearing_search.sweep.locking.drivers import Drivers
 from bearing_search.sweep.locking.lock import acquire, join_sweep
 from bearing_search.sweep.planning.ledger import Ledger
-from bearing_search.sweep.record.resources import Resources
-from bearing_search.sweep.record.sweep_record import SeedPlan
+from bearing_search.sweep.record.session_options import SessionOptions
 from bearing_search.sweep.remote.driver_sync import DriverSync, NoSync
 from bearing_search.sweep.remote.worker_sync import StoreAddress
 from bearing_search.sweep.worker.context import WorkerContext
 from bearing_search.sweep.worker.node_check import local_code_version
 from bearing_search.trial_history.records import SweepCallback, SweepOutcome
 
+_AS_RECORDED = SessionOptions()
+
 
 def run_sweep(
     folder: SweepFolder,
     run_trial: RunTrial,
-    *,
-    target: int | None = None,
-    resources: Resources | None = None,
-    seeds: SeedPlan | None = None,
-    stops_when_converged: bool | None = None,
-    observers: Sequence[SweepCallback] = (),
-    time_budget_s: float | None = None,
-    gpu_budget_s: float | None = None,
-    max_failures: int | None = None,
-    trial_timeout_s: float | None = None,
-    retries_failed: bool = False,
-    join: bool = False,
+    options: SessionOptions = _AS_RECORDED,
+    callbacks: Sequence[SweepCallback] = (),
 ) -> SweepOutcome:
     """Run trials until the target is reached, or somebody asks to stop.
 
@@ -57,20 +48,8 @@ def run_sweep(
         folder: the sweep; its space, data, seed, pruner and storage are in its record.
         run_trial: the trial. Workers get it pickled: a function of an importable module, whose
             import must not load torch.
-        target: trials wanted, complete or pruned; None: as recorded. A new one is recorded.
-        resources: None: as recorded. New ones are recorded.
-        seeds: None: as recorded. New ones are recorded.
-        stops_when_converged: None: as recorded. A new one is recorded.
-        observers: told of everything, in this process.
-        time_budget_s: after so many seconds no trial starts, and the running ones are asked to
-            stop; they go on at the next session.
-        gpu_budget_s: the same, after the trials of this session have held GPUs for so many seconds
-            in all.
-        max_failures: how often a trial may start again; None: as recorded. New ones are recorded.
-        trial_timeout_s: a trial that runs for longer in this session fails.
-        retries_failed: whether trials that failed have another go, as new trials.
-        join: drive the sweep together with those that do already; target and seeds stay theirs,
-            resources are this driver's own and not recorded.
+        options: of this session; what they leave open stays as recorded.
+        callbacks: told of everything, in this process.
 
     Returns:
         How the session ended; `interrupted` after SIGINT or SIGTERM. A second signal ends the
@@ -80,22 +59,18 @@ def run_sweep(
         SweepError: another driver holds the sweep, its ledger cannot be used, or trials only fail.
         ResourceError: no machine has what a trial was asked to hold.
     """
-    with acquire(folder, join=join) as drivers:
-        if join:
-            folder = join_sweep(folder, target=target, resources=resources, seeds=seeds)
-        else:
-            folder = folder.updated(
-                target=target or folder.record.target,
-                resources=resources or folder.record.resources,
-                seeds=seeds,
-                max_failures=max_failures,
-                stops_when_converged=stops_when_converged,
-            )
-        stop = StopRequest(folder, drivers, time_budget_s=time_budget_s, gpu_budget_s=gpu_budget_s)
-        opened = open_ledger(folder, drivers, retries_failed=retries_failed)
+    with acquire(folder, join=options.join) as drivers:
+        folder = join_sweep(folder, options) if options.join else folder.updated(options)
+        stop = StopRequest(
+            folder,
+            drivers,
+            time_budget_s=options.time_budget_s,
+            gpu_budget_s=options.gpu_budget_s,
+        )
+        opened = open_ledger(folder, drivers, retries_failed=options.retries_failed)
         with SignalHandler(stop) as signals, closing(opened) as ledger:
-            stall_monitor = StallMonitor(timeout_s=trial_timeout_s)
-            controller = SweepController(folder, ledger, observers, stop, stall_monitor)
+            stall_monitor = StallMonitor(timeout_s=options.trial_timeout_s)
+            controller = SweepController(folder, ledger, callbacks, stop, stall_monitor)
             try:
                 controller.begin()
                 if not controller.is_finished:

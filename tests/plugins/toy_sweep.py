@@ -30,7 +30,7 @@ def main(results: Path, data: Path) -> None:
     folder = create_sweep(results, record)
     run_trial = LazyTrial(toy_metric.__name__, "run_trial")
     tracker = MlflowTracker(default_tracking_uri(results))
-    outcome = run_sweep(folder, run_trial, observers=[tracker])
+    outcome = run_sweep(folder, run_trial, callbacks=[tracker])
     assert outcome.count("complete") == 2, outcome
     console = Console(stderr=True)
     board = board_of([folder], console)

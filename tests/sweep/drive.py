@@ -24,6 +24,7 @@ from bearing_search.sweep.folder.sweep_folder import (
     load_sweep,
 )
 from bearing_search.sweep.record.resources import Resources
+from bearing_search.sweep.record.session_options import SessionOptions
 from bearing_search.sweep.record.sweep_record import SeedPlan, SweepRecord
 from bearing_search.trial_history.best import best_of
 
@@ -157,14 +158,16 @@ def drive(args: argparse.Namespace) -> int:
     outcome = run_sweep(
         folder,
         fakes.run_trial,
-        target=args.trials,
-        join=args.join,
-        observers=observers,
-        time_budget_s=args.time_budget,
-        gpu_budget_s=args.gpu_budget,
-        max_failures=args.max_failures,
-        trial_timeout_s=args.trial_timeout,
-        retries_failed=args.retry_failed,
+        SessionOptions(
+            target=args.trials,
+            join=args.join,
+            time_budget_s=args.time_budget,
+            gpu_budget_s=args.gpu_budget,
+            max_failures=args.max_failures,
+            trial_timeout_s=args.trial_timeout,
+            retries_failed=args.retry_failed,
+        ),
+        observers,
     )
     best = best_of(outcome.trials)
     counts = {state: outcome.count(state) for state in ("complete", "failed", "pruned", "running")}

@@ -24,6 +24,7 @@ from bearing_search.sweep.folder.sweep_folder import load_sweep
 from bearing_search.sweep.planning.identity import Identity
 from bearing_search.sweep.planning.required_trials import with_seed
 from bearing_search.sweep.planning.shared_prefix import shared_prefix
+from bearing_search.sweep.record.session_options import SessionOptions
 from bearing_search.sweep.record.sweep_record import SweepRecord
 from bearing_search.sweep.status import sweep_status
 from bearing_search.sweep.warm_start import prior_trials
@@ -128,7 +129,7 @@ def test_a_search_begun_before_there_were_schemes_runs_no_config_twice(
     begun, simulate, fakes, observed
 ):
     folder = begun("search")
-    folder = folder.updated(target=12, resources=folder.record.resources)
+    folder = folder.updated(SessionOptions(target=12))
 
     outcome = simulate(folder, fakes.run_trial, [observed])
 

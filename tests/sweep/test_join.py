@@ -14,6 +14,7 @@ from bearing_search.sweep.folder.sweep_folder import load_sweep
 from bearing_search.sweep.locking.drivers import SharedDriver
 from bearing_search.sweep.locking.lock import acquire, current_driver, join_sweep
 from bearing_search.sweep.planning.ledger import Ledger
+from bearing_search.sweep.record.session_options import SessionOptions
 from bearing_search.sweep.status import sweep_status
 
 
@@ -92,9 +93,9 @@ def test_a_second_driver_is_refused_unless_it_joins(shared):
 
 
 def test_who_joins_takes_the_sweep_as_it_is(shared):
-    assert join_sweep(shared, target=4, resources=None, seeds=None) == shared
-    with pytest.raises(SweepError, match="takes the sweep as it is, 4 trials"):
-        join_sweep(shared, target=5, resources=None, seeds=None)
+    assert join_sweep(shared, SessionOptions(target=4)) == shared
+    with pytest.raises(SweepError, match="`--join` cannot change target or seeds; run `resume`"):
+        join_sweep(shared, SessionOptions(target=5))
 
 
 def test_a_sweep_with_a_file_as_its_ledger_cannot_be_joined(new_sweep):

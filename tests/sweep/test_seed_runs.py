@@ -6,6 +6,7 @@ import pytest
 
 from bearing_search.errors import ConfigError
 from bearing_search.measurement import OBJECTIVE, Measurement
+from bearing_search.sweep.record.session_options import SessionOptions
 from bearing_search.sweep.record.sweep_record import SeedPlan, SweepRecord
 from bearing_search.trial_history.best import best_of
 
@@ -104,8 +105,7 @@ def test_finalists_can_be_asked_for_when_a_sweep_is_finished(new_sweep, simulate
     folder = new_sweep(target=3)
     assert len(simulate(folder, by_luck).trials) == 3
 
-    resources = folder.record.resources
-    folder = folder.updated(target=3, resources=resources, seeds=SeedPlan(finalists=1, each=3))
+    folder = folder.updated(SessionOptions(target=3, seeds=SeedPlan(finalists=1, each=3)))
     outcome = simulate(folder, by_luck)
 
     assert [trial.purpose for trial in outcome.trials[3:]] == ["finalist"] * 2
@@ -155,7 +155,7 @@ def test_a_seed_cannot_be_varied_and_audited(new_sweep, fakes):
         new_sweep(space_text=seeds, seeds=SeedPlan(audit=3))
     folder = new_sweep(space_text=seeds)
     with pytest.raises(ConfigError, match="the space varies seed"):
-        folder.updated(target=3, resources=folder.record.resources, seeds=SeedPlan(finalists=1))
+        folder.updated(SessionOptions(target=3, seeds=SeedPlan(finalists=1)))
 
 
 @pytest.mark.parametrize(

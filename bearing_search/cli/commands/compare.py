@@ -114,12 +114,11 @@ _NAMES = ("data", "folds", "parts", "protocols", "objectives or constraints")
 
 
 def _facts(folder: SweepFolder) -> tuple[Any, ...]:
-    config = folder.space().trial(folder.space().default_suggestion())
+    space = folder.space()
+    config = space.trial(space.default_suggestion())
     split = {"folds": config.split.folds, "seed": config.split.seed}
-    objective_spec = folder.space().objective_spec
-    asked = [str(one) for one in objective_spec.objectives] + [
-        str(one) for one in objective_spec.constraints
-    ]
+    objective_spec = space.objective_spec
+    asked = [str(one) for one in (*objective_spec.objectives, *objective_spec.constraints)]
     return folder.record.data_digest, split, list(config.parts), _protocol(folder), asked
 
 

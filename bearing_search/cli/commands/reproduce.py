@@ -23,6 +23,7 @@ from bearing_search.cli.sweep_options import (
     GpusPerTrial,
     TimeBudget,
     merged,
+    session_options,
 )
 from bearing_search.cli.sweep_session import drive
 from bearing_search.config import DETECTORS, Scope, TrialConfig, parse, to_plain
@@ -39,7 +40,6 @@ from bearing_search.sweep.folder.sweep_folder import (
     list_sweeps,
     load_sweep,
 )
-from bearing_search.sweep.record.resources import Resources
 from bearing_search.sweep.record.sweep_record import SweepRecord, check_name
 
 
@@ -111,6 +111,13 @@ def reproduce(
         finetune_source=source,
         weights=weights_of(weights or ()),
     )
+    asked = session_options(
+        gpus_per_trial=gpus_per_trial,
+        cpus_per_trial=cpus_per_trial,
+        concurrent=concurrent,
+        address=address,
+        time_budget=time_budget,
+    )
     record = SweepRecord(
         name=name or default_name(chosen, data),
         space_text=space_text(design),
@@ -120,21 +127,12 @@ def reproduce(
         task="reproduction",
         sampler="grid",
         tracking_uri=tracking_uri,
-        resources=Resources(
-            gpus_per_trial=gpus_per_trial,
-            cpus_per_trial=cpus_per_trial,
-            concurrent=concurrent,
-            address=address,
-        ),
     )
+    record = asked.applied_to(record)
     folder = opened(root, record, data_set, console, allow_leak)
     announce_reproduction(folder, data_set, console)
-    status = drive(
-        folder,
-        resources=merged(folder.record.resources, record.resources),
-        time_budget=time_budget,
-        console=console,
-    )
+    resources = merged(folder.record.resources, record.resources)
+    status = drive(folder, replace(asked, resources=resources), console)
     table = folder.root / TABLE_JSON
     if json and table.exists():
         print(table.read_text(encoding="utf-8"), end="")
@@ -159,11 +157,12 @@ def opened(
     if record.name not in list_sweeps(root):
         protocol = to_plain(space.trial(space.default_suggestion()).protocol)
         allowed = refuse_leaks(data_set, edge_configs(space), root, console, reason=allow_leak)
-        return create_sweep(root, replace(record, protocol=protocol, allowed_leak=allowed))
+        record = replace(record, protocol=protocol, allowed_leak=allowed)
+        return create_sweep(root, record, space)
     folder = load_sweep(root, record.name)
     if folder.record.task != "reproduction":
         raise SweepError(f"{record.name}: is a search, no reproduction; choose another --name")
-    folder.refuse_changes(space_text=record.space_text, data_digest=record.data_digest)
+    folder.refuse_changes(space=space, data_digest=record.data_digest)
     console.print(f"{record.name} exists; going on with it")
     return folder
 

@@ -37,8 +37,7 @@ from bearing_search.cli.sweep_options import (
     Trials,
     TrialTimeout,
     accepted_changes,
-    merged,
-    seed_plan,
+    session_options,
 )
 from bearing_search.cli.sweep_session import announce, drive
 from bearing_search.config import to_plain
@@ -46,13 +45,7 @@ from bearing_search.data.dataset import load_data_set
 from bearing_search.search_space.yaml_file import load_search_space
 from bearing_search.sweep.folder.changes import with_code, with_space
 from bearing_search.sweep.folder.sweep_folder import create_sweep, load_sweep
-from bearing_search.sweep.record.resources import Resources
-from bearing_search.sweep.record.sweep_record import (
-    MAX_FAILURES,
-    SeedPlan,
-    SweepRecord,
-    check_name,
-)
+from bearing_search.sweep.record.sweep_record import SweepRecord, check_name
 from bearing_search.sweep.remote.object_store import FolderStore
 from bearing_search.sweep.study.pruners import check_pruner
 from bearing_search.sweep.study.samplers import check_sampler, sampler_spec
@@ -117,12 +110,21 @@ def run(
     check_sampler(sampler, searched)
     if depot:
         FolderStore(depot).check()
-    resources = Resources(
+    options = session_options(
+        trials=trials,
         gpus_per_trial=gpus_per_trial,
         cpus_per_trial=cpus_per_trial,
         concurrent=concurrent,
         address=address,
         depot=depot,
+        time_budget=time_budget,
+        gpu_hours=gpu_hours,
+        max_failures=max_failures,
+        trial_timeout=trial_timeout,
+        audit=audit,
+        finalists=finalists,
+        seeds=seeds,
+        stop_when_converged=stop_when_converged,
     )
     root = writable_results(results)
     data_folder, data_set = resolve_data(data, root)
@@ -139,32 +141,23 @@ def run(
         data=str(data_folder),
         data_digest=train_digest(data_set),
         allowed_leak=allowed,
-        target=trials or (0 if sampler_spec(sampler).is_exhaustive else DEFAULT_TRIALS),
+        target=0 if sampler_spec(sampler).is_exhaustive else DEFAULT_TRIALS,
         sampler=sampler,
         seed=seed,
         folds=folds,
         pruner=pruner,
-        max_failures=MAX_FAILURES if max_failures is None else max_failures,
         storage=storage,
         tracking_uri=tracking_uri,
-        resources=resources,
         shares_stages=not no_sharing,
-        stops_when_converged=bool(stop_when_converged),
-        seeds=seed_plan(SeedPlan(), audit, finalists, seeds),
         protocol=to_plain(searched.trial(searched.default_suggestion()).protocol),
     )
+    record = options.applied_to(record)
     if warm_start is not None:
         earlier = load_sweep(root, warm_start)
         record = replace(record, known=prior_trials(earlier, record, searched))
-    folder = create_sweep(root, record)
+    folder = create_sweep(root, record, searched)
     announce(folder, searched, data_set, console)
-    return drive(
-        folder,
-        time_budget=time_budget,
-        gpu_hours=gpu_hours,
-        trial_timeout=trial_timeout,
-        console=console,
-    )
+    return drive(folder, options, console)
 
 
 def resume(
@@ -205,14 +198,25 @@ def resume(
     """Go on with a sweep towards its target; --trials raises the target."""
     console = terminal()
     folder = load_sweep(writable_results(results), sweep)
-    asked = Resources(
+    options = session_options(
+        folder.record,
+        trials=trials,
         gpus_per_trial=gpus_per_trial,
         cpus_per_trial=cpus_per_trial,
         concurrent=concurrent,
         address=address,
         depot=depot,
+        time_budget=time_budget,
+        gpu_hours=gpu_hours,
+        max_failures=max_failures,
+        trial_timeout=trial_timeout,
+        audit=audit,
+        finalists=finalists,
+        seeds=seeds,
+        stop_when_converged=stop_when_converged,
+        retry_failed=retry_failed,
+        join=join,
     )
-    resources = merged(folder.record.resources, asked)
     data_set = load_data_set(Path(folder.record.data))
     folder.refuse_changes(data_digest=digest_for(folder.record.task, data_set))
     accepted = accepted_changes(accept_change or ())
@@ -222,17 +226,4 @@ def resume(
         folder = with_space(folder, edited, space, accepted=accepted)
     with console.status("loading the encoder's weights"):
         check_models([folder.space().trial(folder.space().default_suggestion())])
-    return drive(
-        folder,
-        target=trials,
-        resources=resources,
-        seeds=seed_plan(folder.record.seeds, audit, finalists, seeds),
-        stops_when_converged=stop_when_converged,
-        join=join,
-        time_budget=time_budget,
-        gpu_hours=gpu_hours,
-        max_failures=max_failures,
-        trial_timeout=trial_timeout,
-        retries_failed=retry_failed,
-        console=console,
-    )
+    return drive(folder, options, console)

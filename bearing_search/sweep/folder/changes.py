@@ -1,12 +1,15 @@
 """What may change between two sessions of a sweep, and is then told, and what may not."""
 
-import json
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection
 from dataclasses import replace
 from datetime import datetime
-from typing import Any
 
 from bearing_search.errors import SweepError
+from bearing_search.search_space.difference import (
+    differing_lines,
+    space_difference,
+    space_facts,
+)
 from bearing_search.search_space.parameters import FloatParameter, IntParameter, Parameter
 from bearing_search.search_space.space import SearchSpace
 from bearing_search.stage_cache.key import STAGES_VERSION
@@ -33,8 +36,7 @@ def with_space(
     record = folder.record
     if record.folds is not None:
         now = now.with_setting("split.folds", record.folds)
-    before, after = _facts(folder.space()), _facts(now)
-    lines = list(_difference(before, after))
+    lines = space_difference(folder.space(), now)
     if not lines:
         return folder
     obstacle = _obstacle(folder.space(), now, record)
@@ -65,7 +67,7 @@ def with_code(folder: SweepFolder, *, accepted: Collection[Changeable]) -> Sweep
     """
     record = folder.record
     now = {name: str(number) for name, number in STAGES_VERSION.items()}
-    lines = list(_difference({name: str(n) for name, n in record.stages.items()}, now))
+    lines = differing_lines({name: str(n) for name, n in record.stages.items()}, now)
     if not lines:
         return folder
     if "code" not in accepted:
@@ -92,38 +94,6 @@ def _noted(record: SweepRecord, what: Changeable, lines: list[str]) -> SweepReco
     return replace(record, changes=(*record.changes, change))
 
 
-def _facts(space: SearchSpace) -> dict[str, str]:
-    """A space by dotted keys, comparable and readable."""
-    facts = {f"base.{path}": json.dumps(value) for path, value in _leaves(space.base)}
-    facts |= {f"vary.{path}": str(parameter) for path, parameter in space.parameters.items()}
-    facts |= {f"when.{path}": str(condition) for path, condition in space.conditions.items()}
-    facts |= {f"enqueue.{n}": json.dumps(one) for n, one in enumerate(space.enqueued, start=1)}
-    objective_spec = space.objective_spec
-    facts |= {
-        f"objectives.{n}": str(one) for n, one in enumerate(objective_spec.objectives, start=1)
-    }
-    return facts | {
-        f"constraints.{n}": str(c) for n, c in enumerate(objective_spec.constraints, start=1)
-    }
-
-
-def _leaves(raw: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
-    for name, value in raw.items():
-        if isinstance(value, Mapping):
-            yield from _leaves(value, f"{prefix}{name}.")
-        else:
-            yield f"{prefix}{name}", value
-
-
-def _difference(before: Mapping[str, str], after: Mapping[str, str]) -> Iterator[str]:
-    for key in dict.fromkeys([*before, *after]):
-        if before.get(key) != after.get(key):
-            if key in before:
-                yield f"- {key}: {before[key]}"
-            if key in after:
-                yield f"+ {key}: {after[key]}"
-
-
 def _obstacle(then: SearchSpace, now: SearchSpace, record: SweepRecord) -> str:
     """Why the sampler, or a reader, could not take both for one sweep; empty: they can."""
     if sampler_spec(record.sampler).is_exhaustive:
@@ -141,7 +111,7 @@ def _obstacle(then: SearchSpace, now: SearchSpace, record: SweepRecord) -> str:
 
 
 def _unranged(space: SearchSpace) -> dict[str, str]:
-    return {k: v for k, v in _facts(space).items() if not k.startswith(("vary.", "enqueue."))}
+    return {k: v for k, v in space_facts(space).items() if not k.startswith(("vary.", "enqueue."))}
 
 
 def _is_same_kind(then: Parameter, now: Parameter) -> bool:

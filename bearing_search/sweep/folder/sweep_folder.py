@@ -12,20 +12,19 @@ results/<sweep>/
 import difflib
 import json
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import Any
 
 from bearing_search.config import parse
 from bearing_search.errors import ConfigError, ResourceError, SweepError
 from bearing_search.filesystem.atomic import write_json
+from bearing_search.search_space.difference import space_difference
 from bearing_search.search_space.space import SearchSpace
 from bearing_search.search_space.yaml_file import parse_search_space
 from bearing_search.sweep.folder.validation import validated
-from bearing_search.sweep.record.resources import Resources
+from bearing_search.sweep.record.session_options import SessionOptions
 from bearing_search.sweep.record.sweep_record import (
     AllowedLeak,
-    SeedPlan,
     SweepRecord,
     check_name,
     with_digest_scheme,
@@ -42,6 +41,9 @@ class SweepFolder:
 
     root: Path
     record: SweepRecord
+
+    _space: SearchSpace | None = field(default=None, init=False, repr=False, compare=False)
+    """What `space` returns, once it has been parsed: a large space takes a third of a second."""
 
     @property
     def cache(self) -> Path:
@@ -74,37 +76,25 @@ class SweepFolder:
         Raises:
             ConfigError: this version of the package no longer accepts it.
         """
+        if self._space is not None:
+            return self._space
         space = parse_search_space(self.record.space_text, f"{self.record.name}/sweep.json")
         if self.record.folds is not None:
             space = space.with_setting("split.folds", self.record.folds)
+        _with_parsed(self, space)
         return space
 
     def trial_folder(self, number: int) -> Path:
         """Folder of one trial."""
         return trial_folder(self.root, number)
 
-    def updated(
-        self,
-        *,
-        target: int,
-        resources: Resources,
-        seeds: SeedPlan | None = None,
-        max_failures: int | None = None,
-        stops_when_converged: bool | None = None,
-    ) -> "SweepFolder":
-        """The same sweep with what is not None replaced, in sweep.json.
+    def updated(self, options: SessionOptions) -> "SweepFolder":
+        """The same sweep with what the options replace, in sweep.json.
 
         Raises:
             ConfigError: the record does not fit its space; see `validated`.
         """
-        asked: dict[str, Any] = {
-            "seeds": seeds,
-            "max_failures": max_failures,
-            "stops_when_converged": stops_when_converged,
-        }
-        wanted = {name: value for name, value in asked.items() if value is not None}
-        changed = replace(self.record, target=target, resources=resources, **wanted)
-        return self.with_record(validated(changed, self.space()))
+        return self.with_record(validated(options.applied_to(self.record), self.space()))
 
     def with_allowed_leak(self, allowed: AllowedLeak | None) -> "SweepFolder":
         """The same sweep, with what the leak guard was told to let pass, in sweep.json."""
@@ -114,19 +104,25 @@ class SweepFolder:
         """The same sweep with another record, in sweep.json."""
         if record != self.record:
             write_json(self.root / "sweep.json", asdict(record))
-        return SweepFolder(self.root, record)
+        return self.with_unsaved(record)
+
+    def with_unsaved(self, record: SweepRecord) -> "SweepFolder":
+        """The same sweep with another record for this process alone; sweep.json stays."""
+        before = self.record
+        is_same = (record.space_text, record.folds) == (before.space_text, before.folds)
+        return _with_parsed(SweepFolder(self.root, record), self._space if is_same else None)
 
     def view(self, trials: Sequence[TrialRecord]) -> SweepView:
         """The sweep as its observers meet it."""
-        record, objective_spec = self.record, self.space().objective_spec
+        record, space = self.record, self.space()
         facts = {
-            "question": self.space().question,
+            "question": space.question,
             "data": record.data,
             "data_digest": record.data_digest,
             "task": record.task,
             "sampler": record.sampler,
-            "objectives": ", ".join(map(str, objective_spec.objectives)),
-            "constraints": ", ".join(map(str, objective_spec.constraints)),
+            "objectives": ", ".join(map(str, space.objective_spec.objectives)),
+            "constraints": ", ".join(map(str, space.objective_spec.constraints)),
             "seed": str(record.seed),
             "warm_start": ", ".join(sorted({p.source.split("/")[0] for p in record.known})),
             "git_commit": record.git_commit,
@@ -147,7 +143,7 @@ class SweepFolder:
         )
 
     def refuse_changes(
-        self, *, space_text: str | None = None, data_digest: str | None = None
+        self, *, space: SearchSpace | None = None, data_digest: str | None = None
     ) -> None:
         """Compare with what the sweep began with; None skips a comparison.
 
@@ -155,18 +151,10 @@ class SweepFolder:
             SweepError: with the difference, line by line.
         """
         name = self.record.name
-        if space_text is not None and space_text.strip() != self.record.space_text.strip():
-            diff = difflib.unified_diff(
-                self.record.space_text.strip().splitlines(),
-                space_text.strip().splitlines(),
-                "began with",
-                "now",
-                lineterm="",
-                n=0,
-            )
+        if space is not None and (lines := space_difference(self.space(), space)):
             raise SweepError(
                 f"{name}: the search space is not the one the sweep began with; start a sweep "
-                "of another name for it\n" + "\n".join(diff)
+                "of another name for it\n" + "\n".join(lines)
             )
         if data_digest is not None and data_digest != self.record.data_digest:
             raise SweepError(
@@ -177,12 +165,15 @@ class SweepFolder:
             )
 
 
-def create_sweep(results: Path, record: SweepRecord) -> SweepFolder:
+def create_sweep(
+    results: Path, record: SweepRecord, space: SearchSpace | None = None
+) -> SweepFolder:
     """Make the folder of a new sweep and write its sweep.json.
 
     Args:
         results: folder of all sweeps; made if it is missing.
         record: what to write; its paths must be absolute.
+        space: the record's own, where the caller has parsed it; None: it is parsed here.
 
     Raises:
         SweepError: a sweep of that name exists.
@@ -190,7 +181,9 @@ def create_sweep(results: Path, record: SweepRecord) -> SweepFolder:
         ResourceError: the results folder cannot be written, or the sampler's package is missing.
     """
     root = results.resolve() / record.name
-    record = validated(record, SweepFolder(root, record).space())
+    assert space is None or space.text == record.space_text
+    folder = _with_parsed(SweepFolder(root, record), space)
+    folder = folder.with_unsaved(validated(record, folder.space()))
     try:
         root.mkdir(parents=True, exist_ok=True)
         if any(root.iterdir()):
@@ -199,12 +192,17 @@ def create_sweep(results: Path, record: SweepRecord) -> SweepFolder:
                 "another --name starts afresh"
             )
         (root / "trials").mkdir()
-        write_json(root / "sweep.json", asdict(record))
+        write_json(root / "sweep.json", asdict(folder.record))
     except OSError as error:
         raise ResourceError(
             f"{results}: cannot be written ({error.strerror}); choose another --results folder"
         ) from None
-    return SweepFolder(root, record)
+    return folder
+
+
+def _with_parsed(folder: SweepFolder, space: SearchSpace | None) -> SweepFolder:
+    object.__setattr__(folder, "_space", space)
+    return folder
 
 
 def load_sweep(results: Path, name: str) -> SweepFolder:

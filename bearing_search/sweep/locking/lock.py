@@ -20,8 +20,7 @@ from bearing_search.sweep.locking.drivers import (
     can_be_shared,
     drivers_of,
 )
-from bearing_search.sweep.record.resources import Resources
-from bearing_search.sweep.record.sweep_record import SeedPlan
+from bearing_search.sweep.record.session_options import SessionOptions
 
 _LOCK_PATIENCE_S = 2.0
 
@@ -110,22 +109,16 @@ def current_driver(folder: SweepFolder) -> str:
     return f"process {who['pid']} on {who['host']}, since {who['since']}"
 
 
-def join_sweep(
-    folder: SweepFolder,
-    *,
-    target: int | None,
-    resources: Resources | None,
-    seeds: SeedPlan | None,
-) -> SweepFolder:
+def join_sweep(folder: SweepFolder, options: SessionOptions) -> SweepFolder:
     """The sweep for one more driver, with resources of its own; sweep.json stays.
 
     Raises:
         SweepError: another target or other seeds were asked for.
     """
     record = folder.record
-    if target not in (None, record.target) or seeds not in (None, record.seeds):
+    if options.target not in (None, record.target) or options.seeds not in (None, record.seeds):
         raise SweepError(
-            f"{record.name}: who joins takes the sweep as it is, {record.target} trials; "
-            "target and seeds change at a `resume` without --join, while nobody drives it"
+            f"{record.name}: `--join` cannot change target or seeds; run `resume` without it once "
+            "no other driver is active"
         )
-    return SweepFolder(folder.root, replace(record, resources=resources or record.resources))
+    return folder.with_unsaved(replace(record, resources=options.resources or record.resources))

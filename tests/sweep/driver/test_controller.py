@@ -10,6 +10,7 @@ from bearing_search.measurement import FINISHED_FOLDS, OBJECTIVE, RUNNING_OBJECT
 from bearing_search.sweep.driver.controller import SweepController
 from bearing_search.sweep.driver.session import StopRequest
 from bearing_search.sweep.folder.sweep_folder import load_sweep
+from bearing_search.sweep.record.session_options import SessionOptions
 from bearing_search.sweep.status import sweep_status
 from bearing_search.trial_history.best import best_of
 from bearing_search.trial_history.measurement_log import read_measurements, to_json
@@ -50,7 +51,7 @@ def test_more_trials_are_added_to_a_finished_sweep(new_sweep, simulate, fakes, o
     folder = new_sweep(target=1)
     simulate(folder, fakes.run_trial)
 
-    folder = folder.updated(target=2, resources=folder.record.resources)
+    folder = folder.updated(SessionOptions(target=2))
     outcome = simulate(folder, fakes.run_trial, [observed])
 
     assert outcome.count("complete") == 2
@@ -118,7 +119,7 @@ def test_a_sweep_whose_trials_all_fail_ends_with_the_last_reason(
     assert len(observed.of("end")) == 3
     assert observed.of("over") == [("",)]
     monkeypatch.delenv("FAKE_FAILING")
-    folder = folder.updated(target=2, resources=folder.record.resources)
+    folder = folder.updated(SessionOptions(target=2))
     assert simulate(folder, fakes.run_trial).count("complete") == 2  # mended, it goes on
 
 

@@ -9,6 +9,7 @@ from bearing_search.search_space.yaml_file import parse_search_space
 from bearing_search.stage_cache.key import STAGES_VERSION
 from bearing_search.sweep.folder.changes import with_code, with_space
 from bearing_search.sweep.folder.sweep_folder import load_sweep
+from bearing_search.sweep.record.session_options import SessionOptions
 from bearing_search.sweep.record.sweep_record import PriorTrial
 from bearing_search.sweep.status import sweep_status
 
@@ -54,7 +55,7 @@ def test_an_accepted_range_is_drawn_from_and_told_everywhere(new_sweep, edited, 
     (note,) = sweep_status(folder).notes
     assert note.startswith("SPACE CHANGED on 20")
     assert "int [1, 10], + vary.finetune.alternation_period: int [5, 9000]." in note
-    folder = folder.updated(target=12, resources=folder.record.resources)
+    folder = folder.updated(SessionOptions(target=12))
     trials = simulate(folder, fakes.run_trial).trials
     assert len(trials) == 12
     drawn = [trial.suggestion["finetune.alternation_period"] for trial in trials[3:]]

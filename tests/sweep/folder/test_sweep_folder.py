@@ -9,11 +9,14 @@ import pytest
 
 from bearing_search.errors import ConfigError, ResourceError, SweepError
 from bearing_search.filesystem.atomic import write_json
+from bearing_search.search_space.yaml_file import parse_search_space
 from bearing_search.sweep.driver.session import StopRequest
+from bearing_search.sweep.folder import sweep_folder
 from bearing_search.sweep.folder.sweep_folder import create_sweep, list_sweeps, load_sweep
-from bearing_search.sweep.locking.lock import acquire, current_driver
+from bearing_search.sweep.locking.lock import acquire, current_driver, join_sweep
 from bearing_search.sweep.record.resources import Resources
-from bearing_search.sweep.record.sweep_record import SweepRecord
+from bearing_search.sweep.record.session_options import SessionOptions
+from bearing_search.sweep.record.sweep_record import SeedPlan, SweepRecord
 from bearing_search.sweep.record.urls import without_password
 
 
@@ -87,20 +90,86 @@ def test_a_results_folder_that_cannot_be_written_is_a_lack_of_resources(tmp_path
 def test_a_new_target_is_recorded_and_the_rest_kept(new_sweep, tmp_path):
     folder = new_sweep(target=3)
 
-    folder.updated(target=9, resources=Resources(concurrent=1))
+    folder.updated(SessionOptions(target=9, resources=Resources(concurrent=1)))
 
     read = load_sweep(tmp_path, "one").record
     assert read == replace(folder.record, target=9, resources=Resources(concurrent=1))
 
 
+def test_who_joins_keeps_target_and_seeds_and_has_resources_that_nobody_records(
+    new_sweep, tmp_path
+):
+    folder = new_sweep(target=3)
+    for asked in (SessionOptions(target=4), SessionOptions(seeds=SeedPlan(audit=2))):
+        with pytest.raises(SweepError, match="one: `--join` cannot change target or seeds; run"):
+            join_sweep(folder, asked)
+
+    joined = join_sweep(folder, SessionOptions(target=3, resources=Resources(concurrent=1)))
+
+    assert joined.record == replace(folder.record, resources=Resources(concurrent=1))
+    assert load_sweep(tmp_path, "one").record == folder.record
+
+
+@pytest.fixture
+def parsed(monkeypatch):
+    """The texts of the spaces that sweep folders have parsed, one for each time."""
+    texts = []
+
+    def parse(text, source):
+        texts.append(text)
+        return parse_search_space(text, source)
+
+    monkeypatch.setattr(sweep_folder, "parse_search_space", parse)
+    return texts
+
+
+def test_a_space_is_parsed_once_however_the_record_changes(new_sweep, tmp_path, parsed, fakes):
+    new_sweep()
+    assert parsed == [fakes.SPACE]
+
+    folder = load_sweep(tmp_path, "one")
+    assert parsed == [fakes.SPACE]
+    space = folder.space()
+    changed = folder.updated(SessionOptions(target=9)).with_allowed_leak(None)
+    joined = join_sweep(changed, SessionOptions(resources=Resources(concurrent=1)))
+
+    assert joined.space() is changed.space() is folder.space() is space
+    assert parsed == [fakes.SPACE] * 2
+
+
+def test_a_record_with_another_space_or_other_folds_has_a_space_of_its_own(new_sweep, fakes):
+    folder = new_sweep(folds=3)
+    before = folder.space()
+    text = fakes.SPACE.replace("[1, 10]", "[1, 20]")
+
+    for make in (folder.with_record, folder.with_unsaved, lambda new: replace(folder, record=new)):
+        assert make(replace(folder.record, space_text=text)).space().text == text
+        assert make(replace(folder.record, folds=4)).space().trial({}).split.folds == 4
+    assert folder.space() is before
+
+
+def test_a_space_that_was_parsed_already_is_taken_if_it_is_the_records_own(tmp_path, parsed, fakes):
+    record = SweepRecord(name="one", space_text=fakes.SPACE, data="/d", data_digest="d", target=1)
+    space = parse_search_space(fakes.SPACE, "space.yaml")
+
+    assert create_sweep(tmp_path, record, space).space() is space
+    assert parsed == []
+    with pytest.raises(AssertionError):
+        create_sweep(tmp_path, replace(record, name="two", space_text="base: {}"), space)
+
+
 def test_a_changed_space_or_changed_data_is_refused_with_the_difference(new_sweep, fakes):
     folder = new_sweep()
 
-    folder.refuse_changes(space_text=fakes.SPACE + "\n", data_digest="d1")
-    with pytest.raises(SweepError) as error:
-        folder.refuse_changes(space_text=fakes.SPACE.replace("[1, 10]", "[1, 20]"))
-    assert "+  finetune.alternation_period: {int: [1, 20]}" in str(error.value)
-    assert "encoder_lr" not in str(error.value)
+    same = parse_search_space(f"# Another question\n{fakes.SPACE}", "same.yaml")
+    folder.refuse_changes(space=same, data_digest="d1")
+    wider = parse_search_space(fakes.SPACE.replace("[1, 10]", "[1, 20]"), "wider.yaml")
+    with pytest.raises(SweepError, match="start a sweep of another name") as error:
+        folder.refuse_changes(space=wider)
+    assert str(error.value).splitlines()[1:] == [
+        "- vary.finetune.alternation_period: int [1, 10]",
+        "+ vary.finetune.alternation_period: int [1, 20]",
+    ]
     with pytest.raises(SweepError, match="data has changed"):
         folder.refuse_changes(data_digest="d2")
 

@@ -8,6 +8,7 @@ import pytest
 from bearing_search.errors import ResourceError, SweepError
 from bearing_search.measurement import FINISHED_FOLDS, OBJECTIVE, RUNNING_OBJECTIVE, Measurement
 from bearing_search.sweep.planning.ledger import MAX_FAILURES_PER_CONFIG
+from bearing_search.sweep.record.session_options import SessionOptions
 from bearing_search.sweep.study.storage import storage_errors
 from bearing_search.sweep.study.trial_records import read_records
 
@@ -66,7 +67,7 @@ def test_what_is_enqueued_beyond_the_target_waits_for_a_larger_one(new_sweep, le
         ledger.complete(scheduled.number, 0.5)
     assert len(ledger.records()) == 2
 
-    folder = folder.updated(target=3, resources=folder.record.resources)
+    folder = folder.updated(SessionOptions(target=3))
     assert ledger_of(folder).next().config.finetune.alternation_period == 2
 
 

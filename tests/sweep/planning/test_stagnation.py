@@ -8,6 +8,7 @@ from bearing_search.cli import main
 from bearing_search.errors import ConfigError
 from bearing_search.search_space.objectives import ObjectiveValues
 from bearing_search.sweep.planning.stagnation import PATIENCE, StagnationTerminator
+from bearing_search.sweep.record.session_options import SessionOptions
 from bearing_search.sweep.record.sweep_record import SeedPlan
 from bearing_search.sweep.status import sweep_status
 from bearing_search.trial_history.records import TrialRecord
@@ -99,8 +100,7 @@ def test_a_sweep_that_converged_says_so_and_goes_on_when_asked(
     assert main(["status", "one", "--results", str(tmp_path)]) == 0
     assert expected in capsys.readouterr().out
     assert ledger_of(folder).is_done
-    record = folder.record
-    asked = folder.updated(target=99, resources=record.resources, stops_when_converged=False)
+    asked = folder.updated(SessionOptions(target=99, stops_when_converged=False))
     assert not ledger_of(asked).is_done
 
 

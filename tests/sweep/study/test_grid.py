@@ -12,6 +12,7 @@ from bearing_search.errors import ConfigError, SweepError
 from bearing_search.measurement import TEST_OBJECTIVE, Measurement
 from bearing_search.search_space.yaml_file import parse_search_space
 from bearing_search.sweep.folder.sweep_folder import load_sweep
+from bearing_search.sweep.record.session_options import SessionOptions
 from bearing_search.sweep.status import sweep_status
 from bearing_search.sweep.study import grid
 from bearing_search.sweep.study.grid import grid_points
@@ -64,7 +65,7 @@ def test_a_grid_is_as_large_as_its_space_and_nothing_else(new_sweep):
 
     assert folder.record.target == 6
     with pytest.raises(ConfigError, match="6 points, which are all run; trials is 7"):
-        folder.updated(target=7, resources=folder.record.resources)
+        folder.updated(SessionOptions(target=7))
     with pytest.raises(ConfigError, match="trials is 4, leave it out"):
         new_sweep(name="two", space_text=DESIGN, sampler="grid", target=4)
 

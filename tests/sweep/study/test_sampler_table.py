@@ -13,6 +13,7 @@ from bearing_search.errors import ConfigError, SweepError
 from bearing_search.search_space.yaml_file import parse_search_space
 from bearing_search.sweep.folder.changes import with_space
 from bearing_search.sweep.folder.sweep_folder import load_sweep
+from bearing_search.sweep.record.session_options import SessionOptions
 from bearing_search.sweep.study.param_encoding import suggest
 from bearing_search.sweep.study.samplers import SAMPLERS, check_sampler, make_sampler
 
@@ -164,6 +165,6 @@ def test_a_sampler_that_nobody_has_added_is_refused_when_the_sweep_is_made_and_r
         folder = new_sweep(sampler="mine")
     assert load_sweep(tmp_path, "one").record.sampler == "mine"  # to be read by whoever asks
     with pytest.raises(ConfigError, match="import the module that adds it to SAMPLERS"):
-        folder.updated(target=4, resources=folder.record.resources)
+        folder.updated(SessionOptions(target=4))
     with pytest.raises(ConfigError, match="sampler 'mine' is none of"):
         ledger_of(folder)
