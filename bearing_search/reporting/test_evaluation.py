@@ -68,25 +68,37 @@ class Evaluation:
         return next(line for line in self.lines if line.name == name)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ComparedPredictions:
+    """What `write_evaluation` compares."""
+
+    tuned: FoldPredictions
+    """On the test samples, with the fine-tuned encoder."""
+
+    frozen: FoldPredictions
+    """The same with the frozen encoder."""
+
+    validation: FoldPredictions
+    """On the held-out folds of the tuned trial, which the thresholds come from."""
+
+    protocol: ProtocolConfig
+    """How all of them are scored."""
+
+    postprocess: PostprocessConfig
+    """How maps and scores were made; chosen on the held-out folds."""
+
+
 def write_evaluation(
     sweep_folder: Path,
+    predictions: ComparedPredictions,
     *,
     sweep: str,
     trial: int,
-    tuned: FoldPredictions,
-    frozen: FoldPredictions,
-    validation: FoldPredictions,
-    protocol: ProtocolConfig,
-    postprocess: PostprocessConfig,
     times_opened: int,
     notes: tuple[str, ...] = (),
 ) -> Evaluation:
-    """Compare the two on the test samples and write `evaluate/evaluation.{json,md}`.
-
-    Args:
-        validation: the held-out folds of the tuned trial, which the thresholds come from.
-        postprocess: how maps and scores were made; chosen on those folds.
-    """
+    """Compare the two encoders on test and write `evaluate/evaluation.{json,md}`."""
+    tuned, frozen, protocol = predictions.tuned, predictions.frozen, predictions.protocol
     ours = score_intervals(tuned, protocol)
     theirs = score_intervals(frozen, protocol)
     difference: Mapping[str, Interval] = (
@@ -111,7 +123,7 @@ def write_evaluation(
         missed_regions=sum(scored.missed_regions for scored in tuned.values()),
         protocol=to_plain(protocol),
         notes=notes,
-        postprocess=to_plain(postprocess),
+        postprocess=to_plain(predictions.postprocess),
         lines=tuple(
             MetricRow(
                 name=name,
@@ -122,7 +134,7 @@ def write_evaluation(
             )
             for name in means + (parts if len(tuned) > 1 else [])
         ),
-        rates=operating_points(validation, tuned),
+        rates=operating_points(predictions.validation, tuned),
         groups=group_counts(tuned),
     )
     folder = sweep_folder / "evaluate"

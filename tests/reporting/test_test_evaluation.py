@@ -13,6 +13,7 @@ from bearing_search.analysis.operating_points import (
 )
 from bearing_search.config import PostprocessConfig, ProtocolConfig
 from bearing_search.reporting.test_evaluation import (
+    ComparedPredictions,
     evaluation_markdown,
     read_evaluation,
     write_evaluation,
@@ -24,13 +25,18 @@ def evaluated(tmp_path, predictions):
     def evaluated(tuned, frozen, times_opened=1):
         return write_evaluation(
             tmp_path,
+            ComparedPredictions(
+                tuned={"LC/all": tuned},
+                frozen={"LC/all": frozen},
+                validation={
+                    "LC/fold0": predictions(3.0, seed=4),
+                    "LC/fold1": predictions(3.0, seed=5),
+                },
+                protocol=ProtocolConfig(map_px=16),
+                postprocess=PostprocessConfig(),
+            ),
             sweep="first",
             trial=3,
-            tuned={"LC/all": tuned},
-            frozen={"LC/all": frozen},
-            validation={"LC/fold0": predictions(3.0, seed=4), "LC/fold1": predictions(3.0, seed=5)},
-            protocol=ProtocolConfig(map_px=16),
-            postprocess=PostprocessConfig(),
             times_opened=times_opened,
         )
 

@@ -23,6 +23,7 @@ from bearing_search.filesystem.atomic import write_json
 from bearing_search.measurement import TrialContext
 from bearing_search.reporting.leaderboard import trial_config
 from bearing_search.reporting.test_evaluation import (
+    ComparedPredictions,
     Evaluation,
     evaluation_markdown,
     read_evaluation,
@@ -152,18 +153,21 @@ def measure(
         write_json(context.folder / "config.json", to_plain(config))
         follow(run_final, config, context, console)
         scores[label] = fold_predictions(context.folder)
-    return write_evaluation(
-        folder.root,
-        sweep=folder.record.name,
-        trial=number,
+    predictions = ComparedPredictions(
         tuned=scores["tuned"],
         frozen=scores["frozen"],
         validation={
             key: rendered(scored, settings.applied)
             for key, scored in fold_predictions(folder.trial_folder(number)).items()
         },
-        postprocess=tuned.postprocess,
         protocol=tuned.protocol,
+        postprocess=tuned.postprocess,
+    )
+    return write_evaluation(
+        folder.root,
+        predictions,
+        sweep=folder.record.name,
+        trial=number,
         times_opened=(earlier.times_opened if earlier else 0) + 1,
         notes=folder.record.notes,
     )
