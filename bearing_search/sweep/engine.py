@@ -126,11 +126,4 @@ def open_ledger(folder: SweepFolder, drivers: Drivers, *, retries_failed: bool =
     Raises:
         SweepError: it cannot be used.
     """
-    return Ledger(
-        url=folder.storage_url,
-        name=folder.study_name,
-        space=folder.space(),
-        record=folder.record,
-        retries_failed=retries_failed,
-        drivers=drivers,
-    )
+    return Ledger(folder, drivers, retries_failed=retries_failed)

@@ -37,12 +37,7 @@ def make_sweep(tmp_path, predictions):
             "protocol": to_plain(ProtocolConfig()),
         }
         folder = create_sweep(tmp_path / "results", SweepRecord(name=name, **facts | changes))
-        ledger = Ledger(
-            url=folder.storage_url,
-            name=folder.study_name,
-            space=folder.space(),
-            record=folder.record,
-        )
+        ledger = Ledger(folder)
         for seed, signal in enumerate(signals):
             scheduled = ledger.next()
             trial = folder.trial_folder(scheduled.number)

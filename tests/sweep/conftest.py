@@ -65,18 +65,26 @@ def ledger_of():
     def open_ledger(folder):
         while opened:
             opened.pop().close()
-        ledger = Ledger(
-            url=folder.storage_url,
-            name=folder.study_name,
-            space=folder.space(),
-            record=folder.record,
-        )
+        ledger = Ledger(folder)
         opened.append(ledger)
         return ledger
 
     yield open_ledger
     for ledger in opened:
         ledger.close()
+
+
+@pytest.fixture
+def uncounted_ledger_of(ledger_of, monkeypatch):
+    """The ledger of a sweep, as if its space had too many points to be counted."""
+
+    def open_ledger(folder):
+        with monkeypatch.context() as patch:
+            module = "bearing_search.sweep.planning.sweep_state"
+            patch.setattr(f"{module}.all_digests", lambda *_, **__: None)
+            return ledger_of(folder)
+
+    return open_ledger
 
 
 @pytest.fixture

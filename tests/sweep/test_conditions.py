@@ -81,7 +81,7 @@ def test_a_trial_killed_while_it_was_drawn_keeps_its_branch(new_sweep, ledger_of
     folder = new_sweep(space_text=SPACE, target=3)
     before = ledger_of(folder)
     before.next()
-    half = before._study.ask()
+    half = before.study.ask()
     half.suggest_categorical(DETECTOR, ['"dinomaly"', '"vitad"', '"padim"'])
     detector = half.params[DETECTOR].strip('"')
 

@@ -133,13 +133,7 @@ def test_a_trial_that_starts_again_keeps_its_place_and_its_config(new_sweep, led
 
 
 def retrying(folder):
-    return Ledger(
-        url=folder.storage_url,
-        name=folder.study_name,
-        space=folder.space(),
-        record=folder.record,
-        retries_failed=True,
-    )
+    return Ledger(folder, retries_failed=True)
 
 
 def test_failed_trials_have_another_go_first_of_all_as_trials_that_name_them(

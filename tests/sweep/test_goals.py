@@ -153,7 +153,8 @@ def test_a_kill_between_constraint_and_tell_is_told_once(new_sweep, ledger_of, f
     folder = new_sweep(space_text=fakes.SPACE + CHEAP, target=1)
     ledger = ledger_of(folder)
     scheduled = ledger.next()
-    ledger._running[scheduled.number].set_constraint("cost/seconds <= 4", 0.25)  # then it is killed
+    (trial,) = ledger.study.running()
+    trial.set_constraint("cost/seconds <= 4", 0.25)  # then it is killed
 
     again = ledger_of(folder)
     assert again.next() == scheduled
@@ -169,9 +170,9 @@ def test_a_copy_has_its_sources_objectives_and_constraints(new_sweep, ledger_of)
     ledger = ledger_of(new_sweep(space_text=text, target=2, sampler="random"))
     first = ledger.next()
     ledger.complete(first.number, 0.5, measured(first.config))
-    trial = ledger._study.ask()
+    trial = ledger.study.ask()
 
-    ledger._study.copy(trial, ledger.records()[0])
+    ledger.study.copy(trial, ledger.records()[0])
 
     copy = ledger.records()[-1]
     assert (copy.value, copy.judged) == (0.5, ledger.records()[0].judged)

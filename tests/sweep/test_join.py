@@ -46,6 +46,11 @@ def storage(server, monkeypatch):
     return server.url
 
 
+@pytest.fixture(autouse=True)
+def _no_rests(monkeypatch):
+    monkeypatch.setattr("bearing_search.sweep.planning.ledger.LOOK_EVERY_S", 0.0)
+
+
 @pytest.fixture
 def shared(new_sweep, storage):
     return new_sweep(storage=storage, target=4)
@@ -58,14 +63,7 @@ def join():
 
     def open_ledger(folder, **options):
         crew = SharedDriver(folder, may_join=True)
-        ledger = Ledger(
-            url=folder.storage_url,
-            name=folder.study_name,
-            space=folder.space(),
-            record=folder.record,
-            drivers=crew,
-            **options,
-        )
+        ledger = Ledger(folder, crew, **options)
         opened.extend([crew, ledger])
         return crew, ledger
 
@@ -78,7 +76,6 @@ def drain(ledger):
     scheduled = []
     while (one := ledger.next()) is not None:
         scheduled.append(one)
-    ledger._rests_until = 0.0
     return scheduled
 
 
@@ -108,7 +105,6 @@ def test_two_drivers_together_issue_no_more_than_the_target_and_no_config_twice(
     scheduled = []
     for _ in range(3):
         scheduled += [ledger.next() for ledger in (one, two)]
-        one._rests_until = two._rests_until = 0.0
 
     numbers = [trial.number for trial in scheduled if trial is not None]
     assert numbers == [0, 1, 2, 3]
@@ -151,15 +147,15 @@ def test_what_a_dead_driver_ran_goes_to_another_and_its_workers_are_told_to_end(
 def test_what_another_finished_is_known_and_what_it_failed_is_free_again(shared, join):
     (_, one), (_, two) = join(shared), join(shared)
     done, failed = one.next(), one.next()
-    drain(two)
+    others = drain(two)
     one.complete(done.number, 0.5)
     one.fail(failed.number, "no circle", "trace")
 
     (refill,) = drain(two)
     assert refill.number == 4
     assert drain(one) == []
-    for trial in two._running.copy():
-        two.complete(trial, 0.4)
+    for trial in [*others, refill]:
+        two.complete(trial.number, 0.4)
     assert one.is_done
     assert two.is_done
     assert [r.state for r in one.records()].count("complete") == 4

@@ -73,20 +73,20 @@ def test_a_kill_just_before_a_redrawn_trials_end_is_told_makes_no_hidden_copy(
     def killed(trial, reason):
         raise KeyboardInterrupt  # the attribute is written, the end is not
 
-    monkeypatch.setattr(ledger._study, "fail", killed)
+    monkeypatch.setattr(ledger.study, "fail", killed)
     with pytest.raises(KeyboardInterrupt):  # nine points, six draws: some repeat
         finish(ledger)
-    (left,) = [t for t in ledger._study.frozen_trials() if t.state == TrialState.RUNNING]
+    (left,) = [t for t in ledger.study.frozen_trials() if t.state == TrialState.RUNNING]
     assert REDRAWN in left.user_attrs
 
     again = ledger_of(folder)
-    assert again._study.frozen_trials()[left.number].state == TrialState.FAIL
+    assert again.study.frozen_trials()[left.number].state == TrialState.FAIL
     finish(again)
 
     records = again.records()
     assert [record.state for record in records] == ["complete"] * 6  # none of the six is unseen
     assert len({record.digest for record in records}) == 6
-    assert all(t.state.is_finished() for t in again._study.frozen_trials())
+    assert all(t.state.is_finished() for t in again.study.frozen_trials())
 
 
 @pytest.fixture
@@ -112,10 +112,11 @@ def test_a_suggestion_that_keeps_coming_is_told_its_earlier_end(new_sweep, ledge
         assert source.same_as is None
 
 
-def test_what_runs_at_the_same_time_is_not_trained_twice_either(new_sweep, ledger_of, no_redraws):
+def test_what_runs_at_the_same_time_is_not_trained_twice_either(
+    new_sweep, uncounted_ledger_of, no_redraws
+):
     folder = new_sweep(space_text=TINY, target=6)
-    ledger = ledger_of(folder)
-    ledger._points = None  # as if the space had too many points to be counted
+    ledger = uncounted_ledger_of(folder)
     scheduled = []
     while (one := ledger.next()) is not None:
         scheduled.append(one)
@@ -131,10 +132,11 @@ def test_what_runs_at_the_same_time_is_not_trained_twice_either(new_sweep, ledge
     assert ledger.is_done
 
 
-def test_a_kill_while_a_repetition_waits_does_not_lose_it(new_sweep, ledger_of, no_redraws):
+def test_a_kill_while_a_repetition_waits_does_not_lose_it(
+    new_sweep, ledger_of, uncounted_ledger_of, no_redraws
+):
     folder = new_sweep(space_text=TINY, target=6)
-    first = ledger_of(folder)
-    first._points = None
+    first = uncounted_ledger_of(folder)
     while first.next() is not None:
         pass
     del first
@@ -147,9 +149,10 @@ def test_a_kill_while_a_repetition_waits_does_not_lose_it(new_sweep, ledger_of, 
     assert again.is_done
 
 
-def test_what_waits_for_a_trial_that_fails_is_drawn_anew(new_sweep, ledger_of, no_redraws):
-    ledger = ledger_of(new_sweep(space_text=TINY, target=6))
-    ledger._points = None
+def test_what_waits_for_a_trial_that_fails_is_drawn_anew(
+    new_sweep, uncounted_ledger_of, no_redraws
+):
+    ledger = uncounted_ledger_of(new_sweep(space_text=TINY, target=6))
     scheduled = []
     while (one := ledger.next()) is not None:
         scheduled.append(one)

@@ -70,8 +70,8 @@ def test_known_points_are_no_trials_and_are_told_once_whatever_dies(warm, ledger
 
     records = ledger_of(folder).records()
     assert len(records) == 3
-    study = ledger_of(folder)._study._all
-    assert sum("known" in trial.user_attrs for trial in study.get_trials()) == 12
+    trials = ledger_of(folder).study.frozen_trials()
+    assert sum("known" in trial.user_attrs for trial in trials) == 12
 
 
 def test_a_sweep_that_says_nothing_here_is_refused_with_the_reason(first, new_sweep, fakes):

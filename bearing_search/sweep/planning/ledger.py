@@ -8,11 +8,14 @@ open a ledger, or a trial would be issued twice; of several drivers, only who ha
 import json
 import time
 from collections.abc import Mapping
+from contextlib import AbstractContextManager
 
 from optuna.trial import Trial
 
 from bearing_search.errors import ConfigError, SweepError
 from bearing_search.measurement import Measurement
+from bearing_search.sweep.folder.sweep_folder import SweepFolder
+from bearing_search.sweep.locking.drivers import Drivers, SingleDriver
 from bearing_search.sweep.planning.config_index import MAX_FAILURES_PER_CONFIG, TrialKey
 from bearing_search.sweep.planning.identity import Identity
 from bearing_search.sweep.planning.required_trials import Refusal, ScheduledTrial, with_seed
@@ -20,6 +23,7 @@ from bearing_search.sweep.planning.shared_prefix import shared_prefix
 from bearing_search.sweep.planning.sweep_state import SweepState
 from bearing_search.sweep.study.param_encoding import encode, suggest
 from bearing_search.sweep.study.pruners import told_to_pruner
+from bearing_search.sweep.study.study import SweepStudy
 from bearing_search.sweep.study.trial_records import purpose_of
 from bearing_search.trial_history.records import TrialRecord
 
@@ -33,10 +37,76 @@ LOOK_EVERY_S = 0.5
 """How often a driver with nothing to do looks whether another has left something, at most."""
 
 
-class Ledger(SweepState):
-    """The decisions of one sweep, opened for writing; see `SweepState` for its arguments."""
+class Ledger:
+    """The decisions of one sweep, opened for writing.
 
-    _rests_until = 0.0
+    Args:
+        folder: of the sweep.
+        drivers: this process among those that hold the sweep; None: it is the only one.
+        retries_failed: whether trials that failed have another go, as trials of their own.
+
+    Raises:
+        SweepError: the study's database cannot be used.
+    """
+
+    def __init__(
+        self,
+        folder: SweepFolder,
+        drivers: Drivers | None = None,
+        *,
+        retries_failed: bool = False,
+    ) -> None:
+        self._space = folder.space()
+        self._record = folder.record
+        self._drivers = drivers or SingleDriver()
+        self._rests_until = 0.0
+        with self._drivers.exclusive():
+            self.study = SweepStudy(
+                url=folder.storage_url,
+                name=folder.study_name,
+                space=self._space,
+                record=self._record,
+                salt=self._drivers.salt,
+            )
+            """What the ledger remembers by."""
+
+            self._state = SweepState(
+                self.study,
+                self._drivers,
+                self._space,
+                self._record,
+                retries_failed=retries_failed,
+            )
+
+    @property
+    def is_done(self) -> bool:
+        """Whether nothing runs and nothing is left to run."""
+        if self._state.running:
+            return False
+        with self.turn():
+            return self._state.is_done
+
+    @property
+    def why_done(self) -> str:
+        """Why a sweep that is done may have stayed below its target."""
+        return self._state.why_done
+
+    def records(self) -> list[TrialRecord]:
+        """All trials, by number."""
+        return self.study.trial_records()
+
+    def begun(self) -> list[TrialRecord]:
+        """Trials that were handed out, less those that another driver runs now."""
+        away = self._state.running_elsewhere
+        return [t for t in self.records() if t.state != "waiting" and t.number not in away]
+
+    def close(self) -> None:
+        """Let go of the database."""
+        self.study.close()
+
+    def turn(self) -> AbstractContextManager[None]:
+        """No other driver decides anything meanwhile, and what they have decided is known."""
+        return self._state.turn()
 
     def next(self) -> ScheduledTrial | None:
         """The next trial to run; None where those that run may be the last.
@@ -59,7 +129,7 @@ class Ledger(SweepState):
             if drawn is None:
                 return None
             trial, is_drawn = drawn
-            self._peers.claim(trial)
+            self._state.claim(trial)
             scheduled = self._schedule(trial, may_redraw=is_drawn and repeats < MAX_REPEATS)
             if isinstance(scheduled, ScheduledTrial):
                 return scheduled
@@ -76,8 +146,8 @@ class Ledger(SweepState):
         told = told_to_pruner(measurement, self._record)
         if told is None or self._space.objective_spec.others:
             return False  # of several objectives Optuna takes no intermediate values
-        trial = self._running[number]
-        is_poor = self._study.should_prune(trial, *told)
+        trial = self._state.running[number]
+        is_poor = self.study.should_prune(trial, *told)
         return is_poor and purpose_of(trial) == "search"
 
     def complete(
@@ -86,65 +156,63 @@ class Ledger(SweepState):
         """Tell what a trial has reached; returns which constraints it misses."""
         judged = self._space.objective_spec.values_of(measured or {})
         with self._drivers.exclusive():
-            self._finish(self._study.complete(self._running.pop(number), value, judged))
+            trial = self._state.pop_running(number)
+            self._state.finish(self.study.complete(trial, value, judged))
         return judged.text
 
     def prune(self, number: int) -> None:
         """Tell that a trial was ended early; its partial value is no value."""
         with self._drivers.exclusive():
-            self._finish(self._study.prune(self._running.pop(number)))
+            self._state.finish(self.study.prune(self._state.pop_running(number)))
 
     def fail(self, number: int, reason: str, trace: str) -> None:
         """Tell that a trial gave no score; its slot is free again."""
         with self._drivers.exclusive():
-            trial = self._running.pop(number)
+            trial = self._state.pop_running(number)
             trial.set_user_attr("traceback", trace)
-            self._study.fail(trial, reason)
-            self._lose(trial)
+            self.study.fail(trial, reason)
+            self._state.fail(trial)
 
     def retry(self, number: int, reason: str) -> int:
         """Let a failed trial be issued again, RUNNING till then; which retry it is, 0: none."""
-        retry = self._study.retry(self._running[number], reason, at_most=self._record.max_failures)
+        trial = self._state.running[number]
+        retry = self.study.retry(trial, reason, at_most=self._record.max_failures)
         if retry:
-            trial = self._running.pop(number)
-            self._config_index.release(number)
-            self._orphans.append(trial)
+            self._state.requeue(number)
         return retry
 
     def release(self, number: int) -> None:
         """Forget a trial that was stopped: it stays RUNNING, to be issued again at resume."""
-        del self._running[number]
-        self._config_index.release(number)
-        self._duplicates.on_stop(number)
+        self._state.release(number)
 
     def pop_copied(self) -> list[tuple[ScheduledTrial, TrialRecord]]:
         """Trials that were told an earlier one's end, since the last time of asking."""
-        return self._duplicates.pop_copied()
+        return self._state.pop_copied()
 
     def _draw(self) -> tuple[Trial, bool] | None:
         """A trial to issue, and whether the sampler has just drawn it."""
-        if self._orphans:
-            return self._orphans.popleft(), False
-        if not self._study.is_waiting:
-            required = self._pending()
-            if required is None and self._wants_draws:
-                self._study.add_prior_trials(self._record.known, self._space)  # not before trial 0
-                return self._study.ask(), True
+        if (orphan := self._state.pop_orphan()) is not None:
+            return orphan, False
+        if not self.study.is_waiting:
+            required = self._state.next_required()
+            if required is None and self._state.wants_draws:
+                self.study.add_prior_trials(self._record.known, self._space)  # not before trial 0
+                return self.study.ask(), True
             if required is None:
                 return None
             seed = required.config(self._space).seed
             facts = {"purpose": required.purpose, "seed": seed, "appointed": True}
             more = {} if required.retry_of is None else {"retry_of": required.retry_of}
-            self._study.enqueue(encode(self._space, required.suggestion), facts | more)
-            self._required.pop(required)
-        return self._study.ask(), False
+            self.study.enqueue(encode(self._space, required.suggestion), facts | more)
+            self._state.pop_required(required)
+        return self.study.ask(), False
 
     def _schedule(self, trial: Trial, *, may_redraw: bool) -> ScheduledTrial | Refusal:
         suggestion = suggest(self._space, trial)
         try:
             config = with_seed(self._space.trial(suggestion), trial.user_attrs.get("seed"))
         except ConfigError as error:
-            self._study.refuse(trial, str(error))
+            self.study.refuse(trial, str(error))
             return "refused"
         # a trial that was begun under other code keeps the name that it began with
         identity = trial.user_attrs.get("identity") or Identity.of(config, self._record).digest
@@ -152,15 +220,14 @@ class Ledger(SweepState):
         facts = {"digest": digest, "setting": setting, "seed": config.seed}
         prefix = shared_prefix(config)
         facts |= {"identity": identity, "prefix": prefix}
-        self._study.set_attrs(trial, {"suggestion": json.dumps(suggestion), **facts})
-        if (times := self._config_index.failures(digest)) >= MAX_FAILURES_PER_CONFIG:
-            self._study.refuse(trial, f"this setting failed {times} times before; not tried again")
+        self.study.set_attrs(trial, {"suggestion": json.dumps(suggestion), **facts})
+        if (times := self._state.failures(digest)) >= MAX_FAILURES_PER_CONFIG:
+            self.study.refuse(trial, f"this setting failed {times} times before; not tried again")
             return "refused"
-        same = self._config_index.find_duplicate(identity)
+        same = self._state.find_duplicate(identity)
         if same is not None:
             return self._repeat(trial, same, identity, may_redraw=may_redraw)
-        self._config_index.begin(trial.number, TrialKey(digest, identity, prefix))
-        self._running[trial.number] = trial
+        self._state.begin(trial, TrialKey(digest, identity, prefix))
         return ScheduledTrial(
             number=trial.number,
             config=config,
@@ -172,12 +239,7 @@ class Ledger(SweepState):
     def _repeat(self, trial: Trial, number: int, identity: str, *, may_redraw: bool) -> Refusal:
         """Draw another one, or end as the first trial of the same identity did, or will."""
         if may_redraw:
-            self._study.redraw(trial, f"same as trial {number}")
+            self.study.redraw(trial, f"same as trial {number}")
             return "redrawn"
-        if identity in self._config_index.sources:
-            self._stagnation.add(
-                self._duplicates.copy_end(trial, self._config_index.sources[identity])
-            )
-        else:
-            self._duplicates.wait_for(trial, number)
+        self._state.copy_or_wait(trial, number, identity)
         return "copied"

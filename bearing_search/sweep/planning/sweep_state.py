@@ -1,17 +1,21 @@
 """How a sweep stands: what has ended, what runs, here and elsewhere, and what is still wanted."""
 
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
 from optuna.trial import FrozenTrial, Trial
 
 from bearing_search.search_space.space import SearchSpace
-from bearing_search.sweep.locking.drivers import Drivers, SingleDriver
-from bearing_search.sweep.planning.config_index import ConfigIndex
+from bearing_search.sweep.locking.drivers import Drivers
+from bearing_search.sweep.planning.config_index import ConfigIndex, TrialKey
 from bearing_search.sweep.planning.duplicates import DuplicateTrials
 from bearing_search.sweep.planning.peers import PeerDrivers
-from bearing_search.sweep.planning.required_trials import RequiredTrial, RequiredTrialQueue
+from bearing_search.sweep.planning.required_trials import (
+    RequiredTrial,
+    RequiredTrialQueue,
+    ScheduledTrial,
+)
 from bearing_search.sweep.planning.reuse_order import ReuseOrder
 from bearing_search.sweep.planning.stagnation import StagnationTerminator
 from bearing_search.sweep.record.sweep_record import SweepRecord
@@ -23,41 +27,32 @@ from bearing_search.trial_history.records import COUNTED, TrialRecord
 
 
 class SweepState:
-    """What the ledger decides by.
+    """What the ledger decides by. Make one, and ask `is_done` or for trials, in a turn.
 
     Args:
-        url, name: SQLAlchemy URL of the study's database, and its name there.
+        study: of the sweep.
+        drivers: this process among those that hold the sweep.
         space: what is drawn.
         record: of the sweep.
-        drivers: this process among those that hold the sweep.
         retries_failed: whether trials that failed have another go, as trials of their own.
     """
 
     def __init__(
         self,
-        *,
-        url: str,
-        name: str,
+        study: SweepStudy,
+        drivers: Drivers,
         space: SearchSpace,
         record: SweepRecord,
-        drivers: Drivers | None = None,
+        *,
         retries_failed: bool = False,
     ) -> None:
-        self._space = space
+        self._study = study
+        self._drivers = drivers
         self._record = record
-        self._drivers = drivers or SingleDriver()
-        with self._drivers.exclusive():
-            self._study = SweepStudy(
-                url=url,
-                name=name,
-                space=space,
-                record=record,
-                salt=self._drivers.salt,
-            )
-            self._peers = PeerDrivers(self._study, self._drivers)
-            records = self._study.trial_records()
-        self._duplicates = DuplicateTrials(self._study, space)
-        self._orphans = deque(() if self._drivers.is_shared else self._study.running())
+        self._peers = PeerDrivers(study, drivers)
+        records = study.trial_records()
+        self._duplicates = DuplicateTrials(study, space)
+        self._orphans = deque(() if drivers.is_shared else study.running())
         self._running: dict[int, Trial] = {}
         self._stagnation = StagnationTerminator(records, may_converge=record.stops_when_converged)
         self._config_index = ConfigIndex(records)
@@ -72,30 +67,31 @@ class SweepState:
             self._required.add_retries(records)
 
     @property
+    def running(self) -> Mapping[int, Trial]:
+        """This driver's trials that run, by number."""
+        return self._running
+
+    @property
+    def running_elsewhere(self) -> Mapping[int, TrialKey]:
+        """What the trials train that other drivers ran when last looked at, by number."""
+        return self._peers.running
+
+    @property
     def is_done(self) -> bool:
-        """Whether nothing runs and nothing is left to run."""
-        if self._running:
-            return False
-        with self.turn():
-            return self._is_idle and self._pending() is None and not self._wants_draws
+        """Whether nothing runs, here or elsewhere, and nothing is left to run."""
+        return self._is_idle and self.next_required() is None and not self.wants_draws
+
+    @property
+    def wants_draws(self) -> bool:
+        """Whether to ask the sampler: not for a grid, nor when every point had its turn."""
+        is_tried = self._points is not None and self._config_index.contains_all(self._points)
+        is_over = is_tried or self._stagnation.converged or self._is_exhaustive
+        return self._room > 0 and not is_over
 
     @property
     def why_done(self) -> str:
         """Why a sweep that is done may have stayed below its target."""
         return self._stagnation.converged or "nothing is left to try"
-
-    def records(self) -> list[TrialRecord]:
-        """All trials, by number."""
-        return self._study.trial_records()
-
-    def begun(self) -> list[TrialRecord]:
-        """Trials that were handed out, less those that another driver runs now."""
-        away = self._peers.running
-        return [t for t in self.records() if t.state != "waiting" and t.number not in away]
-
-    def close(self) -> None:
-        """Let go of the database."""
-        self._study.close()
 
     @contextmanager
     def turn(self) -> Iterator[None]:
@@ -105,15 +101,82 @@ class SweepState:
             self._orphans.extend(update.orphans)
             self._config_index.elsewhere = self._peers.running
             for trial in update.ended:
-                self._hear(trial)
+                self._on_peer_end(trial)
             yield
 
-    def _hear(self, trial: FrozenTrial) -> None:
-        record = trial_record(trial)
-        if record.state != "failed":
-            self._finish(record)
-        elif not record.is_refused:
-            self._lose(trial)
+    def next_required(self) -> RequiredTrial | None:
+        """The next required trial; the finalists' are made when all else is over."""
+        found = self._required.next_pending(room=self._room)
+        if found is not None or not self._is_idle or self.wants_draws:
+            return found
+        is_new = self._required.add_final_trials(self._study.trial_records())
+        return self._required.next_pending(room=self._room) if is_new else None
+
+    def pop_required(self, required: RequiredTrial) -> None:
+        """A required trial is enqueued in the study: it is required no longer."""
+        self._required.pop(required)
+
+    def pop_orphan(self) -> Trial | None:
+        """A trial that is RUNNING in the study and that nobody runs; None: there is none."""
+        return self._orphans.popleft() if self._orphans else None
+
+    def claim(self, trial: Trial) -> None:
+        """Write down that a trial is this driver's."""
+        self._peers.claim(trial)
+
+    def failures(self, digest: str) -> int:
+        """How often a config has failed."""
+        return self._config_index.failures(digest)
+
+    def find_duplicate(self, identity: str) -> int | None:
+        """Number of the trial of that identity, which is run now or has ended; None: no trial."""
+        return self._config_index.find_duplicate(identity)
+
+    def begin(self, trial: Trial, key: TrialKey) -> None:
+        """A trial is handed out."""
+        self._config_index.begin(trial.number, key)
+        self._running[trial.number] = trial
+
+    def copy_or_wait(self, trial: Trial, number: int, identity: str) -> None:
+        """A trial ends as the one of that number and identity has, now or when that one ends."""
+        source = self._config_index.sources.get(identity)
+        if source is not None:
+            self._stagnation.add(self._duplicates.copy_end(trial, source))
+        else:
+            self._duplicates.wait_for(trial, number)
+
+    def pop_running(self, number: int) -> Trial:
+        """A trial whose end is to be told: it runs no longer."""
+        return self._running.pop(number)
+
+    def finish(self, record: TrialRecord) -> None:
+        """A trial has ended as complete or pruned, and so do those that waited for it."""
+        self._config_index.finish(record)
+        for ended in (record, *self._duplicates.on_finish(record)):
+            self._stagnation.add(ended)
+
+    def fail(self, trial: Trial | FrozenTrial) -> None:
+        """A trial has failed: those that waited for it are drawn anew; a required one returns."""
+        self._duplicates.on_failure(trial.number)
+        facts = trial.user_attrs
+        self._config_index.fail(trial.number, facts["digest"])
+        if "appointed" in facts and "retry_of" not in facts:
+            self._required.requeue(RequiredTrial.of(facts))
+
+    def requeue(self, number: int) -> None:
+        """A trial that runs is to be handed out again, in this session."""
+        self._orphans.append(self._running.pop(number))
+        self._config_index.release(number)
+
+    def release(self, number: int) -> None:
+        """A trial was stopped, to be handed out again in a later session."""
+        del self._running[number]
+        self._config_index.release(number)
+        self._duplicates.on_stop(number)
+
+    def pop_copied(self) -> list[tuple[ScheduledTrial, TrialRecord]]:
+        """Trials that were told an earlier one's end, since the last time of asking."""
+        return self._duplicates.pop_copied()
 
     @property
     def _is_idle(self) -> bool:
@@ -127,29 +190,9 @@ class SweepState:
         waiting = self._duplicates.num_waiting + self._peers.num_counted
         return self._record.target - self._stagnation.num_finished - running - waiting
 
-    @property
-    def _wants_draws(self) -> bool:
-        """Whether to ask the sampler: not for a grid, nor when every point had its turn."""
-        is_tried = self._points is not None and self._config_index.contains_all(self._points)
-        is_over = is_tried or self._stagnation.converged or self._is_exhaustive
-        return self._room > 0 and not is_over
-
-    def _pending(self) -> RequiredTrial | None:
-        """The next required trial; the finalists' are made when all else is over."""
-        found = self._required.next_pending(room=self._room)
-        if found is not None or not self._is_idle or self._wants_draws:
-            return found
-        is_new = self._required.add_final_trials(self.records())
-        return self._required.next_pending(room=self._room) if is_new else None
-
-    def _lose(self, trial: Trial | FrozenTrial) -> None:
-        self._duplicates.on_failure(trial.number)
-        facts = trial.user_attrs
-        self._config_index.fail(trial.number, facts["digest"])
-        if "appointed" in facts and "retry_of" not in facts:
-            self._required.requeue(RequiredTrial.of(facts))
-
-    def _finish(self, record: TrialRecord) -> None:
-        self._config_index.finish(record)
-        for ended in (record, *self._duplicates.on_finish(record)):
-            self._stagnation.add(ended)
+    def _on_peer_end(self, trial: FrozenTrial) -> None:
+        record = trial_record(trial)
+        if record.state != "failed":
+            self.finish(record)
+        elif not record.is_refused:
+            self.fail(trial)

@@ -113,13 +113,14 @@ def finish(ledger):
     return scheduled
 
 
-def test_a_suggestion_made_under_other_code_is_trained_again(new_sweep, ledger_of, no_redraws):
+def test_a_suggestion_made_under_other_code_is_trained_again(
+    new_sweep, ledger_of, uncounted_ledger_of, no_redraws
+):
     folder = new_sweep(space_text=NINE, target=6)
     before = {one.config.digest: one.identity for one in finish(ledger_of(folder))}
     # later, after `resume --trials 12 --accept-change code`
     folder = folder.with_record(replace(folder.record, stages=OTHER_CODE, target=12))
-    ledger = ledger_of(folder)
-    ledger._points = None  # as if the space had too many points to be counted
+    ledger = uncounted_ledger_of(folder)
 
     after = finish(ledger)
 
@@ -150,13 +151,12 @@ def test_what_is_asked_for_by_name_has_had_its_turn_under_any_code(new_sweep, le
 
 
 def test_a_trial_under_way_when_the_code_changes_is_nobodys_source(
-    new_sweep, ledger_of, no_redraws
+    new_sweep, ledger_of, uncounted_ledger_of, no_redraws
 ):
     folder = new_sweep(space_text=NINE, target=12)
     begun = ledger_of(folder).next()
     folder = folder.with_record(replace(folder.record, stages=OTHER_CODE))
-    ledger = ledger_of(folder)
-    ledger._points = None
+    ledger = uncounted_ledger_of(folder)
 
     scheduled = finish(ledger)
 

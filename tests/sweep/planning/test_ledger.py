@@ -104,7 +104,7 @@ def test_a_trial_killed_while_it_was_drawn_is_drawn_to_its_end(new_sweep, ledger
     folder = new_sweep(target=3)
     before = ledger_of(folder)
     before.next()
-    half = before._study.ask()
+    half = before.study.ask()
     period = half.suggest_int("finetune.alternation_period", 1, 10)
     del before
 

@@ -79,7 +79,7 @@ def test_every_point_runs_once_whenever_the_driver_dies(new_sweep, ledger_of):
         ledger = ledger_of(folder)
         if round_ == 2:
             queued = encode(folder.space(), POINTS[3])
-            ledger._study.enqueue(queued, {"purpose": "search", "appointed": True})
+            ledger.study.enqueue(queued, {"purpose": "search", "appointed": True})
             ledger = ledger_of(folder)  # killed between queueing a point and asking for it
         scheduled = ledger.next()
         seen.append(scheduled.suggestion)

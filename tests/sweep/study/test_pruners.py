@@ -101,7 +101,7 @@ def test_a_pruner_from_elsewhere_gets_folds_or_means_as_its_entry_says(
     number = ledger.next().number
     ledger.report(number, fold(1, [0.1, 0.3, 0.5]))
 
-    (trial,) = ledger._study.frozen_trials()
+    (trial,) = ledger.study.frozen_trials()
     assert trial.intermediate_values == pytest.approx({2: expected})
     with pytest.raises(ConfigError, match="mine can decide after 8 folds at the earliest"):
         check_pruner("mine", 8)
