@@ -7,18 +7,12 @@ from typing import Any
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TaskProgressColumn, TextColumn
 
-from bearing_search.config import TrialConfig
 from bearing_search.durations import format_duration
 from bearing_search.measurement import Measurement
 from bearing_search.reporting.leaderboard import value_text
+from bearing_search.trial_history.callbacks import SweepView, TrialEnded, TrialStarted
 from bearing_search.trial_history.measurement_log import MEASUREMENTS_FILE, last_measurement
-from bearing_search.trial_history.records import (
-    COUNTED,
-    SweepOutcome,
-    SweepView,
-    TrialPurpose,
-    TrialState,
-)
+from bearing_search.trial_history.records import COUNTED, SweepOutcome, TrialPurpose
 
 _LINE_EVERY_S = 30.0
 
@@ -61,7 +55,7 @@ class Estimate:
 
 
 class SweepProgress:
-    """Shows a sweep while it runs (a TrialObserver)."""
+    """Shows a sweep while it runs (a SweepCallback)."""
 
     def __init__(self, console: Console) -> None:
         self._console = console
@@ -99,19 +93,13 @@ class SweepProgress:
         self._bars.update(self._overall, description=self._title())
         self._bars.start()
 
-    def on_trial_start(
-        self,
-        number: int,
-        config: TrialConfig,
-        suggestion: Mapping[str, Any],
-        purpose: TrialPurpose = "search",
-        identity: str = "",
-    ) -> None:
+    def on_trial_start(self, trial: TrialStarted) -> None:
         """Show a new bar."""
+        number = trial.number
         self._begun[number] = time.monotonic()
-        if purpose not in COUNTED:
+        if trial.purpose not in COUNTED:
             self._seed_runs.add(number)
-        settings = settings_text(suggestion) + seed_text(config.seed, purpose)
+        settings = settings_text(trial.suggestion) + seed_text(trial.config.seed, trial.purpose)
         self._console.print(f"trial {number} begins: {settings}")
         self._tasks[number] = self._bars.add_task(f"  trial {number}", total=1.0, note="")
 
@@ -131,22 +119,21 @@ class SweepProgress:
                 f"{self._estimate.share:4.0%} of the sweep; {running}; {self._estimate.text}"
             )
 
-    def on_trial_end(
-        self, number: int, state: TrialState, value: float | None, reason: str
-    ) -> None:
+    def on_trial_end(self, trial: TrialEnded) -> None:
         """Take the bar away and say how the trial ended."""
+        number, value = trial.number, trial.value
         if number in self._tasks:
             self._bars.remove_task(self._tasks.pop(number))
         took = format_duration(time.monotonic() - self._begun.get(number, time.monotonic()))
-        if state in ("complete", "pruned"):
+        if trial.state in ("complete", "pruned"):
             self._progress[number] = 1.0
-        elif state == "failed":
+        elif trial.state == "failed":
             self._progress.pop(number, None)
         score = f": {self._objective} {value:.4f}" if value is not None else ""
-        why = f": {reason}" if reason else ""
-        self._console.print(f"trial {number} {state}{score}{why} ({took})")
+        why = f": {trial.reason}" if trial.reason else ""
+        self._console.print(f"trial {number} {trial.state}{score}{why} ({took})")
         # a reason is that it misses a constraint, or has the end of another trial
-        if value is not None and not reason and number not in self._seed_runs:
+        if value is not None and not trial.reason and number not in self._seed_runs:
             self._keep_best(value, number)
         self._refresh()
 

@@ -29,7 +29,8 @@ from bearing_search.sweep.remote.driver_sync import DriverSync, NoSync
 from bearing_search.sweep.remote.worker_sync import StoreAddress
 from bearing_search.sweep.worker.context import WorkerContext
 from bearing_search.sweep.worker.node_check import local_code_version
-from bearing_search.trial_history.records import SweepCallback, SweepOutcome
+from bearing_search.trial_history.callbacks import SweepCallback
+from bearing_search.trial_history.records import SweepOutcome
 
 _AS_RECORDED = SessionOptions()
 

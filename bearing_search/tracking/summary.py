@@ -8,7 +8,8 @@ from typing import Any
 from bearing_search.tracking.store import allowed
 from bearing_search.tracking.tags import TO_USE_TAG
 from bearing_search.trial_history.best import best_of
-from bearing_search.trial_history.records import FINAL_STATES, SweepOutcome, SweepView
+from bearing_search.trial_history.callbacks import SweepView
+from bearing_search.trial_history.records import FINAL_STATES, SweepOutcome
 from bearing_search.trial_history.seed_noise import seed_noise
 
 

@@ -2,7 +2,8 @@
 
 from collections.abc import Mapping
 
-from bearing_search.trial_history.records import SweepView, TrialRecord, TrialState
+from bearing_search.trial_history.callbacks import SweepView
+from bearing_search.trial_history.records import TrialRecord, TrialState
 
 SWEEP_TAG = "bearing_search.sweep"
 """Name of the sweep, on its own run and on those of its trials."""

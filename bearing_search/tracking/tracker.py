@@ -11,21 +11,14 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from bearing_search.config import TrialConfig, config_digest, to_plain
 from bearing_search.errors import ResourceError
 from bearing_search.measurement import Measurement
 from bearing_search.tracking.store import allowed, connect, find_experiment, find_runs, unavailable
 from bearing_search.tracking.summary import mark_setting, summary_of, write_summary
 from bearing_search.tracking.tags import STATUS, TRIAL_TAG, end_tags, run_tags, sweep_tags
+from bearing_search.trial_history.callbacks import SweepView, TrialEnded, TrialStarted
 from bearing_search.trial_history.measurement_log import MEASUREMENTS_FILE, read_measurements
-from bearing_search.trial_history.records import (
-    FINAL_STATES,
-    SweepOutcome,
-    SweepView,
-    TrialPurpose,
-    TrialRecord,
-    TrialState,
-)
+from bearing_search.trial_history.records import FINAL_STATES, SweepOutcome, TrialRecord
 
 PROGRESS = "progress"
 """Metric of every measurement: its last step says how far a run has come."""
@@ -40,7 +33,7 @@ _log = logging.getLogger(__name__)
 
 
 class MlflowTracker:
-    """Observer that keeps MLflow's picture of a sweep, at a server or `sqlite:///ABSOLUTE/PATH`."""
+    """SweepCallback that keeps MLflow's picture of a sweep, at a server or `sqlite:///ABSOLUTE/PATH`."""
 
     def __init__(self, tracking_uri: str) -> None:
         self._uri = tracking_uri
@@ -73,25 +66,18 @@ class MlflowTracker:
             reason = str(error).strip().splitlines()[0]
             raise ResourceError(f"MLflow cannot be used at {self._uri}: {reason}") from error
 
-    def on_trial_start(
-        self,
-        number: int,
-        config: TrialConfig,
-        suggestion: Mapping[str, Any],
-        purpose: TrialPurpose = "search",
-        identity: str = "",
-    ) -> None:
+    def on_trial_start(self, trial: TrialStarted) -> None:
         """Make the trial's run, or open it again."""
-        self._trials[number] = TrialRecord(
-            number=number,
+        self._trials[trial.number] = TrialRecord(
+            number=trial.number,
             state="running",
-            suggestion=suggestion,
-            digest=config_digest(to_plain(config), self._sweep.digest_scheme),
-            identity=identity,
-            purpose=purpose,
-            seed=config.seed,
+            suggestion=trial.suggestion,
+            digest=trial.digest,
+            identity=trial.identity,
+            purpose=trial.purpose,
+            seed=trial.config.seed,
         )
-        self._behind[number] = None
+        self._behind[trial.number] = None
         self._attempt(self._catch_up)
 
     def on_measurement(self, number: int, measurement: Measurement) -> None:
@@ -101,11 +87,11 @@ class MlflowTracker:
         elif not self._attempt(lambda: self._write(number, [measurement])):
             self._behind[number] = None
 
-    def on_trial_end(
-        self, number: int, state: TrialState, value: float | None, reason: str
-    ) -> None:
+    def on_trial_end(self, trial: TrialEnded) -> None:
         """Upload the trial's artifacts and end its run with the status of its state."""
-        self._behind[number] = TrialRecord(number=number, state=state, value=value, reason=reason)
+        self._behind[trial.number] = TrialRecord(
+            number=trial.number, state=trial.state, value=trial.value, reason=trial.reason
+        )
         self._attempt(self._catch_up)
 
     def on_sweep_end(self, outcome: SweepOutcome) -> None:

@@ -1,13 +1,12 @@
-"""What a running sweep tells whoever looks on: MLflow, a progress display, a report."""
+"""A trial as the ledger has it, and how a session of a sweep ended."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
-from typing import Any, Literal, Protocol, runtime_checkable
+from typing import Any, Literal
 
-from bearing_search.config import LATEST_SCHEME, TrialConfig
-from bearing_search.measurement import COMPUTED_S, MICRO_BATCH, OBJECTIVE, SAVED_S, Measurement
+from bearing_search.measurement import COMPUTED_S, MICRO_BATCH, SAVED_S
 from bearing_search.search_space.objectives import ObjectiveValues
 
 TrialState = Literal["waiting", "running", "stopped", "complete", "pruned", "failed"]
@@ -113,42 +112,6 @@ class TrialRecord:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class SweepView:
-    """A sweep as its observers meet it, before the first trial of this session starts."""
-
-    name: str
-    sweep_id: str
-    """Tells sweeps of one name in different results folders apart."""
-
-    folder: Path
-    target: int
-    """How many trials are to be complete or pruned."""
-
-    is_shared: bool = False
-    """Whether other drivers may run trials of it at the same time."""
-
-    num_seed_runs: int = 0
-    """How many trials come on top, at most: settings run again under other seeds."""
-
-    task: SweepTask = "search"
-    objective: str = OBJECTIVE
-    """The metric that a trial ends with."""
-
-    digest_scheme: int = LATEST_SCHEME
-    """How its configs are named; see `config.digest`."""
-
-    facts: Mapping[str, str] = field(default_factory=dict)
-    """What belongs to the whole sweep: question, data, digests, versions."""
-
-    trials: Sequence[TrialRecord] = ()
-    """Trials of earlier sessions."""
-
-    def trial_folder(self, number: int) -> Path:
-        """Folder of one trial: `trials/00003`."""
-        return trial_folder(self.folder, number)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class SweepOutcome:
     """How a session of a sweep ended."""
 
@@ -182,47 +145,6 @@ class SweepOutcome:
     def count(self, state: TrialState) -> int:
         """How many trials are in a state."""
         return sum(trial.state == state for trial in self.trials)
-
-
-@runtime_checkable
-class SweepCallback(Protocol):
-    """Told of everything, in the driver process, one call at a time."""
-
-    def on_sweep_start(self, sweep: SweepView) -> None:
-        """A session begins; nothing runs yet."""
-        ...
-
-    def on_trial_start(
-        self,
-        number: int,
-        config: TrialConfig,
-        suggestion: Mapping[str, Any],
-        purpose: TrialPurpose = "search",
-        identity: str = "",
-    ) -> None:
-        """A trial was handed out, for the first time or again."""
-        ...
-
-    def on_measurement(self, number: int, measurement: Measurement) -> None:
-        """A measurement arrived; a trial that goes on repeats those of earlier sessions."""
-        ...
-
-    def on_trial_end(
-        self, number: int, state: TrialState, value: float | None, reason: str
-    ) -> None:
-        """A trial ended as `complete`, `pruned` or `failed`, or was `stopped` to go on later.
-
-        Args:
-            number: of the trial.
-            state: how it ended.
-            value: the objective, of a complete trial.
-            reason: why it failed or stopped; `same as trial 3` where it was not trained at all.
-        """
-        ...
-
-    def on_sweep_end(self, outcome: SweepOutcome) -> None:
-        """The session is over; also called when an error ends it."""
-        ...
 
 
 def trial_folder(sweep: Path, number: int) -> Path:

@@ -5,8 +5,20 @@ from rich.console import Console
 from bearing_search.cli.progress import Estimate, SweepProgress, settings_text
 from bearing_search.config import TrialConfig
 from bearing_search.measurement import Measurement
+from bearing_search.trial_history.callbacks import SweepView, TrialEnded, TrialStarted
 from bearing_search.trial_history.measurement_log import MEASUREMENTS_FILE, MeasurementLog
-from bearing_search.trial_history.records import SweepOutcome, SweepView, TrialRecord, trial_folder
+from bearing_search.trial_history.records import SweepOutcome, TrialRecord, trial_folder
+
+
+def started(number, *, seed=0, suggestion=None, purpose="search"):
+    config = TrialConfig(seed=seed)
+    return TrialStarted(
+        number=number,
+        config=config,
+        digest=config.digest,
+        suggestion=suggestion or {},
+        purpose=purpose,
+    )
 
 
 def test_settings_lose_their_section_and_keep_four_digits():
@@ -36,11 +48,11 @@ def test_a_resumed_sweep_shows_what_is_done_and_says_how_trials_end(tmp_path):
     view = SweepView(name="s", sweep_id="x", folder=tmp_path, target=3, trials=[done, stopped])
 
     progress.on_sweep_start(view)
-    progress.on_trial_start(1, TrialConfig(), {"seed": 1})
+    progress.on_trial_start(started(1, suggestion={"seed": 1}))
     progress.on_measurement(1, Measurement(step=0, values={}, progress=0.2))  # a repetition
-    progress.on_trial_end(1, "complete", 0.75, "")
-    progress.on_trial_start(2, TrialConfig(), {"seed": 2})
-    progress.on_trial_end(2, "failed", None, "no ring in LC_031")
+    progress.on_trial_end(TrialEnded(number=1, state="complete", value=0.75))
+    progress.on_trial_start(started(2, suggestion={"seed": 2}))
+    progress.on_trial_end(TrialEnded(number=2, state="failed", reason="no ring in LC_031"))
     progress.on_sweep_end(SweepOutcome(target=3, trials=[]))
 
     lines = out.getvalue().splitlines()
@@ -55,10 +67,10 @@ def test_runs_under_other_seeds_are_named_and_not_the_best(tmp_path):
     view = SweepView(name="s", sweep_id="x", folder=tmp_path, target=1, num_seed_runs=1)
 
     progress.on_sweep_start(view)
-    progress.on_trial_start(0, TrialConfig(), {}, "default")
-    progress.on_trial_end(0, "complete", 0.5, "")
-    progress.on_trial_start(1, TrialConfig(seed=1), {}, "audit")
-    progress.on_trial_end(1, "complete", 0.75, "")
+    progress.on_trial_start(started(0, purpose="default"))
+    progress.on_trial_end(TrialEnded(number=0, state="complete", value=0.5))
+    progress.on_trial_start(started(1, seed=1, purpose="audit"))
+    progress.on_trial_end(TrialEnded(number=1, state="complete", value=0.75))
 
     assert "trial 1 begins:  seed=1 (audit)" in out.getvalue()
     assert progress._title() == "2 of 2 trials, best 0.5000 (trial 0)"

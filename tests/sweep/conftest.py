@@ -91,10 +91,10 @@ def uncounted_ledger_of(ledger_of, monkeypatch):
 def simulate(ledger_of):
     """What the engine does, one trial at a time and in this process."""
 
-    def run(folder, run_trial, observers=(), on_message: Callable | None = None):
+    def run(folder, run_trial, callbacks=(), on_message: Callable | None = None):
         with acquire(folder) as drivers:
             stop = StopRequest(folder, drivers)
-            controller = SweepController(folder, ledger_of(folder), observers, stop)
+            controller = SweepController(folder, ledger_of(folder), callbacks, stop)
             session = begin_session(folder, drivers)
             controller.begin()
             worker_context = WorkerContext(
@@ -124,7 +124,7 @@ def simulate(ledger_of):
 
 
 class Observed:
-    """An observer that is a list."""
+    """A callback that is a list."""
 
     def __init__(self):
         self.events = []
@@ -132,14 +132,14 @@ class Observed:
     def on_sweep_start(self, sweep):
         self.events.append(("start", len(sweep.trials)))
 
-    def on_trial_start(self, number, config, suggestion, purpose="search", identity=""):
-        self.events.append(("trial", number, dict(suggestion)))
+    def on_trial_start(self, trial):
+        self.events.append(("trial", trial.number, dict(trial.suggestion)))
 
     def on_measurement(self, number, measurement):
         self.events.append(("step", number, measurement.step))
 
-    def on_trial_end(self, number, state, value, reason):
-        self.events.append(("end", number, state, value, reason))
+    def on_trial_end(self, trial):
+        self.events.append(("end", trial.number, trial.state, trial.value, trial.reason))
 
     def on_sweep_end(self, outcome):
         self.events.append(("over", outcome.stopped_by))

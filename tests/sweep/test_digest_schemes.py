@@ -268,6 +268,16 @@ def test_a_sweep_of_another_scheme_is_known_by_its_settings(begun, simulate, fak
     assert record.config_digest(config) != earlier.record.config_digest(config)
 
 
-def test_observers_are_told_the_sweeps_scheme(begun, new_sweep):
-    assert begun("search").view([]).digest_scheme == 1
-    assert new_sweep().view([]).digest_scheme == 2
+def test_callbacks_get_each_config_s_digest_in_the_sweep_s_scheme(
+    begun, new_sweep, simulate, fakes, observed
+):
+    class Digests(type(observed)):
+        def on_trial_start(self, trial):
+            self.events.append((trial.digest, to_plain(trial.config)))
+
+    for folder, scheme in ((begun("search"), 1), (new_sweep(), 2)):
+        callback = Digests()
+        simulate(folder, fakes.run_trial, [callback])
+        started = [event for event in callback.events if isinstance(event[1], dict)]
+        assert started
+        assert all(digest == config_digest(config, scheme) for digest, config in started)

@@ -4,17 +4,16 @@ import json
 import logging
 import sqlite3
 from contextlib import closing
-from dataclasses import replace
 
 import pytest
 
-from bearing_search.config import TrialConfig, config_digest, to_plain
+from bearing_search.config import TrialConfig
 from bearing_search.errors import ResourceError
 from bearing_search.measurement import OBJECTIVE, Measurement
 from bearing_search.tracking import MlflowTracker, default_tracking_uri
-from bearing_search.tracking.tags import DIGEST_TAG
+from bearing_search.trial_history.callbacks import SweepView, TrialEnded, TrialStarted
 from bearing_search.trial_history.measurement_log import MEASUREMENTS_FILE, MeasurementLog
-from bearing_search.trial_history.records import SweepOutcome, SweepView, TrialRecord
+from bearing_search.trial_history.records import SweepOutcome, TrialRecord
 
 pytestmark = [
     pytest.mark.slow,
@@ -60,20 +59,31 @@ def record(number, state, **facts):
     return TrialRecord(number=number, state=state, suggestion=SUGGESTION, **facts)
 
 
+def started(number, *, digest="0c1d", identity=""):
+    return TrialStarted(
+        number=number,
+        config=TrialConfig(),
+        digest=digest,
+        suggestion=SUGGESTION,
+        identity=identity,
+    )
+
+
 def run_trial(tracker, sweep, number=0, steps=(1, 2, 3, 4), end="complete", reason=""):
-    """What the conductor does for one trial: the journal first, then the observer."""
+    """What the controller does for one trial: the measurement log first, then the callback."""
     folder = sweep.trial_folder(number)
     (folder / "artifacts").mkdir(parents=True, exist_ok=True)
     (folder / "config.json").write_text("{}")
     (folder / "artifacts" / "map.txt").write_text("a picture")
     measurement_log = MeasurementLog(folder / MEASUREMENTS_FILE)
-    tracker.on_trial_start(number, TrialConfig(), SUGGESTION)
+    tracker.on_trial_start(started(number))
     for step in steps:
         extra = {OBJECTIVE: 0.5} if step == 4 else {}
         measurement_log.append(measurement(step, **extra))
         tracker.on_measurement(number, measurement(step, **extra))
     if end:
-        tracker.on_trial_end(number, end, 0.5 if end == "complete" else None, reason)
+        value = 0.5 if end == "complete" else None
+        tracker.on_trial_end(TrialEnded(number=number, state=end, value=value, reason=reason))
 
 
 def runs_of(client, sweep):
@@ -289,7 +299,7 @@ def test_a_store_that_goes_away_is_caught_up_with_and_the_sweep_goes_on(
 def test_a_part_may_be_called_anything(client, uri, sweep):
     tracker = MlflowTracker(uri)
     tracker.on_sweep_start(sweep)
-    tracker.on_trial_start(0, TrialConfig(), SUGGESTION)
+    tracker.on_trial_start(started(0))
     tracker.on_measurement(0, measurement(1, **{"val/링 (1)/image_auroc": float("nan")}))
 
     assert "val/링 _1_/image_auroc" in runs_of(client, sweep)[0].data.metrics
@@ -323,19 +333,11 @@ def test_a_lost_answer_to_the_making_of_a_run_makes_no_second_one(client, uri, s
 def test_a_run_names_what_its_score_depends_on(client, uri, sweep):
     tracker = MlflowTracker(uri)
     tracker.on_sweep_start(sweep)
-    tracker.on_trial_start(0, TrialConfig(), SUGGESTION, identity="0a1b")
+    tracker.on_trial_start(started(0, digest="2e3f", identity="0a1b"))
 
-    assert runs_of(client, sweep)[0].data.tags["bearing_search.identity"] == "0a1b"
-
-
-@pytest.mark.parametrize("scheme", [1, 2])
-def test_a_run_has_the_digest_of_its_sweeps_scheme(client, uri, sweep, scheme):
-    tracker = MlflowTracker(uri)
-    tracker.on_sweep_start(replace(sweep, digest_scheme=scheme))
-    run_trial(tracker, sweep)
-
-    run = runs_of(client, sweep)[0]
-    assert run.data.tags[DIGEST_TAG] == config_digest(to_plain(TrialConfig()), scheme)
+    tags = runs_of(client, sweep)[0].data.tags
+    assert tags["bearing_search.identity"] == "0a1b"
+    assert tags["bearing_search.config_digest"] == "2e3f"
 
 
 def test_a_store_that_is_not_there_at_the_start_is_one_clear_error(sweep, tmp_path, monkeypatch):

@@ -1,41 +1,38 @@
-"""Decides what runs next and how each trial ended; knows the ledger and the observers, no Ray."""
+"""Decides what runs next and how each trial ended; knows the ledger and callbacks, no Ray."""
 
 import json
 import logging
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict
 from typing import Any
 
 from bearing_search.config import to_plain
 from bearing_search.durations import format_duration
 from bearing_search.errors import DiskFullError
-from bearing_search.filesystem.atomic import write_json
 from bearing_search.filesystem.disk_full import disk_full_error, is_disk_full
 from bearing_search.measurement import Measurement
+from bearing_search.sweep.driver.callback_list import CallbackList, copy_ended, trial_started
 from bearing_search.sweep.driver.running_trials import FailureLimit, RunningTrial
 from bearing_search.sweep.driver.session import StopRequest
+from bearing_search.sweep.driver.session_files import (
+    measurement_log,
+    prepare_trial,
+    remove_end,
+    stop_trial,
+    write_end,
+    write_seed_noise,
+)
 from bearing_search.sweep.driver.stall_monitor import StallMonitor
-from bearing_search.sweep.folder.sweep_folder import END, SweepFolder
-from bearing_search.sweep.planning.identity import write_identity
+from bearing_search.sweep.folder.sweep_folder import SweepFolder
 from bearing_search.sweep.planning.ledger import Ledger
 from bearing_search.sweep.planning.required_trials import ScheduledTrial
-from bearing_search.sweep.record.layout import LOG, TRIAL_STOP
+from bearing_search.sweep.record.layout import LOG
 from bearing_search.sweep.study.storage import storage_errors
 from bearing_search.sweep.worker.trial_lock import kill_worker
-from bearing_search.trial_history.measurement_log import (
-    MEASUREMENTS_FILE,
-    MeasurementLog,
-    from_json,
-)
-from bearing_search.trial_history.records import (
-    SweepCallback,
-    SweepOutcome,
-    TrialRecord,
-    TrialState,
-)
-from bearing_search.trial_history.seed_noise import seed_noise
+from bearing_search.trial_history.callbacks import SweepCallback, TrialEnded
+from bearing_search.trial_history.measurement_log import from_json
+from bearing_search.trial_history.records import SweepOutcome, TrialRecord, TrialState
 
 _log = logging.getLogger(__name__)
 
@@ -44,7 +41,7 @@ class SweepController:
     """The sweep's decisions of one session.
 
     The scheduler calls `next_trial`, `on_report` and `on_trial_end`. An error of the ledger or of
-    an observer must not tear the scheduler down with trials running: it is kept, the trials are
+    a callback must not tear the scheduler down with trials running: it is kept, the trials are
     asked to stop, and `finish` raises it when they have ended.
     """
 
@@ -52,7 +49,7 @@ class SweepController:
         self,
         folder: SweepFolder,
         ledger: Ledger,
-        observers: Sequence[SweepCallback],
+        callbacks: Sequence[SweepCallback],
         stop: StopRequest,
         stall_monitor: StallMonitor | None = None,
     ) -> None:
@@ -60,8 +57,7 @@ class SweepController:
         self._objective = folder.record.objective
         self._goals = folder.space().objective_spec
         self._ledger = ledger
-        self._observers = observers
-        self._told: list[SweepCallback] = []  # those that know that the session has begun
+        self._callbacks = CallbackList(callbacks)
         self._stop = stop
         self._stall_monitor = stall_monitor or StallMonitor()
         self._running: dict[int, RunningTrial] = {}
@@ -75,14 +71,11 @@ class SweepController:
         return self._is_done() or bool(self._stop.reason)
 
     def begin(self) -> None:
-        """Tell the observers that the session begins."""
-        (self._folder.root / END).unlink(missing_ok=True)
+        """Tell the callbacks that the session begins."""
+        remove_end(self._folder)
         # in a turn, or two drivers would each make the sweep's own run
         with storage_errors(self._folder.storage_url), self._ledger.turn():
-            view = self._folder.view(self._ledger.begun())
-            for observer in self._observers:
-                observer.on_sweep_start(view)
-                self._told.append(observer)
+            self._callbacks.on_sweep_start(self._folder.view(self._ledger.begun()))
 
     def next_trial(self) -> ScheduledTrial | None:
         """A trial to start now; None: not now, or (see `is_finished`) never again."""
@@ -90,16 +83,13 @@ class SweepController:
             if self._stop.reason or len(self._running) >= self.concurrent:
                 return None
             scheduled = self._ledger.next()
-            self._notify_of_copies()
+            self._report_copies()
             if scheduled is not None:
                 self._prepare(scheduled)
                 self._stop.meter.begin(scheduled.number)
                 self._stall_monitor.begin(scheduled.number)
-                self._running[scheduled.number] = RunningTrial(
-                    measurement_log=MeasurementLog(
-                        self._folder.trial_folder(scheduled.number) / MEASUREMENTS_FILE
-                    )
-                )
+                log = measurement_log(self._folder, scheduled.number)
+                self._running[scheduled.number] = RunningTrial(measurement_log=log)
             return scheduled
         return None
 
@@ -131,8 +121,9 @@ class SweepController:
                 running.failure = running.failure or crash
             state, reason = self._finish_trial(number, running)
             value = running.objective if state == "complete" else None
-            self._notify(lambda o: o.on_trial_end(number, state, value, reason))
-            self._notify_of_copies()
+            end = TrialEnded(number=number, state=state, value=value, reason=reason)
+            self._callbacks.on_trial_end(end)
+            self._report_copies()
             self._failure_limit.count(state, reason, is_done=lambda: self._ledger.is_done)
 
     def poll(self) -> None:
@@ -143,7 +134,7 @@ class SweepController:
                 _log.warning("trial %d %s; its log is %s", number, remark, log)
             for number in self._stall_monitor.timed_out():
                 self._running[number].is_overdue = True
-                (self._folder.trial_folder(number) / TRIAL_STOP).touch()
+                stop_trial(self._folder, number)
             for number in self._stall_monitor.unresponsive():
                 kill_worker(self._folder.trial_folder(number))
 
@@ -155,7 +146,7 @@ class SweepController:
         self._stop.request("error")
 
     def finish(self) -> SweepOutcome:
-        """Tell the observers that the session is over, and how.
+        """Tell the callbacks that the session is over, and how.
 
         Raises:
             Exception: what was kept; SweepError where trials only fail.
@@ -165,8 +156,7 @@ class SweepController:
         trials: Sequence[TrialRecord] = ()
         with self._recording_errors():
             trials = self._ledger.records()
-            if (noise := seed_noise(trials)) is not None:
-                write_json(self._folder.root / "seed_noise.json", asdict(noise))
+            write_seed_noise(self._folder, trials)
         is_done = self._is_done()
         reason = "" if is_done else self._stop.reason
         outcome = SweepOutcome(
@@ -177,18 +167,11 @@ class SweepController:
             why_done=self._ledger.why_done,
         )
         with self._recording_errors():
-            write_json(self._folder.root / END, {"why": self._end_text(outcome)})
-            self._notify(lambda o: o.on_sweep_end(outcome))
+            write_end(self._folder, outcome, self._error)
+            self._callbacks.on_sweep_end(outcome)
         if self._error is not None:
             raise self._error
         return outcome
-
-    def _end_text(self, outcome: SweepOutcome) -> str:
-        if self._error is not None:
-            return f"stopped by an error: {' '.join(str(self._error).split())}"
-        if outcome.stopped_by:
-            return f"stopped by {outcome.stopped_by}"
-        return outcome.shortfall
 
     def _is_done(self) -> bool:
         """Whether the ledger has nothing left; false, and the sweep stops, where it cannot say."""
@@ -197,36 +180,25 @@ class SweepController:
         return False
 
     def _prepare(self, scheduled: ScheduledTrial) -> None:
-        trial = self._folder.trial_folder(scheduled.number)
-        trial.mkdir(parents=True, exist_ok=True)
-        (trial / TRIAL_STOP).unlink(missing_ok=True)
-        write_identity(trial, scheduled.config, self._folder.record, ledgers=scheduled.identity)
-        start = (
-            scheduled.number,
-            scheduled.config,
-            scheduled.suggestion,
-            scheduled.purpose,
-            scheduled.identity,
-        )
-        self._notify(lambda o: o.on_trial_start(*start))
+        prepare_trial(self._folder, scheduled)
+        self._callbacks.on_trial_start(trial_started(scheduled, self._folder.record))
 
-    def _notify_of_copies(self) -> None:
+    def _report_copies(self) -> None:
         for scheduled, copy in self._ledger.pop_copied():
             self._prepare(scheduled)
-            end = (copy.number, copy.state, copy.value, copy.reason)
-            self._notify(lambda o, end=end: o.on_trial_end(*end))
+            self._callbacks.on_trial_end(copy_ended(copy))
 
     def _measure(self, number: int, running: RunningTrial, measurement: Measurement) -> None:
         if not running.new_steps.admit(measurement):
             return
         running.measurement_log.append(measurement)
-        self._notify(lambda o: o.on_measurement(number, measurement))
+        self._callbacks.on_measurement(number, measurement)
         if self._objective in measurement.values:
             running.objective = float(measurement.values[self._objective])
             running.measured = measurement.values
         if self._ledger.report(number, measurement):
             running.is_pruned = True
-            (self._folder.trial_folder(number) / TRIAL_STOP).touch()
+            stop_trial(self._folder, number)
 
     def _finish_trial(self, number: int, running: RunningTrial) -> tuple[TrialState, str]:
         if running.failure is None and running.objective is not None:
@@ -258,10 +230,6 @@ class SweepController:
             return "stopped", f"{failure[0]}; starts again where it was (retry {retry} of {most})"
         self._ledger.fail(number, *failure)
         return "failed", failure[0]
-
-    def _notify(self, call: Callable[[SweepCallback], None]) -> None:
-        for observer in self._told:
-            call(observer)
 
     @contextmanager
     def _recording_errors(self) -> Iterator[None]:

@@ -29,7 +29,8 @@ from bearing_search.sweep.record.sweep_record import (
     check_name,
     with_digest_scheme,
 )
-from bearing_search.trial_history.records import SweepView, TrialRecord, trial_folder
+from bearing_search.trial_history.callbacks import SweepView
+from bearing_search.trial_history.records import TrialRecord, trial_folder
 
 END = "end.json"
 """Says how the last session ended; missing while one runs."""
@@ -113,7 +114,7 @@ class SweepFolder:
         return _with_parsed(SweepFolder(self.root, record), self._space if is_same else None)
 
     def view(self, trials: Sequence[TrialRecord]) -> SweepView:
-        """The sweep as its observers meet it."""
+        """The sweep as its callbacks meet it."""
         record, space = self.record, self.space()
         facts = {
             "question": space.question,
@@ -137,7 +138,6 @@ class SweepFolder:
             num_seed_runs=record.seeds.num_runs,
             task=record.task,
             objective=record.objective,
-            digest_scheme=record.digest_scheme,
             facts=facts,
             trials=trials,
         )

@@ -187,7 +187,7 @@ def test_a_score_that_was_told_counts_even_if_its_process_dies_after_it(new_swee
     assert best_of(controller.finish().trials).value == 0.5
 
 
-def test_an_observer_that_cannot_begin_is_raised_and_the_others_are_told_the_end(
+def test_a_callback_that_cannot_begin_is_raised_and_the_others_are_told_the_end(
     new_sweep, ledger_of, observed
 ):
     class Away(type(observed)):
@@ -207,7 +207,7 @@ def test_an_observer_that_cannot_begin_is_raised_and_the_others_are_told_the_end
     assert away.events == []
 
 
-def test_an_error_of_an_observer_stops_the_sweep_and_is_raised_at_its_end(
+def test_an_error_of_a_callback_stops_the_sweep_and_is_raised_at_its_end(
     new_sweep, simulate, fakes, observed
 ):
     class Broken(type(observed)):

@@ -1,0 +1,58 @@
+"""The files that the driver writes into a sweep's folder while it runs trials."""
+
+from collections.abc import Sequence
+from dataclasses import asdict
+
+from bearing_search.filesystem.atomic import write_json
+from bearing_search.sweep.folder.sweep_folder import END, SweepFolder
+from bearing_search.sweep.planning.identity import write_identity
+from bearing_search.sweep.planning.required_trials import ScheduledTrial
+from bearing_search.sweep.record.layout import TRIAL_STOP
+from bearing_search.trial_history.measurement_log import MEASUREMENTS_FILE, MeasurementLog
+from bearing_search.trial_history.records import SweepOutcome, TrialRecord
+from bearing_search.trial_history.seed_noise import seed_noise
+
+
+def remove_end(folder: SweepFolder) -> None:
+    """A session begins: end.json of the one before says nothing any more."""
+    (folder.root / END).unlink(missing_ok=True)
+
+
+def prepare_trial(folder: SweepFolder, scheduled: ScheduledTrial) -> None:
+    """Make a trial's folder: with config.json and identity.json, without an earlier STOP."""
+    trial = folder.trial_folder(scheduled.number)
+    trial.mkdir(parents=True, exist_ok=True)
+    (trial / TRIAL_STOP).unlink(missing_ok=True)
+    write_identity(trial, scheduled.config, folder.record, ledgers=scheduled.identity)
+
+
+def measurement_log(folder: SweepFolder, number: int) -> MeasurementLog:
+    """The measurements of one trial, open for appending."""
+    return MeasurementLog(folder.trial_folder(number) / MEASUREMENTS_FILE)
+
+
+def stop_trial(folder: SweepFolder, number: int) -> None:
+    """Ask one trial to end; its worker looks for this file."""
+    (folder.trial_folder(number) / TRIAL_STOP).touch()
+
+
+def write_seed_noise(folder: SweepFolder, trials: Sequence[TrialRecord]) -> None:
+    """Write seed_noise.json, where a setting was run under several seeds."""
+    if (noise := seed_noise(trials)) is not None:
+        write_json(folder.root / "seed_noise.json", asdict(noise))
+
+
+def write_end(folder: SweepFolder, outcome: SweepOutcome, error: Exception | None) -> None:
+    """Write end.json: why the session ended, empty where the target was reached.
+
+    Args:
+        folder: of the sweep.
+        outcome: of the session.
+        error: what ended it; None: no error.
+    """
+    why = outcome.shortfall
+    if error is not None:
+        why = f"stopped by an error: {' '.join(str(error).split())}"
+    elif outcome.stopped_by:
+        why = f"stopped by {outcome.stopped_by}"
+    write_json(folder.root / END, {"why": why})
