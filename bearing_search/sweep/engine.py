@@ -19,13 +19,13 @@ from bearing_search.sweep.execution.runtime import (
     check_nodes,
     ray_runtime,
 )
-from bearing_search.sweep.execution.tuner import execute
+from bearing_search.sweep.execution.tuner import execute, make_trainable
 from bearing_search.sweep.folder.sweep_folder import SweepFolder
 from bearing_search.sweep.locking.drivers import Drivers
 from bearing_search.sweep.locking.lock import acquire, join_sweep
 from bearing_search.sweep.planning.ledger import Ledger
 from bearing_search.sweep.record.session_options import SessionOptions
-from bearing_search.sweep.remote.driver_sync import DriverSync, NoSync
+from bearing_search.sweep.remote.driver_sync import DriverSync, NoSync, StoreSync
 from bearing_search.sweep.remote.worker_sync import StoreAddress
 from bearing_search.sweep.worker.context import WorkerContext
 from bearing_search.sweep.worker.node_check import local_code_version
@@ -95,7 +95,7 @@ def _run_trials(
     resources = folder.record.resources
     is_cluster = resources.address is not None
     depot = StoreAddress(resources.depot, folder.study_name) if resources.depot else None
-    folder_sync = DriverSync(folder, depot.open()) if depot else NoSync()
+    folder_sync: DriverSync = StoreSync(folder, depot.open()) if depot else NoSync()
     with ray_runtime(resources, signals.install) as plan:
         controller.concurrent = plan.concurrent
         stop.count_gpus(plan.gpus)
@@ -114,11 +114,10 @@ def _run_trials(
         if is_cluster:
             check_nodes(worker_context, plan)
         most = folder.record.max_failures
+        trainable = make_trainable(run_trial, worker_context)
         while not controller.is_finished:
             scratch = new_scratch(folder)
-            execute(
-                controller, folder_sync, run_trial, worker_context, plan, scratch, max_deaths=most
-            )
+            execute(controller, folder_sync, trainable, plan, scratch, max_deaths=most)
 
 
 def open_ledger(folder: SweepFolder, drivers: Drivers, *, retries_failed: bool = False) -> Ledger:

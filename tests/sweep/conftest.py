@@ -35,7 +35,7 @@ def fakes():
 @pytest.fixture(autouse=True)
 def _quick_steps(monkeypatch):
     monkeypatch.setenv("FAKE_STEP_S", "0")
-    monkeypatch.setattr("bearing_search.sweep.worker.context.LOOK_EVERY_S", 0.0)
+    monkeypatch.setattr("bearing_search.sweep.remote.worker_sync.LOOK_EVERY_S", 0.0)
     for name in (*THREAD_VARIABLES, "CUDA_VISIBLE_DEVICES"):
         monkeypatch.setenv(name, "7")  # so that what the worker sets is undone
 

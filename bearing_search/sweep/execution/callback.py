@@ -6,7 +6,7 @@ from ray.tune.progress_reporter import TrialProgressCallback
 
 from bearing_search.sweep.driver.controller import SweepController
 from bearing_search.sweep.execution.ray_health import RayHealthCheck
-from bearing_search.sweep.remote.driver_sync import NoSync
+from bearing_search.sweep.remote.driver_sync import DriverSync
 
 
 class PollingCallback(TrialProgressCallback):
@@ -16,7 +16,7 @@ class PollingCallback(TrialProgressCallback):
     """
 
     def __init__(
-        self, controller: SweepController, folder_sync: NoSync, ray_health: RayHealthCheck
+        self, controller: SweepController, folder_sync: DriverSync, ray_health: RayHealthCheck
     ) -> None:
         super().__init__()
         self._controller = controller

@@ -5,7 +5,7 @@ A session is a fresh `Tuner`, or several. `Tuner.restore` and Tune's own books a
 
 import logging
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +20,7 @@ from bearing_search.sweep.execution.callback import PollingCallback
 from bearing_search.sweep.execution.exit_reasons import describe_exit, oom_kill_count
 from bearing_search.sweep.execution.ray_health import RayHealthCheck
 from bearing_search.sweep.record.resources import TrialResources
-from bearing_search.sweep.remote.driver_sync import NoSync
+from bearing_search.sweep.remote.driver_sync import DriverSync
 from bearing_search.sweep.worker.context import WorkerContext
 from bearing_search.sweep.worker.process import run_payload
 
@@ -29,11 +29,26 @@ TRIALS_PER_TUNER = 1000
 needs several, one after the other. At the end of each, GPUs wait once for the last trial."""
 
 
+def make_trainable(
+    run_trial: RunTrial, worker_context: WorkerContext
+) -> Callable[[dict[str, Any]], None]:
+    """The function that Tune pickles into every worker, which calls it with a trial's payload.
+
+    Args:
+        run_trial: the trial.
+        worker_context: what all trials share.
+    """
+
+    def trainable(payload: dict[str, Any]) -> None:
+        run_payload(payload, worker_context, run_trial, tune.report)
+
+    return trainable
+
+
 def execute(
     controller: SweepController,
-    folder_sync: NoSync,
-    run_trial: RunTrial,
-    worker_context: WorkerContext,
+    folder_sync: DriverSync,
+    trainable: Callable[[dict[str, Any]], None],
     shares: TrialResources,
     storage: Path,
     *,
@@ -44,8 +59,7 @@ def execute(
     Args:
         controller: issues trials and receives their messages.
         folder_sync: brings every trial's folder home at its end.
-        run_trial: pickled into every worker.
-        worker_context: what all trials share.
+        trainable: see `make_trainable`.
         shares: what each trial holds.
         storage: new folder for Tune's own files.
         max_deaths: so often a trial whose process dies starts again, from its folder.
@@ -53,10 +67,6 @@ def execute(
     Raises:
         ResourceError: Ray has died below it, or a trial's folder cannot be brought home.
     """
-
-    def trainable(config: dict[str, Any]) -> None:
-        run_payload(config, worker_context, run_trial, tune.report)
-
     # Tune starts one worker at a time for a searcher of one's own, however many GPUs wait
     os.environ["TUNE_MAX_PENDING_TRIALS_PG"] = str(shares.starting)
     for module in ("tune", "execution.experiment_state"):  # we tell failures ourselves
@@ -87,7 +97,7 @@ class _LedgerSearcher(Searcher):
     def __init__(
         self,
         controller: SweepController,
-        folder_sync: NoSync,
+        folder_sync: DriverSync,
         numbers: dict[str, int],
         crashes: dict[str, tuple[str, str]],
     ) -> None:

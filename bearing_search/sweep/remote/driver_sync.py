@@ -3,6 +3,7 @@
 import logging
 import time
 from pathlib import Path
+from typing import Protocol, final, runtime_checkable
 
 from pyarrow import ArrowException
 
@@ -18,20 +19,43 @@ POLL_EVERY_S = 2.0
 _LOG = logging.getLogger(__name__)
 
 
-class NoSync:
-    """Where workers see the sweep's folder, there is nothing to carry."""
+@runtime_checkable
+class DriverSync(Protocol):
+    """How the sweep's folder and those of its workers are kept equal, on the driver's side."""
 
     def on_start(self, number: int) -> None:
         """A trial is about to be handed to a worker."""
+        ...
 
     def poll(self) -> None:
-        """Bring the depot up to date; call it often."""
+        """Let workers know what they must be told; call it often."""
+        ...
 
     def pull(self, number: int) -> None:
-        """Bring a trial's folder home: its worker has ended."""
+        """Bring a trial's folder home: its worker has ended.
+
+        Raises:
+            ResourceError: it cannot be read where it is.
+        """
+        ...
 
 
-class DriverSync(NoSync):
+@final
+class NoSync:
+    """Workers see the sweep's folder: nothing is copied."""
+
+    def on_start(self, number: int) -> None:
+        """Nothing to do."""
+
+    def poll(self) -> None:
+        """Nothing to do."""
+
+    def pull(self, number: int) -> None:
+        """It is there."""
+
+
+@final
+class StoreSync:
     """Keeps the sweep's marks (its STOP, sessions, trials' STOP) equal in the depot.
 
     Args:

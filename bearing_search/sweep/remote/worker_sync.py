@@ -13,15 +13,23 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, Protocol, final, runtime_checkable
 
 from pyarrow import ArrowException
 
 from bearing_search.errors import ResourceError
+from bearing_search.sweep.record.layout import TRIAL_STOP
 from bearing_search.sweep.remote.object_store import FolderStore
+from bearing_search.trial_history.records import trial_folder
 
 SHARE = 0.05
 """Sending may take this share of a trial's time, but for its first and last time."""
+
+LOOK_EVERY_S = 0.2
+"""How often a trial looks whether it is to stop, at most."""
+
+ASK_EVERY_S = 5.0
+"""The same, of a depot."""
 
 LEAST_PAUSE_S = 1.0
 _LOCK = "lock"
@@ -38,23 +46,94 @@ class StoreAddress(NamedTuple):
         return FolderStore(self.url, self.sweep)
 
 
+@runtime_checkable
+class WorkerSync(Protocol):
+    """How one trial's folder and the sweep's are kept equal, on the worker's side."""
+
+    @property
+    def ask_every_s(self) -> float:
+        """How often to ask whether the trial is to stop, at most."""
+        ...
+
+    def is_stop_requested(self) -> bool:
+        """Whether the trial is to end: the driver says so, or its session is over."""
+        ...
+
+    def pull(self, folder: Path) -> None:
+        """Put the trial's newest version into the folder in which it works."""
+        ...
+
+    def save(self, folder: Path) -> None:
+        """Send what is new, if it is time to."""
+        ...
+
+    def push(self, folder: Path) -> None:
+        """Send what is new."""
+        ...
+
+    def clear(self, folder: Path) -> None:
+        """The trial has ended here and was sent: remove what is no longer needed here."""
+        ...
+
+
+@final
+class LocalFolder:
+    """The worker sees the sweep's folder: nothing is copied, and the driver's files are looked at.
+
+    Args:
+        root: the sweep's folder.
+        session: the driver's; when its file is gone, the worker saves its trial and ends.
+        number: of the trial.
+    """
+
+    def __init__(self, root: Path, session: str, number: int) -> None:
+        self._stops = (root / "STOP", trial_folder(root, number) / TRIAL_STOP)
+        self._session = root / "sessions" / f"{session}.json"
+
+    @property
+    def ask_every_s(self) -> float:
+        """A look at the disk costs little."""
+        return LOOK_EVERY_S
+
+    def is_stop_requested(self) -> bool:
+        """Whether the trial is to end."""
+        return any(stop.exists() for stop in self._stops) or not self._session.exists()
+
+    def pull(self, folder: Path) -> None:
+        """It is there."""
+
+    def save(self, folder: Path) -> None:
+        """It is there."""
+
+    def push(self, folder: Path) -> None:
+        """It is there."""
+
+    def clear(self, folder: Path) -> None:
+        """It stays: it is the sweep's own."""
+
+
+@final
 class RemoteFolder:
-    """One worker's hold of one trial.
+    """One worker's hold of one trial, whose folder is kept in a depot.
 
     Args:
         depot: of the sweep.
         session: the driver's; when its mark is gone, the worker saves its trial and ends.
-        trial: name of the trial's folder in the sweep's.
-        stop: name of the file that ends one trial.
+        number: of the trial.
     """
 
-    def __init__(self, depot: FolderStore, session: str, trial: str, stop: str) -> None:
+    def __init__(self, depot: FolderStore, session: str, number: int) -> None:
         self._depot = depot
-        self._trial = trial
+        self._trial = trial_folder(Path(), number).as_posix()
         self._token = secrets.token_hex(8)
         self._session = f"sessions/{session}.json"
-        self._stops = {"STOP", f"{trial}/{stop}"}
+        self._stops = {"STOP", f"{self._trial}/{TRIAL_STOP}"}
         self._next_save = 0.0
+
+    @property
+    def ask_every_s(self) -> float:
+        """Every question is a request to the store."""
+        return ASK_EVERY_S
 
     def is_stop_requested(self) -> bool:
         """Whether the trial is to end here; false while the depot cannot be reached."""
@@ -84,6 +163,10 @@ class RemoteFolder:
         if self._is_owner():
             self._depot.push(folder, self._trial, but={_LOCK})
 
+    def clear(self, folder: Path) -> None:
+        """Remove the trial from this machine."""
+        remove_local(folder)
+
     @property
     def _owner(self) -> str:
         return f"{self._trial}/owner"
@@ -92,25 +175,15 @@ class RemoteFolder:
         return self._depot.read(self._owner) == self._token
 
 
-class LocalFolder:
-    """The sweep's folder is in sight: nothing is carried."""
-
-    def pull(self, folder: Path) -> None:
-        """It is there."""
-
-    save = push = pull
-
-
 @contextmanager
-def synced(folder_sync: RemoteFolder | LocalFolder, folder: Path) -> Iterator[None]:
+def synced(folder_sync: WorkerSync, folder: Path) -> Iterator[None]:
     """A trial's folder as its last worker left it; sent back in the end, whatever happens."""
     folder_sync.pull(folder)
     try:
         yield
     finally:
         folder_sync.push(folder)
-        if isinstance(folder_sync, RemoteFolder):
-            remove_local(folder)
+        folder_sync.clear(folder)
 
 
 def remove_local(folder: Path) -> None:

@@ -6,26 +6,19 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from bearing_search.config import DetectorSpec
-from bearing_search.sweep.record.layout import TRIAL_STOP
 from bearing_search.sweep.remote.worker_sync import (
     LocalFolder,
     RemoteFolder,
     StoreAddress,
+    WorkerSync,
     local_root,
 )
 from bearing_search.sweep.worker.node_check import CodeVersion, node_incompatibility
-from bearing_search.trial_history.records import trial_folder
 
 _MOUNT_HINT = (
     "--results must lie on a file system that all nodes mount under the same path, or --depot must "
     "name a URL"
 )
-
-LOOK_EVERY_S = 0.2
-"""How often a trial looks whether it is to stop, at most."""
-
-ASK_EVERY_S = 5.0
-"""The same, of a depot."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,44 +66,30 @@ class WorkerContext:
         # what trials of one machine prepare, they share; stages stay in the trials' own folders
         return replace(self, root=root, cache=root.parent / "cache", shares_stages=False)
 
-    def folder_sync(self, number: int) -> RemoteFolder | LocalFolder:
-        """Who carries a trial's folder between its machine and the depot."""
+    def folder_sync(self, number: int) -> WorkerSync:
+        """What keeps a trial's folder and the sweep's equal."""
         if self.depot is None:
-            return LocalFolder()
-        name = trial_folder(Path(), number).as_posix()
-        return RemoteFolder(self.depot.open(), self.session, name, TRIAL_STOP)
+            return LocalFolder(self.root, self.session, number)
+        return RemoteFolder(self.depot.open(), self.session, number)
 
 
 class StopFlag:
-    """Whether a trial is to end: asked often, answered from the disk every LOOK_EVERY_S.
+    """Whether a trial is to end: asked often, answered anew only now and then.
 
     The flag is a file, not a message, so that it also reaches workers whose driver was killed.
+
+    Args:
+        folder_sync: of the trial; it is asked every `ask_every_s` at most.
     """
 
-    def __init__(
-        self,
-        worker_context: WorkerContext,
-        number: int,
-        folder_sync: RemoteFolder | LocalFolder | None = None,
-    ) -> None:
-        self._worker_context = worker_context
-        self._trial_stop = trial_folder(worker_context.root, number) / TRIAL_STOP
+    def __init__(self, folder_sync: WorkerSync) -> None:
         self._folder_sync = folder_sync
-        self._every_s = ASK_EVERY_S if isinstance(folder_sync, RemoteFolder) else LOOK_EVERY_S
         self._is_set = False
         self._next_look = 0.0
 
     def __call__(self) -> bool:
         """True from the first time on that anybody asked this trial to stop."""
         if not self._is_set and time.monotonic() >= self._next_look:
-            self._is_set = self._read()
-            self._next_look = time.monotonic() + self._every_s
+            self._is_set = self._folder_sync.is_stop_requested()
+            self._next_look = time.monotonic() + self._folder_sync.ask_every_s
         return self._is_set
-
-    def _read(self) -> bool:
-        if isinstance(self._folder_sync, RemoteFolder):
-            return self._folder_sync.is_stop_requested()
-        root = self._worker_context.root
-        if (root / "STOP").exists() or self._trial_stop.exists():
-            return True
-        return not (root / "sessions" / f"{self._worker_context.session}.json").exists()

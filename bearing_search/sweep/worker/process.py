@@ -19,9 +19,7 @@ from bearing_search.errors import BearingSearchError
 from bearing_search.filesystem.disk_full import disk_full_error, is_disk_full
 from bearing_search.measurement import Measurement, RunTrial, TrialContext
 from bearing_search.sweep.record.layout import LOG, TRACEBACK
-from bearing_search.sweep.remote.worker_sync import (
-    synced,
-)
+from bearing_search.sweep.remote.worker_sync import synced
 from bearing_search.sweep.worker.context import StopFlag, WorkerContext
 from bearing_search.sweep.worker.trial_lock import exclusive_folder
 from bearing_search.trial_history.measurement_log import to_json
@@ -75,7 +73,7 @@ def run_payload(
     worker_context, folder_sync = worker_context.local(), worker_context.folder_sync(number)
     folder = trial_folder(worker_context.root, number)
     folder.mkdir(parents=True, exist_ok=True)
-    stop = StopFlag(worker_context, number, folder_sync)
+    stop = StopFlag(folder_sync)
     context = TrialContext(
         data=worker_context.data,
         folder=folder,

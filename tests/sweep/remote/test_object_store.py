@@ -11,7 +11,7 @@ from bearing_search.errors import ConfigError, ResourceError
 from bearing_search.measurement import OBJECTIVE, Measurement
 from bearing_search.sweep.driver.session import StopRequest
 from bearing_search.sweep.remote import worker_sync
-from bearing_search.sweep.remote.driver_sync import DriverSync
+from bearing_search.sweep.remote.driver_sync import StoreSync
 from bearing_search.sweep.remote.object_store import FolderStore
 from bearing_search.sweep.remote.worker_sync import StoreAddress
 from bearing_search.sweep.worker.context import StopFlag, WorkerContext
@@ -146,7 +146,7 @@ def office(new_sweep, url, monkeypatch, tmp_path):
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "node"))
     (tmp_path / "node").mkdir()
     monkeypatch.setattr("bearing_search.sweep.remote.driver_sync.POLL_EVERY_S", 0.0)
-    monkeypatch.setattr("bearing_search.sweep.worker.context.ASK_EVERY_S", 0.0)
+    monkeypatch.setattr("bearing_search.sweep.remote.worker_sync.ASK_EVERY_S", 0.0)
     monkeypatch.setattr(worker_sync, "LEAST_PAUSE_S", 0.0)
     monkeypatch.setattr(worker_sync, "SHARE", 1e9)
     folder = new_sweep()
@@ -163,7 +163,7 @@ def office(new_sweep, url, monkeypatch, tmp_path):
         shares_stages=True,
         depot=address,
     )
-    return folder, DriverSync(folder, address.open()), worker_context
+    return folder, StoreSync(folder, address.open()), worker_context
 
 
 def counting(config, context):
@@ -233,7 +233,7 @@ def test_the_drivers_marks_reach_the_worker(office):
         driver_sync.poll()
         folder_sync = worker_context.folder_sync(number)
         folder_sync._depot.write(folder_sync._owner, folder_sync._token)
-        return StopFlag(worker_context, number, folder_sync)()
+        return StopFlag(folder_sync)()
 
     for number in range(2):
         folder.trial_folder(number).mkdir()

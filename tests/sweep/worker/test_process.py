@@ -42,7 +42,7 @@ def test_a_trial_stops_when_the_sweep_it_or_its_driver_does(new_sweep, worker_co
         worker_context.root / "STOP",
         worker_context.root / "trials" / "00000" / "STOP",
     ):
-        flag = StopFlag(worker_context, 0)
+        flag = StopFlag(worker_context.folder_sync(0))
         assert not flag()
         stop_file.parent.mkdir(exist_ok=True)
         stop_file.touch()
@@ -50,11 +50,11 @@ def test_a_trial_stops_when_the_sweep_it_or_its_driver_does(new_sweep, worker_co
         stop_file.unlink()
         assert flag()  # it does not change its mind
 
-    other = StopFlag(worker_context, 1)
+    other = StopFlag(worker_context.folder_sync(1))
     assert not other()
     begin_session(load_sweep(worker_context.root.parent, "one"), SingleDriver())  # another driver
     assert other()
-    assert StopFlag(worker_context, 1)()
+    assert StopFlag(worker_context.folder_sync(1))()
 
 
 def test_a_trial_waits_until_a_process_of_a_killed_session_lets_go_of_its_folder(worker_context):
