@@ -123,7 +123,7 @@ def without_workers(folder, target, observers) -> None:
 
 
 class Clock:
-    """An observer that notes when things happened."""
+    """A callback that notes when things happened."""
 
     def __init__(self) -> None:
         self._made = time.monotonic()
@@ -131,7 +131,7 @@ class Clock:
         self._ends: list[float] = []
 
     def on_sweep_start(self, sweep) -> None:
-        """All other observers have begun."""
+        """All other callbacks have begun."""
         self._begun = time.monotonic()
 
     def on_trial_start(self, *_: object) -> None:
@@ -145,7 +145,7 @@ class Clock:
         self._ends.append(time.monotonic())
 
     def on_sweep_end(self, outcome) -> None:
-        """All other observers know."""
+        """All other callbacks know."""
         self._over = time.monotonic()
 
     def figures(self, target: int) -> dict[str, object]:
