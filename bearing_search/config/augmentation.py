@@ -2,8 +2,13 @@
 
 from dataclasses import dataclass
 
-from bearing_search.config.fields import OpenChoice, Range, config_field, require_ranges
-from bearing_search.config.rules import STRICT_KEYS
+from bearing_search.config.fields import (
+    STRICT_KEYS,
+    OpenChoice,
+    Range,
+    config_field,
+    require_ranges,
+)
 
 _ROTATION = OpenChoice(
     "rotation while the decoder trains",

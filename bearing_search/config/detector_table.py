@@ -15,8 +15,8 @@ from bearing_search.config.detectors import (
     PatchCoreConfig,
     VitadConfig,
 )
+from bearing_search.config.fields import require
 from bearing_search.config.postprocess import ImageScore
-from bearing_search.config.rules import require
 
 _VIT_BASE = {"encoder.name": "vit_base_patch14_reg4_dinov2.lvd142m", "encoder.input_px": 448}
 _MEMORY_ITERATIONS = 9

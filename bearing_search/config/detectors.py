@@ -11,12 +11,13 @@ from bearing_search.config.fields import (
     SHARE,
     SHARE_ABOVE_0,
     SHARE_BELOW_1,
+    STRICT_KEYS,
     OpenChoice,
     Range,
     config_field,
+    require,
     require_ranges,
 )
-from bearing_search.config.rules import STRICT_KEYS, require
 
 TapMapping = Literal["ader", "dinomaly"]
 """Which block of ViTAD's student answers which block of its teacher."""

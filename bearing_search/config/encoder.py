@@ -2,8 +2,7 @@
 
 from dataclasses import dataclass
 
-from bearing_search.config.fields import Range, config_field, require_ranges
-from bearing_search.config.rules import STRICT_KEYS, require
+from bearing_search.config.fields import STRICT_KEYS, Range, config_field, require, require_ranges
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,7 +8,12 @@ from collections.abc import Mapping
 from dataclasses import Field, dataclass, field, fields, is_dataclass
 from typing import Any, Literal, TypeVar, get_type_hints
 
+from pydantic import ConfigDict
+
 T = TypeVar("T")
+
+STRICT_KEYS = ConfigDict(extra="forbid")
+"""What all configs share: unknown keys are refused."""
 
 SeenBy = Literal["plan", "iterations", "end"]
 """When a setting of fine-tuning counts: in the plan, which then tells it (tasks, samples, learning
@@ -132,6 +137,17 @@ def names_seen_by(config_type: type, when: SeenBy) -> frozenset[str]:
     """Names of the settings of a stage's config that count then."""
     known = settings_by_path(config_type)
     return frozenset(name for name, setting in known.items() if setting.seen_by == when)
+
+
+def require(is_satisfied: bool, message: str) -> None:
+    """Refuse a config whose values do not go together.
+
+    Raises:
+        ValueError: with the message, which quotes the value, unless satisfied; `parse` turns it
+            into a ConfigError.
+    """
+    if not is_satisfied:
+        raise ValueError(message)
 
 
 def require_ranges(config: Any) -> None:

@@ -11,11 +11,12 @@ from bearing_search.config.fields import (
     SHARE,
     SHARE_ABOVE_0,
     SHARE_BELOW_1,
+    STRICT_KEYS,
     OpenChoice,
     config_field,
+    require,
     require_ranges,
 )
-from bearing_search.config.rules import STRICT_KEYS, require
 
 Head = Literal["linear", "mlp"]
 """A head's form: one linear map, or a hidden layer of the encoder's width with GELU before it."""

@@ -9,8 +9,7 @@ from typing import Any, Literal, TypeVar, cast, get_args, get_type_hints
 from pydantic import TypeAdapter, ValidationError
 
 from bearing_search.config.detector_table import DETECTORS
-from bearing_search.config.fields import settings_by_path
-from bearing_search.config.rules import STRICT_KEYS
+from bearing_search.config.fields import STRICT_KEYS, settings_by_path
 from bearing_search.config.trial import TrialConfig
 from bearing_search.errors import ConfigError
 

@@ -7,10 +7,11 @@ from bearing_search.config.fields import (
     AT_LEAST_0,
     AT_LEAST_1,
     SHARE_ABOVE_0,
+    STRICT_KEYS,
     config_field,
+    require,
     require_ranges,
 )
-from bearing_search.config.rules import STRICT_KEYS, require
 
 ImageScore = Literal["own", "top_share", "pooled_max", "max"]
 """How the pixels of a map become one score of the sample."""

@@ -10,13 +10,14 @@ from bearing_search.config.fields import (
     AT_LEAST_1,
     ODD,
     SHARE,
+    STRICT_KEYS,
     OpenChoice,
     Range,
     Setting,
     config_field,
+    require,
     require_ranges,
 )
-from bearing_search.config.rules import STRICT_KEYS, require
 
 Geometry = Literal["none", "circle", "inverted_circle", "ellipse"]
 """How the region of interest of a part is found."""

@@ -11,15 +11,16 @@ from bearing_search.config.digest import config_digest, setting_digest
 from bearing_search.config.encoder import EncoderConfig
 from bearing_search.config.fields import (
     SHARE_ABOVE_0,
+    STRICT_KEYS,
     OpenChoice,
     Range,
     config_field,
+    require,
     require_ranges,
 )
 from bearing_search.config.finetuning import FinetuneConfig
 from bearing_search.config.postprocess import PostprocessConfig
 from bearing_search.config.preprocess import PreprocessConfig
-from bearing_search.config.rules import STRICT_KEYS, require
 
 Scope = Literal["per_part", "multi_part"]
 """Whose samples one encoder and one detector learn from."""

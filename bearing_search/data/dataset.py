@@ -15,6 +15,7 @@ from bearing_search.data.folders import samples_of_folders
 from bearing_search.data.manifest import MANIFEST, samples_of_manifest
 from bearing_search.data.samples import Sample, Split
 from bearing_search.errors import DataError
+from bearing_search.filesystem.digest import sha256_of_file
 
 
 @dataclass(frozen=True)
@@ -85,8 +86,7 @@ def content_digest(
         for file in sample.files:
             on_file(file)
             try:
-                with file.open("rb") as stream:
-                    total.update(hashlib.file_digest(stream, "sha256").digest())
+                total.update(bytes.fromhex(sha256_of_file(file)))
             except OSError as error:
                 raise DataError(f"{file}: cannot be read ({error.strerror})") from None
     return total.hexdigest()[:16]

@@ -20,6 +20,7 @@ from bearing_search.data_checks.findings import Finding, LeakReport, image_of
 from bearing_search.data_checks.names import shared_names
 from bearing_search.data_checks.thumbnail import Thumbnail, thumbnail_of
 from bearing_search.errors import ConfigError, DataError
+from bearing_search.filesystem.digest import sha256_of_file
 from bearing_search.preprocess.image_cache import entry, load_facts, store_facts
 
 VERSION = 1
@@ -80,8 +81,7 @@ def _contents(samples: Sequence[Sample]) -> dict[Path, str]:
     for sample in samples:
         for file in _files_of(sample):
             try:
-                with file.open("rb") as stream:
-                    found[file] = hashlib.file_digest(stream, "sha256").hexdigest()
+                found[file] = sha256_of_file(file)
             except OSError as error:
                 raise DataError(f"{file}: cannot be read ({error.strerror})") from None
     return found

@@ -1,1 +1,1 @@
-"""Files written whole, and disks that are full."""
+"""Files written whole, digests of what they hold, and disks that are full."""

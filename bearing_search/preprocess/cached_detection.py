@@ -1,6 +1,5 @@
 """Candidates of a sample, remembered: they depend on no tolerance and on no reference."""
 
-import hashlib
 import json
 from dataclasses import asdict, replace
 from functools import lru_cache
@@ -10,6 +9,7 @@ from typing import Any
 from bearing_search.config import Geometry, PreprocessConfig, parse, to_plain
 from bearing_search.data.samples import Sample
 from bearing_search.errors import DataError
+from bearing_search.filesystem.digest import sha256_of_file
 from bearing_search.preprocess.decoded_images import recent_images
 from bearing_search.preprocess.image_cache import entry, load_facts, store_facts
 from bearing_search.preprocess.locate import ShapeCandidates, detect
@@ -72,7 +72,7 @@ def _detect_file(
     """`modified_ns` and `num_bytes` only make a changed file another entry."""
     stored = None
     if cache is not None:
-        content = hashlib.sha256(file.read_bytes()).hexdigest()
+        content = sha256_of_file(file)
         stored = entry(cache, ".json", "detection", content, geometry, settings)
         known = load_facts(stored)
         if known is not None:

@@ -7,8 +7,6 @@ read, for a disk was full, is made again.
 
 import hashlib
 import json
-import os
-import uuid
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -19,6 +17,8 @@ import numpy as np
 
 from bearing_search.data.samples import Sample
 from bearing_search.errors import DataError
+from bearing_search.filesystem.atomic import replacing, write_atomically
+from bearing_search.filesystem.digest import sha256_of_file, sha256_of_text
 
 VERSION = 2
 """Raised whenever preprocessing gives other shapes or pixels for equal settings."""
@@ -33,8 +33,7 @@ def content_of(sample: Sample) -> str:
     total = hashlib.sha256()
     for file in sample.files:
         try:
-            with file.open("rb") as stream:
-                total.update(hashlib.file_digest(stream, "sha256").digest())
+            total.update(bytes.fromhex(sha256_of_file(file)))
         except OSError as error:
             raise DataError(f"{file}: cannot be read ({error.strerror})") from None
     return total.hexdigest()
@@ -43,7 +42,7 @@ def content_of(sample: Sample) -> str:
 def entry(cache: Path, suffix: str, *facts: Any) -> Path:
     """File of the entry that the given JSON-like facts determine, with the libraries' versions."""
     everything = [*facts, VERSION, cv2.__version__, np.__version__]
-    name = hashlib.sha256(json.dumps(everything, sort_keys=True).encode()).hexdigest()[:32]
+    name = sha256_of_text(json.dumps(everything, sort_keys=True))[:32]
     return cache / name[:2] / f"{name}{suffix}"
 
 
@@ -58,12 +57,8 @@ def load_facts(file: Path) -> dict[str, Any] | None:
 
 def store_facts(file: Path, facts: Mapping[str, Any]) -> None:
     """Write a JSON entry; floats come back as they were."""
-    unfinished = _unfinished(file)
-    try:
-        unfinished.write_text(json.dumps(facts))
-        unfinished.replace(file)
-    finally:
-        unfinished.unlink(missing_ok=True)
+    file.parent.mkdir(parents=True, exist_ok=True)
+    write_atomically(file, json.dumps(facts).encode())
 
 
 def load_arrays(file: Path) -> dict[str, np.ndarray] | None:
@@ -77,15 +72,6 @@ def load_arrays(file: Path) -> dict[str, np.ndarray] | None:
 
 def store_arrays(file: Path, arrays: Mapping[str, np.ndarray]) -> None:
     """Write an entry of arrays."""
-    unfinished = _unfinished(file)
-    try:
-        with unfinished.open("wb") as stream:
-            np.savez(stream, allow_pickle=False, **arrays)
-        unfinished.replace(file)
-    finally:
-        unfinished.unlink(missing_ok=True)
-
-
-def _unfinished(file: Path) -> Path:
     file.parent.mkdir(parents=True, exist_ok=True)
-    return file.with_name(f".{file.name}.{os.getpid()}.{uuid.uuid4().hex}.tmp")
+    with replacing(file) as stream:
+        np.savez(stream, allow_pickle=False, **arrays)

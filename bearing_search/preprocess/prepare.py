@@ -7,7 +7,6 @@ pixels.
 Axis letters: n samples; s side of the input; m side of the map; h, w rows and columns.
 """
 
-import hashlib
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -18,6 +17,7 @@ from jaxtyping import Bool, Int, UInt8
 
 from bearing_search.config import PreprocessConfig, to_plain
 from bearing_search.data.samples import Sample
+from bearing_search.filesystem.digest import sha256_of_arrays
 from bearing_search.preprocess.cached_detection import detect_sample, facts_of, shape_of
 from bearing_search.preprocess.image_cache import (
     content_of,
@@ -233,8 +233,4 @@ def _stack(
 
 
 def _digest(arrays: Sequence[np.ndarray]) -> str:
-    total = hashlib.sha256()
-    for array in arrays:
-        total.update(repr(array.shape).encode())
-        total.update(np.ascontiguousarray(array).view(np.uint8).data)
-    return total.hexdigest()[:16]
+    return sha256_of_arrays((repr(array.shape), array) for array in arrays)[:16]

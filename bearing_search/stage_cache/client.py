@@ -4,7 +4,6 @@ A holder's token names machine, process and start of the process, so that on its
 one is known at once. Elsewhere, and for a process that hangs, the beats decide. No torch.
 """
 
-import hashlib
 import json
 import logging
 import os
@@ -17,6 +16,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import psutil
+
+from bearing_search.filesystem.atomic import write_atomically
+from bearing_search.filesystem.digest import sha256_of_text
 
 HEARTBEAT_S = 5.0
 """Seconds between two beats."""
@@ -35,7 +37,7 @@ def this_machine() -> str:
         name = f"{boot} {Path('/proc/self/ns/pid').readlink()}"
     except OSError:
         name = socket.gethostname()
-    return hashlib.sha256(name.encode()).hexdigest()[:8]
+    return sha256_of_text(name)[:8]
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,9 +133,7 @@ class CacheClient:
 
     def _write(self) -> None:
         content = {"host": socket.gethostname(), "pins": sorted(self._pins)}
-        unfinished = self._file.with_suffix(".tmp")
-        unfinished.write_text(json.dumps(content), encoding="utf-8")
-        unfinished.replace(self._file)
+        write_atomically(self._file, json.dumps(content).encode())
 
     def _heartbeat(self) -> None:
         while not self._closing.wait(self._beat_s):

@@ -6,7 +6,6 @@ after. It changes hands by being renamed, which succeeds for one process only; a
 taken for dead and wakes up finds its path gone, so that two never write.
 """
 
-import hashlib
 import json
 import os
 import time
@@ -18,7 +17,8 @@ from typing import Any
 
 from bearing_search.config import parse
 from bearing_search.errors import ConfigError
-from bearing_search.filesystem.atomic import write_atomically
+from bearing_search.filesystem.atomic import sync, write_atomically
+from bearing_search.filesystem.digest import sha256_of_file
 from bearing_search.stage_cache.client import ClientId, parse_client_id
 from bearing_search.stage_cache.key import StageKey
 
@@ -104,7 +104,7 @@ class Entry:
             leftover.unlink(missing_ok=True)
         files = [file for file in sorted(self.folder.rglob("*")) if file.is_file()]
         for file in files:
-            _sync(file)
+            sync(file)
         manifest = Manifest(
             stage=self.key.stage,
             digest=self.key.digest,
@@ -112,7 +112,7 @@ class Entry:
             facts=self.key.facts,
             files={
                 file.relative_to(self.folder).as_posix(): FileFacts(
-                    file.stat().st_size, sha256_of(file)
+                    file.stat().st_size, sha256_of_file(file)
                 )
                 for file in files
                 if file.name != MANIFEST
@@ -120,7 +120,8 @@ class Entry:
             seconds=self.seconds | {self.user: self.computed_s},
             finished=datetime.now().astimezone().isoformat(timespec="seconds"),
         )
-        write_durably(self.folder / MANIFEST, json.dumps(asdict(manifest), indent=1).encode())
+        content = json.dumps(asdict(manifest), indent=1).encode()
+        write_atomically(self.folder / MANIFEST, content, durable=True)
 
     def settle(self, folder: Path) -> None:
         """It is finished, and lies in `folder` from now on."""
@@ -163,7 +164,7 @@ def integrity_error(home: Path, *, with_digests: bool) -> str:
             return f"{name} is missing"
         if file.stat().st_size != facts.bytes:
             return f"{name} has {file.stat().st_size} bytes, not {facts.bytes}"
-        if with_digests and sha256_of(file) != facts.sha256:
+        if with_digests and sha256_of_file(file) != facts.sha256:
             return f"{name} has another sha256 than when it was written"
     return ""
 
@@ -212,31 +213,6 @@ def read_users(home: Path) -> tuple[str, ...]:
         return tuple((home / USERS).read_text(encoding="utf-8").splitlines())
     except FileNotFoundError:
         return ()
-
-
-def write_durably(file: Path, content: bytes) -> None:
-    """Whole or absent, also after a power cut."""
-    unfinished = file.with_name(f"{file.name}.tmp")
-    with unfinished.open("wb") as stream:
-        stream.write(content)
-        stream.flush()
-        os.fsync(stream.fileno())
-    unfinished.replace(file)
-    _sync(file.parent)
-
-
-def sha256_of(file: Path) -> str:
-    """Of a file's content, in hex."""
-    with file.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
-
-
-def _sync(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def _read_seconds(folder: Path) -> dict[str, float]:

@@ -4,12 +4,13 @@ A key is not the trial's. It is the stage's own settings and the contents that i
 that agree up to some stage share what they computed until there, whatever they do afterwards.
 """
 
-import hashlib
 import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
+
+from bearing_search.filesystem.digest import sha256_of_json
 
 STAGES_VERSION = {"encoder": 1, "detector": 1, "distances": 1, "scores": 1}
 """By stage: raised whenever its code gives other numbers for equal settings and inputs. `encoder`
@@ -31,8 +32,7 @@ class StageKey:
     @property
     def digest(self) -> str:
         """32 hex digits, independent of the order in which mappings were filled."""
-        canonical = json.dumps(self.facts, sort_keys=True, separators=(",", ":"), allow_nan=False)
-        return hashlib.sha256(canonical.encode()).hexdigest()[:32]
+        return sha256_of_json(self.facts)[:32]
 
     @property
     def name(self) -> str:

@@ -9,6 +9,7 @@ from typing import Any
 
 import torch
 
+from bearing_search.filesystem.atomic import replacing
 from bearing_search.stage_cache.compute_time import Seconds
 
 Row = dict[str, float]
@@ -82,7 +83,6 @@ class Checkpoint:
         """Write everything, under a temporary name first."""
         begun = time.monotonic()
         self.iteration, self.state, self.is_finished = iteration, dict(state), is_finished
-        temporary = self._file.with_suffix(f".{os.getpid()}.tmp")
         content = {
             "iteration": iteration,
             "history": self.history,
@@ -92,14 +92,9 @@ class Checkpoint:
         }
 
         def write() -> None:
-            # a stream of our own: torch reports a full disk as a RuntimeError about positions
-            try:
-                with temporary.open("wb") as stream:
-                    torch.save(content, stream)
-            except OSError:
-                temporary.unlink(missing_ok=True)  # it may have taken what was left of the disk
-                raise
-            temporary.replace(self._file)
+            # a stream, not a name: torch reports a full disk as a RuntimeError about positions
+            with replacing(self._file) as stream:
+                torch.save(content, stream)
 
         self._write(write)
         self._note("finish" if is_finished else "save")

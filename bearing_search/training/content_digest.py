@@ -1,6 +1,5 @@
 """Digests of what a stage reads: pixels, weights; and what else moves its last bits."""
 
-import hashlib
 from collections.abc import Iterable
 from dataclasses import fields
 from importlib.metadata import version
@@ -9,6 +8,7 @@ import cv2
 import numpy as np
 import torch
 
+from bearing_search.filesystem.digest import sha256_of_arrays
 from bearing_search.training.backbone import Backbone
 from bearing_search.training.images import Images
 from bearing_search.training.precision import precision_name
@@ -42,9 +42,5 @@ def compute_name(device: str) -> str:
 
 def _digest(named: Iterable[tuple[str, np.ndarray]]) -> str:
     """32 hex digits of arrays and their names."""
-    total = hashlib.sha256()
-    for name, content in named:
-        array = np.ascontiguousarray(content)
-        total.update(f"{name} {array.dtype} {array.shape} ".encode())
-        total.update(array.data)
-    return total.hexdigest()[:32]
+    contiguous = ((name, np.ascontiguousarray(array)) for name, array in named)  # a scalar: (1,)
+    return sha256_of_arrays((f"{n} {a.dtype} {a.shape} ", a) for n, a in contiguous)[:32]

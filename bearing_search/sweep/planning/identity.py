@@ -1,11 +1,11 @@
-"""What makes a trial the same as another: all that can change its score.
+"""What makes a trial the same as another: settings, data, task, seed and version of each stage.
 
-Which settings of the config count is up to the sweep's digest scheme (`config.digest`); scheme 1
-also counts those of detectors that are not chosen.
+Under equal ones a score is the same up to rounding: the machine and the versions of the libraries,
+which move the last digits, are not compared. Which settings count is up to the sweep's digest
+scheme (`config.digest`); scheme 1 also counts those of detectors that are not chosen, which change
+nothing.
 """
 
-import hashlib
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +13,7 @@ from typing import Any
 
 from bearing_search.config import FIRST_SCHEME, TrialConfig, counted_settings, to_plain
 from bearing_search.filesystem.atomic import write_json
+from bearing_search.filesystem.digest import sha256_of_json
 from bearing_search.sweep.record.sweep_record import SweepRecord
 
 
@@ -48,8 +49,7 @@ class Identity:
         facts = _facts(counted, task=task, data=self.facts["data"], code=self.facts["code"])
         if self.scheme != FIRST_SCHEME:
             facts["scheme"] = self.scheme
-        canonical = json.dumps(facts, sort_keys=True, separators=(",", ":"), allow_nan=False)
-        return hashlib.sha256(canonical.encode()).hexdigest()[:32]
+        return sha256_of_json(facts)[:32]
 
 
 def _facts(

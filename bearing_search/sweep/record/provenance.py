@@ -4,6 +4,8 @@ import subprocess
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
+import bearing_search
+
 _PACKAGES = ("bearing_search", "torch", "timm", "numpy", "opencv-python-headless", "ray", "optuna")
 
 
@@ -19,12 +21,15 @@ def package_versions() -> dict[str, str]:
 
 
 def git_commit() -> str:
-    """Commit of the checkout that this package runs from; empty: none."""
-    here = Path(__file__).parent
+    """Commit of the checkout that this package runs from; empty: none.
+
+    A `+` follows where anything in the package differs from it: changed, new or deleted files.
+    """
+    module = Path(bearing_search.__file__).resolve()
 
     def git(*arguments: str) -> str:
         return subprocess.run(
-            ["git", "-C", str(here), *arguments],
+            ["git", "-C", str(module.parent), *arguments],
             capture_output=True,
             text=True,
             check=True,
@@ -33,8 +38,9 @@ def git_commit() -> str:
 
     try:
         # an installed package may lie inside somebody else's checkout
-        git("ls-files", "--error-unmatch", Path(__file__).name)
+        git("ls-files", "--error-unmatch", "--", module.name)
         commit = git("rev-parse", "HEAD")
-        return commit + ("+" if git("status", "--porcelain", "--", ".") else "")
+        changes = git("status", "--porcelain", "--untracked-files=normal", "--", ".")
+        return commit + ("+" if changes else "")
     except (OSError, subprocess.SubprocessError):
         return ""

@@ -22,6 +22,7 @@ from pyarrow import ArrowException
 from pyarrow.fs import FileSelector, FileSystem, FileType, FSSpecHandler, PyFileSystem
 
 from bearing_search.errors import ConfigError, ResourceError
+from bearing_search.filesystem.atomic import replacing
 from bearing_search.sweep.record.urls import refuse_password
 
 _LIST = "files.json"
@@ -172,19 +173,14 @@ class FolderStore:
 
     def _receive(self, name: str, digest: str, file: Path) -> None:
         file.parent.mkdir(parents=True, exist_ok=True)
-        fresh = file.with_name(f".{file.name}.{secrets.token_hex(6)}")
         total = hashlib.sha256()
-        try:
-            source = self._files.open_input_stream(self._path(f"{name}/blobs/{digest}"))
-            with source, fresh.open("wb") as stream:
-                while chunk := source.read(_CHUNK):
-                    total.update(chunk)
-                    stream.write(chunk)
+        source = self._files.open_input_stream(self._path(f"{name}/blobs/{digest}"))
+        with source, replacing(file) as stream:
+            while chunk := source.read(_CHUNK):
+                total.update(chunk)
+                stream.write(chunk)
             if total.hexdigest() != digest:
                 raise ResourceError(f"{self.url}: {name}/blobs/{digest} is damaged")
-            fresh.replace(file)
-        finally:
-            fresh.unlink(missing_ok=True)
 
 
 def _open(url: str) -> tuple[FileSystem, str]:
