@@ -8,37 +8,82 @@ numbers move, raises STAGES_VERSION if they do, and records the new state:
 """
 
 import ast
-import hashlib
 import json
 from collections.abc import Iterator
 from pathlib import Path
 
+from bearing_search.filesystem.digest import sha256_of_text
 from bearing_search.stage_cache.key import STAGES_VERSION
 
 PACKAGE = Path(__file__).parent
 RECORD = Path(__file__).with_suffix(".json")
 SCIENCE = (
-    *("config", "data", "preprocess", "models", "evaluation", "training", "stage_cache"),
-    *("filesystem/atomic.py", "trial.py"),
+    *("config", "data", "preprocess", "models", "evaluation", "training", "trial.py"),
+    *("stage_cache/key.py", "filesystem/digest.py"),
 )
-"""Folders and modules below the package that can move a score."""
+"""Folders and modules below the package that can move a score. Of the stage cache and of what
+writes files, only what names contents counts: if two had one name, one would be taken for the
+other."""
+
+NOT_SCIENCE = ("data/demo", "preprocess/report", "training/plots")
+"""Folders among them that cannot: pictures, and data of its own, which a sweep records."""
 
 _UNSEEN = ("type_params", "type_comment", "kind")
 """Fields that depend on the version of Python, and say nothing."""
 
+_WORDING = ("unit", "paper", "open_choice")
+"""What `config_field` is given for people alone, after its default and its range."""
+
 
 def current() -> dict[str, dict[str, int] | dict[str, str]]:
     """What would be recorded now."""
-    files = [PACKAGE / name for name in SCIENCE]
-    modules = [m for f in files for m in (sorted(f.rglob("*.py")) if f.is_dir() else [f])]
-    digests = {m.relative_to(PACKAGE).as_posix(): digest(m.read_text("utf-8")) for m in modules}
-    return {"stages": dict(STAGES_VERSION), "modules": digests}
+    return {
+        "stages": dict(STAGES_VERSION),
+        "modules": {
+            module.relative_to(PACKAGE).as_posix(): digest(module.read_text("utf-8"))
+            for module in _modules()
+        },
+    }
 
 
 def digest(source: str) -> str:
-    """16 hex digits of what a module does: layout, comments and docstrings do not count."""
-    text = "".join(_words(ast.parse(source)))
-    return hashlib.sha256(text.encode()).hexdigest()[:16]
+    """16 hex digits of what a module does.
+
+    Layout, comments, docstrings, open choices and the wording of settings do not count.
+    """
+    tree = _WithoutWording().visit(ast.parse(source))
+    return sha256_of_text("".join(_words(tree)))[:16]
+
+
+def _modules() -> Iterator[Path]:
+    unread = [PACKAGE / name for name in NOT_SCIENCE]
+    for place in (PACKAGE / name for name in SCIENCE):
+        for module in sorted(place.rglob("*.py")) if place.is_dir() else [place]:
+            if not any(module.is_relative_to(folder) for folder in unread):
+                yield module
+
+
+class _WithoutWording(ast.NodeTransformer):
+    """Takes out of a module what its settings say to people."""
+
+    def visit_Call(self, node: ast.Call) -> ast.AST:  # the name ast looks for
+        if _called(node) == "OpenChoice":
+            node.args, node.keywords = [], []
+        elif _called(node) == "config_field":
+            node.args = node.args[:2]  # the third one is the unit
+            node.keywords = [each for each in node.keywords if each.arg not in _WORDING]
+        return self.generic_visit(node)
+
+    def visit_Assign(self, node: ast.Assign) -> ast.AST | None:
+        return None if _called(node.value) == "OpenChoice" else self.generic_visit(node)
+
+    def visit_alias(self, node: ast.alias) -> ast.AST | None:
+        return None if node.name == "OpenChoice" else node
+
+
+def _called(node: ast.expr) -> str:
+    """The name that an expression calls; empty: it calls none."""
+    return node.func.id if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) else ""
 
 
 def _words(node: object) -> Iterator[str]:

@@ -72,6 +72,11 @@ def test_everything_that_moves_numbers_moves_the_key(change):
     assert made(**change).digest != made().digest
 
 
+def test_a_key_is_the_one_that_stored_stages_are_named_by():
+    facts = {"b": 1.0, "a": [1, True, None, "링"], "c": {"z": 1, "y": 2e-5}}
+    assert StageKey("encoder", facts).digest == "9e46a12e7397b647bbfa2816576ac682"
+
+
 def test_the_version_of_a_stage_is_its_codes():
     current = STAGES_VERSION["encoder"]
     assert made(version=None) == made(version=current)

@@ -1,12 +1,12 @@
 import errno
 import json
-import os
 from contextlib import closing
 from pathlib import Path
 
 import pytest
 import torch
 
+from bearing_search.filesystem import atomic
 from bearing_search.stage_cache.cache import StageCache
 from bearing_search.stage_cache.key import StageKey
 from bearing_search.training.checkpoint import Checkpoint
@@ -47,13 +47,28 @@ def test_saving_never_takes_more_than_its_share_of_the_time(tmp_path):
 
 def test_a_half_written_file_is_never_read(tmp_path):
     Checkpoint(tmp_path, "decode").save(3, {})
-    (tmp_path / "decode.123.tmp").write_bytes(b"half")
+    (tmp_path / ".decode.pt.123.tmp").write_bytes(b"half")
     assert Checkpoint(tmp_path, "decode").iteration == 3
 
 
+@pytest.fixture
+def full_once(monkeypatch):
+    """Makes the next file that is written in a folder meet a full disk."""
+    named = atomic._temporary_name
+
+    def fill(folder: Path) -> None:
+        full = folder / ".full.tmp"
+        full.symlink_to("/dev/full")  # removed by the failure
+        monkeypatch.setattr(
+            atomic, "_temporary_name", lambda file: full if full.is_symlink() else named(file)
+        )
+
+    return fill
+
+
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a device that is always full")
-def test_a_full_disk_is_told_as_such(tmp_path):
-    (tmp_path / f"decode.{os.getpid()}.tmp").symlink_to("/dev/full")
+def test_a_full_disk_is_told_as_such(tmp_path, full_once):
+    full_once(tmp_path)
     with pytest.raises(OSError, match="No space left") as caught:
         Checkpoint(tmp_path, "decode").save(1, {"weights": torch.ones(100_000)})
     assert caught.value.errno == errno.ENOSPC
@@ -61,7 +76,7 @@ def test_a_full_disk_is_told_as_such(tmp_path):
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a device that is always full")
-def test_where_the_disk_is_full_old_outputs_make_room(tmp_path):
+def test_where_the_disk_is_full_old_outputs_make_room(tmp_path, full_once):
     with (
         closing(StageCache(tmp_path)) as before,
         before.claim(StageKey("encoder", {"n": 1}), user="a") as old,
@@ -70,7 +85,7 @@ def test_where_the_disk_is_full_old_outputs_make_room(tmp_path):
     with closing(StageCache(tmp_path)) as store:
         with store.claim(StageKey("encoder", {"n": 2}), user="b") as entry:
             checkpoint = Checkpoint(entry.folder, "finetune", write=store.with_room)
-            (entry.folder / f"finetune.{os.getpid()}.tmp").symlink_to("/dev/full")  # fails once
+            full_once(entry.folder)
             checkpoint.save(1, {"weights": torch.ones(100_000)})
         assert not old.folder.exists()
         assert Checkpoint(entry.folder.with_name("work.free"), "finetune").iteration == 1
