@@ -55,14 +55,24 @@ def find_space(name: str) -> Path:
         return Path(name)
     shipped = {
         file.stem: file
-        for folder in (Path(bearing_search.__file__).parents[1], Path.cwd())
-        for file in sorted((folder / "search_spaces").glob("*.yaml"))
+        for folder in (_shipped_spaces(), Path.cwd() / "search_spaces")
+        for file in sorted(folder.glob("*.yaml"))
     }
     if name in shipped:
         return shipped[name]
     raise ConfigError(
         f"{name}: no such search space; wanted a file, or one of {', '.join(shipped) or 'none'}"
     )
+
+
+def _shipped_spaces() -> Path:
+    """Folder of the shipped spaces: inside an installed package (`setup.py`), beside a checkout's.
+
+    A path, not a resource: messages about a space name its file.
+    """
+    package = Path(bearing_search.__file__).parent
+    installed = package / "shipped_spaces"
+    return installed if installed.is_dir() else package.parent / "search_spaces"
 
 
 def writable_results(results: Path) -> Path:
