@@ -9,43 +9,26 @@ Axis letters: k settings, u folds.
 
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Float
 
 from bearing_search.analysis.comparison import FoldPredictions, fold_influence, pooled_folds
 from bearing_search.analysis.intervals import Interval, difference_interval
-from bearing_search.config import Fusion, PostprocessConfig, ProtocolConfig
+from bearing_search.analysis.postprocess_settings import (
+    PostprocessSetting,
+    map_settings,
+    present_setting,
+    rendered,
+    score_settings,
+)
+from bearing_search.config import ProtocolConfig
 from bearing_search.data.fold_key import FoldKey
 from bearing_search.evaluation.metrics import aupro, auroc
 from bearing_search.evaluation.predictions import Predictions, mean_metrics
 
-_SMOOTHING_PX = (0.0, 1.0, 2.0, 4.0, 6.0, 8.0, 12.0)
-_TOP_SHARES = (0.001, 0.005, 0.01, 0.02, 0.05)
-_POOLS_PX = (4, 8, 16, 32)
-_SHARED = 0.75
-"""Weight of one layer among those that are weighed at all, the others sharing the rest."""
-
 Progress = Callable[[int, int], None]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PostprocessSetting:
-    """One way to make maps and scores of stored distances."""
-
-    postprocess: PostprocessConfig
-    fusion: Fusion
-
-    def difference(self, other: "PostprocessSetting") -> str:
-        """What it sets otherwise: `smoothing_sigma_px 2, fusion score_max`."""
-        ours = asdict(self.postprocess) | {"fusion": self.fusion}
-        theirs = asdict(other.postprocess) | {"fusion": other.fusion}
-        return ", ".join(
-            f"{name} {list(value) if isinstance(value, tuple) else value}"
-            for name, value in ours.items()
-            if value != theirs[name]
-        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -104,54 +87,25 @@ def tune_postprocess(
         workers: threads.
     """
     first = next(iter(folds.values()))
-    before = PostprocessSetting(
-        postprocess=first.rendering.postprocess, fusion=first.rendering.fusion
-    )
-    makers, rules = map_settings(first), len(_image_scores(before))
+    makers, rules = map_settings(first), len(score_settings(present_setting(first)))
     total = len(makers) + rules
     maps = _choose(
         folds,
         makers,
-        lambda predictions: aupro(
-            predictions.maps,
-            predictions.masks,
-            fpr_limit=protocol.fpr_limit,
-            missed_regions=predictions.missed_regions,
-        ),
-        "pixel_aupro",
+        _Criterion("pixel_aupro", lambda predictions: _pixel_aupro(predictions, protocol)),
         protocol,
         on_progress=lambda done: on_progress(done, total),
         workers=workers,
     )
     image_score = _choose(
         folds,
-        _image_scores(maps.applied),
-        lambda predictions: auroc(predictions.image_scores, predictions.is_anomalous),
-        "image_auroc",
+        score_settings(maps.applied),
+        _Criterion("image_auroc", lambda p: auroc(p.image_scores, p.is_anomalous)),
         protocol,
         on_progress=lambda done: on_progress(len(makers) + done, total),
         workers=workers,
     )
     return PostprocessTuning(maps=maps, image_score=image_score)
-
-
-def map_settings(predictions: Predictions) -> list[PostprocessSetting]:
-    """Every way to make the maps, the present one first."""
-    rendering = predictions.rendering
-    before = PostprocessSetting(postprocess=rendering.postprocess, fusion=rendering.fusion)
-    fusions: tuple[Fusion, ...] = (rendering.fusion,)
-    if rendering.fusion != "channels":
-        fusions = ("score_mean", "score_max")
-    found = [
-        PostprocessSetting(
-            postprocess=replace(before.postprocess, smoothing_sigma_px=sigma, layer_weights=layers),
-            fusion=fusion,
-        )
-        for fusion in fusions
-        for layers in _layer_weights(predictions.distances.shape[2])
-        for sigma in _SMOOTHING_PX
-    ]
-    return [before, *(setting for setting in found if setting != before)]
 
 
 def nested_selection(
@@ -174,22 +128,28 @@ def nested_selection(
     return overall, {key: without[fold] for key, fold in zip(keys, folds, strict=True)}
 
 
-def rendered(predictions: Predictions, setting: PostprocessSetting) -> Predictions:
-    """The same detection with another setting."""
-    if (predictions.rendering.postprocess, predictions.rendering.fusion) == (
-        setting.postprocess,
-        setting.fusion,
-    ):
-        return predictions
-    fused = replace(predictions, rendering=replace(predictions.rendering, fusion=setting.fusion))
-    return fused.with_postprocess(setting.postprocess)
+@dataclass(frozen=True, slots=True)
+class _Criterion:
+    """By what settings are chosen."""
+
+    metric: str
+    score: Callable[[Predictions], float]
+    """The metric of a fold under one setting."""
+
+
+def _pixel_aupro(predictions: Predictions, protocol: ProtocolConfig) -> float:
+    return aupro(
+        predictions.maps,
+        predictions.masks,
+        fpr_limit=protocol.fpr_limit,
+        missed_regions=predictions.missed_regions,
+    )
 
 
 def _choose(
     folds: FoldPredictions,
     settings: Sequence[PostprocessSetting],
-    score: Callable[[Predictions], float],
-    metric: str,
+    criterion: _Criterion,
     protocol: ProtocolConfig,
     *,
     on_progress: Callable[[int], None],
@@ -199,7 +159,8 @@ def _choose(
     rows = []
     with ThreadPoolExecutor(workers) as pool:
         for row in pool.map(
-            lambda setting: [score(rendered(folds[key], setting)) for key in keys], settings
+            lambda setting: [criterion.score(rendered(folds[key], setting)) for key in keys],
+            settings,
         ):
             rows.append(row)
             on_progress(len(rows))
@@ -210,10 +171,14 @@ def _choose(
         for key, one in chosen.items()
     }
     gain = difference_interval(
-        list(pooled_folds(ours).values()), list(pooled_folds(theirs).values()), metric
+        list(pooled_folds(ours).values()), list(pooled_folds(theirs).values()), criterion.metric
     )
     return NestedSelection(
-        metric=metric, tried=len(settings), before=settings[0], best=settings[best], gain=gain
+        metric=criterion.metric,
+        tried=len(settings),
+        before=settings[0],
+        best=settings[best],
+        gain=gain,
     )
 
 
@@ -229,23 +194,3 @@ def _best(table: Float[np.ndarray, "k u"], keys: Sequence[str], columns: Sequenc
     )
     scores = np.array([mean["score"] for mean in means])
     return 0 if not len(scores) or np.isnan(scores).all() else int(np.nanargmax(scores))
-
-
-def _layer_weights(layers: int) -> list[tuple[float, ...]]:
-    if layers == 1:
-        return [()]
-    alone = [tuple(float(i == one) for i in range(layers)) for one in range(layers)]
-    rest = (1 - _SHARED) / (layers - 1)
-    mostly = [tuple(_SHARED if i == one else rest for i in range(layers)) for one in range(layers)]
-    return [(), *alone, *mostly]
-
-
-def _image_scores(before: PostprocessSetting) -> list[PostprocessSetting]:
-    post = before.postprocess
-    found = [
-        replace(post, image_score="own"),
-        replace(post, image_score="max"),
-        *(replace(post, image_score="top_share", top_share=share) for share in _TOP_SHARES),
-        *(replace(post, image_score="pooled_max", pool_px=side) for side in _POOLS_PX),
-    ]
-    return [before, *(replace(before, postprocess=one) for one in found if one != post)]

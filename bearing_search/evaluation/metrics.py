@@ -9,6 +9,7 @@ Axis letters: n samples, h w rows and columns, a anomalous pixels, k drawn sampl
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Bool, Float, Float32, Int
@@ -139,6 +140,20 @@ def trivial_floor(
     return {name: values[name] for name in METRICS}
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MissedRegions:
+    """Ground-truth regions that no map shows, so that no threshold finds them."""
+
+    by_sample: Sequence[int] = ()
+    """How many regions of each sample preprocessing cut away; empty: none of any."""
+
+    without_map: int = 0
+    """Regions of samples that have no map; missed in every resample."""
+
+
+_NONE_MISSED = MissedRegions()
+
+
 class PreparedScores:
     """Maps and scores prepared so that the metrics of a resample cost a matrix-vector product.
 
@@ -147,8 +162,7 @@ class PreparedScores:
 
     Args:
         maps, masks, image_scores, is_anomalous, fpr_limit: as in `score`.
-        missed_regions: how many regions of each sample preprocessing cut away; None: none.
-        unreachable_regions: regions of samples without a map, missed in every resample.
+        missed: the regions that no map shows.
 
     Raises:
         TrialFailedError: a map or score is no finite number.
@@ -162,14 +176,13 @@ class PreparedScores:
         is_anomalous: Bool[np.ndarray, " n"],
         *,
         fpr_limit: float = 0.3,
-        missed_regions: Sequence[int] | None = None,
-        unreachable_regions: int = 0,
+        missed: MissedRegions = _NONE_MISSED,
     ) -> None:
         _require_finite(maps, image_scores)
         self._image_scores, self._is_anomalous = image_scores, is_anomalous
         self._fpr_limit = fpr_limit
-        self._unreachable = unreachable_regions
-        self._missed = np.array([0] * len(maps) if missed_regions is None else missed_regions)
+        self._without_map = missed.without_map
+        self._missed = np.array(missed.by_sample or [0] * len(maps))
         self._found = anomalous_pixels(maps, masks)
         self._last_of_tie = last_of_tie(self._found.scores)
         self._num_normal = (~masks).sum(axis=(1, 2)).astype(float)
@@ -203,7 +216,7 @@ class PreparedScores:
             ranks=ranks,
             overlap_gains=overlap_gains(self._found, counts),
             num_regions=float(
-                counts @ (self._found.num_regions + self._missed) + self._unreachable
+                counts @ (self._found.num_regions + self._missed) + self._without_map
             ),
             fpr_limit=self._fpr_limit,
         )

@@ -15,7 +15,7 @@ from jaxtyping import Bool, Float, Int
 
 from bearing_search.config import PostprocessConfig, ProtocolConfig, parse
 from bearing_search.evaluation.anomaly_maps import PostprocessSpec, anomaly_maps
-from bearing_search.evaluation.metrics import PreparedScores, score
+from bearing_search.evaluation.metrics import MissedRegions, PreparedScores, score
 from bearing_search.filesystem.atomic import write_atomically
 
 
@@ -74,8 +74,9 @@ class Predictions:
             self.image_scores,
             self.is_anomalous,
             fpr_limit=protocol.fpr_limit,
-            missed_regions=self.lost_regions.tolist(),
-            unreachable_regions=self.unreachable_regions,
+            missed=MissedRegions(
+                by_sample=self.lost_regions.tolist(), without_map=self.unreachable_regions
+            ),
         )
 
     @property

@@ -18,6 +18,7 @@ from bearing_search.preprocess.ellipse.candidates import ellipse_candidates
 from bearing_search.preprocess.ellipse.choice import (
     Box,
     choose_ellipse,
+    ellipse_guess,
     inside_share,
     mean_centre,
     proposed_crop,
@@ -129,7 +130,11 @@ def estimate_reference(
             part=part, geometry=geometry, num_samples=num_samples, num_found=num_samples
         )
     if geometry == "ellipse":
-        ellipses = [e for d in detections if (e := _ellipse_guess(d, config)) is not None]
+        each = [
+            ellipse_guess(_ellipses(d), config.ellipse, width=d.width, height=d.height)
+            for d in detections
+        ]
+        ellipses = [ellipse for ellipse in each if ellipse is not None]
         _require_any(ellipses, part, geometry, num_samples)
         given = config.ellipse.crop_px
         return RoiReference(
@@ -229,19 +234,6 @@ def _circles(detection: ShapeCandidates) -> list[Circle]:
 
 def _ellipses(detection: ShapeCandidates) -> list[Ellipse]:
     return [shape for shape in detection.candidates if isinstance(shape, Ellipse)]
-
-
-def _ellipse_guess(detection: ShapeCandidates, config: PreprocessConfig) -> Ellipse | None:
-    try:
-        return choose_ellipse(
-            _ellipses(detection),
-            config.ellipse,
-            width=detection.width,
-            height=detection.height,
-            image="",
-        )
-    except RoiNotFoundError:
-        return None
 
 
 def _require_any(found: Sequence[object], part: str, geometry: str, num_samples: int) -> None:

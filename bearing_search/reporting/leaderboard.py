@@ -1,7 +1,6 @@
 """A search's settings as a leaderboard, in words that the data can support."""
 
 import json
-import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -10,16 +9,14 @@ from typing import Any
 import numpy as np
 
 from bearing_search.analysis.pareto import pareto_front
-from bearing_search.analysis.postprocess_search import PostprocessTuning
 from bearing_search.analysis.selection import RankedSetting, Selection, SweepTrials, select
 from bearing_search.config import TrialConfig, parse
-from bearing_search.measurement import COST_S, OBJECTIVE
+from bearing_search.measurement import OBJECTIVE
 from bearing_search.reporting.objective_sentences import objective_lines
 from bearing_search.reporting.sentences import (
     conclusions,
     interval_text,
     micro_batch_lines,
-    postprocess_lines,
     saved_lines,
 )
 from bearing_search.reporting.test_access import TestAccessLog, test_access_log
@@ -116,38 +113,6 @@ def trial_config(sweep: Path, number: int) -> TrialConfig:
     return parse(TrialConfig, json.loads(file.read_text(encoding="utf-8")))
 
 
-def markdown(
-    sweep: str, board: Leaderboard, question: str, tuning: PostprocessTuning | None = None
-) -> str:
-    """The leaderboard as a page.
-
-    Args:
-        tuning: what post-processing could gain for the setting to use.
-    """
-    chosen, others = board.selection.chosen, _columns(board.objective_spec)
-    to_use = (
-        f"To use: {chosen.title}, {OBJECTIVE} {interval_text(chosen.value)} "
-        f"(95 % interval over groups; one score for everything reaches "
-        f"{board.selection.floor:.3f})."
-        if chosen
-        else NONE_TO_USE
-    )
-    lines = [
-        f"# {sweep}",
-        "",
-        *([question, ""] if question else []),
-        to_use,
-        "",
-        *said_of(board),
-        "",
-        *([*postprocess_lines(tuning), ""] if tuning else []),
-        f"| trial | {OBJECTIVE} | val/image_auroc | | settings | seeds | seconds |{others}",
-        "| --- | --- | --- | --- | --- | --- | --- |" + " --- |" * others.count("|"),
-        *(_row(board, entry) for entry in board.selection.entries),
-    ]
-    return "\n".join(lines) + "\n"
-
-
 def said_of(board: Leaderboard) -> list[str]:
     """What the data shows, what it does not, and how far it reaches; a sentence or two a line."""
     drawn, saved = _caveats(board), saved_lines(board.selection)
@@ -198,39 +163,6 @@ def _with_costs(sweep: SweepTrials) -> SweepTrials:
         for record in sweep.records
     ]
     return replace(sweep, records=records)
-
-
-def _row(board: Leaderboard, entry: RankedSetting) -> str:
-    mark = "tied" if entry.is_tied else entry.judged.text
-    if entry is board.selection.chosen:
-        mark = "to use"
-    if any(entry is one for one in board.front):
-        mark = f"{mark}, Pareto".removeprefix(", ")
-    settings = ", ".join(
-        f"{path.rpartition('.')[2]} {value_text(value)}"
-        for path, value in entry.trials[0].suggestion.items()
-    )
-    cells = (
-        entry.title.removeprefix("trial ") + (" (default)" if entry.is_default else ""),
-        interval_text(entry.value),
-        interval_text(entry.image_auroc),
-        mark,
-        settings,
-        str(len(entry.trials)),
-        f"{entry.cost_s:.0f}" if math.isfinite(entry.cost_s) else "",
-        *(f"{entry.judged.scores[name]:.4g}" for name in _further(board.objective_spec)),
-    )
-    return f"| {' | '.join(cells)} |"
-
-
-def _further(objective_spec: ObjectiveSpec) -> list[str]:
-    """Metrics that the table would lack."""
-    shown = {OBJECTIVE, "val/image_auroc", COST_S}
-    return [name for name in objective_spec.metrics if name not in shown]
-
-
-def _columns(objective_spec: ObjectiveSpec) -> str:
-    return "".join(f" {name} |" for name in _further(objective_spec))
 
 
 def _synthetic_parts(trial: Path) -> list[str]:

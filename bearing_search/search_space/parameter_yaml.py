@@ -1,7 +1,9 @@
 """One parameter of a search-space file: which setting it may vary, and how."""
 
+import json
+import math
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import yaml
@@ -16,10 +18,11 @@ from bearing_search.config import (
 from bearing_search.errors import ConfigError
 from bearing_search.search_space.parameters import (
     BundleParameter,
+    ChoiceParameter,
     FloatParameter,
+    IntParameter,
     Parameter,
     SubsetParameter,
-    read_parameter,
 )
 
 FROZEN_SECTIONS = ("protocol", "split")
@@ -36,7 +39,7 @@ def parameter_of(path: Any, spec: Any) -> Parameter:
         ConfigError: no such setting, one that must not be varied, or no parameter for it.
     """
     try:
-        parameter = read_parameter(spec)
+        parameter = _read_parameter(spec)
     except ConfigError as error:
         if not (isinstance(spec, Mapping) and "bundle" in spec):
             _check_setting(path)  # a mistyped name is the likelier mistake
@@ -52,6 +55,22 @@ def parameter_of(path: Any, spec: Any) -> Parameter:
     if isinstance(parameter, SubsetParameter) and not is_layer_set(path):
         raise ConfigError(f"{path}: it is no set of layers; subset cannot vary it")
     return parameter
+
+
+class UniqueKeys(yaml.SafeLoader):
+    """PyYAML keeps the last of two equal keys without a word."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        """As SafeLoader's, refusing a key that appears twice.
+
+        Raises:
+            ConfigError: naming the key.
+        """
+        keys = [self.construct_object(key, deep=True) for key, _ in node.value]
+        for position, key in enumerate(keys):
+            if key in keys[:position]:
+                raise ConfigError(f"{key} appears twice")
+        return super().construct_mapping(node, deep=deep)
 
 
 def _check_setting(path: Any, *, of: str = "") -> None:
@@ -74,17 +93,93 @@ def _check_bundle_name(name: Any) -> None:
         )
 
 
-class UniqueKeys(yaml.SafeLoader):
-    """PyYAML keeps the last of two equal keys without a word."""
+def _read_parameter(spec: Any) -> Parameter:
+    """A parameter from its YAML form.
 
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-        """As SafeLoader's, refusing a key that appears twice.
+    Raises:
+        ConfigError: another form, or bounds that leave nothing to draw from.
+    """
+    match spec:
+        case {"int": [low, high, *step], **rest} if not rest and len(step) < 2:
+            return _int_parameter(low, high, *step)
+        case {"float": [low, high], **rest} if not rest:
+            return _float_parameter(low, high, log=False)
+        case {"log": [low, high], **rest} if not rest:
+            return _float_parameter(low, high, log=True)
+        case {"choice": [_, _, *_] as choices, **rest} if not rest:
+            return _choice_parameter(choices)
+        case {"bundle": dict(bundles), **rest} if not rest and len(bundles) >= 2:
+            return _bundle_parameter(bundles)
+        case {"subset": [_, *_] as members, "empty": [_, *_] as empty, **rest} if not rest:
+            return _subset_parameter(members, empty)
+        case {"subset": _, **rest} if not rest:
+            raise ConfigError(
+                "subset also needs what the empty set stands for, as in "
+                "{subset: [9, 10, 11, 12], empty: [12]}"
+            )
+    raise ConfigError(
+        f"{json.dumps(spec, default=str)} is no parameter; one of {{int: [low, high]}}, "
+        "{int: [low, high, step]}, {float: [low, high]}, {log: [low, high]}, "
+        "{choice: [a, b, ...]}, {subset: [layers], empty: [layers]}, "
+        "{bundle: {name: {setting: value, ...}, ...}}"
+    )
 
-        Raises:
-            ConfigError: naming the key.
-        """
-        keys = [self.construct_object(key, deep=True) for key, _ in node.value]
-        for position, key in enumerate(keys):
-            if key in keys[:position]:
-                raise ConfigError(f"{key} appears twice")
-        return super().construct_mapping(node, deep=deep)
+
+def _int_parameter(low: Any, high: Any, step: Any = 1) -> IntParameter:
+    for bound in (low, high, step):
+        if isinstance(bound, bool) or not isinstance(bound, int):
+            raise ConfigError(f"int takes whole numbers, found {bound!r}")
+    if step < 1 or low >= high:
+        raise ConfigError(f"int [{low}, {high}, {step}]: low must be below high, step at least 1")
+    if (high - low) % step:
+        raise ConfigError(
+            f"int [{low}, {high}, {step}]: no number of steps leads from {low} to {high}; "
+            f"the last value is {high - (high - low) % step}"
+        )
+    return IntParameter(low=low, high=high, step=step)
+
+
+def _float_parameter(low: Any, high: Any, *, log: bool) -> FloatParameter:
+    kind = "log" if log else "float"
+    try:
+        bounds = [float(bound) for bound in (low, high)]  # YAML reads 1e-4 as a string
+    except (TypeError, ValueError):
+        raise ConfigError(f"{kind} takes numbers, found {low!r} and {high!r}") from None
+    if not all(map(math.isfinite, bounds)) or bounds[0] >= bounds[1]:
+        raise ConfigError(f"{kind} [{low}, {high}]: low must be below high, both finite")
+    if log and bounds[0] <= 0:
+        raise ConfigError(f"log [{low}, {high}]: low must be above 0")
+    return FloatParameter(low=bounds[0], high=bounds[1], log=log)
+
+
+def _choice_parameter(choices: Sequence[Any]) -> ChoiceParameter:
+    try:
+        texts = [json.dumps(choice) for choice in choices]
+    except TypeError:
+        raise ConfigError(f"choice {list(choices)}: JSON cannot write every value") from None
+    if len(set(texts)) != len(texts):
+        raise ConfigError(f"choice {texts}: a value appears twice")
+    return ChoiceParameter(choices=tuple(choices))
+
+
+def _subset_parameter(members: Sequence[Any], empty: Sequence[Any]) -> SubsetParameter:
+    if any(isinstance(m, bool) or not isinstance(m, int) for m in (*members, *empty)):
+        raise ConfigError(f"subset takes layer numbers, found {list(members)}, {list(empty)}")
+    if len(set(members)) != len(members):
+        raise ConfigError(f"subset {list(members)}: a layer appears twice")
+    if set(empty) - set(members) or len(set(empty)) != len(empty):
+        raise ConfigError(f"empty: {list(empty)} is not a set out of {list(members)}")
+    return SubsetParameter(members=tuple(members), empty=tuple(empty))
+
+
+def _bundle_parameter(bundles: Mapping[Any, Any]) -> BundleParameter:
+    for name, settings in bundles.items():
+        if not isinstance(name, str):
+            raise ConfigError(f"bundle {name!r}: its name must be text; put it in quotes")
+        if not isinstance(settings, Mapping) or not all(isinstance(p, str) for p in settings):
+            raise ConfigError(f"bundle {name}: expected settings and their values, or {{}}")
+        try:
+            json.dumps(settings)
+        except TypeError:
+            raise ConfigError(f"bundle {name}: JSON cannot write every value") from None
+    return BundleParameter(bundles=bundles)

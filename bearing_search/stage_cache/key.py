@@ -18,6 +18,12 @@ is also the version of what is read of a frozen one (`features`) and of beginnin
 `scores`, which no store keeps, is what comes before and after: preparing images, maps and metrics.
 See `science_digest`, which tells when to think of it."""
 
+ENCODER_SECTIONS = (
+    *("parts", "scope", "split", "preprocess", "fusion"),  # seen in the pixels
+    *("encoder", "augment", "finetune", "seed"),
+)
+"""Sections of a config that a fine-tuned encoder depends on."""
+
 _NAME = re.compile(r"[a-z][a-z0-9_]*")
 
 

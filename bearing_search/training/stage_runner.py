@@ -22,6 +22,18 @@ class StageFn(Protocol):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class LearningStage:
+    """Identity of a stage that learns: its entry in the store, its checkpoint and its title."""
+
+    key: StageKey
+    file: str
+    """Name of its checkpoint."""
+
+    title: str
+    """It is called so in the rows."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class StageContext:
     """Where a fold's stages are computed, and on whose account."""
 
@@ -55,29 +67,25 @@ class StageResult:
 
 def run_stage(
     stage_context: StageContext,
-    key: StageKey,
+    stage: LearningStage,
     begin: StageFn,
     *,
-    file: str,
-    what: str,
     rows: list[tuple[str, Row]],
     read_s: Seconds,
     start: StageResult | None = None,
 ) -> Generator[tuple[str, Row], None, StageResult | None]:
-    """A stage that learns, computed here or read from the store; None if it was stopped.
+    """Yields a stage's rows, computed here or read from the store; returns None if it was stopped.
 
     Args:
-        file: name of its checkpoint.
-        what: it is called so in the rows.
         rows: what was measured so far; what is new is added, and yielded.
         read_s: time of the features that it reads.
         start: an earlier part of the same training, to go on from. Its rows come first.
     """
-    known = sum(name == what for name, _ in rows)
-    with stage_context.claim(key) as entry:
+    known = sum(name == stage.title for name, _ in rows)
+    with stage_context.claim(stage.key) as entry:
         if entry is None:
             return None
-        checkpoint = Checkpoint(entry.folder, file, write=stage_context.store.with_room)
+        checkpoint = Checkpoint(entry.folder, stage.file, write=stage_context.store.with_room)
         if checkpoint.state is None:
             checkpoint.inherited_s = read_s
         if start is not None:
@@ -89,7 +97,7 @@ def run_stage(
             )
         ):
             if number >= known:
-                rows.append((what, row))
+                rows.append((stage.title, row))
                 yield rows[-1]
         if not checkpoint.is_finished:
             return None

@@ -4,12 +4,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from bearing_search.analysis.postprocess_search import (
+from bearing_search.analysis.postprocess_search import nested_selection, tune_postprocess
+from bearing_search.analysis.postprocess_settings import (
     PostprocessSetting,
     map_settings,
-    nested_selection,
     rendered,
-    tune_postprocess,
 )
 from bearing_search.cli.postprocessing import postprocess_json, with_postprocess
 from bearing_search.config import PostprocessConfig, ProtocolConfig, TrialConfig

@@ -14,6 +14,7 @@ from sklearn.metrics import (
 from bearing_search.errors import TrialFailedError
 from bearing_search.evaluation.metric_table import METRICS
 from bearing_search.evaluation.metrics import (
+    MissedRegions,
     PreparedScores,
     aupro,
     auroc,
@@ -317,7 +318,7 @@ class TestPreparedScores:
         missed = [2, 0, 0, 1, 0, 0]
         drawn = np.array([0, 0, 2, 3])
 
-        found = PreparedScores(*predictions, missed_regions=missed).at(drawn)
+        found = PreparedScores(*predictions, missed=MissedRegions(by_sample=missed)).at(drawn)
 
         expected = score(*(array[drawn] for array in predictions), missed_regions=5)
         assert found["pixel_aupro"] == pytest.approx(expected["pixel_aupro"])

@@ -7,8 +7,9 @@ import pytest
 from bearing_search.config import TrialConfig, to_plain
 from bearing_search.evaluation.predictions import save_predictions
 from bearing_search.measurement import COMPUTED_S, COST_S, MICRO_BATCH, SAVED_S, Measurement
-from bearing_search.reporting.leaderboard import end_of_sweep, leaderboard, markdown
+from bearing_search.reporting.leaderboard import end_of_sweep, leaderboard
 from bearing_search.reporting.leaderboard_json import as_json
+from bearing_search.reporting.leaderboard_markdown import markdown
 from bearing_search.reporting.leaderboard_plot import leaderboard_png
 from bearing_search.reporting.pareto_plot import pareto_png
 from bearing_search.search_space.objectives import ObjectiveSpec, objective_spec

@@ -17,7 +17,7 @@ from bearing_search.models.finetuning.multitask import MultiTaskModel
 from bearing_search.models.finetuning.schedule import Task
 from bearing_search.training.checkpoint import Checkpoint
 from bearing_search.training.detection.detector import make_detector, train_detector
-from bearing_search.training.finetuning.finetuner import Finetuner
+from bearing_search.training.finetuning.finetuner import Finetuner, FinetuneSamples
 from bearing_search.training.finetuning.loop import finetune
 from bearing_search.training.images import Images
 from bearing_search.training.microbatch import (
@@ -82,9 +82,7 @@ def finetuner(tiny_config, images):
         encoder,
         frozen,
         config,
-        normals=images,
-        anomalous=images,
-        rotation_deg=5.0,
+        FinetuneSamples(normals=images, anomalous=images, rotation_deg=5.0),
         seed=0,
         device="cpu",
     )
@@ -92,12 +90,12 @@ def finetuner(tiny_config, images):
 
 @pytest.fixture
 def detector_of(tiny_config, images):
-    def make(name="dinomaly", dropout=0.0):
+    def make(name="dinomaly", dropout=0.0, device="cpu"):
         decoder = replace(tiny_config.decoder, batch_size=5)
         dinomaly = replace(tiny_config.section_of(DinomalyConfig), dropout=dropout)
         config = replace(tiny_config, detector=name, decoder=decoder).with_section(dinomaly)
         encoder = load_encoder(tiny_config.encoder)
-        return make_detector(encoder, config, normals=images, rotation_deg=0.0, device="cpu")
+        return make_detector(encoder, config, normals=images, rotation_deg=0.0, device=device)
 
     return make
 
@@ -134,12 +132,12 @@ def _quick(monkeypatch):
 @pytest.mark.parametrize("room", [1, 2, 4])
 def test_the_parts_of_a_batch_have_the_gradient_of_the_whole(finetuner, room_for, task, room):
     step = Step(0, task, BATCH, ends_epoch=True, lr_factor=1.0)
-    losses, patches = finetuner._gradient(step, 3, [slice(0, 5)])
+    losses, patches = finetuner.accumulate_gradient(step, 3, [slice(0, 5)])
     whole = gradients(finetuner.model)
     room_for(room, *LEARNING)
 
     split, scores = finetuner.micro_batches.step(
-        5, lambda parts: finetuner._gradient(step, 3, parts)
+        5, lambda parts: finetuner.accumulate_gradient(step, 3, parts)
     )
 
     assert finetuner.micro_batches.size == {1: 1, 2: 2, 4: 3}[room]
@@ -154,10 +152,10 @@ def test_the_parts_of_a_batch_have_the_gradient_of_the_whole(finetuner, room_for
 @pytest.mark.parametrize("parts", [[slice(0, 3), slice(3, 5)], [slice(i, i + 1) for i in range(5)]])
 def test_hard_mining_looks_at_the_whole_batch_also_in_parts(detector_of, name, parts):
     detector = detector_of(name)
-    loss = detector._gradient(BATCH, 3, [slice(0, 5)])
+    loss = detector.accumulate_gradient(BATCH, 3, [slice(0, 5)])
     whole = gradients(detector.decoder)
 
-    split = detector._gradient(BATCH, 3, parts)
+    split = detector.accumulate_gradient(BATCH, 3, parts)
 
     assert split == pytest.approx(loss, rel=1e-5)
     assert_same_gradients(gradients(detector.decoder), whole)
@@ -165,11 +163,11 @@ def test_hard_mining_looks_at_the_whole_batch_also_in_parts(detector_of, name, p
 
 def test_thresholds_of_the_parts_alone_would_give_another_gradient(detector_of, monkeypatch):
     detector = detector_of()
-    detector._gradient(BATCH, 3, [slice(0, 5)])
+    detector.accumulate_gradient(BATCH, 3, [slice(0, 5)])
     whole = gradients(detector.decoder)
     monkeypatch.setattr(DinomalyDecoder, "thresholds", lambda *_, **__: None)
 
-    detector._gradient(BATCH, 3, [slice(i, i + 1) for i in range(5)])
+    detector.accumulate_gradient(BATCH, 3, [slice(i, i + 1) for i in range(5)])
 
     with pytest.raises(AssertionError):
         assert_same_gradients(gradients(detector.decoder), whole)
@@ -178,14 +176,14 @@ def test_thresholds_of_the_parts_alone_would_give_another_gradient(detector_of, 
 def test_both_passes_over_a_part_drop_the_same_tokens(detector_of, monkeypatch):
     detector = detector_of(dropout=0.5)
     states = []
-    answer = detector._answer
+    answer = DinomalyDecoder.forward
 
-    def note(gathered):
+    def note(decoder, gathered):
         states.append(torch.get_rng_state())
-        return answer(gathered)
+        return answer(decoder, gathered)
 
-    monkeypatch.setattr(detector, "_answer", note)
-    detector._gradient(BATCH, 3, [slice(0, 3), slice(3, 5)])
+    monkeypatch.setattr(DinomalyDecoder, "forward", note)
+    detector.accumulate_gradient(BATCH, 3, [slice(0, 3), slice(3, 5)])
 
     first, second, again_first, again_second = states
     assert torch.equal(first, again_first)
@@ -197,7 +195,7 @@ def test_a_stage_halves_until_it_fits_says_so_and_remembers(
     finetuner, images, room_for, tmp_path, caplog
 ):
     room_for(1, *LEARNING)
-    plan = finetune_plan(finetuner._config, num_normal=5, num_anomalous=5, seed=0)
+    plan = finetune_plan(finetuner.config, num_normal=5, num_anomalous=5, seed=0)
     stops = iter([False] * 3 + [True])
     checkpoint = Checkpoint(tmp_path, "finetune")
     with caplog.at_level("WARNING"):
@@ -235,23 +233,24 @@ def test_a_detector_remembers_too(detector_of, room_for, tmp_path):
     assert {row["micro_batch"] for row in rows} == {2.0}
 
 
-def test_a_cache_on_the_device_goes_first(detector_of, room_for):
-    detector = detector_of()
+def test_a_cache_on_the_device_goes_first_and_once(detector_of, monkeypatch):
+    detector = detector_of(device="cpu:0")  # the same to torch, but not the main memory
     detector.iterate(0)
-    detector._device = "cpu:0"  # not told apart by torch, but no longer the main memory
     sizes = []
-    answer = detector._answer
+    answer = DinomalyDecoder.forward
 
-    def once(gathered):
+    def refuses(decoder, gathered):
         sizes.append(gathered.shape[1])
-        return no_room() if len(sizes) == 1 else answer(gathered)
+        return no_room() if len(sizes) in (1, 3) else answer(decoder, gathered)
 
-    detector._answer = once
+    monkeypatch.setattr(DinomalyDecoder, "forward", refuses)
     detector.iterate(1)
-
     assert sizes == [5, 5]
     assert detector.micro_batches.size is None
-    assert not detector._relieve()  # once
+
+    detector.iterate(2)
+    assert sizes[2] == 5
+    assert detector.micro_batches.size == 3
 
 
 def test_no_room_for_one_sample_fails_the_trial_and_says_what_to_do():

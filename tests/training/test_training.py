@@ -9,8 +9,9 @@ from bearing_search.errors import TrialFailedError
 from bearing_search.models.encoders.encoder import load_encoder
 from bearing_search.training.checkpoint import Checkpoint
 from bearing_search.training.detection.detector import make_detector, train_detector
+from bearing_search.training.finetuning.finetuner import Finetuner, FinetuneSamples
 from bearing_search.training.finetuning.frozen_features import frozen_reader
-from bearing_search.training.finetuning.loop import Finetuner, finetune
+from bearing_search.training.finetuning.loop import finetune
 from bearing_search.training.images import Images
 from bearing_search.training.plan import finetune_plan
 
@@ -36,12 +37,9 @@ def tuning_of(encoder, config, images, *, rotation_deg=0.0, frozen=None):
         encoder,
         copy.deepcopy(encoder),
         config,
-        normals=images,
-        anomalous=images,
-        rotation_deg=rotation_deg,
+        FinetuneSamples(normals=images, anomalous=images, rotation_deg=rotation_deg, frozen=frozen),
         seed=0,
         device="cpu",
-        frozen=frozen,
     )
 
 

@@ -138,24 +138,23 @@ def _resolved(target: str, data: str | None) -> tuple[SearchSpace | None, str | 
 
 def _check_space(space: SearchSpace, name: str, console: Console) -> dict[str, Any]:
     base = space.default_suggestion()
-    folds = space.trial(base).split.folds
+    all_folds = "as many as each part's anomalous groups allow, at most 5"
+    folds = space.trial(base).split.folds or all_folds
     console.print(space.question or name)
-    for path, parameter in space.parameters.items():
-        own = json_text.dumps(base[path]) if path in base else "not varied"
-        condition = condition_text(space.conditions, path)
-        console.print(f"  {path:38} {parameter}{condition}   trial 0: {own}")
-    number = folds or "as many as each part's anomalous groups allow, at most 5"
+    parameters = {
+        path: f"{parameter}{condition_text(space.conditions, path)}"
+        for path, parameter in space.parameters.items()
+    }
+    for path, text in parameters.items():
+        default = json_text.dumps(base[path]) if path in base else "not varied"
+        console.print(f"  {path:38} {text}   trial 0: {default}")
     console.print(
-        f"  objective {OBJECTIVE}, mean over folds of train and all parts; folds: {number}"
+        f"  objective {OBJECTIVE}, mean over folds of train and all parts; folds: {folds}"
     )
     for one in space.objective_spec.others:
         console.print(f"  also {one}, of the whole trial")
     for constraint in space.objective_spec.constraints:
         console.print(f"  a setting to use keeps {constraint}")
-    parameters = {
-        p: f"{parameter}{condition_text(space.conditions, p)}"
-        for p, parameter in space.parameters.items()
-    }
     return {"question": space.question, "parameters": parameters}
 
 

@@ -15,8 +15,9 @@ from bearing_search.cli.postprocessing import bar, postprocess_json, tuned
 from bearing_search.config import stable_settings
 from bearing_search.errors import SweepError
 from bearing_search.filesystem.atomic import write_atomically
-from bearing_search.reporting.leaderboard import Leaderboard, joint_leaderboard, markdown
+from bearing_search.reporting.leaderboard import Leaderboard, joint_leaderboard
 from bearing_search.reporting.leaderboard_json import as_json
+from bearing_search.reporting.leaderboard_markdown import markdown
 from bearing_search.reporting.leaderboard_plot import leaderboard_png
 from bearing_search.reporting.pareto_plot import pareto_png
 from bearing_search.sweep.folder.sweep_folder import SweepFolder, load_sweep

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from bearing_search.analysis.postprocess_search import rendered
+from bearing_search.analysis.postprocess_settings import rendered
 from bearing_search.cli.commands.compare import board_of, refuse_incomparable
 from bearing_search.cli.commands.train import chosen_device, follow, use_cores
 from bearing_search.cli.leak_gate import AllowLeak, refuse_leaks

@@ -1,7 +1,6 @@
 """`roi`: extraction alone, to look at every image before anything is trained."""
 
 import os
-from collections import defaultdict
 from pathlib import Path
 from typing import Annotated
 
@@ -50,13 +49,12 @@ def roi(
         TimeRemainingColumn(),
         transient=True,
     ) as bars:
-        for name, (samples, flawed) in by_part.items():
-            task = bars.add_task(name, total=2 * len(samples))
+        for name, images in by_part.items():
+            task = bars.add_task(name, total=2 * len(images.samples))
             chosen = geometry or settings.geometry_of(name)
             reports.append(
                 look_at_part(
-                    samples,
-                    flawed,
+                    images,
                     chosen,
                     settings,
                     workers=num_workers,
@@ -84,21 +82,20 @@ def _pictures(data: Path, *, is_geometry_given: bool) -> ImageFolder:
         ) from None
 
 
-def _by_part(
-    pictures: ImageFolder, part: str | None, data: Path
-) -> dict[str, tuple[list[Sample], list[tuple[Sample, str]]]]:
-    found: dict[str, tuple[list[Sample], list[tuple[Sample, str]]]] = defaultdict(lambda: ([], []))
-    for sample in pictures.samples:
-        found[sample.part][0].append(sample)
-    for sample, reason in pictures.flawed:
-        found[sample.part][1].append((sample, reason))
-    if part is None:
-        return dict(sorted(found.items()))
-    if part not in found:
+def _by_part(pictures: ImageFolder, part: str | None, data: Path) -> dict[str, ImageFolder]:
+    every: list[Sample] = [*pictures.samples, *(sample for sample, _ in pictures.flawed)]
+    parts = sorted({sample.part for sample in every})
+    if part is not None and part not in parts:
         raise ConfigError(
-            f"--part {part}: {data} has no such part; its parts are {', '.join(sorted(found))}."
+            f"--part {part}: {data} has no such part; its parts are {', '.join(parts)}."
         )
-    return {part: found[part]}
+    return {
+        name: ImageFolder(
+            samples=tuple(s for s in pictures.samples if s.part == name),
+            flawed=tuple((s, reason) for s, reason in pictures.flawed if s.part == name),
+        )
+        for name in (parts if part is None else [part])
+    }
 
 
 def _settings(

@@ -25,6 +25,7 @@ from bearing_search.data.demo.scene import (
     WIDTH,
     Light,
     Pose,
+    Slopes,
     Surface,
     expose,
     groove_slopes,
@@ -87,9 +88,7 @@ def render(
     metal = shade(
         surface,
         _light(part, rng),
-        out_slope=slope if along_axis else slope + groove,
-        slope_x=slope_x,
-        slope_y=slope_y,
+        Slopes(outwards=slope if along_axis else slope + groove, x=slope_x, y=slope_y),
         reflectance=reflectance,
         along_axis=along_axis,
     )

@@ -79,6 +79,20 @@ class Surface:
     """Unit vector pointing outwards, in the image plane."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Slopes:
+    """Slopes of the surface at every pixel."""
+
+    outwards: Grid
+    """Of the profile, and of marks across it."""
+
+    x: Grid
+    """Further slope in image coordinates, to the right: marks, dents, waviness."""
+
+    y: Grid
+    """The same downwards."""
+
+
 def surface_of(pose: Pose) -> Surface:
     """Solve for the ellipse of the family that passes through each pixel."""
     rows, columns = np.mgrid[:HEIGHT, :WIDTH].astype(np.float32)
@@ -158,25 +172,21 @@ def _around_the_ring(
 def shade(
     surface: Surface,
     light: Light,
+    slopes: Slopes,
     *,
-    out_slope: Grid,
-    slope_x: Grid,
-    slope_y: Grid,
     reflectance: Grid,
     along_axis: bool,
 ) -> Grid:
     """Brightness of every pixel of the part: a diffuse share and an anisotropic highlight.
 
     Args:
-        out_slope: slope towards the outside (profile and marks across it).
-        slope_x: further slope in image coordinates (marks, dents, waviness).
-        slope_y: the same downwards.
+        reflectance: of every pixel; 0 off the part.
         along_axis: the marks run along the axis, so the highlight is narrow along it.
 
     Source: the highlight is Ward's (1992) elliptical Gaussian, in slopes.
     """
-    total_x = out_slope * surface.out_x + slope_x
-    total_y = out_slope * surface.out_y + slope_y
+    total_x = slopes.outwards * surface.out_x + slopes.x
+    total_y = slopes.outwards * surface.out_y + slopes.y
     facing = 1.0 / np.sqrt(1.0 + total_x**2 + total_y**2)
     toward = np.clip((1.0 + 1.6 * (light.x * total_x + light.y * total_y)) * facing, 0.0, None)
     off_x, off_y = light.x - total_x, light.y - total_y

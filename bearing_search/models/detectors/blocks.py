@@ -3,7 +3,6 @@
 Axis letters: b samples, n tokens, d channels of a token.
 """
 
-import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
@@ -36,11 +35,9 @@ class Block(nn.Module):
         return answered
 
 
-def init_linears(
-    module: nn.Module, *, std: float, cut: float, generator: torch.Generator | None
-) -> None:
+def init_linears(module: nn.Module, *, std: float, cut: float) -> None:
     """Truncated normal weights (within +-`cut`), biases 0, in every linear layer of the module."""
     for child in module.modules():
         if isinstance(child, nn.Linear):
-            nn.init.trunc_normal_(child.weight, std=std, a=-cut, b=cut, generator=generator)
+            nn.init.trunc_normal_(child.weight, std=std, a=-cut, b=cut)
             nn.init.zeros_(child.bias)

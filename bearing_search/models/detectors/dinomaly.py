@@ -36,7 +36,8 @@ class DinomalyDecoder(nn.Module):
         dim: channels of the encoder's tokens.
         num_heads: attention heads, as many as the encoder's.
         config: depth, groups, dropout.
-        generator: of the initial weights; None: the global one.
+
+    Its initial weights follow PyTorch's global random state (`torch.manual_seed`).
     """
 
     def __init__(
@@ -44,8 +45,6 @@ class DinomalyDecoder(nn.Module):
         dim: int,
         num_heads: int,
         config: DinomalyConfig,
-        *,
-        generator: torch.Generator | None = None,
     ) -> None:
         super().__init__()
         self.config = config
@@ -62,7 +61,7 @@ class DinomalyDecoder(nn.Module):
             Block(dim, num_heads, norm_eps=NORM_EPS, mix=linear_attention)
             for _ in range(config.decoder_blocks)
         )
-        init_linears(self, std=0.01, cut=0.03, generator=generator)
+        init_linears(self, std=0.01, cut=0.03)
 
     def forward(self, gathered: Float[Tensor, "g b n d"]) -> Float[Tensor, "g b n d"]:
         """Answer to the encoder's groups, from their mean alone.

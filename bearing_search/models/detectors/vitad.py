@@ -29,7 +29,8 @@ class VitadDecoder(nn.Module):
         num_heads: attention heads, as many as the encoder's.
         num_patches: patch tokens of an image; each has a learned position of its own.
         config: teacher blocks, neck, depth, mapping.
-        generator: of the initial weights; None: the global one.
+
+    Its initial weights follow PyTorch's global random state (`torch.manual_seed`).
     """
 
     def __init__(
@@ -38,8 +39,6 @@ class VitadDecoder(nn.Module):
         num_heads: int,
         num_patches: int,
         config: VitadConfig,
-        *,
-        generator: torch.Generator | None = None,
     ) -> None:
         super().__init__()
         self.config = config
@@ -49,12 +48,12 @@ class VitadDecoder(nn.Module):
         # blocks behind the last tap would never learn
         depth = max(config.taps)
         self.blocks = nn.ModuleList(Block(dim, num_heads, norm_eps=NORM_EPS) for _ in range(depth))
-        init_linears(self.blocks, std=config.init_std, cut=2.0, generator=generator)
+        init_linears(self.blocks, std=config.init_std, cut=2.0)
         # PyTorch's own rule, as in the official code
         bound = dim**-0.5
-        nn.init.uniform_(self.neck.weight, -bound, bound, generator=generator)
-        nn.init.uniform_(self.neck.bias, -bound, bound, generator=generator)
-        nn.init.trunc_normal_(self.position, std=config.init_std, generator=generator)
+        nn.init.uniform_(self.neck.weight, -bound, bound)
+        nn.init.uniform_(self.neck.bias, -bound, bound)
+        nn.init.trunc_normal_(self.position, std=config.init_std)
 
     def forward(self, gathered: Float[Tensor, "l b n d"]) -> Float[Tensor, "k b p d"]:
         """Answer to the teacher's scales, from the patch tokens of the neck alone."""

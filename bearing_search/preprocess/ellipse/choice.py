@@ -49,6 +49,16 @@ def choose_ellipse(
     return max(plausible, key=lambda e: e.semi_major * e.semi_minor)
 
 
+def ellipse_guess(
+    candidates: Sequence[Ellipse], config: EllipseConfig, *, width: int, height: int
+) -> Ellipse | None:
+    """The ellipse taken as the part's in the first pass: as `choose_ellipse`, None without any."""
+    try:
+        return choose_ellipse(candidates, config, width=width, height=height, image="")
+    except RoiNotFoundError:
+        return None
+
+
 def proposed_crop(ellipses: Sequence[Ellipse], config: EllipseConfig) -> Box:
     """How far a crop around the mean centre must reach to hold the typical ellipse with margin.
 

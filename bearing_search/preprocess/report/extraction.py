@@ -12,6 +12,7 @@ import cv2
 import numpy as np
 
 from bearing_search.config import Geometry, PreprocessConfig
+from bearing_search.data.image_folder import ImageFolder
 from bearing_search.data.samples import Sample, read_image, read_levels, read_mask
 from bearing_search.errors import DataError, RoiNotFoundError
 from bearing_search.plots.montage import Picture
@@ -63,8 +64,7 @@ class PartExtraction:
 
 
 def look_at_part(
-    samples: Sequence[Sample],
-    flawed: Sequence[tuple[Sample, str]],
+    images: ImageFolder,
     geometry: Geometry,
     config: PreprocessConfig,
     *,
@@ -75,14 +75,15 @@ def look_at_part(
     """Both passes over one part, on several processes.
 
     Args:
-        samples: of one part; the reference is estimated on those of the training split.
-        flawed: samples that cannot be tried, with the reason.
+        images: of one part; the reference is estimated on those of the training split. Flawed
+            samples become rows without a region.
         workers: how many processes share the work.
         adapt_tolerance: widen radius_tolerance_px to what the radii of the pictures themselves
             ask for; for a folder of pictures of which nothing is known.
         on_progress: told after each of the two passes over each sample.
     """
-    part = (samples or [sample for sample, _ in flawed])[0].part
+    samples = images.samples
+    part = (samples or [sample for sample, _ in images.flawed])[0].part
     config = replace(config, geometry={part: geometry})
     with _pool(workers if len(samples) >= POOL_FROM else 1) as each:
         detections: list[ShapeCandidates | str] = []
@@ -97,7 +98,7 @@ def look_at_part(
         for row in each(work, list(zip(samples, detections, strict=True))):
             rows.append(row)
             on_progress()
-    rows += [_unreadable(sample, reason) for sample, reason in flawed]
+    rows += [_unreadable(sample, reason) for sample, reason in images.flawed]
     return PartExtraction(
         part=part, geometry=geometry, config=config, reference=reference, rows=tuple(rows)
     )

@@ -4,14 +4,7 @@ beginning of that. No torch, so no digests of contents as the store's; of equal 
 from typing import NamedTuple
 
 from bearing_search.config import TrialConfig, digest_of, stable_settings, to_plain
-from bearing_search.stage_cache.key import STAGES_VERSION
-
-ENCODER_SECTIONS = (
-    *("parts", "scope", "split", "preprocess", "fusion"),
-    *("encoder", "augment", "finetune", "seed"),
-)
-"""Settings that a fine-tuned encoder depends on; `training.folds.stage_keys`, which names
-them by what they read, cannot be asked here: it knows torch."""
+from bearing_search.stage_cache.key import ENCODER_SECTIONS, STAGES_VERSION
 
 
 class SharedPrefix(NamedTuple):

@@ -93,7 +93,9 @@ class DecoderDetector:
             number, len(self._normals), batch_size=training.batch_size, seed=(self._seed, 3)
         )
         measured = self.micro_batches.step(
-            len(batch), lambda parts: self._gradient(batch, number, parts), relieve=self._relieve
+            len(batch),
+            lambda parts: self.accumulate_gradient(batch, number, parts),
+            relieve=self._relieve,
         )
         norm = nn.utils.clip_grad_norm_(self.decoder.parameters(), training.grad_clip)
         require_finite(
@@ -143,7 +145,7 @@ class DecoderDetector:
             self._optimizer.load_state_dict(state["optimizer"])
             self.micro_batches.size = state.get("micro_batch")
 
-    def _gradient(
+    def accumulate_gradient(
         self, batch: Int[np.ndarray, " b"], number: int, parts: Sequence[slice]
     ) -> dict[str, float]:
         """Leave the gradient of a batch in the parameters; returns its loss.

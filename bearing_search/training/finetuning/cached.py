@@ -18,9 +18,15 @@ from bearing_search.training.checkpoint import Row
 from bearing_search.training.finetuning.finetuner import Finetuner
 from bearing_search.training.finetuning.loop import finetune
 from bearing_search.training.plan import Step, digests_by_epoch
-from bearing_search.training.stage_runner import StageContext, StageResult, load_stage, run_stage
+from bearing_search.training.stage_runner import (
+    LearningStage,
+    StageContext,
+    StageResult,
+    load_stage,
+    run_stage,
+)
 
-_FILE, _WHAT = "finetune", "fine-tuning"
+_FILE = "finetune"
 _ONLY_AT_THE_END = names_seen_by(FinetuneConfig, "end")
 """Settings of fine-tuning that act after the last iteration."""
 
@@ -31,7 +37,6 @@ def cached_finetuning(
     finetuner: Finetuner,
     plan: list[Step],
     *,
-    schedule: FinetuneSchedule,
     rows: list[tuple[str, Row]],
     read_s: Seconds,
 ) -> Generator[tuple[str, Row], None, StageResult | None]:
@@ -42,18 +47,18 @@ def cached_finetuning(
         rows, read_s: see `run_stage`.
     """
     parts = part_keys(whole, plan)
-    stage = partial(run_stage, stage_context, file=_FILE, what=_WHAT, rows=rows, read_s=read_s)
+    run = partial(run_stage, stage_context, rows=rows, read_s=read_s)
     start: StageResult | None = None
     if stage_context.find(whole) is None:
-        for end in cached_ends(plan, schedule):
+        for end in cached_ends(plan, finetuner.config.schedule):
             if stage_context.find(parts[end]) is None:
                 start = _longest(stage_context, parts, before=end) or start
             part = partial(finetune, finetuner, plan[:end], is_whole=False)
-            start = yield from stage(parts[end], part, start=start)
+            start = yield from run(_stage(parts[end]), part, start=start)
             if start is None:
                 return None
     begin = partial(finetune, finetuner, plan)
-    return (yield from stage(whole, begin, start=start))
+    return (yield from run(_stage(whole), begin, start=start))
 
 
 def cached_ends(plan: Sequence[Step], schedule: FinetuneSchedule) -> list[int]:
@@ -88,6 +93,10 @@ def part_keys(whole: StageKey, plan: Sequence[Step]) -> dict[int, StageKey]:
         )
         for end, iterations in digests_by_epoch(plan).items()
     }
+
+
+def _stage(key: StageKey) -> LearningStage:
+    return LearningStage(key=key, file=_FILE, title="fine-tuning")
 
 
 def _longest(

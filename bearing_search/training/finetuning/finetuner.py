@@ -5,6 +5,7 @@ one encoder. The frozen encoder is only read, at the SSIM layers.
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -28,40 +29,50 @@ from bearing_search.training.nonfinite import require_finite, require_finite_wei
 from bearing_search.training.plan import Step
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FinetuneSamples:
+    """What a `Finetuner` learns from."""
+
+    normals: Images
+    anomalous: Images
+    rotation_deg: float
+    """How far each batch may be rotated to either side."""
+
+    frozen: Features | None = None
+    """What was read of the pretrained encoder, at the SSIM layers of the normal samples; None: it
+    is read in every iteration, as it must be where images change."""
+
+
 class Finetuner:
-    """The encoder that is tuned, its heads and its optimiser: what one iteration needs."""
+    """The encoder that is tuned, its heads and its optimiser: what one iteration needs.
+
+    The heads' initial weights and dropout follow `seed` through PyTorch's global random state:
+    neither `nn.Linear` nor `nn.Dropout` takes a generator.
+    """
 
     def __init__(
         self,
         encoder: Encoder,
         pretrained_encoder: Encoder,
         config: FinetuneConfig,
+        samples: FinetuneSamples,
         *,
-        normals: Images,
-        anomalous: Images,
-        rotation_deg: float,
         seed: int,
         device: str,
-        frozen: Features | None = None,
     ) -> None:
-        """Make what one iteration needs.
-
-        Args:
-            frozen: what was read of the pretrained encoder, at the SSIM layers of the normal
-                samples; None: it is read in every iteration, as it must be where images change.
-        """
         torch.manual_seed(seed)  # initial weights of the heads
         choose_trainable(encoder, config.trainable_blocks)
         self.model = MultiTaskModel(encoder.train(), config).to(device)
         self.encoder = encoder
         self._pretrained = pretrained_encoder
-        maps = FrozenMaps(pretrained_encoder, config.ssim_layers, kept=frozen, device=device)
+        maps = FrozenMaps(
+            pretrained_encoder, config.ssim_layers, kept=samples.frozen, device=device
+        )
         self._losses = TaskLosses(self.model, maps, config, device=device)
         self._optimizer = finetune_optimizer(encoder, self.model.heads, config)
         self._peak_lrs = [group["lr"] for group in self._optimizer.param_groups]
-        self._config, self._seed, self._device = config, seed, device
-        self._normals, self._anomalous = normals, anomalous
-        self._rotation_deg = rotation_deg
+        self.config = config
+        self._samples, self._seed, self._device = samples, seed, device
         self.micro_batches = MicroBatches("fine-tuning")
 
     def iterate(self, number: int, step: Step) -> tuple[Row, PatchScores | None]:
@@ -73,13 +84,13 @@ class Finetuner:
         for group, peak in zip(self._optimizer.param_groups, self._peak_lrs, strict=True):
             group["lr"] = peak * step.lr_factor
         losses, patches = self.micro_batches.step(
-            len(step.batch), lambda parts: self._gradient(step, number, parts)
+            len(step.batch), lambda parts: self.accumulate_gradient(step, number, parts)
         )
-        norm = nn.utils.clip_grad_norm_(self.model.parameters(), self._config.grad_clip)
+        norm = nn.utils.clip_grad_norm_(self.model.parameters(), self.config.grad_clip)
         require_finite(
             {**losses, "the gradient": float(norm)},
             iteration=number,
-            rate=f"encoder lr {self._config.encoder_lr * step.lr_factor:.2g}",
+            rate=f"encoder lr {self.config.encoder_lr * step.lr_factor:.2g}",
         )
         self._optimizer.step()
         return losses, patches
@@ -87,10 +98,10 @@ class Finetuner:
     @torch.no_grad()
     def interpolate_weights(self) -> None:
         """End the training: move the encoder back towards its pretrained weights, if asked to."""
-        if self._config.tuned_share < 1:
+        if self.config.tuned_share < 1:
             pairs = zip(self.encoder.parameters(), self._pretrained.parameters(), strict=True)
             for ours, theirs in pairs:
-                ours.lerp_(theirs, 1 - self._config.tuned_share)
+                ours.lerp_(theirs, 1 - self.config.tuned_share)
 
     def state(self) -> dict[str, Any]:
         """What a later `load` needs to go on.
@@ -117,19 +128,20 @@ class Finetuner:
             self._optimizer.load_state_dict(state["optimizer"])
             self.micro_batches.size = state.get("micro_batch")
 
-    def _augmented(self, images: Images, number: int) -> Images:
-        """The batch of an iteration, turned and flipped as one."""
-        turned = rotate(images, rotation_angle(self._rotation_deg, seed=(self._seed, 2, number)))
-        return (
-            flip(turned, flip_code(seed=(self._seed, 9, number))) if self._config.flip else turned
-        )
+    def augmented(self, images: Images, number: int) -> Images:
+        """The batch of an iteration, rotated and flipped as one."""
+        angle = rotation_angle(self._samples.rotation_deg, seed=(self._seed, 2, number))
+        turned = rotate(images, angle)
+        if not self.config.flip:
+            return turned
+        return flip(turned, flip_code(seed=(self._seed, 9, number)))
 
-    def _gradient(
+    def accumulate_gradient(
         self, step: Step, number: int, parts: Sequence[slice]
     ) -> tuple[Row, PatchScores | None]:
         """Leave the gradient of a batch in the parameters; returns its losses and patches."""
         self._optimizer.zero_grad(set_to_none=True)
-        torch.manual_seed(self._seed * 1_000_003 + number)
+        torch.manual_seed(self._seed * 1_000_003 + number)  # dropout
         losses: Row = {}
         patches = []
         for answer in self._losses.losses_of_parts(step.task, self._batch(step, number, parts)):
@@ -141,12 +153,13 @@ class Finetuner:
         return losses, concat_patches(patches)
 
     def _batch(self, step: Step, number: int, parts: Sequence[slice]) -> Batch:
+        samples = self._samples
         if step.task is Task.RECONSTRUCTION:
-            found = take(self._normals, step.batch)
+            found = take(samples.normals, step.batch)
         else:
             seed = (self._seed, 8, step.epoch)
-            found = take_or_draw(self._anomalous, self._normals, step.batch, seed=seed)
-        turned = self._augmented(found, number)
+            found = take_or_draw(samples.anomalous, samples.normals, step.batch, seed=seed)
+        turned = self.augmented(found, number)
         return Batch(
             positions=step.batch,
             images=to_input(turned.pixels, self._device),

@@ -21,7 +21,7 @@ from bearing_search.training.content_digest import encoder_digest
 from bearing_search.training.detection.detector import Detector, make_detector, train_detector
 from bearing_search.training.features import NOT_CACHED, CachedFeatures, Features, cached_features
 from bearing_search.training.finetuning.cached import cached_finetuning
-from bearing_search.training.finetuning.finetuner import Finetuner
+from bearing_search.training.finetuning.finetuner import Finetuner, FinetuneSamples
 from bearing_search.training.finetuning.frozen_features import frozen_reader
 from bearing_search.training.folds.stage_keys import (
     FoldOutcome,
@@ -32,7 +32,13 @@ from bearing_search.training.folds.stage_keys import (
     save_outcome,
 )
 from bearing_search.training.plan import detector_iterations, learned_tasks
-from bearing_search.training.stage_runner import StageContext, StageFn, StageResult, run_stage
+from bearing_search.training.stage_runner import (
+    LearningStage,
+    StageContext,
+    StageFn,
+    StageResult,
+    run_stage,
+)
 
 EvaluateHeads = Callable[[MultiTaskModel, Path], tuple[Row, ...]]
 """What the fine-tuned heads say of each part's held-out samples; draws pictures into a folder."""
@@ -137,13 +143,12 @@ def _fine_tuned(
         kept = cached_features(stage_context, feature_reader, content, samples.normals.pixels)
     if kept is None:
         return None
-    finetuner = _finetuning(encoder, samples, config, stage_context.device, kept.features)
+    finetuner = make_finetuner(encoder, samples, config, stage_context.device, kept.features)
     tuned = yield from cached_finetuning(
         stage_context,
         key,
         finetuner,
         plan_of(samples, config),
-        schedule=config.finetune.schedule,
         rows=rows,
         read_s=kept.seconds,
     )
@@ -183,10 +188,8 @@ def _learned(
     return (
         yield from run_stage(
             stage_context,
-            key,
+            LearningStage(key=key, file="detector", title="detector"),
             begin,
-            file="detector",
-            what="detector",
             rows=rows,
             read_s=kept.seconds,
         )
@@ -222,21 +225,24 @@ def _answers(
         return rows, {file.name: file.read_bytes() for file in sorted(Path(name).iterdir())}
 
 
-def _finetuning(
+def make_finetuner(
     encoder: Encoder,
     samples: Samples,
     config: TrialConfig,
     device: str,
     frozen: Features | None = None,
 ) -> Finetuner:
+    """The fine-tuning of an encoder, which is tuned in place (`frozen`: see FinetuneSamples)."""
     return Finetuner(
         encoder,
         copy.deepcopy(encoder),
         config.finetune,
-        normals=samples.normals,
-        anomalous=samples.anomalous,
-        rotation_deg=samples.rotation_deg,
+        FinetuneSamples(
+            normals=samples.normals,
+            anomalous=samples.anomalous,
+            rotation_deg=samples.rotation_deg,
+            frozen=frozen,
+        ),
         seed=config.seed,
         device=device,
-        frozen=frozen,
     )

@@ -16,19 +16,18 @@ from bearing_search.config import DETECTORS, TrialConfig, stable_settings, to_pl
 from bearing_search.filesystem.atomic import write_atomically
 from bearing_search.stage_cache.compute_time import Seconds, merged
 from bearing_search.stage_cache.entry import Entry
-from bearing_search.stage_cache.key import STAGES_VERSION, StageKey, stage_key
+from bearing_search.stage_cache.key import ENCODER_SECTIONS, STAGES_VERSION, StageKey, stage_key
 from bearing_search.training.checkpoint import Row
 from bearing_search.training.content_digest import compute_name, images_digest
 from bearing_search.training.detection.detection import Detection
 from bearing_search.training.images import Images
 from bearing_search.training.plan import SEEN_IN_THE_PLAN, Step, digests_by_epoch, finetune_plan
 
-_NOT_THE_DETECTORS = {
-    *("parts", "scope", "split", "preprocess", "fusion"),  # seen in the pixels
-    *("encoder", "augment", "finetune"),  # in the encoder's key; the rotation is added
+NOT_READ_BY_DETECTORS = {
+    *ENCODER_SECTIONS,  # in the encoder's key, but for the rotation and the seed, which are added
     *("postprocess", "protocol"),  # come after it
-    "seed",
 }
+"""Sections of a config that leave a detector alone, given its encoder, its images and its seed."""
 
 _BEFORE = "before.json"
 
@@ -120,7 +119,7 @@ def fold_keys(
     encoder = named("encoder", settings=settings, inputs=inputs)
 
     others = set(DETECTORS) - {config.detector}
-    own = {k: v for k, v in plain.items() if k not in _NOT_THE_DETECTORS | others}
+    own = {k: v for k, v in plain.items() if k not in NOT_READ_BY_DETECTORS | others}
 
     def detector(encoder: str) -> StageKey:
         return named(

@@ -157,10 +157,10 @@ def test_levels_of_a_plain_folder_are_one_sample(tmp_path):
 
 def test_progress_is_told_twice_a_sample(plain):
     told = []
-    samples = find_images(plain).samples
+    images = find_images(plain)
     report = look_at_part(
-        samples, [], "circle", PreprocessConfig(),
+        images, "circle", PreprocessConfig(),
         workers=1, adapt_tolerance=False, on_progress=lambda: told.append(1),
     )  # fmt: skip
-    assert len(told) == 2 * len(samples)
+    assert len(told) == 2 * len(images.samples)
     assert all(row.is_found for row in report.rows)

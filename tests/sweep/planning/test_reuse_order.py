@@ -7,12 +7,7 @@ from bearing_search.config import TrialConfig, parse
 from bearing_search.stage_cache.key import STAGES_VERSION
 from bearing_search.sweep.planning.config_index import ConfigIndex, TrialKey
 from bearing_search.sweep.planning.reuse_order import ReuseOrder
-from bearing_search.sweep.planning.shared_prefix import (
-    ENCODER_SECTIONS,
-    SharedPrefix,
-    shared_prefix,
-)
-from bearing_search.training.folds.stage_keys import _NOT_THE_DETECTORS
+from bearing_search.sweep.planning.shared_prefix import SharedPrefix, shared_prefix
 from bearing_search.trial_history.records import TrialRecord
 
 VARY = {
@@ -26,10 +21,6 @@ VARY = {
     },
 }
 GRID = yaml.safe_dump({"base": {}, "vary": VARY}, sort_keys=False)
-
-
-def test_the_encoders_sections_are_those_that_the_stages_name():
-    assert set(ENCODER_SECTIONS) == _NOT_THE_DETECTORS - {"postprocess", "protocol"}
 
 
 def test_configs_share_an_encoder_whatever_their_detector_is():

@@ -10,8 +10,8 @@ from bearing_search.data.synthetic_defects import draw_defect
 from bearing_search.models.encoders.encoder import load_encoder
 from bearing_search.models.finetuning.losses import perceptual_loss
 from bearing_search.models.finetuning.schedule import Task
+from bearing_search.training.finetuning.finetuner import Finetuner, FinetuneSamples
 from bearing_search.training.finetuning.frozen_features import layer_maps
-from bearing_search.training.finetuning.loop import Finetuner
 from bearing_search.training.images import Images, take_or_draw, to_input, with_drawn_defects
 from bearing_search.training.plan import Step, finetune_plan
 from bearing_search.training.precision import autocast
@@ -45,9 +45,7 @@ def tuning_with(pretrained, images, tiny_config):
             copy.deepcopy(pretrained),
             copy.deepcopy(pretrained),
             config,
-            normals=images,
-            anomalous=images,
-            rotation_deg=0.0,
+            FinetuneSamples(normals=images, anomalous=images, rotation_deg=0.0),
             seed=0,
             device="cpu",
         )
@@ -146,7 +144,7 @@ def test_flips_show_a_batch_in_one_of_eight_ways_and_the_labels_with_it(
     images, pretrained, tuning_with
 ):
     finetuner = tuning_with(ssim_layers=(1,), flip=True)
-    shown = [finetuner._augmented(images, number) for number in range(40)]
+    shown = [finetuner.augmented(images, number) for number in range(40)]
     assert len({batch.pixels.tobytes() for batch in shown}) == 8
     assert len({batch.masks.tobytes() for batch in shown}) == 4  # the square lies on the diagonal
     labels = {

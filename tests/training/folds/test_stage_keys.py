@@ -18,9 +18,9 @@ from bearing_search.training.content_digest import images_digest
 from bearing_search.training.detection.detection import Detection
 from bearing_search.training.detection.detector import make_detector
 from bearing_search.training.finetuning.cached import cached_ends, part_keys
-from bearing_search.training.folds.fold_stages import _finetuning
+from bearing_search.training.folds.fold_stages import make_finetuner
 from bearing_search.training.folds.stage_keys import (
-    _NOT_THE_DETECTORS,
+    NOT_READ_BY_DETECTORS,
     FoldOutcome,
     Samples,
     fold_keys,
@@ -163,7 +163,7 @@ def test_what_a_detector_reads_of_the_config_is_in_its_key(tiny_config, name):
         detector.iterate(number)
     detector.detect(images().pixels)
     others = (set(DETECTORS) - {name}) | {"sections"}  # all of them at once
-    assert Watched.read & (_NOT_THE_DETECTORS | others) <= {"seed"}
+    assert Watched.read & (NOT_READ_BY_DETECTORS | others) <= {"seed"}
     assert name in Watched.read
     # what it leaves alone, also where its iterations are counted, is in no digest of scheme 2
     assert fold_progress(config, num_normal=5, num_anomalous=5)[-1] > 0
@@ -215,7 +215,7 @@ def test_what_fine_tuning_reads_of_the_config_is_in_its_key(tiny_config):
     )
     Watched.read.clear()
     plan = plan_of(samples, config)
-    _finetuning(encoder, samples, config, "cpu").iterate(0, plan[0])
+    make_finetuner(encoder, samples, config, "cpu").iterate(0, plan[0])
     assert Watched.read == {"finetune", "seed"}
 
 

@@ -1,0 +1,75 @@
+"""The leaderboard as a page in Markdown."""
+
+import math
+
+from bearing_search.analysis.postprocess_search import PostprocessTuning
+from bearing_search.analysis.selection import RankedSetting
+from bearing_search.measurement import COST_S, OBJECTIVE
+from bearing_search.reporting.leaderboard import NONE_TO_USE, Leaderboard, said_of, value_text
+from bearing_search.reporting.sentences import interval_text, postprocess_lines
+from bearing_search.search_space.objectives import ObjectiveSpec
+
+
+def markdown(
+    sweep: str, board: Leaderboard, question: str, tuning: PostprocessTuning | None = None
+) -> str:
+    """The leaderboard as a page.
+
+    Args:
+        tuning: what post-processing could gain for the setting to use.
+    """
+    chosen, others = board.selection.chosen, _columns(board.objective_spec)
+    to_use = (
+        f"To use: {chosen.title}, {OBJECTIVE} {interval_text(chosen.value)} "
+        f"(95 % interval over groups; one score for everything reaches "
+        f"{board.selection.floor:.3f})."
+        if chosen
+        else NONE_TO_USE
+    )
+    lines = [
+        f"# {sweep}",
+        "",
+        *([question, ""] if question else []),
+        to_use,
+        "",
+        *said_of(board),
+        "",
+        *([*postprocess_lines(tuning), ""] if tuning else []),
+        f"| trial | {OBJECTIVE} | val/image_auroc | | settings | seeds | seconds |{others}",
+        "| --- | --- | --- | --- | --- | --- | --- |" + " --- |" * others.count("|"),
+        *(_row(board, entry) for entry in board.selection.entries),
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def _row(board: Leaderboard, entry: RankedSetting) -> str:
+    mark = "tied" if entry.is_tied else entry.judged.text
+    if entry is board.selection.chosen:
+        mark = "to use"
+    if any(entry is one for one in board.front):
+        mark = f"{mark}, Pareto".removeprefix(", ")
+    settings = ", ".join(
+        f"{path.rpartition('.')[2]} {value_text(value)}"
+        for path, value in entry.trials[0].suggestion.items()
+    )
+    cells = (
+        entry.title.removeprefix("trial ") + (" (default)" if entry.is_default else ""),
+        interval_text(entry.value),
+        interval_text(entry.image_auroc),
+        mark,
+        settings,
+        str(len(entry.trials)),
+        f"{entry.cost_s:.0f}" if math.isfinite(entry.cost_s) else "",
+        *(f"{entry.judged.scores[name]:.4g}" for name in _further(board.objective_spec)),
+    )
+    return f"| {' | '.join(cells)} |"
+
+
+def _further(objective_spec: ObjectiveSpec) -> list[str]:
+    """Metrics that the table would lack."""
+    shown = {OBJECTIVE, "val/image_auroc", COST_S}
+    return [name for name in objective_spec.metrics if name not in shown]
+
+
+def _columns(objective_spec: ObjectiveSpec) -> str:
+    return "".join(f" {name} |" for name in _further(objective_spec))
