@@ -138,8 +138,7 @@ def _resolved(target: str, data: str | None) -> tuple[SearchSpace | None, str | 
 
 def _check_space(space: SearchSpace, name: str, console: Console) -> dict[str, Any]:
     base = space.default_suggestion()
-    all_folds = "as many as each part's anomalous groups allow, at most 5"
-    folds = space.trial(base).split.folds or all_folds
+    folds = space.trial(base).split.folds
     console.print(space.question or name)
     parameters = {
         path: f"{parameter}{condition_text(space.conditions, path)}"
@@ -148,8 +147,9 @@ def _check_space(space: SearchSpace, name: str, console: Console) -> dict[str, A
     for path, text in parameters.items():
         default = json_text.dumps(base[path]) if path in base else "not varied"
         console.print(f"  {path:38} {text}   trial 0: {default}")
+    number = folds or "as many as each part's anomalous groups allow, at most 5"
     console.print(
-        f"  objective {OBJECTIVE}, mean over folds of train and all parts; folds: {folds}"
+        f"  objective {OBJECTIVE}, mean over folds of train and all parts; folds: {number}"
     )
     for one in space.objective_spec.others:
         console.print(f"  also {one}, of the whole trial")
@@ -199,13 +199,8 @@ def _look_at(
 
 
 def _part_view(counts: Counts, facts: PartFacts) -> _PartView:
-    missing = sum(bool(one.no_roi) for one in facts.facts) if not facts.no_reference else 0
-    return _PartView(
-        counts=counts,
-        found=0 if facts.no_reference else len(facts.facts) - missing,
-        of=len(facts.facts),
-        lost_share=lost_share(facts),
-    )
+    found = 0 if facts.no_reference else sum(not one.no_roi for one in facts.facts)
+    return _PartView(counts=counts, found=found, of=len(facts.facts), lost_share=lost_share(facts))
 
 
 def _print_data(view: _DataView, console: Console) -> None:

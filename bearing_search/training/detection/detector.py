@@ -48,7 +48,7 @@ class Detector(Protocol):
         """Distances of prepared images, once all iterations are done.
 
         Args:
-            read: what `features.reader` has read of them; None: that is done now.
+            read: what `features.feature_reader` has read of them; None: that is done now.
         """
         ...
 
