@@ -1,4 +1,4 @@
-"""What an earlier sweep found, told to a new one's sampler before it draws."""
+"""Gives a new sweep's sampler the points of an earlier sweep before it draws."""
 
 from bearing_search.errors import SweepError
 from bearing_search.search_space.space import SearchSpace

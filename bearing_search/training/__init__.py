@@ -1,1 +1,1 @@
-"""The steps of a trial; each receives its own config and leaves files."""
+"""The steps of a trial; each receives its section of the config and leaves files."""

@@ -29,7 +29,7 @@ def array_digest(array: np.ndarray) -> str:
 
 
 def encoder_digest(encoder: Backbone) -> str:
-    """Digest of an encoder's weights: equal weights, equal digest, however they were come by."""
+    """Digest of an encoder's weights: equal weights give equal digests, whatever the training."""
     weights = encoder.state_dict().items()
     return _digest((name, weight.detach().cpu().numpy()) for name, weight in weights)
 

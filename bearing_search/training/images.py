@@ -45,7 +45,7 @@ def to_input(pixels: UInt8[np.ndarray, "b s s 3"], device: str) -> Float[Tensor,
 
 
 def to_pixels(images: Float[Tensor, "b 3 s s"]) -> UInt8[np.ndarray, "b s s 3"]:
-    """The inverse of `to_input`, rounded; what lies outside the bytes' range is cut."""
+    """The inverse of `to_input`, rounded and clipped to the range of a byte."""
     mean = torch.tensor(_IMAGENET_MEAN, device=images.device).view(3, 1, 1)
     std = torch.tensor(_IMAGENET_STD, device=images.device).view(3, 1, 1)
     grey = ((images.float() * std + mean) * 255).round().clamp(0, 255)
@@ -118,7 +118,7 @@ def _concat(found: Sequence[np.ndarray | None]) -> np.ndarray | None:
 
 
 def by_brightness(images: Images) -> Images:
-    """Each brightness image as an input of its own, in all three channels: thrice as many."""
+    """Each brightness image as a separate input, in all three channels: three times as many."""
     alone = np.repeat(np.moveaxis(images.pixels, 3, 1)[..., None], 3, axis=4)
     return Images(
         pixels=np.ascontiguousarray(alone.reshape(-1, *images.pixels.shape[1:])),

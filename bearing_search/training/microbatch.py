@@ -128,7 +128,7 @@ def share_of(part: slice, count: int) -> float:
 
 
 def is_out_of_memory(error: BaseException) -> bool:
-    """Whether a device had no room; CUDA's libraries have words of their own for it."""
+    """Whether a device had no room; CUDA's libraries raise other errors for it than PyTorch."""
     if isinstance(error, torch.OutOfMemoryError):
         return True
     return isinstance(error, RuntimeError) and "STATUS_ALLOC_FAILED" in str(error)

@@ -27,7 +27,7 @@ _FOLD_COST = 4.0
 
 
 SEEN_IN_THE_PLAN = names_seen_by(FinetuneConfig, "plan")
-"""Settings of fine-tuning that the iterations themselves tell: tasks, samples, learning rates."""
+"""Settings of fine-tuning that the iterations already contain: tasks, samples, learning rates."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +82,7 @@ def finetune_plan(
 
 
 def digests_by_epoch(plan: Sequence[Step]) -> dict[int, str]:
-    """What tells the iterations until the end of each epoch, by how many they are, in order.
+    """Digests of the iterations until the end of each epoch, by their number, in order.
 
     All that is random in an iteration is a function of its position and the seed.
     """

@@ -9,7 +9,7 @@ from bearing_search.trial_history.measurement_log import MeasurementLog, NewStep
 from bearing_search.trial_history.records import TrialState
 
 FAILURES_BEFORE_ANY_SUCCESS = 3
-"""So many failed trials, and none finished in this session, end the sweep."""
+"""How many failed trials, with none finished in this session, end the sweep."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -22,7 +22,7 @@ class RunningTrial:
 
     objective: float | None = None
     measured: Mapping[str, float] = field(default_factory=dict)
-    """Beside the objective."""
+    """Further metrics, other than the objective."""
 
     failure: tuple[str, str] | None = None
     """Reason and traceback."""

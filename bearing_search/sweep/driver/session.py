@@ -119,7 +119,7 @@ class SignalHandler:
         return self
 
     def install(self) -> None:
-        """Take the signals, again: `ray.init` puts a handler of its own in the way."""
+        """Install the signal handlers, again after `ray.init`, which replaces them."""
         for number in self._before:
             signal.signal(number, self._handle)
 

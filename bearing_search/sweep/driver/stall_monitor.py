@@ -8,7 +8,7 @@ STALL_S = 600.0
 """A shorter silence is never remarked on."""
 
 STALL_FACTOR = 5.0
-"""A silence is long if it is so many times the longest that a trial of the session came out of."""
+"""How many times the longest silence that a trial of the session came out of is too long."""
 
 GRACE_S = 120.0
 """How long a trial that was asked to end may take to save its state."""
@@ -18,7 +18,7 @@ class StallMonitor:
     """When each running trial began, and when it was last heard of.
 
     Args:
-        timeout_s: how long a trial may run in this session; None: for ever.
+        timeout_s: how long a trial may run in this session; None: without limit.
     """
 
     def __init__(self, *, timeout_s: float | None = None) -> None:
@@ -47,7 +47,7 @@ class StallMonitor:
         self._remarked.discard(number)
 
     def stalled(self) -> dict[int, str]:
-        """Trials that have said nothing for much longer than any other, each silence told once."""
+        """Trials that reported nothing for much longer than any other, once for each silence."""
         now, limit = time.monotonic(), max(STALL_S, STALL_FACTOR * self._longest_s)
         found = {}
         for number, heard in self._heard.items():

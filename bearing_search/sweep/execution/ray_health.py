@@ -1,4 +1,4 @@
-"""Whether Ray still runs below this driver: Tune itself waits for ever where it does not."""
+"""Whether Ray still runs below this driver: Tune itself waits without end where it does not."""
 
 import time
 
@@ -7,7 +7,7 @@ import ray
 from bearing_search.errors import ResourceError
 
 EVERY_S = 5.0
-"""So often Ray is asked; it takes about a millisecond."""
+"""Seconds between two looks at Ray; one takes about a millisecond."""
 
 
 class RayHealthCheck:

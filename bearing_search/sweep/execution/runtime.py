@@ -1,4 +1,4 @@
-"""Ray's runtime: one of our own on this machine, or an existing cluster, asked node by node."""
+"""Ray's runtime: started on this machine, or an existing cluster, asked node by node."""
 
 import logging
 import os
@@ -22,7 +22,7 @@ from bearing_search.sweep.worker.context import WorkerContext
 from bearing_search.sweep.worker.node_check import PACKAGE
 
 NODE_ANSWER_S = 180.0
-"""So long a node of a cluster has to say whether it can run trials."""
+"""How long a node of a cluster has to say whether it can run trials."""
 
 _logger = logging.getLogger(__name__)
 _COMPILED = shutil.ignore_patterns("__pycache__")
@@ -134,7 +134,7 @@ def _init(address: str | None, scratch: Path) -> None:
 
 
 def _check_reachable(address: str) -> None:
-    """Ray would knock for minutes where nobody listens."""
+    """Fails fast where nothing listens: `ray.init` would retry for minutes."""
     host, _, port = address.rpartition(":")
     if not host or "/" in address or not port.isdigit():
         return  # `auto`, or a kind of address that Ray itself must judge

@@ -55,7 +55,7 @@ class SingleDriver:
 
     @contextmanager
     def exclusive(self) -> Iterator[None]:
-        """Always its own."""
+        """Waits for nobody: there is no other driver."""
         yield
 
     def peer_names(self) -> Collection[str]:

@@ -1,4 +1,4 @@
-"""What has become of every config of a sweep: no config is trained twice."""
+"""Index of a sweep's configs, running, finished or failed: no config is trained twice."""
 
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
@@ -8,7 +8,7 @@ from bearing_search.sweep.planning.shared_prefix import SharedPrefix
 from bearing_search.trial_history.records import TrialRecord
 
 MAX_FAILURES_PER_CONFIG = 2
-"""A config that failed so often is not trained again."""
+"""After this many failures a config is not trained again."""
 
 
 class TrialKey(NamedTuple):

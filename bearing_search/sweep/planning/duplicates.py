@@ -1,4 +1,4 @@
-"""Trials of a config that another trial trains or has trained: they are told that one's end."""
+"""Trials of a config that another trial trains or has trained: they end as that one does."""
 
 from collections.abc import Sequence
 
@@ -11,7 +11,7 @@ from bearing_search.trial_history.records import TrialRecord
 
 
 class DuplicateTrials:
-    """What waits for another trial's end, and what has been told it.
+    """Trials that wait for the end of another of the same config, and those that have copied one.
 
     Args:
         study: of the sweep.
@@ -30,29 +30,29 @@ class DuplicateTrials:
         return sum(map(len, self._waiting.values()))
 
     def wait_for(self, trial: Trial, number: int) -> None:
-        """A trial waits for the end of the one with that number."""
+        """Let a trial wait for the end of the one with that number."""
         self._waiting.setdefault(number, []).append(trial)
 
     def copy_end(self, trial: Trial, source: TrialRecord) -> TrialRecord:
-        """Tell a trial the end of another of the same config."""
+        """End a trial as another of the same config has ended; returns its record."""
         copy = self._study.copy(trial, source)
         self._told.append(copy)
         return copy
 
     def on_finish(self, source: TrialRecord) -> Sequence[TrialRecord]:
-        """A trial has finished: what waited for it is told so."""
+        """End the trials that waited for one that has finished; returns their records."""
         return [self.copy_end(trial, source) for trial in self._waiting.pop(source.number, [])]
 
     def on_failure(self, number: int) -> None:
-        """A trial has failed: what waited for it is drawn anew."""
+        """Draw anew what waited for a trial that has failed."""
         for trial in self._waiting.pop(number, []):
             self._study.redraw(trial, f"same as trial {number}, which failed")
 
     def on_stop(self, number: int) -> None:
-        """A trial was stopped: what waits for it stays RUNNING, too."""
+        """Forget what waits for a trial that was stopped; it stays RUNNING, too."""
         self._waiting.pop(number, None)
 
     def pop_copied(self) -> list[tuple[ScheduledTrial, TrialRecord]]:
-        """What was told since the last time of asking."""
+        """Trials that have copied an end since the last call."""
         told, self._told = self._told, []
         return [(ScheduledTrial.copied(copy, self._space), copy) for copy in told]

@@ -24,7 +24,7 @@ class PeerUpdate:
     """Trials of others that have ended, by number."""
 
     orphans: Sequence[Trial] = ()
-    """RUNNING trials of drivers that are gone; they are this driver's own now."""
+    """RUNNING trials of drivers that are gone, which this driver has taken over."""
 
 
 class PeerDrivers:

@@ -23,7 +23,7 @@ class RequiredTrial:
     suggestion: Mapping[str, Any]
     purpose: TrialPurpose
     seed: int | None = None
-    """Takes the place of the config's own."""
+    """Replaces the config's seed."""
 
     retry_of: int | None = None
     """The failed trial that it runs again."""
@@ -62,7 +62,7 @@ class ScheduledTrial:
 
     @classmethod
     def copied(cls, copy: TrialRecord, space: SearchSpace) -> "ScheduledTrial":
-        """A trial that was told another one's end."""
+        """A trial that has ended as another one did."""
         config = with_seed(space.trial(copy.suggestion), copy.seed)
         return cls(
             number=copy.number,
@@ -78,7 +78,7 @@ Refusal = Literal["refused", "redrawn", "copied"]
 
 
 def with_seed(config: TrialConfig, seed: int | None) -> TrialConfig:
-    """The same setting under another seed; None: its own."""
+    """The same setting under another seed; None: under the config's."""
     return config if seed is None else replace(config, seed=seed)
 
 

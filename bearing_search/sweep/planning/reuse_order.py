@@ -1,4 +1,4 @@
-"""Whose turn it is: which setting need not wait for an encoder, and has most of its way behind it.
+"""Orders queued settings by how much finished training they can reuse.
 
 Trials that share a fine-tuned encoder compute it once; who comes meanwhile waits. So a setting
 whose encoder is there comes first, then one whose beginning is, then one of which nothing is, then
@@ -13,7 +13,7 @@ from bearing_search.sweep.planning.config_index import ConfigIndex
 from bearing_search.sweep.planning.shared_prefix import SharedPrefix, shared_prefix
 
 LOOKAHEAD = 100
-"""So many settings are compared, so that a design of thousands does not slow the driver down."""
+"""How many settings are compared at most: a design of thousands must not slow the driver down."""
 
 READY, BEGUN, NEW, BUSY = range(4)
 """Ranks: the encoder is there, or frozen; the epochs of reconstruction alone are; nothing is;

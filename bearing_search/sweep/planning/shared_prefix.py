@@ -1,5 +1,5 @@
-"""What of a config's training other trials may have done before: its fine-tuned encoder, or the
-beginning of that. No torch, so no digests of contents as the store's; of equal settings only."""
+"""Digests of what trials may share of a config's training: its fine-tuned encoder, or the beginning
+of that. No torch, so no digests of contents as the store's; of equal settings only."""
 
 from typing import NamedTuple
 

@@ -13,7 +13,7 @@ from bearing_search.trial_history.records import TrialRecord
 from bearing_search.trial_history.seed_noise import seed_noise
 
 PATIENCE = 20
-"""So many finished trials in a row without a gain worth believing are enough. TPE draws the first
+"""How many finished trials in a row without a gain worth believing are enough. TPE draws the first
 10 of a sweep at random, so that at least half of these were chosen."""
 
 

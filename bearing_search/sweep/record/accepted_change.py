@@ -9,7 +9,7 @@ Changeable = Literal["space", "code"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AcceptedChange:
-    """It is kept in sweep.json, and told by every report."""
+    """Kept in sweep.json, and shown in every report."""
 
     what: Changeable
     date: str
@@ -18,6 +18,6 @@ class AcceptedChange:
 
     @property
     def sentence(self) -> str:
-        """For every report."""
+        """The change, as every report states it."""
         hint = "; scores before and after may differ by it" if self.what == "code" else ""
         return f"{self.what.upper()} CHANGED on {self.date}: {', '.join(self.lines)}{hint}."

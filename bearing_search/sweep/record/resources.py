@@ -20,10 +20,10 @@ class Resources:
     """Cores, and threads, of each trial. None: an even share."""
 
     concurrent: int | None = None
-    """At most so many trials side by side. None: as many as fit (on CPUs at most 4)."""
+    """Maximum number of trials that run at once. None: as many as fit (on CPUs at most 4)."""
 
     address: str | None = None
-    """An existing Ray cluster. None: a Ray of our own on this machine."""
+    """An existing Ray cluster. None: Ray is started on this machine."""
 
     depot: str | None = None
     """A URL where trials keep their folders, for nodes that do not see the sweep's. None: they do.

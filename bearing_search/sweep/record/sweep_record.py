@@ -25,7 +25,7 @@ from bearing_search.sweep.record.urls import refuse_password
 from bearing_search.trial_history.records import SweepTask
 
 MAX_FAILURES = 3
-"""So often a trial starts again, unless asked otherwise."""
+"""Maximum restarts of a trial, unless asked otherwise."""
 
 _NAME = re.compile(r"\w[\w.\-]{0,79}")
 _RESERVED = {"cache", "check", "mlartifacts"}
@@ -42,7 +42,7 @@ class AllowedLeak:
 
     @property
     def sentence(self) -> str:
-        """For every report."""
+        """The leak and the reason, as every report states them."""
         more = f" (and {len(self.leaks) - 1} more)" if len(self.leaks) > 1 else ""
         return (
             f"LEAK ALLOWED, so that scores may be too good: {self.leaks[0]}{more}. Reason given: "
@@ -55,10 +55,10 @@ class SeedPlan:
     """Which settings are run under more than one seed. None of it counts towards the target."""
 
     audit: int = 0
-    """Seeds of the base's own setting, trial 0 included; 0 or 1: no audit."""
+    """Seeds of the base setting, trial 0 included; 0 or 1: no audit."""
 
     finalists: int = 0
-    """So many of the best settings are run again when the target is reached."""
+    """How many of the best settings are run again when the target is reached."""
 
     each: int = 3
     """Seeds of each finalist, its first run included."""
@@ -104,7 +104,7 @@ class SweepRecord:
 
     data_digest: str
     allowed_leak: AllowedLeak | None = None
-    """What the leak guard found and was told to let pass; None: it found nothing."""
+    """Leaks that were found and allowed; None: none were found."""
 
     target: int = 0
     """Trials wanted, complete or pruned. `resume --trials` raises it. Of a grid it is the number
@@ -115,10 +115,10 @@ class SweepRecord:
     grid is trained on all of train and scored on test; nothing is chosen by it."""
 
     objective: str = ""
-    """The metric that a trial ends with; empty: the task's own."""
+    """The metric that a trial ends with; empty: the task's."""
 
     sampler: str = "tpe"
-    """Who draws settings, by name (`SAMPLERS`); `grid`: every point of the space once."""
+    """Sampler, by name (`SAMPLERS`); `grid`: every point of the space once."""
 
     seed: int = 0
     """Seed of the sampler."""
@@ -127,11 +127,11 @@ class SweepRecord:
     """Replaces the space's `split.folds`."""
 
     pruner: str = "none"
-    """Who ends poor trials after a fold, by name (`PRUNERS`)."""
+    """Pruner, by name (`PRUNERS`): ends unpromising trials after each fold."""
 
     max_failures: int = MAX_FAILURES
-    """So often a trial starts again, from where it was, after its process died or raised what
-    nobody can mend by another setting."""
+    """Maximum restarts of a trial, from where it was, after its process died or raised what no
+    other setting would mend."""
 
     storage: str = ""
     """Database URL of the ledger; empty: ledger.db in the sweep's folder."""
@@ -163,7 +163,7 @@ class SweepRecord:
 
     changes: tuple[AcceptedChange, ...] = ()
     git_commit: str = field(default_factory=lambda: git_commit())
-    """Of the package's own checkout; empty: none. `+` marks uncommitted changes."""
+    """Of the package's checkout; empty: none. `+` marks uncommitted changes."""
 
     created: str = field(default_factory=lambda: datetime.now().astimezone().isoformat())
     sweep_id: str = field(default_factory=lambda: uuid.uuid4().hex[:12])

@@ -11,7 +11,7 @@ from optuna.trial import FrozenTrial, TrialState
 
 
 class FilteredStorage:
-    """A study's storage without those trials; all else is the storage's own.
+    """A study's storage without those trials; all else goes to the storage itself.
 
     Args:
         storage: of Optuna.

@@ -1,4 +1,4 @@
-"""A suggestion and the sampler's own names and values for it.
+"""Encodes a suggestion in the sampler's names and values, and decodes it.
 
 Values reach the sampler as scalars, strings and booleans only, because nothing else survives a
 restart: a choice travels as JSON text, a set of layers as one boolean per layer, a bundle as its
@@ -122,7 +122,7 @@ class FixedParams:
 
 
 def encode(space: SearchSpace, suggestion: Mapping[str, Any]) -> dict[str, Any]:
-    """A suggestion in the sampler's own names and values: what `suggest` would draw it from."""
+    """A suggestion in the sampler's names and values: what `suggest` would draw it from."""
     params: dict[str, Any] = {}
     for path, value in suggestion.items():
         match parameter := space.parameters[path]:

@@ -36,7 +36,7 @@ class PrunerSpec:
     """Folds of a trial below which it could never decide."""
 
     pairs_folds: bool = False
-    """Whether it is given each fold's own score, to pair with those of the best trial, instead of
+    """Whether it is given the score of each fold, to pair with those of the best trial, instead of
     the mean so far."""
 
 

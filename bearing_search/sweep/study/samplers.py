@@ -38,7 +38,7 @@ class SamplerSpec:
     sampler itself is never asked."""
 
     package: str = ""
-    """Package that it imports beside Optuna; empty: none."""
+    """Package that it needs in addition to Optuna; empty: none."""
 
     install: str = ""
     """Command that installs the package."""

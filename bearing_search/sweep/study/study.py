@@ -1,4 +1,4 @@
-"""The Optuna study of a sweep, opened for writing: draws, queues and tells, and decides nothing."""
+"""The Optuna study of a sweep, opened for writing: draws, queues and records; decides nothing."""
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
@@ -86,11 +86,11 @@ class SweepStudy:
         return bool(self._all.get_trials(deepcopy=False, states=(TrialState.WAITING,)))
 
     def enqueue(self, params: Mapping[str, Any], facts: Mapping[str, Any]) -> None:
-        """Let this be what is asked for next; it lies in the study, so that no kill loses it."""
+        """Queue settings for the next `ask`, in the study, so that no kill loses them."""
         self._all.enqueue_trial(dict(params), user_attrs=dict(facts))
 
     def add_prior_trials(self, points: Sequence[PriorTrial], space: SearchSpace) -> None:
-        """Tell the sampler what an earlier sweep found, each point once whatever is killed."""
+        """Add the points of an earlier sweep for the sampler, each once whatever is killed."""
         there = {trial.user_attrs.get(KNOWN) for trial in self._all.get_trials(deepcopy=False)}
         for point in points:
             if point.source in there:
@@ -118,13 +118,13 @@ class SweepStudy:
             trial.set_user_attr(name, value)
 
     def should_prune(self, trial: Trial, value: float, step: int) -> bool:
-        """Note an intermediate value, each step once; whether the pruner would end the trial."""
+        """Record a value, each step once; returns whether the pruner would end the trial."""
         if step not in reported_values(self._veiled, trial):
             trial.report(value, step)
         return bool(trial.should_prune())  # NumPy's, of the median
 
     def complete(self, trial: Trial, value: float, judged: ObjectiveValues) -> TrialRecord:
-        """Tell the objectives, and how the constraints were kept."""
+        """Record the objectives, and how the constraints were kept; returns the trial's record."""
         if judged.text and "reason" not in trial.user_attrs:
             trial.set_user_attr("reason", judged.text)
         trial.set_user_attr("scores", json.dumps(dict(judged.scores)))
@@ -135,12 +135,12 @@ class SweepStudy:
         return trial_record(self._veiled.tell(trial, values, skip_if_finished=True))
 
     def prune(self, trial: Trial) -> TrialRecord:
-        """Tell that a trial was ended early."""
+        """Record that a trial was ended early."""
         state = TrialState.PRUNED
         return trial_record(self._veiled.tell(trial, state=state, skip_if_finished=True))
 
     def copy(self, trial: Trial, source: TrialRecord) -> TrialRecord:
-        """Tell a trial the end of another one of the same config."""
+        """End a trial as another one of the same config has ended."""
         trial.set_user_attr("same_as", source.number)
         also = f", which {source.judged.text}" if source.judged.text else ""
         trial.set_user_attr("reason", f"same as trial {source.number}{also}")
@@ -157,17 +157,17 @@ class SweepStudy:
         return retry
 
     def fail(self, trial: Trial, reason: str) -> None:
-        """Tell that a trial gave no score."""
+        """Record that a trial gave no score, and why."""
         trial.set_user_attr("reason", reason)
         self._veiled.tell(trial, state=TrialState.FAIL, skip_if_finished=True)
 
     def refuse(self, trial: Trial, reason: str) -> None:
-        """Tell that a trial cannot be run."""
+        """Record that a trial cannot be run."""
         trial.set_user_attr("refused", True)
         self.fail(trial, reason)
 
     def redraw(self, trial: Trial, reason: str) -> None:
-        """Tell that another one is drawn instead."""
+        """Record that another trial is drawn instead."""
         trial.set_user_attr(REDRAWN, True)
         self.fail(trial, reason)
 

@@ -1,4 +1,4 @@
-"""Trials of the study in our own words, for the ledger and for whoever only looks."""
+"""Converts Optuna's trials to `TrialRecord`, for the ledger and for commands that only read."""
 
 import json
 from collections.abc import Mapping
@@ -26,7 +26,7 @@ was a trial to anybody but Optuna."""
 
 
 KNOWN = "known"
-"""Attribute of a point of an earlier sweep, told to the sampler; names that sweep and trial."""
+"""Attribute of a point of an earlier sweep that the sampler knows; names that sweep and trial."""
 
 
 def trial_records(study: optuna.Study) -> list[TrialRecord]:
@@ -46,7 +46,7 @@ def purpose_of(trial: FrozenTrial | Trial) -> TrialPurpose:
 
 
 def trial_record(trial: FrozenTrial) -> TrialRecord:
-    """A trial of the study in our own words."""
+    """The `TrialRecord` of a trial of the study."""
     duration = trial.duration.total_seconds() if trial.duration else None
     return TrialRecord(
         number=trial.number,

@@ -18,7 +18,7 @@ PACKAGE = Path(bearing_search.__file__).parent
 """The source that runs here."""
 
 STALE_S = 35.0
-"""So long a network file system may show another machine's folder as it was before."""
+"""How long a network file system may show another machine's folder as it was before."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -11,10 +11,10 @@ from jaxtyping import Float
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Detection:
-    """How strange each patch of some images is, in the detector's own unit."""
+    """Distances of the patches of some images, in the detector's unit."""
 
     distances: Float[np.ndarray, "n k h w"]
     """Higher is more anomalous; `maps.render` makes maps of them."""
 
     own_scores: Float[np.ndarray, " n"] | None
-    """Image scores, where the detector has a rule that its distances do not tell; else None."""
+    """Image scores, where the detector has a rule beyond its distances; else None."""

@@ -33,7 +33,7 @@ from bearing_search.training.plan import detector_iterations
 
 @runtime_checkable
 class MemoryBank(Protocol):
-    """What is kept of the normal patches, and how strange others are beside them."""
+    """Keeps a summary of the normal patches, and measures how far others are from it."""
 
     def embed(self, maps: Sequence[Float[Tensor, "b _ _ _"]]) -> Float[Tensor, "b c h w"]:
         """Features of the patches, of the maps of the layers that are read, finest first."""
@@ -46,7 +46,7 @@ class MemoryBank(Protocol):
     def measure(
         self, patches: Float[Tensor, "b p c"]
     ) -> tuple[Float[Tensor, "b p"], Float[Tensor, " b"] | None]:
-        """Distance of every patch, and image scores where it has a rule of its own."""
+        """Distance of every patch, and image scores where it has a rule for them."""
         ...
 
     def state(self) -> dict[str, Tensor]:

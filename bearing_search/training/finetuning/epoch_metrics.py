@@ -1,4 +1,4 @@
-"""What an epoch of fine-tuning is remembered by: mean losses, and how well patches are told apart.
+"""Metrics of an epoch of fine-tuning: mean losses, and how well patches are classified.
 
 Axis letters: k patches.
 """
@@ -33,7 +33,7 @@ class Epoch:
     labels: list[Tensor] = field(default_factory=list)
 
     def add(self, losses: Row, patches: PatchScores | None, *, samples: int) -> None:
-        """Add an iteration over so many samples."""
+        """Add the losses and patches of an iteration over `samples` samples."""
         for name, loss in losses.items():
             self.sums[name] = self.sums.get(name, 0.0) + loss * samples
         self.samples += samples

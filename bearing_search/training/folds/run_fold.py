@@ -162,7 +162,7 @@ def _samples(folds: Sequence[FoldData], config: TrialConfig, *, has_pictures: bo
 
 
 def _names(fold: FoldData) -> list[list[object]]:
-    """All that patch metrics and pictures show of a fold, beside its images."""
+    """All that patch metrics and pictures show of a fold in addition to its images."""
     train, held_out = (*fold.normal_samples, *fold.anomalous_samples), fold.held_out
     labels = zip(held_out.samples, held_out.is_anomalous.tolist(), strict=True)
     return [
@@ -179,7 +179,7 @@ def _answer(
     model: MultiTaskModel,
     folder: Path,
 ) -> tuple[Row, ...]:
-    """How patches are told apart after fine-tuning; drawn for the first fold."""
+    """How well patches are classified after fine-tuning; pictures for the first fold."""
     for fold in folds if plan.fold == 0 else ():
         head_pictures(model, fold, config, context.device, folder=folder)
     return tuple(held_out_patch_metrics(model, fold, config, context.device) for fold in folds)

@@ -67,7 +67,7 @@ class FoldOutcome:
     """Of each part's held-out samples."""
 
     answers: tuple[Row, ...]
-    """How each part's held-out patches are told apart by the patch head, if there is one."""
+    """How well the patch head classifies each part's held-out patches, if there is one."""
 
     pictures: Mapping[str, bytes]
     """PNG files of what the heads answer, by name."""

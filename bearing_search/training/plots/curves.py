@@ -1,4 +1,4 @@
-"""Curves of a fold's training: every loss, and how well patches are told apart (paper, Fig. 9)."""
+"""Curves of a fold's training: every loss, and how well patches are classified (paper, Fig. 9)."""
 
 import io
 from collections.abc import Mapping, Sequence
