@@ -4,19 +4,20 @@ torch is loaded in a short-lived process of its own, so that the driver stays sm
 """
 
 import multiprocessing
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
 from importlib.metadata import PackageNotFoundError, version
 
 from rich.console import Console
 from rich.progress import Progress
 
-from bearing_search.config import DETECTORS, DetectorSpec, TrialConfig
+from bearing_search.config import TrialConfig
 from bearing_search.data.dataset import DataSet
 from bearing_search.data.samples import Sample, read_levels, read_mask
 from bearing_search.data.split import Fold, folds_of_parts
 from bearing_search.errors import DataError, ResourceError
 from bearing_search.search_space.space import SearchSpace
+from bearing_search.sweep.worker.plugin_tables import PluginTables, plugin_tables
 
 
 def check_installation() -> None:
@@ -52,14 +53,15 @@ def check_models(configs: Sequence[TrialConfig]) -> str:
         sha256 of the first config's weights.
 
     Raises:
-        ConfigError: unknown encoder, wrong input size, a block that the encoder does not have.
+        ConfigError: unknown encoder, wrong input size, a block that the encoder does not have, a
+            plug-in that cannot be sent to another process.
         WeightsError: weights missing, unreachable, or another model's.
         ResourceError: torch and torchvision do not belong together.
     """
     check_installation()
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(1, mp_context=context) as process:
-        return process.submit(_load_all, list(configs), dict(DETECTORS)).result()
+        return process.submit(_load_all, list(configs), plugin_tables()).result()
 
 
 def check_folds(data_set: DataSet, config: TrialConfig) -> dict[str, list[Fold]]:
@@ -91,8 +93,8 @@ def check_images(samples: Sequence[Sample], console: Console) -> None:
         raise DataError(problems[0] + more)
 
 
-def _load_all(configs: Sequence[TrialConfig], detectors: Mapping[str, DetectorSpec]) -> str:
-    DETECTORS.update(detectors)  # code outside the package may have added to the driver's table
+def _load_all(configs: Sequence[TrialConfig], tables: PluginTables) -> str:
+    tables.install()
     # torch: this process only
     from bearing_search.training.backbone import check_backbone, load_backbone
 

@@ -1,18 +1,14 @@
-"""A data set: which samples there are, read from `manifest.csv` or from the folders.
-
-Folders (a superset of MVTec AD):
-``DATA/<part>/{train,test}/{good,<defect>}/<sample>[_b<level>].<ext>``
-with masks ``DATA/<part>/ground_truth/<defect>/<sample>_mask.<ext>``.
-"""
+"""A data set: which samples there are, by the first of `DATA_READERS` that knows its layout."""
 
 import hashlib
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import pairwise
 from pathlib import Path
 
-from bearing_search.data.folders import samples_of_folders
-from bearing_search.data.manifest import MANIFEST, samples_of_manifest
+from bearing_search.data.folders import check_part_name
+from bearing_search.data.readers import DATA_READERS, reader_of
 from bearing_search.data.samples import Sample, Split
 from bearing_search.errors import DataError
 from bearing_search.filesystem.digest import sha256_of_file
@@ -54,17 +50,21 @@ class DataSet:
 
 
 def load_data_set(root: Path) -> DataSet:
-    """Find every sample below `root`; the manifest wins over the folders where there is one.
+    """Find every sample below `root`, by the first reader that recognises it.
 
     Raises:
         DataError: no such folder, nothing in it that looks like a data set, a level that is
-            missing, an anomalous sample without mask, a mask of two samples.
+            missing, a sample that is listed twice, an anomalous sample without mask, a mask of two
+            samples.
     """
     if not root.is_dir():
         raise DataError(f"{root}: is no folder. --data wants the folder that holds the parts.")
-    manifest = root / MANIFEST
-    found = samples_of_manifest(manifest) if manifest.is_file() else samples_of_folders(root)
-    samples = sorted(found, key=lambda s: (s.part, s.split, s.defect, s.name))
+    name = reader_of(root)
+    found = DATA_READERS[name].read(root) if name else ()
+    samples = sorted(found, key=_key)
+    if not samples:
+        raise _nothing_found(root, [name] if name else list(DATA_READERS))
+    _require_distinct_names(root, samples)
     _require_masks(samples)
     _require_own_masks(samples)
     _require_equal_levels(samples)
@@ -90,6 +90,24 @@ def content_digest(
             except OSError as error:
                 raise DataError(f"{file}: cannot be read ({error.strerror})") from None
     return total.hexdigest()[:16]
+
+
+def _key(sample: Sample) -> tuple[str, str, str, str]:
+    return sample.part, sample.split, sample.defect, sample.name
+
+
+def _nothing_found(root: Path, readers: Sequence[str]) -> DataError:
+    wanted = " or ".join(DATA_READERS[name].wanted for name in readers)
+    found = ", ".join(sorted(entry.name for entry in root.iterdir())[:5]) or "nothing"
+    return DataError(f"{root}: no images found; wanted {wanted}, found {found}.")
+
+
+def _require_distinct_names(root: Path, samples: Sequence[Sample]) -> None:
+    for part in sorted({sample.part for sample in samples}):
+        check_part_name(part, str(root))
+    for one, following in pairwise(samples):
+        if _key(one) == _key(following):
+            raise DataError(f"{root}: lists {one.title} twice. Keep one, or rename the other.")
 
 
 def _require_masks(samples: Sequence[Sample]) -> None:

@@ -1,4 +1,8 @@
-"""Samples from the folder layout: MVTec AD's, with `_b<level>` for brightness and train defects."""
+"""Samples from the folder layout: MVTec AD's, with `_b<level>` for brightness and train defects.
+
+``DATA/<part>/{train,test}/{good,<defect>}/<sample>[_b<level>].<ext>``
+with masks ``DATA/<part>/ground_truth/<defect>/<sample>_mask.<ext>``.
+"""
 
 import re
 from collections import defaultdict
@@ -9,7 +13,12 @@ from typing import get_args
 from bearing_search.data.samples import GOOD, IMAGE_SUFFIXES, Sample, Split, name_and_level
 from bearing_search.errors import DataError
 
-_LAYOUT = "<part>/train/good/<sample>_b0.png and so on"
+LAYOUT = "<part>/train/good/<sample>_b0.png and so on"
+
+
+def has_part_folders(root: Path) -> bool:
+    """Whether the folder holds parts, or is one itself: then `samples_of_folders` says so."""
+    return (root / "train").is_dir() or bool(_part_folders(root))
 
 
 def samples_of_folders(root: Path) -> list[Sample]:
@@ -23,12 +32,7 @@ def samples_of_folders(root: Path) -> list[Sample]:
             f"{root}: holds train/ itself, so it is one part, not a data set. "
             f"Point to the folder above it, {root.absolute().parent}."
         )
-    parts = sorted(folder for folder in root.iterdir() if (folder / "train").is_dir())
-    samples = [sample for part in parts for sample in _samples_of_part(part)]
-    if not samples:
-        found = ", ".join(sorted(entry.name for entry in root.iterdir())[:5]) or "nothing"
-        raise DataError(f"{root}: no images found; wanted {_LAYOUT}, found {found}.")
-    return samples
+    return [sample for part in _part_folders(root) for sample in _samples_of_part(part)]
 
 
 def check_part_name(name: str, where: str) -> None:
@@ -41,6 +45,10 @@ def check_part_name(name: str, where: str) -> None:
         raise DataError(
             f"{where}: {name!r} cannot name a part; letters, digits, and . + - _ inside."
         )
+
+
+def _part_folders(root: Path) -> list[Path]:
+    return sorted(folder for folder in root.iterdir() if (folder / "train").is_dir())
 
 
 def _samples_of_part(folder: Path) -> Iterator[Sample]:

@@ -13,16 +13,21 @@ _REQUIRED = ("part", "split", "label", "sample", "b0")
 _LEVELS = ("b0", "b1", "b2")
 
 
-def samples_of_manifest(file: Path) -> list[Sample]:
-    """Every line of the manifest as a sample.
+def has_manifest(root: Path) -> bool:
+    """Whether the folder holds a manifest."""
+    return (root / MANIFEST).is_file()
+
+
+def samples_of_manifest(root: Path) -> list[Sample]:
+    """Every line of the manifest below `root` as a sample.
 
     Columns part, split (train or test), label (normal or anomalous), defect, sample, group
     (default: the sample itself), b0, b1, b2, mask; further columns are ignored.
 
     Raises:
-        DataError: naming file and line: a column or file is missing, a value is unknown, or a
-            sample is listed twice.
+        DataError: naming file and line: a column or file is missing, or a value is unknown.
     """
+    file = root / MANIFEST
     try:
         with file.open(newline="", encoding="utf-8-sig") as stream:
             rows = csv.DictReader(stream)
@@ -34,12 +39,6 @@ def samples_of_manifest(file: Path) -> list[Sample]:
         raise DataError(f"{file}: is no CSV file in UTF-8 ({error}).") from None
     if not samples:
         raise DataError(f"{file}: lists no sample.")
-    seen: set[tuple[str, str, str, str]] = set()
-    for sample in samples:
-        key = (sample.part, sample.split, sample.defect, sample.name)
-        if key in seen:
-            raise DataError(f"{file}: lists {sample.title} twice.")
-        seen.add(key)
     return samples
 
 

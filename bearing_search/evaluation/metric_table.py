@@ -2,12 +2,13 @@
 
 A metric is one function of `RankedScores` and one entry of `METRICS`. Objectives, intervals,
 reports, MLflow and `reproduce` take names, directions and titles from here; so code outside this
-package adds a metric with ``METRICS["image_..."] = Metric(...)``, in every process that scores or
-reports (docs/method.md, "Adding a metric").
+package adds a metric with ``METRICS["image_..."] = Metric(...)`` before it calls a command; workers
+get the driver's table (docs/method.md, "Adding a metric").
 """
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Literal
 
 from bearing_search.evaluation.rank_metrics import (
@@ -43,7 +44,11 @@ class Metric:
 
 def from_ranks(function: Callable[[Ranks], float]) -> Callable[[RankedScores], float]:
     """A metric function that looks at nothing but the ranks, be they of pixels or of samples."""
-    return lambda scores: function(scores.ranks)
+    return partial(_of_ranks, function)
+
+
+def _of_ranks(function: Callable[[Ranks], float], scores: RankedScores) -> float:
+    return function(scores.ranks)
 
 
 def aupro_from_scores(scores: RankedScores) -> float:

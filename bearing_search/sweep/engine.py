@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from contextlib import closing
 from pathlib import Path
 
-from bearing_search.config import DETECTORS
 from bearing_search.measurement import RunTrial
 from bearing_search.sweep.driver.controller import SweepController
 from bearing_search.sweep.driver.session import (
@@ -108,7 +107,6 @@ def _run_trials(
             gpus=plan.gpus,
             shares_stages=folder.record.shares_stages,
             code=local_code_version() if is_cluster else None,
-            detectors=dict(DETECTORS),
             depot=depot,
         )
         if is_cluster:

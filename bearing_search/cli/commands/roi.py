@@ -10,7 +10,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from bearing_search.config import Geometry, PreprocessConfig, parse
 from bearing_search.data.dataset import load_data_set
 from bearing_search.data.image_folder import ImageFolder, find_images
-from bearing_search.data.manifest import MANIFEST
+from bearing_search.data.readers import reader_of
 from bearing_search.data.samples import Sample
 from bearing_search.errors import ConfigError, DataError
 from bearing_search.preprocess.report.contact_sheets import summary, write_csv, write_sheets
@@ -70,7 +70,7 @@ def _pictures(data: Path, *, is_geometry_given: bool) -> ImageFolder:
     try:
         return ImageFolder(samples=load_data_set(data).all_samples, flawed=())
     except DataError as error:
-        if (data / MANIFEST).is_file() or not data.is_dir():
+        if not data.is_dir() or reader_of(data) not in ("folders", None):
             raise
         found = find_images(data)
         is_data_set = any("train" in s.level_files[0].parts for s in found.samples)

@@ -1,11 +1,10 @@
 """What all trials of a session share, and how one learns that it is to stop."""
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from bearing_search.config import DetectorSpec
 from bearing_search.sweep.remote.worker_sync import (
     LocalFolder,
     RemoteFolder,
@@ -14,6 +13,7 @@ from bearing_search.sweep.remote.worker_sync import (
     local_root,
 )
 from bearing_search.sweep.worker.node_check import CodeVersion, node_incompatibility
+from bearing_search.sweep.worker.plugin_tables import PluginTables, plugin_tables
 
 _MOUNT_HINT = (
     "--results must lie on a file system that all nodes mount under the same path, or --depot must "
@@ -41,8 +41,8 @@ class WorkerContext:
     code: CodeVersion | None = None
     """The driver's, where trials may run on other machines."""
 
-    detectors: Mapping[str, DetectorSpec] = field(default_factory=dict)
-    """The driver's table, to which code outside the package may have added."""
+    plugin_tables: PluginTables = field(default_factory=plugin_tables)
+    """The driver's, which a worker takes over before it reads a config."""
 
     depot: StoreAddress | None = None
     """Where trials keep their folders, if not in the sweep's own, which then is not looked for."""

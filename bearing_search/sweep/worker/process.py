@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from bearing_search.config import DETECTORS, TrialConfig, parse
+from bearing_search.config import TrialConfig, parse
 from bearing_search.errors import BearingSearchError
 from bearing_search.filesystem.disk_full import disk_full_error, is_disk_full
 from bearing_search.measurement import Measurement, RunTrial, TrialContext
@@ -68,7 +68,7 @@ def run_payload(
         report({"failure": reason, "traceback": ""})  # and make no folder on the wrong machine
         return
     number = int(payload["number"])
-    DETECTORS.update(worker_context.detectors)
+    worker_context.plugin_tables.install()
     config = parse(TrialConfig, json.loads(payload["config"]))
     worker_context, folder_sync = worker_context.local(), worker_context.folder_sync(number)
     folder = trial_folder(worker_context.root, number)

@@ -1,0 +1,44 @@
+"""The table of data readers: how the files of a data set become samples. No torch.
+
+Code outside the package may add to it, before a data set of that layout is loaded:
+
+    DATA_READERS["voc"] = DataReader(wanted="ImageSets/*.txt", recognises=..., read=...)
+"""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from bearing_search.data.folders import LAYOUT, has_part_folders, samples_of_folders
+from bearing_search.data.manifest import MANIFEST, has_manifest, samples_of_manifest
+from bearing_search.data.samples import Sample
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DataReader:
+    """One layout of files; its name is its key in `DATA_READERS`.
+
+    Its functions stand at the top level of a module, as workers get them by name.
+    """
+
+    wanted: str
+    """What a data set of this layout holds, for the error where no reader recognises a folder."""
+
+    recognises: Callable[[Path], bool]
+    """Whether the folder, which exists, is one of its own. If so, no other reader is tried."""
+
+    read: Callable[[Path], Iterable[Sample]]
+    """All its samples, in any order; opens no image. Raises DataError where the layout has a flaw.
+    `load_data_set` sorts them, and checks what holds for every layout."""
+
+
+DATA_READERS: dict[str, DataReader] = {
+    "manifest": DataReader(wanted=MANIFEST, recognises=has_manifest, read=samples_of_manifest),
+    "folders": DataReader(wanted=LAYOUT, recognises=has_part_folders, read=samples_of_folders),
+}
+"""Name -> reader, tried in this order: the manifest wins over the folders."""
+
+
+def reader_of(root: Path) -> str | None:
+    """Name of the first reader that recognises the folder; None: no reader does."""
+    return next((name for name, one in DATA_READERS.items() if one.recognises(root)), None)
