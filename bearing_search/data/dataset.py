@@ -64,7 +64,7 @@ def load_data_set(root: Path) -> DataSet:
     samples = sorted(found, key=_key)
     if not samples:
         raise _nothing_found(root, [name] if name else list(DATA_READERS))
-    _require_distinct_names(root, samples)
+    _require_names_and_levels(root, samples)
     _require_masks(samples)
     _require_own_masks(samples)
     _require_equal_levels(samples)
@@ -102,9 +102,12 @@ def _nothing_found(root: Path, readers: Sequence[str]) -> DataError:
     return DataError(f"{root}: no images found; wanted {wanted}, found {found}.")
 
 
-def _require_distinct_names(root: Path, samples: Sequence[Sample]) -> None:
+def _require_names_and_levels(root: Path, samples: Sequence[Sample]) -> None:
     for part in sorted({sample.part for sample in samples}):
         check_part_name(part, str(root))
+    for one in samples:
+        if not one.level_files:
+            raise DataError(f"{root}: {one.title} has no brightness level. Add its image.")
     for one, following in pairwise(samples):
         if _key(one) == _key(following):
             raise DataError(f"{root}: lists {one.title} twice. Keep one, or rename the other.")

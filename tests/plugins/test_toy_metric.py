@@ -3,18 +3,11 @@
 import csv
 import importlib.util
 import io
-import json
-import os
-import sqlite3
-import subprocess
-import sys
-from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
-import yaml
 
 from bearing_search.analysis.comparison import influences, mean_floor, score_intervals
 from bearing_search.analysis.influence_cache import scaled_shifts, trial_influences
@@ -35,7 +28,6 @@ from bearing_search.reproduction.measure import table_data
 from bearing_search.reproduction.pages import csv_text, long_rows, markdown_page
 from bearing_search.reproduction.texts import Facts
 from bearing_search.search_space.objectives import objective_spec
-from bearing_search.trial_history.measurement_log import MEASUREMENTS_FILE, last_values
 
 HERE = Path(__file__).parent
 PROTOCOL = ProtocolConfig(map_px=16)
@@ -236,43 +228,3 @@ def test_evaluate_and_reproduce_show_it_without_a_number_of_the_paper(tmp_path, 
     assert [row["paper"] for row in rows if row["metric"] == NAME] == [""] * 3
     draw_chart(measured, facts, tmp_path / "chart.png")
     assert (tmp_path / "chart.png").read_bytes().startswith(b"\x89PNG")
-
-
-@pytest.mark.slow
-def test_a_real_sweep_maximises_it_and_its_report_shows_it(tmp_path, make_set, tiny_raw):
-    results, data = tmp_path / "results", make_set()
-    results.mkdir()
-    space = {
-        "base": tiny_raw,
-        "vary": {"finetune.alternation_period": {"int": [1, 2]}},
-        "objectives": [{"val/pixel_aupro": "max"}, {f"val/{NAME}": "max"}],
-    }
-    (results / "space.yaml").write_text(yaml.safe_dump(space))
-    process = subprocess.run(
-        [sys.executable, str(HERE / "toy_sweep.py"), str(results), str(data)],
-        env=os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": str(HERE.parents[1])},
-        capture_output=True,
-        text=True,
-        timeout=240,
-    )
-    assert process.returncode == 0, process.stdout + process.stderr
-
-    found = [
-        last_values(results / f"toy/trials/{number:05d}" / MEASUREMENTS_FILE)[f"val/{NAME}"]
-        for number in range(2)
-    ]
-    assert all(0 <= value <= 1 for value in found)
-    page = (results / "toy/report.md").read_text()
-    assert f"Pareto set of val/pixel_aupro (max) and val/{NAME} (max): " in page
-    header, _, *rows = page[page.index("| trial |") :].splitlines()
-    assert header.endswith(f"| val/{NAME} |")
-    assert {row.split(" | ")[-1].rstrip(" |") for row in rows[:2]} == {
-        f"{value:.4g}" for value in found
-    }
-    unit = json.loads((results / "toy/trials/00000/plate/fold0/unit.json").read_text())
-    assert list(unit["metrics"]["plate/fold0"])[:8] == [*SEVEN, NAME]
-    with closing(sqlite3.connect(results / "mlflow.db")) as database:
-        logged = database.execute(
-            "select value from latest_metrics where key = ?", (f"val/{NAME}",)
-        ).fetchall()
-    assert sorted(value for (value,) in logged) == pytest.approx(sorted(found))

@@ -1,15 +1,7 @@
-"""A metric and a trial as a user would add them: outside the package, imported wherever it runs.
+"""A metric as a user would add it: outside the package, one function and one entry of the table."""
 
-`ImportedTrial("toy_metric", "run_trial")` imports this module in every worker, so that what a
-worker scores has the metric; the driver imports it itself, so that spaces and reports know it.
-"""
-
-from collections.abc import Iterator
-
-from bearing_search.config import TrialConfig
 from bearing_search.evaluation.metric_table import METRICS, Metric
 from bearing_search.evaluation.rank_metrics import RankedScores
-from bearing_search.measurement import Measurement, TrialContext
 
 NAME = "image_clear_share"
 
@@ -24,10 +16,3 @@ def clear_share(scores: RankedScores) -> float:
 
 
 METRICS[NAME] = Metric(title="I-clear", level="image", direction="max", function=clear_share)
-
-
-def run_trial(config: TrialConfig, context: TrialContext) -> Iterator[Measurement]:
-    """The package's own trial, which is imported where it runs: the driver loads no torch."""
-    from bearing_search import trial
-
-    return trial.run_trial(config, context)

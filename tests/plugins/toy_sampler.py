@@ -43,4 +43,4 @@ def build(space: SearchSpace, seed: int) -> LowestSampler:
     return LowestSampler()
 
 
-SAMPLERS["lowest"] = SamplerSpec(build=build, conditional="ignored")
+SAMPLERS["lowest"] = SamplerSpec(build=build, multi_objective="ignored")

@@ -6,7 +6,6 @@ there, and removes the file: `draw`: between two parameters of a suggestion that
 """
 
 import argparse
-import importlib
 import json
 import os
 import signal
@@ -39,7 +38,6 @@ def open_sweep(args: argparse.Namespace) -> SweepFolder:
         data_digest="fake",
         target=args.trials,
         pruner=args.pruner,
-        sampler=args.sampler,
         storage=args.storage,
         seeds=SeedPlan(audit=args.audit, finalists=args.finalists, each=2),
         resources=Resources(
@@ -59,8 +57,6 @@ def main() -> int:
     parser.add_argument("name")
     parser.add_argument("trials", type=int)
     parser.add_argument("--pruner", default="none")
-    parser.add_argument("--sampler", default="tpe")
-    parser.add_argument("--import", dest="imported", default="")
     parser.add_argument("--audit", type=int, default=0)
     parser.add_argument("--finalists", type=int, default=0)
     parser.add_argument("--storage", default="")
@@ -80,8 +76,6 @@ def main() -> int:
     parser.add_argument("--mlflow", default="")
     parser.add_argument("--join", action="store_true")
     args = parser.parse_args()
-    if args.imported:
-        importlib.import_module(args.imported)
     try:
         return drive(args)
     except BearingSearchError as error:
