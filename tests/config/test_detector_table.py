@@ -85,7 +85,7 @@ def test_the_order_in_which_sections_are_given_makes_no_difference():
 @pytest.mark.parametrize(
     ("settings", "says"),
     [
-        ({"detector": "flow"}, "detector is 'flow'; known are dinomaly, vitad, patchcore, padim"),
+        ({"detector": "flow"}, f"detector is 'flow'; known are {', '.join(DETECTORS)}"),
         ({"sections": (VitadConfig(), VitadConfig())}, "two of one kind in sections"),
         ({"sections": (MapSpec(),)}, "MapSpec: no detector of the table has such settings"),
     ],
