@@ -25,8 +25,7 @@ class PostprocessConfig:
 
     image_score: ImageScore = "own"
     """`top_share`: mean of the largest pixels; `pooled_max`: largest mean of a `pool_px` square;
-    `max`: largest pixel; `own`: the detector's: `top_share` for Dinomaly, `pooled_max` for ViTAD,
-    `max` for PaDiM, and PatchCore's re-weighted distance of the worst patch."""
+    `max`: largest pixel; `own`: the detector's rule, which docs/method.md names."""
 
     top_share: float = config_field(0.01, SHARE_ABOVE_0)
     """Share of the pixels that `top_share` averages."""
