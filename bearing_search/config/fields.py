@@ -4,8 +4,9 @@ What would else be kept by hand beside the config is read from here: the checks 
 settings the plan of fine-tuning tells, and the tables of docs/method.md and docs/settings.md.
 """
 
+import json
 from collections.abc import Mapping
-from dataclasses import Field, dataclass, field, fields, is_dataclass
+from dataclasses import Field, dataclass, field, fields, is_dataclass, replace
 from typing import Any, Literal, TypeVar, get_type_hints
 
 from pydantic import ConfigDict
@@ -20,6 +21,8 @@ SeenBy = Literal["plan", "iterations", "end"]
 rates); in the iterations themselves; only after the last one."""
 
 _KEY = "setting"
+_FIRST: Any = object()
+"""Stands for no reference value: the setting is one of the first, or outside the package."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,6 +102,9 @@ class Setting:
     seen_by: SeenBy = "iterations"
     """Of fine-tuning alone."""
 
+    reference: Any = _FIRST
+    """See `added_later`."""
+
     @property
     def metadata(self) -> Mapping[str, "Setting"]:
         """As the metadata of a dataclass's field."""
@@ -117,6 +123,29 @@ def config_field(
     """A field of a config's dataclass, with what is known of it (see `Setting`)."""
     known = Setting(within=within, unit=unit, paper=paper, open_choice=open_choice, seen_by=seen_by)
     return field(default=default, metadata=known.metadata)
+
+
+def added_later(item: T, *, reference: Any) -> T:
+    """The field of a setting that was added after others.
+
+    Args:
+        item: what `config_field` gave.
+        reference: the value under which every number is as it was before the setting existed. It
+            never changes, whatever becomes of the default: digests count the setting only where it
+            differs (`digest`).
+    """
+    known: Any = item
+    metadata = replace(_known(known), reference=reference).metadata
+    return field(default=known.default, metadata=metadata)
+
+
+def references_of(config_type: type) -> dict[str, Any]:
+    """By dotted path, as JSON has it: the reference value of every setting that was added later."""
+    return {
+        path: json.loads(json.dumps(known.reference))
+        for path, known in settings_by_path(config_type).items()
+        if known.reference is not _FIRST
+    }
 
 
 def settings_by_path(config_type: type) -> dict[str, Setting]:

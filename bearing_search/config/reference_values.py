@@ -113,10 +113,10 @@ FIRST_SETTINGS: Mapping[str, Any] = {
 """All settings of f25563c, with their defaults there. Frozen: no path and no value may change, even
 when a setting is removed or gets another default."""
 
-LATER_SETTINGS: Mapping[str, Any] = {}
+LATER_SETTINGS: dict[str, Any] = {}
 """Settings added since, with the value that gives the same numbers as before the setting existed.
-That is the default, unless the default changes numbers: then it is the value that does not. An
-entry never changes, even when the setting is removed or gets another default."""
+That is the default, unless the default changes numbers: then it is the value that does not. `trial`
+fills it from the fields, where `added_later` says the value."""
 
 ALWAYS_COUNTED: frozenset[str] = frozenset()
 """Settings added since for which no value gives the numbers of before: they change every digest."""

@@ -15,12 +15,14 @@ from bearing_search.config.fields import (
     OpenChoice,
     Range,
     config_field,
+    references_of,
     require,
     require_ranges,
 )
 from bearing_search.config.finetuning import FinetuneConfig
 from bearing_search.config.postprocess import PostprocessConfig
 from bearing_search.config.preprocess import PreprocessConfig
+from bearing_search.config.reference_values import LATER_SETTINGS
 
 Scope = Literal["per_part", "multi_part"]
 """Whose samples one encoder and one detector learn from."""
@@ -167,3 +169,13 @@ def to_plain(config: Any) -> dict[str, Any]:
         found |= {n: asdict(config.section_of(spec.config)) for n, spec in DETECTORS.items()}
     plain: dict[str, Any] = json.loads(json.dumps(found, sort_keys=True))
     return plain
+
+
+def _later_settings() -> dict[str, Any]:
+    found = references_of(TrialConfig)
+    for name, spec in DETECTORS.items():
+        found |= {f"{name}.{path}": value for path, value in references_of(spec.config).items()}
+    return found
+
+
+LATER_SETTINGS.update(_later_settings())

@@ -56,10 +56,10 @@ NEW_DETECTORS = DETECTORS.keys() - OLD_SECTIONS
 )
 def test_every_setting_has_a_reference_value(path):
     assert path in FIRST_SETTINGS or path in LATER_SETTINGS or path in ALWAYS_COUNTED, (
-        f"{path} is new: write into LATER_SETTINGS of config/reference_values.py the value under "
-        "which every number is as it was before the setting existed, so that digests, ledgers and "
-        "shared stages of before stay valid. If the default is that value, it is the default. If "
-        "no value is, write the path into ALWAYS_COUNTED."
+        f"{path} is new: let its field be added_later(config_field(...), reference=...), with the "
+        "value under which every number is as it was before the setting existed, so that digests, "
+        "ledgers and shared stages of before stay valid. If the default is that value, it is the "
+        "default. If no value is, write the path into ALWAYS_COUNTED of reference_values.py."
     )
 
 

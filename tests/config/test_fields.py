@@ -12,7 +12,15 @@ from bearing_search.config import (
     settings_by_path,
     to_plain,
 )
-from bearing_search.config.fields import Range, config_field, require_ranges
+from bearing_search.config.fields import (
+    AT_LEAST_1,
+    SHARE,
+    Range,
+    added_later,
+    config_field,
+    references_of,
+    require_ranges,
+)
 from bearing_search.errors import ConfigError
 
 KNOWN = settings_by_path(plain_form(TrialConfig))
@@ -141,3 +149,16 @@ def test_only_fine_tuning_is_seen_by_a_plan_or_an_end():
     own = names_seen_by(FinetuneConfig, "plan") | names_seen_by(FinetuneConfig, "end")
     assert special == {f"finetune.{name}" for name in own}
     assert "tuned_share" in names_seen_by(FinetuneConfig, "end")
+
+
+def test_the_reference_of_a_field_is_kept_beside_what_is_known_of_it():
+    @dataclass(frozen=True, kw_only=True)
+    class Later:
+        first: int = config_field(3, AT_LEAST_1, "epochs")
+        ema: float = added_later(config_field(0.9, SHARE, paper="3.2"), reference=0.0)
+        blocks: tuple[int, ...] = added_later(config_field((1,)), reference=())
+
+    assert references_of(Later) == {"ema": 0.0, "blocks": []}
+    assert settings_by_path(Later)["ema"].within == SHARE
+    assert settings_by_path(Later)["ema"].paper == "3.2"
+    assert Later().ema == 0.9
