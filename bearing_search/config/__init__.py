@@ -46,7 +46,7 @@ from bearing_search.config.preprocess import (
     Geometry,
     PreprocessConfig,
 )
-from bearing_search.config.trial import (
+from bearing_search.config.trial_config import (
     Fusion,
     ProtocolConfig,
     Scope,

@@ -10,7 +10,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from bearing_search.config.detector_table import DETECTORS
 from bearing_search.config.fields import STRICT_KEYS, settings_by_path
-from bearing_search.config.trial import TrialConfig
+from bearing_search.config.trial_config import TrialConfig
 from bearing_search.errors import ConfigError
 
 T = TypeVar("T")

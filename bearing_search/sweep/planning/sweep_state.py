@@ -9,7 +9,7 @@ from optuna.trial import FrozenTrial, Trial
 from bearing_search.search_space.space import SearchSpace
 from bearing_search.sweep.locking.drivers import Drivers
 from bearing_search.sweep.planning.config_index import ConfigIndex, TrialKey
-from bearing_search.sweep.planning.duplicates import DuplicateTrials
+from bearing_search.sweep.planning.duplicate_trials import DuplicateTrials
 from bearing_search.sweep.planning.peers import PeerDrivers
 from bearing_search.sweep.planning.required_trials import (
     RequiredTrial,
