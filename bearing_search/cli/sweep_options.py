@@ -168,7 +168,7 @@ def session_options(
     names_seeds = (audit, finalists, seeds) != (None, None, None)
     return SessionOptions(
         target=trials,
-        resources=merged(kept.resources, asked) if kept else asked,
+        resources=recorded_or_asked(kept.resources, asked) if kept else asked,
         seeds=seed_plan(plan, audit, finalists, seeds) if names_seeds else None,
         max_failures=max_failures,
         stops_when_converged=stop_when_converged,
@@ -191,7 +191,7 @@ def seed_plan(
     )
 
 
-def merged(kept: Resources, asked: Resources) -> Resources:
+def recorded_or_asked(kept: Resources, asked: Resources) -> Resources:
     """What was asked for now; what was left open stays as the sweep has it."""
     return Resources(
         gpus_per_trial=(

@@ -135,8 +135,8 @@ def added_later(item: T, *, reference: Any) -> T:
             differs (`digest`).
     """
     known: Any = item
-    metadata = replace(_known(known), reference=reference).metadata
-    return field(default=known.default, metadata=metadata)
+    default: T = known.default
+    return field(default=default, metadata=replace(_known(known), reference=reference).metadata)
 
 
 def references_of(config_type: type) -> dict[str, Any]:

@@ -22,7 +22,7 @@ from bearing_search.cli.sweep_options import (
     CpusPerTrial,
     GpusPerTrial,
     TimeBudget,
-    merged,
+    recorded_or_asked,
     session_options,
 )
 from bearing_search.cli.sweep_session import drive
@@ -131,7 +131,7 @@ def reproduce(
     record = asked.applied_to(record)
     folder = opened(root, record, data_set, console, allow_leak)
     announce_reproduction(folder, data_set, console)
-    resources = merged(folder.record.resources, record.resources)
+    resources = recorded_or_asked(folder.record.resources, record.resources)
     status = drive(folder, replace(asked, resources=resources), console)
     table = folder.root / TABLE_JSON
     if json and table.exists():
