@@ -1,6 +1,7 @@
 """`roi`: extraction alone, to look at every image before anything is trained."""
 
 import os
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -59,7 +60,7 @@ def roi(
                     settings,
                     workers=num_workers,
                     adapt_tolerance=geometry is not None and radius_tolerance_px is None,
-                    on_progress=lambda task=task: bars.advance(task),
+                    on_progress=partial(bars.advance, task),
                 )
             )
     _write(reports, out)
