@@ -39,7 +39,7 @@ Audit = Annotated[
 ]
 Finalists = Annotated[
     int | None,
-    typer.Option(help="So many of the best settings are run again under other seeds.", min=0),
+    typer.Option(help="How many of the best settings are run again under other seeds.", min=0),
 ]
 Seeds = Annotated[
     int | None, typer.Option(help="Seeds of each finalist, its first run included.", min=2)
@@ -49,7 +49,7 @@ Sampler = Annotated[
     typer.Option(
         parser=lambda name: one_of(name, SAMPLERS),
         metavar=f"<{'|'.join(SAMPLERS)}>",
-        help="Who draws settings; grid: every point of the space, once.",
+        help="Sampler; grid runs every point of the space, once.",
     ),
 ]
 Pruner = Annotated[
@@ -57,7 +57,7 @@ Pruner = Annotated[
     typer.Option(
         parser=lambda name: one_of(name, PRUNERS),
         metavar=f"<{'|'.join(PRUNERS)}>",
-        help="Who ends poor trials after a fold.",
+        help="Pruner: ends unpromising trials after each fold.",
     ),
 ]
 GpuHours = Annotated[
@@ -77,7 +77,7 @@ TimeBudget = Annotated[
 MaxFailures = Annotated[
     int | None,
     typer.Option(
-        help="So often a trial starts again after its process died or raised. Default: 3.", min=0
+        help="Maximum restarts of a trial after its process died or raised. Default: 3.", min=0
     ),
 ]
 TrialTimeout = Annotated[

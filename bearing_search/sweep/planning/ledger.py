@@ -31,7 +31,7 @@ MAX_REDRAWS = 25
 """Suggestions in a row that may be refused before the sweep gives up."""
 
 MAX_REPEATS = 10
-"""So often in a row a suggestion that was made before is drawn anew; then its end is copied."""
+"""How often in a row a suggestion that was made before is redrawn; then its end is copied."""
 
 LOOK_EVERY_S = 0.5
 """How often a driver with nothing to do looks whether another has left something, at most."""

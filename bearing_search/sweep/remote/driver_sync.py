@@ -14,7 +14,7 @@ from bearing_search.sweep.remote.object_store import FolderStore
 from bearing_search.trial_history.records import trial_folder
 
 POLL_EVERY_S = 2.0
-"""So often the driver's marks are compared with the depot's."""
+"""Seconds between two comparisons of the driver's marks with the depot's."""
 
 _LOG = logging.getLogger(__name__)
 
