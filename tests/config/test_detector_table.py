@@ -33,7 +33,7 @@ def test_every_entry_stands_for_something_that_exists(name):
     assert callable(getattr(import_module(module), function))
     assert is_dataclass(spec.config)
     assert spec.config().__hash__() is not None  # frozen, and every field has a default
-    assert spec.config.__name__.lower() == f"{name}config"
+    assert spec.config.__name__.lower() == f"{name.replace('_', '')}config"
     own = {field.name for field in fields(spec.config)}
     assert {*spec.encoder_blocks, *spec.cpu_section} <= own
     assert set(spec.paper_settings) <= set(config_paths(TrialConfig))
