@@ -66,6 +66,10 @@ class DetectorSpec:
     iterations: int | str = "decoder.iterations"
     """Iterations of its training: so many, or the setting that says (`section.name`)."""
 
+    unread: frozenset[str] = frozenset()
+    """Sections of a trial that it does not read, such as `decoder`, apart from those of other
+    detectors. Trials that differ there alone are one. Part of digest scheme 2: it never changes."""
+
     maps: MapSpec = field(default_factory=MapSpec)
 
     trained_parameters: int = 0
@@ -102,6 +106,7 @@ DETECTORS: dict[str, DetectorSpec] = {
         title="PatchCore",
         config=PatchCoreConfig,
         build="bearing_search.training.detection.patchcore:build",
+        unread=frozenset({"decoder"}),
         encoder_blocks=("blocks",),
         reads_cnn=True,
         iterations=_MEMORY_ITERATIONS,
@@ -110,6 +115,7 @@ DETECTORS: dict[str, DetectorSpec] = {
         title="PaDiM",
         config=PadimConfig,
         build="bearing_search.training.detection.padim:build",
+        unread=frozenset({"decoder"}),
         encoder_blocks=("blocks",),
         reads_cnn=True,
         iterations=_MEMORY_ITERATIONS,

@@ -32,13 +32,6 @@ FIRST_SCHEME = 1
 LATEST_SCHEME = 2
 """Scheme of new sweeps."""
 
-NOT_READ: Mapping[str, frozenset[str]] = {
-    "patchcore": frozenset({"decoder"}),
-    "padim": frozenset({"decoder"}),
-}
-"""Detector -> sections that it does not read, apart from those of the other detectors. Part of
-scheme 2: entries for new detectors may be added, those that are here may not change."""
-
 _FIRST_SECTIONS = frozenset(path.partition(".")[0] for path in FIRST_SETTINGS)
 
 
@@ -70,7 +63,7 @@ def counted_settings(plain: Mapping[str, Any], scheme: int) -> dict[str, Any]:
             return stable_settings(plain)
         case 2:
             others = DETECTORS.keys() - {plain["detector"]}
-            unread = others | NOT_READ.get(plain["detector"], frozenset())
+            unread = others | DETECTORS[plain["detector"]].unread
             counted = {
                 path: value
                 for path, value in _settings(plain)

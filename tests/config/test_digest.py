@@ -18,7 +18,6 @@ from bearing_search.config import (
     stable_settings,
     to_plain,
 )
-from bearing_search.config.digest import NOT_READ
 from bearing_search.config.reference_values import (
     ALWAYS_COUNTED,
     FIRST_SETTINGS,
@@ -244,7 +243,7 @@ VALUES = {
     "protocol.map_px": [256, 64],
     "split.seed": [0, 1],
 }
-READ_DECODER = {name for name in DETECTORS if "decoder" not in NOT_READ.get(name, ())}
+READ_DECODER = {name for name, spec in DETECTORS.items() if "decoder" not in spec.unread}
 OF = {"decoder": READ_DECODER} | {name: {name} for name in DETECTORS}
 """Section -> detectors that read it."""
 

@@ -7,7 +7,6 @@ import numpy as np
 import pytest
 
 from bearing_search.config import DETECTORS, TrialConfig, digest_of, parse, to_plain
-from bearing_search.config.digest import NOT_READ
 from bearing_search.config.reference_values import LATER_SETTINGS
 from bearing_search.measurement import COMPUTED_S, COST_S, OBJECTIVE, SAVED_S, TrialContext
 from bearing_search.models.encoders.encoder import load_encoder
@@ -167,7 +166,7 @@ def test_what_a_detector_reads_of_the_config_is_in_its_key(tiny_config, name):
     assert name in Watched.read
     # what it leaves alone, also where its iterations are counted, is in no digest of scheme 2
     assert fold_progress(config, num_normal=5, num_anomalous=5)[-1] > 0
-    assert not Watched.read & NOT_READ.get(name, frozenset())
+    assert not Watched.read & DETECTORS[name].unread
 
 
 OLD_NAMES = Path(__file__).parents[2] / "config/fixtures/digests_at_f25563c.json"
