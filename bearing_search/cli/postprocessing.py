@@ -35,7 +35,7 @@ def with_postprocess(config: TrialConfig, tuning: PostprocessTuning) -> TrialCon
 
 
 def postprocess_json(title: str, tuning: PostprocessTuning) -> bytes:
-    """knobs.json: whose knobs, what was found, and what is used."""
+    """knobs.json: whose post-processing, what was found, and what is used."""
     found = {
         "of": title,
         "maps": asdict(tuning.maps) | {"is_shown": tuning.maps.is_shown},

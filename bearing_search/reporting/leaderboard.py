@@ -36,7 +36,7 @@ class Leaderboard:
     synthetic_parts: Sequence[str]
     """Parts without defects in train, whose held-out defects were drawn."""
 
-    openings: TestAccessLog
+    test_access: TestAccessLog
     """Of the test set."""
 
     noise: SeedNoise | None = None
@@ -101,7 +101,9 @@ def joint_leaderboard(
     return Leaderboard(
         selection=selection,
         synthetic_parts=_synthetic_parts(trial_folder(*scored[0])),
-        openings=TestAccessLog(sum(look.times for look in looks), max(look.last for look in looks)),
+        test_access=TestAccessLog(
+            sum(look.times for look in looks), max(look.last for look in looks)
+        ),
         noise=seed_noise([record for sweep in sweeps for record in sweep.records]),
         objective_spec=objective_spec or ObjectiveSpec(),
     )
@@ -117,7 +119,7 @@ def said_of(board: Leaderboard) -> list[str]:
     """What the data shows, what it does not, and how far it reaches; a sentence or two a line."""
     drawn, saved = _caveats(board), saved_lines(board.selection)
     noise = [board.noise.text] if board.noise else []
-    fixed = [board.openings.text, *board.notes]
+    fixed = [board.test_access.text, *board.notes]
     split = micro_batch_lines(board.selection)
     asked = objective_lines(board.selection, board.front, board.objective_spec)
     return [*conclusions(board.selection), *asked, *noise, *drawn, *split, *saved, *fixed]

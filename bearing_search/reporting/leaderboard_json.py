@@ -29,7 +29,7 @@ def as_json(board: Leaderboard) -> Mapping[str, Any]:
             for part, (normal, anomalous) in selection.groups.items()
         },
         "synthetic_parts": list(board.synthetic_parts),
-        "test_opened": {"times": board.openings.times, "last": board.openings.last},
+        "test_opened": {"times": board.test_access.times, "last": board.test_access.last},
         "conclusions": said_of(board),
     }
 

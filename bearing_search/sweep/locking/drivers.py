@@ -50,7 +50,7 @@ class SingleDriver:
         self.name = secrets.token_hex(6)
         """Of this driver, and of its session."""
 
-        self.salt = 0
+        self.seed_offset = 0
         """Keeps its draws apart from those of drivers that were there before; the first has 0."""
 
     @contextmanager
@@ -82,7 +82,7 @@ class SharedDriver:
     def __init__(self, folder: SweepFolder, *, may_join: bool) -> None:
         number = 1 + secrets.randbelow(2**31 - 1)
         self.name = str(number)
-        self.salt = 0
+        self.seed_offset = 0
         self._folder = folder
         self._session = _Session(folder)
         with self.exclusive():
@@ -93,7 +93,7 @@ class SharedDriver:
                     f"{folder.record.name}: held by {'; '.join(there.values())}. `resume --join` "
                     "shares the sweep with it; else stop that one, or wait for its end"
                 )
-            self.salt = number if there else 0
+            self.seed_offset = number if there else 0
             self._session.ask("select pg_advisory_lock(%s, %s)", self._session.key, number)
 
     @contextmanager

@@ -66,7 +66,7 @@ class Ledger:
                 name=folder.study_name,
                 space=self._space,
                 record=self._record,
-                salt=self._drivers.salt,
+                seed_offset=self._drivers.seed_offset,
             )
             """What the ledger remembers by."""
 

@@ -30,7 +30,7 @@ class SweepStudy:
         space: what is drawn.
         record: its seed, sampler and pruner. The seed is mixed with the number of trials: reopening
             with the same seed would draw the same start-up points again.
-        salt: also mixed into it: drivers that open a study together must not draw the same.
+        seed_offset: also mixed into it: drivers that open a study together must not draw the same.
     """
 
     def __init__(
@@ -40,7 +40,7 @@ class SweepStudy:
         name: str,
         space: SearchSpace,
         record: SweepRecord,
-        salt: int = 0,
+        seed_offset: int = 0,
     ) -> None:
         optuna.logging.set_verbosity(optuna.logging.ERROR)
         with storage_errors(url):
@@ -53,7 +53,7 @@ class SweepStudy:
             )
             self._goals = space.objective_spec
             trials = self._all.get_trials(deepcopy=False)
-            seed = (record.seed * 1_000_003 + len(trials) + salt) % 2**32
+            seed = (record.seed * 1_000_003 + len(trials) + seed_offset) % 2**32
             self._veiled = study_over(
                 FilteredStorage(storage_of(self._all)),
                 name,
