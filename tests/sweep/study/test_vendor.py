@@ -15,7 +15,7 @@ def as_seen_in_5_0_0(what):
     """Whatever goes wrong, say what has changed and where it is used."""
     try:
         yield
-    except Exception as error:
+    except Exception as error:  # a private API may fail in any way once it has changed
         pytest.fail(
             f"Optuna {optuna.__version__}: {what} is not as in 5.0.0 ({error!r}); mend "
             "sweep/study/_vendor.py",
