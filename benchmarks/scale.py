@@ -48,7 +48,7 @@ def session(root: Path, target: int, sampler: str, run) -> dict[str, object]:
     """Run or go on with the sweep until it has so many trials; returns what it took."""
     from rich.console import Console
 
-    from bearing_search.cli.progress import SweepProgress
+    from bearing_search.session.progress import SweepProgress
     from bearing_search.sweep.folder.sweep_folder import create_sweep, list_sweeps, load_sweep
     from bearing_search.sweep.record.sweep_record import SweepRecord
     from bearing_search.tracking import MlflowTracker, default_tracking_uri

@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 import bearing_search
-from bearing_search.cli.options import find_space
+from bearing_search.search_space import shipped
+from bearing_search.search_space.shipped import find_space
 
 ROOT = Path(__file__).parents[1]
 SPACES = {file.name: file.read_bytes() for file in (ROOT / "search_spaces").iterdir()}
@@ -94,5 +95,5 @@ def test_spaces_of_an_installed_package_are_those_in_it(tmp_path, monkeypatch):
         folder.mkdir(parents=True)
         (folder / "smoke.yaml").touch()
     monkeypatch.chdir(package)
-    monkeypatch.setattr(bearing_search, "__file__", str(package / "__init__.py"))
+    monkeypatch.setattr(shipped, "__file__", str(package / "search_space/shipped.py"))
     assert find_space("smoke") == package / "shipped_spaces/smoke.yaml"

@@ -1,55 +1,99 @@
-"""The command line: parses, prints, and hands over. Its commands live in one file each."""
+"""The command line: parses, calls the API, prints. Its commands live in one file each."""
 
 import logging
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Annotated
 
 import typer
 
-from bearing_search.cli.commands.cache import cache
-from bearing_search.cli.commands.check import check
-from bearing_search.cli.commands.compare import compare
-from bearing_search.cli.commands.demo_data import demo_data
-from bearing_search.cli.commands.evaluate import evaluate
-from bearing_search.cli.commands.reproduce import reproduce
-from bearing_search.cli.commands.roi import roi
-from bearing_search.cli.commands.run import resume, run
-from bearing_search.cli.commands.status import status
-from bearing_search.cli.commands.train import train
-from bearing_search.cli.commands.ui import ui
+import bearing_search
+from bearing_search.cli.exit_status import INTERRUPTED
+from bearing_search.cli.lazy_group import LazyCommand, lazy_group
 from bearing_search.errors import BearingSearchError, DiskFullError
 from bearing_search.filesystem.disk_full import disk_full_error, is_disk_full
 
-INTERRUPTED = 130
-"""Exit status after Ctrl-C or SIGTERM, as shells have it."""
+_COMMANDS = "bearing_search.cli.commands"
+
+COMMANDS: Mapping[str, LazyCommand] = {
+    "run": LazyCommand(
+        f"{_COMMANDS}.run:run",
+        "Search: train and score trials until the target is reached, then name the best setting.",
+    ),
+    "resume": LazyCommand(
+        f"{_COMMANDS}.run:resume",
+        "Go on with a sweep towards its target; --trials raises the target.",
+    ),
+    "status": LazyCommand(
+        f"{_COMMANDS}.status:status", "Show how far a sweep is, trial by trial; safe while it runs."
+    ),
+    "check": LazyCommand(
+        f"{_COMMANDS}.check:check", "Check a search space, a data set, or both; start nothing."
+    ),
+    "train": LazyCommand(
+        f"{_COMMANDS}.train:train", "Run one trial without Ray and print what it measures."
+    ),
+    "compare": LazyCommand(
+        f"{_COMMANDS}.compare:compare",
+        "Rank all settings of one sweep or several: intervals, ties, and the one to use.",
+    ),
+    "evaluate": LazyCommand(
+        f"{_COMMANDS}.evaluate:evaluate",
+        "Train the best setting on all of train and score it on test, beside the frozen encoder.",
+    ),
+    "reproduce": LazyCommand(
+        f"{_COMMANDS}.reproduce:reproduce",
+        "Make Table 2 and figures 8 to 10 of the paper on a data set; the same command goes on.",
+    ),
+    "roi": LazyCommand(
+        f"{_COMMANDS}.roi:roi",
+        "Extract every image's region of interest; write contact sheets, roi.csv and a summary.",
+    ),
+    "demo-data": LazyCommand(
+        f"{_COMMANDS}.demo_data:demo_data",
+        "Render a demo data set: rings and side views at three brightness levels, dents with "
+        "masks.",
+    ),
+    "ui": LazyCommand(
+        f"{_COMMANDS}.ui:ui", "Compare runs in MLflow's web pages; Ctrl-C ends them."
+    ),
+    "cache": LazyCommand(
+        f"{_COMMANDS}.cache:cache",
+        "Look after the stages that trials share: list, verify, prune, bound.",
+    ),
+}
+"""Every command by its name, in the order of the help page."""
 
 app = typer.Typer(
     name="python -m bearing_search",
-    help="Find the best settings for detecting tiny dents on roller-bearing inner rings.",
-    epilog="Exit status: 0 done; 2 a command, space or config to mend; 3 data; 4 encoder weights; "
-    "5 machine or installation; 6 sweep; 7 no trial could be scored; 8 a leak; 130 interrupted; "
-    "1 a bug.",
+    cls=lazy_group(COMMANDS),
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,  # a bug keeps its plain traceback
     rich_markup_mode=None,
 )
-for command in (
-    run,
-    resume,
-    status,
-    check,
-    train,
-    compare,
-    evaluate,
-    reproduce,
-    roi,
-    demo_data,
-    ui,
-):
-    app.command()(command)
-app.add_typer(cache, name="cache")
+
+
+def _print_version(asked: bool | None) -> None:
+    if asked:
+        print(f"bearing_search {bearing_search.__version__}")
+        raise typer.Exit
+
+
+@app.callback(
+    epilog="Exit status: 0 done; 2 a command, space or config to mend; 3 data; 4 encoder weights; "
+    "5 machine or installation; 6 sweep; 7 no trial could be scored; 8 a leak; 130 interrupted; "
+    "1 a bug.",
+)
+def _options(
+    version: Annotated[
+        bool | None,
+        typer.Option(
+            "--version", callback=_print_version, is_eager=True, help="Show the version and exit."
+        ),
+    ] = None,
+) -> None:
+    """Find the best settings for detecting tiny dents on roller-bearing inner rings."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:

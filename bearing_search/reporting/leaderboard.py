@@ -4,7 +4,6 @@ import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -24,6 +23,7 @@ from bearing_search.search_space.objectives import Objective, ObjectiveSpec
 from bearing_search.trial_history.measurement_log import MEASUREMENTS_FILE, last_values
 from bearing_search.trial_history.records import TrialRecord, trial_folder
 from bearing_search.trial_history.seed_noise import SeedNoise, seed_noise
+from bearing_search.trial_history.titles import value_text
 
 NONE_TO_USE = "To use: none. Every complete setting misses a constraint of the space."
 
@@ -149,11 +149,6 @@ def end_of_sweep(sweep: str, board: Leaderboard, *, program: str, flag: str) -> 
             f"Score it on test:    {program} evaluate {sweep}{flag}",
         ]
     )
-
-
-def value_text(value: Any) -> str:
-    """A setting's value, floats to four digits."""
-    return f"{value:.4g}" if isinstance(value, float) else json.dumps(value)
 
 
 def _with_costs(sweep: SweepTrials) -> SweepTrials:

@@ -5,9 +5,10 @@ import math
 from bearing_search.analysis.postprocess_search import PostprocessTuning
 from bearing_search.analysis.selection import RankedSetting
 from bearing_search.measurement import COST_S, OBJECTIVE
-from bearing_search.reporting.leaderboard import NONE_TO_USE, Leaderboard, said_of, value_text
+from bearing_search.reporting.leaderboard import NONE_TO_USE, Leaderboard, said_of
 from bearing_search.reporting.sentences import interval_text, postprocess_lines
 from bearing_search.search_space.objectives import ObjectiveSpec
+from bearing_search.trial_history.titles import value_text
 
 
 def markdown(

@@ -10,10 +10,10 @@ from bearing_search.analysis.postprocess_settings import (
     map_settings,
     rendered,
 )
-from bearing_search.cli.postprocessing import postprocess_json, with_postprocess
 from bearing_search.config import PostprocessConfig, ProtocolConfig, TrialConfig
 from bearing_search.evaluation.anomaly_maps import anomaly_maps
 from bearing_search.reporting.sentences import postprocess_lines
+from bearing_search.session.postprocessing import postprocess_json, with_postprocess
 
 PROTOCOL = ProtocolConfig(map_px=16)
 

@@ -12,7 +12,7 @@ import yaml
 
 from bearing_search import cli
 from bearing_search.cli import main
-from bearing_search.cli.options import program
+from bearing_search.session.terminal import program
 
 ROOT = Path(__file__).parents[2]
 

@@ -2,16 +2,16 @@ import json
 
 import pytest
 
+from bearing_search.api.evaluation import chosen_trial
 from bearing_search.cli import main
-from bearing_search.cli.commands.compare import board_of, refuse_incomparable
-from bearing_search.cli.commands.evaluate import chosen_trial
-from bearing_search.cli.options import terminal
 from bearing_search.config import ProtocolConfig, to_plain
 from bearing_search.config.reference_values import LATER_SETTINGS
 from bearing_search.errors import SweepError
 from bearing_search.evaluation.predictions import save_predictions
 from bearing_search.filesystem.atomic import write_json
 from bearing_search.measurement import COST_S
+from bearing_search.session.comparison import board_of, refuse_incomparable
+from bearing_search.session.terminal import terminal
 from bearing_search.sweep.folder.sweep_folder import create_sweep
 from bearing_search.sweep.planning.ledger import Ledger
 from bearing_search.sweep.record.sweep_record import SweepRecord

@@ -9,11 +9,11 @@ import pytest
 import yaml
 
 from bearing_search.cli import main
-from bearing_search.cli.leak_gate import refuse_leaks
-from bearing_search.cli.options import terminal
 from bearing_search.config import TrialConfig
 from bearing_search.data.dataset import load_data_set
 from bearing_search.errors import LeakError
+from bearing_search.session.leak_gate import refuse_leaks
+from bearing_search.session.terminal import terminal
 from bearing_search.sweep.folder.sweep_folder import create_sweep, load_sweep
 from bearing_search.sweep.record.sweep_record import AllowedLeak, SweepRecord
 

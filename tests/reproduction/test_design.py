@@ -5,15 +5,13 @@ import pytest
 import yaml
 from rich.console import Console
 
-from bearing_search.cli import main
-from bearing_search.cli.commands.reproduce import (
+from bearing_search.api.reproduction import (
     default_name,
     detector_names,
     finetune_settings,
     weights_of,
 )
-from bearing_search.cli.reproduction import estimate
-from bearing_search.cli.speed_probe import Speed
+from bearing_search.cli import main
 from bearing_search.config import LATEST_SCHEME, FinetuneConfig, TrialConfig
 from bearing_search.data.demo.dataset import counts
 from bearing_search.data.samples import Sample
@@ -21,6 +19,8 @@ from bearing_search.errors import ConfigError, SweepError
 from bearing_search.reproduction.cost import Work, seconds, work_of
 from bearing_search.reproduction.design import Design, space_text
 from bearing_search.search_space.yaml_file import parse_search_space
+from bearing_search.session.reproduction import estimate
+from bearing_search.session.speed_probe import Speed
 from bearing_search.sweep.record.resources import Resources
 from bearing_search.sweep.study.grid import grid_points
 

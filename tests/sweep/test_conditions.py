@@ -3,10 +3,10 @@
 import pytest
 import yaml
 
-from bearing_search.cli.preflight import edge_configs
 from bearing_search.config import LATEST_SCHEME, DinomalyConfig, VitadConfig
 from bearing_search.errors import ConfigError, SweepError
 from bearing_search.search_space.yaml_file import parse_search_space
+from bearing_search.session.preflight import edge_configs
 from bearing_search.sweep.study.grid import grid_points
 from bearing_search.sweep.study.samplers import check_sampler
 from bearing_search.sweep.warm_start import prior_trials

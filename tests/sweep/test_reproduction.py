@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from bearing_search.cli.inputs import digest_for
 from bearing_search.data.dataset import load_data_set
+from bearing_search.session.inputs import digest_for
 from bearing_search.sweep.folder.sweep_folder import create_sweep
 from bearing_search.sweep.record.sweep_record import SweepRecord
 

@@ -10,9 +10,10 @@ from typing import Annotated
 import typer
 from rich.table import Table
 
-from bearing_search.cli.options import AsJson, Results, terminal
+from bearing_search.cli.options import AsJson, Results
 from bearing_search.durations import format_duration
 from bearing_search.errors import ConfigError, ResourceError
+from bearing_search.session.terminal import terminal
 from bearing_search.stage_cache.entry import integrity_error
 from bearing_search.stage_cache.eviction import (
     EntryInfo,

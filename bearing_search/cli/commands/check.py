@@ -1,71 +1,32 @@
 """`check`: look at a question, at a data set, or at both; start nothing."""
 
+from __future__ import annotations
+
 import json as json_text
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich.console import Console
-from rich.table import Table
 
-from bearing_search.cli.inputs import resolve_data, split_lines, train_digest
-from bearing_search.cli.leak_gate import draw, look_for_leaks, sentence, share_bar
-from bearing_search.cli.options import DEMO, AsJson, Results, find_space, terminal, writable_results
-from bearing_search.cli.preflight import check_images, check_models, edge_configs
-from bearing_search.config import TrialConfig
-from bearing_search.data.dataset import DataSet
-from bearing_search.data.fold_key import FoldKey
-from bearing_search.data_checks.counts import Counts, count_part
-from bearing_search.data_checks.findings import Finding, Severity
-from bearing_search.data_checks.quality import PartFacts, facts_of_part
-from bearing_search.data_checks.quality_findings import lost_share, quality_findings
-from bearing_search.errors import ConfigError, DataError, LeakError
-from bearing_search.measurement import OBJECTIVE
-from bearing_search.search_space.conditions import condition_text
-from bearing_search.search_space.space import SearchSpace
-from bearing_search.search_space.yaml_file import load_search_space
-from bearing_search.training.folds.fold_plan import progress_of_plan, validation_plans
+from bearing_search.cli.options import AsJson, Results
+from bearing_search.errors import ConfigError
 
-_HEADINGS: dict[Severity, str] = {
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.table import Table
+
+    from bearing_search.api.check import DataReport, PartReport
+    from bearing_search.search_space.space import SearchSpace
+
+_HEADINGS = {
     "leak": "leaks: `run`, `train` and `evaluate` refuse this data",
     "problem": "unusable",
     "warning": "warnings",
     "note": "what this data can show",
 }
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _PartView:
-    """One line of the table."""
-
-    counts: Counts
-    found: int
-    """Samples with a region of interest."""
-
-    of: int
-    lost_share: float
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _DataView:
-    """A data set as `check` tells it."""
-
-    data: str
-    digest: str
-    parts: tuple[_PartView, ...]
-    findings: tuple[Finding, ...]
-    picture: str
-    """Pairs side by side; empty: there are none."""
-
-    @property
-    def exit_status(self) -> int:
-        """Unusable data first, then leaks; warnings are allowed."""
-        found = {finding.severity for finding in self.findings}
-        if "problem" in found:
-            return DataError.exit_status
-        return LeakError.exit_status if "leak" in found else 0
+"""Severity of findings -> heading."""
 
 
 def check(
@@ -86,29 +47,25 @@ def check(
 
     `demo` is both the space and the rendered data. Exit status 3: unusable data; 8: a leak.
     """
+    from bearing_search.session.terminal import terminal
+
     console = terminal(stderr=json)
     space, data = _resolved(target, data)
     told: dict[str, Any] = {}
-    config = TrialConfig()
-    if space is not None:
-        config = space.trial(space.default_suggestion())
-        told["space"] = _check_space(space, target, console)
     status = 0
+    if space is not None:
+        told["space"] = _print_space(space, target, console)
     if data is not None:
-        root = writable_results(results)
-        folder, data_set = resolve_data(data, root)
-        configs = edge_configs(space) if space is not None else [config]
-        view = _look_at(data_set, str(folder), configs, root, console)
-        status = view.exit_status
-        _print_data(view, console)
-        told["data"] = asdict(view)
-        if space is not None and not any(f.severity == "problem" for f in view.findings):
-            _print_plan(data_set, space, config, console)
+        from bearing_search.api.check import check_data
+
+        report = check_data(data, space=space, results=results, console=console)
+        status = report.exit_status
+        _print_data(report, console)
+        told["data"] = asdict(report)
+        if space is not None and report.is_usable:
+            _print_plan(report, space, console)
     if space is not None and weights:
-        with console.status("loading the encoder's weights"):
-            sha256 = check_models(edge_configs(space))
-        console.print(f"encoder {config.encoder.name}, weights sha256 {sha256}")
-        told["weights_sha256"] = sha256
+        told["weights_sha256"] = _print_weights(space, results, console)
     if json:
         print(json_text.dumps(told | {"status": status}, indent=2, default=str))
     if not status:
@@ -122,8 +79,11 @@ def _resolved(target: str, data: str | None) -> tuple[SearchSpace | None, str | 
     Raises:
         ConfigError: the target is neither, or two data sets are named.
     """
-    if target == DEMO:
-        return load_search_space(find_space(DEMO)), data or DEMO
+    from bearing_search.search_space.shipped import find_space
+    from bearing_search.search_space.yaml_file import load_search_space
+
+    if target == "demo":
+        return load_search_space(find_space(target)), data or target
     if Path(target).is_dir():
         if data is not None:
             raise ConfigError(f"{target}: is a data folder, and --data names another. Drop one.")
@@ -136,7 +96,10 @@ def _resolved(target: str, data: str | None) -> tuple[SearchSpace | None, str | 
         raise ConfigError(f"{error}, or the folder of a data set") from None
 
 
-def _check_space(space: SearchSpace, name: str, console: Console) -> dict[str, Any]:
+def _print_space(space: SearchSpace, name: str, console: Console) -> dict[str, Any]:
+    from bearing_search.measurement import OBJECTIVE
+    from bearing_search.search_space.conditions import condition_text
+
     base = space.default_suggestion()
     folds = space.trial(base).split.folds
     console.print(space.question or name)
@@ -158,65 +121,34 @@ def _check_space(space: SearchSpace, name: str, console: Console) -> dict[str, A
     return {"question": space.question, "parameters": parameters}
 
 
-def _look_at(
-    data_set: DataSet, folder: str, configs: Sequence[TrialConfig], root: Path, console: Console
-) -> _DataView:
-    """Everything there is to say about a data set.
+def _print_weights(space: SearchSpace, results: Path, console: Console) -> str:
+    from bearing_search.session.preflight import check_models, edge_configs
 
-    Args:
-        configs: the first says how regions are found and folds are made, all which parts are used.
-
-    Raises:
-        DataError: a file cannot be read.
-    """
-    config = configs[0]
-    chosen = data_set.chosen_parts(config.parts)
-    samples = [sample for sample in data_set.all_samples if sample.part in chosen]
-    check_images(samples, console)
-    leaks = look_for_leaks(data_set, configs, root, console)
-    findings, parts, done = list(leaks.findings), [], 0
-    with share_bar("measuring brightness, levels and regions", console) as on_progress:
-        for part in chosen:
-            of_part = [sample for sample in samples if sample.part == part]
-
-            def tell() -> None:
-                nonlocal done
-                done += 1
-                on_progress(done / len(samples))
-
-            counts, said = count_part(of_part, config.split)
-            facts = facts_of_part(of_part, config.preprocess, root / "cache", on_progress=tell)
-            findings += [*quality_findings(facts), *said]
-            parts.append(_part_view(counts, facts))
-    picture = draw(leaks, root)
-    return _DataView(
-        data=folder,
-        digest=train_digest(data_set),
-        parts=tuple(parts),
-        findings=tuple(findings),
-        picture=str(picture) if picture else "",
-    )
+    with console.status("loading the encoder's weights"):
+        sha256 = check_models(edge_configs(space), cache=results / "cache")
+    encoder = space.trial(space.default_suggestion()).encoder
+    console.print(f"encoder {encoder.name}, weights sha256 {sha256}")
+    return sha256
 
 
-def _part_view(counts: Counts, facts: PartFacts) -> _PartView:
-    found = 0 if facts.no_reference else sum(not one.no_roi for one in facts.facts)
-    return _PartView(counts=counts, found=found, of=len(facts.facts), lost_share=lost_share(facts))
+def _print_data(report: DataReport, console: Console) -> None:
+    from bearing_search.session.leak_gate import sentence
 
-
-def _print_data(view: _DataView, console: Console) -> None:
-    console.print(f"\ndata {view.data} (digest of train {view.digest})")
-    console.print(_table(view.parts))
+    console.print(f"\ndata {report.data} (digest of train {report.digest})")
+    console.print(_table(report.parts))
     for severity, heading in _HEADINGS.items():
-        found = [finding for finding in view.findings if finding.severity == severity]
+        found = [finding for finding in report.findings if finding.severity == severity]
         if found:
             console.print(f"{heading}:")
         for finding in found:
             console.print(f"  {sentence(finding)}")
-    if view.picture:
-        console.print(f"the pairs side by side: {view.picture}")
+    if report.picture:
+        console.print(f"the pairs side by side: {report.picture}")
 
 
-def _table(parts: Sequence[_PartView]) -> Table:
+def _table(parts: Sequence[PartReport]) -> Table:
+    from rich.table import Table
+
     table = Table("part", "levels", "train", "folds", "test", "region found", "mask lost", box=None)
     for part in parts:
         counts = part.counts
@@ -232,15 +164,14 @@ def _table(parts: Sequence[_PartView]) -> Table:
     return table
 
 
-def _print_plan(
-    data_set: DataSet, space: SearchSpace, config: TrialConfig, console: Console
-) -> None:
+def _print_plan(report: DataReport, space: SearchSpace, console: Console) -> None:
+    from bearing_search.api.check import plan_costs
+    from bearing_search.data.dataset import load_data_set
+    from bearing_search.session.inputs import split_lines
+
+    data_set = load_data_set(Path(report.data))
     console.print("plan:")
     for line in split_lines(data_set, space):
         console.print(f"  {line}")
-    costs: dict[str, float] = {}
-    for plan in validation_plans(config, data_set.samples("train")):
-        part = FoldKey.parse(plan.key).part
-        costs[part] = costs.get(part, 0.0) + progress_of_plan(config, plan)[-1]
-    for part, cost in costs.items():
+    for part, cost in plan_costs(data_set, space).items():
         console.print(f"  {part}: about {cost:.0f} iterations of the decoder's cost for each trial")

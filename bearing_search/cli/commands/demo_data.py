@@ -4,9 +4,7 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
-from rich.progress import Progress
 
-from bearing_search.data.demo.dataset import render_demo_set
 from bearing_search.errors import DataError
 
 
@@ -19,6 +17,10 @@ def demo_data(
     seed: Annotated[int, typer.Option(help="Same seed, same bytes.")] = 0,
 ) -> None:
     """Render a demo data set: rings and side views at three brightness levels, dents with masks."""
+    from rich.progress import Progress
+
+    from bearing_search.data.demo.dataset import render_demo_set
+
     if directory.exists():
         raise DataError(f"{directory}: exists already; name a new folder.")
     with Progress(transient=True) as bars:

@@ -1,48 +1,21 @@
 """`evaluate`: the chosen config, trained on all of train and scored on test; once."""
 
-from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
-from bearing_search.analysis.postprocess_settings import rendered
-from bearing_search.cli.commands.compare import board_of, refuse_incomparable
-from bearing_search.cli.commands.train import chosen_device, follow, use_cores
-from bearing_search.cli.leak_gate import AllowLeak, refuse_leaks
-from bearing_search.cli.options import AsJson, Results, terminal
-from bearing_search.cli.postprocessing import tuned as tuned_knobs
-from bearing_search.cli.postprocessing import with_postprocess
-from bearing_search.cli.preflight import check_installation
-from bearing_search.config import FIRST_SCHEME, TrialConfig, config_digest, to_plain
-from bearing_search.data.dataset import load_data_set
-from bearing_search.errors import SweepError
-from bearing_search.evaluation.predictions import fold_predictions
-from bearing_search.filesystem.atomic import write_json
-from bearing_search.measurement import TrialContext
-from bearing_search.reporting.leaderboard import trial_config
-from bearing_search.reporting.test_evaluation import (
-    ComparedPredictions,
-    Evaluation,
-    evaluation_markdown,
-    read_evaluation,
-    write_evaluation,
-)
-from bearing_search.sweep.folder.sweep_folder import SweepFolder, load_sweep
-from bearing_search.sweep.status import sweep_status
+import bearing_search
+from bearing_search.cli.options import AllowLeak, AsJson, Device, Results, Trial
 
 
 def evaluate(
     sweep: Annotated[str, typer.Argument(help="Name of the sweep; `status` lists them.")],
-    trial: Annotated[
-        int | None,
-        typer.Option(help="Number of the trial. Default: the one to use, as in report.md.", min=0),
-    ] = None,
+    trial: Trial = None,
     again: Annotated[
         bool, typer.Option("--again", help="Open the test set although it was opened before.")
     ] = False,
-    device: Annotated[str, typer.Option(help="cpu, cuda, or auto.")] = "auto",
+    device: Device = "auto",
     allow_leak: AllowLeak = "",
     results: Results = Path("results"),
     json: AsJson = False,
@@ -51,130 +24,17 @@ def evaluate(
 
     The test set is opened once: asked again, the command repeats what it found then.
     """
+    from bearing_search.reporting.test_evaluation import evaluation_markdown
+    from bearing_search.session.terminal import terminal
+
     console = terminal(stderr=json)
-    folder = load_sweep(results, sweep)
-    refuse_incomparable([folder])
-    number = chosen_trial(folder, trial, console)
-    opened = read_evaluation(folder.root)
-    if opened is None or again:
-        folder = guarded(folder, number, allow_leak, console)
-        opened = measure(folder, number, chosen_device(device), console, opened)
-    elif opened.trial != number:
-        raise SweepError(
-            f"{sweep}: test was opened for trial {opened.trial} already. A second look makes its "
-            "score optimistic; --again takes it all the same, and the report says so."
-        )
+    opened = bearing_search.open_sweep(sweep, results)
+    found = opened.evaluate(
+        trial, again=again, device=device, allow_leak=allow_leak, console=console
+    )
+    folder = opened.path / "evaluate"
     if json:
-        print((folder.root / "evaluate" / "evaluation.json").read_text(encoding="utf-8"))
+        print((folder / "evaluation.json").read_text(encoding="utf-8"))
     else:
-        print(evaluation_markdown(opened))
-        console.print(f"written to {folder.root / 'evaluate'}")
-
-
-def guarded(folder: SweepFolder, number: int, reason: str, console: Console) -> SweepFolder:
-    """The sweep, with what the leak guard let pass; test may have changed since it began.
-
-    Raises:
-        LeakError: train and test share what nobody has allowed.
-    """
-    data_set = load_data_set(Path(folder.record.data))
-    allowed = refuse_leaks(
-        data_set,
-        [trial_config(folder.root, number)],
-        folder.root.parent,
-        console,
-        reason=reason,
-        known=folder.record.allowed_leak,
-    )
-    return folder.with_allowed_leak(allowed or folder.record.allowed_leak)
-
-
-def chosen_trial(folder: SweepFolder, number: int | None, console: Console) -> int:
-    """The trial that was asked for, or the one to use: the cheapest of those tied with the best.
-
-    Raises:
-        SweepError: no trial is complete or keeps the constraints, the named one is not complete, or
-            the sweep is no search.
-    """
-    if folder.record.task == "reproduction":
-        raise SweepError(
-            f"{folder.record.name}: a reproduction; its trials were scored on test already, and "
-            "nothing may be chosen by that"
-        )
-    complete = [t for t in sweep_status(folder).trials if t.state == "complete"]
-    if not complete:
-        raise SweepError(f"{folder.record.name}: no trial is complete yet; `resume` it first.")
-    if number is None:
-        board = board_of([folder], console)
-        assert board is not None
-        if board.selection.chosen is None:
-            raise SweepError(
-                f"{folder.record.name}: every complete trial misses a constraint, so that none is "
-                "to be used; name one with --trial"
-            )
-        return board.selection.chosen.number
-    if number not in {t.number for t in complete}:
-        known = ", ".join(str(t.number) for t in complete)
-        raise SweepError(
-            f"{folder.record.name}: trial {number} is not complete; these are: {known}"
-        )
-    return number
-
-
-def measure(
-    folder: SweepFolder,
-    number: int,
-    device: str,
-    console: Console,
-    earlier: Evaluation | None,
-) -> Evaluation:
-    """Train both encoders' decoders, open the test set, write what was found."""
-    check_installation()
-    from bearing_search.trial import run_final  # torch: seconds
-
-    use_cores()
-    settings = tuned_knobs(folder.root, number, console)
-    tuned = with_postprocess(trial_config(folder.root, number), settings)
-    frozen = replace(
-        tuned, finetune=replace(tuned.finetune, epochs=0, reconstruction_only_epochs=0)
-    )
-    data_set = load_data_set(Path(folder.record.data))
-    scores = {}
-    for label, config in (("tuned", tuned), ("frozen", frozen)):
-        console.print(f"{label} encoder, trained on all of train:")
-        context = TrialContext(
-            data=data_set.root,
-            folder=final_folder(folder, config, earlier),
-            cache=folder.cache,
-            shares_stages=False,  # so that the weights are kept here
-            device=device,
-        )
-        context.folder.mkdir(parents=True, exist_ok=True)
-        write_json(context.folder / "config.json", to_plain(config))
-        follow(run_final, config, context, console)
-        scores[label] = fold_predictions(context.folder)
-    predictions = ComparedPredictions(
-        tuned=scores["tuned"],
-        frozen=scores["frozen"],
-        validation={
-            key: rendered(scored, settings.applied)
-            for key, scored in fold_predictions(folder.trial_folder(number)).items()
-        },
-        protocol=tuned.protocol,
-        postprocess=tuned.postprocess,
-    )
-    return write_evaluation(
-        folder.root,
-        predictions,
-        sweep=folder.record.name,
-        trial=number,
-        times_opened=(earlier.times_opened if earlier else 0) + 1,
-        notes=folder.record.notes,
-    )
-
-
-def final_folder(folder: SweepFolder, config: TrialConfig, earlier: Evaluation | None) -> Path:
-    """Folder of one final training: an interrupted one goes on, another look starts afresh."""
-    look = (earlier.times_opened if earlier else 0) + 1
-    digest = config_digest(to_plain(config), FIRST_SCHEME)  # every setting of today counts
-    return folder.root / "evaluate" / f"look{look}-{digest}"
+        print(evaluation_markdown(found))
+        console.print(f"written to {folder}")

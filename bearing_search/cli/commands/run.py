@@ -1,24 +1,13 @@
 """`run` and `resume`: a sweep, from the question to the best setting."""
 
-from dataclasses import replace
-from datetime import datetime
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from bearing_search.cli.inputs import digest_for, resolve_data, train_digest
-from bearing_search.cli.leak_gate import AllowLeak, refuse_leaks
-from bearing_search.cli.options import (
-    DEMO,
-    Data,
-    NoSharing,
-    Results,
-    find_space,
-    terminal,
-    writable_results,
-)
-from bearing_search.cli.preflight import check_folds, check_images, check_models, edge_configs
+import bearing_search
+from bearing_search.cli.exit_status import session_status
+from bearing_search.cli.options import AllowLeak, Data, NoSharing, Results
 from bearing_search.cli.sweep_options import (
     Address,
     Audit,
@@ -36,29 +25,14 @@ from bearing_search.cli.sweep_options import (
     TimeBudget,
     Trials,
     TrialTimeout,
-    accepted_changes,
-    session_options,
 )
-from bearing_search.cli.sweep_session import announce, drive
-from bearing_search.config import to_plain
-from bearing_search.data.dataset import load_data_set
-from bearing_search.search_space.yaml_file import load_search_space
-from bearing_search.sweep.folder.changes import with_code, with_space
-from bearing_search.sweep.folder.sweep_folder import create_sweep, load_sweep
-from bearing_search.sweep.record.sweep_record import SweepRecord, check_name
-from bearing_search.sweep.remote.object_store import FolderStore
-from bearing_search.sweep.study.pruners import check_pruner
-from bearing_search.sweep.study.samplers import check_sampler, sampler_spec
-from bearing_search.sweep.warm_start import prior_trials
-
-DEFAULT_TRIALS = 4
 
 
 def run(
     space: Annotated[
         str, typer.Argument(help="Search space: a YAML file, or the name of a shipped one.")
-    ] = DEMO,
-    data: Data = DEMO,
+    ] = "demo",
+    data: Data = "demo",
     trials: Trials = None,
     gpus_per_trial: GpusPerTrial = None,
     cpus_per_trial: CpusPerTrial = None,
@@ -88,7 +62,7 @@ def run(
     ] = None,
     no_sharing: NoSharing = False,
     storage: Annotated[
-        str, typer.Option(help="Database URL of the ledger. Default: sqlite in the sweep's folder.")
+        str, typer.Option(help="Database URL of the study. Default: sqlite in the sweep's folder.")
     ] = "",
     tracking_uri: Annotated[
         str, typer.Option(help="MLflow's tracking URI. Default: mlflow.db in the results folder.")
@@ -101,17 +75,21 @@ def run(
     results: Results = Path("results"),
 ) -> int:
     """Search: train and score trials until the target is reached, then name the best setting."""
-    console = terminal()
-    name = name or f"{Path(space).stem}-{datetime.now():%Y%m%d-%H%M%S}"
-    check_name(name)
-    searched = load_search_space(find_space(space))
-    if folds is not None:
-        searched = searched.with_setting("split.folds", folds)
-    check_sampler(sampler, searched)
-    if depot:
-        FolderStore(depot).check()
-    options = session_options(
+    sweep = bearing_search.run_search(
+        space,
+        data,
         trials=trials,
+        name=name,
+        results=results,
+        folds=folds,
+        seed=seed,
+        sampler=sampler,
+        pruner=pruner,
+        shares_stages=not no_sharing,
+        storage=storage,
+        tracking_uri=tracking_uri,
+        warm_start=warm_start,
+        allow_leak=allow_leak,
         gpus_per_trial=gpus_per_trial,
         cpus_per_trial=cpus_per_trial,
         concurrent=concurrent,
@@ -126,38 +104,7 @@ def run(
         seeds=seeds,
         stop_when_converged=stop_when_converged,
     )
-    root = writable_results(results)
-    data_folder, data_set = resolve_data(data, root)
-    plan = check_folds(data_set, searched.trial(searched.default_suggestion()))
-    check_pruner(pruner, max(map(len, plan.values())))
-    check_images(data_set.samples("train"), console)
-    allowed = refuse_leaks(data_set, edge_configs(searched), root, console, reason=allow_leak)
-    with console.status("loading the encoder's weights"):
-        check_models(edge_configs(searched))
-    record = SweepRecord(
-        name=name,
-        space_text=searched.text,
-        space_source=space,
-        data=str(data_folder),
-        data_digest=train_digest(data_set),
-        allowed_leak=allowed,
-        target=0 if sampler_spec(sampler).is_exhaustive else DEFAULT_TRIALS,
-        sampler=sampler,
-        seed=seed,
-        folds=folds,
-        pruner=pruner,
-        storage=storage,
-        tracking_uri=tracking_uri,
-        shares_stages=not no_sharing,
-        protocol=to_plain(searched.trial(searched.default_suggestion()).protocol),
-    )
-    record = options.applied_to(record)
-    if warm_start is not None:
-        earlier = load_sweep(root, warm_start)
-        record = replace(record, known=prior_trials(earlier, record, searched))
-    folder = create_sweep(root, record, searched)
-    announce(folder, searched, data_set, console)
-    return drive(folder, options, console)
+    return session_status(sweep)
 
 
 def resume(
@@ -191,15 +138,12 @@ def resume(
     stop_when_converged: StopWhenConverged = None,
     join: Annotated[
         bool,
-        typer.Option("--join", help="Drive it beside others (ledger on PostgreSQL only)."),
+        typer.Option("--join", help="Drive it beside others (study on PostgreSQL only)."),
     ] = False,
     results: Results = Path("results"),
 ) -> int:
     """Go on with a sweep towards its target; --trials raises the target."""
-    console = terminal()
-    folder = load_sweep(writable_results(results), sweep)
-    options = session_options(
-        folder.record,
+    resumed = bearing_search.open_sweep(sweep, results).resume(
         trials=trials,
         gpus_per_trial=gpus_per_trial,
         cpus_per_trial=cpus_per_trial,
@@ -213,17 +157,10 @@ def resume(
         audit=audit,
         finalists=finalists,
         seeds=seeds,
-        stop_when_converged=stop_when_converged,
         retry_failed=retry_failed,
+        space=space,
+        accept_change=accept_change or (),
+        stop_when_converged=stop_when_converged,
         join=join,
     )
-    data_set = load_data_set(Path(folder.record.data))
-    folder.refuse_changes(data_digest=digest_for(folder.record.task, data_set))
-    accepted = accepted_changes(accept_change or ())
-    folder = with_code(folder, accepted=accepted)
-    if space is not None:
-        edited = load_search_space(find_space(space))
-        folder = with_space(folder, edited, space, accepted=accepted)
-    with console.status("loading the encoder's weights"):
-        check_models([folder.space().trial(folder.space().default_suggestion())])
-    return drive(folder, options, console)
+    return session_status(resumed)

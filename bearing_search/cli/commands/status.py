@@ -1,22 +1,24 @@
 """`status`: look at sweeps, and start nothing."""
 
+from __future__ import annotations
+
 import json as json_text
 import math
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich.table import Table
 
-from bearing_search.cli.options import AsJson, Results, terminal
-from bearing_search.cli.progress import seed_text, settings_text
+import bearing_search
+from bearing_search.cli.options import AsJson, Results
 from bearing_search.durations import format_duration
-from bearing_search.reporting.leaderboard import leaderboard
-from bearing_search.reporting.leaderboard_json import as_json
-from bearing_search.reporting.test_access import test_access_log
-from bearing_search.sweep.folder.sweep_folder import list_sweeps, load_sweep
-from bearing_search.sweep.status import SweepStatus, sweep_status
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from bearing_search.api.sweep import Sweep
+    from bearing_search.sweep.status import SweepStatus
 
 
 def status(
@@ -27,30 +29,21 @@ def status(
     json: AsJson = False,
 ) -> None:
     """Show how far a sweep is, trial by trial; safe while it runs."""
+    from bearing_search.session.terminal import terminal
+    from bearing_search.sweep.folder.sweep_folder import list_sweeps
+
     console = terminal()
     if sweep is not None:
-        folder = load_sweep(results, sweep)
-        shown = sweep_status(folder)
-        looks = test_access_log(folder.root)
+        opened = bearing_search.open_sweep(sweep, results)
         if json:
-            objective_spec = folder.space().objective_spec
-            is_search = shown.task == "search"
-            board = (
-                leaderboard(folder.root, shown.trials, objective_spec=objective_spec)
-                if is_search
-                else None
-            )
-            found = {
-                "test_opened": asdict(looks),
-                "leaderboard": as_json(board) if board else None,
-            }
-            print(json_text.dumps(asdict(shown) | found, default=str, indent=2))
+            print(json_text.dumps(_as_json(opened), default=str, indent=2))
         else:
+            shown = opened.status
             console.print(_trial_table(shown))
             console.print(_sweep_line(shown))
-            console.print(looks.text)
+            console.print(opened.test_access.text)
         return
-    every = [sweep_status(load_sweep(results, name)) for name in list_sweeps(results)]
+    every = [bearing_search.open_sweep(name, results).status for name in list_sweeps(results)]
     if json:
         print(json_text.dumps([asdict(one) for one in every], default=str, indent=2))
     elif not every:
@@ -59,7 +52,25 @@ def status(
         console.print(_sweep_line(one))
 
 
+def _as_json(sweep: Sweep) -> dict[str, Any]:
+    """Trials, leaderboard and looks at test, for programs."""
+    from bearing_search.reporting.leaderboard import leaderboard
+    from bearing_search.reporting.leaderboard_json import as_json
+
+    shown, spec = sweep.status, sweep.folder.space().objective_spec
+    is_search = shown.task == "search"
+    board = leaderboard(sweep.path, shown.trials, objective_spec=spec) if is_search else None
+    return asdict(shown) | {
+        "test_opened": asdict(sweep.test_access),
+        "leaderboard": as_json(board) if board else None,
+    }
+
+
 def _trial_table(shown: SweepStatus) -> Table:
+    from rich.table import Table
+
+    from bearing_search.trial_history.titles import seed_text, settings_text
+
     others = list(dict.fromkeys(name for trial in shown.trials for name in trial.judged.scores))
     others = [name for name in others if name != shown.objective]
     titles = ("trial", "state", shown.objective, *others, "settings", "at", "time", "saved")

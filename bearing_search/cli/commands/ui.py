@@ -10,9 +10,6 @@ import typer
 
 from bearing_search.cli.options import Results
 from bearing_search.errors import SweepError
-from bearing_search.measurement import OBJECTIVE
-from bearing_search.sweep.folder.sweep_folder import list_sweeps, load_sweep
-from bearing_search.tracking import default_tracking_uri, experiments
 
 _SHOWN = 10
 
@@ -25,6 +22,8 @@ def ui(
     port: Annotated[int, typer.Option(help="Port to listen on.", min=1, max=65535)] = 5000,
 ) -> None:
     """Compare runs in MLflow's web pages; Ctrl-C ends them."""
+    from bearing_search.tracking import default_tracking_uri, experiments
+
     uri = default_tracking_uri(results)
     if not Path(uri.removeprefix("sqlite:///")).exists():
         raise SweepError(f"{results}: no runs yet; start some with `python -m bearing_search run`.")
@@ -41,6 +40,9 @@ def ui(
 
 def objective_of(results: Path, sweep: str) -> str:
     """The metric by which a sweep's runs are ordered; a sweep that is gone was a search."""
+    from bearing_search.measurement import OBJECTIVE
+    from bearing_search.sweep.folder.sweep_folder import list_sweeps, load_sweep
+
     if sweep not in list_sweeps(results):
         return OBJECTIVE
     return load_sweep(results, sweep).record.objective

@@ -4,8 +4,6 @@ import subprocess
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-import bearing_search
-
 _PACKAGES = ("bearing_search", "torch", "timm", "numpy", "opencv-python-headless", "ray", "optuna")
 
 
@@ -25,7 +23,7 @@ def git_commit() -> str:
 
     A `+` follows where anything in the package differs from it: changed, new or deleted files.
     """
-    module = Path(bearing_search.__file__).resolve()
+    module = (Path(__file__).parents[2] / "__init__.py").resolve()
 
     def git(*arguments: str) -> str:
         return subprocess.run(

@@ -11,10 +11,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-import bearing_search
 from bearing_search.sweep.record.provenance import package_versions
 
-PACKAGE = Path(bearing_search.__file__).parent
+PACKAGE = Path(__file__).parents[2]
 """The source that runs here."""
 
 STALE_S = 35.0

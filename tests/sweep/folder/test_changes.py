@@ -3,9 +3,9 @@ import json
 import pytest
 import typer
 
-from bearing_search.cli.sweep_options import accepted_changes
 from bearing_search.errors import SweepError
 from bearing_search.search_space.yaml_file import parse_search_space
+from bearing_search.session.flags import accepted_changes
 from bearing_search.stage_cache.key import STAGES_VERSION
 from bearing_search.sweep.folder.changes import with_code, with_space
 from bearing_search.sweep.folder.sweep_folder import load_sweep

@@ -3,14 +3,14 @@ import json
 import pytest
 import yaml
 
-from bearing_search.cli.commands.evaluate import chosen_trial
-from bearing_search.cli.inputs import digest_for
-from bearing_search.cli.options import terminal
+from bearing_search.api.evaluation import chosen_trial
 from bearing_search.config import LATEST_SCHEME
 from bearing_search.data.dataset import load_data_set
 from bearing_search.errors import ConfigError, SweepError
 from bearing_search.measurement import TEST_OBJECTIVE, Measurement
 from bearing_search.search_space.yaml_file import parse_search_space
+from bearing_search.session.inputs import digest_for
+from bearing_search.session.terminal import terminal
 from bearing_search.sweep.folder.sweep_folder import load_sweep
 from bearing_search.sweep.record.session_options import SessionOptions
 from bearing_search.sweep.status import sweep_status

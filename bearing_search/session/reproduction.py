@@ -7,12 +7,12 @@ from typing import Literal
 
 from rich.console import Console
 
-from bearing_search.cli.speed_probe import Speed, measure_speed
 from bearing_search.config import DETECTORS, TrialConfig
 from bearing_search.data.dataset import DataSet
 from bearing_search.reproduction.cost import Work, seconds, work_of
 from bearing_search.reproduction.report import is_table_2, write_report
 from bearing_search.reproduction.texts import conclusions, how_sure
+from bearing_search.session.speed_probe import Speed, measure_speed
 from bearing_search.sweep.folder.sweep_folder import SweepFolder
 from bearing_search.sweep.record.resources import MAX_CPU_TRIALS, Resources
 from bearing_search.sweep.study.grid import grid_points

@@ -1,15 +1,40 @@
-"""The data set of a command: found, rendered on first use, and described."""
+"""What a command is given: a search space, a data set, a results folder."""
 
+import os
+import re
 from pathlib import Path
 
 from rich.progress import Progress
 
-from bearing_search.cli.options import DEMO
-from bearing_search.cli.preflight import check_folds
 from bearing_search.data.dataset import DataSet, content_digest, load_data_set
 from bearing_search.data.demo.dataset import render_demo_set
+from bearing_search.errors import ResourceError
 from bearing_search.search_space.space import SearchSpace
+from bearing_search.session.preflight import check_folds
 from bearing_search.trial_history.records import SweepTask
+
+DEMO = "demo"
+"""Stands for the rendered demo data where a folder is expected."""
+
+
+def writable_results(results: Path) -> Path:
+    """The results folder, absolute, made if missing.
+
+    Raises:
+        ResourceError: it is a URL, or cannot be written.
+    """
+    if re.match(r"[a-z][a-z0-9+.\-]+:/", str(results)):
+        raise ResourceError(
+            f"{results}: is a URL; wanted a folder, which trials lock and write checkpoints into "
+            "(docs/clusters.md). Search in a folder and copy it there afterwards, or mount it"
+        )
+    try:
+        results.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ResourceError(f"{results}: cannot be made ({error.strerror})") from None
+    if not os.access(results, os.W_OK | os.X_OK):
+        raise ResourceError(f"{results}: is not writable; choose another --results folder.")
+    return results.resolve()
 
 
 def resolve_data(data: str, results: Path) -> tuple[Path, DataSet]:

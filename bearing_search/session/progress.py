@@ -1,32 +1,18 @@
 """A sweep on the terminal: bars where somebody looks on, lines where the output is a file."""
 
 import time
-from collections.abc import Mapping
-from typing import Any
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TaskProgressColumn, TextColumn
 
 from bearing_search.durations import format_duration
 from bearing_search.measurement import Measurement
-from bearing_search.reporting.leaderboard import value_text
 from bearing_search.trial_history.callbacks import SweepView, TrialEnded, TrialStarted
 from bearing_search.trial_history.measurement_log import MEASUREMENTS_FILE, last_measurement
-from bearing_search.trial_history.records import COUNTED, SweepOutcome, TrialPurpose
+from bearing_search.trial_history.records import COUNTED, SweepOutcome
+from bearing_search.trial_history.titles import seed_text, settings_text
 
 _LINE_EVERY_S = 30.0
-
-
-def settings_text(suggestion: Mapping[str, Any]) -> str:
-    """A suggestion in one line, by the settings' own names without their section."""
-    return " ".join(
-        f"{path.rpartition('.')[2]}={value_text(value)}" for path, value in suggestion.items()
-    )
-
-
-def seed_text(seed: int, purpose: TrialPurpose) -> str:
-    """` seed=2 (audit)` of a trial that is another run of a setting; else nothing."""
-    return "" if purpose in COUNTED else f" seed={seed} ({purpose})"
 
 
 class Estimate:

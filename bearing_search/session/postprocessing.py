@@ -2,18 +2,16 @@
 
 import json
 import os
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import asdict, replace
 from pathlib import Path
 
 from rich.console import Console
-from rich.progress import Progress
 
 from bearing_search.analysis.postprocess_search import PostprocessTuning, tune_postprocess
 from bearing_search.config import TrialConfig
 from bearing_search.evaluation.predictions import fold_predictions
 from bearing_search.reporting.leaderboard import trial_config
+from bearing_search.session.terminal import bar
 from bearing_search.trial_history.records import trial_folder
 
 
@@ -43,11 +41,3 @@ def postprocess_json(title: str, tuning: PostprocessTuning) -> bytes:
         "applied": asdict(tuning.applied),
     }
     return json.dumps(found, indent=2).encode()
-
-
-@contextmanager
-def bar(console: Console, what: str) -> Iterator[Callable[[int, int], None]]:
-    """A bar for work that may take a while the first time."""
-    with Progress(console=console, transient=True, disable=not console.is_terminal) as bars:
-        task = bars.add_task(what, total=None)
-        yield lambda done, total: bars.update(task, completed=done, total=total)

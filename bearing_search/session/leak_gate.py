@@ -4,28 +4,18 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated
 
-import typer
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
-from bearing_search.cli.progress import Estimate
 from bearing_search.config import TrialConfig
 from bearing_search.data.dataset import DataSet
 from bearing_search.data_checks.contact_sheet import write_sheet
 from bearing_search.data_checks.findings import Finding, LeakReport
 from bearing_search.data_checks.leaks import find_leaks
 from bearing_search.errors import LeakError
+from bearing_search.session.progress import Estimate
 from bearing_search.sweep.record.sweep_record import AllowedLeak
-
-AllowLeak = Annotated[
-    str,
-    typer.Option(
-        metavar="REASON",
-        help="Go on although train and test share samples; every report tells the reason.",
-    ),
-]
 
 _LINE_EVERY_S = 10.0
 _SHOWN = 5

@@ -2,12 +2,13 @@ import io
 
 from rich.console import Console
 
-from bearing_search.cli.progress import Estimate, SweepProgress, settings_text
 from bearing_search.config import TrialConfig
 from bearing_search.measurement import Measurement
+from bearing_search.session.progress import Estimate, SweepProgress
 from bearing_search.trial_history.callbacks import SweepView, TrialEnded, TrialStarted
 from bearing_search.trial_history.measurement_log import MEASUREMENTS_FILE, MeasurementLog
 from bearing_search.trial_history.records import SweepOutcome, TrialRecord, trial_folder
+from bearing_search.trial_history.titles import settings_text
 
 
 def started(number, *, seed=0, suggestion=None, purpose="search"):

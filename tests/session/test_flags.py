@@ -2,8 +2,8 @@ from dataclasses import replace
 
 import pytest
 
-from bearing_search.cli.sweep_options import session_options
 from bearing_search.errors import ConfigError
+from bearing_search.session.flags import session_options
 from bearing_search.sweep.record.resources import Resources
 from bearing_search.sweep.record.session_options import SessionOptions
 from bearing_search.sweep.record.sweep_record import SeedPlan, SweepRecord

@@ -1,33 +1,32 @@
 """A sweep's session on the terminal: what is about to run, how it runs, how it ended."""
 
-import signal
 from collections.abc import Mapping
 from pathlib import Path
 
 from rich.console import Console
 
 from bearing_search.analysis.selection import RankedSetting
-from bearing_search.cli.commands.compare import board_of, write_board
-from bearing_search.cli.inputs import split_lines
-from bearing_search.cli.options import program
-from bearing_search.cli.progress import SweepProgress
-from bearing_search.cli.reproduction import finish_reproduction
 from bearing_search.data.dataset import DataSet
 from bearing_search.errors import TrialFailedError
 from bearing_search.reporting.leaderboard import end_of_sweep
 from bearing_search.search_space.space import SearchSpace
+from bearing_search.session.comparison import board_of, write_board
+from bearing_search.session.inputs import split_lines
+from bearing_search.session.progress import SweepProgress
+from bearing_search.session.reproduction import finish_reproduction
+from bearing_search.session.terminal import program
 from bearing_search.sweep.engine import run_sweep
 from bearing_search.sweep.folder.sweep_folder import SweepFolder
 from bearing_search.sweep.record.session_options import SessionOptions
 from bearing_search.sweep.worker.process import LazyTrial
 from bearing_search.tracking import MlflowTracker, default_tracking_uri
-from bearing_search.trial_history.records import SweepTask
+from bearing_search.trial_history.records import SweepOutcome, SweepTask
 
 _FUNCTIONS: Mapping[SweepTask, str] = {"search": "run_trial", "reproduction": "run_final"}
 
 
-def drive(folder: SweepFolder, options: SessionOptions, console: Console) -> int:
-    """Run a sweep's trials and say how it ended; returns the exit status.
+def drive(folder: SweepFolder, options: SessionOptions, console: Console) -> SweepOutcome:
+    """Run a sweep's trials, print how the session ended, and return that.
 
     Raises:
         TrialFailedError: it ended without a single score.
@@ -55,7 +54,7 @@ def drive(folder: SweepFolder, options: SessionOptions, console: Console) -> int
             tracker.attach(file)
         _mark(board.selection.chosen, folder, tracker)
         console.print(end_of_sweep(name, board, program=program(), flag=results_flag(root)))
-    return 128 + signal.SIGINT if outcome.interrupted else 0
+    return outcome
 
 
 def _mark(chosen: RankedSetting | None, folder: SweepFolder, tracker: MlflowTracker) -> None:

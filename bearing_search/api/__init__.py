@@ -1,0 +1,1 @@
+"""What commands and notebooks call; `bearing_search` itself offers the public part."""

@@ -1,0 +1,156 @@
+"""Checks of a data set, a search space, or both; nothing is started."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from rich.console import Console
+
+from bearing_search.config import TrialConfig
+from bearing_search.data.dataset import DataSet
+from bearing_search.data.fold_key import FoldKey
+from bearing_search.data_checks.counts import Counts, count_part
+from bearing_search.data_checks.findings import Finding
+from bearing_search.data_checks.quality import PartFacts, facts_of_part
+from bearing_search.data_checks.quality_findings import lost_share, quality_findings
+from bearing_search.errors import DataError, LeakError
+from bearing_search.search_space.space import SearchSpace
+from bearing_search.session.inputs import (
+    DEMO,
+    resolve_data,
+    train_digest,
+    writable_results,
+)
+from bearing_search.session.leak_gate import draw, look_for_leaks, share_bar
+from bearing_search.session.preflight import check_images, edge_configs
+from bearing_search.session.terminal import terminal
+from bearing_search.training.folds.fold_plan import progress_of_plan, validation_plans
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PartReport:
+    """Counts and regions of one part."""
+
+    counts: Counts
+    found: int
+    """Samples with a region of interest."""
+
+    of: int
+    """Samples of the part."""
+
+    lost_share: float
+    """Share of all marked pixels that lies outside the region of interest."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DataReport:
+    """What `check` found in a data set."""
+
+    data: str
+    """Folder of the data set."""
+
+    digest: str
+    """Of the training files."""
+
+    parts: tuple[PartReport, ...]
+    findings: tuple[Finding, ...]
+    picture: str
+    """File that shows suspicious pairs side by side; empty: there are none."""
+
+    @property
+    def is_usable(self) -> bool:
+        """Whether a trial could run on it; leaks and warnings do not prevent that."""
+        return all(finding.severity != "problem" for finding in self.findings)
+
+    @property
+    def exit_status(self) -> int:
+        """Unusable data first, then leaks; warnings are allowed."""
+        found = {finding.severity for finding in self.findings}
+        if "problem" in found:
+            return DataError.exit_status
+        return LeakError.exit_status if "leak" in found else 0
+
+
+def check_data(
+    data: str | Path = DEMO,
+    *,
+    space: SearchSpace | None = None,
+    results: str | Path = "results",
+    console: Console | None = None,
+) -> DataReport:
+    """Check the images, masks, regions of interest, leaks and the split of a data set.
+
+    Args:
+        data: folder of a data set, or `demo` for the rendered demo data.
+        space: what will be searched; it says how regions are found and folds are made. Default: the
+            paper's settings.
+        results: folder of the cache, and of the picture of suspicious pairs.
+        console: where progress is printed. Default: stdout.
+
+    Raises:
+        DataError: the data set cannot be read at all; other flaws are findings of the report.
+        ResourceError: the results folder cannot be written.
+    """
+    root = writable_results(Path(results))
+    folder, data_set = resolve_data(str(data), root)
+    configs = edge_configs(space) if space is not None else [TrialConfig()]
+    return look_at(data_set, str(folder), configs, root, console or terminal())
+
+
+def look_at(
+    data_set: DataSet, folder: str, configs: Sequence[TrialConfig], root: Path, console: Console
+) -> DataReport:
+    """Check the images, the masks, the regions of interest and the split of a data set.
+
+    Args:
+        configs: the first says how regions are found and folds are made, all which parts are used.
+
+    Raises:
+        DataError: a file cannot be read.
+    """
+    config = configs[0]
+    chosen = data_set.chosen_parts(config.parts)
+    samples = [sample for sample in data_set.all_samples if sample.part in chosen]
+    check_images(samples, console)
+    leaks = look_for_leaks(data_set, configs, root, console)
+    findings, parts, done = list(leaks.findings), [], 0
+    with share_bar("measuring brightness, levels and regions", console) as on_progress:
+        for part in chosen:
+            of_part = [sample for sample in samples if sample.part == part]
+
+            def tell() -> None:
+                nonlocal done
+                done += 1
+                on_progress(done / len(samples))
+
+            counts, said = count_part(of_part, config.split)
+            facts = facts_of_part(of_part, config.preprocess, root / "cache", on_progress=tell)
+            findings += [*quality_findings(facts), *said]
+            parts.append(_part_report(counts, facts))
+    picture = draw(leaks, root)
+    return DataReport(
+        data=folder,
+        digest=train_digest(data_set),
+        parts=tuple(parts),
+        findings=tuple(findings),
+        picture=str(picture) if picture else "",
+    )
+
+
+def _part_report(counts: Counts, facts: PartFacts) -> PartReport:
+    found = 0 if facts.no_reference else sum(not one.no_roi for one in facts.facts)
+    return PartReport(counts=counts, found=found, of=len(facts.facts), lost_share=lost_share(facts))
+
+
+def plan_costs(data_set: DataSet, space: SearchSpace) -> dict[str, float]:
+    """Cost of one trial of the base setting by part, in iterations of the decoder.
+
+    Raises:
+        DataError: a part has too few samples for its folds.
+    """
+    config = space.trial(space.default_suggestion())
+    costs: dict[str, float] = {}
+    for plan in validation_plans(config, data_set.samples("train")):
+        part = FoldKey.parse(plan.key).part
+        costs[part] = costs.get(part, 0.0) + progress_of_plan(config, plan)[-1]
+    return costs

@@ -1,0 +1,282 @@
+"""A sweep on disk, for notebooks: trials and settings as data frames, curves, figures."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Unpack
+
+from rich.console import Console
+
+from bearing_search.config import TrialConfig
+from bearing_search.errors import SweepError
+from bearing_search.reporting.test_access import TestAccessLog, test_access_log
+from bearing_search.sweep.folder.sweep_folder import SweepFolder, load_sweep
+from bearing_search.sweep.status import SweepStatus, sweep_status
+from bearing_search.trial_history.records import SweepOutcome
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from bearing_search.analysis.selection import RankedSetting
+    from bearing_search.api.resume import ResumeOptions
+    from bearing_search.reporting.leaderboard import Leaderboard
+    from bearing_search.reporting.test_evaluation import Evaluation
+
+
+@dataclass(frozen=True, slots=True)
+class Figure:
+    """A picture as PNG; notebooks show it."""
+
+    name: str
+    png: bytes
+
+    def save(self, file: str | Path) -> Path:
+        """Write the PNG; return the file."""
+        target = Path(file)
+        target.write_bytes(self.png)
+        return target
+
+    def _repr_png_(self) -> bytes:
+        """The PNG, under the name that IPython asks for."""
+        return self.png
+
+
+class Sweep:
+    """A sweep; everything is read anew at each call, also while a session runs.
+
+    Args:
+        folder: of the sweep.
+        outcome: how the session that has just run it ended; None: it was only opened.
+    """
+
+    def __init__(self, folder: SweepFolder, outcome: SweepOutcome | None = None) -> None:
+        self._folder = folder
+        self.outcome = outcome
+
+    def __repr__(self) -> str:
+        return f"<Sweep {self.name} in {self.path.parent}>"
+
+    @property
+    def name(self) -> str:
+        """Name of the sweep."""
+        return self._folder.record.name
+
+    @property
+    def path(self) -> Path:
+        """Folder of the sweep."""
+        return self._folder.root
+
+    @property
+    def folder(self) -> SweepFolder:
+        """The sweep as the package reads it."""
+        return self._folder
+
+    @property
+    def status(self) -> SweepStatus:
+        """Target, driver, and every trial with its state and progress.
+
+        Raises:
+            SweepError: the study cannot be read.
+        """
+        return sweep_status(self._folder)
+
+    @property
+    def test_access(self) -> TestAccessLog:
+        """How often test was opened by `evaluate`."""
+        return test_access_log(self.path)
+
+    @property
+    def trials(self) -> pd.DataFrame:
+        """One row per trial, indexed by its number; see `tables.trials_table`.
+
+        Raises:
+            SweepError: the study cannot be read.
+        """
+        from bearing_search.api.tables import trials_table
+
+        status = self.status
+        return trials_table(status, self._board() if status.task == "search" else None)
+
+    @property
+    def best(self) -> RankedSetting:
+        """The setting with the highest objective, of those that miss no constraint.
+
+        Raises:
+            SweepError: no trial is complete.
+        """
+        return self._complete_board().selection.best
+
+    @property
+    def chosen(self) -> RankedSetting:
+        """The setting to use, as in report.md: what `evaluate` trains.
+
+        Raises:
+            SweepError: no trial is complete, or every one misses a constraint.
+        """
+        chosen = self._complete_board().selection.chosen
+        if chosen is None:
+            raise SweepError(f"{self.name}: every complete trial misses a constraint")
+        return chosen
+
+    def leaderboard(self) -> pd.DataFrame:
+        """One row per setting, best first; see `tables.leaderboard_table`.
+
+        Raises:
+            SweepError: no trial is complete.
+        """
+        from bearing_search.api.tables import leaderboard_table
+
+        return leaderboard_table(self._complete_board())
+
+    def report(self) -> str:
+        """What may be concluded, as Markdown: the page that `compare` prints.
+
+        Raises:
+            SweepError: no trial is complete.
+        """
+        from bearing_search.reporting.leaderboard_markdown import markdown
+
+        return markdown(self.name, self._complete_board(), self._folder.space().question)
+
+    def config(self, trial: int) -> TrialConfig:
+        """All settings of a trial.
+
+        Raises:
+            SweepError: there is no such trial, or it has not begun.
+        """
+        from bearing_search.reporting.leaderboard import trial_config
+
+        self._require(trial, "config.json")
+        return trial_config(self.path, trial)
+
+    def curves(self, trial: int) -> pd.DataFrame:
+        """What a trial measured, indexed by step: one column per metric, and `stage`.
+
+        Raises:
+            SweepError: there is no such trial, or it has measured nothing yet.
+        """
+        from bearing_search.api.tables import curves_table
+
+        return curves_table(self._require(trial, "measurements.jsonl") / "measurements.jsonl")
+
+    def image_scores(self, trial: int) -> pd.DataFrame:
+        """The image score of every held-out picture of a trial; see `tables.scores_table`.
+
+        Raises:
+            SweepError: there is no such trial, or no fold of it is scored yet.
+        """
+        from bearing_search.api.tables import scores_table
+        from bearing_search.evaluation.predictions import fold_predictions
+
+        found = fold_predictions(self._require(trial, "config.json"))
+        if not found:
+            raise SweepError(f"{self.name}: no fold of trial {trial} is scored yet")
+        return scores_table(found)
+
+    def figure(self, name: str, trial: int | None = None) -> Figure:
+        """A picture: `leaderboard` or `pareto` of the sweep; of a trial, see `figures`.
+
+        Raises:
+            SweepError: there is no such picture; the names of those that exist are listed.
+        """
+        known = self.figures(trial)
+        if name not in known:
+            owner = self.name if trial is None else f"trial {trial} of {self.name}"
+            raise SweepError(f"{owner}: no figure {name}; there are: {', '.join(known) or 'none'}")
+        return Figure(name, self._figure_file(name, trial).read_bytes())
+
+    def figures(self, trial: int | None = None) -> list[str]:
+        """Names of the pictures of the sweep, or of a trial (`curves_LC`, `heat_maps_LC`).
+
+        Raises:
+            SweepError: there is no such trial.
+        """
+        if trial is None:
+            return sorted(file.stem for file in self.path.glob("*.png"))
+        folder = self._require(trial, "config.json") / "artifacts"
+        return sorted(file.stem for file in folder.glob("*.png"))
+
+    def resume(self, **options: Unpack[ResumeOptions]) -> Sweep:
+        """Go on towards the target, or a higher one (`trials=`); see `resume.ResumeOptions`.
+
+        Raises:
+            SweepError: another process drives it, or its data, space or code changed.
+            TrialFailedError: it ended without a score.
+        """
+        from bearing_search.api.resume import resume
+
+        return resume(self, **options)
+
+    def evaluate(
+        self,
+        trial: int | None = None,
+        *,
+        again: bool = False,
+        device: str = "auto",
+        allow_leak: str = "",
+        console: Console | None = None,
+    ) -> Evaluation:
+        """Train a setting on all of train and score it on test; once, see `evaluate`.
+
+        Args:
+            trial: its number. Default: the one to use.
+            again: whether test is opened although it was opened before; reports count it.
+            device: cpu, cuda, or auto.
+            allow_leak: why samples shared by train and test are accepted.
+            console: where progress is printed. Default: stdout.
+
+        Raises:
+            SweepError: no trial is complete, the named one is not, or test was opened for another.
+            LeakError: train and test share samples, and `allow_leak` is empty.
+        """
+        from bearing_search.api.evaluation import EvaluationRequest, evaluate
+        from bearing_search.session.terminal import terminal
+
+        asked = EvaluationRequest(trial=trial, again=again, device=device, allow_leak=allow_leak)
+        return evaluate(self._folder, asked, console or terminal())
+
+    def _board(self) -> Leaderboard | None:
+        from bearing_search.session.comparison import board_of
+
+        return board_of([self._folder], Console(quiet=True))
+
+    def _complete_board(self) -> Leaderboard:
+        from bearing_search.session.comparison import refuse_incomparable
+
+        refuse_incomparable([self._folder])
+        board = self._board()
+        if board is None:
+            raise SweepError(f"{self.name}: no trial is complete yet; `resume` it first.")
+        return board
+
+    def _figure_file(self, name: str, trial: int | None) -> Path:
+        folder = self.path if trial is None else self._folder.trial_folder(trial) / "artifacts"
+        return folder / f"{name}.png"
+
+    def _require(self, trial: int, file: str) -> Path:
+        """Folder of a trial that has the file."""
+        folder = self._folder.trial_folder(trial)
+        if not (folder / file).exists():
+            begun = sorted(int(one.parent.name) for one in self.path.glob("trials/*/config.json"))
+            known = ", ".join(map(str, begun)) or "none"
+            raise SweepError(
+                f"{self.name}: trial {trial} has no {file}; trials that began: {known}"
+            )
+        return folder
+
+
+def open_sweep(sweep: str | Path, results: str | Path = "results") -> Sweep:
+    """A sweep that exists.
+
+    Args:
+        sweep: its name, or the path of its folder.
+        results: folder in which a name is looked up.
+
+    Raises:
+        SweepError: there is no such sweep, or its sweep.json cannot be read.
+    """
+    path = Path(sweep)
+    if (path / "sweep.json").is_file():
+        return Sweep(load_sweep(path.resolve().parent, path.resolve().name))
+    return Sweep(load_sweep(Path(results), str(sweep)))

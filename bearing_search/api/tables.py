@@ -1,0 +1,121 @@
+"""What a sweep holds, as pandas data frames."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from bearing_search.analysis.intervals import Interval
+from bearing_search.analysis.selection import RankedSetting
+from bearing_search.data.fold_key import FoldKey
+from bearing_search.evaluation.predictions import Predictions
+from bearing_search.measurement import OBJECTIVE
+from bearing_search.reporting.leaderboard import Leaderboard
+from bearing_search.sweep.status import SweepStatus
+from bearing_search.trial_history.measurement_log import read_measurements
+
+
+def trials_table(status: SweepStatus, board: Leaderboard | None) -> pd.DataFrame:
+    """One row per trial, indexed by its number.
+
+    Columns: `state`, `purpose` and `seed`; every searched setting by its dotted path; the objective
+    with `low` and `high`, the 95 % interval of its setting (over groups, and over seeds where the
+    setting was run more than once); further objectives; `cost_s`, seconds of its stages, whoever
+    computed them; `duration_s`; `started`; `reason`, why it failed or what it was copied from.
+    """
+    intervals = _intervals(board)
+    rows = {}
+    for trial in status.trials:
+        interval = intervals.get(trial.number)
+        rows[trial.number] = {
+            "state": trial.state,
+            "purpose": trial.purpose,
+            "seed": trial.seed,
+            **trial.suggestion,
+            status.objective: trial.value,
+            "low": interval.low if interval else np.nan,
+            "high": interval.high if interval else np.nan,
+            **trial.judged.scores,
+            "cost_s": trial.cost_s,
+            "duration_s": trial.duration_s,
+            "started": trial.started,
+            "reason": trial.reason,
+        }
+    return pd.DataFrame.from_dict(rows, orient="index").rename_axis("trial")
+
+
+def leaderboard_table(board: Leaderboard) -> pd.DataFrame:
+    """One row per complete setting, best first, indexed by the first of its trials.
+
+    Columns: `sweep`; every searched setting; the objective and the image AUROC, each with `low` and
+    `high`; `tied`, whether it cannot be told from the best; `feasible`, whether it keeps the
+    constraints; `to_use`; `runs`, under how many seeds it was run; `cost_s`.
+    """
+    chosen = board.selection.chosen
+    rows = [_setting_row(entry, is_chosen=entry is chosen) for entry in board.selection.entries]
+    return pd.DataFrame(rows).set_index("trial")
+
+
+def curves_table(file: Path) -> pd.DataFrame:
+    """What a trial measured, indexed by step: `stage`, `progress`, and a column per metric.
+
+    Args:
+        file: its measurements.jsonl.
+    """
+    rows = [
+        {"step": one.step, "stage": one.stage, "progress": one.progress, **one.values}
+        for one in read_measurements(file)
+    ]
+    return pd.DataFrame(rows, columns=None if rows else ["step"]).set_index("step")
+
+
+def scores_table(folds: Mapping[str, Predictions]) -> pd.DataFrame:
+    """One row per scored picture: `part`, `fold`, `sample`, `group`, `is_anomalous`, `image_score`.
+
+    Image scores rank the pictures of one fold; folds are different detectors, whose scores differ
+    in scale.
+
+    Args:
+        folds: predictions of each fold, by `LC/fold0`.
+    """
+    rows = []
+    for key, found in folds.items():
+        fold = FoldKey.parse(key)
+        for number, name in enumerate(found.names):
+            row = {
+                "part": fold.part,
+                "fold": fold.fold,
+                "sample": name,
+                "group": found.groups[number],
+                "is_anomalous": bool(found.is_anomalous[number]),
+                "image_score": float(found.image_scores[number]),
+            }
+            rows.append(row)
+    return pd.DataFrame(rows)
+
+
+def _intervals(board: Leaderboard | None) -> dict[int, Interval]:
+    """Interval of the setting of every complete trial, by the trial's number."""
+    entries = board.selection.entries if board else ()
+    return {trial.number: entry.value for entry in entries for trial in entry.trials}
+
+
+def _setting_row(entry: RankedSetting, *, is_chosen: bool) -> dict[str, object]:
+    return {
+        "trial": entry.number,
+        "sweep": entry.folder.name,
+        **entry.trials[0].suggestion,
+        OBJECTIVE: entry.value.value,
+        f"{OBJECTIVE} low": entry.value.low,
+        f"{OBJECTIVE} high": entry.value.high,
+        "val/image_auroc": entry.image_auroc.value,
+        "val/image_auroc low": entry.image_auroc.low,
+        "val/image_auroc high": entry.image_auroc.high,
+        **entry.judged.scores,
+        "tied": entry.is_tied,
+        "feasible": entry.judged.is_feasible,
+        "to_use": is_chosen,
+        "runs": len(entry.trials),
+        "cost_s": entry.cost_s,
+    }

@@ -1,0 +1,140 @@
+"""What one session of a sweep may be asked, by the names that the flags of the commands have."""
+
+from collections.abc import Sequence
+from typing import TypedDict, Unpack, get_args
+
+from bearing_search.errors import ConfigError
+from bearing_search.sweep.record.accepted_change import Changeable
+from bearing_search.sweep.record.resources import Resources
+from bearing_search.sweep.record.session_options import SessionOptions
+from bearing_search.sweep.record.sweep_record import SeedPlan, SweepRecord
+
+
+class ResourceFlags(TypedDict, total=False):
+    """What a new sweep may be asked; a key that is missing or None has its default."""
+
+    gpus_per_trial: float | None
+    """.5 puts two trials on one GPU. Default: 1 where there is any."""
+
+    cpus_per_trial: int | None
+    """Cores, and threads, of each trial."""
+
+    concurrent: int | None
+    """Most trials that run side by side."""
+
+    address: str | None
+    """Existing Ray cluster, as host:port."""
+
+    depot: str | None
+    """URL where trials keep their folders, for nodes that share no results folder."""
+
+    time_budget: float | None
+    """Seconds after which trials stop and stay resumable."""
+
+    gpu_hours: float | None
+    """GPU hours after which trials stop and stay resumable."""
+
+    max_failures: int | None
+    """Most restarts of a trial after its process died or raised. Default: 3."""
+
+    trial_timeout: float | None
+    """Seconds after which a trial fails."""
+
+    audit: int | None
+    """Number of seeds under which the base setting is run."""
+
+    finalists: int | None
+    """How many of the best settings are run again under other seeds."""
+
+    seeds: int | None
+    """Number of seeds of each finalist, its first run included."""
+
+    stop_when_converged: bool | None
+    """End below the target once 20 trials have brought no significant gain."""
+
+
+class SessionFlags(ResourceFlags, total=False):
+    """What a session of an existing sweep may be asked; a missing key leaves it as it is."""
+
+    trials: int | None
+    """Target: trials that are to be complete or pruned in the end."""
+
+    retry_failed: bool
+    """Run failed trials again, before anything else."""
+
+    join: bool
+    """Drive the sweep beside other drivers (PostgreSQL only)."""
+
+
+def session_options(
+    kept: SweepRecord | None = None, **flags: Unpack[SessionFlags]
+) -> SessionOptions:
+    """What the flags ask of a session.
+
+    Args:
+        kept: record of the sweep that exists; single resources and seeds that no flag names stay
+            as they are there. None: the sweep is new.
+        flags: see `SessionFlags`.
+
+    Raises:
+        ConfigError: the resources or seeds are impossible.
+    """
+    asked = Resources(
+        gpus_per_trial=flags.get("gpus_per_trial"),
+        cpus_per_trial=flags.get("cpus_per_trial"),
+        concurrent=flags.get("concurrent"),
+        address=flags.get("address"),
+        depot=flags.get("depot"),
+    )
+    gpu_hours = flags.get("gpu_hours")
+    return SessionOptions(
+        target=flags.get("trials"),
+        resources=recorded_or_asked(kept.resources, asked) if kept else asked,
+        seeds=_seed_plan(kept.seeds if kept else SeedPlan(), flags),
+        max_failures=flags.get("max_failures"),
+        stops_when_converged=flags.get("stop_when_converged"),
+        time_budget_s=flags.get("time_budget"),
+        gpu_budget_s=None if gpu_hours is None else 3600 * gpu_hours,
+        trial_timeout_s=flags.get("trial_timeout"),
+        retries_failed=flags.get("retry_failed", False),
+        join=flags.get("join", False),
+    )
+
+
+def recorded_or_asked(kept: Resources, asked: Resources) -> Resources:
+    """What was asked for now; what was left open stays as the sweep has it."""
+    return Resources(
+        gpus_per_trial=(
+            kept.gpus_per_trial if asked.gpus_per_trial is None else asked.gpus_per_trial
+        ),
+        cpus_per_trial=asked.cpus_per_trial or kept.cpus_per_trial,
+        concurrent=asked.concurrent or kept.concurrent,
+        address=asked.address or kept.address,
+        depot=asked.depot or kept.depot,
+    )
+
+
+def accepted_changes(names: Sequence[str]) -> list[Changeable]:
+    """The changes that are accepted, each once.
+
+    Raises:
+        ConfigError: a name is nothing that may change.
+    """
+    known: tuple[Changeable, ...] = get_args(Changeable)
+    for name in names:
+        if name not in known:
+            also = ", never the data" if name == "data" else ""
+            raise ConfigError(f"--accept-change {name}: only {' and '.join(known)}{also}")
+    return [one for one in known if one in names]
+
+
+def _seed_plan(kept: SeedPlan, flags: SessionFlags) -> SeedPlan | None:
+    """The seeds that the flags ask for, the rest as kept; None where no flag names any."""
+    audit, finalists, each = flags.get("audit"), flags.get("finalists"), flags.get("seeds")
+    if (audit, finalists, each) == (None, None, None):
+        return None
+    return SeedPlan(
+        audit=kept.audit if audit is None else audit,
+        finalists=kept.finalists if finalists is None else finalists,
+        each=each or kept.each,
+    )

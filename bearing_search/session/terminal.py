@@ -1,0 +1,35 @@
+"""Where commands write to: the console, and how this program is called from a shell."""
+
+import shutil
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from rich.console import Console
+from rich.progress import Progress
+
+
+def terminal(*, stderr: bool = False) -> Console:
+    """Where a command talks to people: no markup, no colours of its own, no broken lines."""
+    stream = sys.stderr if stderr else sys.stdout
+    width = None if stream.isatty() else 160  # a file or a pipe has no width of its own
+    return Console(stderr=stderr, soft_wrap=True, highlight=False, markup=False, width=width)
+
+
+def program() -> str:
+    """How this program is called from the user's shell: with the interpreter that runs it now."""
+    python = Path(sys.executable)
+    found = shutil.which(python.name)
+    if found is not None and Path(found) == python:
+        return f"{python.name} -m bearing_search"
+    is_near = python.is_relative_to(Path.cwd())
+    return f"{python.relative_to(Path.cwd()) if is_near else python} -m bearing_search"
+
+
+@contextmanager
+def bar(console: Console, what: str) -> Iterator[Callable[[int, int], None]]:
+    """A bar for work that may take a while the first time."""
+    with Progress(console=console, transient=True, disable=not console.is_terminal) as bars:
+        task = bars.add_task(what, total=None)
+        yield lambda done, total: bars.update(task, completed=done, total=total)
