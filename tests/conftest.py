@@ -7,9 +7,20 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, settings
 
-from bearing_search.config import DETECTORS, PostprocessConfig, TrialConfig, parse
+from bearing_search.config import (
+    DETECTORS,
+    PostprocessConfig,
+    ProtocolConfig,
+    TrialConfig,
+    parse,
+    to_plain,
+)
 from bearing_search.evaluation.anomaly_maps import PostprocessSpec
-from bearing_search.evaluation.predictions import Predictions
+from bearing_search.evaluation.predictions import Predictions, save_predictions
+from bearing_search.filesystem.atomic import write_json
+from bearing_search.measurement import COST_S
+from bearing_search.sweep.folder.sweep_folder import create_sweep
+from bearing_search.sweep.record.sweep_record import SweepRecord
 
 # no test is timed: on a busy machine an example may take seconds
 settings.register_profile("untimed", deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -126,5 +137,45 @@ def predictions():
             unreachable_regions=0,
             num_no_roi=0,
         )
+
+    return make
+
+
+SWEEP_SPACE = """# Which period?
+base: {}
+vary: {finetune.alternation_period: {int: [1, 10]}}
+"""
+
+
+@pytest.fixture
+def make_sweep(tmp_path, predictions):
+    """A finished sweep whose trials have the given signals in their maps."""
+
+    def make(name, signals, **changes):
+        facts = {
+            "space_text": SWEEP_SPACE,
+            "data": str(tmp_path),
+            "data_digest": "d1",
+            "versions": {},
+            "git_commit": "",
+            "target": max(len(signals), 1),
+            "protocol": to_plain(ProtocolConfig()),
+        }
+        folder = create_sweep(tmp_path / "results", SweepRecord(name=name, **facts | changes))
+        from bearing_search.sweep.planning.ledger import Ledger  # loads Optuna
+
+        ledger = Ledger(folder)
+        for seed, signal in enumerate(signals):
+            scheduled = ledger.next()
+            trial = folder.trial_folder(scheduled.number)
+            (trial / "LC/fold0").mkdir(parents=True)
+            write_json(trial / "config.json", to_plain(scheduled.config))
+            unit = predictions(signal, seed=seed)
+            save_predictions(unit, trial / "LC/fold0/scored.npz")
+            metrics = {f"val/{k}": v for k, v in unit.metrics(ProtocolConfig()).items()}
+            measured = metrics | {COST_S: 100.0 - seed}
+            ledger.complete(scheduled.number, metrics["val/pixel_aupro"], measured)
+        ledger.close()
+        return folder
 
     return make

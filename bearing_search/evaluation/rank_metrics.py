@@ -5,7 +5,6 @@ Axis letters: a anomalous scores, b normal scores, n maps, h w rows and columns.
 
 from dataclasses import dataclass
 
-import cv2
 import numpy as np
 from jaxtyping import Bool, Float, Int, Shaped
 
@@ -175,6 +174,8 @@ def anomalous_pixels(
     maps: Float[np.ndarray, "n h w"], masks: Bool[np.ndarray, "n h w"]
 ) -> AnomalousPixels:
     """Scores and 8-connected regions of the pixels that the masks mark."""
+    import cv2  # not needed to name or look up a metric, as `status` and `check` do
+
     num_regions = np.zeros(len(masks), dtype=int)
     areas = [np.empty(0, dtype=int)]
     for index in np.flatnonzero(masks.any(axis=(1, 2))):

@@ -2,6 +2,7 @@ import json
 import re
 import subprocess
 import sys
+from importlib.metadata import version
 from pathlib import Path
 
 import cv2
@@ -225,3 +226,14 @@ def test_the_next_command_is_shown_with_the_interpreter_that_ran_this_one(monkey
     assert program() == ".venv/bin/python -m bearing_search"
     monkeypatch.setattr("shutil.which", lambda name: str(tmp_path / ".venv/bin" / name))
     assert program() == "python -m bearing_search"
+
+
+def test_the_list_of_commands_says_what_each_help_page_begins_with():
+    for name, command in cli.COMMANDS.items():
+        first = command.load().help.partition("\n")[0]
+        assert command.help == first, name
+
+
+def test_the_version_is_the_installed_one(capsys):
+    assert main(["--version"]) == 0
+    assert capsys.readouterr().out == f"bearing_search {version('bearing_search')}\n"

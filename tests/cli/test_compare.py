@@ -7,51 +7,14 @@ from bearing_search.cli import main
 from bearing_search.config import ProtocolConfig, to_plain
 from bearing_search.config.reference_values import LATER_SETTINGS
 from bearing_search.errors import SweepError
-from bearing_search.evaluation.predictions import save_predictions
-from bearing_search.filesystem.atomic import write_json
-from bearing_search.measurement import COST_S
 from bearing_search.session.comparison import board_of, refuse_incomparable
 from bearing_search.session.terminal import terminal
-from bearing_search.sweep.folder.sweep_folder import create_sweep
-from bearing_search.sweep.planning.ledger import Ledger
-from bearing_search.sweep.record.sweep_record import SweepRecord
 
 SPACE = """# Which period?
 base: {}
 vary: {finetune.alternation_period: {int: [1, 10]}}
 """
-
-
-@pytest.fixture
-def make_sweep(tmp_path, predictions):
-    """A finished sweep whose trials have the given signals in their maps."""
-
-    def make(name, signals, **changes):
-        facts = {
-            "space_text": SPACE,
-            "data": str(tmp_path),
-            "data_digest": "d1",
-            "versions": {},
-            "git_commit": "",
-            "target": max(len(signals), 1),
-            "protocol": to_plain(ProtocolConfig()),
-        }
-        folder = create_sweep(tmp_path / "results", SweepRecord(name=name, **facts | changes))
-        ledger = Ledger(folder)
-        for seed, signal in enumerate(signals):
-            scheduled = ledger.next()
-            trial = folder.trial_folder(scheduled.number)
-            (trial / "LC/fold0").mkdir(parents=True)
-            write_json(trial / "config.json", to_plain(scheduled.config))
-            unit = predictions(signal, seed=seed)
-            save_predictions(unit, trial / "LC/fold0/scored.npz")
-            metrics = {f"val/{k}": v for k, v in unit.metrics(ProtocolConfig()).items()}
-            measured = metrics | {COST_S: 100.0 - seed}
-            ledger.complete(scheduled.number, metrics["val/pixel_aupro"], measured)
-        ledger.close()
-        return folder
-
-    return make
+"""Of the sweeps that `make_sweep` makes."""
 
 
 def test_one_sweep_is_ranked_and_its_report_written(make_sweep, capsys):
