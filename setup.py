@@ -2,10 +2,13 @@
 
 from setuptools import find_packages, setup
 
-SHIPPED_SPACES = "bearing_search.shipped_spaces"  # where `cli.options.find_space` looks for them
+SHIPPED_SPACES = "bearing_search.shipped_spaces"  # where `search_space.shipped` looks for them
 
 setup(
     packages=[*find_packages(include=["bearing_search*"]), SHIPPED_SPACES],
     package_dir={SHIPPED_SPACES: "search_spaces"},
-    package_data={SHIPPED_SPACES: ["*.yaml"]},
+    package_data={
+        SHIPPED_SPACES: ["*.yaml"],
+        "bearing_search": ["py.typed", "science_digest.json"],
+    },
 )
