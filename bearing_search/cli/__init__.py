@@ -19,48 +19,49 @@ _COMMANDS = "bearing_search.cli.commands"
 COMMANDS: Mapping[str, LazyCommand] = {
     "run": LazyCommand(
         f"{_COMMANDS}.run:run",
-        "Search: train and score trials until the target is reached, then name the best setting.",
+        "Search: train and score trials up to the target, then recommend a setting.",
     ),
     "resume": LazyCommand(
         f"{_COMMANDS}.run:resume",
-        "Go on with a sweep towards its target; --trials raises the target.",
+        "Continue a sweep towards its target; --trials raises the target.",
     ),
     "status": LazyCommand(
-        f"{_COMMANDS}.status:status", "Show how far a sweep is, trial by trial; safe while it runs."
+        f"{_COMMANDS}.status:status",
+        "Show the progress of a sweep, trial by trial, also while it runs.",
     ),
     "check": LazyCommand(
         f"{_COMMANDS}.check:check", "Check a search space, a data set, or both; start nothing."
     ),
     "train": LazyCommand(
-        f"{_COMMANDS}.train:train", "Run one trial without Ray and print what it measures."
+        f"{_COMMANDS}.train:train",
+        "Run one trial in this process, without Ray, and print its metrics.",
     ),
     "compare": LazyCommand(
         f"{_COMMANDS}.compare:compare",
-        "Rank all settings of one sweep or several: intervals, ties, and the one to use.",
+        "Rank the settings of one sweep or several, with intervals, ties and a recommendation.",
     ),
     "evaluate": LazyCommand(
         f"{_COMMANDS}.evaluate:evaluate",
-        "Train the best setting on all of train and score it on test, beside the frozen encoder.",
+        "Train the recommended setting on all of train and score it on test, once.",
     ),
     "reproduce": LazyCommand(
         f"{_COMMANDS}.reproduce:reproduce",
-        "Make Table 2 and figures 8 to 10 of the paper on a data set; the same command goes on.",
+        "Make Table 2 and figures 8 to 10 of the paper; the same command continues.",
     ),
     "roi": LazyCommand(
         f"{_COMMANDS}.roi:roi",
-        "Extract every image's region of interest; write contact sheets, roi.csv and a summary.",
+        "Find the region of interest of every image; write contact sheets, roi.csv, a summary.",
     ),
     "demo-data": LazyCommand(
         f"{_COMMANDS}.demo_data:demo_data",
-        "Render a demo data set: rings and side views at three brightness levels, dents with "
-        "masks.",
+        "Render a demo data set: rings and side views at three brightness levels, with dents.",
     ),
     "ui": LazyCommand(
-        f"{_COMMANDS}.ui:ui", "Compare runs in MLflow's web pages; Ctrl-C ends them."
+        f"{_COMMANDS}.ui:ui", "Compare runs in MLflow's web pages; Ctrl-C stops the server."
     ),
     "cache": LazyCommand(
         f"{_COMMANDS}.cache:cache",
-        "Look after the stages that trials share: list, verify, prune, bound.",
+        "Manage the stages that trials share: list, verify, prune, limit.",
     ),
 }
 """Every command by its name, in the order of the help page."""

@@ -1,4 +1,4 @@
-"""Exit statuses that are no error's."""
+"""Exit statuses that no exception stands for."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ if TYPE_CHECKING:
     from bearing_search.api.sweep import Sweep
 
 INTERRUPTED = 130
-"""Exit status after Ctrl-C or SIGTERM, as shells have it."""
+"""Exit status after Ctrl-C or SIGTERM, the shell convention."""
 
 
 def session_status(sweep: Sweep) -> int:
-    """Exit status of the session that has just run a sweep: 0, or `INTERRUPTED`."""
+    """Exit status of a session: 0, or `INTERRUPTED`."""
     return INTERRUPTED if sweep.outcome is not None and sweep.outcome.interrupted else 0

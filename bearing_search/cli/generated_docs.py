@@ -1,8 +1,8 @@
-"""What docs/ says of the config, written from the config: its settings and its open choices.
+"""Generates the pages of docs/ that describe the config: settings and open choices.
 
     python -m bearing_search.cli.generated_docs
 
-writes docs/settings.md anew, and in docs/method.md the table between the two marks. Tests compare.
+rewrites docs/settings.md and the table between the two marks in docs/method.md. Tests compare.
 """
 
 import ast
@@ -39,7 +39,7 @@ once. *paper*: the section that states the default; *open*: the paper leaves it 
 
 
 def settings_page() -> str:
-    """docs/settings.md: a table of its settings for each section of the config."""
+    """Text of docs/settings.md: one table of settings per section of the config."""
     known, defaults = settings_by_path(plain_form(TrialConfig)), to_plain(TrialConfig())
     parts = [_INTRO]
     for prefix, form in _sections(plain_form(TrialConfig), ""):
@@ -69,7 +69,7 @@ def meanings(config_type: type) -> dict[str, str]:
 
 
 def with_open_choices(page: str) -> str:
-    """docs/method.md with its table of open choices as it is now."""
+    """Text of docs/method.md with an updated table of open choices."""
     before, rest = page.split(f"{BEGIN}\n")
     _, after = rest.split(END)
     return f"{before}{BEGIN}\n\n{markdown_table()}\n\n{END}{after}"

@@ -1,4 +1,4 @@
-"""A group of commands of which only the one that is called is imported."""
+"""A command group that imports only the command that is called."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ from typer.core import TyperGroup
 
 @dataclass(frozen=True, slots=True)
 class LazyCommand:
-    """Where a command is, and its line in the list of commands."""
+    """Location of a command, and its line in the list of commands."""
 
     target: str
     """`module:name` of a command's function, or of the `typer.Typer` of a group."""
@@ -34,7 +34,7 @@ def lazy_group(commands: Mapping[str, LazyCommand]) -> type[TyperGroup]:
     """A class of groups, for `typer.Typer(cls=...)`, with these commands in this order."""
 
     class LazyGroup(TyperGroup):
-        """Imports a command when it is called; the list of commands needs none."""
+        """Imports a command when it is called, and none to list them."""
 
         def list_commands(self, ctx: Any) -> list[str]:
             """Names of the commands, in the table's order."""

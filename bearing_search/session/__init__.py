@@ -1,1 +1,1 @@
-"""What surrounds a sweep's trials: data found, leaks refused, images read, progress shown."""
+"""What surrounds the trials of a session: inputs, leak gate, preflight checks, progress, report."""

@@ -1,4 +1,4 @@
-"""The leaderboard of sweeps: which may be compared, and what is written about them."""
+"""The leaderboard of one sweep or several: comparability, ranking, report."""
 
 import json
 from collections.abc import Sequence
@@ -26,7 +26,7 @@ _NAMES = ("data", "folds", "parts", "protocols", "objectives or constraints")
 
 
 def refuse_incomparable(folders: Sequence[SweepFolder]) -> None:
-    """Refuse sweeps whose scores say nothing about each other.
+    """Refuse sweeps whose scores are not comparable.
 
     Raises:
         SweepError: naming the first difference.
@@ -96,6 +96,6 @@ def _facts(folder: SweepFolder) -> tuple[Any, ...]:
 
 
 def _protocol(folder: SweepFolder) -> dict[str, Any]:
-    """As the sweep recorded it; settings that were added since count where they change numbers."""
+    """The recorded protocol; later settings count only if they change numbers."""
     known = dict(folder.record.protocol)
     return dict(stable_settings({"protocol": known})["protocol"]) if known else {}

@@ -1,4 +1,4 @@
-"""What one session of a sweep may be asked, by the names that the flags of the commands have."""
+"""Options of a session, named like the flags of the commands."""
 
 from collections.abc import Sequence
 from typing import TypedDict, Unpack, get_args
@@ -11,7 +11,7 @@ from bearing_search.sweep.record.sweep_record import SeedPlan, SweepRecord
 
 
 class ResourceFlags(TypedDict, total=False):
-    """What a new sweep may be asked; a key that is missing or None has its default."""
+    """Options of a new sweep; a key that is missing or None takes its default."""
 
     gpus_per_trial: float | None
     """.5 puts two trials on one GPU. Default: 1 where there is any."""
@@ -54,7 +54,7 @@ class ResourceFlags(TypedDict, total=False):
 
 
 class SessionFlags(ResourceFlags, total=False):
-    """What a session of an existing sweep may be asked; a missing key leaves it as it is."""
+    """Options of a session of an existing sweep; a missing key changes nothing."""
 
     trials: int | None
     """Target: trials that are to be complete or pruned in the end."""
@@ -69,11 +69,11 @@ class SessionFlags(ResourceFlags, total=False):
 def session_options(
     kept: SweepRecord | None = None, **flags: Unpack[SessionFlags]
 ) -> SessionOptions:
-    """What the flags ask of a session.
+    """The session options that the flags stand for.
 
     Args:
-        kept: record of the sweep that exists; single resources and seeds that no flag names stay
-            as they are there. None: the sweep is new.
+        kept: record of an existing sweep, whose resources and seeds hold where no flag names
+            others. None: the sweep is new.
         flags: see `SessionFlags`.
 
     Raises:
@@ -102,7 +102,7 @@ def session_options(
 
 
 def recorded_or_asked(kept: Resources, asked: Resources) -> Resources:
-    """What was asked for now; what was left open stays as the sweep has it."""
+    """The requested resources, completed by those that the sweep recorded."""
     return Resources(
         gpus_per_trial=(
             kept.gpus_per_trial if asked.gpus_per_trial is None else asked.gpus_per_trial
@@ -115,10 +115,10 @@ def recorded_or_asked(kept: Resources, asked: Resources) -> Resources:
 
 
 def accepted_changes(names: Sequence[str]) -> list[Changeable]:
-    """The changes that are accepted, each once.
+    """The accepted changes, without duplicates.
 
     Raises:
-        ConfigError: a name is nothing that may change.
+        ConfigError: a name is not one of the changes that can be accepted.
     """
     known: tuple[Changeable, ...] = get_args(Changeable)
     for name in names:
@@ -129,7 +129,7 @@ def accepted_changes(names: Sequence[str]) -> list[Changeable]:
 
 
 def _seed_plan(kept: SeedPlan, flags: SessionFlags) -> SeedPlan | None:
-    """The seeds that the flags ask for, the rest as kept; None where no flag names any."""
+    """The seeds that the flags ask for, completed by the recorded ones; None: no flag names any."""
     audit, finalists, each = flags.get("audit"), flags.get("finalists"), flags.get("seeds")
     if (audit, finalists, each) == (None, None, None):
         return None

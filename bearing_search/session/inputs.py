@@ -1,4 +1,4 @@
-"""What a command is given: a search space, a data set, a results folder."""
+"""Inputs of a command: the data set and the results folder."""
 
 import os
 import re
@@ -18,7 +18,7 @@ DEMO = "demo"
 
 
 def writable_results(results: Path) -> Path:
-    """The results folder, absolute, made if missing.
+    """Absolute path of the results folder, which is created if missing.
 
     Raises:
         ResourceError: it is a URL, or cannot be written.
@@ -31,14 +31,14 @@ def writable_results(results: Path) -> Path:
     try:
         results.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise ResourceError(f"{results}: cannot be made ({error.strerror})") from None
+        raise ResourceError(f"{results}: cannot be created ({error.strerror})") from None
     if not os.access(results, os.W_OK | os.X_OK):
         raise ResourceError(f"{results}: is not writable; choose another --results folder.")
     return results.resolve()
 
 
 def resolve_data(data: str, results: Path) -> tuple[Path, DataSet]:
-    """The data set's folder, absolute, and what is in it; `demo` is rendered on first use."""
+    """Absolute path and content of a data set; `demo` is rendered on first use."""
     if data != DEMO:
         folder = Path(data).resolve()
         return folder, load_data_set(folder)
@@ -56,19 +56,19 @@ def resolve_data(data: str, results: Path) -> tuple[Path, DataSet]:
 
 
 def train_digest(data_set: DataSet) -> str:
-    """Digest of what a search may see: the training split. Test files stay unopened."""
+    """Digest of the training split, all that a search may see. Test files are not opened."""
     return content_digest(data_set.samples("train"))
 
 
 def digest_for(task: SweepTask, data_set: DataSet) -> str:
-    """Digest of what a sweep reads: train, and in a reproduction test as well."""
+    """Digest of what a sweep reads: train, and also test in a reproduction."""
     if task == "search":
         return train_digest(data_set)
     return content_digest(data_set.all_samples)
 
 
 def split_lines(data_set: DataSet, space: SearchSpace) -> list[str]:
-    """Per part, how many samples are trained on and held out."""
+    """Numbers of samples to train on and to hold out, one line per part."""
     config = space.trial(space.default_suggestion())
     lines = []
     for part, folds in check_folds(data_set, config).items():

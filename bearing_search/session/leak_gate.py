@@ -1,4 +1,4 @@
-"""Refuses leaks before anything is trained or scored, and shows them."""
+"""Refuses data with leaks before anything is trained or scored."""
 
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -30,7 +30,7 @@ def refuse_leaks(
     reason: str = "",
     known: AllowedLeak | None = None,
 ) -> AllowedLeak | None:
-    """Look for leaks in the data of trials, show warnings, refuse what nobody has allowed.
+    """Look for leaks in the data of trials; print warnings, refuse leaks that are not allowed.
 
     Args:
         configs: of the trials; they say which parts are used, and whether one model learns from
@@ -59,7 +59,7 @@ def refuse_leaks(
         more = f" ({len(found)} leaks)" if len(found) > 1 else ""
         shown = f" See {picture}." if picture else ""
         raise LeakError(
-            f"{found[0]}{more}.{shown} {report.leaks[0].advice}, or go on all the same with "
+            f"{found[0]}{more}.{shown} {report.leaks[0].advice}, or accept it with "
             "--allow-leak REASON."
         )
     allowed = AllowedLeak(reason=reason, leaks=found)
@@ -70,7 +70,7 @@ def refuse_leaks(
 def look_for_leaks(
     data_set: DataSet, configs: Sequence[TrialConfig], root: Path, console: Console
 ) -> LeakReport:
-    """What the guard finds in the data of trials; a bar, or a line now and then, while it looks."""
+    """Leaks in the data of trials; shows progress meanwhile."""
     chosen = {part for config in configs for part in data_set.chosen_parts(config.parts)}
     together = any(config.scope == "multi_part" for config in configs)
     samples = [sample for sample in data_set.all_samples if sample.part in chosen]
@@ -79,14 +79,14 @@ def look_for_leaks(
 
 
 def draw(report: LeakReport, root: Path) -> Path | None:
-    """The picture of all pairs, leaks first; None where there is nothing to see."""
+    """The picture of all pairs, leaks first; None if there are none."""
     file = root / "check" / f"leaks-{report.digest[:8]}.png"
     ordered = sorted(report.findings, key=lambda found: found.severity != "leak")
     return file if write_sheet(ordered, file) else None
 
 
 def warning_lines(report: LeakReport) -> list[str]:
-    """What the guard does not refuse, a line each; few of them."""
+    """Findings that are not refused, one line each; the first few."""
     warnings = [found for found in report.findings if found.severity == "warning"]
     lines = [f"warning: {sentence(found)}" for found in warnings[:_SHOWN]]
     if len(warnings) > _SHOWN:
@@ -95,14 +95,14 @@ def warning_lines(report: LeakReport) -> list[str]:
 
 
 def sentence(found: Finding) -> str:
-    """What was found and what to do."""
+    """A finding and the advice on it, as sentences."""
     text = found.text.rstrip(".")
     return f"{text}. {found.advice}." if found.advice else f"{text}."
 
 
 @contextmanager
 def share_bar(what: str, console: Console) -> Iterator[Callable[[float], None]]:
-    """Shows a share: a bar on a terminal; elsewhere a line where it takes long."""
+    """Shows progress: a bar on a terminal, elsewhere a line every 10 s."""
     estimate, last = Estimate(1.0), time.monotonic()
     bars = Progress(
         TextColumn("{task.description}"),

@@ -1,4 +1,4 @@
-"""Post-processing of a trial, chosen after training: for `run`, `compare` and `evaluate`."""
+"""Post-processing of a trial, chosen after training."""
 
 import json
 import os
@@ -16,7 +16,7 @@ from bearing_search.trial_history.records import trial_folder
 
 
 def tuned(sweep: Path, number: int, console: Console) -> PostprocessTuning:
-    """What post-processing could gain for one trial, judged on its held-out folds."""
+    """Gain that other post-processing brings to a trial, estimated on its held-out folds."""
     with bar(console, "trying other post-processing") as on_progress:
         return tune_postprocess(
             fold_predictions(trial_folder(sweep, number)),
@@ -27,13 +27,13 @@ def tuned(sweep: Path, number: int, console: Console) -> PostprocessTuning:
 
 
 def with_postprocess(config: TrialConfig, tuning: PostprocessTuning) -> TrialConfig:
-    """The config with the post-processing whose gain is shown; as it was where none is."""
+    """The config with the post-processing whose gain is significant, if any."""
     setting = tuning.applied
     return replace(config, postprocess=setting.postprocess, fusion=setting.fusion)
 
 
 def postprocess_json(title: str, tuning: PostprocessTuning) -> bytes:
-    """knobs.json: whose post-processing, what was found, and what is used."""
+    """Content of knobs.json: the trial, the candidates, and what is applied."""
     found = {
         "of": title,
         "maps": asdict(tuning.maps) | {"is_shown": tuning.maps.is_shown},

@@ -1,6 +1,6 @@
-"""What is refused before anything starts: broken installations, data, weights, blocks.
+"""Checks before a sweep starts: installation, images, folds, weights, blocks.
 
-torch is loaded in a short-lived process of its own, so that the driver stays small.
+torch is loaded in a short-lived process, which keeps the driver small.
 """
 
 import hashlib
@@ -28,10 +28,10 @@ from bearing_search.sweep.worker.plugin_tables import PluginTables, plugin_table
 
 
 def check_installation() -> None:
-    """Refuse a CPU-only torch beside a torchvision of another build: timm could not be imported.
+    """Refuse a CPU-only torch next to a torchvision of another build: timm cannot import them.
 
     Raises:
-        ResourceError: saying how to mend it.
+        ResourceError: with the command that repairs it.
     """
     try:
         torch, torchvision = version("torch"), version("torchvision")
@@ -39,14 +39,14 @@ def check_installation() -> None:
         raise ResourceError(f"{error.name} is not installed; run `pip install .` again.") from None
     if torch.endswith("+cpu") and not torchvision.endswith("+cpu"):
         raise ResourceError(
-            f"torch {torch} is a CPU-only build, torchvision {torchvision} is not, so that timm "
-            "cannot be imported. Install both from one place: "
+            f"torch {torch} is a CPU-only build, torchvision {torchvision} is not; timm "
+            "cannot be imported. Install both from the same source: "
             "`pip uninstall -y torch torchvision`, then `pip install -c constraints.txt .`"
         )
 
 
 def edge_configs(space: SearchSpace) -> list[TrialConfig]:
-    """Trial 0 and the extremes of every parameter: what must be possible before a sweep starts."""
+    """Trial 0 and the extremes of every parameter, all of which must be possible."""
     tried = [space.default_suggestion()]
     for path in space.parameters:
         tried += space.extremes(path)
@@ -54,10 +54,10 @@ def edge_configs(space: SearchSpace) -> list[TrialConfig]:
 
 
 def check_models(configs: Sequence[TrialConfig], *, cache: Path) -> str:
-    """Load every encoder that the configs name, with its weights, and look for their blocks.
+    """Load every encoder that the configs name, with its weights, and check its blocks.
 
-    What passed once passes again without torch, unless configs, weights, code or versions changed;
-    weights of a hub are always loaded.
+    A check that passed is remembered until configs, weights, code or versions change; weights from
+    a hub are always loaded.
 
     Args:
         configs: of the trials that are to run.
@@ -98,10 +98,10 @@ def check_folds(data_set: DataSet, config: TrialConfig) -> dict[str, list[Fold]]
 
 
 def check_images(samples: Sequence[Sample], console: Console) -> None:
-    """Read every image and mask once: a broken file is found now, not hours later.
+    """Read every image and mask once, to find a broken file now rather than hours later.
 
     Raises:
-        DataError: naming the first broken sample, and how many there are.
+        DataError: naming the first broken sample and their number.
     """
     problems = []
     with Progress(console=console, transient=True, disable=not console.is_terminal) as bars:
@@ -117,9 +117,9 @@ def check_images(samples: Sequence[Sample], console: Console) -> None:
 
 
 def _models_key(configs: Sequence[TrialConfig], tables: PluginTables) -> str | None:
-    """Digest of all that `check_models` depends on; None where it cannot be told without loading.
+    """Digest of everything that `check_models` depends on; None if only loading can tell.
 
-    The time of a weights file stands for its content: a trial reads the content all the same.
+    Size and time of a weights file stand for its content, which a trial reads in any case.
     """
     weights = {config.encoder.weights for config in configs}
     if "hub" in weights:

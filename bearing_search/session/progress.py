@@ -1,4 +1,4 @@
-"""A sweep on the terminal: bars where somebody looks on, lines where the output is a file."""
+"""Progress of a sweep: bars on a terminal, lines in a file."""
 
 import time
 
@@ -16,24 +16,24 @@ _LINE_EVERY_S = 30.0
 
 
 class Estimate:
-    """How long a row of works will still take, from what was done since it began."""
+    """Remaining time, estimated from the work done so far."""
 
     def __init__(self, total: float, done: float = 0.0) -> None:
         self._begun = time.monotonic()
         self._total, self._done_before, self._done = total, done, done
 
     def update(self, done: float) -> None:
-        """Say how much of the total is done by now."""
+        """Record how much of the total is done."""
         self._done = done
 
     @property
     def share(self) -> float:
-        """Share that is done, in [0, 1]."""
+        """Share of the total that is done, in [0, 1]."""
         return min(1.0, self._done / self._total)
 
     @property
     def text(self) -> str:
-        """`about 3:20 left`, or nothing while too little is known."""
+        """`about 3:20 left`; empty while too little is known."""
         fresh, elapsed = self._done - self._done_before, time.monotonic() - self._begun
         if fresh < 0.01 * self._total or elapsed < 5:
             return ""
@@ -41,7 +41,7 @@ class Estimate:
 
 
 class SweepProgress:
-    """Shows a sweep while it runs (a SweepCallback)."""
+    """Shows the progress of a sweep (a SweepCallback)."""
 
     def __init__(self, console: Console) -> None:
         self._console = console
@@ -64,7 +64,7 @@ class SweepProgress:
         self._last_line = time.monotonic()
 
     def on_sweep_start(self, sweep: SweepView) -> None:
-        """Show how far the sweep is already."""
+        """Show the progress of earlier sessions."""
         self._target = sweep.target + sweep.num_seed_runs
         self._objective, self._ranks = sweep.objective, sweep.task == "search"
         for trial in sweep.trials:
@@ -80,7 +80,7 @@ class SweepProgress:
         self._bars.start()
 
     def on_trial_start(self, trial: TrialStarted) -> None:
-        """Show a new bar."""
+        """Add a bar."""
         number = trial.number
         self._begun[number] = time.monotonic()
         if trial.purpose not in COUNTED:
@@ -90,7 +90,7 @@ class SweepProgress:
         self._tasks[number] = self._bars.add_task(f"  trial {number}", total=1.0, note="")
 
     def on_measurement(self, number: int, measurement: Measurement) -> None:
-        """Move the bars, or write a line now and then."""
+        """Move the bars, or print a line every 30 s."""
         self._progress[number] = max(self._progress.get(number, 0.0), measurement.progress)
         if number in self._tasks:
             self._bars.update(
@@ -106,7 +106,7 @@ class SweepProgress:
             )
 
     def on_trial_end(self, trial: TrialEnded) -> None:
-        """Take the bar away and say how the trial ended."""
+        """Remove the bar and print how the trial ended."""
         number, value = trial.number, trial.value
         if number in self._tasks:
             self._bars.remove_task(self._tasks.pop(number))
@@ -124,7 +124,7 @@ class SweepProgress:
         self._refresh()
 
     def on_sweep_end(self, outcome: SweepOutcome) -> None:
-        """Leave the terminal as it was."""
+        """Restore the terminal."""
         self._bars.stop()
 
     def _done(self) -> float:

@@ -1,4 +1,4 @@
-"""What a reproduction says before it starts, and at its end."""
+"""Plan, time estimate and final report of a reproduction."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -20,7 +20,7 @@ from bearing_search.trial_history.records import SweepOutcome
 
 
 def announce_reproduction(folder: SweepFolder, data_set: DataSet, console: Console) -> None:
-    """Print the plan, and about how long it will take."""
+    """Print the plan and an estimate of its duration."""
     space = folder.space()
     points = grid_points(space, folder.record.digest_scheme)
     configs = [space.trial(point) for point in points]
@@ -48,7 +48,7 @@ def announce_reproduction(folder: SweepFolder, data_set: DataSet, console: Conso
 
 
 def estimate(work: Work, speed: Speed, resources: Resources) -> str:
-    """How long the work takes, in words."""
+    """Estimated duration of the work, as a phrase."""
     if not work.is_known:
         return "how long it takes is not known: the size of an encoder is not in its name"
     at_once = speed.count if speed.device == "cuda" else min(speed.count, MAX_CPU_TRIALS)
@@ -92,7 +92,7 @@ def _counts(data_set: DataSet, split: Literal["train", "test"], part: str) -> st
 def finish_reproduction(
     folder: SweepFolder, outcome: SweepOutcome, console: Console
 ) -> Sequence[Path]:
-    """Write the tables and figures of what is complete, and say what may be concluded.
+    """Write tables and figures of the complete runs, and print the conclusions.
 
     Returns:
         Files to keep with the sweep's own run; none before a run is complete.

@@ -1,4 +1,4 @@
-"""How fast this machine multiplies matrices: measured in a short-lived process that loads torch."""
+"""Matrix multiplication speed of this machine, measured in a short-lived process."""
 
 import multiprocessing
 import os
@@ -11,7 +11,7 @@ _MEASURED_S = 0.5
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Speed:
-    """What trials would run on."""
+    """The devices that trials would run on, and their speed."""
 
     device: str
     """`cpu` or `cuda`."""
@@ -24,7 +24,7 @@ class Speed:
 
 
 def measure_speed(*, use_gpus: bool) -> Speed:
-    """Time products of the size that the networks have; takes as long as torch takes to load."""
+    """Time matrix products of the sizes that occur in the networks; mostly takes torch's import."""
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(1, mp_context=context) as process:
         return process.submit(_measure, use_gpus).result()

@@ -1,4 +1,4 @@
-"""A sweep's session on the terminal: what is about to run, how it runs, how it ended."""
+"""A session of a sweep: plan, run, report."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -58,7 +58,7 @@ def drive(folder: SweepFolder, options: SessionOptions, console: Console) -> Swe
 
 
 def _mark(chosen: RankedSetting | None, folder: SweepFolder, tracker: MlflowTracker) -> None:
-    """Let MLflow name the setting to use, as the report does."""
+    """Mark the recommended setting in MLflow."""
     if chosen is None:
         tracker.mark([], {}, {})
         return
@@ -67,7 +67,7 @@ def _mark(chosen: RankedSetting | None, folder: SweepFolder, tracker: MlflowTrac
 
 
 def announce(folder: SweepFolder, space: SearchSpace, data_set: DataSet, console: Console) -> None:
-    """Say what is about to run."""
+    """Print what is about to run."""
     record = folder.record
     lines = [
         f"sweep {record.name}: {space.question}",
@@ -79,5 +79,5 @@ def announce(folder: SweepFolder, space: SearchSpace, data_set: DataSet, console
 
 
 def results_flag(results: Path) -> str:
-    """` --results DIR`, or nothing where it is the default of this working directory."""
+    """` --results DIR`; empty for the default folder of this working directory."""
     return "" if results == Path("results").resolve() else f" --results {results}"

@@ -1,4 +1,4 @@
-"""Where commands write to: the console, and how this program is called from a shell."""
+"""Console output, and how this program is called from a shell."""
 
 import shutil
 import sys
@@ -11,14 +11,14 @@ from rich.progress import Progress
 
 
 def terminal(*, stderr: bool = False) -> Console:
-    """Where a command talks to people: no markup, no colours of its own, no broken lines."""
+    """A console for a command's output: no markup, no highlighting, no wrapped lines."""
     stream = sys.stderr if stderr else sys.stdout
     width = None if stream.isatty() else 160  # a file or a pipe has no width of its own
     return Console(stderr=stderr, soft_wrap=True, highlight=False, markup=False, width=width)
 
 
 def program() -> str:
-    """How this program is called from the user's shell: with the interpreter that runs it now."""
+    """Command that calls this program from the user's shell, with the current interpreter."""
     python = Path(sys.executable)
     found = shutil.which(python.name)
     if found is not None and Path(found) == python:
@@ -29,7 +29,7 @@ def program() -> str:
 
 @contextmanager
 def bar(console: Console, what: str) -> Iterator[Callable[[int, int], None]]:
-    """A bar for work that may take a while the first time."""
+    """A progress bar for work that takes a while the first time."""
     with Progress(console=console, transient=True, disable=not console.is_terminal) as bars:
         task = bars.add_task(what, total=None)
         yield lambda done, total: bars.update(task, completed=done, total=total)

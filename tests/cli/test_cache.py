@@ -59,7 +59,7 @@ def test_ls_shows_size_uses_and_what_was_saved(results, capsys):
 
 def test_ls_of_nothing(tmp_path, capsys):
     assert cache(tmp_path, "ls") == 0
-    assert "no trial has shared anything yet" in capsys.readouterr().out
+    assert "no shared stages yet" in capsys.readouterr().out
     assert cache(tmp_path, "prune", "--max-size", "0") == 0
     assert cache(tmp_path, "verify") == 0
     assert list(tmp_path.iterdir()) == []
@@ -67,7 +67,7 @@ def test_ls_of_nothing(tmp_path, capsys):
 
 def test_verify_moves_damaged_stages_aside_and_says_so_by_its_status(results, capsys):
     assert cache(results, "verify") == 0
-    assert "3 finished stages are as they were written" in capsys.readouterr().out
+    assert "3 finished stages are intact" in capsys.readouterr().out
     damaged = list_entries(results / "cache/stages")[1]
     (damaged.home / "done/output").write_bytes(b"x" + bytes(1_999_999))
 
@@ -134,7 +134,7 @@ def test_sizes(text, size):
 
 @pytest.mark.parametrize("text", ["", "GB", "-1GB", "3 PB", "1,5GB"])
 def test_no_sizes(text):
-    with pytest.raises(ConfigError, match="is no size"):
+    with pytest.raises(ConfigError, match="is not a size"):
         parse_size(text)
 
 

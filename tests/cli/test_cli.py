@@ -124,7 +124,7 @@ def test_a_results_folder_that_cannot_be_written(tmp_path, make_set, attempt):
     (tmp_path / "file").write_text("in the way")
     status, says = attempt(make_set(), "--results", str(tmp_path / "file/results"))
     assert status == 5
-    assert "cannot be made" in says
+    assert "cannot be created" in says
 
 
 def test_a_name_that_climbs_out_of_the_results_folder(make_set, attempt):

@@ -333,7 +333,7 @@ def test_a_duration_has_a_unit_or_is_in_seconds(text, seconds):
 
 @pytest.mark.parametrize("text", ["", "0", "h", "-3", "5 weeks"])
 def test_what_is_no_duration_is_refused(text):
-    with pytest.raises(typer.BadParameter, match="is no duration"):
+    with pytest.raises(typer.BadParameter, match="is not a duration"):
         seconds_of(text)
 
 

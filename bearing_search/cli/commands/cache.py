@@ -1,4 +1,4 @@
-"""`cache`: what the shared stages take and save, whether they are sound, and how to delete some."""
+"""`cache`: size, savings and integrity of the shared stages, and how to delete some."""
 
 import json as json_text
 import re
@@ -31,28 +31,28 @@ from bearing_search.sweep.folder.sweep_folder import find_sweep
 _UNITS = {"": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12}
 
 cache = typer.Typer(
-    help="Look after the stages that trials share: list, verify, prune, bound.",
+    help="Manage the stages that trials share: list, verify, prune, limit.",
     no_args_is_help=True,
     rich_markup_mode=None,
 )
 
 
 def parse_size(text: str) -> int:
-    """Bytes of `20GB`, `1.5 TB`, `500MB` or a plain number; units of 1000.
+    """Number of bytes in `20GB`, `1.5 TB`, `500MB` or a plain number; units are powers of 1000.
 
     Raises:
         ConfigError: it is none of these.
     """
     found = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([KMGT]?B?)", text.strip().upper())
     if found is None:
-        raise ConfigError(f"{text!r} is no size; wanted something like 20GB or 500MB")
+        raise ConfigError(f"{text!r} is not a size; wanted a form like 20GB or 500MB")
     unit = found[2].removesuffix("B")
     return round(float(found[1]) * _UNITS[unit and f"{unit}B"])
 
 
 @cache.command()
 def ls(results: Results = Path("results"), json: AsJson = False) -> None:
-    """List what trials share: size, age, how many trials used it, the seconds that it saved."""
+    """List the stages that trials share: size, age, number of users, time saved."""
     root = _stages(results)
     entries = list_entries(root) if root.is_dir() else []
     if json:
@@ -67,7 +67,7 @@ def ls(results: Results = Path("results"), json: AsJson = False) -> None:
 
 @cache.command()
 def verify(results: Results = Path("results")) -> None:
-    """Read every finished stage again; damaged ones are moved to quarantine, exit status 5."""
+    """Verify every finished stage; damaged ones go to quarantine, with exit status 5."""
     console, root = terminal(), _stages(results)
     finished = [o for o in list_entries(root) if o.state != "in work"] if root.is_dir() else []
     num_damaged = num_sound = 0
@@ -84,28 +84,32 @@ def verify(results: Results = Path("results")) -> None:
     if num_damaged:
         raise ResourceError(
             f"{num_damaged} of {num_damaged + num_sound} stages in {root} are damaged. "
-            "They are computed again when a trial needs them; look at the disk."
+            "They will be recomputed when a trial needs them. Check the disk."
         )
-    console.print(f"{num_sound} finished stages are as they were written")
+    console.print(f"{num_sound} finished stages are intact")
 
 
 @cache.command()
 def prune(
     max_size: Annotated[
         int | None,
-        typer.Option(parser=parse_size, metavar="SIZE", help="Delete until it takes at most this."),
+        typer.Option(
+            parser=parse_size, metavar="SIZE", help="Delete until the cache takes at most this."
+        ),
     ] = None,
     keep: Annotated[
         list[str] | None,
-        typer.Option(metavar="SWEEP", help="Delete what this sweep never used; may be repeated."),
+        typer.Option(metavar="SWEEP", help="Delete what this sweep never used; repeatable."),
     ] = None,
-    dry_run: Annotated[bool, typer.Option(help="Say what would go, delete nothing.")] = False,
+    dry_run: Annotated[
+        bool, typer.Option(help="Print what would be deleted; delete nothing.")
+    ] = False,
     results: Results = Path("results"),
 ) -> None:
-    """Delete shared stages, the least recently used first; never what a running trial needs."""
+    """Delete shared stages, least recently used first; never those that a running trial needs."""
     if max_size is None and not keep:
         raise ConfigError(
-            "cache prune: say how much may stay (--max-size 5GB), or for whom (--keep)"
+            "cache prune: wanted a size to keep (--max-size 5GB) or a sweep to keep (--keep)"
         )
     kept = {find_sweep(results, sweep).name for sweep in keep or ()}  # refuses a typo
     console, root = terminal(), _stages(results)
@@ -137,7 +141,7 @@ def limit(
     ],
     results: Results = Path("results"),
 ) -> None:
-    """Bound the shared stages of this results folder from now on."""
+    """Set the size limit of the shared stages in this results folder."""
     root = _stages(results)
     root.mkdir(parents=True, exist_ok=True)
     set_max_bytes(root, None if size == "default" else parse_size(size))
@@ -145,7 +149,7 @@ def limit(
 
 
 def size_text(num_bytes: int) -> str:
-    """Bytes for people: `1.2 GB`."""
+    """A number of bytes as `1.2 GB`."""
     size = float(num_bytes)
     for unit in ("B", "kB", "MB", "GB"):
         if size < 999.5:
@@ -159,9 +163,11 @@ def _stages(results: Path) -> Path:
 
 
 def _moved(root: Path, entry_info: EntryInfo) -> str:
-    """Move a damaged entry out of the way, unless a process may be reading it."""
+    """Move a damaged entry to quarantine, unless a process may be reading it."""
     if entry_info.is_pinned:
-        return "left in place, for a running trial uses it: verify again when that has ended"
+        return (
+            "left in place because a running trial uses it; verify again when that trial has ended"
+        )
     with locked(root):
         return f"moved to {quarantine(root, entry_info.home)}"
 
@@ -190,7 +196,7 @@ def _table(entries: list[EntryInfo]) -> Table:
 
 def _summary(root: Path, entries: list[EntryInfo]) -> str:
     if not root.is_dir():
-        return f"{root}: no trial has shared anything yet"
+        return f"{root}: no shared stages yet"
     stages = sum(o.bytes for o in entries)
     rest = tree_bytes(root.parent) - tree_bytes(root)
     return (

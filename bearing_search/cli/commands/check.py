@@ -1,4 +1,4 @@
-"""`check`: look at a question, at a data set, or at both; start nothing."""
+"""`check`: checks a search space, a data set, or both."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ def check(
 
 
 def _resolved(target: str, data: str | None) -> tuple[SearchSpace | None, str | None]:
-    """The space and the data that are meant.
+    """The space and the data that the arguments name.
 
     Raises:
         ConfigError: the target is neither, or two data sets are named.

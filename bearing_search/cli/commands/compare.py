@@ -1,4 +1,4 @@
-"""`compare`: the settings of one sweep or several as a leaderboard that claims what it can."""
+"""`compare`: the leaderboard of one sweep or several."""
 
 import json as json_text
 from pathlib import Path
@@ -14,7 +14,7 @@ def compare(
     results: Results = Path("results"),
     json: AsJson = False,
 ) -> None:
-    """Rank all settings of one sweep or several: intervals, ties, and the one to use."""
+    """Rank the settings of one sweep or several, with intervals, ties and a recommendation."""
     from bearing_search.api.comparison import compare_sweeps, write_comparison
     from bearing_search.reporting.leaderboard_json import as_json
     from bearing_search.session.terminal import terminal

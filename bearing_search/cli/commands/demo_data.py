@@ -1,4 +1,4 @@
-"""`demo-data`: the rendered data set, for a first hour without photographs."""
+"""`demo-data`: renders a data set, to start without photographs."""
 
 from pathlib import Path
 from typing import Annotated, Literal
@@ -16,7 +16,7 @@ def demo_data(
     ] = "small",
     seed: Annotated[int, typer.Option(help="Same seed, same bytes.")] = 0,
 ) -> None:
-    """Render a demo data set: rings and side views at three brightness levels, dents with masks."""
+    """Render a demo data set: rings and side views at three brightness levels, with dents."""
     from rich.progress import Progress
 
     from bearing_search.data.demo.dataset import render_demo_set

@@ -1,4 +1,4 @@
-"""`evaluate`: the chosen config, trained on all of train and scored on test; once."""
+"""`evaluate`: scores the recommended setting on test, once."""
 
 from pathlib import Path
 from typing import Annotated
@@ -13,16 +13,16 @@ def evaluate(
     sweep: Annotated[str, typer.Argument(help="Name of the sweep; `status` lists them.")],
     trial: Trial = None,
     again: Annotated[
-        bool, typer.Option("--again", help="Open the test set although it was opened before.")
+        bool, typer.Option("--again", help="Open the test set again; every report counts it.")
     ] = False,
     device: Device = "auto",
     allow_leak: AllowLeak = "",
     results: Results = Path("results"),
     json: AsJson = False,
 ) -> None:
-    """Train the best setting on all of train and score it on test, beside the frozen encoder.
+    """Train the recommended setting on all of train and score it on test, once.
 
-    The test set is opened once: asked again, the command repeats what it found then.
+    The frozen encoder is scored beside it. Asked again, the command repeats its first answer.
     """
     from bearing_search.reporting.test_evaluation import evaluation_markdown
     from bearing_search.session.terminal import terminal

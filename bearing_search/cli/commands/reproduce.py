@@ -1,4 +1,4 @@
-"""`reproduce`: the paper's Table 2 on a data set, with intervals, by the scheduler of `run`."""
+"""`reproduce`: the paper's Table 2 on a data set, with intervals."""
 
 from pathlib import Path
 from typing import Annotated, Literal
@@ -66,10 +66,10 @@ def reproduce(
     results: Results = Path("results"),
     json: AsJson = False,
 ) -> int:
-    """Make Table 2 and figures 8 to 10 of the paper on a data set; the same command goes on.
+    """Make Table 2 and figures 8 to 10 of the paper; the same command continues.
 
-    Trains each detector on the frozen and on the fine-tuned encoder of every part, with all of
-    train, and scores it on test. No setting is chosen by it: `run` is for that.
+    Trains each detector on the frozen and on the fine-tuned encoder of every part, on all of train,
+    and scores it on test. It chooses no setting; that is what `run` does.
     """
     from bearing_search.api.reproduction import reproduce as make_table
     from bearing_search.reproduction.report import TABLE_JSON

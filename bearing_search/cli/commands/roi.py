@@ -1,4 +1,4 @@
-"""`roi`: extraction alone, to look at every image before anything is trained."""
+"""`roi`: finds the region of interest of every image, for inspection before training."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def roi(
     ] = None,
     workers: Annotated[int, typer.Option(help="Processes; 0: one for each core.", min=0)] = 0,
 ) -> None:
-    """Extract every image's region of interest; write contact sheets, roi.csv and a summary."""
+    """Find the region of interest of every image; write contact sheets, roi.csv, a summary."""
     from rich.progress import (
         BarColumn,
         MofNCompleteColumn,

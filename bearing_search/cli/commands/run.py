@@ -1,4 +1,4 @@
-"""`run` and `resume`: a sweep, from the question to the best setting."""
+"""`run` and `resume`: search, from the space to a recommended setting."""
 
 from pathlib import Path
 from typing import Annotated
@@ -50,7 +50,7 @@ def run(
     folds: Annotated[
         int | None,
         typer.Option(
-            help="Folds inside train; replaces split.folds. Default: as many as defects allow.",
+            help="Folds inside train; replaces split.folds. Default: as many as the defects allow.",
             min=2,
         ),
     ] = None,
@@ -58,7 +58,7 @@ def run(
     pruner: Pruner = "none",
     sampler: Sampler = "tpe",
     name: Annotated[
-        str | None, typer.Option(help="Name of the sweep. Default: space and time.")
+        str | None, typer.Option(help="Name of the sweep. Default: the space and the time.")
     ] = None,
     no_sharing: NoSharing = False,
     storage: Annotated[
@@ -69,12 +69,12 @@ def run(
     ] = "",
     warm_start: Annotated[
         str | None,
-        typer.Option(help="Earlier sweep over the same space and data; its scores are known."),
+        typer.Option(help="Earlier sweep over the same space and data, whose scores are reused."),
     ] = None,
     allow_leak: AllowLeak = "",
     results: Results = Path("results"),
 ) -> int:
-    """Search: train and score trials until the target is reached, then name the best setting."""
+    """Search: train and score trials up to the target, then recommend a setting."""
     sweep = bearing_search.run_search(
         space,
         data,
@@ -123,26 +123,27 @@ def resume(
     finalists: Finalists = None,
     seeds: Seeds = None,
     retry_failed: Annotated[
-        bool, typer.Option("--retry-failed", help="Give failed trials another go, first of all.")
+        bool, typer.Option("--retry-failed", help="Rerun failed trials before anything else.")
     ] = False,
     space: Annotated[
-        str | None, typer.Option(help="The space as it is now, to compare with the sweep's own.")
+        str | None,
+        typer.Option(help="The edited space, to compare with the one that the sweep began with."),
     ] = None,
     accept_change: Annotated[
         list[str] | None,
         typer.Option(
             metavar="space|code",
-            help="Go on although this has changed; every report tells it.",
+            help="Continue although this has changed; every report says so.",
         ),
     ] = None,
     stop_when_converged: StopWhenConverged = None,
     join: Annotated[
         bool,
-        typer.Option("--join", help="Drive it beside others (study on PostgreSQL only)."),
+        typer.Option("--join", help="Drive the sweep along with other drivers (PostgreSQL only)."),
     ] = False,
     results: Results = Path("results"),
 ) -> int:
-    """Go on with a sweep towards its target; --trials raises the target."""
+    """Continue a sweep towards its target; --trials raises the target."""
     resumed = bearing_search.open_sweep(sweep, results).resume(
         trials=trials,
         gpus_per_trial=gpus_per_trial,

@@ -1,4 +1,4 @@
-"""`status`: look at sweeps, and start nothing."""
+"""`status`: shows sweeps while they run and afterwards."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ if TYPE_CHECKING:
 
 def status(
     sweep: Annotated[
-        str | None, typer.Argument(help="Name of the sweep. Default: all, a line each.")
+        str | None, typer.Argument(help="Name of the sweep. Default: all, one line each.")
     ] = None,
     results: Results = Path("results"),
     json: AsJson = False,
 ) -> None:
-    """Show how far a sweep is, trial by trial; safe while it runs."""
+    """Show the progress of a sweep, trial by trial, also while it runs."""
     from bearing_search.session.terminal import terminal
     from bearing_search.sweep.folder.sweep_folder import list_sweeps
 
@@ -53,7 +53,7 @@ def status(
 
 
 def _as_json(sweep: Sweep) -> dict[str, Any]:
-    """Trials, leaderboard and looks at test, for programs."""
+    """Trials, leaderboard and accesses to test, as JSON."""
     from bearing_search.reporting.leaderboard import leaderboard
     from bearing_search.reporting.leaderboard_json import as_json
 

@@ -1,4 +1,4 @@
-"""`train`: one trial in this process, without Ray, for debugging."""
+"""`train`: runs one trial in this process, for debugging."""
 
 from pathlib import Path
 from typing import Annotated
@@ -16,13 +16,13 @@ def train(
     results: Results = Path("results"),
     out: Annotated[
         Path | None,
-        typer.Option(help="Folder of the trial; the same folder again goes on there."),
+        typer.Option(help="Folder of the trial; given again, the trial continues there."),
     ] = None,
     device: Device = "auto",
     no_sharing: NoSharing = False,
     allow_leak: AllowLeak = "",
 ) -> None:
-    """Run one trial without Ray and print what it measures."""
+    """Run one trial in this process, without Ray, and print its metrics."""
     from bearing_search.api.training import train as run_one
     from bearing_search.measurement import OBJECTIVE
 

@@ -1,4 +1,4 @@
-"""`ui`: MLflow's own pages over the runs of a results folder."""
+"""`ui`: MLflow's web pages for a results folder."""
 
 import os
 import sys
@@ -17,11 +17,11 @@ _SHOWN = 10
 def ui(
     results: Results = Path("results"),
     host: Annotated[
-        str, typer.Option(help="Address to listen on; others than this machine can reach 0.0.0.0.")
+        str, typer.Option(help="Address to listen on; other machines can reach 0.0.0.0.")
     ] = "127.0.0.1",
     port: Annotated[int, typer.Option(help="Port to listen on.", min=1, max=65535)] = 5000,
 ) -> None:
-    """Compare runs in MLflow's web pages; Ctrl-C ends them."""
+    """Compare runs in MLflow's web pages; Ctrl-C stops the server."""
     from bearing_search.tracking import default_tracking_uri, experiments
 
     uri = default_tracking_uri(results)
@@ -39,7 +39,7 @@ def ui(
 
 
 def objective_of(results: Path, sweep: str) -> str:
-    """The metric by which a sweep's runs are ordered; a sweep that is gone was a search."""
+    """The metric that orders a sweep's runs; a sweep that was deleted counts as a search."""
     from bearing_search.measurement import OBJECTIVE
     from bearing_search.sweep.folder.sweep_folder import list_sweeps, load_sweep
 
@@ -49,7 +49,7 @@ def objective_of(results: Path, sweep: str) -> str:
 
 
 def best_first(objective: str) -> str:
-    """The part of a runs page's address that shows a table, the highest objective on top."""
+    """Query of a runs page that shows a table, highest objective first."""
     return urlencode(
         {
             # without a filter MLflow folds the trials of a sweep into one line
