@@ -25,6 +25,7 @@ from bearing_search.session.leak_gate import refuse_leaks
 from bearing_search.session.postprocessing import tuned as tuned_knobs
 from bearing_search.session.postprocessing import with_postprocess
 from bearing_search.session.preflight import check_installation
+from bearing_search.session.terminal import terminal
 from bearing_search.sweep.folder.sweep_folder import SweepFolder
 from bearing_search.sweep.status import sweep_status
 
@@ -46,7 +47,9 @@ class EvaluationRequest:
     """Why samples shared by train and test are accepted; empty: they are not."""
 
 
-def evaluate(folder: SweepFolder, asked: EvaluationRequest, console: Console) -> Evaluation:
+def evaluate(
+    folder: SweepFolder, asked: EvaluationRequest, console: Console | None = None
+) -> Evaluation:
     """Train a setting on all of train and score it on test, beside the frozen encoder.
 
     Test is opened once: asked again for the same trial, it returns what was found then.
@@ -56,6 +59,7 @@ def evaluate(folder: SweepFolder, asked: EvaluationRequest, console: Console) ->
         LeakError: train and test share samples, and nobody has allowed it.
         ConfigError: the device is unknown or not there.
     """
+    console = console or terminal()
     refuse_incomparable([folder])
     number = chosen_trial(folder, asked.trial, console)
     opened = read_evaluation(folder.root)

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Unpack
 
 from rich.console import Console
 
+from bearing_search.api.figures import Figure, figure_files, read_figure
 from bearing_search.config import TrialConfig
 from bearing_search.errors import SweepError
 from bearing_search.reporting.test_access import TestAccessLog, test_access_log
@@ -24,26 +24,8 @@ if TYPE_CHECKING:
     from bearing_search.reporting.test_evaluation import Evaluation
 
 
-@dataclass(frozen=True, slots=True)
-class Figure:
-    """A picture as PNG; notebooks show it."""
-
-    name: str
-    png: bytes
-
-    def save(self, file: str | Path) -> Path:
-        """Write the PNG; return the file."""
-        target = Path(file)
-        target.write_bytes(self.png)
-        return target
-
-    def _repr_png_(self) -> bytes:
-        """The PNG, under the name that IPython asks for."""
-        return self.png
-
-
 class Sweep:
-    """A sweep; everything is read anew at each call, also while a session runs.
+    """A sweep; every call reads its folder again, also while a session runs.
 
     Args:
         folder: of the sweep.
@@ -51,7 +33,7 @@ class Sweep:
     """
 
     def __init__(self, folder: SweepFolder, outcome: SweepOutcome | None = None) -> None:
-        self._folder = folder
+        self.folder = folder
         self.outcome = outcome
 
     def __repr__(self) -> str:
@@ -60,17 +42,12 @@ class Sweep:
     @property
     def name(self) -> str:
         """Name of the sweep."""
-        return self._folder.record.name
+        return self.folder.record.name
 
     @property
     def path(self) -> Path:
         """Folder of the sweep."""
-        return self._folder.root
-
-    @property
-    def folder(self) -> SweepFolder:
-        """The sweep as the package reads it."""
-        return self._folder
+        return self.folder.root
 
     @property
     def status(self) -> SweepStatus:
@@ -79,7 +56,7 @@ class Sweep:
         Raises:
             SweepError: the study cannot be read.
         """
-        return sweep_status(self._folder)
+        return sweep_status(self.folder)
 
     @property
     def test_access(self) -> TestAccessLog:
@@ -137,7 +114,7 @@ class Sweep:
         """
         from bearing_search.reporting.leaderboard_markdown import markdown
 
-        return markdown(self.name, self._complete_board(), self._folder.space().question)
+        return markdown(self.name, self._complete_board(), self.folder.space().question)
 
     def config(self, trial: int) -> TrialConfig:
         """All settings of a trial.
@@ -180,11 +157,8 @@ class Sweep:
         Raises:
             SweepError: there is no such picture; the names of those that exist are listed.
         """
-        known = self.figures(trial)
-        if name not in known:
-            owner = self.name if trial is None else f"trial {trial} of {self.name}"
-            raise SweepError(f"{owner}: no figure {name}; there are: {', '.join(known) or 'none'}")
-        return Figure(name, self._figure_file(name, trial).read_bytes())
+        owner = self.name if trial is None else f"trial {trial} of {self.name}"
+        return read_figure(name, self._figure_files(trial), owner=owner)
 
     def figures(self, trial: int | None = None) -> list[str]:
         """Names of the pictures of the sweep, or of a trial (`curves_LC`, `heat_maps_LC`).
@@ -192,10 +166,7 @@ class Sweep:
         Raises:
             SweepError: there is no such trial.
         """
-        if trial is None:
-            return sorted(file.stem for file in self.path.glob("*.png"))
-        folder = self._require(trial, "config.json") / "artifacts"
-        return sorted(file.stem for file in folder.glob("*.png"))
+        return list(self._figure_files(trial))
 
     def resume(self, **options: Unpack[ResumeOptions]) -> Sweep:
         """Go on towards the target, or a higher one (`trials=`); see `resume.ResumeOptions`.
@@ -220,10 +191,7 @@ class Sweep:
         """Train a setting on all of train and score it on test; once, see `evaluate`.
 
         Args:
-            trial: its number. Default: the one to use.
-            again: whether test is opened although it was opened before; reports count it.
-            device: cpu, cuda, or auto.
-            allow_leak: why samples shared by train and test are accepted.
+            trial, again, device, allow_leak: as in `evaluation.EvaluationRequest`.
             console: where progress is printed. Default: stdout.
 
         Raises:
@@ -231,32 +199,32 @@ class Sweep:
             LeakError: train and test share samples, and `allow_leak` is empty.
         """
         from bearing_search.api.evaluation import EvaluationRequest, evaluate
-        from bearing_search.session.terminal import terminal
 
         asked = EvaluationRequest(trial=trial, again=again, device=device, allow_leak=allow_leak)
-        return evaluate(self._folder, asked, console or terminal())
+        return evaluate(self.folder, asked, console)
 
     def _board(self) -> Leaderboard | None:
         from bearing_search.session.comparison import board_of
 
-        return board_of([self._folder], Console(quiet=True))
+        return board_of([self.folder], Console(quiet=True))
 
     def _complete_board(self) -> Leaderboard:
         from bearing_search.session.comparison import refuse_incomparable
 
-        refuse_incomparable([self._folder])
+        refuse_incomparable([self.folder])
         board = self._board()
         if board is None:
             raise SweepError(f"{self.name}: no trial is complete yet; `resume` it first.")
         return board
 
-    def _figure_file(self, name: str, trial: int | None) -> Path:
-        folder = self.path if trial is None else self._folder.trial_folder(trial) / "artifacts"
-        return folder / f"{name}.png"
+    def _figure_files(self, trial: int | None) -> dict[str, Path]:
+        if trial is None:
+            return figure_files(self.path)
+        return figure_files(self._require(trial, "config.json") / "artifacts")
 
     def _require(self, trial: int, file: str) -> Path:
         """Folder of a trial that has the file."""
-        folder = self._folder.trial_folder(trial)
+        folder = self.folder.trial_folder(trial)
         if not (folder / file).exists():
             begun = sorted(int(one.parent.name) for one in self.path.glob("trials/*/config.json"))
             known = ", ".join(map(str, begun)) or "none"
