@@ -191,7 +191,7 @@ def test_a_setting_of_a_bundle_cannot_be_fixed_as_well():
             "finetune.alternation_perod: no such setting; did you mean finetune.alternation_period",
         ),
         ("base: {}\nvary: {finetune.epochs: {int: [10, 50]}}", "the base has 100, outside int"),
-        ("base: {}\nvary: {finetune.epochs: {int: [10, 150]}}", "more than all epochs"),
+        ("base: {}\nvary: {finetune.epochs: {int: [10, 150]}}", "more than epochs"),
         ("base: {}\nvary: {protocol.map_px: {int: [8, 256]}}", "no longer be comparable"),
         (f"base: {{}}\nvary: {{{PERIOD}: {{int: [1, 9.5]}}}}", "whole numbers, found 9.5"),
         (f"base: {{}}\nvary: {{{PERIOD}: {{int: [9, 1]}}}}", "low must be below high"),
