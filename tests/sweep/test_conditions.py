@@ -181,9 +181,12 @@ DET = {"choice": ["dinomaly", "vitad"]}
         ({MAPPING: {"choice": ["ader", "dinomaly"], "when": {"detectr": "vitad"}}}, "no parameter"),
         ({LR: {"log": [1e-6, 1e-3]}, PERIOD: {"int": [1, 9], "when": {LR: 1e-5}}}, "single values"),
         ({DETECTOR: DET, PERIOD: {"int": [1, 9], "when": {DETECTOR: "padim"}}}, "not among"),
-        ({DETECTOR: DET, PERIOD: {"int": [1, 9], "when": "vitad"}}, "when takes other parameters"),
-        ({DETECTOR: DET, PERIOD: {"int": [1, 9], "when": {}}}, "when takes other parameters"),
-        ({PERIOD: {"int": [1, 9], "when": {PERIOD: 3}}}, f"when: {PERIOD} wait for each other"),
+        (
+            {DETECTOR: DET, PERIOD: {"int": [1, 9], "when": "vitad"}},
+            "when must map other parameters",
+        ),
+        ({DETECTOR: DET, PERIOD: {"int": [1, 9], "when": {}}}, "when must map other parameters"),
+        ({PERIOD: {"int": [1, 9], "when": {PERIOD: 3}}}, f"when: {PERIOD} depend on each other"),
         (
             {
                 DETECTOR: DET | {"when": {PERIOD: 5}},
@@ -197,7 +200,7 @@ DET = {"choice": ["dinomaly", "vitad"]}
                 DETECTOR: DET | {"when": {"size": "small"}},
                 PERIOD: {"int": [1, 9], "when": {DETECTOR: "vitad", "size": "paper"}},
             },
-            f"{PERIOD}: its conditions, and theirs, never hold together",
+            f"{PERIOD}: its conditions, and theirs, are never met together",
         ),
     ],
 )
