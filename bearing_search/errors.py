@@ -5,7 +5,7 @@ Each class has an exit status for the command line; README.md lists them.
 
 
 class BearingSearchError(Exception):
-    """An error that the user can fix; the message says what was found, expected, and what to do."""
+    """An error the user can fix; its message says what was found, expected, and what to change."""
 
     exit_status = 2
 

@@ -64,7 +64,7 @@ def _real_rings(folder: Path) -> None:
             ratios.append(abs(roi.shape.radius / true.radius - 1))
     print(
         f"real rings          found {len(offs)}/{len(offs) + missing}, centre off by "
-        f"{max(offs):.2f} px at most (wanted 2), radius by {100 * max(ratios):.3f} % (wanted 1)"
+        f"{max(offs):.2f} px at most (target 2), radius by {100 * max(ratios):.3f} % (target 1)"
     )
 
 
@@ -91,7 +91,7 @@ def _perturbed(folder: Path, every: int) -> None:
             total[verdict] += 1
             for kind in made.kinds:
                 by_kind.setdefault(kind, Counter())[verdict] += 1
-    print(f"perturbed rings     {_shares(total)} (wanted 99 % right, wrong under .3 %)")
+    print(f"perturbed rings     {_shares(total)} (target 99 % right, wrong under .3 %)")
     for kind, counted in sorted(by_kind.items()):
         print(f"  with {kind:14} {_shares(counted)}")
 
@@ -109,7 +109,7 @@ def _ellipses(number: int) -> None:
         verdicts[verdict] += 1
         if contrast < 30:
             faint[verdict] += 1
-    print(f"tall ellipses       {_shares(verdicts)} (wanted 99 % right)")
+    print(f"tall ellipses       {_shares(verdicts)} (target 99 % right)")
     print(f"  contrast below 30 {_shares(faint)}")
 
 
@@ -133,8 +133,8 @@ def _speed(folder: Path) -> None:
             seconds = max(cost[0] for cost in costs) / len(samples)
             print(
                 f"speed, processes: {workers}  {rate:.1f} samples/s; {1 / seconds:.1f} per second "
-                f"of one core's time (wanted 15), peak memory {max(c[1] for c in costs):.0f} MB "
-                "a process (wanted 300)"
+                f"of one core's time (target 15), peak memory {max(c[1] for c in costs):.0f} MB "
+                "a process (target 300)"
             )
 
 

@@ -25,7 +25,7 @@ from bearing_search.config.preprocess import PreprocessConfig
 from bearing_search.config.reference_values import LATER_SETTINGS
 
 Scope = Literal["per_part", "multi_part"]
-"""Whether each part gets an encoder and a detector of its own, or all parts share one."""
+"""Whether each part gets its own encoder and detector, or all parts share one of each."""
 
 Fusion = Literal["channels", "score_mean", "score_max"]
 """How the brightness images of a sample are combined into one anomaly map."""

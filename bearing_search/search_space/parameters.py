@@ -17,10 +17,10 @@ class IntParameter:
     step: int = 1
 
     def snap(self, value: Any) -> int:
-        """The value itself, if it lies on the parameter.
+        """The value in the type of the parameter, if it is allowed.
 
         Raises:
-            ConfigError: it does not.
+            ConfigError: it is not allowed.
         """
         if isinstance(value, bool) or not isinstance(value, int | float) or value != int(value):
             raise ConfigError("which is not a whole number")
@@ -47,10 +47,10 @@ class FloatParameter:
     log: bool = False
 
     def snap(self, value: Any) -> float:
-        """The value itself, if it lies on the parameter.
+        """The value in the type of the parameter, if it is allowed.
 
         Raises:
-            ConfigError: it does not.
+            ConfigError: it is not allowed.
         """
         try:
             number = float(value)  # YAML reads 1e-4 as a string

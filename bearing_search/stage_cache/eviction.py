@@ -74,7 +74,7 @@ class EntryInfo:
 
 @contextmanager
 def locked(root: Path) -> Iterator[None]:
-    """Hold the cache's lock, briefly: no one else can pin, claim or delete entries."""
+    """Hold the cache's lock, briefly: no other client can pin, claim or delete entries."""
     with (root / "lock").open("w") as stream:
         fcntl.flock(stream, fcntl.LOCK_EX)
         yield

@@ -62,7 +62,7 @@ def stage_key(
         settings: the stage's config sections, as plain values; 1 and 1.0 differ.
         inputs: content digests of the inputs; for an earlier stage, that stage's `digest`.
         seed: seed of everything random in the stage.
-        compute: what else changes results bit for bit: device type, precision, library versions.
+        compute: environment that can change the last bits: device type, precision, libraries.
         version: version of the stage's code; None: as in STAGES_VERSION.
     """
     assert _NAME.fullmatch(stage), stage

@@ -1,4 +1,4 @@
-"""Digests of a stage's inputs (pixels, weights), and what else affects its results bit for bit."""
+"""Digests of a stage's inputs (pixels, weights), and the name of its compute environment."""
 
 from collections.abc import Iterable
 from dataclasses import fields
@@ -35,7 +35,7 @@ def encoder_digest(encoder: Backbone) -> str:
 
 
 def compute_name(device: str) -> str:
-    """Everything else that can change results bit for bit: device type, precision, libraries."""
+    """Compute environment that can change the last bits: device type, precision, libraries."""
     libraries = f"torch {torch.__version__} timm {version('timm')} cv2 {cv2.__version__}"
     return f"{torch.device(device).type} {precision_name(device)} {libraries}"
 
