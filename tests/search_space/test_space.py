@@ -205,11 +205,11 @@ def test_a_setting_of_a_bundle_cannot_be_fixed_as_well():
         (f"base: {{}}\nvary: {{{PERIOD}: {{choice: [5]}}}}", "is not a parameter"),
         (f"base: {{}}\nvary: {{{PERIOD}: {{choice: [1, 2]}}}}", "not among choice"),
         (f"base: {{}}\nvary: {{{PERIOD}: {{choice: [5, 5]}}}}", "appears twice"),
-        (f"base: {{}}\nvary: {{{PERIOD}: {{subset: [4, 5], empty: [5]}}}}", "no set of layers"),
+        (f"base: {{}}\nvary: {{{PERIOD}: {{subset: [4, 5], empty: [5]}}}}", "not a set of layers"),
         ("base: {}\nvary: {size: {bundle: {a: {seed: 1}}}}", "is not a parameter; use one of"),
         ("base: {}\nvary: {size: {bundle: {a: {seed: 1}, 2: {}}}}", "put it in quotes"),
         ("base: {}\nvary: {size: {bundle: {a: {seed: 1}, b: 3}}}", "expected settings"),
-        ("base: {}\nvary: {size: {bundle: {a: {seed: 2020-01-01}, b: {}}}}", "JSON cannot"),
+        ("base: {}\nvary: {size: {bundle: {a: {seed: 2020-01-01}, b: {}}}}", "cannot be written as JSON"),
         ("base: {}\nvary: {size: {bundle: {a: {sed: 1}, b: {}}}}", "size: cannot vary sed: no"),
         ("base: {}\nvary: {size: {bundle: {a: {seed: 1}, b: {seed: x}}}}", "seed: "),
         (

@@ -178,8 +178,8 @@ DET = {"choice": ["dinomaly", "vitad"]}
 @pytest.mark.parametrize(
     ("vary", "complaint"),
     [
-        ({MAPPING: {"choice": ["ader", "dinomaly"], "when": {"detectr": "vitad"}}}, "no parameter"),
-        ({LR: {"log": [1e-6, 1e-3]}, PERIOD: {"int": [1, 9], "when": {LR: 1e-5}}}, "single values"),
+        ({MAPPING: {"choice": ["ader", "dinomaly"], "when": {"detectr": "vitad"}}}, "is not a parameter"),
+        ({LR: {"log": [1e-6, 1e-3]}, PERIOD: {"int": [1, 9], "when": {LR: 1e-5}}}, "discrete values"),
         ({DETECTOR: DET, PERIOD: {"int": [1, 9], "when": {DETECTOR: "padim"}}}, "not among"),
         (
             {DETECTOR: DET, PERIOD: {"int": [1, 9], "when": "vitad"}},
@@ -192,7 +192,7 @@ DET = {"choice": ["dinomaly", "vitad"]}
                 DETECTOR: DET | {"when": {PERIOD: 5}},
                 PERIOD: {"int": [1, 9], "when": {DETECTOR: "vitad"}},
             },
-            f"when: {DETECTOR}, {PERIOD} wait",
+            f"when: {DETECTOR}, {PERIOD} depend",
         ),
         (
             {
@@ -215,7 +215,7 @@ def test_the_settings_of_a_branch_are_tried_before_anything_starts():
         DETECTOR: DET,
         "vitad.student_blocks": {"int": [5, 9], "when": {DETECTOR: "vitad"}},
     }
-    with pytest.raises(ConfigError, match="student_blocks is 5; at least the last"):
+    with pytest.raises(ConfigError, match="student_blocks is 5; must be at least the last"):
         space_of(vary)
 
 
