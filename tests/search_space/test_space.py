@@ -209,7 +209,10 @@ def test_a_setting_of_a_bundle_cannot_be_fixed_as_well():
         ("base: {}\nvary: {size: {bundle: {a: {seed: 1}}}}", "is not a parameter; use one of"),
         ("base: {}\nvary: {size: {bundle: {a: {seed: 1}, 2: {}}}}", "put it in quotes"),
         ("base: {}\nvary: {size: {bundle: {a: {seed: 1}, b: 3}}}", "expected settings"),
-        ("base: {}\nvary: {size: {bundle: {a: {seed: 2020-01-01}, b: {}}}}", "cannot be written as JSON"),
+        (
+            "base: {}\nvary: {size: {bundle: {a: {seed: 2020-01-01}, b: {}}}}",
+            "cannot be written as JSON",
+        ),
         ("base: {}\nvary: {size: {bundle: {a: {sed: 1}, b: {}}}}", "size: cannot vary sed: no"),
         ("base: {}\nvary: {size: {bundle: {a: {seed: 1}, b: {seed: x}}}}", "seed: "),
         (

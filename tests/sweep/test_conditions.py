@@ -178,8 +178,14 @@ DET = {"choice": ["dinomaly", "vitad"]}
 @pytest.mark.parametrize(
     ("vary", "complaint"),
     [
-        ({MAPPING: {"choice": ["ader", "dinomaly"], "when": {"detectr": "vitad"}}}, "is not a parameter"),
-        ({LR: {"log": [1e-6, 1e-3]}, PERIOD: {"int": [1, 9], "when": {LR: 1e-5}}}, "discrete values"),
+        (
+            {MAPPING: {"choice": ["ader", "dinomaly"], "when": {"detectr": "vitad"}}},
+            "is not a parameter",
+        ),
+        (
+            {LR: {"log": [1e-6, 1e-3]}, PERIOD: {"int": [1, 9], "when": {LR: 1e-5}}},
+            "discrete values",
+        ),
         ({DETECTOR: DET, PERIOD: {"int": [1, 9], "when": {DETECTOR: "padim"}}}, "not among"),
         (
             {DETECTOR: DET, PERIOD: {"int": [1, 9], "when": "vitad"}},
