@@ -1,1 +1,1 @@
-"""Hyperparameter search for detecting dents on the inner rings of roller bearings."""
+"""Finds the best settings for detecting dents on roller-bearing inner rings, and uses them."""

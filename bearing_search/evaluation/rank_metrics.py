@@ -174,7 +174,7 @@ class AnomalousPixels:
 def anomalous_pixels(
     maps: Float[np.ndarray, "n h w"], masks: Bool[np.ndarray, "n h w"]
 ) -> AnomalousPixels:
-    """Scores and 8-connected regions of the pixels marked by the masks."""
+    """Scores and 8-connected regions of the pixels that the masks mark."""
     num_regions = np.zeros(len(masks), dtype=int)
     areas = [np.empty(0, dtype=int)]
     for index in np.flatnonzero(masks.any(axis=(1, 2))):
