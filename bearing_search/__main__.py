@@ -1,4 +1,4 @@
-"""`python -m bearing_search`."""
+"""Entry point of `python -m bearing_search`."""
 
 from bearing_search.cli import main
 

@@ -1,8 +1,8 @@
-"""Durations for people."""
+"""Human-readable durations."""
 
 
 def format_duration(seconds: float, *, rounded: bool = False) -> str:
-    """`3:20` or `1:02:05`; rounded: `45 s`, `31 min`, `5.2 h` or `3.5 d`."""
+    """A duration as `3:20` or `1:02:05`; rounded: `45 s`, `31 min`, `5.2 h` or `3.5 d`."""
     if not rounded:
         minutes, rest = divmod(round(seconds), 60)
         hours, minutes = divmod(minutes, 60)

@@ -1,58 +1,58 @@
-"""What a user can act on. Everything else keeps its traceback.
+"""Errors that a user can fix. All others keep their traceback.
 
-Each class carries the exit status of the command line; README.md lists them.
+Each class has an exit status for the command line; README.md lists them.
 """
 
 
 class BearingSearchError(Exception):
-    """Something the user can mend; the message says what was found, what was wanted, what to do."""
+    """An error the user can fix; its message says what was found, expected, and what to change."""
 
     exit_status = 2
 
 
 class ConfigError(BearingSearchError):
-    """A config or search space names an unknown setting or an impossible value."""
+    """A config or search space has an unknown setting or an invalid value."""
 
 
 class DataError(BearingSearchError):
-    """The data set lacks something, or a file of it cannot be used."""
+    """The data set is incomplete, or one of its files cannot be used."""
 
     exit_status = 3
 
 
 class RoiNotFoundError(DataError):
-    """No region of interest is plausible in one sample."""
+    """A sample has no plausible region of interest."""
 
 
 class WeightsError(BearingSearchError):
-    """Encoder weights are missing, or are not those of the named encoder."""
+    """Encoder weights are missing, or belong to another encoder."""
 
     exit_status = 4
 
 
 class ResourceError(BearingSearchError):
-    """The machine or cluster lacks what was asked for, or its installation is inconsistent."""
+    """The machine or cluster lacks a requested resource, or its installation is inconsistent."""
 
     exit_status = 5
 
 
 class DiskFullError(ResourceError):
-    """There is no room where something must be written. What was written before is not lost."""
+    """The disk is full. Nothing that was written before is lost."""
 
 
 class SweepError(BearingSearchError):
-    """A sweep does not exist, is held by another process, or cannot go on as asked."""
+    """A sweep does not exist, is locked by another process, or cannot be run as requested."""
 
     exit_status = 6
 
 
 class TrialFailedError(BearingSearchError):
-    """A trial cannot give a score; the message is its reason. The sweep goes on."""
+    """A trial cannot produce a score, for the reason in the message. The sweep continues."""
 
     exit_status = 7
 
 
 class LeakError(BearingSearchError):
-    """Train and test share samples, so that a score on test would be too good."""
+    """Train and test share samples, so a test score would be too optimistic."""
 
     exit_status = 8

@@ -1,4 +1,4 @@
-"""What a trial says while it runs, and what it is told: where science meets scheduling."""
+"""The interface between trials and their scheduling: measurements, context, metric names."""
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -7,85 +7,85 @@ from pathlib import Path
 from bearing_search.config import TrialConfig
 
 OBJECTIVE = "val/pixel_aupro"
-"""The metric a sweep maximises: mean over folds and parts, measured on held-out folds of train.
-Only the last measurement of a finished trial carries it."""
+"""The metric that a sweep maximises: mean over folds and parts, measured on held-out folds of
+train. Only the last measurement of a finished trial has it."""
 
 OBJECTIVE_METRIC = OBJECTIVE.partition("/")[2]
-"""Its name in `evaluation.metric_table.METRICS`."""
+"""Name of the objective in `evaluation.metric_table.METRICS`."""
 
 TEST_OBJECTIVE = "test/pixel_aupro"
-"""The same on test, after training on all of train: what `run_final` ends with."""
+"""The same metric on test, after training on all of train; ends the stream of `run_final`."""
 
 RUNNING_OBJECTIVE = "val/running_pixel_aupro"
-"""Mean of the objective over the folds finished so far; what a pruner looks at."""
+"""Mean of the objective over the folds finished so far; used by pruners."""
 
 FOLD_OBJECTIVE = "val/fold_pixel_aupro"
-"""The objective of the fold that has just finished, alone; comes with RUNNING_OBJECTIVE."""
+"""The objective of the fold that just finished; reported together with RUNNING_OBJECTIVE."""
 
 FINISHED_FOLDS = "val/finished_folds"
-"""How many folds RUNNING_OBJECTIVE is the mean of."""
+"""Number of folds that RUNNING_OBJECTIVE averages."""
 
 COMPUTED_S = "cost/computed_s"
-"""Seconds that the trial has spent on the stages of the units that are scored so far."""
+"""Seconds that the trial spent on the stages of the folds scored so far."""
 
 SAVED_S = "cost/saved_s"
-"""Seconds that other trials have spent on what it reused of them. Like COMPUTED_S it depends on
-the machine and on what else has run, as does COST_S; everything else in a measurement depends on
-the config."""
+"""Seconds that other trials spent on stages that this one reused. Like COMPUTED_S and COST_S, it
+depends on the machine and on what else ran; everything else in a measurement depends only on the
+config."""
 
 COST_S = "cost/seconds"
-"""What the trial's stages take, whoever has spent it: COMPUTED_S + SAVED_S. Sharing does not change
-it, other than that a stage was timed where it ran."""
+"""Compute time of the trial's stages, regardless of who spent it: COMPUTED_S + SAVED_S. Sharing
+does not change it, except that a reused stage was timed where it ran."""
 
 MICRO_BATCH = "cost/micro_batch"
-"""The fewest samples that went through a network at once in training, because the device had no
-room for a batch. Only of trials to which that happened: see `training.microbatch`."""
+"""Smallest micro-batch of the trial, if a training batch did not fit into device memory; otherwise
+absent. See `training.microbatch`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Measurement:
-    """Metrics known at one moment of a trial; names read ``split/what``."""
+    """Metrics at one point of a trial; names have the form ``split/metric``."""
 
     step: int
-    """Position in the stream: strictly increasing, and the same whenever the config is the same."""
+    """Position in the stream: strictly increasing, and always the same for the same config."""
 
     values: Mapping[str, float]
     stage: str = ""
-    """What was being done, for people: ``LC fold 1 of 2, fine-tuning``."""
+    """Description of the current work: ``LC, fold 1 of 2: fine-tuning``."""
 
     progress: float = 0.0
-    """Share of the trial's work that is done, in [0, 1]."""
+    """Completed share of the trial's work, in [0, 1]."""
 
     tags: Mapping[str, str] = field(default_factory=dict)
-    """Facts about the trial that are no numbers: digests, where validation defects came from."""
+    """Non-numeric facts about the trial: digests, the source of validation defects."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrialContext:
-    """Where a trial runs. None of it may change the outcome."""
+    """Where a trial runs. Nothing here may change the outcome."""
 
     data: Path
     """Root of the data set."""
 
     folder: Path
-    """The trial's own folder: a trial that is started again with the same folder goes on there."""
+    """The trial's own folder; a trial started again with the same folder resumes there."""
 
     cache: Path
-    """Shared by all trials; entries are named by what they hold. It lies in the folder of all
-    results."""
+    """Cache shared by all trials, keyed by content. A subfolder of the results folder."""
 
     shares_stages: bool = True
-    """Whether what its stages compute is read from, and left to, other trials. If not, the stages
-    stay in the trial's folder, and only the weights that were scored on test are kept."""
+    """Whether stage results are shared with other trials. If not, they stay in the trial's folder,
+    where only weights that were scored on test are kept in the end."""
 
     device: str = "cpu"
     """`cpu` or `cuda`."""
 
     should_stop: Callable[[], bool] = lambda: False
-    """Asked between iterations; once true, the trial saves its state and ends its stream."""
+    """Polled between iterations; once true, the trial saves its state and ends its stream."""
 
 
 RunTrial = Callable[[TrialConfig, TrialContext], Iterator[Measurement]]
-"""A trial as a stream. Called again after an interruption it repeats the measurements it had made
-(same steps, same values, from its folder) and goes on; a finished trial repeats them all at once.
-A stream that ends without OBJECTIVE was asked to stop. TrialFailedError: no score is possible."""
+"""A trial as a stream of measurements. Called again after an interruption, it replays its earlier
+measurements (same steps, same values, from its folder) and continues; a finished trial replays all
+of them. A stream that ends without OBJECTIVE was asked to stop. Raises TrialFailedError if no score
+is possible."""

@@ -1,8 +1,8 @@
-"""Whether the code behind the numbers has changed since somebody last looked. No torch.
+"""Detects changes in the code that scores depend on. No torch.
 
-`science_digest.json` beside this file holds a digest of every module that a score depends on, and
-the STAGES_VERSION they belong to. A test compares. Whoever changes such a module decides whether
-numbers move, raises STAGES_VERSION if they do, and records the new state:
+`science_digest.json` in the same folder has a digest of every module that scores depend on, and
+the STAGES_VERSION that they belong to; a test compares them with the code. After changing such a
+module, decide whether numbers change, raise STAGES_VERSION if they do, and record the new state:
 
     python -m bearing_search.science_digest
 """
@@ -21,22 +21,21 @@ SCIENCE = (
     *("config", "data", "preprocess", "models", "evaluation", "training", "trial.py"),
     *("stage_cache/key.py", "filesystem/digest.py"),
 )
-"""Folders and modules below the package that can move a score. Of the stage cache and of what
-writes files, only what names contents counts: if two had one name, one would be taken for the
-other."""
+"""Folders and modules of the package that can change a score. Of the stage cache and `filesystem`
+only the digests count: a collision would confuse two entries."""
 
 NOT_SCIENCE = ("data/demo", "preprocess/report", "training/plots")
-"""Folders among them that cannot: pictures, and data of its own, which a sweep records."""
+"""Folders among them that cannot: pictures, and the demo data, whose digest a sweep records."""
 
 _UNSEEN = ("type_params", "type_comment", "kind")
-"""Fields that depend on the version of Python, and say nothing."""
+"""AST fields that depend on the Python version and carry no meaning here."""
 
 _WORDING = ("unit", "paper", "open_choice")
-"""What `config_field` is given for people alone, after its default and its range."""
+"""Arguments of `config_field` that are only documentation."""
 
 
 def current() -> dict[str, dict[str, int] | dict[str, str]]:
-    """What would be recorded now."""
+    """The record of the current code."""
     return {
         "stages": dict(STAGES_VERSION),
         "modules": {
@@ -47,9 +46,9 @@ def current() -> dict[str, dict[str, int] | dict[str, str]]:
 
 
 def digest(source: str) -> str:
-    """16 hex digits of what a module does.
+    """16 hex digits that identify a module's behaviour.
 
-    Layout, comments, docstrings, open choices and the wording of settings do not count.
+    Formatting, comments, docstrings, open choices and the wording of settings do not count.
     """
     tree = _WithoutWording().visit(ast.parse(source))
     return sha256_of_text("".join(_words(tree)))[:16]
@@ -64,9 +63,9 @@ def _modules() -> Iterator[Path]:
 
 
 class _WithoutWording(ast.NodeTransformer):
-    """Takes out of a module what its settings say to people."""
+    """Removes the documentation of settings from a module."""
 
-    def visit_Call(self, node: ast.Call) -> ast.AST:  # the name ast looks for
+    def visit_Call(self, node: ast.Call) -> ast.AST:  # name required by ast
         if _called(node) == "OpenChoice":
             node.args, node.keywords = [], []
         elif _called(node) == "config_field":
@@ -82,7 +81,7 @@ class _WithoutWording(ast.NodeTransformer):
 
 
 def _called(node: ast.expr) -> str:
-    """The name that an expression calls; empty: it calls none."""
+    """Name of the function that an expression calls; empty if it is not a call by name."""
     return node.func.id if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) else ""
 
 
@@ -103,7 +102,7 @@ def _words(node: object) -> Iterator[str]:
 
 
 def _is_text(node: object) -> bool:
-    """A docstring, of a module, class, function or attribute."""
+    """Whether a node is a docstring of a module, class, function or attribute."""
     if not isinstance(node, ast.Expr) or not isinstance(node.value, ast.Constant):
         return False
     return isinstance(node.value.value, str)

@@ -1,8 +1,8 @@
-"""One trial: prepare, fine-tune, decode and score every part in every fold, as a stream.
+"""One trial: prepare, fine-tune, detect and score every part in every fold, as a stream.
 
-Knows no scheduler and no tracker. Each fold (of one part, or of all parts where they are trained
-together) leaves `unit.json` in ``<part>/fold<k>/`` or ``all/fold<k>/``. Each part's
-`scored.npz` is in ``<part>/fold<k>/``. What the stages compute lies in a store.
+Independent of the scheduler and the tracker. Each fold (of one part, or of all parts if they are
+trained together) writes `unit.json` to ``<part>/fold<k>/`` or ``all/fold<k>/``. Each part's
+`scored.npz` is in ``<part>/fold<k>/``. Stage results are in a stage cache.
 """
 
 import shutil
@@ -43,21 +43,21 @@ from bearing_search.training.plan import trial_progress
 def run_trial(config: TrialConfig, context: TrialContext) -> Iterator[Measurement]:
     """Train and score one config on the folds of the training split.
 
-    Fold by fold, all parts that have a fold before the next fold, so that the running mean after
-    each fold covers the same parts in every trial: a fair thing to prune by. See
-    `measurement.RunTrial` for resuming and stopping.
+    All parts run a fold before the next fold starts, so that the running mean after each fold
+    covers the same parts in every trial and pruning is fair. See `measurement.RunTrial` for
+    resuming and stopping.
 
     Raises:
         DataError: the data set cannot be used.
         WeightsError: the encoder's weights cannot be loaded.
-        TrialFailedError: this config cannot give a score.
+        TrialFailedError: this config cannot produce a score.
     """
     plans = validation_plans(config, load_data_set(context.data).samples("train"))
     return _run_units(plans, config, context, split="val")
 
 
 def run_final(config: TrialConfig, context: TrialContext) -> Iterator[Measurement]:
-    """Train on all of train and score on test: for the chosen config, once."""
+    """Train on all of train and score on test; meant to be run once, for the chosen config."""
     plans = final_plans(config, load_data_set(context.data))
     return _run_units(plans, config, context, split="test")
 
@@ -136,7 +136,7 @@ def _cost(records: Sequence[tuple[FoldPlan, FoldRecord]]) -> dict[str, float]:
 
 @contextmanager
 def _cache(plan: FoldPlan, context: TrialContext) -> Iterator[StageCache]:
-    """The store of all trials, or one of the fold's own, of which only weights may be left."""
+    """The shared stage cache, or a private one for the fold, deleted except for final weights."""
     if context.shares_stages:
         with closing(StageCache(context.cache / "stages")) as store:
             yield store
@@ -147,7 +147,7 @@ def _cache(plan: FoldPlan, context: TrialContext) -> Iterator[StageCache]:
         yield store
     if (folder / "unit.json").exists():
         if not plan.is_validation:
-            for stage in ("encoder", "detector"):  # not what they went on from
+            for stage in ("encoder", "detector"):  # not partial trainings
                 for weights in own.glob(f"{stage}/*/done/*.pt"):
                     weights.replace(folder / weights.name)
         shutil.rmtree(own)
@@ -173,5 +173,5 @@ def _running(records: Sequence[tuple[FoldPlan, FoldRecord]]) -> dict[str, float]
 def _require_objective(values: Mapping[str, float], split: str) -> None:
     if split == "val" and np.isnan(values[OBJECTIVE]):
         raise TrialFailedError(
-            "no held-out fold has an anomalous region to find, so there is no val/pixel_aupro"
+            "no held-out fold has an anomalous region, so val/pixel_aupro is undefined"
         )

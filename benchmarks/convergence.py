@@ -1,11 +1,11 @@
-"""What `--stop-when-converged` saves and what it misses, on objectives whose best is known.
+"""Trials saved and regret caused by `--stop-when-converged`, on objectives with a known optimum.
 
 python benchmarks/convergence.py [--sweeps 40] [--trials 100] [--sampler tpe]
 
-Optuna draws, the rule of `bearing_search.sweep.planning.stagnation` looks on, after an audit of
-three seeds. Printed for each objective and noise: how many sweeps the rule has ended, after how
-many trials, and how far the best setting was then below that of the whole sweep, both as they truly
-are: on average, and the bound that nine of ten sweeps keep.
+Optuna samples, and the rule of `bearing_search.sweep.planning.stagnation` decides when to stop,
+after an audit of three seeds. Printed for each objective and noise level: how many sweeps the rule
+ended, after how many trials, and the true regret against the best setting of the whole sweep (mean
+and 90th percentile).
 """
 
 import argparse
@@ -23,18 +23,18 @@ Point = Mapping[str, float]
 
 
 def smooth(at: Point) -> float:
-    """One wide hill; .9 at its top."""
+    """One wide peak of height .9."""
     return 0.9 - sum(0.1 * (x - 0.3) ** 2 for x in at.values())
 
 
 def steep(at: Point) -> float:
-    """A narrow hill, one axis of three matters most."""
+    """A narrow peak, dominated by one of three parameters."""
     x, y, z = at.values()
     return 0.9 - 0.3 * (1 - math.exp(-40 * (x - 0.7) ** 2)) - 0.05 * abs(y - z)
 
 
 def flat(at: Point) -> float:
-    """Nothing matters."""
+    """A constant objective."""
     return 0.8
 
 
@@ -49,7 +49,7 @@ OBJECTIVES: tuple[Callable[[Point], float], ...] = (smooth, steep, flat)
 def sweep(
     objective: Callable[[Point], float], noise: float, *, trials: int, sampler: str, seed: int
 ) -> tuple[int, float]:
-    """One sweep: after how many trials the rule ends it, and the regret of having ended there."""
+    """Number of trials after which the rule ends one sweep, and the regret of ending there."""
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     study = optuna.create_study(direction="maximize", sampler=SAMPLERS[sampler](seed=seed))
     luck = random.Random(seed)
@@ -59,7 +59,7 @@ def sweep(
         for value in [0.7 + luck.gauss(0, noise)]
     ]
     course = StagnationTerminator(audit, may_converge=True)
-    best = chosen = (-math.inf, -math.inf)  # what was measured, what is true
+    best = chosen = (-math.inf, -math.inf)  # measured, true
     ended = 0
     for number in range(trials):
         trial = study.ask()
@@ -77,7 +77,7 @@ def sweep(
 
 
 def main() -> None:
-    """Print the table."""
+    """Print a table."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--sweeps", type=int, default=40)
     parser.add_argument("--trials", type=int, default=100)

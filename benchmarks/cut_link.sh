@@ -1,11 +1,11 @@
 #!/usr/bin/env bash
-# A sweep over two "hosts" (network namespaces with addresses of their own) whose link is cut for a
-# minute. Wants root and iproute2; leaves nothing behind.
+# A sweep over two "hosts" (network namespaces with separate addresses) whose link is cut for a
+# minute. Needs root and iproute2; cleans up after itself.
 #
 #   benchmarks/cut_link.sh DIR [PYTHON] [SECONDS]
 #
-# Ray's head and the driver are on host a, a node with two logical GPUs is on each of both. Prints
-# what the driver printed, then every trial's steps: no step twice but the one under way at the cut.
+# Ray's head and the driver are on host a; each host has a node with two logical GPUs. Prints the
+# driver's output, then every trial's steps: only the step under way at the cut may occur twice.
 set -euo pipefail
 dir=$(realpath "$1") python=${2:-python} cut=${3:-60}
 here=$(cd "$(dirname "$0")/.." && pwd)
@@ -17,7 +17,7 @@ unset http_proxy https_proxy HTTP_PROXY HTTPS_PROXY
 mkdir -p "$dir/results"
 scratch=$(mktemp -d /tmp/bs-cut-XXXX)
 
-end() { # only what runs in the two namespaces
+end() { # kills only what runs in the two namespaces
     for host in "$a" "$b"; do
         ip netns pids "$host" 2>/dev/null | xargs -r kill -9 2>/dev/null || true
         ip netns del "$host" 2>/dev/null || true
@@ -35,7 +35,7 @@ for host in "$a 1 va$$" "$b 2 vb$$"; do
     ip -n "$name" link set "$link" up
     ip -n "$name" link set lo up
 done
-start() { # namespace, scratch, further options of `ray start`
+start() { # namespace, scratch folder, further options of `ray start`
     ip netns exec "$1" "$python" -m ray.scripts.scripts start --temp-dir "$scratch/$2" --num-cpus 2 \
         --num-gpus 2 --object-store-memory 100000000 "${@:3}" >"$dir/$2.log" 2>&1
 }
@@ -54,7 +54,7 @@ echo "cut for $cut s"
 ip -n "$b" link set "vb$$" down
 sleep "$cut"
 ip -n "$b" link set "vb$$" up
-echo "mended"
+echo "link restored"
 status=0
 wait "$driver" || status=$?
 cat "$dir/driver.log"

@@ -1,4 +1,4 @@
-"""Exact metrics side by side with scikit-learn's, and the price of an interval.
+"""Speed of the exact metrics compared with scikit-learn's, and of an interval.
 
 python benchmarks/metrics.py [--maps 160] [--side 256]
 """
@@ -14,7 +14,7 @@ from bearing_search.evaluation.metrics import PreparedScores, score
 
 
 def some_scores(count: int, side: int) -> tuple[np.ndarray, ...]:
-    """Random maps; every second sample holds two small regions that score higher."""
+    """Random maps; every second sample has two small regions with higher scores."""
     generator = np.random.default_rng(0)
     masks = np.zeros((count, side, side), dtype=bool)
     for index in range(0, count, 2):
@@ -25,14 +25,14 @@ def some_scores(count: int, side: int) -> tuple[np.ndarray, ...]:
 
 
 def scikit_learn(maps: np.ndarray, masks: np.ndarray, *_: np.ndarray) -> None:
-    """AUROC, AP and F1-max of the pixels; it has no AUPRO."""
+    """Compute pixel AUROC, AP and F1-max; scikit-learn has no AUPRO."""
     roc_auc_score(masks.ravel(), maps.ravel())
     average_precision_score(masks.ravel(), maps.ravel())
     precision_recall_curve(masks.ravel(), maps.ravel())
 
 
 def seconds(call: Callable[[], object], repeats: int = 3) -> float:
-    """Shortest of a few."""
+    """Shortest of several runs."""
     times = []
     for _ in range(repeats):
         start = time.perf_counter()
@@ -61,7 +61,7 @@ def main() -> None:
     print(f"prepared for leaving samples out       {prepare:7.3f} s")
     print(f"all seven, each sample left out once   {draws:7.3f} s")
     anew = arguments.maps * ours
-    print(f"the same by scoring anew (estimated)   {anew:7.0f} s  {anew / draws:5.0f} x")
+    print(f"the same by full scoring (estimated)   {anew:7.0f} s  {anew / draws:5.0f} x")
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""The model floor's own versions beside the usual ones, forward and backward, on the CPU.
+"""Speed of our implementations in `models/` against the usual ones, forward and backward, on CPU.
 
 python benchmarks/model.py [--threads 1]
 """
@@ -22,7 +22,7 @@ DIM, HEADS = 384, 6
 
 
 def milliseconds(call: Callable[[], object], repeats: int = 5) -> float:
-    """Shortest of a few, after one to warm up."""
+    """Shortest of several runs after a warm-up run."""
     call()
     times = []
     for _ in range(repeats):
@@ -33,13 +33,13 @@ def milliseconds(call: Callable[[], object], repeats: int = 5) -> float:
 
 
 def show(what: str, ours: Callable[[], object], usual: Callable[[], object]) -> None:
-    """One line: ours, the usual one, their ratio."""
+    """Print a line: ours, the usual one, their ratio."""
     quick, slow = milliseconds(ours), milliseconds(usual)
     print(f"{what:48} {quick:8.1f} ms {slow:8.1f} ms {slow / quick:6.2f} x")
 
 
 def attention(length: int, batch: int, dtype: torch.dtype) -> None:
-    """Ours against PyTorch's fused one."""
+    """Our attention against PyTorch's fused attention."""
     qkv = [
         torch.randn(batch, HEADS, length, DIM // HEADS, dtype=dtype, requires_grad=True)
         for _ in range(3)
@@ -53,7 +53,7 @@ def attention(length: int, batch: int, dtype: torch.dtype) -> None:
 
 
 def encoder_step() -> None:
-    """The fine-tuned encoder under autocast, against timm with its own attention."""
+    """A fine-tuning step of our encoder under autocast, against timm's attention."""
     config = EncoderConfig(name="vit_small_patch14_dinov2.lvd142m", weights="random", input_px=224)
     ours = load_encoder(config)
     usual = import_timm().create_model(config.name, img_size=224, num_classes=0)
@@ -72,7 +72,7 @@ def encoder_step() -> None:
 
 
 def mined_loss() -> None:
-    """Ours against a gradient hook on channel-first maps, as in the official code."""
+    """Our loss against a gradient hook on channel-first maps, as in the official code."""
     targets = torch.randn(2, 8, 256, DIM)
     outputs = torch.randn(2, 8, 256, DIM, requires_grad=True)
 
@@ -95,7 +95,7 @@ def mined_loss() -> None:
 
 
 def decoder_step() -> None:
-    """A whole step of the decoder in bf16, against fp32."""
+    """A complete decoder training step in bf16, against fp32."""
     decoder = DinomalyDecoder(DIM, HEADS, DinomalyConfig())
     optimizer = stable_adamw(decoder.parameters(), DecoderConfig())
     targets = torch.randn(2, 8, 257, DIM)
@@ -111,7 +111,7 @@ def decoder_step() -> None:
 
 
 def similarity() -> None:
-    """The perceptual loss through band matrices, against depthwise convolutions."""
+    """The perceptual loss with band matrices, against depthwise convolutions."""
     ours = torch.randn(8, DIM, 16, 16, requires_grad=True)
     frozen = torch.randn(8, DIM, 16, 16)
     kernel = torch.full((DIM, 1, 7, 7), 1 / 49)

@@ -1,9 +1,9 @@
-"""How well the region of interest is found: the table of docs/roi.md.
+"""Accuracy and speed of ROI detection: the table of docs/roi.md.
 
     python benchmarks/roi.py [--rings ../shared/data/rings] [--ellipses 200]
 
-Real rings (with `circles.json` beside them), the same under perturbation, rendered tall ellipses,
-speed and memory. One core; no pass or fail, the numbers are to be read.
+Real rings (with `circles.json` in the same folder), perturbed real rings, rendered tall ellipses,
+speed and memory. Single core; prints numbers, without pass or fail.
 """
 
 import argparse
@@ -26,11 +26,11 @@ from bearing_search.preprocess.locate import NoRoi, RoiReference, Shape, detect,
 from bearing_search.preprocess.pipeline import extract, fit_reference
 
 WIDE = parse(PreprocessConfig, {"circle": {"radius_tolerance_px": 400}})
-"""Perturbed pictures are scaled by .5 to 1.5, so a tolerance of 20 px would refuse most of them."""
+"""Perturbed pictures are scaled by .5 to 1.5, so a tolerance of 20 px would reject most of them."""
 
 
 def main() -> None:
-    """Print every table."""
+    """Print all tables."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--rings", type=Path, default=Path("../shared/data/rings"))
     parser.add_argument("--ellipses", type=int, default=200)
@@ -42,12 +42,12 @@ def main() -> None:
         _perturbed(options.rings, options.every)
         _speed(options.rings)
     else:
-        print(f"{options.rings}: absent, so no real rings")
+        print(f"{options.rings}: not found, so real rings are skipped")
     _ellipses(options.ellipses)
 
 
 def _real_rings(folder: Path) -> None:
-    """As a fold does it: the reference from the pictures, then each picture with delta_r 20."""
+    """As in a fold: the reference from all pictures, then each picture with delta_r 20."""
     truth = {name: circle for name, _, circle in rings(folder)}
     config = PreprocessConfig()
     offs, ratios, missing = [], [], 0
@@ -64,12 +64,12 @@ def _real_rings(folder: Path) -> None:
             ratios.append(abs(roi.shape.radius / true.radius - 1))
     print(
         f"real rings          found {len(offs)}/{len(offs) + missing}, centre off by "
-        f"{max(offs):.2f} px at most (wanted 2), radius by {100 * max(ratios):.3f} % (wanted 1)"
+        f"{max(offs):.2f} px at most (target 2), radius by {100 * max(ratios):.3f} % (target 1)"
     )
 
 
 def _perturbed(folder: Path, every: int) -> None:
-    """One picture at a time, without a tolerance to lean on."""
+    """One picture at a time, with a tolerance too wide to help."""
     pictures = rings(folder)
     total: Counter[str] = Counter()
     by_kind: dict[str, Counter[str]] = {}
@@ -91,7 +91,7 @@ def _perturbed(folder: Path, every: int) -> None:
             total[verdict] += 1
             for kind in made.kinds:
                 by_kind.setdefault(kind, Counter())[verdict] += 1
-    print(f"perturbed rings     {_shares(total)} (wanted 99 % right, wrong under .3 %)")
+    print(f"perturbed rings     {_shares(total)} (target 99 % right, wrong under .3 %)")
     for kind, counted in sorted(by_kind.items()):
         print(f"  with {kind:14} {_shares(counted)}")
 
@@ -109,12 +109,12 @@ def _ellipses(number: int) -> None:
         verdicts[verdict] += 1
         if contrast < 30:
             faint[verdict] += 1
-    print(f"tall ellipses       {_shares(verdicts)} (wanted 99 % right)")
+    print(f"tall ellipses       {_shares(verdicts)} (target 99 % right)")
     print(f"  contrast below 30 {_shares(faint)}")
 
 
 def _speed(folder: Path) -> None:
-    """Three brightness levels of 1280x1024 a sample, both passes, decoding included."""
+    """Both passes over samples of three 1280x1024 brightness levels, including decoding."""
     with tempfile.TemporaryDirectory() as scratch:
         samples = []
         for name, image, _ in rings(folder)[15:]:
@@ -125,7 +125,7 @@ def _speed(folder: Path) -> None:
             samples.append(_sample("LC", *files))
         for workers in range(1, len(os.sched_getaffinity(0)) + 1):
             with multiprocessing.get_context("spawn").Pool(workers) as pool:
-                pool.map(_extract_all, [samples[:1]] * workers)  # imports; remembers one detection
+                pool.map(_extract_all, [samples[:1]] * workers)  # imports; caches one detection
                 begun = time.perf_counter()
                 costs = pool.map(_extract_all, [samples] * workers, chunksize=1)
                 elapsed = time.perf_counter() - begun
@@ -133,13 +133,13 @@ def _speed(folder: Path) -> None:
             seconds = max(cost[0] for cost in costs) / len(samples)
             print(
                 f"speed, processes: {workers}  {rate:.1f} samples/s; {1 / seconds:.1f} per second "
-                f"of one core's time (wanted 15), peak memory {max(c[1] for c in costs):.0f} MB "
-                "a process (wanted 300)"
+                f"of one core's time (target 15), peak memory {max(c[1] for c in costs):.0f} MB "
+                "a process (target 300)"
             )
 
 
 def _extract_all(samples: list[Sample]) -> tuple[float, float]:
-    """Both passes over the samples; returns CPU seconds and this process's peak memory in MB."""
+    """Run both passes over the samples; returns CPU seconds and the process's peak memory in MB."""
     cv2.setNumThreads(1)
     begun = time.process_time()
     config = PreprocessConfig()

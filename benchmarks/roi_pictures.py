@@ -1,4 +1,4 @@
-"""Pictures for the ROI benchmark: real rings under perturbation, rendered tall ellipses."""
+"""Pictures for the ROI benchmark: perturbed real rings and rendered tall ellipses."""
 
 import math
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ NUM_VARIANTS = 20
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Variant:
-    """A picture with its true circle and what was done to it."""
+    """A picture with its true circle and the perturbations applied."""
 
     image: np.ndarray
     circle: Circle
@@ -26,7 +26,7 @@ class Variant:
 def variant(
     image: np.ndarray, circle: Circle, other: tuple[np.ndarray, Circle], index: int, seed: int
 ) -> Variant:
-    """Variants 0 to 6 have one perturbation each; the others each of them with even chance."""
+    """A perturbed picture: variants 0 to 6 have one kind each, others each with probability .5."""
     rng = np.random.default_rng([seed, index])
     kinds = (KINDS[index],) if index < len(KINDS) else tuple(k for k in KINDS if rng.random() < 0.5)
     image, circle = _moved(image, circle, kinds, rng)
@@ -47,7 +47,7 @@ def variant(
 def _moved(
     image: np.ndarray, circle: Circle, kinds: tuple[str, ...], rng: np.random.Generator
 ) -> tuple[np.ndarray, Circle]:
-    """Scale, rotate and shift, with the ring kept inside by 4 px or more."""
+    """Scale, rotate and shift, keeping the ring at least 4 px inside the picture."""
     height, width = image.shape
     largest = (min(height, width) / 2 - 4) / circle.radius
     scale = min(rng.uniform(0.5, 1.5), largest) if "scale" in kinds else 1.0
@@ -71,7 +71,7 @@ def _moved(
 def _with_neighbour(
     image: np.ndarray, circle: Circle, other: tuple[np.ndarray, Circle], rng: np.random.Generator
 ) -> np.ndarray:
-    """Paste a second ring that the left or right border cuts off, clear of the first."""
+    """Paste a second ring, cut off by the left or right border, without touching the first."""
     height, width = image.shape
     second, at = other
     side = 1 if circle.x < width / 2 else -1

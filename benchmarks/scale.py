@@ -1,14 +1,14 @@
-"""What the engine itself costs per trial, with trials that take no time.
+"""Overhead of the sweep engine per trial, measured with trials that take no time.
 
 python benchmarks/scale.py DIR --trials 10000              # ledger, MLflow, progress; no Ray
 python benchmarks/scale.py DIR --trials 100 --with-ray     # real workers
 python benchmarks/scale.py DIR --trials 10000 --with-ray --reuse-workers
 
-In DIR, which must be empty, a sweep is run in a process of its own, stopped half way, and gone on
-with in a second one. Printed: seconds per trial over the course of the sweep, seconds until a
-session has begun, until its end was told, and for `status`; the driver's memory; sizes of files.
-With `--reuse-workers` a worker's process goes on with the next trial, which `run` never lets it do:
-that shows what Ray and Tune cost the driver, without the second that every new process takes.
+In DIR, which must be empty, a sweep is run in one process, stopped half way, and resumed in a
+second one. Printed: seconds per trial over the course of the sweep, seconds to start and end a
+session, and for `status`; the driver's memory; file sizes. With `--reuse-workers`, worker processes
+are reused for the next trial, which `run` never does: this shows the driver's overhead from Ray
+Tune, without the second that every new process takes.
 """
 
 import argparse
@@ -34,18 +34,18 @@ vary:
   finetune.ssim_layers: {subset: [9, 10, 11, 12], empty: [12]}
 """
 BLOCK = 10
-"""So many trials are timed together in each line, of a whole sweep."""
+"""Number of blocks into which a sweep's trials are divided for timing."""
 
 
 def run_trial(config: TrialConfig, context: TrialContext) -> Iterator[Measurement]:
-    """Two measurements at once."""
+    """Yield two measurements without delay."""
     yield Measurement(step=1, values={"train/loss": config.finetune.encoder_lr}, progress=0.5)
     score = 1 / config.finetune.alternation_period - config.finetune.encoder_lr
     yield Measurement(step=2, values={OBJECTIVE: score}, progress=1.0)
 
 
 def session(root: Path, target: int, sampler: str, run) -> dict[str, object]:
-    """Run or go on with the sweep until it has so many trials; returns what it took."""
+    """Run or resume the sweep until it has `target` trials; returns timings."""
     from rich.console import Console
 
     from bearing_search.session.progress import SweepProgress
@@ -74,7 +74,7 @@ def session(root: Path, target: int, sampler: str, run) -> dict[str, object]:
 
 
 def with_workers(folder, target, observers, *, reuse: bool = False) -> None:
-    """As `run` does it."""
+    """Run the sweep on Ray workers, as `run` does."""
     from ray import tune
 
     from bearing_search.sweep.engine import run_sweep
@@ -86,7 +86,7 @@ def with_workers(folder, target, observers, *, reuse: bool = False) -> None:
 
 
 def without_workers(folder, target, observers) -> None:
-    """The engine's own work, one trial after the other in this process."""
+    """Run the engine without Ray, one trial after the other in this process."""
     from bearing_search.sweep.driver.controller import SweepController, trial_payload
     from bearing_search.sweep.driver.session import StopRequest, begin_session
     from bearing_search.sweep.engine import open_ledger
@@ -123,7 +123,7 @@ def without_workers(folder, target, observers) -> None:
 
 
 class Clock:
-    """A callback that notes when things happened."""
+    """A callback that records the times of events."""
 
     def __init__(self) -> None:
         self._made = time.monotonic()
@@ -131,33 +131,33 @@ class Clock:
         self._ends: list[float] = []
 
     def on_sweep_start(self, sweep) -> None:
-        """All other callbacks have begun."""
+        """Record the start; all other callbacks have started."""
         self._begun = time.monotonic()
 
     def on_trial_start(self, *_: object) -> None:
-        """Nothing to note."""
+        """Do nothing."""
 
     def on_measurement(self, *_: object) -> None:
-        """Nothing to note."""
+        """Do nothing."""
 
     def on_trial_end(self, *_: object) -> None:
-        """One more is over."""
+        """Record the end of a trial."""
         self._ends.append(time.monotonic())
 
     def on_sweep_end(self, outcome) -> None:
-        """All other callbacks know."""
+        """Record the end; all other callbacks have been notified."""
         self._over = time.monotonic()
 
     def figures(self, target: int) -> dict[str, object]:
-        """Seconds."""
+        """Timings in seconds, trial counts and peak memory."""
         size = max(1, len(self._ends) // BLOCK)
         marks = [self._begun, *self._ends[size - 1 :: size]]
         return {
-            "until it began": round(self._begun - self._made, 2),
+            "start": round(self._begun - self._made, 2),
             "per trial, block by block": [
                 round((after - before) / size, 4) for before, after in itertools.pairwise(marks)
             ],
-            "telling its end": round(self._over - self._ends[-1], 2) if self._ends else None,
+            "end": round(self._over - self._ends[-1], 2) if self._ends else None,
             "trials": len(self._ends),
             "of": target,
             "memory (MiB)": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024,
@@ -165,7 +165,7 @@ class Clock:
 
 
 def status(root: Path) -> dict[str, object]:
-    """How long `status` takes to know."""
+    """Time that `status` takes."""
     from bearing_search.sweep.folder.sweep_folder import load_sweep
     from bearing_search.sweep.status import sweep_status
 
@@ -176,14 +176,14 @@ def status(root: Path) -> dict[str, object]:
 
 
 def main() -> None:
-    """Print what a sweep of instant trials costs."""
+    """Print the overhead of a sweep of instant trials."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("root", type=Path)
     parser.add_argument("--trials", type=int, default=1000)
     parser.add_argument("--sampler", default="random")
     parser.add_argument("--with-ray", action="store_true")
     parser.add_argument("--reuse-workers", action="store_true")
-    parser.add_argument("--only", choices=["session", "status"], help="(used by itself)")
+    parser.add_argument("--only", choices=["session", "status"], help="(internal)")
     args = parser.parse_args()
     root = args.root.resolve()
     if args.only == "session":

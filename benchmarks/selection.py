@@ -1,10 +1,10 @@
-"""Simulated data with known truth: do intervals cover, are equal settings tied, is test honest?
+"""Simulations with known truth: interval coverage, ties of equal settings, bias of test scores.
 
-    python benchmarks/selection.py            # some minutes; draws docs/img/selection.png
+    python benchmarks/selection.py            # several minutes; draws docs/img/selection.png
     python benchmarks/selection.py --quick    # fewer data sets, no picture
 
-Maps of 12x12 pixels: smooth noise, an offset of each sample's own, and a 3x3 defect whose strength
-varies from sample to sample. A setting sees the same samples with noise of its own.
+Maps of 12x12 pixels: smooth noise, a random offset per sample, and a 3x3 defect whose strength
+varies between samples. Settings share the samples and add independent noise.
 """
 
 import argparse
@@ -38,30 +38,30 @@ RENDERING = PostprocessSpec(
     postprocess=PostprocessConfig(image_score="max", smoothing_sigma_px=0.0),
 )
 SIZES = ((10, 6, 1.6), (10, 6, 3.0), (24, 7, 2.0), (20, 12, 3.0), (40, 20, 1.6), (40, 20, 3.0))
-"""Normal and anomalous groups, and the strength of a defect in deviations of the noise."""
+"""Normal and anomalous groups, and the defect strength in standard deviations of the noise."""
 
 TIES = (((10, 6, 0.0), 200), ((10, 6, 2.0), 200), ((24, 12, 2.0), 200), ((40, 20, 2.0), 40))
-"""Data sets, and how many settings that are all alike."""
+"""Data sets, and the number of equally good settings."""
 
 NOISE = ((10, 6, 0.0), (24, 12, 0.0), (40, 20, 0.0))
-"""The same without any defect to see: no setting can be better than another."""
+"""The same without visible defects: no setting can be better than another."""
 
 
 @dataclass(frozen=True, slots=True)
 class Samples:
-    """What the world holds before any setting looks at it."""
+    """A simulated data set, before it is scored by a setting."""
 
     masks: np.ndarray
     common: np.ndarray
-    """Noise that every setting sees."""
+    """Noise common to all settings."""
 
     is_anomalous: np.ndarray
     strength: np.ndarray
-    """Of each sample's defect, relative to the mean one."""
+    """Relative strength of each sample's defect."""
 
 
 def draw_samples(rng: np.random.Generator, normal: int, anomalous: int) -> Samples:
-    """A data set of one part, the anomalous samples first."""
+    """A data set of one part, anomalous samples first."""
     count = normal + anomalous
     masks = np.zeros((count, SIDE, SIDE), dtype=bool)
     for index in range(anomalous):
@@ -76,7 +76,7 @@ def draw_samples(rng: np.random.Generator, normal: int, anomalous: int) -> Sampl
 
 
 def noise(rng: np.random.Generator, count: int) -> np.ndarray:
-    """Smooth maps of deviation 1."""
+    """Smooth noise maps with a standard deviation of 1."""
     return np.stack(
         [1.8 * cv2.GaussianBlur(rng.normal(size=(SIDE, SIDE)), (5, 5), 0.8) for _ in range(count)]
     )
@@ -85,7 +85,7 @@ def noise(rng: np.random.Generator, count: int) -> np.ndarray:
 def seen_by(
     samples: Samples, rng: np.random.Generator, strength: float, *, own_noise: float = 0.0
 ) -> Predictions:
-    """The scores that a setting gives to the samples."""
+    """Predictions of a setting for the samples."""
     count = len(samples.masks)
     maps = samples.common + strength * samples.strength * samples.masks
     if own_noise:
@@ -109,7 +109,7 @@ def seen_by(
 
 
 def truth(normal: int, anomalous: int, strength: float, *, own_noise: float = 0.0) -> np.ndarray:
-    """The metrics of a sample so large that its own scatter does not matter."""
+    """Metrics on a data set so large that sampling error is negligible."""
     rng = np.random.default_rng(99)
     values = []
     for _ in range(6):
@@ -122,7 +122,7 @@ def truth(normal: int, anomalous: int, strength: float, *, own_noise: float = 0.
 def coverage(
     size: tuple[int, int, float], data_sets: int, *, folds: int = 1, seed: int = 0
 ) -> dict[str, float]:
-    """Share of 95 % intervals that hold the truth, by metric."""
+    """Share of 95 % intervals that contain the truth, by metric."""
     normal, anomalous, strength = size
     known = truth(normal, anomalous, strength)
     hits = np.zeros(len(METRICS))
@@ -140,7 +140,7 @@ def coverage(
 def coverage_of_differences(
     size: tuple[int, int, float], data_sets: int, *, gain: float = 0.5, folds: int = 1
 ) -> dict[str, float]:
-    """The same for the paired difference of two settings, one with a signal stronger by `gain`."""
+    """Coverage for the paired difference of two settings, one with a signal stronger by `gain`."""
     normal, anomalous, strength = size
     known = truth(normal, anomalous, strength + gain, own_noise=0.7)
     known = known - truth(normal, anomalous, strength, own_noise=0.7)
@@ -159,7 +159,7 @@ def coverage_of_differences(
 
 
 def in_folds(scored: Predictions, folds: int) -> dict[str, Influence]:
-    """The influences of samples that are dealt evenly to folds."""
+    """Influences of samples that are distributed evenly over folds."""
     if folds == 1:
         return influences({"part/all": scored}, PROTOCOL)
     positions = np.arange(len(scored.names))
@@ -172,7 +172,7 @@ def in_folds(scored: Predictions, folds: int) -> dict[str, Influence]:
 
 
 def only(scored: Predictions, kept: np.ndarray) -> Predictions:
-    """Some of the samples."""
+    """The predictions of a subset of the samples."""
     names = tuple(np.array(scored.names)[kept].tolist())
     return Predictions(
         distances=scored.distances[kept],
@@ -191,7 +191,7 @@ def only(scored: Predictions, kept: np.ndarray) -> Predictions:
 
 
 def percentile_coverage(size: tuple[int, int, float], data_sets: int) -> dict[str, float]:
-    """Coverage of the plain percentile bootstrap over groups, for contrast."""
+    """Coverage of the plain percentile bootstrap over groups, for comparison."""
     normal, anomalous, strength = size
     known = truth(normal, anomalous, strength)
     hits = np.zeros(len(METRICS))
@@ -225,10 +225,11 @@ def excluded(
     """How often settings are called worse than the best.
 
     Args:
-        gain: how much stronger the defects are for the last setting; the others are alike.
+        gain: how much stronger the defects are for the last setting; the others are equal.
 
     Returns:
-        Share of the alike ones that is excluded, and of the data sets in which the last one is.
+        Share of the equal settings that are excluded, and share of the data sets in which the last
+        setting is.
     """
     normal, anomalous, strength = size
     alike, last = [], []
@@ -251,7 +252,7 @@ def excluded(
 def looks_at_test(
     repeats: int, *, settings: int = 40, normal: int = 24, anomalous: int = 12
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Reported minus true image AUROC: chosen on validation and read once, and the best on test."""
+    """Reported minus true image AUROC when selecting on validation, and when selecting on test."""
     rng = np.random.default_rng(3)
     quality = 1.5 + 0.15 * rng.normal(size=settings)
     big = norm.cdf(quality / 2)  # scores differ by `quality`, with a variance of 4
@@ -267,7 +268,7 @@ def looks_at_test(
 def auroc_of(
     rng: np.random.Generator, quality: np.ndarray, normal: int, anomalous: int
 ) -> np.ndarray:
-    """AUROC of settings on one draw of samples: half of the scores' noise is common to them."""
+    """AUROC of settings on one draw of samples; half of the noise is common to all settings."""
     shared = rng.normal(size=(normal + anomalous, 1))
     scores = shared + rng.normal(size=(normal + anomalous, len(quality)))
     high, low = scores[:anomalous] + quality, np.sort(scores[anomalous:], axis=0)
@@ -277,7 +278,7 @@ def auroc_of(
 
 
 def main() -> None:
-    """Run all simulations, print what they found, draw the picture."""
+    """Run all simulations, print the results, draw the picture."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--quick", action="store_true")
     quick = parser.parse_args().quick
@@ -305,7 +306,7 @@ def main() -> None:
         share = excluded(size, settings, few)[0]
         kind = "" if size[2] else "noise\n"
         ties[f"{kind}{size[0]}+{size[1]}\n{settings}"] = share
-        print(size, settings, f"settings alike: {share:.1%} called worse", flush=True)
+        print(size, settings, f"equal settings: {share:.1%} called worse", flush=True)
     for gain in (1.0, 2.0):
         alike, planted = excluded((24, 12, 1.2), 40, few, gain=gain)
         print(f"one of 40 better by {gain}: excluded {planted:.0%}; others excluded {alike:.0%}")
@@ -320,7 +321,7 @@ def main() -> None:
 
 
 def line(rates: dict[str, float]) -> str:
-    """Rates in per cent."""
+    """Rates as percentages."""
     return " ".join(f"{name} {100 * rate:.0f}" for name, rate in rates.items())
 
 
@@ -332,7 +333,7 @@ def draw(
     once: np.ndarray,
     naive: np.ndarray,
 ) -> None:
-    """docs/img/selection.png."""
+    """Draw docs/img/selection.png."""
     figure = Figure(figsize=(12.5, 3.8), layout="constrained")
     left, middle, right = figure.subplots(1, 3, width_ratios=(2, 1, 1.3))
     labels = [f"{n}+{a}\n{strength or 'noise'}" for n, a, strength in (*NOISE, *SIZES)]
@@ -347,7 +348,7 @@ def draw(
                 labels, [100 * r[name] for r in rates], mark, color=colour, label=f"{what}, {name}"
             )
     left.axhline(95, color="#555555", linewidth=0.8, linestyle=":")
-    left.set_title("95 % intervals that hold the truth, %", fontsize=10)
+    left.set_title("95 % intervals that contain the truth, %", fontsize=10)
     left.set_xlabel("normal + anomalous parts; strength of a defect")
     left.set_ylim(60, 101)
     left.tick_params(axis="x", labelsize=7)

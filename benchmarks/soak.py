@@ -1,7 +1,7 @@
-"""Exactly once, under fire: `python benchmarks/soak.py --kills 30`, on sqlite and on PostgreSQL.
+"""Soak test of exactly-once execution under random kills, on SQLite and PostgreSQL.
 
-Prints the tally of each ledger; exit status 1 where anything was lost, done twice, or left behind.
-PostgreSQL is left out, and that is said, where there is no server to start.
+`python benchmarks/soak.py --kills 30` prints the tally of each ledger; exit status 1 if anything
+was lost, done twice, or left behind. PostgreSQL is skipped with a message if it is not installed.
 """
 
 import argparse
@@ -15,20 +15,20 @@ TESTS = Path(__file__).parents[1] / "tests"
 
 
 def main() -> int:
-    """Soak both ledgers; returns the exit status."""
+    """Run the soak test on both ledgers; returns the exit status."""
     sys.path[:0] = [str(TESTS.parent), str(TESTS), str(TESTS / "sweep")]
     import postgres
     from soak import Soak
 
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--kills", type=int, default=30, help="on each ledger")
+    parser.add_argument("--kills", type=int, default=30, help="number of kills for each ledger")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--trials", type=int, default=60)
     args = parser.parse_args()
     problems = []
     for ledger in ("sqlite", "postgresql"):
         if ledger == "postgresql" and (reason := postgres.missing()):
-            print(f"postgresql: left out, {reason}")
+            print(f"postgresql: skipped, {reason}")
             continue
         with ExitStack() as stack:
             folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="bs-soak-")))

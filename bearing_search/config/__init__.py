@@ -1,7 +1,7 @@
-"""Everything that can change the outcome of a trial: frozen dataclasses, the paper's defaults.
+"""Everything that can change the outcome of a trial: frozen dataclasses with the paper's defaults.
 
-Paths, devices and worker counts are arguments, never settings: they must not move the digest.
-Field types are read at run time by pydantic, so annotations stay real objects in this package.
+Paths, devices and worker counts are arguments, never settings: they must not change the digest.
+pydantic reads field types at run time, so annotations stay real objects in this package.
 """
 
 from bearing_search.config.augmentation import AugmentConfig

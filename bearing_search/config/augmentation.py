@@ -1,4 +1,4 @@
-"""Random rotation of both training stages (paper, section 4.1)."""
+"""Random rotation in both training stages (paper, section 4.1)."""
 
 from dataclasses import dataclass
 
@@ -11,7 +11,7 @@ from bearing_search.config.fields import (
 )
 
 _ROTATION = OpenChoice(
-    "rotation while the decoder trains",
+    "rotation during decoder training",
     "as for the encoder: one angle per batch",
     paper="up to 15 degrees, LC and SC",
 )
@@ -26,7 +26,7 @@ class AugmentConfig:
     rotation_deg: float = config_field(
         15.0, Range(at_least=0, at_most=180), "deg", paper="4.1", open_choice=_ROTATION
     )
-    """Largest rotation to either side, one angle for a whole batch; 0 switches it off."""
+    """Maximum rotation in either direction, one angle per batch; 0 switches rotation off."""
 
     rotated_parts: tuple[str, ...] = config_field(("LC", "SC"), paper="4.1", open_choice=_ROTATION)
     """Parts that are rotated."""

@@ -1,6 +1,6 @@
-"""The table of detectors: all that the rest of the package knows about any of them. No torch.
+"""The table of detectors: the only detector-specific knowledge outside `training`. No torch.
 
-Code outside the package may add to it, before a config that names the new detector is made:
+Code outside the package may add entries, before it creates a config that names the new detector:
 
     DETECTORS["flow"] = DetectorSpec(title="Flow", config=FlowConfig, build="my_flow:build")
 """
@@ -20,67 +20,67 @@ from bearing_search.config.postprocess import ImageScore
 
 _VIT_BASE = {"encoder.name": "vit_base_patch14_reg4_dinov2.lvd142m", "encoder.input_px": 448}
 _MEMORY_ITERATIONS = 9
-"""The normal samples are read in eight shares, then remembered. It does not depend on how many
-there are, so that the number of measurements is known before any region of interest is."""
+"""The normal samples are read in eight chunks, then the memory is fitted. The number does not
+depend on the sample count, so the number of measurements is known before any ROI has been found."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MapSpec:
-    """How a detector's distances become maps and image scores; all average their layers."""
+    """How a detector's distances become anomaly maps and image scores; layers are averaged."""
 
     align_corners: bool = False
-    """Whether the outermost patches lie on the corners when distances are enlarged to the input."""
+    """Whether corner patches align with corner pixels when distances are upsampled to the input."""
 
     smoothing_window_px: int | None = None
-    """Side of the smoothing window, which ends in zeros beyond the border. None: it reaches 4 sigma
-    and mirrors at the border."""
+    """Side of the smoothing window, with zero padding at the border. None: the window reaches
+    4 sigma, with mirrored borders."""
 
     image_score: ImageScore = "max"
-    """What `postprocess.image_score: own` stands for, unless the detector scores images itself."""
+    """Meaning of `postprocess.image_score: own`, unless the detector scores images itself."""
 
     def __post_init__(self) -> None:
-        require(self.image_score != "own", "image_score is 'own'; a rule for maps is wanted here")
+        require(self.image_score != "own", "image_score is 'own'; here it must be a rule for maps")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DetectorSpec:
-    """A detector: its settings, how it is built and trained, and what is made of its distances."""
+    """A detector: its settings, how it is built and trained, and how its distances are scored."""
 
     title: str
-    """Its name for people, as its authors spell it."""
+    """Display name, as its authors spell it."""
 
     config: type[Any]
-    """Frozen dataclass of its settings, each with a default: the section of a trial that has the
-    detector's name. No other detector's."""
+    """Frozen dataclass of its settings, each with a default: the section of a trial that is named
+    after the detector. No two detectors share one."""
 
     build: str
-    """`module:function` that makes it (`training.detection.detector.BuildDetector`), imported only
-    where a detector is trained, as it needs torch."""
+    """`module:function` that builds it (`training.detection.detector.BuildDetector`), imported only
+    where a detector is trained, because it needs torch."""
 
     encoder_blocks: tuple[str, ...] = ()
-    """Settings of its section that name blocks of a vision transformer, which must have them."""
+    """Settings of its section that name vision transformer blocks; the encoder must have them."""
 
     reads_cnn: bool = False
     """Whether it can also read a convolutional network."""
 
     iterations: int | str = "decoder.iterations"
-    """Iterations of its training: so many, or the setting that says (`section.name`)."""
+    """Training iterations: a number, or the setting that gives it (`section.name`)."""
 
     unread: frozenset[str] = frozenset()
-    """Sections of a trial that it does not read, such as `decoder`, apart from those of other
-    detectors. Trials that differ there alone are one. Part of digest scheme 2: it never changes."""
+    """Sections of a trial that it does not read, such as `decoder`, besides other detectors'
+    sections. Trials that differ only there are equal. Part of digest scheme 2: never changes."""
 
     maps: MapSpec = field(default_factory=MapSpec)
 
     trained_parameters: int = 0
-    """Parameters that it trains, in units of the encoder's width squared; 0: it trains none, and
-    reads each normal sample once. For the estimate of how long `reproduce` takes."""
+    """Trained parameters, in units of the encoder's width squared; 0: it trains none and reads each
+    normal sample once. Used to estimate how long `reproduce` takes."""
 
     paper_settings: Mapping[str, Any] = field(default_factory=lambda: dict(_VIT_BASE))
-    """Dotted path -> value in `reproduce --profile paper`: its encoder."""
+    """Dotted path -> value in `reproduce --profile paper`: the detector's encoder."""
 
     cpu_section: Mapping[str, Any] = field(default_factory=dict)
-    """Settings of its section in `reproduce --profile cpu`, where they differ from the defaults."""
+    """Settings of its section that differ from the defaults in `reproduce --profile cpu`."""
 
 
 DETECTORS: dict[str, DetectorSpec] = {
@@ -121,9 +121,9 @@ DETECTORS: dict[str, DetectorSpec] = {
         iterations=_MEMORY_ITERATIONS,
     ),
 }
-"""Name -> detector: what `detector` may be in a trial, and the name of the detector's section."""
+"""Name -> detector. The name is a value of a trial's `detector`, and names the section."""
 
 
 def require_detector(name: str) -> None:
-    """Raise ValueError, which lists the known names, unless the table has that detector."""
+    """Raise ValueError, listing the known names, if the table has no such detector."""
     require(name in DETECTORS, f"detector is {name!r}; known are {', '.join(DETECTORS)}")

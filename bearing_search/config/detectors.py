@@ -1,4 +1,4 @@
-"""Detectors: the decoders and how they are trained, each with its own paper's numbers."""
+"""Settings of the detectors and of decoder training; each detector defaults to its own paper."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -20,7 +20,7 @@ from bearing_search.config.fields import (
 )
 
 TapMapping = Literal["ader", "dinomaly"]
-"""Which block of ViTAD's student answers which block of its teacher."""
+"""Which block of ViTAD's student reconstructs which block of the teacher."""
 
 _LAYERS = Range(at_least=1, at_most=4)
 
@@ -35,7 +35,7 @@ class DecoderConfig:
     """Optimiser steps."""
 
     batch_size: int = config_field(16, AT_LEAST_1, "samples", paper="4.1")
-    """Samples of one iteration."""
+    """Samples per iteration."""
 
     lr: float = config_field(2e-3, ABOVE_0, paper="4.1")
     """Peak learning rate, reached after `lr_warmup_iters`."""
@@ -56,7 +56,7 @@ class DecoderConfig:
     """StableAdamW's epsilon."""
 
     grad_clip: float = config_field(0.1, ABOVE_0)
-    """Largest norm of the gradient, over all parameters together."""
+    """Maximum gradient norm, over all parameters."""
 
     def __post_init__(self) -> None:
         require_ranges(self)
@@ -69,19 +69,19 @@ class DinomalyConfig:
     __pydantic_config__ = STRICT_KEYS
 
     target_blocks: tuple[int, ...] = config_field((3, 4, 5, 6, 7, 8, 9, 10), AT_LEAST_1, "blocks")
-    """Encoder blocks that are read, counted from 1; their mean feeds the bottleneck."""
+    """Encoder blocks whose mean feeds the bottleneck, counted from 1."""
 
     groups: int = config_field(
         2,
         AT_LEAST_1,
         open_choice=OpenChoice(
             "groups of the Dinomaly decoder",
-            "two, as the official code has",
+            "two, as in the official code",
             paper="describes one group",
             source="Dinomaly's code",
         ),
     )
-    """Into how many group means the blocks are gathered for the loss and the map."""
+    """Number of groups that the blocks are averaged into for the loss and the anomaly map."""
 
     decoder_blocks: int = config_field(8, AT_LEAST_1, "blocks")
     """Depth of the decoder."""
@@ -90,20 +90,20 @@ class DinomalyConfig:
     """Dropout of the bottleneck."""
 
     mining_share: float = config_field(0.9, SHARE)
-    """Largest share of easy points whose gradient is scaled down (hard mining)."""
+    """Final share of easy points whose gradient is scaled down (hard mining)."""
 
     mining_ramp_iters: int = config_field(1000, AT_LEAST_1, "iterations")
-    """Iterations over which that share would grow by 1 times `mining_share`."""
+    """Iterations over which that share grows linearly from 0 to `mining_share`."""
 
     mining_factor: float = 0.1
-    """What the gradient of an easy point is multiplied by."""
+    """Factor on the gradient of an easy point."""
 
     def __post_init__(self) -> None:
         require_ranges(self)
         require(
             len(self.target_blocks) == self.decoder_blocks,
             f"target_blocks names {len(self.target_blocks)} blocks, decoder_blocks is "
-            f"{self.decoder_blocks}; each decoder block answers one encoder block",
+            f"{self.decoder_blocks}; each decoder block reconstructs one encoder block",
         )
         require(
             self.decoder_blocks % self.groups == 0,
@@ -118,21 +118,22 @@ class VitadConfig:
     __pydantic_config__ = STRICT_KEYS
 
     teacher_blocks: tuple[int, ...] = config_field((3, 6, 9), AT_LEAST_1, "blocks")
-    """Encoder blocks that the student answers, counted from 1; each is one scale of the map."""
+    """Encoder blocks that the student reconstructs, counted from 1; each is one scale of the
+    anomaly map."""
 
     neck_block: int = config_field(12, AT_LEAST_1, "block")
-    """Encoder block whose output alone feeds the student."""
+    """Encoder block whose output is the student's only input."""
 
     student_blocks: int = config_field(9, AT_LEAST_1, "blocks")
     """Depth of the student."""
 
     mapping: TapMapping = "ader"
-    """Which student block answers a teacher block: `ader` (its official code) takes the teacher
-    blocks in reverse order (3 by 9, 6 by 6, 9 by 3); `dinomaly` counts from the student's end (3 by
-    7, 6 by 4, 9 by 1), as the Dinomaly decoder does."""
+    """Which student block reconstructs a teacher block: `ader` (the official code) takes the
+    teacher blocks in reverse order (3 by 9, 6 by 6, 9 by 3); `dinomaly` counts from the student's
+    end (3 by 7, 6 by 4, 9 by 1), as the Dinomaly decoder does."""
 
     init_std: float = config_field(0.02, ABOVE_0)
-    """Deviation of the student's initial weights and position embedding; biases are 0."""
+    """Standard deviation of the student's initial weights and position embedding; biases are 0."""
 
     def __post_init__(self) -> None:
         require_ranges(self)
@@ -140,13 +141,13 @@ class VitadConfig:
         teachers = self.teacher_blocks
         require(
             self.student_blocks >= teachers[-1],
-            f"student_blocks is {self.student_blocks}; at least the last of teacher_blocks "
-            f"({teachers[-1]}), which a student block must answer",
+            f"student_blocks is {self.student_blocks}; must be at least the last of "
+            f"teacher_blocks ({teachers[-1]}), which a student block reconstructs",
         )
 
     @property
     def taps(self) -> tuple[int, ...]:
-        """The student block, counted from 1, that answers each teacher block."""
+        """The student block, counted from 1, that reconstructs each teacher block."""
         if self.mapping == "ader":
             return self.teacher_blocks[::-1]
         return tuple(self.student_blocks + 1 - block for block in self.teacher_blocks)
@@ -154,16 +155,16 @@ class VitadConfig:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PatchCoreConfig:
-    """A bank of normal patches (Roth et al. 2022), for the encoder `wide_resnet50_2.tv_in1k`."""
+    """A memory bank of normal patches (Roth et al. 2022), for `wide_resnet50_2.tv_in1k`."""
 
     __pydantic_config__ = STRICT_KEYS
 
     layers: tuple[int, ...] = config_field((2, 3), _LAYERS, "layers")
-    """Layers that are read of a convolutional network; layer k has a value per 2**(k + 1) px."""
+    """Layers read from a convolutional network; layer k has a stride of 2**(k + 1) px."""
 
     blocks: tuple[int, ...] = config_field((6, 9), AT_LEAST_1, "blocks")
-    """Blocks that are read of a vision transformer, counted from 1. Not in the source: blocks in
-    the middle, whose patches differ more than those at the end."""
+    """Blocks read from a vision transformer, counted from 1. Not in the source: middle blocks,
+    whose patches differ more than those of the last blocks."""
 
     neighbourhood: int | None = config_field(
         None,
@@ -171,24 +172,23 @@ class PatchCoreConfig:
         "patches",
         open_choice=OpenChoice(
             "whether PatchCore averages neighbouring patches",
-            "3x3 means of a convolutional network's features, as its authors; none of a "
-            "transformer's",
+            "3x3 means for a convolutional network, as in the source; none for a transformer",
             paper="has no PatchCore",
             source="measured (docs/method.md)",
         ),
     )
-    """Side of the square of patches whose features are averaged; odd, 1 leaves it out. None: 3 of a
-    convolutional network, as in the source; 1 of a vision transformer, whose patches have seen
-    their surroundings already (measured: docs/method.md)."""
+    """Side of the square of patches whose features are averaged; odd, 1: no averaging. None: 3 for
+    a convolutional network, as in the source; 1 for a vision transformer, where attention has
+    already mixed in the surroundings (measured: docs/method.md)."""
 
     coreset_share: float = config_field(0.1, SHARE_ABOVE_0)
-    """Share of all normal patches that the bank keeps."""
+    """Share of all normal patches in the memory bank's coreset."""
 
     projection_dim: int = config_field(128, AT_LEAST_1, "channels")
-    """Channels in which the bank is chosen, by a random projection."""
+    """Channels of the random projection in which the coreset is selected."""
 
     num_neighbours: int = config_field(9, AT_LEAST_1, "patches")
-    """Patches of the bank that the image score is weighed by; 1 leaves the weighing out."""
+    """Nearest patches in the bank used to reweight the image score; 1: no reweighting."""
 
     def __post_init__(self) -> None:
         require_ranges(self)
@@ -196,7 +196,7 @@ class PatchCoreConfig:
         _require_rising("blocks", self.blocks)
 
     def averaged_side(self, *, is_cnn: bool) -> int:
-        """Side of the square of patches that is averaged, given what they are features of."""
+        """Side of the square of patches that is averaged, for this kind of encoder."""
         if self.neighbourhood is not None:
             return self.neighbourhood
         return 3 if is_cnn else 1
@@ -209,17 +209,17 @@ class PadimConfig:
     __pydantic_config__ = STRICT_KEYS
 
     layers: tuple[int, ...] = config_field((1, 2, 3), _LAYERS, "layers")
-    """Layers that are read of a convolutional network; layer k has a value per 2**(k + 1) px."""
+    """Layers read from a convolutional network; layer k has a stride of 2**(k + 1) px."""
 
     blocks: tuple[int, ...] = config_field((3, 6, 9), AT_LEAST_1, "blocks")
-    """Blocks that are read of a vision transformer, counted from 1. Not in the source."""
+    """Blocks read from a vision transformer, counted from 1. Not in the source."""
 
     dims: int = config_field(100, AT_LEAST_1, "channels")
-    """Channels that are drawn of all layers: 100 with ResNet18, 550 with Wide ResNet50. A position
-    needs `dims` squared numbers."""
+    """Channels drawn at random from all layers: 100 with ResNet18, 550 with Wide ResNet50. Each
+    position stores a `dims` x `dims` matrix."""
 
     epsilon: float = config_field(0.01, ABOVE_0)
-    """What is added to the diagonal of every covariance."""
+    """Added to the diagonal of every covariance matrix."""
 
     def __post_init__(self) -> None:
         require_ranges(self)
@@ -230,5 +230,5 @@ class PadimConfig:
 def _require_rising(name: str, places: tuple[int, ...]) -> None:
     require(
         len(places) >= 1 and list(places) == sorted(set(places)),
-        f"{name} is {list(places)}; at least one, rising",
+        f"{name} is {list(places)}; give at least one, in ascending order",
     )

@@ -1,17 +1,17 @@
 """Digests of configs that stay the same when settings are added.
 
-Every setting has a reference value (`reference_values`). A sweep keeps the scheme that it began
-with, which is in its `sweep.json`.
+Every setting has a reference value (`reference_values`). A sweep keeps the scheme it started with,
+which is recorded in its `sweep.json`.
 
-Scheme 1, of sweeps whose `sweep.json` names no scheme: all settings of `FIRST_SETTINGS`, and later
+Scheme 1, for sweeps whose `sweep.json` names no scheme: all settings of `FIRST_SETTINGS`, and later
 ones that differ from their reference value. The first eight hex digits.
 
 Scheme 2: the seed, the settings that differ from their reference value in the sections that the
-detector reads, and the number of the scheme. The first sixteen hex digits: among ten thousand
-configs, two share eight with a probability of 1 %.
+detector reads, and the number of the scheme. The first sixteen hex digits: with only eight, two of
+ten thousand configs would collide with a probability of 1 %.
 
-So a new default that keeps all numbers, which is the reference value, changes no digest, and one
-that does not keep them changes it. The rules of a scheme are frozen: other rules need a new scheme.
+So a new setting whose default is its reference value changes no digest; one whose default changes
+numbers changes the digest. The rules of a scheme are frozen: new rules need a new scheme.
 """
 
 import hashlib
@@ -27,7 +27,7 @@ from bearing_search.config.reference_values import (
 )
 
 FIRST_SCHEME = 1
-"""Scheme of sweeps whose `sweep.json` names none."""
+"""Scheme of sweeps whose `sweep.json` names no scheme."""
 
 LATEST_SCHEME = 2
 """Scheme of new sweeps."""
@@ -36,17 +36,17 @@ _FIRST_SECTIONS = frozenset(path.partition(".")[0] for path in FIRST_SETTINGS)
 
 
 def config_digest(plain: Mapping[str, Any], scheme: int = LATEST_SCHEME) -> str:
-    """Hex digits that name a config, the same on any machine.
+    """Hex digits that identify a config, the same on any machine.
 
     Args:
-        plain: the config, as `to_plain` gives it.
+        plain: the config, as `to_plain` returns it.
         scheme: the sweep's.
     """
     return _named(counted_settings(plain, scheme), scheme)
 
 
 def setting_digest(plain: Mapping[str, Any], scheme: int = LATEST_SCHEME) -> str:
-    """Hex digits that name a config without its seed; see `config_digest`."""
+    """Hex digits that identify a config without its seed; see `config_digest`."""
     counted = counted_settings(plain, scheme)
     del counted["seed"]
     return _named(counted, scheme)
@@ -76,8 +76,8 @@ def counted_settings(plain: Mapping[str, Any], scheme: int) -> dict[str, Any]:
 def stable_settings(plain: Mapping[str, Any]) -> dict[str, Any]:
     """A config as nested mappings, without later settings that have their reference value.
 
-    First settings that were removed since are filled in with their reference value. The section of
-    a detector that was added since counts only where that detector is chosen.
+    First settings that have since been removed are filled in with their reference value. The
+    section of a detector added since counts only if that detector is chosen.
     """
     others = DETECTORS.keys() - _FIRST_SECTIONS - {plain.get("detector")}
     found = {
@@ -89,7 +89,7 @@ def stable_settings(plain: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def digest_of(plain: Any) -> str:
-    """Eight hex digits of a JSON-like value, independent of key order."""
+    """Eight hex digits that identify a JSON-like value, independent of key order."""
     return _sha256(plain)[:8]
 
 

@@ -1,7 +1,7 @@
-"""Fields of the config that carry what is known of them: unit, range, source, open choices.
+"""Config fields with metadata: unit, range, source, open choices.
 
-What would else be kept by hand beside the config is read from here: the checks of ranges, which
-settings the plan of fine-tuning tells, and the tables of docs/method.md and docs/settings.md.
+Range checks, the list of settings that determine the fine-tuning plan, and the tables of
+docs/method.md and docs/settings.md are generated from this metadata.
 """
 
 import json
@@ -14,20 +14,20 @@ from pydantic import ConfigDict
 T = TypeVar("T")
 
 STRICT_KEYS = ConfigDict(extra="forbid")
-"""What all configs share: unknown keys are refused."""
+"""pydantic configuration of all configs: unknown keys are refused."""
 
 SeenBy = Literal["plan", "iterations", "end"]
-"""When a setting of fine-tuning counts: in the plan, which then tells it (tasks, samples, learning
-rates); in the iterations themselves; only after the last one."""
+"""Where a fine-tuning setting takes effect: in the plan, which then reflects it (tasks, samples,
+learning rates); in the iterations themselves; or only after the last one."""
 
 _KEY = "setting"
 _FIRST: Any = object()
-"""Stands for no reference value: the setting is one of the first, or outside the package."""
+"""Marks a missing reference value: a first setting, or one defined outside the package."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Range:
-    """Numbers that a setting may be; of a tuple, each of its numbers. It has one low end."""
+    """Numbers that a setting (each number of a tuple) may be. It has exactly one lower bound."""
 
     at_least: float | None = None
     above: float | None = None
@@ -37,10 +37,10 @@ class Range:
 
     def __post_init__(self) -> None:
         if (self.at_least is None) == (self.above is None):
-            raise ValueError(f"at_least is {self.at_least}, above {self.above}; give one low end")
+            raise ValueError(f"at_least is {self.at_least}, above {self.above}; give one of them")
 
     def allows(self, number: float) -> bool:
-        """Whether the number is one of them; NaN is in no bounded range."""
+        """Whether the number is in the range; NaN never is."""
         return (
             (self.at_least is None or number >= self.at_least)
             and (self.above is None or number > self.above)
@@ -71,11 +71,11 @@ SHARE_BELOW_1 = Range(at_least=0, below=1)
 
 @dataclass(frozen=True, slots=True)
 class OpenChoice:
-    """A question that the paper leaves open. Settings with equal choices share one row."""
+    """A question that the paper leaves open. Settings with equal choices share one table row."""
 
     what: str
     choice: str
-    """What is done here by default."""
+    """The default here."""
 
     paper: str = "nothing"
     """What the paper says about it."""
@@ -86,28 +86,28 @@ class OpenChoice:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Setting:
-    """What is known of a setting beside its type, its default and its docstring."""
+    """Metadata of a setting besides its type, default and docstring."""
 
     within: Range | None = None
-    """None: its type alone says what it may be."""
+    """Allowed numbers; None: anything of its type."""
 
     unit: str = ""
 
     paper: str = ""
-    """Section of the paper that states the default; empty: it states none."""
+    """Section of the paper that states the default; empty: the paper states none."""
 
     open_choice: OpenChoice | None = None
-    """What the paper leaves open, where that is one of the questions of docs/method.md."""
+    """The open question of docs/method.md that this setting belongs to, if any."""
 
     seen_by: SeenBy = "iterations"
-    """Of fine-tuning alone."""
+    """For fine-tuning settings only."""
 
     reference: Any = _FIRST
     """See `added_later`."""
 
     @property
     def metadata(self) -> Mapping[str, "Setting"]:
-        """As the metadata of a dataclass's field."""
+        """This setting as metadata of a dataclass field."""
         return {_KEY: self}
 
 
@@ -120,19 +120,19 @@ def config_field(
     open_choice: OpenChoice | None = None,
     seen_by: SeenBy = "iterations",
 ) -> T:
-    """A field of a config's dataclass, with what is known of it (see `Setting`)."""
+    """A dataclass field with the metadata of a setting (see `Setting`)."""
     known = Setting(within=within, unit=unit, paper=paper, open_choice=open_choice, seen_by=seen_by)
     return field(default=default, metadata=known.metadata)
 
 
 def added_later(item: T, *, reference: Any) -> T:
-    """The field of a setting that was added after others.
+    """The field of a setting that was added after `FIRST_SETTINGS` was frozen.
 
     Args:
-        item: what `config_field` gave.
-        reference: the value under which every number is as it was before the setting existed. It
-            never changes, whatever becomes of the default: digests count the setting only where it
-            differs (`digest`).
+        item: the result of `config_field`.
+        reference: the value that gives the same numbers as before the setting existed. It never
+            changes, even if the default does: digests include the setting only if it differs
+            (`digest`).
     """
     known: Any = item
     default: T = known.default
@@ -140,7 +140,7 @@ def added_later(item: T, *, reference: Any) -> T:
 
 
 def references_of(config_type: type) -> dict[str, Any]:
-    """By dotted path, as JSON has it: the reference value of every setting that was added later."""
+    """Dotted path -> reference value, as JSON types, of every setting that was added later."""
     return {
         path: json.loads(json.dumps(known.reference))
         for path, known in settings_by_path(config_type).items()
@@ -149,7 +149,7 @@ def references_of(config_type: type) -> dict[str, Any]:
 
 
 def settings_by_path(config_type: type) -> dict[str, Setting]:
-    """What is known of every setting that holds a value, by dotted path, in order of definition."""
+    """Dotted path -> metadata of every setting that holds a value, in order of definition."""
     hints = get_type_hints(config_type)
     found: dict[str, Setting] = {}
     for item in fields(config_type):
@@ -163,16 +163,16 @@ def settings_by_path(config_type: type) -> dict[str, Setting]:
 
 
 def names_seen_by(config_type: type, when: SeenBy) -> frozenset[str]:
-    """Names of the settings of a stage's config that count then."""
+    """Names of the settings in a stage's config that take effect there."""
     known = settings_by_path(config_type)
     return frozenset(name for name, setting in known.items() if setting.seen_by == when)
 
 
 def require(is_satisfied: bool, message: str) -> None:
-    """Refuse a config whose values do not go together.
+    """Refuse a config whose values are inconsistent.
 
     Raises:
-        ValueError: with the message, which quotes the value, unless satisfied; `parse` turns it
+        ValueError: with the message, which quotes the value, if not satisfied; `parse` turns it
             into a ConfigError.
     """
     if not is_satisfied:
@@ -180,9 +180,9 @@ def require(is_satisfied: bool, message: str) -> None:
 
 
 def require_ranges(config: Any) -> None:
-    """Refuse a config of which some number is outside its range.
+    """Refuse a config in which a number is outside its range.
 
-    Whether a setting may be None is said by its type, not here.
+    Whether a setting may be None is up to its type and is not checked here.
 
     Raises:
         ValueError: quoting the value and the range.

@@ -19,13 +19,14 @@ from bearing_search.config.fields import (
 )
 
 Head = Literal["linear", "mlp"]
-"""A head's form: one linear map, or a hidden layer of the encoder's width with GELU before it."""
+"""A head's architecture: one linear layer, optionally after a GELU hidden layer as wide as the
+encoder."""
 
 SyntheticDefects = Literal["when_needed", "always"]
-"""When defects are drawn onto normal samples for patch classification."""
+"""When synthetic defects are drawn onto normal samples for patch classification."""
 
 FinetuneSchedule = Literal["iterations", "epochs", "constant"]
-"""What the learning rates follow after their warm-up."""
+"""Learning rate schedule after the warm-up."""
 
 _LENGTH = OpenChoice("length of the fine-tuning", "100 epochs")
 _OPTIMISER = OpenChoice(
@@ -34,40 +35,40 @@ _OPTIMISER = OpenChoice(
     source="usual for vision transformers",
 )
 _RATES = OpenChoice(
-    "its learning rates",
+    "learning rates of the fine-tuning",
     "encoder 1e-5, the same for all blocks; heads 5e-4",
-    source="ours; decay by layer as in BEiT",
+    source="ours; layer-wise decay as in BEiT",
 )
 _WHAT_LEARNS = OpenChoice(
-    "what of the encoder learns",
-    "everything, the embedding too",
+    "which parameters of the encoder are trained",
+    "all, including the embeddings",
     paper="EN_train starts as a copy of EN_pre",
 )
 _KEPT_CHANGE = OpenChoice(
-    "what of the change is kept",
-    "all of it",
-    paper="all of it, it seems",
-    source="Wortsman et al. 2022 (WiSE-FT) for less",
+    "interpolation with the pretrained weights",
+    "none: the tuned weights are used",
+    paper="apparently none",
+    source="Wortsman et al. 2022 (WiSE-FT) for values below 1",
 )
 _WINDOW = OpenChoice(
     "SSIM window",
-    "7 tokens, Gaussian of sigma 1.5, whole windows only",
+    "7 tokens, Gaussian of sigma 1.5, full windows only",
     source="Wang et al. 2004, fitted to the grid",
 )
 _MEAN = OpenChoice(
     "sum or mean in equation 4",
-    "mean: the sum is 602,112 times as large at 448 px and would drown L_P",
+    "mean: the sum is 602,112 times as large at 448 px and would swamp L_P",
     paper="the squared sum",
     source="measured",
 )
 _ANCHOR = OpenChoice(
-    "whether L_P holds patch classification too",
-    "no; where it does, patches with an anomalous pixel are let go",
+    "whether L_P applies to patch classification too",
+    "no; if switched on, patches with an anomalous pixel are excluded",
     paper="L_P is part of L_RC",
 )
 _HEADS = OpenChoice(
-    "form and place of the heads",
-    "a linear map each, on patch tokens after the final norm",
+    "architecture and position of the heads",
+    "a linear layer each, on patch tokens after the final norm",
     paper="a reconstruction head and a patch head",
 )
 _PATCH_LABEL = OpenChoice(
@@ -76,8 +77,8 @@ _PATCH_LABEL = OpenChoice(
     paper="labels per patch",
 )
 _FEW_PATCHES = OpenChoice(
-    "weight of the few anomalous patches",
-    "as the paper: 1",
+    "class weight of the few anomalous patches",
+    "as in the paper: 1",
     paper="cross entropy over all patches",
     source="equation 6",
 )
@@ -85,21 +86,21 @@ _PATCH_EPOCH = OpenChoice(
     "length of an epoch of patch classification", "one pass over the anomalous samples"
 )
 _DRAWN_DEFECTS = OpenChoice(
-    "no anomalous training sample",
-    "defects are drawn (cut-paste, scars, blobs), and the trial is tagged",
+    "parts without an anomalous training sample",
+    "synthetic defects are drawn (cut-paste, scars, blobs), and the trial is tagged",
     paper="every part has some",
     source="CutPaste, DRAEM",
 )
 _AUGMENTATION = OpenChoice(
     "other augmentation",
-    "none; fine-tuning can mirror and transpose its batches",
-    paper="rotation alone",
+    "none; fine-tuning can flip and transpose its batches",
+    paper="rotation only",
 )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FinetuneConfig:
-    """Multi-task fine-tuning of the encoder (paper, section 3.2). `epochs: 0` keeps EN_pre."""
+    """Multi-task fine-tuning of the encoder (paper, section 3.2). `epochs: 0`: use EN_pre."""
 
     __pydantic_config__ = STRICT_KEYS
 
@@ -109,7 +110,7 @@ class FinetuneConfig:
     reconstruction_only_epochs: int = config_field(
         20, AT_LEAST_0, "epochs", paper="3.2", seen_by="plan"
     )
-    """Epochs of reconstruction alone, before the two tasks start to alternate."""
+    """Epochs of reconstruction only, before the two tasks start to alternate."""
 
     alternation_period: int = config_field(5, AT_LEAST_1, "epochs", paper="3.2", seen_by="plan")
     """Epochs spent on one task before switching to the other."""
@@ -129,7 +130,7 @@ class FinetuneConfig:
     positive_weight: float = config_field(
         1.0, ABOVE_0, paper="3.2, eq. 6", open_choice=_FEW_PATCHES
     )
-    """Weight of anomalous patches in equation 6; the paper weighs all patches alike."""
+    """Weight of anomalous patches in equation 6; the paper weights all patches equally."""
 
     encoder_lr: float = config_field(1e-5, AT_LEAST_0, open_choice=_RATES)
     """Peak learning rate of the encoder. The paper does not state it."""
@@ -141,51 +142,52 @@ class FinetuneConfig:
     """AdamW's weight decay. The paper does not state it."""
 
     warmup_share: float = config_field(0.05, SHARE_BELOW_1, seen_by="plan", open_choice=_OPTIMISER)
-    """Share of the training during which the learning rates rise from 0."""
+    """Share of the training spent on the linear warm-up of the learning rates from 0."""
 
     schedule: FinetuneSchedule = config_field("epochs", seen_by="plan", open_choice=_OPTIMISER)
-    """What the learning rates follow after their warm-up (not in the paper). `epochs`: a cosine
-    over the epochs, so that those of reconstruction alone are the same whatever the alternation
-    after them, and all its periods share them. `iterations`: a cosine over the iterations, however
-    they are spread over the epochs. `constant`: the peak throughout, without warm-up; then a longer
-    training also goes on from a shorter one."""
+    """Learning rate schedule after the warm-up (not in the paper). `epochs`: a cosine over the
+    epochs, so that the reconstruction-only epochs do not depend on `alternation_period` and trials
+    with different periods share them. `iterations`: a cosine over the iterations, however they are
+    spread over the epochs. `constant`: the peak throughout, without warm-up; a longer training can
+    then also continue from a shorter one."""
 
     grad_clip: float = config_field(1.0, ABOVE_0, open_choice=_OPTIMISER)
-    """Largest norm of the gradient, over all parameters together."""
+    """Maximum gradient norm, over all parameters."""
 
     batch_size: int = config_field(16, AT_LEAST_1, "samples", open_choice=_PATCH_EPOCH)
-    """Samples of one iteration."""
+    """Samples per iteration."""
 
     trainable_blocks: int | None = config_field(
         None, AT_LEAST_0, "blocks", open_choice=_WHAT_LEARNS
     )
-    """How many of the last blocks learn, with the final norm; 0: the heads alone. None: everything,
-    the embedding of patches and positions too, as in the paper."""
+    """How many of the last blocks are trained, with the final norm; 0: only the heads. None: all
+    parameters, including the patch and position embeddings, as in the paper."""
 
     layer_decay: float = config_field(1.0, SHARE_ABOVE_0, open_choice=_RATES)
-    """Factor on the encoder's learning rate from each block to the one before it. 1: one rate."""
+    """Layer-wise decay: factor on the encoder's learning rate from each block to the one before
+    it. 1: the same rate everywhere."""
 
     patch_anchor_weight: float = config_field(0.0, AT_LEAST_0, open_choice=_ANCHOR)
-    """Weight of L_P in patch classification, on the anomalous samples; their anomalous patches are
-    left out of it. The paper has L_P in reconstruction alone."""
+    """Weight of L_P in patch classification, on the anomalous samples without their anomalous
+    patches. The paper uses L_P in reconstruction only."""
 
     patch_coverage: float = config_field(0.0, SHARE, open_choice=_PATCH_LABEL)
-    """Share of a patch's pixels that must be anomalous to label it so; 0: any pixel is enough."""
+    """Share of a patch's pixels that must be anomalous for the patch to be; 0: any pixel."""
 
     patch_head: Head = config_field("linear", open_choice=_HEADS)
-    """Form of H_patch. The paper does not state it."""
+    """Architecture of H_patch. The paper does not state it."""
 
     patch_head_blocks: tuple[int, ...] = config_field((), AT_LEAST_1, "blocks", open_choice=_HEADS)
-    """Blocks, counted from 1, whose mean tokens H_patch reads, through a LayerNorm of its own;
-    empty: the tokens after the final norm. The paper does not state where the head sits."""
+    """Blocks, counted from 1, whose mean tokens feed H_patch through a LayerNorm; empty: the tokens
+    after the final norm. The paper does not state where the head is attached."""
 
     patch_steps_per_epoch: int | None = config_field(
         None, AT_LEAST_1, "iterations", open_choice=_PATCH_EPOCH
     )
-    """Iterations of an epoch of patch classification; None: as many as one pass takes."""
+    """Iterations per epoch of patch classification; None: one pass over the anomalous samples."""
 
     reconstruction_head: Head = config_field("linear", open_choice=_HEADS)
-    """Form of H_RC. The paper does not state it."""
+    """Architecture of H_RC. The paper does not state it."""
 
     reconstruction_head_blocks: tuple[int, ...] = config_field(
         (), AT_LEAST_1, "blocks", open_choice=_HEADS
@@ -193,36 +195,36 @@ class FinetuneConfig:
     """As `patch_head_blocks`, for H_RC."""
 
     synthetic_defects: SyntheticDefects = config_field("when_needed", open_choice=_DRAWN_DEFECTS)
-    """`when_needed`: only for a part whose training side has no defect, once for all epochs.
-    `always`: drawn defects fill `synthetic_share` of every batch of patch classification, anew in
-    every epoch."""
+    """`when_needed`: only for a part without training defects, drawn once for all epochs.
+    `always`: synthetic defects make up `synthetic_share` of every patch classification batch, drawn
+    afresh in every epoch."""
 
     synthetic_share: float = config_field(0.5, SHARE, open_choice=_DRAWN_DEFECTS)
-    """Share of drawn defects in a batch, where they are drawn always; 1 uses no real ones."""
+    """Share of synthetic defects in a batch with `synthetic_defects: always`; 1: no real ones."""
 
     flip: bool = config_field(False, open_choice=_AUGMENTATION)
-    """Whether fine-tuning mirrors and transposes its images, in one of the eight ways for a whole
-    batch and for all parts; the detector's training does not. The paper does not."""
+    """Whether fine-tuning flips and transposes its images, in one of the eight ways per batch, for
+    all parts; detector training never does. The paper does not."""
 
     tuned_share: float = config_field(1.0, SHARE, seen_by="end", open_choice=_KEPT_CHANGE)
-    """How far the encoder keeps, at the end, the way that it went from its pretrained weights, in
-    [0, 1] (weight interpolation, Wortsman et al. 2022, WiSE-FT). 1: all of it, as in the paper."""
+    """Interpolation, after fine-tuning, between the pretrained (0) and the tuned weights (1)
+    (WiSE-FT, Wortsman et al. 2022). 1: the tuned weights, as in the paper."""
 
     def __post_init__(self) -> None:
         require_ranges(self)
         require(
             self.reconstruction_only_epochs <= self.epochs,
             f"reconstruction_only_epochs is {self.reconstruction_only_epochs}, "
-            f"more than all epochs ({self.epochs})",
+            f"more than epochs ({self.epochs})",
         )
-        require(len(self.ssim_layers) >= 1, "ssim_layers is []; at least one block, each once")
+        require(len(self.ssim_layers) >= 1, "ssim_layers is []; give at least one block")
         for name in ("ssim_layers", "patch_head_blocks", "reconstruction_head_blocks"):
             blocks = getattr(self, name)
             require(len(set(blocks)) == len(blocks), f"{name} is {list(blocks)}; each block once")
 
     @property
     def encoder_blocks(self) -> dict[str, tuple[int, ...]]:
-        """Blocks of the encoder that are needed, by the setting that names them."""
+        """Setting -> the encoder blocks that it names."""
         blocks = {
             "ssim_layers": self.ssim_layers,
             "patch_head_blocks": self.patch_head_blocks,

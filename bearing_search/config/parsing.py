@@ -1,4 +1,4 @@
-"""Untrusted text becomes a config in one place, which says what was meant."""
+"""Parsing of untrusted mappings into configs, with suggestions for misspelt settings."""
 
 from collections.abc import Mapping
 from dataclasses import field, fields, make_dataclass
@@ -34,10 +34,10 @@ def parse(config_type: type[T], raw: Mapping[str, Any]) -> T:
 
 
 def plain_form(config_type: type) -> type:
-    """The dataclass whose fields are a config's keys as text.
+    """The dataclass whose fields are a config's keys in text form.
 
-    It is the config's own, but of a TrialConfig, in which every detector of the table has a section
-    of its name.
+    This is the config type itself, except for TrialConfig, where every detector of the table gets
+    a section of its name.
     """
     if not issubclass(config_type, TrialConfig):
         return config_type
@@ -72,7 +72,7 @@ def _trial(config_type: type[TrialConfig], form: Any) -> TrialConfig:
 
 @cache
 def _adapter(config_type: Any) -> Any:
-    return TypeAdapter(config_type)  # building one takes far longer than using it
+    return TypeAdapter(config_type)  # much slower to build than to use
 
 
 def config_paths(config_type: type) -> list[str]:
@@ -81,7 +81,7 @@ def config_paths(config_type: type) -> list[str]:
 
 
 def no_such_setting(path: str, known: list[str]) -> str:
-    """The sentence for an unknown setting, with the closest valid name."""
+    """The error message for an unknown setting, with the closest valid name."""
     close = get_close_matches(path, known, n=1) or [
         full for full in known if full.rpartition(".")[2] == path.rpartition(".")[2]
     ]
@@ -100,7 +100,7 @@ def _explain(problem: Mapping[str, Any], known: list[str]) -> str:
 
 
 def setting_type(path: str) -> Any:
-    """Declared type of the setting at a dotted path of TrialConfig."""
+    """Declared type of the TrialConfig setting at a dotted path."""
     current: Any = plain_form(TrialConfig)
     for name in path.split("."):
         current = get_type_hints(current)[name]
@@ -108,5 +108,5 @@ def setting_type(path: str) -> Any:
 
 
 def is_layer_set(path: str) -> bool:
-    """Whether the setting is a set of blocks, so that a `subset` axis may vary it."""
+    """Whether the setting is a set of blocks, which a `subset` parameter can vary."""
     return get_args(setting_type(path)) == (int, ...)

@@ -1,4 +1,4 @@
-"""From distances on the encoder's grid to a finished map and an image score."""
+"""Postprocessing of distances on the encoder's grid into an anomaly map and an image score."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -14,18 +14,18 @@ from bearing_search.config.fields import (
 )
 
 ImageScore = Literal["own", "top_share", "pooled_max", "max"]
-"""How the pixels of a map become one score of the sample."""
+"""How an anomaly map is reduced to one score per sample."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PostprocessConfig:
-    """What is done to a detector's distances: needs no training, can be changed afterwards."""
+    """Postprocessing of a detector's distances: needs no training and can be changed afterwards."""
 
     __pydantic_config__ = STRICT_KEYS
 
     image_score: ImageScore = "own"
-    """`top_share`: mean of the largest pixels; `pooled_max`: largest mean of a `pool_px` square;
-    `max`: largest pixel; `own`: the detector's rule, which docs/method.md names."""
+    """`top_share`: mean of the largest pixels; `pooled_max`: largest mean over a `pool_px` square;
+    `max`: largest pixel; `own`: the detector's own rule (docs/method.md)."""
 
     top_share: float = config_field(0.01, SHARE_ABOVE_0)
     """Share of the pixels that `top_share` averages."""
@@ -34,16 +34,16 @@ class PostprocessConfig:
     """Side of the squares of `pooled_max`, in pixels of the map; one starts at every pixel."""
 
     smoothing_sigma_px: float = config_field(4.0, AT_LEAST_0, "px")
-    """Sigma of the Gaussian on the finished map, in pixels of the map; 0 leaves it out. Dinomaly's
-    is cut to 5x5 pixels, with zeros beyond the border; the others' reaches 4 sigma and mirrors."""
+    """Sigma of the Gaussian that smooths the map, in pixels of the map; 0: no smoothing. Dinomaly's
+    window is 5x5 pixels with zero padding; the others' reaches 4 sigma with mirrored borders."""
 
     layer_weights: tuple[float, ...] = config_field((), AT_LEAST_0)
     """Weight of each of the detector's layers (Dinomaly's groups, ViTAD's scales) in the map;
-    empty: all alike."""
+    empty: equal weights."""
 
     def __post_init__(self) -> None:
         require_ranges(self)
         require(
             not self.layer_weights or max(self.layer_weights) > 0,
-            f"layer_weights is {list(self.layer_weights)}; not all 0",
+            f"layer_weights is {list(self.layer_weights)}; at least one must be above 0",
         )

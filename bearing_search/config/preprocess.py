@@ -1,4 +1,4 @@
-"""Regions of interest and brightness (paper, section 3.1)."""
+"""Settings of the regions of interest and of brightness fusion (paper, section 3.1)."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -25,28 +25,28 @@ Geometry = Literal["none", "circle", "inverted_circle", "ellipse"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ContrastConfig:
-    """CGMP: what is done to brightness 0 before shapes are looked for. The paper gives no number.
+    """CGMP: processing of brightness 0 before shape detection. The paper gives no numbers.
 
-    Shapes are looked for in a copy whose longer side is `working_px`; the lengths of this section
-    are pixels of that copy, so that they mean the same at every camera resolution.
+    Shapes are detected in a copy whose longer side is `working_px`; lengths in this section are
+    pixels of that copy, so that they mean the same at every camera resolution.
     """
 
     __pydantic_config__ = STRICT_KEYS
 
     working_px: int = config_field(512, Range(at_least=64), "px")
-    """Longer side of the copy in which shapes are looked for; larger images are shrunk to it."""
+    """Longer side of the copy in which shapes are detected; larger images are downscaled to it."""
 
     clahe_clip: float = config_field(2.0, ABOVE_0)
-    """Clip limit of the local histogram equalisation (OpenCV's own default is 40)."""
+    """Clip limit of CLAHE (OpenCV's default is 40)."""
 
     clahe_tiles: int = config_field(8, AT_LEAST_1, "tiles")
-    """Tiles per side of the local histogram equalisation."""
+    """Tiles per side of CLAHE."""
 
     blur_px: int = config_field(5, ODD, "px")
-    """Side of the Gaussian blur; odd."""
+    """Kernel size of the Gaussian blur; odd."""
 
     closing_px: int = config_field(7, AT_LEAST_1, "px")
-    """Diameter of the elliptic closing of the binary image."""
+    """Diameter of the elliptical kernel that closes the binary image."""
 
     def __post_init__(self) -> None:
         require_ranges(self)
@@ -54,7 +54,7 @@ class ContrastConfig:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CircleConfig:
-    """CGCM: the ring of a part seen from above or below. The paper gives no number.
+    """CGCM: the ring of a part seen from above or below. The paper gives no numbers.
 
     All lengths are in pixels of the original image.
     """
@@ -62,54 +62,54 @@ class CircleConfig:
     __pydantic_config__ = STRICT_KEYS
 
     radius_tolerance_px: float = config_field(20.0, ABOVE_0, "px")
-    """Delta_r: how far a circle's radius may lie from the mean radius of the training side."""
+    """Delta_r: how far a circle's radius may deviate from the mean radius of the training side."""
 
     ring_half_width_px: float = config_field(80.0, ABOVE_0, "px")
-    """Delta c_r: the ring that is kept reaches this far inside and outside the chosen circle."""
+    """Delta c_r: the ROI reaches this far inside and outside the chosen circle."""
 
     top_k: int = config_field(5, AT_LEAST_1, "circles")
-    """How many of the largest plausible circles compete for the place nearest to the centre."""
+    """How many of the largest plausible circles are considered; the most central one is chosen."""
 
     crop_radius: Literal["outer", "inner"] = config_field(
         "outer",
         open_choice=OpenChoice(
             "half side of the ring's crop",
             "the outer circle",
-            paper="the inner circle, which cuts the ring away",
+            paper="the inner circle, which crops the ring away",
             source="ours (docs/roi.md)",
         ),
     )
-    """Half side of the square crop. The paper's words have `inner`, which cuts the ring away."""
+    """Half side of the square crop. The paper's text says `inner`, which crops the ring away."""
 
     min_coverage: float = config_field(0.5, SHARE)
-    """Share of a circle's circumference that must lie on edges for it to be a candidate."""
+    """Share of a candidate circle's circumference that must lie on edges."""
 
     min_area_share: float = config_field(0.02, SHARE)
-    """Smallest area of a circle, as a share of the image's: below it lie dots and screw holes."""
+    """Minimum area of a circle, as a share of the image: rejects dots and screw holes."""
 
     max_outside_share: float = config_field(0.05, SHARE)
-    """Share of its circumference that may lie outside the image; more is a ring cut off."""
+    """Share of the circumference that may lie outside the image; above it, the ring is cut off."""
 
     refine: bool = True
-    """Fit the chosen circle again, to the edge itself, in the original image (sub-pixel)."""
+    """Refit the chosen circle to the edge in the original image (sub-pixel)."""
 
     canny_low: float = config_field(50.0, AT_LEAST_0, "grey levels")
-    """Lower threshold of the Canny edges of an inverted circle, in grey levels."""
+    """Lower Canny threshold for inverted circles."""
 
     canny_high: float = config_field(150.0, AT_LEAST_0, "grey levels")
-    """Upper threshold of the Canny edges of an inverted circle, in grey levels."""
+    """Upper Canny threshold for inverted circles."""
 
     def __post_init__(self) -> None:
         require_ranges(self)
         require(
             self.canny_low <= self.canny_high,
-            f"canny_low is {self.canny_low}, canny_high {self.canny_high}; low must be the lower",
+            f"canny_low is {self.canny_low}, above canny_high ({self.canny_high})",
         )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EllipseConfig:
-    """EGGCC: the outer diameter seen from the side. The paper gives no number.
+    """EGGCC: the outer diameter seen from the side. The paper gives no numbers.
 
     All lengths are in pixels of the original image.
     """
@@ -117,32 +117,32 @@ class EllipseConfig:
     __pydantic_config__ = STRICT_KEYS
 
     pre_crop_px: tuple[int, int, int, int] = config_field((0, 0, 0, 0), AT_LEAST_0, "px")
-    """Cut from the left, top, right and bottom before ellipses are looked for."""
+    """Cropped from the left, top, right and bottom before ellipse detection."""
 
     crop_px: tuple[int, int, int, int] = config_field((0, 0, 0, 0), AT_LEAST_0, "px")
-    """How far the crop reaches left, up, right and down from the reference centre. All 0: taken
-    from the mean ellipse of the training side, plus `crop_margin` to every side."""
+    """How far the crop extends left, up, right and down from the reference centre. All 0: derived
+    from the mean ellipse of the training side, plus `crop_margin` on every side."""
 
     crop_margin: float = config_field(0.08, AT_LEAST_0)
-    """Margin of a crop that is taken from the mean ellipse, as a share of the ellipse's extent."""
+    """Margin of a crop derived from the mean ellipse, as a share of the ellipse's extent."""
 
     min_coverage: float = config_field(0.5, SHARE)
-    """Share of an ellipse's boundary that must lie on edges for it to be a candidate."""
+    """Share of a candidate ellipse's boundary that must lie on edges."""
 
     min_area_share: float = config_field(0.02, SHARE)
-    """Smallest area of an ellipse, as a share of the image's."""
+    """Minimum area of an ellipse, as a share of the image."""
 
     min_inside_crop: float = config_field(0.8, SHARE)
-    """Share of a sample's own ellipse that must lie inside the crop; less is no ROI."""
+    """Share of a sample's own ellipse that must lie inside the crop; below it, there is no ROI."""
 
     refine: bool = True
-    """Fit the chosen ellipse again, to the edge itself, in the original image (sub-pixel)."""
+    """Refit the chosen ellipse to the edge in the original image (sub-pixel)."""
 
     def __post_init__(self) -> None:
         require_ranges(self)
         require(
             max(self.crop_px) == 0 or min(self.crop_px) > 0,
-            f"crop_px is {list(self.crop_px)}; give all four, or all 0 to have them estimated",
+            f"crop_px is {list(self.crop_px)}; give four numbers above 0, or 0 to estimate all",
         )
 
 
@@ -156,7 +156,7 @@ class PreprocessConfig:
         default_factory=lambda: {"LC": "circle", "SC": "inverted_circle", "OD": "ellipse"},
         metadata=Setting(paper="3.1").metadata,
     )
-    """Part -> geometry; a part that is not named is used whole (`none`)."""
+    """Part -> geometry; parts that are not listed are used uncropped (`none`)."""
 
     mid_level_parts: tuple[str, ...] = config_field(("LC", "SC"), paper="3.1")
     """Parts whose brightness 2 is almost black: their channels are b0, mean(b0, b1), b1."""

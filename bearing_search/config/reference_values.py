@@ -1,6 +1,6 @@
-"""Reference value of every setting: the value that gives the numbers of before it was added.
+"""Reference value of every setting: the value that gives the same numbers as before it was added.
 
-`digest` leaves settings out that have their reference value.
+`digest` omits settings that have their reference value.
 """
 
 from collections.abc import Mapping
@@ -110,13 +110,13 @@ FIRST_SETTINGS: Mapping[str, Any] = {
     "protocol.map_px": 256,
     "protocol.fpr_limit": 0.3,
 }
-"""All settings of f25563c, with their defaults there. Frozen: no path and no value may change, even
-when a setting is removed or gets another default."""
+"""All settings of f25563c with their defaults in that commit. Frozen: no path and no value may
+change, even if a setting is removed or gets another default."""
 
 LATER_SETTINGS: dict[str, Any] = {}
-"""Settings added since, with the value that gives the same numbers as before the setting existed.
-That is the default, unless the default changes numbers: then it is the value that does not. `trial`
-fills it from the fields, where `added_later` says the value."""
+"""Settings added since, with the value that gives the same numbers as before the setting existed:
+the default, or, if the default changes numbers, the value that does not. `trial_config` fills it
+from the fields, where `added_later` gives the value."""
 
 ALWAYS_COUNTED: frozenset[str] = frozenset()
-"""Settings added since for which no value gives the numbers of before: they change every digest."""
+"""Settings added since for which no value gives the earlier numbers: they change every digest."""

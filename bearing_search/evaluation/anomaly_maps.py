@@ -1,10 +1,9 @@
 """Distances on the encoder's grid -> anomaly maps and image scores. NumPy only.
 
-Enlarging and smoothing are linear and act on rows and columns alike, so a whole pipeline of them is
-one matrix K and a map is K D K'. What is stored is the small D, so that other post-processings can
-be tried after training.
+Upsampling and smoothing are linear and separable, so the whole pipeline is one matrix K and a map
+is K D K'. Only the small D is stored, so that other postprocessing can be tried after training.
 
-Axis letters: n samples, f brightness images with a map of their own (1 where they are channels),
+Axis letters: n samples, f brightness images that have a separate map (1 if they are channels),
 k layers, h w rows and columns of the grid, m side of the map in pixels.
 """
 
@@ -21,14 +20,14 @@ Matrix = Float[np.ndarray, "out cells"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PostprocessSpec:
-    """How distances become maps: everything that `anomaly_maps` needs to know."""
+    """How distances become anomaly maps and image scores."""
 
     detector: str
-    """Name of the detector, whose entry in `DETECTORS` says how maps are made of its distances."""
+    """Name of the detector, whose entry in `DETECTORS` has its rules for maps."""
 
     fusion: Fusion
     input_px: int
-    """Side of the encoder's input, to which the distances are enlarged first."""
+    """Side of the encoder's input, to which the distances are upsampled first."""
 
     map_px: int
     """Side of the finished map."""
@@ -41,7 +40,7 @@ class PostprocessSpec:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AnomalyMaps:
-    """Finished maps with their image scores."""
+    """Anomaly maps with their image scores."""
 
     maps: Float[np.ndarray, "n m m"]
     image_scores: Float[np.ndarray, " n"]
@@ -52,14 +51,14 @@ def anomaly_maps(
     own_scores: Float[np.ndarray, "n f"] | None,
     rendering: PostprocessSpec,
 ) -> AnomalyMaps:
-    """Average the layers, enlarge, smooth, fuse the brightness images, score each sample.
+    """Average the layers, upsample, smooth, fuse the brightness images, score each sample.
 
     Args:
-        distances: of each patch, in the detector's unit; higher is more anomalous.
-        own_scores: image scores that the detector computes itself; None where it has none.
+        distances: patch distances in the detector's unit; higher is more anomalous.
+        own_scores: image scores computed by the detector itself; None if it computes none.
 
     Raises:
-        ValueError: `layer_weights` has another length than the detector has layers.
+        ValueError: the length of `layer_weights` is not the detector's number of layers.
     """
     averaged = _over_layers(distances, rendering.postprocess.layer_weights)
     kernel_rows = _kernel(averaged.shape[2], rendering)
@@ -75,7 +74,7 @@ def anomaly_maps(
 def image_scores(
     maps: Float[np.ndarray, "n m m"], rendering: PostprocessSpec
 ) -> Float[np.ndarray, " n"]:
-    """One score per map, by the rule of the rendering."""
+    """One score per map, by the rule in `rendering`."""
     config = rendering.postprocess
     match _rule(rendering):
         case "top_share":
@@ -98,7 +97,7 @@ def _over_layers(
     num_layers = distances.shape[2]
     if weights and len(weights) != num_layers:
         raise ValueError(
-            f"layer_weights names {len(weights)} layers, the detector has {num_layers}"
+            f"layer_weights has {len(weights)} weights, the detector has {num_layers} layers"
         )
     averaged: Float[np.ndarray, "n f h w"] = np.average(distances, axis=2, weights=weights or None)
     return averaged
@@ -127,7 +126,7 @@ def _kernel(cells: int, rendering: PostprocessSpec) -> Matrix:
 
 
 def _enlarge(source: int, target: int, *, align_corners: bool) -> Matrix:
-    """Linear interpolation along one axis, as torch's `interpolate` does it."""
+    """Linear interpolation along one axis as a matrix, equal to torch's `interpolate`."""
     if align_corners:
         places = np.linspace(0, source - 1, target) if target > 1 else np.zeros(1)
     else:
@@ -148,7 +147,7 @@ def _smooth(size: int, sigma: float, *, half: int, mirror: bool) -> Matrix:
     matrix = np.zeros((size, size))
     for offset, weight in zip(offsets, weights, strict=True):
         places = np.arange(size) + offset
-        if mirror:  # abc|cba, however often
+        if mirror:  # abc|cba, repeated as often as needed
             folded = places % (2 * size)
             np.add.at(matrix, (np.arange(size), np.minimum(folded, 2 * size - 1 - folded)), weight)
         else:

@@ -1,7 +1,7 @@
-"""Every metric: what it is called, which way is better, and the function that computes it.
+"""The table of metrics: name, direction, title and function.
 
-A metric is one function of `RankedScores` and one entry of `METRICS`. Objectives, intervals,
-reports, MLflow and `reproduce` take names, directions and titles from here; so code outside this
+A metric is one function of `RankedScores` and one entry of `METRICS`, from which objectives,
+intervals, reports, MLflow and `reproduce` take names, directions and titles. Code outside this
 package adds a metric with ``METRICS["image_..."] = Metric(...)`` before it calls a command; workers
 get the driver's table (docs/method.md, "Adding a metric").
 """
@@ -32,18 +32,18 @@ class Metric:
     """Column heading: `P-AUPRO`."""
 
     level: Level
-    """Whether `function` is given pixels or samples (images)."""
+    """Whether `function` is computed over pixels or samples (images)."""
 
     direction: Direction
-    """Which way is better."""
+    """Whether to maximise or minimise it."""
 
     function: Callable[[RankedScores], float]
-    """Its value in [0, 1], NaN where it is undefined. Called once per resample of the samples, so
-    it should be a few vectorised operations on the ranks, each weighed by `ranks.weight`."""
+    """Computes the value in [0, 1], NaN where undefined. Called once per bootstrap resample, so it
+    should be a few vectorised operations on the ranks, each weighted by `ranks.weight`."""
 
 
 def from_ranks(function: Callable[[Ranks], float]) -> Callable[[RankedScores], float]:
-    """A metric function that looks at nothing but the ranks, be they of pixels or of samples."""
+    """A metric function that depends on the ranks only, of pixels or of samples."""
     return partial(_of_ranks, function)
 
 
@@ -52,8 +52,8 @@ def _of_ranks(function: Callable[[Ranks], float], scores: RankedScores) -> float
 
 
 def aupro_from_scores(scores: RankedScores) -> float:
-    """AUPRO of pixels up to the protocol's limit; see `rank_metrics.aupro_of`."""
-    assert scores.overlap_gains is not None, "AUPRO is a metric of pixels"
+    """Pixel AUPRO up to the protocol's limit; see `rank_metrics.aupro_of`."""
+    assert scores.overlap_gains is not None, "AUPRO is a pixel metric"
     return aupro_of(
         scores.ranks,
         scores.overlap_gains,
@@ -85,8 +85,9 @@ METRICS: dict[str, Metric] = {
         title="I-F1", level="image", direction="max", function=from_ranks(f1_max_of)
     ),
 }
-"""Name (`pixel_` or `image_`, then what it is; no `/`) -> metric. The paper's seven, the objective
-first. `pixel_aupro_200` is none: it moves with the scale of the scores and is never optimised."""
+"""Name (`pixel_` or `image_`, then the metric; no `/`) -> metric. The paper's seven, with the
+objective first. `pixel_aupro_200` is not among them: it depends on the scale of the scores and is
+never optimised."""
 
 
 def values_of(*, pixels: RankedScores, samples: RankedScores) -> dict[str, float]:

@@ -1,9 +1,9 @@
-"""How well maps and scores tell anomalous from normal: AUROC, AP, F1-max, AUPRO, all exact.
+"""Exact AUROC, AP, F1-max and AUPRO of anomaly maps and image scores.
 
-A curve over thresholds gains true positives only where an anomalous pixel has its score. So every
-metric here is a sum over the few anomalous pixels, given how many of the many normal ones score
-higher (see `bearing_search.evaluation.rank_metrics`). Equal scores are crossed together: the order
-of the pixels cannot matter.
+A curve over thresholds gains true positives only at the scores of anomalous pixels. So every metric
+here is a sum over the few anomalous pixels, given how many of the many normal ones score higher
+(see `bearing_search.evaluation.rank_metrics`). A threshold passes all equal scores at once, so the
+order of the pixels does not matter.
 
 Axis letters: n samples, h w rows and columns, a anomalous pixels, k drawn samples.
 """
@@ -40,23 +40,23 @@ def score(
     fpr_limit: float = 0.3,
     missed_regions: int = 0,
 ) -> dict[str, float]:
-    """Every metric of METRICS by name, and `pixel_aupro_200`; NaN where one is undefined.
+    """Every metric of METRICS by name, and `pixel_aupro_200`; NaN where undefined.
 
     Args:
         maps: anomaly maps, higher is more anomalous, in any unit.
         masks: ground truth at the maps' size.
         image_scores: one score per sample, in any unit.
-        is_anomalous: labels of the samples; they come from the data set, not from the masks.
-        fpr_limit: where the integration of AUPRO stops.
-        missed_regions: ground-truth regions that preprocessing cut away entirely; each counts as a
-            region that no threshold finds.
+        is_anomalous: labels of the samples, from the data set rather than the masks.
+        fpr_limit: false positive rate up to which AUPRO integrates.
+        missed_regions: ground-truth regions that preprocessing cropped away entirely; each counts
+            as a region that no threshold finds.
 
     Returns:
-        `pixel_aupro_200` is Dinomaly's form (200 even thresholds, false-positive rate rescaled),
-        for comparison with published tables only: it moves with the scale of the scores.
+        `pixel_aupro_200` is Dinomaly's variant (200 evenly spaced thresholds, rescaled false
+        positive rate), only for comparison with published tables: it depends on the score scale.
 
     Raises:
-        TrialFailedError: a map or score is no finite number.
+        TrialFailedError: a map or score is not finite.
     """
     _require_finite(maps, image_scores)
     found = anomalous_pixels(maps, masks)
@@ -83,12 +83,12 @@ def auroc(scores: Float[np.ndarray, " n"], is_anomalous: Bool[np.ndarray, " n"])
 def average_precision(
     scores: Float[np.ndarray, " n"], is_anomalous: Bool[np.ndarray, " n"]
 ) -> float:
-    """Average precision as a sum of steps, not of trapezoids; NaN without anomalous ones."""
+    """Average precision (step-wise, no trapezoids); NaN without anomalous scores."""
     return average_precision_of(_rank_flat(scores, is_anomalous))
 
 
 def f1_max(scores: Float[np.ndarray, " n"], is_anomalous: Bool[np.ndarray, " n"]) -> float:
-    """Best F1 over all thresholds; NaN without anomalous ones."""
+    """Best F1 over all thresholds; NaN without anomalous scores."""
     return f1_max_of(_rank_flat(scores, is_anomalous))
 
 
@@ -101,9 +101,9 @@ def aupro(
 ) -> float:
     """Area under the per-region-overlap curve up to `fpr_limit`, scaled to [0, 1].
 
-    A region is an 8-connected component of one mask; every region weighs the same, whatever its
-    size. The false-positive rate counts the normal pixels of all maps. The curve is interpolated
-    at the limit, not cut before it. NaN where there is no region, or no normal pixel.
+    A region is an 8-connected component of a mask; all regions have equal weight regardless of
+    size. The false positive rate is over the normal pixels of all maps. The curve is interpolated
+    at the limit, not cut before it. NaN without regions or without normal pixels.
 
     Source: Bergmann et al. 2021 (MVTec AD), who also set the limit of 0.3.
     """
@@ -123,10 +123,10 @@ def trivial_floor(
     fpr_limit: float = 0.3,
     missed_regions: int = 0,
 ) -> dict[str, float]:
-    """What each metric gives when everything has one and the same score.
+    """Value of each metric when all scores are equal: the baseline of an uninformative detector.
 
-    .5 for AUROC, the share of anomalous ones for AP, `flag everything` for F1, half the limit for
-    AUPRO: a result is worth what it has above these.
+    .5 for AUROC, the share of anomalous pixels or samples for AP, that of flagging everything for
+    F1, half the limit for AUPRO.
     """
     constant = np.zeros(masks.shape, dtype=np.float32)
     values = score(
@@ -142,13 +142,13 @@ def trivial_floor(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MissedRegions:
-    """Ground-truth regions that no map shows, so that no threshold finds them."""
+    """Ground-truth regions that are on no map, so that no threshold finds them."""
 
     by_sample: Sequence[int] = ()
-    """How many regions of each sample preprocessing cut away; empty: none of any."""
+    """Regions that preprocessing cropped away, per sample; empty: none."""
 
     without_map: int = 0
-    """Regions of samples that have no map; missed in every resample."""
+    """Regions of samples without a map; missed in every resample."""
 
 
 _NONE_MISSED = MissedRegions()
@@ -157,15 +157,15 @@ _NONE_MISSED = MissedRegions()
 class PreparedScores:
     """Maps and scores prepared so that the metrics of a resample cost a matrix-vector product.
 
-    Takes 4 bytes (8 where all maps together have more than 16.7 million pixels) times anomalous
-    pixels times samples.
+    Needs 4 bytes (8 if all maps together have more than 16.7 million pixels) per pair of anomalous
+    pixel and sample.
 
     Args:
         maps, masks, image_scores, is_anomalous, fpr_limit: as in `score`.
-        missed: the regions that no map shows.
+        missed: regions that are on no map.
 
     Raises:
-        TrialFailedError: a map or score is no finite number.
+        TrialFailedError: a map or score is not finite.
     """
 
     def __init__(
@@ -186,7 +186,7 @@ class PreparedScores:
         self._found = anomalous_pixels(maps, masks)
         self._last_of_tie = last_of_tie(self._found.scores)
         self._num_normal = (~masks).sum(axis=(1, 2)).astype(float)
-        # fp32 holds every count up to 2**24 exactly.
+        # fp32 represents every count up to 2**24 exactly.
         exact = np.float32 if maps.size < 2**24 else np.float64
         self._above = np.empty((len(self._found.scores), len(maps)), dtype=exact)
         tied = np.empty_like(self._above)
@@ -194,12 +194,12 @@ class PreparedScores:
             ranks = rank(self._found.scores, np.sort(one_map[~mask]))
             self._above[:, index] = ranks.above
             tied[:, index] = ranks.at_least - ranks.above
-        # Ties with normal pixels are rare in real maps: only their rows are kept.
+        # Ties with normal pixels are rare in real maps: only their rows are stored.
         self._tied_rows = np.flatnonzero(tied.any(axis=1))
         self._tied = tied[self._tied_rows]
 
     def at(self, samples: Int[np.ndarray, " k"]) -> dict[str, float]:
-        """Every metric of the drawn samples (repetitions allowed), as `score` gives them."""
+        """Every metric of the drawn samples (with repetitions), as `score` computes them."""
         counts = np.bincount(samples, minlength=len(self._num_normal))
         exact = counts.astype(self._above.dtype)
         above = (self._above @ exact).astype(float)
@@ -243,6 +243,6 @@ def _require_finite(*arrays: np.ndarray) -> None:
     broken = sum(int((~np.isfinite(array)).sum()) for array in arrays)
     if broken:
         raise TrialFailedError(
-            f"{broken} anomaly scores are no finite numbers: the training diverged. "
+            f"{broken} anomaly scores are not finite: the training diverged. "
             "Lower its learning rate."
         )

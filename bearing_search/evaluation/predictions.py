@@ -1,7 +1,7 @@
-"""What a fold's evaluation leaves on disk: enough to compute any metric again, without torch.
+"""Predictions of a fold on disk: enough to recompute any metric without torch.
 
-Axis letters: n samples, f brightness images with a map of their own, k layers, h w rows and columns
-of the detector's grid, m side of the map in pixels.
+Axis letters: n samples, f brightness images that have a separate map, k layers, h w rows and
+columns of the detector's grid, m side of the map in pixels.
 """
 
 import io
@@ -21,14 +21,14 @@ from bearing_search.filesystem.atomic import write_atomically
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Predictions:
-    """What a fold's evaluation leaves: enough to compute any metric again."""
+    """Predictions of a fold on its held-out samples."""
 
     distances: Float[np.ndarray, "n f k h w"]
     own_scores: Float[np.ndarray, "n f"] | None
-    """Image scores that the detector computed itself; None where it has no such rule."""
+    """Image scores computed by the detector itself; None if it computes none."""
 
     rendering: PostprocessSpec
-    """How `maps` and `image_scores` were made of the two above."""
+    """How `maps` and `image_scores` were computed from the two above."""
 
     maps: Float[np.ndarray, "n m m"]
     image_scores: Float[np.ndarray, " n"]
@@ -37,15 +37,15 @@ class Predictions:
     groups: tuple[str, ...]
     names: tuple[str, ...]
     lost_regions: Int[np.ndarray, " n"]
-    """Ground-truth regions of each sample that preprocessing cut away."""
+    """Number of ground-truth regions of each sample that preprocessing cropped away."""
 
     unreachable_regions: int
-    """Ground-truth regions of samples without ROI, which have no map at all."""
+    """Number of ground-truth regions in samples without an ROI, which have no map."""
 
     num_no_roi: int
 
     def with_postprocess(self, postprocess: PostprocessConfig) -> "Predictions":
-        """The same detection under another post-processing."""
+        """The same distances with other postprocessing."""
         rendering = replace(self.rendering, postprocess=postprocess)
         rendered = anomaly_maps(self.distances, self.own_scores, rendering)
         return replace(
@@ -67,7 +67,7 @@ class Predictions:
         )
 
     def prepared(self, protocol: ProtocolConfig) -> PreparedScores:
-        """The same, ready for many resamples."""
+        """The predictions prepared for fast metrics of many resamples."""
         return PreparedScores(
             self.maps,
             self.masks,
@@ -81,16 +81,16 @@ class Predictions:
 
     @property
     def missed_regions(self) -> int:
-        """All ground-truth regions that no map could show."""
+        """Number of ground-truth regions that are on no map."""
         return int(self.lost_regions.sum()) + self.unreachable_regions
 
 
 def mean_metrics(folds: Iterable[tuple[str, Mapping[str, float]]]) -> dict[str, float]:
     """Mean over folds for each part (`LC/pixel_aupro`), and over the parts (`pixel_aupro`).
 
-    The parts weigh the same, as in the paper's tables. What is undefined in one fold (no
-    anomalous sample of it was found, say) is averaged over the others; what some unit was not
-    measured by at all (it was scored before the metric was added) has no mean.
+    Parts have equal weight, as in the paper's tables. A metric that is undefined in a fold (for
+    example because no anomalous sample has an ROI) is averaged over the others; one that a fold
+    lacks (because it was scored before the metric was added) has no mean.
 
     Args:
         folds: part and metrics of every fold.
@@ -112,7 +112,7 @@ def _means(rows: Sequence[Mapping[str, float]]) -> dict[str, float]:
 
 
 def save_predictions(predictions: Predictions, file: Path) -> None:
-    """Write distances and masks (packed); maps are made of them again when they are read."""
+    """Write distances and masks (packed); maps are recomputed on loading."""
     buffer = io.BytesIO()
     np.savez_compressed(
         buffer,
@@ -155,7 +155,7 @@ def load_predictions(file: Path) -> Predictions:
 
 
 def fold_predictions(folder: Path) -> dict[str, Predictions]:
-    """What the folds of a finished trial left in its folder, by key."""
+    """Fold key -> predictions, from the folder of a finished trial."""
     return {
         file.parent.relative_to(folder).as_posix(): load_predictions(file)
         for file in sorted(folder.glob("*/*/scored.npz"))

@@ -1,4 +1,4 @@
-"""Metrics as sums over the anomalous scores, given how many normal ones lie above each.
+"""Metrics as sums over anomalous scores, given how many normal scores are above each.
 
 Axis letters: a anomalous scores, b normal scores, n maps, h w rows and columns.
 """
@@ -9,50 +9,50 @@ import numpy as np
 from jaxtyping import Bool, Float, Int, Shaped
 
 EVEN_THRESHOLDS = 200
-"""Of `aupro_of_even_thresholds`, from the lowest score up."""
+"""Number of thresholds of `aupro_of_even_thresholds`, starting at the lowest score."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ranks:
-    """Anomalous pixels (or samples) by falling score, and how they stand among the normal ones."""
+    """Ranks of anomalous pixels (or samples), in descending order, among the normal ones."""
 
     above: Float[np.ndarray, " a"]
-    """How many normal ones score strictly higher."""
+    """Number of normal scores that are strictly higher."""
 
     at_least: Float[np.ndarray, " a"]
-    """How many normal ones score as high or higher."""
+    """Number of normal scores that are equal or higher."""
 
     last_of_tie: Int[np.ndarray, " a"]
-    """Position of the last anomalous one with the same score."""
+    """Index of the last anomalous score in the same tie."""
 
     weight: Float[np.ndarray, " a"]
-    """How often each counts: 1, or how often its sample was drawn."""
+    """Weight: 1, or how often its sample was drawn."""
 
     num_normal: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RankedScores:
-    """All that a metric may look at: the pixels of a set of samples, or the samples themselves."""
+    """Input of a metric: ranked pixels of a set of samples, or the ranked samples themselves."""
 
     ranks: Ranks
     overlap_gains: Float[np.ndarray, " a"] | None
     """What each anomalous pixel adds to the overlap of its region; None for samples."""
 
     num_regions: float
-    """Ground-truth regions, those that no map shows included; 0 for samples."""
+    """Number of ground-truth regions, including those on no map; 0 for samples."""
 
     fpr_limit: float
-    """The protocol's: up to which false-positive rate a partial area is taken."""
+    """The protocol's false positive rate up to which a partial area is computed."""
 
 
 def rank(falling: Float[np.ndarray, " a"], rising: Float[np.ndarray, " b"]) -> Ranks:
     """Rank anomalous scores among normal ones.
 
     Args:
-        falling: anomalous scores, sorted.
-        rising: normal scores, sorted. Sorting their values is vectorised, ranking them all (an
-            argsort) would take ten times as long.
+        falling: anomalous scores, in descending order.
+        rising: normal scores, in ascending order. Sorting values is vectorised; ranking them all
+            (argsort) would take ten times as long.
     """
     count = len(rising)
     return Ranks(
@@ -65,7 +65,7 @@ def rank(falling: Float[np.ndarray, " a"], rising: Float[np.ndarray, " b"]) -> R
 
 
 def last_of_tie(falling: Float[np.ndarray, " a"]) -> Int[np.ndarray, " a"]:
-    """Position of the last score that equals each score of a sorted array."""
+    """Index of the last score equal to each score of a sorted array."""
     if not len(falling):
         return np.empty(0, dtype=int)
     ends = np.append(np.flatnonzero(falling[1:] != falling[:-1]), len(falling) - 1)
@@ -74,7 +74,7 @@ def last_of_tie(falling: Float[np.ndarray, " a"]) -> Int[np.ndarray, " a"]:
 
 
 def auroc_of(ranks: Ranks) -> float:
-    """Chance that an anomalous one scores higher than a normal one, a tie counting half."""
+    """AUROC: probability that an anomalous score is higher than a normal one; ties count half."""
     total = ranks.weight.sum()
     if total == 0 or ranks.num_normal == 0:
         return float("nan")
@@ -83,12 +83,12 @@ def auroc_of(ranks: Ranks) -> float:
 
 
 def average_precision_of(ranks: Ranks) -> float:
-    """Mean, over the anomalous ones, of the precision at the threshold that just finds them."""
+    """Average precision: mean over the anomalous scores of the precision at that threshold."""
     total = ranks.weight.sum()
     if total == 0:
         return float("nan")
     found = ranks.weight.cumsum()[ranks.last_of_tie]
-    # A resample may weigh the first ones 0: nothing flagged, nothing added.
+    # In a resample the first weights may be 0: nothing is flagged, nothing added.
     flagged = np.maximum(found + ranks.at_least, 1)
     return float(ranks.weight @ (found / flagged) / total)
 
@@ -105,15 +105,15 @@ def f1_max_of(ranks: Ranks) -> float:
 def aupro_of(
     ranks: Ranks, gains: Float[np.ndarray, " a"], *, num_regions: float, fpr_limit: float
 ) -> float:
-    """Area under the per-region-overlap curve, as a sum of what each anomalous pixel adds.
+    """Area under the per-region-overlap curve, as a sum over the anomalous pixels.
 
-    A pixel lifts the curve for good, along a ramp while the normal pixels of its own score are
-    crossed; the area is what lies below these ramps.
+    Each pixel raises the curve permanently, along a ramp across the normal pixels with the same
+    score; the area is the sum of the areas below these ramps.
 
     Args:
         gains: what each pixel adds to the overlap of its region.
-        num_regions: how many regions the mean overlap is over, missed ones included.
-        fpr_limit: where the integration stops.
+        num_regions: number of regions in the mean overlap, including missed ones.
+        fpr_limit: false positive rate up to which to integrate.
     """
     if ranks.num_normal == 0 or num_regions == 0:
         return float("nan")
@@ -131,9 +131,9 @@ def aupro_of_even_thresholds(
     rising: Float[np.ndarray, " b"],
     fpr_limit: float,
 ) -> float:
-    """AUPRO as Dinomaly's code has it, from 200 even thresholds; moves with the scores' scale.
+    """AUPRO as in Dinomaly's code, from 200 even thresholds; depends on the scores' scale.
 
-    The false-positive rates below the limit are stretched to end at 1. NaN where all of them are 0.
+    The false positive rates below the limit are rescaled to end at 1. NaN if all of them are 0.
 
     Args:
         falling: scores of the anomalous pixels.
@@ -157,17 +157,17 @@ def aupro_of_even_thresholds(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AnomalousPixels:
-    """The anomalous pixels of all maps, by falling score."""
+    """The anomalous pixels of all maps, by descending score."""
 
     scores: Float[np.ndarray, " a"]
     sample: Int[np.ndarray, " a"]
-    """Position of the pixel's map."""
+    """Index of the pixel's map."""
 
     area: Float[np.ndarray, " a"]
-    """Of the pixel's region, in pixels."""
+    """Area of the pixel's region, in pixels."""
 
     num_regions: Int[np.ndarray, " n"]
-    """Of each map."""
+    """Number of regions of each map."""
 
 
 def anomalous_pixels(
@@ -198,6 +198,6 @@ def anomalous_pixels(
 def overlap_gains(
     found: AnomalousPixels, counts: Shaped[np.ndarray, " n"]
 ) -> Float[np.ndarray, " a"]:
-    """What each pixel adds to the overlap of its region, its map counted `counts` times."""
+    """What each pixel adds to the overlap of its region, with maps weighted by `counts`."""
     gains: Float[np.ndarray, " a"] = counts[found.sample] / found.area
     return gains

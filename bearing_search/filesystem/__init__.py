@@ -1,1 +1,1 @@
-"""Files written whole, digests of what they hold, and disks that are full."""
+"""Atomic writes, SHA-256 digests, and full disks."""

@@ -1,7 +1,7 @@
-"""Files that are whole or absent, whatever is killed while they are written.
+"""Atomic writes: a file is complete or absent, even if the writer is killed.
 
-Elsewhere by design: folders that are published by renaming them (stage cache, demo data), MLflow's
-database, which SQLite writes under a name of its own, and logs, which are appended to.
+Not covered here by design: folders that are published by renaming (stage cache, demo data),
+MLflow's database, which SQLite protects itself, and logs, which are appended to.
 """
 
 import json
@@ -15,15 +15,15 @@ from typing import Any, BinaryIO
 
 @contextmanager
 def replacing(file: Path, *, durable: bool = False) -> Iterator[BinaryIO]:
-    """A stream into a temporary file, which takes the file's place unless the block raises.
+    """A stream to a temporary file, which replaces `file` unless the block raises.
 
-    Readers see the old file or the new one. Any number of threads, processes and machines may
+    Readers see either the old or the new file. Any number of threads, processes and machines may
     write the same file: the last one wins.
 
     Args:
-        file: to write; its folder exists.
-        durable: the new content survives a power cut as soon as the block is left, which costs some
-            milliseconds.
+        file: file to write, in an existing folder.
+        durable: whether the new content survives a power cut once the block is left, which costs a
+            few milliseconds.
     """
     temporary = _temporary_name(file)
     try:
@@ -34,27 +34,27 @@ def replacing(file: Path, *, durable: bool = False) -> Iterator[BinaryIO]:
                 os.fsync(stream.fileno())
         temporary.replace(file)
     finally:
-        temporary.unlink(missing_ok=True)  # it may have taken what was left of the disk
+        temporary.unlink(missing_ok=True)  # it may have filled the disk
     if durable:
         sync(file.parent)
 
 
 def write_atomically(file: Path, content: bytes, *, durable: bool = False) -> None:
-    """Write a file whole or not at all; see `replacing`."""
+    """Write a file atomically; see `replacing`."""
     with replacing(file, durable=durable) as stream:
         stream.write(content)
 
 
 def write_json(file: Path, content: Any) -> None:
-    """Write a JSON file for people and programs, whole or not at all, also after a power cut."""
+    """Write an indented JSON file atomically, so that it also survives a power cut."""
     text = json.dumps(content, indent=2, ensure_ascii=False) + "\n"
     with replacing(file, durable=True) as stream:
-        os.fchmod(stream.fileno(), 0o644)  # whatever the umask: others may read a sweep
+        os.fchmod(stream.fileno(), 0o644)  # regardless of the umask: others may read a sweep
         stream.write(text.encode())
 
 
 def sync(path: Path) -> None:
-    """Wait until a file's content, or the names in a folder, are on the disk."""
+    """Wait until a file's content, or a folder's list of names, is on disk."""
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)
@@ -63,5 +63,5 @@ def sync(path: Path) -> None:
 
 
 def _temporary_name(file: Path) -> Path:
-    """Beside the file, hidden, and nobody else's."""
+    """A unique hidden name in the file's folder."""
     return file.with_name(f".{file.name}.{secrets.token_hex(8)}.tmp")

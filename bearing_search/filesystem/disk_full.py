@@ -1,4 +1,4 @@
-"""A disk without room, told from everything else that can go wrong with a file or a database."""
+"""Detection of full disks among other errors of files and databases."""
 
 import errno
 from pathlib import Path
@@ -9,7 +9,7 @@ _SQLITES_WORDS = "database or disk is full"
 
 
 def is_disk_full(error: BaseException | None) -> bool:
-    """Whether an error, or what it came from, says that a disk or a quota has no room left."""
+    """Whether an error, or one of its causes, means that a disk or a quota is full."""
     while error is not None:
         if isinstance(error, DiskFullError) or _SQLITES_WORDS in str(error):
             return True
@@ -20,16 +20,16 @@ def is_disk_full(error: BaseException | None) -> bool:
 
 
 def disk_full_error(error: BaseException, place: Path | str) -> DiskFullError:
-    """The same in one line, with what to do.
+    """A one-line error that says what to do about a full disk.
 
     Args:
-        error: for which `is_disk_full` holds.
-        place: where was written, if the error does not say.
+        error: an error for which `is_disk_full` holds.
+        place: path that was written, if the error does not name it.
     """
     if isinstance(error, DiskFullError):
         return error
     file = error.filename if isinstance(error, OSError) else None
     return DiskFullError(
         f"{file or place}: the disk is full. Free some space (`cache prune --max-size` deletes "
-        "what trials can compute again), then `resume`: nothing that was saved is lost"
+        "stages that can be recomputed), then `resume`: nothing that was saved is lost"
     )

@@ -1,1 +1,1 @@
-"""Networks, losses, optimisers and schedules; no files, no metrics."""
+"""Networks, losses, optimisers and schedules; no metrics, and no files except weights."""

@@ -1,4 +1,4 @@
-"""Optimisers of both stages."""
+"""Optimisers of both training stages."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -15,12 +15,13 @@ from bearing_search.models.finetuning.trainable import encoder_groups
 def stable_adamw(
     parameters: Iterable[nn.Parameter], config: DecoderConfig
 ) -> torch.optim.Optimizer:
-    """The decoder's optimiser: AdamW with AMSGrad whose step shrinks while gradients outgrow it.
+    """The decoder's optimiser: AMSGrad AdamW with update clipping against gradient spikes.
 
-    Each tensor's step is divided by max(1, rms(gradient / denominator)). Every parameter decays.
+    Each tensor's step is divided by max(1, rms(gradient / denominator)). Weight decay applies to
+    every parameter.
 
-    Source: Wortsman et al. 2023, in the form of Dinomaly's official code, to which timm's legacy
-    AdamW is equal with these two switches.
+    Source: Wortsman et al. 2023, as in Dinomaly's official code; timm's legacy AdamW with these two
+    switches is equivalent.
     """
     optimizer: torch.optim.Optimizer = AdamWLegacy(
         parameters,
@@ -37,10 +38,10 @@ def stable_adamw(
 def finetune_optimizer(
     encoder: Encoder, heads: nn.Module, config: FinetuneConfig
 ) -> torch.optim.AdamW:
-    """The fine-tuning's optimiser: the encoder's groups (see `encoder_groups`), then both heads.
+    """AdamW for fine-tuning: the encoder's groups (see `encoder_groups`), then both heads.
 
-    The paper does not state an optimiser. All parameters decay alike; those without gradient are
-    left out.
+    The paper does not state an optimiser. All parameters share one weight decay; frozen encoder
+    parameters are left out.
     """
     rates = [*encoder_groups(encoder, config), (config.head_lr, list(heads.parameters()))]
     groups: list[dict[str, Any]] = [{"params": found, "lr": rate} for rate, found in rates]

@@ -1,1 +1,1 @@
-"""Pictures in grids, with text."""
+"""Grids of pictures with captions."""

@@ -1,7 +1,7 @@
-"""Contact sheets: grids of RGB pictures with captions, outlines, and colours for numbers.
+"""Contact sheets: grids of RGB pictures with captions, outlines and colour maps.
 
-Text is drawn in the fonts inside OpenCV's wheel (5.0 and later): Latin, Greek, Cyrillic, Hangul,
-kana and han, on every machine the same. Axis letters: h, w rows and columns; c colours.
+Text is drawn with the fonts in OpenCV's wheel (5.0 and later): Latin, Greek, Cyrillic, Hangul, kana
+and han, the same on every machine. Axis letters: h, w rows and columns; c colours.
 """
 
 import unicodedata
@@ -27,12 +27,13 @@ TEXT: Colour = (235, 235, 235)
 OUTLINE: Colour = (80, 220, 80)
 
 CELL_PX, GAP_PX = 224, 2
-"""Side of a table's pictures, and what lies between them."""
+"""Side of a table's pictures, and the gap between them."""
 
 _WEIGHT = 400
 
 Image = UInt8[np.ndarray, "_ _ 3"] | Float[np.ndarray, "_ _"]
-"""RGB; or numbers, shown as colours: black (0 and less) over red to pale yellow (1 and more)."""
+"""RGB; or numbers, shown in colours from black (0 and below) through red to pale yellow (1 and
+above)."""
 
 Mask = Bool[np.ndarray, "_ _"]
 
@@ -43,12 +44,12 @@ def table(
     *,
     scale: tuple[str, str, str] | None = None,
 ) -> Picture:
-    """A titled column per kind of picture, and a row per sample with its caption above it.
+    """A titled column per kind of picture, and a captioned row per sample.
 
     Args:
-        titles: of the columns.
-        rows: caption and square pictures; what a mask beside one holds is outlined.
-        scale: what the colours of numbers mean: 0, what is measured, 1; none where left out.
+        titles: column titles.
+        rows: caption and square pictures; a mask paired with a picture is outlined.
+        scale: labels of the colour bar at 0, in the middle and at 1; None: no colour bar.
     """
     width = len(titles) * (CELL_PX + GAP_PX) - GAP_PX
     strips = [beside([label(title, CELL_PX, background=HEADING) for title in titles], GAP_PX)]
@@ -63,7 +64,7 @@ def table(
 
 
 def grid(pictures: Sequence[Picture], columns: int) -> Picture:
-    """Pictures row by row; the last row may have free places."""
+    """Pictures arranged row by row; the last row may be incomplete."""
     starts = range(0, len(pictures), columns)
     return stacked([beside(pictures[start : start + columns]) for start in starts])
 
@@ -82,7 +83,7 @@ def stacked(pictures: Sequence[Picture]) -> Picture:
 
 
 def padded(picture: Picture, *, width: int = 0, height: int = 0) -> Picture:
-    """The picture, with a margin right and below where it is smaller than this."""
+    """The picture, padded on the right and at the bottom to at least this size."""
     rows, columns = picture.shape[:2]
     canvas = np.full((max(rows, height), max(columns, width), 3), BACKGROUND, dtype=np.uint8)
     canvas[:rows, :columns] = picture
@@ -90,21 +91,21 @@ def padded(picture: Picture, *, width: int = 0, height: int = 0) -> Picture:
 
 
 def fitted(image: UInt8[np.ndarray, "h w *c"], width: int, height: int) -> Picture:
-    """A grey or RGB image as large as fits, at its own shape."""
+    """A grey or RGB image, scaled to fit with its aspect ratio preserved."""
     scale = min(width / image.shape[1], height / image.shape[0])
     rows, columns = (max(1, int(side * scale)) for side in image.shape[:2])
     return _resized(image if image.ndim == 3 else np.dstack([image] * 3), columns, rows)
 
 
 def outlined(picture: Picture, mask: Mask, colour: Colour = OUTLINE) -> Picture:
-    """The picture with a line around what the mask, of any size, holds."""
+    """The picture with the contours of a mask, which may have another size."""
     inside = mask_over(picture, mask).astype(np.uint8)
     contours, _ = cv2.findContours(inside, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
     return np.asarray(cv2.drawContours(picture.copy(), contours, -1, colour, 1))
 
 
 def mask_over(picture: Picture, mask: Mask) -> Mask:
-    """The mask in the picture's size; what is marked stays marked, however small it becomes."""
+    """The mask resized to the picture; marked regions never vanish, however small they get."""
     return _resized(mask.astype(np.float32), picture.shape[1], picture.shape[0]) > 0
 
 
@@ -117,11 +118,11 @@ def label(
     size: int = 12,
     align: float = 0.0,
 ) -> Picture:
-    """A strip with text, as high as its lines need.
+    """A strip of text, as high as its lines need.
 
     Args:
-        width: of the strip, in pixels; longer lines are broken.
-        size: height of the letters, in pixels.
+        width: width of the strip, in pixels; longer lines are wrapped.
+        size: font size, in pixels.
         align: 0 left, 0.5 centred, 1 right.
     """
     room, pitch = width - 8, size + 4
@@ -135,8 +136,8 @@ def label(
 
 
 def drawable(text: str) -> str:
-    r"""The text in letters that the fonts have; any other is written as its number, `\u0e2a`."""
-    # composed: file names from macOS hold Hangul and umlauts taken apart
+    r"""The text with characters that the fonts lack replaced by escapes such as `\u0e2a`."""
+    # NFC: file names from macOS have decomposed Hangul and umlauts
     return "".join(
         letter if _is_drawable(letter) else letter.encode("unicode_escape").decode()
         for letter in unicodedata.normalize("NFC", text)
@@ -144,9 +145,9 @@ def drawable(text: str) -> str:
 
 
 def write_png(picture: Picture, file: Path) -> None:
-    """Write a picture, making its folder if missing."""
+    """Write a picture, creating its folder if missing."""
     file.parent.mkdir(parents=True, exist_ok=True)
-    half_as_large = [cv2.IMWRITE_PNG_COMPRESSION, 3]  # as OpenCV's default, in twice its time
+    half_as_large = [cv2.IMWRITE_PNG_COMPRESSION, 3]  # as OpenCV's default, in twice the time
     write_atomically(file, cv2.imencode(".png", picture[..., ::-1], half_as_large)[1].tobytes())
 
 
@@ -169,7 +170,7 @@ def _resized(
 
 
 def _broken(text: str, room: int, size: int) -> list[str]:
-    """Lines that fit, broken after a space or a slash where one comes late enough."""
+    """Lines that fit, broken after a space or a slash if one is in their second half."""
     lines = []
     while len(text) > 1 and _width(text, size) > room:
         lengths = range(1, len(text))
@@ -183,7 +184,7 @@ def _broken(text: str, room: int, size: int) -> list[str]:
 
 @cache
 def _is_drawable(letter: str) -> bool:
-    # a letter without a glyph is drawn as a question mark; what cannot be printed is never drawn
+    # a character without a glyph is drawn as a question mark; unprintable ones are never drawn
     if letter == "?" or not letter.isprintable():
         return letter == "?"
     drawn, unknown = np.zeros((2, 24, 36, 3), dtype=np.uint8)

@@ -1,1 +1,1 @@
-"""Search spaces: parameters, conditions, objectives, and the YAML file they are read from."""
+"""Search spaces: parameters, conditions, objectives, and the YAML files that define them."""

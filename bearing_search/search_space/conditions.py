@@ -1,6 +1,6 @@
-"""When a parameter is varied at all: `when` in a search space's file.
+"""Conditional parameters: `when` in a search-space file.
 
-A parameter whose conditions do not hold is not drawn, and its setting keeps the base's value.
+A parameter whose conditions do not hold is not sampled; its setting keeps the base's value.
 """
 
 import json
@@ -12,25 +12,25 @@ from bearing_search.errors import ConfigError
 from bearing_search.search_space.parameters import FloatParameter, Parameter
 
 Conditions = Mapping[str, Mapping[str, Sequence[Any]]]
-"""Parameter -> other parameter -> values of the other one; all conditions of a parameter must
+"""Parameter -> other parameter -> allowed values of that one; all of a parameter's conditions must
 hold."""
 
 WHEN = "when"
 
 
 def without_when(spec: Any) -> Any:
-    """A line of `vary` without its `when`."""
+    """An entry of `vary` without its `when`."""
     if not isinstance(spec, Mapping):
         return spec
     return {key: value for key, value in spec.items() if key != WHEN}
 
 
 def conditions_of(parameters: Mapping[str, Parameter], specs: Mapping[str, Any]) -> Conditions:
-    """The conditions in the lines of `vary`.
+    """The conditions in the entries of `vary`.
 
     Raises:
-        ConfigError: `when` names no parameter, one without single values, or a value that is not on
-            it.
+        ConfigError: `when` names an unknown or continuous parameter, or a value that it cannot
+            take.
     """
     return {
         path: _read(path, spec[WHEN], parameters)
@@ -42,20 +42,20 @@ def conditions_of(parameters: Mapping[str, Parameter], specs: Mapping[str, Any])
 def topological_order(
     parameters: Mapping[str, Parameter], conditions: Conditions
 ) -> dict[str, Parameter]:
-    """The parameters in the file's order, but each after those that its conditions name.
+    """The parameters in the file's order, except that each follows those in its conditions.
 
     Raises:
-        ConfigError: some wait for one another.
+        ConfigError: conditions are circular.
     """
     places = list(parameters)
     sorter = TopologicalSorter({path: conditions.get(path, {}) for path in parameters})
     try:
         sorter.prepare()
     except CycleError as error:
-        circle = error.args[1][:0:-1]  # each waits for the next
+        circle = error.args[1][:0:-1]  # each depends on the next
         first = circle.index(min(circle, key=places.index))
         names = ", ".join(circle[first:] + circle[:first])
-        raise ConfigError(f"when: {names} wait for each other") from None
+        raise ConfigError(f"when: {names} depend on each other") from None
     ordered: dict[str, Parameter] = {}
     ready: set[str] = set()
     while sorter.is_active():
@@ -68,8 +68,7 @@ def topological_order(
 
 
 def is_active(conditions: Conditions, path: str, suggestion: Mapping[str, Any]) -> bool:
-    """Whether a parameter is varied beside these values of the parameters that its conditions
-    name."""
+    """Whether a parameter's conditions hold for the values in `suggestion`."""
     return all(
         other in suggestion and _is_among(suggestion[other], values)
         for other, values in conditions.get(path, {}).items()
@@ -77,7 +76,7 @@ def is_active(conditions: Conditions, path: str, suggestion: Mapping[str, Any]) 
 
 
 def needed(conditions: Conditions, path: str) -> dict[str, list[Any]]:
-    """Values of each other parameter under which a parameter is varied; none where it never is."""
+    """Other parameter -> values under which `path` is varied; an empty list means never."""
     found: dict[str, list[Any]] = {}
     todo = [path]
     while todo:
@@ -88,7 +87,7 @@ def needed(conditions: Conditions, path: str) -> dict[str, list[Any]]:
 
 
 def condition_text(conditions: Conditions, path: str) -> str:
-    """` when detector is "dinomaly"`; empty where the parameter is always varied."""
+    """Text such as ` when detector is "dinomaly"`; empty if the parameter is always varied."""
     shown = [
         f"{other} is {' or '.join(map(json.dumps, values))}"
         for other, values in conditions.get(path, {}).items()
@@ -99,19 +98,19 @@ def condition_text(conditions: Conditions, path: str) -> str:
 def _read(path: str, when: Any, parameters: Mapping[str, Parameter]) -> dict[str, list[Any]]:
     if not isinstance(when, Mapping) or not when:
         raise ConfigError(
-            f"{path}: when takes other parameters and their values, as in {{detector: padim}}"
+            f"{path}: when must map other parameters to values, as in {{detector: padim}}"
         )
     found = {}
     for other, listed in when.items():
         if other not in parameters:
             raise ConfigError(
-                f"{path}: when names {other}, which is no parameter; the parameters are "
+                f"{path}: when names {other}, which is not a parameter; the parameters are "
                 f"{', '.join(parameters)}"
             )
         parameter = parameters[other]
         if isinstance(parameter, FloatParameter):
             raise ConfigError(
-                f"{path}: when names {other}, which is {parameter}; a condition needs single values"
+                f"{path}: when names {other}, which is {parameter}; it must have discrete values"
             )
         values = listed if isinstance(listed, list) and listed else [listed]
         try:
@@ -124,5 +123,5 @@ def _read(path: str, when: Any, parameters: Mapping[str, Parameter]) -> dict[str
 
 
 def _is_among(value: Any, values: Sequence[Any]) -> bool:
-    # as JSON: to Python, true is 1
+    # compared as JSON, because True == 1 in Python
     return json.dumps(value) in map(json.dumps, values)

@@ -1,4 +1,4 @@
-"""How two search spaces differ, line by line, as a person would write it down."""
+"""Readable line-by-line difference between two search spaces."""
 
 import json
 from collections.abc import Iterator, Mapping
@@ -8,15 +8,15 @@ from bearing_search.search_space.space import SearchSpace
 
 
 def space_difference(before: SearchSpace, after: SearchSpace) -> list[str]:
-    """`- vary.seed: int [1, 3]` and `+ vary.seed: int [1, 9]`; nothing where both ask the same.
+    """Lines such as `- vary.seed: int [1, 3]` and `+ vary.seed: int [1, 9]`; empty if equivalent.
 
-    Comments, and the order in which the base is written, make no difference.
+    Comments and the order of the base do not matter.
     """
     return differing_lines(space_facts(before), space_facts(after))
 
 
 def differing_lines(before: Mapping[str, str], after: Mapping[str, str]) -> list[str]:
-    """Entries that only one of the two has, with a sign before each: `-` before, `+` after."""
+    """Entries that differ, prefixed with `-` for `before` and `+` for `after`."""
     lines = []
     for key in dict.fromkeys([*before, *after]):
         if before.get(key) != after.get(key):
@@ -26,7 +26,7 @@ def differing_lines(before: Mapping[str, str], after: Mapping[str, str]) -> list
 
 
 def space_facts(space: SearchSpace) -> dict[str, str]:
-    """A space by dotted keys (`base.`, `vary.`, `when.` ...), comparable and readable."""
+    """A space as dotted keys (`base.`, `vary.`, `when.` ...) -> readable values."""
     facts = {f"base.{path}": json.dumps(value) for path, value in _leaves(space.base)}
     facts |= {f"vary.{path}": str(parameter) for path, parameter in space.parameters.items()}
     facts |= {f"when.{path}": str(condition) for path, condition in space.conditions.items()}

@@ -1,4 +1,4 @@
-"""What a search asks for: objectives, and constraints that a setting must meet to be used."""
+"""Objectives and constraints of a search."""
 
 import math
 import re
@@ -18,7 +18,7 @@ _CONSTRAINT = re.compile(r"(\S+)\s*(>=|<=)\s*(\S+)")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Objective:
-    """A metric of a finished trial, and which way is better."""
+    """A metric of a finished trial to maximise or minimise."""
 
     metric: str
     direction: Direction
@@ -29,14 +29,14 @@ class Objective:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Constraint:
-    """A bound that a metric of a finished trial must keep."""
+    """A bound that a metric of a finished trial must satisfy."""
 
     metric: str
     sense: Sense
     bound: float
 
     def missed_by(self, value: float) -> float:
-        """By how much, as a share of the bound, so that seconds weigh as scores do; 0: kept."""
+        """Violation relative to the bound, comparable across metrics; satisfied if <= 0."""
         beyond = self.bound - value if self.sense == ">=" else value - self.bound
         return beyond / abs(self.bound) if self.bound else beyond
 
@@ -46,28 +46,28 @@ class Constraint:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ObjectiveValues:
-    """How a finished trial stands to what its search asks for."""
+    """Objective and constraint values of a finished trial."""
 
     scores: Mapping[str, float] = field(default_factory=dict)
-    """All that objectives and constraints look at but the first objective, by metric."""
+    """Metric -> value for all objectives and constraints except the first objective."""
 
     missed: Mapping[str, float] = field(default_factory=dict)
-    """Constraint -> by how much it is missed (see `Constraint.missed_by`); up to 0: it is kept."""
+    """Constraint -> violation (see `Constraint.missed_by`); satisfied if at most 0."""
 
     @property
     def is_feasible(self) -> bool:
-        """Whether every constraint is kept."""
+        """Whether all constraints are satisfied."""
         return all(share <= 0 for share in self.missed.values())
 
     @property
     def text(self) -> str:
-        """`misses val/image_auroc >= 0.9`; empty where every constraint is kept."""
+        """`misses val/image_auroc >= 0.9`; empty if all constraints are satisfied."""
         missed = [constraint for constraint, share in self.missed.items() if share > 0]
         return f"misses {' and '.join(missed)}" if missed else ""
 
 
 def mean_objective_values(runs: Sequence[ObjectiveValues]) -> ObjectiveValues:
-    """Of the mean over runs of one setting; all of one search."""
+    """Mean over the runs of one setting in one search."""
     return ObjectiveValues(
         scores={name: fmean(run.scores[name] for run in runs) for name in runs[0].scores},
         missed={name: fmean(run.missed[name] for run in runs) for name in runs[0].missed},
@@ -76,7 +76,7 @@ def mean_objective_values(runs: Sequence[ObjectiveValues]) -> ObjectiveValues:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ObjectiveSpec:
-    """Objectives, the first of which tells settings apart, and constraints."""
+    """Objectives, the first of which ranks the settings, and constraints."""
 
     objectives: tuple[Objective, ...] = (Objective(metric=OBJECTIVE, direction="max"),)
     constraints: tuple[Constraint, ...] = ()
@@ -88,16 +88,16 @@ class ObjectiveSpec:
 
     @property
     def metrics(self) -> list[str]:
-        """What they look at beside the first objective, each once."""
+        """Metrics used besides the first objective, without duplicates."""
         asked = [one.metric for one in self.others] + [one.metric for one in self.constraints]
         return list(dict.fromkeys(asked))
 
     def missing(self, measured: Mapping[str, float]) -> list[str]:
-        """Metrics that a trial would have to have and has not."""
+        """Required metrics that a trial lacks."""
         return [name for name in self.metrics if math.isnan(measured.get(name, math.nan))]
 
     def values_of(self, measured: Mapping[str, float]) -> ObjectiveValues:
-        """A finished trial, by its last measurement, which lacks nothing."""
+        """Values of a finished trial, from its last measurement, which has every metric."""
         return ObjectiveValues(
             scores={name: measured[name] for name in self.metrics},
             missed={str(one): one.missed_by(measured[one.metric]) for one in self.constraints},
@@ -105,10 +105,10 @@ class ObjectiveSpec:
 
 
 def objective_spec(objectives: Any, constraints: Any) -> ObjectiveSpec:
-    """The entries `objectives` and `constraints` of a search space's file; None: left out.
+    """The `objectives` and `constraints` of a search-space file; None: not given.
 
     Raises:
-        ConfigError: something is no metric, or asks for the worse.
+        ConfigError: an entry is malformed, or names an unknown metric or the wrong direction.
     """
     found = ObjectiveSpec()
     if objectives is not None:
@@ -135,11 +135,11 @@ def _objectives(listed: Any) -> tuple[Objective, ...]:
         found.append(Objective(metric=metric, direction=better))
     names = [one.metric for one in found]
     if len(set(names)) != len(names):
-        raise ConfigError(f"objectives: {', '.join(names)}: one of them appears twice")
+        raise ConfigError(f"objectives: {', '.join(names)}: a metric appears twice")
     if names[0] != OBJECTIVE:
         raise ConfigError(
-            f"objectives: {names[0]} comes first; the first must be {OBJECTIVE}, by which settings "
-            "are told apart and one is named"
+            f"objectives: {names[0]} comes first; the first must be {OBJECTIVE}, which ranks the "
+            "settings"
         )
     return tuple(found)
 
@@ -157,30 +157,30 @@ def _constraints(listed: Any) -> tuple[Constraint, ...]:
 def _constraint(text: str, example: str) -> Constraint:
     match = _CONSTRAINT.fullmatch(text.strip())
     if match is None:
-        raise ConfigError(f"constraints: {text!r} is no bound; expected a list, as in {example}")
+        raise ConfigError(f"constraints: {text!r} is not a bound; expected a list, as in {example}")
     metric, sense, number = match.groups()
     try:
         bound = float(number)
     except ValueError:
         bound = math.nan
     if not math.isfinite(bound):
-        raise ConfigError(f"constraints: {text!r}: {number} is no number")
+        raise ConfigError(f"constraints: {text!r}: {number} is not a number")
     if _better(metric, "constraints") == "min":
         if sense == ">=" or bound <= 0:
-            raise ConfigError(f"constraints: {text!r}: {metric} may have an upper bound above 0")
+            raise ConfigError(f"constraints: {text!r}: {metric} takes an upper bound above 0")
         return Constraint(metric=metric, sense="<=", bound=bound)
     if sense == "<=" or not 0 <= bound <= 1:
-        raise ConfigError(f"constraints: {text!r}: {metric} may have a lower bound of 0 to 1")
+        raise ConfigError(f"constraints: {text!r}: {metric} takes a lower bound of 0 to 1")
     return Constraint(metric=metric, sense=">=", bound=bound)
 
 
 def _better(metric: Any, where: str) -> Direction:
     known = _directions()
     if metric not in known:
-        raise ConfigError(f"{where}: {metric} is none of {', '.join(known)}")
+        raise ConfigError(f"{where}: {metric} is not one of {', '.join(known)}")
     return known[metric]
 
 
 def _directions() -> Mapping[str, Direction]:
-    """What may be asked for, and which way is better."""
+    """Metric -> better direction, for all metrics that a search can use."""
     return {f"val/{name}": metric.direction for name, metric in METRICS.items()} | {COST_S: "min"}

@@ -1,4 +1,4 @@
-"""One parameter of a search-space file: which setting it may vary, and how."""
+"""Parsing of the parameters in a search-space file."""
 
 import json
 import math
@@ -26,23 +26,22 @@ from bearing_search.search_space.parameters import (
 )
 
 FROZEN_SECTIONS = ("protocol", "split")
-"""Sections no parameter may vary: a better score under another ruler or fold plan is no better
-model."""
+"""Sections that cannot be varied: scores under other protocols or folds are not comparable."""
 
 _BUNDLE_NAME = re.compile(r"[^\W\d][\w-]*")
 
 
 def parameter_of(path: Any, spec: Any) -> Parameter:
-    """The parameter that a line of `vary` describes.
+    """The parameter described by an entry of `vary`.
 
     Raises:
-        ConfigError: no such setting, one that must not be varied, or no parameter for it.
+        ConfigError: unknown setting, one that cannot be varied, or an invalid parameter.
     """
     try:
         parameter = _read_parameter(spec)
     except ConfigError as error:
         if not (isinstance(spec, Mapping) and "bundle" in spec):
-            _check_setting(path)  # a mistyped name is the likelier mistake
+            _check_setting(path)  # a misspelt name is the likelier mistake
         raise ConfigError(f"{path}: {error}") from None
     if isinstance(parameter, BundleParameter):
         _check_bundle_name(path)
@@ -51,20 +50,20 @@ def parameter_of(path: Any, spec: Any) -> Parameter:
         return parameter
     _check_setting(path)
     if isinstance(parameter, FloatParameter) and setting_type(path) is int:
-        raise ConfigError(f"{path}: it is a whole number; use int: [low, high]")
+        raise ConfigError(f"{path}: must be a whole number; use int: [low, high]")
     if isinstance(parameter, SubsetParameter) and not is_layer_set(path):
-        raise ConfigError(f"{path}: it is no set of layers; subset cannot vary it")
+        raise ConfigError(f"{path}: not a set of layers; subset cannot vary it")
     return parameter
 
 
 class UniqueKeys(yaml.SafeLoader):
-    """PyYAML keeps the last of two equal keys without a word."""
+    """A SafeLoader that refuses duplicate keys; PyYAML silently keeps the last one."""
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-        """As SafeLoader's, refusing a key that appears twice.
+        """A mapping node as a dict.
 
         Raises:
-            ConfigError: naming the key.
+            ConfigError: a key appears twice; names it.
         """
         keys = [self.construct_object(key, deep=True) for key, _ in node.value]
         for position, key in enumerate(keys):
@@ -84,12 +83,12 @@ def _check_setting(path: Any, *, of: str = "") -> None:
 def _check_bundle_name(name: Any) -> None:
     if not isinstance(name, str) or not _BUNDLE_NAME.fullmatch(name):
         raise ConfigError(
-            f"{name}: no name for a bundle parameter; letters, digits, dash and underscore, "
-            "beginning with a letter"
+            f"{name}: not a valid name for a bundle parameter; use letters, digits, dash and "
+            "underscore, starting with a letter"
         )
     if any(path == name or path.startswith(f"{name}.") for path in config_paths(TrialConfig)):
         raise ConfigError(
-            f"{name}: a bundle parameter needs a name of its own; this is a setting's"
+            f"{name}: this is the name of a setting; a bundle parameter needs another name"
         )
 
 
@@ -97,7 +96,7 @@ def _read_parameter(spec: Any) -> Parameter:
     """A parameter from its YAML form.
 
     Raises:
-        ConfigError: another form, or bounds that leave nothing to draw from.
+        ConfigError: unknown form, or bounds without any value in between.
     """
     match spec:
         case {"int": [low, high, *step], **rest} if not rest and len(step) < 2:
@@ -114,11 +113,11 @@ def _read_parameter(spec: Any) -> Parameter:
             return _subset_parameter(members, empty)
         case {"subset": _, **rest} if not rest:
             raise ConfigError(
-                "subset also needs what the empty set stands for, as in "
+                "subset also needs a substitute for the empty set, as in "
                 "{subset: [9, 10, 11, 12], empty: [12]}"
             )
     raise ConfigError(
-        f"{json.dumps(spec, default=str)} is no parameter; one of {{int: [low, high]}}, "
+        f"{json.dumps(spec, default=str)} is not a parameter; use one of {{int: [low, high]}}, "
         "{int: [low, high, step]}, {float: [low, high]}, {log: [low, high]}, "
         "{choice: [a, b, ...]}, {subset: [layers], empty: [layers]}, "
         "{bundle: {name: {setting: value, ...}, ...}}"
@@ -133,7 +132,7 @@ def _int_parameter(low: Any, high: Any, step: Any = 1) -> IntParameter:
         raise ConfigError(f"int [{low}, {high}, {step}]: low must be below high, step at least 1")
     if (high - low) % step:
         raise ConfigError(
-            f"int [{low}, {high}, {step}]: no number of steps leads from {low} to {high}; "
+            f"int [{low}, {high}, {step}]: no whole number of steps leads from {low} to {high}; "
             f"the last value is {high - (high - low) % step}"
         )
     return IntParameter(low=low, high=high, step=step)
@@ -156,7 +155,7 @@ def _choice_parameter(choices: Sequence[Any]) -> ChoiceParameter:
     try:
         texts = [json.dumps(choice) for choice in choices]
     except TypeError:
-        raise ConfigError(f"choice {list(choices)}: JSON cannot write every value") from None
+        raise ConfigError(f"choice {list(choices)}: a value cannot be written as JSON") from None
     if len(set(texts)) != len(texts):
         raise ConfigError(f"choice {texts}: a value appears twice")
     return ChoiceParameter(choices=tuple(choices))
@@ -168,18 +167,18 @@ def _subset_parameter(members: Sequence[Any], empty: Sequence[Any]) -> SubsetPar
     if len(set(members)) != len(members):
         raise ConfigError(f"subset {list(members)}: a layer appears twice")
     if set(empty) - set(members) or len(set(empty)) != len(empty):
-        raise ConfigError(f"empty: {list(empty)} is not a set out of {list(members)}")
+        raise ConfigError(f"empty: {list(empty)} is not a subset of {list(members)}")
     return SubsetParameter(members=tuple(members), empty=tuple(empty))
 
 
 def _bundle_parameter(bundles: Mapping[Any, Any]) -> BundleParameter:
     for name, settings in bundles.items():
         if not isinstance(name, str):
-            raise ConfigError(f"bundle {name!r}: its name must be text; put it in quotes")
+            raise ConfigError(f"bundle {name!r}: the name must be text; put it in quotes")
         if not isinstance(settings, Mapping) or not all(isinstance(p, str) for p in settings):
             raise ConfigError(f"bundle {name}: expected settings and their values, or {{}}")
         try:
             json.dumps(settings)
         except TypeError:
-            raise ConfigError(f"bundle {name}: JSON cannot write every value") from None
+            raise ConfigError(f"bundle {name}: a value cannot be written as JSON") from None
     return BundleParameter(bundles=bundles)

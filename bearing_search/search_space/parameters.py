@@ -1,5 +1,4 @@
-"""The six kinds of parameter of a search space: `int`, `float`, `log`, `choice`, `subset`,
-`bundle`."""
+"""The kinds of search-space parameters: `int`, `float`, `log`, `choice`, `subset`, `bundle`."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -11,20 +10,20 @@ from bearing_search.errors import ConfigError
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class IntParameter:
-    """Whole numbers from `low` to `high`, both included, every `step`."""
+    """Whole numbers from `low` to `high` (inclusive) in steps of `step`."""
 
     low: int
     high: int
     step: int = 1
 
     def snap(self, value: Any) -> int:
-        """The value itself, if it lies on the parameter.
+        """The value in the type of the parameter, if it is allowed.
 
         Raises:
-            ConfigError: it does not.
+            ConfigError: it is not allowed.
         """
         if isinstance(value, bool) or not isinstance(value, int | float) or value != int(value):
-            raise ConfigError("which is no whole number")
+            raise ConfigError("which is not a whole number")
         if not self.low <= value <= self.high:
             raise ConfigError(f"outside {self}")
         if (int(value) - self.low) % self.step:
@@ -41,24 +40,24 @@ class IntParameter:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FloatParameter:
-    """Real numbers from `low` to `high`, drawn evenly, or evenly in their logarithm."""
+    """Real numbers from `low` to `high`, sampled uniformly or log-uniformly."""
 
     low: float
     high: float
     log: bool = False
 
     def snap(self, value: Any) -> float:
-        """The value itself, if it lies on the parameter.
+        """The value in the type of the parameter, if it is allowed.
 
         Raises:
-            ConfigError: it does not.
+            ConfigError: it is not allowed.
         """
         try:
             number = float(value)  # YAML reads 1e-4 as a string
         except (TypeError, ValueError):
-            raise ConfigError("which is no number") from None
+            raise ConfigError("which is not a number") from None
         if isinstance(value, bool):
-            raise ConfigError("which is no number")
+            raise ConfigError("which is not a number")
         if not self.low <= number <= self.high:
             raise ConfigError(f"outside {self}")
         return number
@@ -73,7 +72,7 @@ class FloatParameter:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ChoiceParameter:
-    """One of several values of any JSON kind; no order among them."""
+    """One of several unordered values of any JSON type."""
 
     choices: tuple[Any, ...]
 
@@ -84,17 +83,17 @@ class ChoiceParameter:
             ConfigError: it is not.
         """
         for choice in self.choices:
-            # the base went through the config (1 may have become 1.0): equal is the same choice
+            # the base was parsed as a config (1 may have become 1.0), so equal values match
             if choice == value and isinstance(choice, bool) == isinstance(value, bool):
                 return choice
         raise ConfigError(f"not among {self}")
 
     def extremes(self) -> Sequence[Any]:
-        """Values to try before anything starts: all."""
+        """Values to validate before a sweep starts: all."""
         return self.choices
 
     def as_text(self) -> list[str]:
-        """The choices as JSON: Optuna stores scalars and strings only."""
+        """The choices as JSON, because Optuna stores only scalars and strings."""
         return [json.dumps(choice) for choice in self.choices]
 
     def __str__(self) -> str:
@@ -103,25 +102,25 @@ class ChoiceParameter:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SubsetParameter:
-    """Any set of layers out of `members`: each is in or out on its own."""
+    """Any subset of the layers in `members`; each is included independently."""
 
     members: tuple[int, ...]
     empty: tuple[int, ...]
-    """What the empty set stands for."""
+    """Substitute for the empty set."""
 
     def snap(self, value: Any) -> list[int]:
-        """The set in the order of `members`, if it is one of theirs.
+        """The set in the order of `members`, if it is a non-empty subset of them.
 
         Raises:
             ConfigError: it is not.
         """
         is_set = isinstance(value, Sequence) and all(member in self.members for member in value)
         if not is_set or not value:
-            raise ConfigError(f"not a set out of {self}")
+            raise ConfigError(f"not a subset of {self}")
         return [member for member in self.members if member in value]
 
     def extremes(self) -> Sequence[list[int]]:
-        """Values to try before anything starts: each layer alone, and all together."""
+        """Values to validate before a sweep starts: each layer alone, all, and `empty`."""
         return [*([member] for member in self.members), list(self.members), list(self.empty)]
 
     def __str__(self) -> str:
@@ -130,19 +129,18 @@ class SubsetParameter:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BundleParameter:
-    """One of several named groups of settings; the parameter has a name of its own, no
-    setting's."""
+    """One of several named groups of settings; its name is not that of a setting."""
 
     bundles: Mapping[str, Mapping[str, Any]]
-    """Name -> dotted path -> value. What a bundle does not name stays the base's."""
+    """Name -> dotted path -> value. Settings that a bundle does not list keep the base's value."""
 
     @property
     def paths(self) -> list[str]:
-        """Every setting that some bundle sets, each once."""
+        """All settings that a bundle sets, without duplicates."""
         return list(dict.fromkeys(path for settings in self.bundles.values() for path in settings))
 
     def snap(self, value: Any) -> str:
-        """The name itself, if it is a bundle's.
+        """The name itself, if a bundle has it.
 
         Raises:
             ConfigError: it is not.
@@ -152,7 +150,7 @@ class BundleParameter:
         return value
 
     def extremes(self) -> Sequence[str]:
-        """Values to try before anything starts: all."""
+        """Values to validate before a sweep starts: all."""
         return list(self.bundles)
 
     def __str__(self) -> str:

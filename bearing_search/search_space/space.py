@@ -1,4 +1,4 @@
-"""Search spaces: what a sweep varies, around one fixed trial."""
+"""Search spaces: a base trial and the parameters that a sweep varies."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -15,37 +15,37 @@ from bearing_search.search_space.parameters import BundleParameter, Parameter
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SearchSpace:
-    """A fixed trial and the parameters along which others differ from it."""
+    """A base trial and the parameters in which other trials differ from it."""
 
     base: Mapping[str, Any]
     """Nested settings that differ from TrialConfig's defaults."""
 
     parameters: Mapping[str, Parameter]
-    """Dotted path of a setting, or the name of a bundle parameter -> parameter, in the file's
-    order, but each after the parameters that its conditions name."""
+    """Dotted path of a setting, or name of a bundle parameter -> parameter. In the file's order,
+    except that each follows the parameters in its conditions."""
 
     conditions: Conditions = field(default_factory=dict)
-    """When a parameter is varied; a parameter that is not here always is."""
+    """When a parameter is varied; parameters that are not listed always are."""
 
     objective_spec: ObjectiveSpec = field(default_factory=ObjectiveSpec)
-    """What is asked for."""
+    """Objectives and constraints."""
 
     enqueued: Sequence[Mapping[str, Any]] = ()
-    """Suggestions that are run before the sampler draws: what somebody already believes in."""
+    """Suggestions to run before the sampler's, such as settings known to be good."""
 
     text: str
-    """The file as it was read; kept in sweep.json."""
+    """Text of the file; stored in sweep.json."""
 
     question: str
-    """The file's first line, without the comment sign; empty where it is no comment."""
+    """First line of the file without the comment sign; empty if it is not a comment."""
 
     def trial(self, suggestion: Mapping[str, Any]) -> TrialConfig:
-        """The config of a suggestion (dotted path -> value, bundle parameter -> bundle's name).
+        """The config of a suggestion (dotted path -> value, bundle parameter -> bundle name).
 
-        What it leaves out has the base's value.
+        Settings that it omits have the base's value.
 
         Raises:
-            ConfigError: the settings do not go together.
+            ConfigError: the settings are inconsistent.
         """
         raw = deepcopy(dict(self.base))
         for path, value in suggestion.items():
@@ -60,26 +60,25 @@ class SearchSpace:
         return parse(TrialConfig, raw)
 
     def default_suggestion(self) -> dict[str, Any]:
-        """Trial 0: the base's own values; of a bundle parameter, the bundle that the base equals.
+        """Trial 0: the base's values, and for bundle parameters the bundle that equals the base.
 
-        Where the base equals none of the bundles, the first one it is.
+        If no bundle equals the base, the first one is used.
 
         Raises:
-            ConfigError: a value of the base lies outside its parameter.
+            ConfigError: a value of the base is outside its parameter.
         """
         return self.completed({})
 
     def completed(self, chosen: Mapping[str, Any]) -> dict[str, Any]:
-        """These values, and the base's own on all other parameters that are varied beside them.
+        """A suggestion with `chosen` and the base's values for all other active parameters.
 
         Raises:
-            ConfigError: a parameter is unknown or not varied there, or a value lies outside its
-                parameter.
+            ConfigError: a parameter is unknown or inactive, or a value is outside its parameter.
         """
         for path in chosen:
             if path not in self.parameters:
                 raise ConfigError(
-                    f"{path} is no parameter; the parameters are {', '.join(self.parameters)}"
+                    f"{path} is not a parameter; the parameters are {', '.join(self.parameters)}"
                 )
         suggestion: dict[str, Any] = {}
         for path, parameter in self.parameters.items():
@@ -97,11 +96,11 @@ class SearchSpace:
         return suggestion
 
     def is_varied(self, path: str, suggestion: Mapping[str, Any]) -> bool:
-        """Whether the conditions of a parameter hold, given the parameters before it."""
+        """Whether a parameter's conditions hold, given the values of the preceding parameters."""
         return is_active(self.conditions, path, suggestion)
 
     def extremes(self, path: str) -> list[dict[str, Any]]:
-        """What to try of a parameter before anything starts: suggestions around the base's own.
+        """Suggestions to validate before a sweep starts: extremes of one parameter around the base.
 
         Raises:
             ConfigError: its conditions never hold.
@@ -109,17 +108,17 @@ class SearchSpace:
         own, others = self.default_suggestion(), {}
         for other, values in needed(self.conditions, path).items():
             if not values:
-                raise ConfigError(f"{path}: its conditions, and theirs, never hold together")
+                raise ConfigError(f"{path}: its conditions, and theirs, are never met together")
             others[other] = own[other] if own.get(other) in values else values[0]
         return [
             self.completed(others | {path: value}) for value in self.parameters[path].extremes()
         ]
 
     def with_setting(self, path: str, value: Any) -> "SearchSpace":
-        """The same space around a base with one setting replaced; its text stays the file's.
+        """A copy with one setting of the base replaced; `text` is unchanged.
 
         Raises:
-            ConfigError: the setting is one of the parameters, or does not go with the base.
+            ConfigError: the setting is varied, or is inconsistent with the base.
         """
         if path in self.varied_settings:
             raise ConfigError(f"{path}: the space varies it, so it cannot be fixed as well")
@@ -130,8 +129,7 @@ class SearchSpace:
 
     @property
     def varied_settings(self) -> list[str]:
-        """Dotted paths of all settings that some parameter sets; more than once where two
-        parameters do."""
+        """Dotted paths of all varied settings; duplicates if two parameters set the same."""
         return [
             path
             for name, parameter in self.parameters.items()
@@ -139,7 +137,7 @@ class SearchSpace:
         ]
 
     def _own_value(self, path: str) -> Any:
-        """What the base has on a parameter."""
+        """The base's value of a parameter."""
         base = parse(TrialConfig, self.base)
         parameter = self.parameters[path]
         if isinstance(parameter, BundleParameter):
@@ -151,8 +149,8 @@ class SearchSpace:
             return parameter.snap(value)
         except ConfigError as error:
             raise ConfigError(
-                f"{path}: the base has {json.dumps(value)}, {error}; trial 0 is the base's own "
-                f"setting, so widen the parameter or set {path} in base"
+                f"{path}: the base has {json.dumps(value)}, {error}; trial 0 runs the base, so "
+                f"widen the parameter or set {path} in base"
             ) from None
 
     def _own_bundle(self, name: str, parameter: BundleParameter, base: TrialConfig) -> str:
@@ -161,7 +159,7 @@ class SearchSpace:
                 if self.trial({name: bundle}) == base:
                     return bundle
             except ConfigError:
-                continue  # it may go with another parameter's values only; all are tried later
+                continue  # may need another value of another parameter; all are validated later
         return next(iter(parameter.bundles))
 
 

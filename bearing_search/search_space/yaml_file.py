@@ -1,7 +1,7 @@
-"""Search-space files: what a sweep varies (`vary`), around one fixed trial (`base`).
+"""Search-space files: a base trial (`base`) and what a sweep varies (`vary`).
 
-A space is data: two mappings, and perhaps a list of settings to begin with (`enqueue`), of
-`objectives` and of `constraints`.
+A space is pure data: these two mappings, and optional lists of settings to run first (`enqueue`),
+of `objectives` and of `constraints`.
 """
 
 from collections import Counter
@@ -24,11 +24,10 @@ _LISTS = {"enqueue", "objectives", "constraints"}
 
 
 def load_search_space(file: Path) -> SearchSpace:
-    """Read a search-space file; both ends of every parameter are tried before anything starts.
+    """Read a search-space file and validate the extremes of every parameter.
 
     Raises:
-        ConfigError: the file cannot be read, is no space, or names an unknown or impossible
-            setting.
+        ConfigError: the file cannot be read, is not a space, or has an unknown or invalid setting.
     """
     try:
         text = file.read_text(encoding="utf-8")
@@ -39,10 +38,10 @@ def load_search_space(file: Path) -> SearchSpace:
 
 
 def parse_search_space(text: str, source: str) -> SearchSpace:
-    """Read a search space from its text; `source` names it in errors.
+    """Parse a search space; `source` is its name in errors.
 
     Raises:
-        ConfigError: as `load_search_space`.
+        ConfigError: as for `load_search_space`.
     """
     try:
         return _parse(text)
@@ -62,7 +61,7 @@ def _parse(text: str) -> SearchSpace:
         case _:
             raise ConfigError(
                 "expected two mappings, base (may be {}) and vary (at least one parameter), "
-                f"perhaps lists ({', '.join(sorted(_LISTS))}), and nothing else"
+                f"optionally lists ({', '.join(sorted(_LISTS))}), and nothing else"
             )
     parse(TrialConfig, base)
     parameters = {path: parameter_of(path, without_when(spec)) for path, spec in vary.items()}
@@ -78,7 +77,7 @@ def _parse(text: str) -> SearchSpace:
     for path, count in Counter(space.varied_settings).items():
         if count > 1:
             raise ConfigError(
-                f"{path}: {count} parameters set it; a setting belongs to one parameter"
+                f"{path}: {count} parameters set it; each setting may have only one parameter"
             )
     for path, parameter in space.parameters.items():
         tried = [space.trial(suggestion) for suggestion in space.extremes(path)]
@@ -104,4 +103,4 @@ def _refuse_twins(path: str, parameter: BundleParameter, tried: Sequence[TrialCo
     names: dict[str, str] = {}
     for name, config in zip(parameter.bundles, tried, strict=True):
         if (twin := names.setdefault(digest_of(to_plain(config)), name)) != name:
-            raise ConfigError(f"{path}: bundles {twin} and {name} are the same settings")
+            raise ConfigError(f"{path}: bundles {twin} and {name} have the same settings")

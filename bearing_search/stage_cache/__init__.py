@@ -1,1 +1,1 @@
-"""Results of stages, shared by trials: keys, entries, clients, eviction."""
+"""Cache of stage results shared by trials: keys, entries, clients, eviction."""

@@ -1,8 +1,8 @@
-"""Outputs of stages, shared by all trials and sweeps, each computed once. No torch.
+"""Stage outputs, shared by all trials and sweeps and each computed once. No torch.
 
-A trial *claims* an output by its key. It finds it done, or gets a folder to compute it in, perhaps
-with the checkpoint of a trial that stopped or was killed there; while another process works on it,
-it waits. A trial holds one claim at a time, so that two never wait for each other.
+A trial *claims* an output by its key. If it is not done, the trial gets a folder to compute it in,
+possibly with the checkpoint of a trial that stopped or was killed; while another process computes
+it, the trial waits. A trial holds one claim at a time, which rules out deadlocks.
 """
 
 import logging
@@ -42,13 +42,13 @@ from bearing_search.stage_cache.key import StageKey
 
 _LOG = logging.getLogger(__name__)
 _POLL_S = (0.02, 0.5)
-"""First and longest pause between two looks at what another process works on."""
+"""First and longest polling interval while another process computes an entry."""
 
 T = TypeVar("T")
 
 
 class StageCache:
-    """A process's access to the store below `root`; what it has used is pinned until `release`."""
+    """A process's access to the cache below `root`; entries it used are pinned until `release`."""
 
     def __init__(
         self,
@@ -58,11 +58,11 @@ class StageCache:
         heartbeat_s: float = HEARTBEAT_S,
         missed_heartbeats: int = MISSED_HEARTBEATS,
     ) -> None:
-        """Open the store, making it if missing.
+        """Open the cache, creating it if missing.
 
         Args:
-            max_bytes: bound of its size; None: what was set for this store, or the default.
-            heartbeat_s, missed_heartbeats: when a process that says nothing is taken for dead.
+            max_bytes: size limit; None: the one set for this cache, or the default.
+            heartbeat_s, missed_heartbeats: when a silent process counts as dead.
         """
         (root / "holders").mkdir(parents=True, exist_ok=True)
         self.root = root
@@ -75,11 +75,11 @@ class StageCache:
         self._client = CacheClient(root, heartbeat_s=heartbeat_s, on_beat=self._note_seconds)
 
     def close(self) -> None:
-        """Leave the store: nothing is pinned any more. See `contextlib.closing`."""
+        """Close the cache and drop all pins. See `contextlib.closing`."""
         self._client.close()
 
     def release(self) -> None:
-        """Unpin all that was claimed so far."""
+        """Unpin all entries claimed so far."""
         self._client.unpin_all()
 
     @contextmanager
@@ -91,17 +91,17 @@ class StageCache:
         title: str = "",
         should_stop: Callable[[], bool] = lambda: False,
     ) -> Iterator[Entry | None]:
-        """The output of a stage: to read if `is_done`, else to compute in `folder` and `finish`.
+        """A stage output: read it if `is_done`, otherwise compute it in `folder` and `finish` it.
 
-        Left without `finish`, by whatever way, the folder stays as it is for the next claim.
+        If the block is left without `finish`, the folder is kept for the next claim.
 
         Args:
             user: the trial, as `sweep/trials/00003`.
-            title: of what it is, for people.
-            should_stop: asked while another process works on it; true yields None.
+            title: description of the output in messages and listings.
+            should_stop: polled while another process computes the entry; if true, None is yielded.
 
         Raises:
-            ClaimLostError: on leaving, where another process took over meanwhile.
+            ClaimLostError: on exit, if another process took over in the meantime.
             ResourceError: the disk is full and nothing can be deleted.
         """
         assert self._working is None, "one claim at a time"
@@ -121,7 +121,7 @@ class StageCache:
                 self._let_go(entry)
 
     def find(self, key: StageKey, *, user: str, title: str = "") -> Entry | None:
-        """A finished output to read, or None; nothing is waited for."""
+        """A finished output, or None; never waits."""
         home = self.root / key.name
         with locked(self.root):
             if not (home / DONE).exists():
@@ -132,10 +132,10 @@ class StageCache:
         return Entry(key, done, user=user, title=title) if self._is_sound(done) else None
 
     def finish(self, entry: Entry) -> None:
-        """Publish what was computed; the store is brought back into its bound.
+        """Publish a computed output, then evict entries if the cache exceeds its limit.
 
         Raises:
-            ClaimLostError: another process took over meanwhile.
+            ClaimLostError: another process took over in the meantime.
             ResourceError: the disk is full and nothing can be deleted.
         """
         with self._noting:
@@ -151,7 +151,7 @@ class StageCache:
         evict(self.root, max_bytes=self.max_bytes, stale_s=self._stale_s)
 
     def with_room(self, write: Callable[[], T]) -> T:
-        """Run something that writes; while the disk is full, delete entries and try again.
+        """Call `write`; while the disk is full, evict entries and retry.
 
         Raises:
             ResourceError: the disk is full and nothing can be deleted.
@@ -169,14 +169,14 @@ class StageCache:
                 return None
             if folder is None:
                 if pause == _POLL_S[0]:
-                    _LOG.info("%s: waits, for another process computes it", key.name)
+                    _LOG.info("%s: waiting for another process to compute it", key.name)
                 time.sleep(pause)
                 pause = min(1.5 * pause, longest)
             elif folder.name != DONE or self._is_sound(folder):
                 return Entry(key, folder, user=user, title=title)
 
     def _attempt(self, key: StageKey, user: str, liveness: LivenessProbe) -> Path | None:
-        """Take what is there, or begin; None: another process works on it."""
+        """Claim or create the entry's folder; None: another process is computing it."""
         home = self.root / key.name
         with locked(self.root):
             self._client.pin(key.name)
@@ -188,7 +188,7 @@ class StageCache:
             if folder is None:
                 folder = self._begin(home)
             elif self._is_abandoned(folder, liveness):
-                _LOG.info("%s: goes on from what %s left", key.name, folder.name)
+                _LOG.info("%s: resuming the work of %s", key.name, folder.name)
                 folder = folder.rename(folder.with_name(self._new_name()))
             elif folder.name != DONE:
                 return None
@@ -202,7 +202,7 @@ class StageCache:
         return owner == self._client.client_id or liveness.is_gone(owner)
 
     def _begin(self, home: Path) -> Path:
-        """A new entry appears with its owner's folder in it, in one step."""
+        """Create a new entry with its owner's folder in it, atomically."""
         name = self._new_name()
         staging = self.root / "staging" / name
         (staging / name).mkdir(parents=True)
@@ -215,7 +215,7 @@ class StageCache:
         return work_name(self._client.client_id, self._claims)
 
     def _is_sound(self, done: Path) -> bool:
-        """Whether a finished entry may be read; a damaged one is moved out of the way."""
+        """Whether a finished entry is intact; a damaged one is moved to quarantine."""
         is_known = (done / MANIFEST).exists() and _version(done) in self._verified
         reason = integrity_error(done.parent, with_digests=not is_known)
         if reason:
@@ -228,10 +228,10 @@ class StageCache:
     def _set_aside(self, home: Path, reason: str) -> None:
         if home.exists():
             where = quarantine(self.root, home)
-            _LOG.warning("%s: %s; moved to %s and computed again", home, reason, where)
+            _LOG.warning("%s: %s; moved to %s, will be recomputed", home, reason, where)
 
     def _let_go(self, entry: Entry) -> None:
-        """Leave unfinished work to whoever comes next."""
+        """Release unfinished work for the next claim."""
         self._note_seconds()
         with self._noting:
             self._working = None
@@ -245,5 +245,5 @@ class StageCache:
 
 
 def _version(done: Path) -> tuple[str, int]:
-    """Tells a finished entry from one that was computed again."""
+    """Identity of a finished entry, which changes when it is recomputed."""
     return f"{done.parent.parent.name}/{done.parent.name}", (done / MANIFEST).stat().st_mtime_ns

@@ -1,7 +1,8 @@
-"""Who is at work in a store: a file for each open store, touched every few seconds while it lives.
+"""Clients of a stage cache: one file per client, touched every few seconds as a heartbeat.
 
-A holder's token names machine, process and start of the process, so that on its own machine a dead
-one is known at once. Elsewhere, and for a process that hangs, the beats decide. No torch.
+A client ID contains the machine, the process ID and the start of the process, so that a dead
+process is detected at once on its own machine. On other machines, and for a process that hangs, the
+heartbeat decides. No torch.
 """
 
 import json
@@ -21,17 +22,17 @@ from bearing_search.filesystem.atomic import write_atomically
 from bearing_search.filesystem.digest import sha256_of_text
 
 HEARTBEAT_S = 5.0
-"""Seconds between two beats."""
+"""Seconds between two heartbeats."""
 
 MISSED_HEARTBEATS = 12
-"""A holder that misses so many is taken for dead."""
+"""Missed heartbeats after which a client counts as dead."""
 
 _START_TOLERANCE_S = 5
-"""A process's start, as computed from the boot time, may shift when the clock is set."""
+"""Tolerance for process start times, which shift when the clock is set."""
 
 
 def this_machine() -> str:
-    """Eight hex digits for what shares our process ids: containers count as machines."""
+    """Eight hex digits that identify our process ID namespace: containers count as machines."""
     try:
         boot = Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
         name = f"{boot} {Path('/proc/self/ns/pid').readlink()}"
@@ -42,7 +43,7 @@ def this_machine() -> str:
 
 @dataclass(frozen=True, slots=True)
 class ClientId:
-    """Name of a holder, unique for ever."""
+    """Globally unique ID of a client."""
 
     machine: str
     pid: int
@@ -56,12 +57,12 @@ class ClientId:
 
     @property
     def is_local(self) -> bool:
-        """Whether this machine can tell if the process lives."""
+        """Whether the process is on this machine, so that its state can be checked."""
         return self.machine == this_machine()
 
     @property
     def is_dead_process(self) -> bool:
-        """Known to be gone. False for a process of another machine, whatever it does."""
+        """Whether the process is known to be dead; always False for other machines."""
         if not self.is_local:
             return False
         try:
@@ -73,18 +74,18 @@ class ClientId:
 
 
 def parse_client_id(text: str) -> ClientId:
-    """The token that `str` wrote."""
+    """Inverse of `str(client_id)`."""
     machine, pid, started, serial = text.split("-")
     return ClientId(machine, int(pid), int(started), serial)
 
 
 def client_file(root: Path, client_id: ClientId) -> Path:
-    """Where a holder beats, and lists what it needs."""
+    """Heartbeat file of a client, which also lists its pins."""
     return root / "holders" / f"{client_id}.json"
 
 
 def last_heartbeat_ns(root: Path, client_id: ClientId) -> int | None:
-    """Time stamp of a holder's last beat, by the clock of the file system."""
+    """Time of a client's last heartbeat by the file system's clock; None: it has no file."""
     try:
         return client_file(root, client_id).stat().st_mtime_ns
     except FileNotFoundError:
@@ -95,10 +96,10 @@ class CacheClient:
     """This process's presence in a store, from the construction until `close`."""
 
     def __init__(self, root: Path, *, heartbeat_s: float, on_beat: Callable[[], None]) -> None:
-        """Begin to beat.
+        """Start the heartbeat.
 
         Args:
-            on_beat: called from the beating thread after every beat.
+            on_beat: called from the heartbeat thread after every heartbeat.
         """
         started = int(psutil.Process().create_time())
         self.client_id = ClientId(this_machine(), os.getpid(), started, uuid.uuid4().hex[:8])
@@ -114,19 +115,19 @@ class CacheClient:
         self._thread.start()
 
     def pin(self, name: str) -> None:
-        """Keep an entry from being evicted while this holder lives."""
+        """Protect an entry from eviction while this client is alive."""
         with self._writing:
             self._pins.add(name)
             self._write()
 
     def unpin_all(self) -> None:
-        """Nothing is needed any more."""
+        """Unpin all entries."""
         with self._writing:
             self._pins.clear()
             self._write()
 
     def close(self) -> None:
-        """Stop beating and leave."""
+        """Stop the heartbeat and remove the client's file."""
         self._closing.set()
         self._thread.join()
         self._file.unlink(missing_ok=True)
@@ -140,18 +141,18 @@ class CacheClient:
             try:
                 try:
                     os.utime(self._file)
-                except FileNotFoundError:  # taken for dead while the machine slept
+                except FileNotFoundError:  # removed as dead while the machine slept
                     with self._writing:
                         self._write()
                 self._on_beat()
             except OSError as error:
-                logging.getLogger(__name__).warning("%s: cannot beat: %s", self._file, error)
+                logging.getLogger(__name__).warning("%s: heartbeat failed: %s", self._file, error)
 
 
 class LivenessProbe:
-    """Whether the owner of some work is gone, as seen by one who waits for it.
+    """Checks whether the owner of an entry is dead while waiting for it.
 
-    Compares beats with each other, never with a clock of another machine.
+    Compares heartbeats with each other, never with the clock of another machine.
     """
 
     def __init__(self, root: Path, *, stale_s: float) -> None:
@@ -160,7 +161,7 @@ class LivenessProbe:
         self._since = time.monotonic()
 
     def is_gone(self, client_id: ClientId) -> bool:
-        """Dead on this machine, or without a beat since we first looked, for long enough."""
+        """Whether a client's process is dead, or no heartbeat was observed for `stale_s`."""
         if client_id.is_dead_process:
             return True
         seen = (str(client_id), last_heartbeat_ns(self._root, client_id))
@@ -170,7 +171,7 @@ class LivenessProbe:
 
 
 def live_pins(root: Path, *, stale_s: float) -> set[str]:
-    """Entries that living holders need; files of dead holders are removed."""
+    """Entries pinned by live clients; files of dead clients are removed."""
     pins: set[str] = set()
     for file in (root / "holders").glob("*.json"):
         client_id = parse_client_id(file.stem)
@@ -185,7 +186,7 @@ def live_pins(root: Path, *, stale_s: float) -> set[str]:
 
 
 def is_dead(root: Path, client_id: ClientId, *, stale_s: float) -> bool:
-    """Judged at one look: the process on this machine, the age of the last beat elsewhere."""
+    """Whether a client is dead: by its process on this machine, otherwise by its last heartbeat."""
     if client_id.is_local:
         return client_id.is_dead_process
     beat = last_heartbeat_ns(root, client_id)
@@ -193,7 +194,7 @@ def is_dead(root: Path, client_id: ClientId, *, stale_s: float) -> bool:
 
 
 def _now_ns(root: Path) -> int:
-    """Time by the clock of the file system, which stamps the beats."""
+    """Current time by the clock of the file system, as used for heartbeats."""
     probe = root / "clock"
     probe.touch()
     return probe.stat().st_mtime_ns

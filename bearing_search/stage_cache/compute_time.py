@@ -1,13 +1,13 @@
-"""Time of compute: which stage took how long, and whose time it was. No torch."""
+"""Compute time by stage and trial. No torch."""
 
 from collections.abc import Mapping
 
 Seconds = Mapping[str, Mapping[str, float]]
-"""By stage, and by the trial that spent it."""
+"""Stage -> trial that computed it -> seconds."""
 
 
 def merged(*several: Seconds) -> dict[str, dict[str, float]]:
-    """All together, stages in the order in which they come."""
+    """Sum of several, with stages in order of appearance."""
     total: dict[str, dict[str, float]] = {}
     for one in several:
         for stage, spent in one.items():
@@ -18,15 +18,15 @@ def merged(*several: Seconds) -> dict[str, dict[str, float]]:
 
 
 def reused_stages(seconds: Seconds, user: str) -> tuple[str, ...]:
-    """Stages that other trials have computed, at least in part."""
+    """Stages that other trials computed, at least in part."""
     return tuple(stage for stage, spent in seconds.items() if set(spent) - {user})
 
 
 def own_seconds(seconds: Seconds, user: str) -> float:
-    """What a trial has computed itself."""
+    """Seconds that a trial computed itself."""
     return sum(spent.get(user, 0.0) for spent in seconds.values())
 
 
 def others_seconds(seconds: Seconds, user: str) -> float:
-    """What a trial did not have to compute."""
+    """Seconds that a trial saved by reusing other trials' stages."""
     return sum(s for spent in seconds.values() for who, s in spent.items() if who != user)

@@ -1,9 +1,9 @@
-"""One entry of the store on disk: a folder whose name says in which state it is. No torch.
+"""A cache entry on disk: a folder whose name is its state. No torch.
 
-``<store>/<stage>/<digest>/`` holds `users` (a line for each trial that used it) and one folder:
-``work.<owner>`` while it is computed, ``work.free`` when its owner stopped, ``done`` for ever
-after. It changes hands by being renamed, which succeeds for one process only; an owner that was
-taken for dead and wakes up finds its path gone, so that two never write.
+``<cache>/<stage>/<digest>/`` holds `users` (a line for each trial that used it) and one folder:
+``work.<owner>`` while it is computed, ``work.free`` when its owner stopped, ``done`` once finished.
+Ownership changes by renaming the folder, which succeeds for one process only; an owner that was
+considered dead and wakes up finds its path gone, so that two processes never write.
 """
 
 import json
@@ -30,12 +30,12 @@ USERS = "users"
 
 
 class ClaimLostError(Exception):
-    """This process hung for so long that another one took its work over; claim again."""
+    """This process hung for so long that another one took over its work; claim again."""
 
 
 @dataclass(frozen=True, slots=True)
 class FileFacts:
-    """A file as it was when its entry was finished."""
+    """Size and digest of a file when its entry was finished."""
 
     bytes: int
     sha256: str
@@ -43,63 +43,63 @@ class FileFacts:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Manifest:
-    """What a finished entry says of itself: `manifest.json`."""
+    """`manifest.json` of a finished entry."""
 
     stage: str
     digest: str
     title: str
-    """For people: `LC, fold 1 of 2`."""
+    """Display name: `LC, fold 1 of 2`."""
 
     facts: Mapping[str, Any]
-    """What `digest` is the digest of: settings, inputs, seed, versions."""
+    """What `digest` is computed from: settings, inputs, seed, versions."""
 
     files: dict[str, FileFacts]
     seconds: dict[str, float]
-    """Time of compute, by the trial that spent it."""
+    """Compute time by trial."""
 
     finished: str
-    """When, ISO 8601."""
+    """Time of completion, ISO 8601."""
 
     @property
     def computed_s(self) -> float:
-        """Time that it took, all trials together."""
+        """Total compute time, over all trials."""
         return sum(self.seconds.values())
 
 
 class Entry:
-    """An entry in the hands of one trial: to read if `is_done`, else to compute in `folder`."""
+    """An entry as claimed by one trial: finished if `is_done`, otherwise computed in `folder`."""
 
     def __init__(self, key: StageKey, folder: Path, *, user: str, title: str) -> None:
-        """Open what `folder` holds: `done`, or work that this process owns."""
+        """Open `folder`, which is `done` or work owned by this process."""
         self.key, self.folder, self.user, self._title = key, folder, user, title
         self.is_done = folder.name == DONE
         self.seconds = read_manifest(folder).seconds if self.is_done else _read_seconds(folder)
-        """Time of compute by trial: until now if done, else before this claim."""
+        """Compute time by trial: in total if done, otherwise before this claim."""
         self._begun = time.monotonic()
 
     @property
     def is_lost(self) -> bool:
-        """Whether another process took this work over, or somebody deleted it."""
+        """Whether another process took over this work, or it was deleted."""
         return not self.folder.exists()
 
     @property
     def computed_s(self) -> float:
-        """Seconds that this trial has spent on it."""
+        """Seconds that this trial spent on the entry."""
         earlier = self.seconds.get(self.user, 0.0)
         return earlier if self.is_done else earlier + time.monotonic() - self._begun
 
     @property
     def saved_s(self) -> float:
-        """Seconds that other trials spent on it, and this one need not."""
+        """Seconds that other trials spent on the entry."""
         return sum(seconds for user, seconds in self.seconds.items() if user != self.user)
 
     def note_seconds(self) -> None:
-        """Write how long the work has taken, for whoever goes on with it."""
+        """Save the compute time so far, for the next claim of the entry."""
         content = self.seconds | {self.user: self.computed_s}
         write_atomically(self.folder / SECONDS, json.dumps(content).encode())
 
     def seal(self) -> None:
-        """Write the manifest: digests and sizes of all files, what they are, what they cost."""
+        """Write the manifest: digests and sizes of all files, facts and compute time."""
         for leftover in [*self.folder.rglob("*.tmp"), self.folder / SECONDS]:
             leftover.unlink(missing_ok=True)
         files = [file for file in sorted(self.folder.rglob("*")) if file.is_file()]
@@ -124,7 +124,7 @@ class Entry:
         write_atomically(self.folder / MANIFEST, content, durable=True)
 
     def settle(self, folder: Path) -> None:
-        """It is finished, and lies in `folder` from now on."""
+        """Mark the entry as finished in `folder`."""
         self.seconds = read_manifest(folder).seconds
         self.folder, self.is_done = folder, True
 
@@ -133,7 +133,7 @@ def read_manifest(folder: Path) -> Manifest:
     """The manifest of a finished entry.
 
     Raises:
-        ValueError: it is missing or makes no sense.
+        ValueError: it is missing or invalid.
     """
     try:
         raw = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
@@ -145,10 +145,10 @@ def read_manifest(folder: Path) -> Manifest:
 
 
 def integrity_error(home: Path, *, with_digests: bool) -> str:
-    """What is wrong with a finished entry; empty: nothing.
+    """What is wrong with a finished entry; empty if it is intact.
 
     Args:
-        with_digests: read every file; otherwise only sizes are compared.
+        with_digests: whether to read every file; otherwise only sizes are compared.
     """
     folder = home / DONE
     try:
@@ -157,7 +157,7 @@ def integrity_error(home: Path, *, with_digests: bool) -> str:
         return str(error)
     key = StageKey(manifest.stage, manifest.facts)
     if key.name != f"{home.parent.name}/{home.name}":
-        return f"{MANIFEST} is that of {key.name}"
+        return f"{MANIFEST} belongs to {key.name}"
     for name, facts in manifest.files.items():
         file = folder / name
         if not file.is_file():
@@ -165,15 +165,15 @@ def integrity_error(home: Path, *, with_digests: bool) -> str:
         if file.stat().st_size != facts.bytes:
             return f"{name} has {file.stat().st_size} bytes, not {facts.bytes}"
         if with_digests and sha256_of_file(file) != facts.sha256:
-            return f"{name} has another sha256 than when it was written"
+            return f"{name} has a different sha256 than when it was written"
     return ""
 
 
 def content_folder(home: Path) -> Path | None:
-    """The folder that holds an entry's files, whose name is its state; None: there is no entry.
+    """The folder with an entry's files, named after its state; None: there is no entry.
 
     Raises:
-        ValueError: the entry lacks it.
+        ValueError: the entry has no such folder.
     """
     try:
         names = {path.name for path in home.iterdir()}
@@ -183,22 +183,22 @@ def content_folder(home: Path) -> Path | None:
         return home / DONE
     works = sorted(name for name in names if name.startswith("work."))
     if not works:
-        raise ValueError("holds neither work nor an output")
+        raise ValueError("has neither unfinished work nor an output")
     return home / works[0]
 
 
 def work_name(owner: ClientId, number: int) -> str:
-    """Name of the folder of work in progress; a holder numbers its claims."""
+    """Folder name of work in progress; each client numbers its claims."""
     return f"work.{owner}.{number}"
 
 
 def owner_of(folder: Path) -> ClientId:
-    """Whose work a folder named by `work_name` holds."""
+    """Owner of a folder that was named by `work_name`."""
     return parse_client_id(folder.name.split(".")[1])
 
 
 def note_user(home: Path, user: str) -> None:
-    """Count a use: one line for each trial, and the time of the last one."""
+    """Record a use: one line per trial; the file's modification time is the last use."""
     file = home / USERS
     if user in read_users(home):
         os.utime(file)
@@ -208,7 +208,7 @@ def note_user(home: Path, user: str) -> None:
 
 
 def read_users(home: Path) -> tuple[str, ...]:
-    """Trials that have used an entry, the first one first."""
+    """Trials that used an entry, in order of their first use."""
     try:
         return tuple((home / USERS).read_text(encoding="utf-8").splitlines())
     except FileNotFoundError:

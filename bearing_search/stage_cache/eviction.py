@@ -1,4 +1,4 @@
-"""What a store holds, and what is deleted first when it holds too much. No torch."""
+"""Contents of a cache, and eviction when it exceeds its size limit. No torch."""
 
 import fcntl
 import logging
@@ -26,10 +26,10 @@ from bearing_search.stage_cache.entry import (
 )
 
 STALE_S = 60.0
-"""After so many seconds without a beat a holder counts as dead."""
+"""Seconds without a heartbeat after which a client counts as dead."""
 
 MAX_BYTES = 20 * 10**9
-"""Bound of a store's size, unless a quarter of the disk's free space is less."""
+"""Upper bound of the default size limit (see `default_max_bytes`)."""
 
 _LIMIT, QUARANTINE = "max_bytes", "quarantine"
 _OWN_FOLDERS = {"holders", QUARANTINE, "staging", "trash"}
@@ -40,7 +40,7 @@ State = Literal["done", "in work", "stopped", "broken"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EntryInfo:
-    """An entry as those see it who look after the store."""
+    """Summary of an entry for listing and eviction."""
 
     home: Path
     state: State
@@ -50,11 +50,11 @@ class EntryInfo:
 
     users: tuple[str, ...]
     computed_s: float
-    """0 where it is not done."""
+    """0 unless it is done."""
 
     title: str
     is_pinned: bool
-    """A living process needs it."""
+    """Whether a live process needs it."""
 
     @property
     def name(self) -> str:
@@ -63,7 +63,7 @@ class EntryInfo:
 
     @property
     def saved_s(self) -> float:
-        """What the trials after the first one did not have to compute."""
+        """Compute time saved by all trials after the first."""
         return self.computed_s * max(0, len(self.users) - 1)
 
     @property
@@ -74,14 +74,14 @@ class EntryInfo:
 
 @contextmanager
 def locked(root: Path) -> Iterator[None]:
-    """For an instant, alone: nobody pins, claims or deletes meanwhile."""
+    """Hold the cache's lock, briefly: no other client can pin, claim or delete entries."""
     with (root / "lock").open("w") as stream:
         fcntl.flock(stream, fcntl.LOCK_EX)
         yield
 
 
 def list_entries(root: Path, *, stale_s: float = STALE_S) -> list[EntryInfo]:
-    """All entries, the least recently used first. An entry that vanishes meanwhile is left out."""
+    """All entries, least recently used first. Entries that vanish in the meantime are skipped."""
     pins = live_pins(root, stale_s=stale_s)
     homes = [
         home
@@ -101,11 +101,11 @@ def list_entries(root: Path, *, stale_s: float = STALE_S) -> list[EntryInfo]:
 def entries_to_evict(
     entries: Sequence[EntryInfo], *, excess: int, keep: Callable[[EntryInfo], bool]
 ) -> list[EntryInfo]:
-    """Which entries to delete to be rid of `excess` bytes, in this order.
+    """Entries to delete to free `excess` bytes, in order; may free less if there are too few.
 
-    The least recently used outputs come first. Work that was stopped comes after all of them: it is
-    what `resume` goes on from. Never: work in progress, what a living process needs, what `keep`
-    wants. There may be too little to delete.
+    Damaged entries come first, then outputs by least recent use, then stopped work, from which
+    `resume` continues. Work in progress, pinned entries and those that `keep` selects are never
+    deleted.
     """
     order: dict[State, int] = {"broken": 0, "done": 1, "stopped": 2, "in work": 3}
     candidates = [o for o in entries if o.is_free and not keep(o)]
@@ -125,12 +125,12 @@ def evict(
     keep: Callable[[EntryInfo], bool] = lambda _: False,
     stale_s: float = STALE_S,
 ) -> list[EntryInfo]:
-    """Delete entries until the store fits into `max_bytes`; returns those that are gone.
+    """Delete entries until the cache fits into `max_bytes`; returns the deleted ones.
 
-    What lies in quarantine goes before any of them.
+    The quarantine is emptied first.
     """
     if tree_bytes(root) <= max_bytes:
-        return []  # no manifest was read, and nobody had to wait
+        return []  # without reading a manifest or taking the lock
     with locked(root):
         entries = list_entries(root, stale_s=stale_s)
         excess = sum(o.bytes for o in entries) - max_bytes
@@ -146,7 +146,7 @@ def evict(
 
 
 def with_room(root: Path, write: Callable[[], T], *, stale_s: float = STALE_S) -> T:
-    """Run something that writes; while the disk is full, delete entries and try again.
+    """Call `write`; while the disk is full, evict entries and retry.
 
     Raises:
         DiskFullError: the disk is full and nothing can be deleted.
@@ -161,12 +161,12 @@ def with_room(root: Path, write: Callable[[], T], *, stale_s: float = STALE_S) -
         if not evict(root, max_bytes=held // 2, stale_s=stale_s):
             raise DiskFullError(
                 f"{root}: the disk is full, and none of the {held / 1e9:.1f} GB of shared stages "
-                "can be deleted, for running trials need them. Free some space."
+                "can be deleted because running trials need them. Free some space."
             )
 
 
 def tree_bytes(folder: Path) -> int:
-    """Bytes of all files below a folder; what vanishes meanwhile counts or not."""
+    """Total size of all files below a folder; files that vanish in the meantime may be missing."""
     total = 0
     for path, _, names in os.walk(folder):
         for name in names:
@@ -176,12 +176,12 @@ def tree_bytes(folder: Path) -> int:
 
 
 def default_max_bytes(root: Path) -> int:
-    """20 GB, or a quarter of what is free or in the store already, whichever is less."""
+    """20 GB, or a quarter of free space and cache size together, whichever is less."""
     return min(MAX_BYTES, (shutil.disk_usage(root).free + tree_bytes(root)) // 4)
 
 
 def max_bytes_of(root: Path) -> int:
-    """The bound that was set for this store, or the default."""
+    """The size limit that was set for this cache, or the default."""
     try:
         return int((root / _LIMIT).read_text(encoding="ascii"))
     except FileNotFoundError:
@@ -189,7 +189,7 @@ def max_bytes_of(root: Path) -> int:
 
 
 def set_max_bytes(root: Path, max_bytes: int | None) -> None:
-    """Bound this store from now on; None: the default again."""
+    """Set the size limit of this cache; None restores the default."""
     if max_bytes is None:
         (root / _LIMIT).unlink(missing_ok=True)
     else:
@@ -197,14 +197,14 @@ def set_max_bytes(root: Path, max_bytes: int | None) -> None:
 
 
 def quarantine(root: Path, home: Path) -> Path:
-    """Move a damaged entry out of the way, for somebody to look at; returns where it is."""
+    """Move a damaged entry to the quarantine for inspection; returns its new path."""
     target = root / QUARANTINE / f"{home.parent.name}-{home.name}-{uuid.uuid4().hex[:6]}"
     target.parent.mkdir(exist_ok=True)
     return home.rename(target)
 
 
 def empty_trash(root: Path, *, stale_s: float = STALE_S) -> None:
-    """Delete what was thrown away, and what processes left behind that died."""
+    """Delete discarded folders and leftovers of dead processes."""
     for folder in (root / "trash").glob("*"):
         shutil.rmtree(folder, ignore_errors=True)
     for folder in (root / "staging").glob("*"):
@@ -213,7 +213,7 @@ def empty_trash(root: Path, *, stale_s: float = STALE_S) -> None:
 
 
 def _discard(root: Path, path: Path) -> None:
-    """Out of sight in one step; the slow deletion follows without the lock."""
+    """Move to the trash atomically; the slow deletion follows without the lock."""
     trash = root / "trash"
     trash.mkdir(exist_ok=True)
     if path.exists():

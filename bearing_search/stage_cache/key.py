@@ -1,7 +1,7 @@
-"""What names the output of a stage: everything that can change it, and nothing else. No torch.
+"""Cache keys: everything that can change the output of a stage, and nothing else. No torch.
 
-A key is not the trial's. It is the stage's own settings and the contents that it reads, so trials
-that agree up to some stage share what they computed until there, whatever they do afterwards.
+A key consists of the stage's own settings and the content of its inputs, not of the trial, so
+trials that agree up to some stage share all results up to there.
 """
 
 import json
@@ -13,36 +13,36 @@ from typing import Any
 from bearing_search.filesystem.digest import sha256_of_json
 
 STAGES_VERSION = {"encoder": 1, "detector": 1, "distances": 1, "scores": 1}
-"""By stage: raised whenever its code gives other numbers for equal settings and inputs. `encoder`
-is also the version of what is read of a frozen one (`features`) and of beginnings (`tuning`).
-`scores`, which no store keeps, is what comes before and after: preparing images, maps and metrics.
-See `science_digest`, which tells when to think of it."""
+"""Version by stage, raised whenever its code gives other numbers for equal settings and inputs.
+`encoder` also covers frozen `features` and partial trainings (`tuning`). `scores` is never cached;
+it covers what comes before and after: image preparation, anomaly maps and metrics. The test of
+`science_digest` is the reminder to raise a version."""
 
 ENCODER_SECTIONS = (
-    *("parts", "scope", "split", "preprocess", "fusion"),  # seen in the pixels
+    *("parts", "scope", "split", "preprocess", "fusion"),  # reflected in the pixels
     *("encoder", "augment", "finetune", "seed"),
 )
-"""Sections of a config that a fine-tuned encoder depends on."""
+"""Config sections that a fine-tuned encoder depends on."""
 
 _NAME = re.compile(r"[a-z][a-z0-9_]*")
 
 
 @dataclass(frozen=True, slots=True)
 class StageKey:
-    """The name of one stage's output, with the facts that it is the digest of."""
+    """Key of a stage's output, with the facts that its digest is computed from."""
 
     stage: str
     facts: Mapping[str, Any]
-    """What the output is a function of, as JSON-like values; readable in the manifest."""
+    """Everything that determines the output, as JSON-like values; stored in the manifest."""
 
     @property
     def digest(self) -> str:
-        """32 hex digits, independent of the order in which mappings were filled."""
+        """32 hex digits, independent of the key order of mappings."""
         return sha256_of_json(self.facts)[:32]
 
     @property
     def name(self) -> str:
-        """`stage/digest`: the entry's folder below the store's."""
+        """`stage/digest`: the entry's folder below the cache root."""
         return f"{self.stage}/{self.digest}"
 
 
@@ -55,15 +55,15 @@ def stage_key(
     compute: str,
     version: int | None = None,
 ) -> StageKey:
-    """Name the output of a stage.
+    """The cache key of a stage's output.
 
     Args:
-        stage: lower-case word, the entry's shelf in the store.
-        settings: the stage's own config sections, plain; floats and integers are different values.
-        inputs: content digests of what it reads; of an earlier stage, that stage's `digest`.
-        seed: of everything random in it.
-        compute: what moves the last bits: kind of device, precision, versions of the libraries.
-        version: of the stage's code; None: as in STAGES_VERSION.
+        stage: lower-case word, the entry's parent folder in the cache.
+        settings: the stage's config sections, as plain values; 1 and 1.0 differ.
+        inputs: content digests of the inputs; for an earlier stage, that stage's `digest`.
+        seed: seed of everything random in the stage.
+        compute: environment that can change the last bits: device type, precision, libraries.
+        version: version of the stage's code; None: as in STAGES_VERSION.
     """
     assert _NAME.fullmatch(stage), stage
     facts = {

@@ -1,1 +1,1 @@
-"""The steps of a trial; each receives its section of the config and leaves files."""
+"""The stages of a trial: prepare, fine-tune, detect, score."""

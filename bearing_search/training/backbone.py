@@ -1,4 +1,4 @@
-"""The encoder that a config asks for: a vision transformer, or a convolutional network."""
+"""Loads the encoder named by a config: a vision transformer or a convolutional network."""
 
 from bearing_search.config import DETECTORS, TrialConfig
 from bearing_search.errors import ConfigError
@@ -9,13 +9,13 @@ Backbone = Encoder | Cnn
 
 
 def load_backbone(config: TrialConfig) -> Backbone:
-    """The pretrained encoder, which has all that the config reads of it.
+    """The pretrained encoder, checked against the rest of the config.
 
     Raises:
         ConfigError: unknown encoder, wrong input size, a block that the encoder does not have, or
-            an encoder that cannot be used as the config says.
-        WeightsError: the weights are missing, unreachable, or another model's.
-        ResourceError: torch and torchvision do not belong together.
+            an encoder that does not support the config.
+        WeightsError: the weights are missing, unreachable, or belong to another model.
+        ResourceError: torch and torchvision are incompatible builds.
     """
     backbone: Backbone
     if is_cnn(config.encoder.name):
@@ -28,10 +28,10 @@ def load_backbone(config: TrialConfig) -> Backbone:
 
 
 def check_backbone(backbone: Backbone, config: TrialConfig) -> None:
-    """Refuse what the config wants of its encoder where that cannot be had.
+    """Check that the encoder supports the config.
 
     Raises:
-        ConfigError: naming the setting.
+        ConfigError: it does not; names the setting.
     """
     if isinstance(backbone, Cnn):
         _refuse_training(config)
@@ -50,6 +50,6 @@ def _refuse_training(config: TrialConfig) -> None:
         )
     if config.finetune.epochs:
         raise ConfigError(
-            f"encoder.name: {name} is a convolutional network, which is not fine-tuned here. Set "
-            "finetune.epochs and finetune.reconstruction_only_epochs to 0, or another encoder."
+            f"encoder.name: {name} is a convolutional network, which cannot be fine-tuned. Set "
+            "finetune.epochs and finetune.reconstruction_only_epochs to 0, or change the encoder."
         )

@@ -1,7 +1,7 @@
-"""Which samples an iteration sees, and by how much they are turned. No torch.
+"""Mini-batch sampling and random augmentation parameters. No torch.
 
-Every draw is a pure function of a seed and a position, so that a resumed stage sees the batches
-that it would have seen. Axis letters: b batch.
+Every draw is a pure function of a seed and a position, so a resumed stage gets the same batches as
+an uninterrupted one. Axis letters: b batch.
 """
 
 import numpy as np
@@ -11,7 +11,7 @@ from jaxtyping import Int
 def shuffled_epoch(
     count: int, *, batch_size: int, seed: tuple[int, ...]
 ) -> list[Int[np.ndarray, " b"]]:
-    """Every index once, shuffled, in batches; the last one may be smaller, none is dropped."""
+    """Batches of a shuffled pass over all indices; the last one may be smaller."""
     order = np.random.default_rng(seed).permutation(count)
     return [order[start : start + batch_size] for start in range(0, count, batch_size)]
 
@@ -19,10 +19,10 @@ def shuffled_epoch(
 def infinite_batches(
     iteration: int, count: int, *, batch_size: int, seed: tuple[int, ...]
 ) -> Int[np.ndarray, " b"]:
-    """Batch number `iteration` of an endless row of shuffled passes, always full.
+    """Batch `iteration` of an endless sequence of shuffled passes, always full.
 
-    A batch that spans two passes may show a sample twice; with fewer samples than a batch holds,
-    the batch is one whole pass.
+    A batch that spans two passes may contain a sample twice; with fewer samples than `batch_size`,
+    each batch is one whole pass.
     """
     size = min(batch_size, count)
     first = iteration * size
@@ -35,10 +35,10 @@ def infinite_batches(
 
 
 def flip_code(*, seed: tuple[int, ...]) -> int:
-    """One of the eight ways to mirror and transpose a square, for a whole batch."""
+    """One of the eight symmetries of a square, for a whole batch (see `images.flip`)."""
     return int(np.random.default_rng(seed).integers(8))
 
 
 def rotation_angle(limit_deg: float, *, seed: tuple[int, ...]) -> float:
-    """One angle for a whole batch, uniform in [-limit, limit] (paper, section 4.1)."""
+    """Rotation angle of a whole batch, uniform in [-limit, limit] (paper, section 4.1)."""
     return float(np.random.default_rng(seed).uniform(-limit_deg, limit_deg)) if limit_deg else 0.0

@@ -1,4 +1,4 @@
-"""A stage's progress on disk: what it has measured, and the state from which it goes on."""
+"""Checkpoints: a stage's progress on disk, with its measurements and the state to resume from."""
 
 import json
 import os
@@ -13,14 +13,14 @@ from bearing_search.filesystem.atomic import replacing
 from bearing_search.stage_cache.compute_time import Seconds
 
 Row = dict[str, float]
-"""Measurements at one moment of a stage, by name."""
+"""Measurements at one point of a stage, by name."""
 
 
 class Checkpoint:
-    """Progress of one stage, kept in one file that is replaced atomically.
+    """Progress of one stage, in one file that is replaced atomically.
 
-    `trace.jsonl` beside it gains a line when it goes on from another stage and at every start, save
-    and finish, so that anybody can check that no iteration ran twice but those after the last save.
+    `trace.jsonl` in the same folder gets a line whenever the stage inherits another one's state,
+    starts, saves or finishes, which shows that only iterations after the last save ran twice.
     """
 
     def __init__(
@@ -31,13 +31,13 @@ class Checkpoint:
         overhead: float = 0.03,
         write: Callable[[Callable[[], None]], None] = lambda write: write(),
     ) -> None:
-        """Read what is there.
+        """Load the checkpoint if it exists.
 
         Args:
-            folder: where it is kept; made if missing.
+            folder: folder of the checkpoint; created if missing.
             stage: name of the stage, and of its file.
-            overhead: share of the time that saving may take; it sets how often `save_if_due` saves.
-            write: runs what writes a file; it may make room where the disk is full.
+            overhead: share of the time that saving may take; limits how often `save_if_due` saves.
+            write: calls a function that writes a file; it may free space if the disk is full.
         """
         folder.mkdir(parents=True, exist_ok=True)
         self._file = folder / f"{stage}.pt"
@@ -47,15 +47,15 @@ class Checkpoint:
         self._last_save = time.monotonic()
         self._save_seconds = 0.1
         self.iteration = 0
-        """Iterations that are done."""
+        """Completed iterations."""
         self.history: list[Row] = []
         """Rows recorded so far."""
         self.state: dict[str, Any] | None = None
-        """What the stage saved; None at a fresh start."""
+        """State saved by the stage; None before the first save."""
         self.is_finished = False
-        """Whether the stage has nothing left to do."""
+        """Whether the stage is complete."""
         self.inherited_s: Seconds = {}
-        """Time of compute of what the stage reads, or of an earlier part that it went on from."""
+        """Compute time of the stage's inputs, or of the shorter training that it continues."""
         if self._file.exists():
             saved = torch.load(self._file, map_location="cpu", weights_only=True)
             self.iteration, self.history = saved["iteration"], saved["history"]
@@ -63,24 +63,24 @@ class Checkpoint:
             self.inherited_s = saved["inherited_s"]
 
     def go_on_from(self, part: "Checkpoint", seconds: Seconds) -> None:
-        """Begin where another stage has ended, unless something was done here already."""
+        """Start from the end of another stage, unless this one already has a state."""
         if self.state is None:
             self.iteration, self.state = part.iteration, part.state
             self.history, self.inherited_s = list(part.history), seconds
             self._note("inherit")
 
     def started(self) -> None:
-        """Note in the trace from which iteration the stage goes on."""
+        """Record in the trace at which iteration the stage starts."""
         self._note("start")
 
     def save_if_due(self, iteration: int, state: Callable[[], Mapping[str, Any]]) -> None:
-        """Save when that keeps the share of time spent on saving within `overhead`."""
+        """Save if the share of time spent on saving stays within `overhead`."""
         waited = time.monotonic() - self._last_save
         if waited * self._overhead >= self._save_seconds:
             self.save(iteration, state())
 
     def save(self, iteration: int, state: Mapping[str, Any], *, is_finished: bool = False) -> None:
-        """Write everything, under a temporary name first."""
+        """Write the checkpoint, to a temporary file first."""
         begun = time.monotonic()
         self.iteration, self.state, self.is_finished = iteration, dict(state), is_finished
         content = {
@@ -92,7 +92,7 @@ class Checkpoint:
         }
 
         def write() -> None:
-            # a stream, not a name: torch reports a full disk as a RuntimeError about positions
+            # a stream, not a path, for which torch reports a full disk as an obscure RuntimeError
             with replacing(self._file) as stream:
                 torch.save(content, stream)
 
@@ -102,7 +102,7 @@ class Checkpoint:
         self._save_seconds = self._last_save - begun
 
     def finish(self, iteration: int, state: Mapping[str, Any]) -> None:
-        """Write the stage's output; it will not run again."""
+        """Write the stage's output; the stage will not run again."""
         self.save(iteration, state, is_finished=True)
 
     def _note(self, event: str) -> None:

@@ -1,9 +1,9 @@
-"""What is read of an encoder that rests: made when asked for, or once for all who read the same.
+"""Features of a frozen encoder, computed on demand or read from the stage cache.
 
-Features of a frozen encoder depend on its weights and on the pixels alone, not on a seed or on what
-is trained on them. So they are a stage of their own, one entry for each group of blocks, that
-fine-tunings (which are held near them) and detectors share. Axis letters: n samples, b batch,
-s side of the input in pixels.
+Features of a frozen encoder depend only on its weights and the pixels, not on a seed or on what is
+trained on them. They are therefore a separate stage, with one cache entry per group of blocks,
+shared by fine-tuning (which is regularised towards them) and detectors. Axis letters: n samples,
+b batch, s side of the input in pixels.
 """
 
 from collections.abc import Sequence
@@ -29,30 +29,30 @@ from bearing_search.training.precision import autocast, storage_dtype
 from bearing_search.training.stage_runner import StageContext
 
 Read = tuple[int, ...]
-"""Blocks of a transformer, whose mean tokens are read, or one layer of a convolutional network."""
+"""Transformer blocks whose mean tokens are read, or one layer of a convolutional network."""
 
 Features = list[Float[Tensor, "n ..."]]
-"""Of each read, samples first: tokens with the prefix, or maps."""
+"""One tensor per `Read`, samples first: tokens with the prefix, or feature maps."""
 
 PORTION = 16
-"""Samples that are encoded at once."""
+"""Samples encoded at once."""
 
 MAX_CACHED_BYTES = {"cpu": 2 * 2**30, "cuda": 2**28}
-"""Larger features of a set of samples are not kept. A GPU makes them about as fast as a disk gives
-them back, so that there only small ones are worth their place."""
+"""Larger features of a set of samples are not cached. A GPU computes features about as fast as a
+disk reads them, so there only small ones are worth the space."""
 
 _STOP_EVERY = 4 * PORTION
 _FILE, _NAME = "features.safetensors", "features"
 
 
 class FeatureReader:
-    """Reads an encoder that no longer changes.
+    """Computes features of a frozen encoder.
 
     Args:
-        encoder: moved to `device`, in eval mode from now on.
-        reads: what is read of it.
+        encoder: moved to `device` and set to eval mode.
+        reads: blocks or layers to read.
         is_rounded: whether features are rounded to the precision of the matrix products.
-        device: where it reads.
+        device: device to compute on.
     """
 
     def __init__(
@@ -63,7 +63,7 @@ class FeatureReader:
 
     @torch.no_grad()
     def __call__(self, pixels: UInt8[np.ndarray, "b s s 3"]) -> Features:
-        """Features of a batch, on the device."""
+        """Features of a batch of images, on the device."""
         return self.of_input(to_input(pixels, self.device))
 
     @torch.no_grad()
@@ -79,14 +79,14 @@ class FeatureReader:
         return [f.to(storage_dtype(self.device)) for f in found] if self.is_rounded else found
 
     def reading(self, reads: Sequence[Read]) -> "FeatureReader":
-        """A reader of the same encoder that reads something else."""
+        """A reader of other blocks or layers of the same encoder."""
         return FeatureReader(self.encoder, reads, is_rounded=self.is_rounded, device=self.device)
 
     def of_all(self, pixels: UInt8[np.ndarray, "n s s 3"]) -> Features:
-        """Features of many samples, in main memory.
+        """Features of any number of samples, in main memory.
 
         Raises:
-            TrialFailedError: the device has no room for one sample.
+            TrialFailedError: a single sample does not fit into the device's memory.
         """
 
         def of(part: slice) -> Features:
@@ -102,39 +102,39 @@ def read_part(
     part: slice,
     known: list[Tensor] | None,
 ) -> Features:
-    """Features of some samples: read now, on the device, or taken of what was read of them all."""
+    """Features of a slice of the samples: taken from `known`, or computed on the device if None."""
     return feature_reader(pixels[part]) if known is None else [features[part] for features in known]
 
 
 class NormalFeatures:
-    """What a detector reads of its normal samples: now, or what was taken over of it.
+    """A detector's features of its normal samples, computed on demand or supplied from the cache.
 
     Args:
-        feature_reader: how it reads its encoder, of other samples too.
-        samples: the normal ones.
-        is_static: whether it always reads them as they are, so that others may have done it.
+        feature_reader: computes features, also of other samples.
+        samples: the normal samples.
+        is_static: whether the samples are never augmented, so that cached features can be used.
     """
 
     def __init__(self, feature_reader: FeatureReader, samples: Images, *, is_static: bool) -> None:
         self.feature_reader, self.samples, self.is_static = feature_reader, samples, is_static
         self.known: Features | None = None
-        """What `feature_reader` reads of the samples, where that was taken over."""
+        """Features of the samples, if supplied from the cache."""
 
     def of(self, part: slice) -> Features:
-        """Features of some of the samples: in main memory if known, else on the device."""
+        """Features of a slice of the samples: in main memory if known, otherwise on the device."""
         return read_part(self.feature_reader, self.samples.pixels, part, self.known)
 
     def of_all(self) -> Features:
-        """Features of all of the samples, in main memory."""
+        """Features of all samples, in main memory."""
         return self.feature_reader.of_all(self.samples.pixels) if self.known is None else self.known
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CachedFeatures:
-    """What was read of a set of samples."""
+    """Features of a set of samples."""
 
     features: Features | None
-    """None: too large to be kept; read again whenever they are needed."""
+    """None: too large to cache; computed whenever they are needed."""
 
     seconds: Seconds
 
@@ -148,16 +148,16 @@ def cached_features(
     content: str,
     pixels: UInt8[np.ndarray, "n s s 3"],
 ) -> CachedFeatures | None:
-    """What is read of samples, computed here or taken from the cache; None if it was stopped.
+    """Features of samples, computed here or read from the cache; None if stopped.
 
-    All that is missing is read in one pass.
+    All missing features are computed in one pass.
 
     Args:
-        content: of the encoder.
+        content: digest of the encoder's weights.
 
     Raises:
-        ClaimLostError: this process hung, and another one took its work over.
-        TrialFailedError: the device has no room for one sample.
+        ClaimLostError: this process hung and another one took over its work.
+        TrialFailedError: a single sample does not fit into the device's memory.
     """
     if not len(pixels) or _num_bytes(feature_reader, pixels) > _most_bytes(feature_reader.device):
         return NOT_CACHED
@@ -189,7 +189,7 @@ def _made(
     feature_reader: FeatureReader,
     pixels: UInt8[np.ndarray, "n s s 3"],
 ) -> dict[Read, Tensor]:
-    """Features by read; nothing if it was stopped."""
+    """Features by `Read`; empty if stopped."""
     found = []
     for part in portions(len(pixels), _STOP_EVERY):
         if stage_context.should_stop():
@@ -217,7 +217,7 @@ def _keys(
             "features",
             settings=common | {"blocks": read},
             inputs=inputs,
-            seed=0,  # nothing in it is random
+            seed=0,  # nothing here is random
             compute=compute_name(feature_reader.device),
             version=STAGES_VERSION["encoder"],
         )

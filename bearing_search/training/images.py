@@ -1,4 +1,4 @@
-"""Prepared images as batches of tensors: rotation, drawn defects, normalisation.
+"""Prepared images as batches of tensors: augmentation, synthetic defects, normalisation.
 
 Axis letters: n samples, b batch, s side of the input in pixels.
 """
@@ -27,17 +27,17 @@ class Images:
     pixels: UInt8[np.ndarray, "n s s 3"]
     masks: Bool[np.ndarray, "n s s"]
     roi: Bool[np.ndarray, "n s s"] | None = None
-    """Where defects may be drawn; None: everywhere."""
+    """Where synthetic defects may be drawn; None: everywhere."""
 
     is_rotatable: Bool[np.ndarray, " n"] | None = None
-    """Which images a rotation turns; None: all."""
+    """Which images may be rotated; None: all."""
 
     def __len__(self) -> int:
         return len(self.pixels)
 
 
 def to_input(pixels: UInt8[np.ndarray, "b s s 3"], device: str) -> Float[Tensor, "b 3 s s"]:
-    """ImageNet-normalised input of the encoder; bytes travel to the device, floats do not."""
+    """ImageNet-normalised encoder input; the device receives bytes and converts them to floats."""
     images = torch.from_numpy(pixels).to(device).permute(0, 3, 1, 2).float() / 255
     mean = torch.tensor(_IMAGENET_MEAN, device=device).view(3, 1, 1)
     std = torch.tensor(_IMAGENET_STD, device=device).view(3, 1, 1)
@@ -45,7 +45,7 @@ def to_input(pixels: UInt8[np.ndarray, "b s s 3"], device: str) -> Float[Tensor,
 
 
 def to_pixels(images: Float[Tensor, "b 3 s s"]) -> UInt8[np.ndarray, "b s s 3"]:
-    """The inverse of `to_input`, rounded and clipped to the range of a byte."""
+    """Inverse of `to_input`, rounded and clipped to [0, 255]."""
     mean = torch.tensor(_IMAGENET_MEAN, device=images.device).view(3, 1, 1)
     std = torch.tensor(_IMAGENET_STD, device=images.device).view(3, 1, 1)
     grey = ((images.float() * std + mean) * 255).round().clamp(0, 255)
@@ -53,7 +53,7 @@ def to_pixels(images: Float[Tensor, "b 3 s s"]) -> UInt8[np.ndarray, "b s s 3"]:
 
 
 def rotate(images: Images, angle_deg: float) -> Images:
-    """Turn images (bilinear) and masks (nearest) about their middle; what enters is black."""
+    """Rotate images (bilinear) and masks (nearest) about their centre; new corners are black."""
     if not angle_deg:
         return images
     if images.is_rotatable is not None and not images.is_rotatable.all():
@@ -69,7 +69,7 @@ def rotate(images: Images, angle_deg: float) -> Images:
 
 
 def flip(images: Images, way: int) -> Images:
-    """Mirror top and bottom (bit 0 of `way`), left and right (bit 1), transpose (bit 2)."""
+    """Flip vertically (bit 0 of `way`), horizontally (bit 1), then transpose (bit 2)."""
     pixels, masks = images.pixels, images.masks
     for bit, axis in ((1, 1), (2, 2)):
         if way & bit:
@@ -94,13 +94,13 @@ def _rotate_some(images: Images, angle_deg: float) -> Images:
 
 
 def take(images: Images, index: Int[np.ndarray, " b"]) -> Images:
-    """The images at the given positions, to be turned and looked at."""
+    """The images at the given indices, without `roi`."""
     may_turn = None if images.is_rotatable is None else images.is_rotatable[index]
     return Images(pixels=images.pixels[index], masks=images.masks[index], is_rotatable=may_turn)
 
 
 def concat(sets: Sequence[Images]) -> Images:
-    """All images, one set after the other."""
+    """Several sets of images concatenated."""
     if len(sets) == 1:
         return sets[0]
     return Images(
@@ -113,12 +113,12 @@ def concat(sets: Sequence[Images]) -> Images:
 
 def _concat(found: Sequence[np.ndarray | None]) -> np.ndarray | None:
     known = [array for array in found if array is not None]
-    assert len(known) in (0, len(found)), "some sets say it, others do not"
+    assert len(known) in (0, len(found)), "an optional array is missing in some of the sets"
     return np.concatenate(known) if known else None
 
 
 def by_brightness(images: Images) -> Images:
-    """Each brightness image as a separate input, in all three channels: three times as many."""
+    """Each brightness image as a separate input, repeated in all three channels (3 n images)."""
     alone = np.repeat(np.moveaxis(images.pixels, 3, 1)[..., None], 3, axis=4)
     return Images(
         pixels=np.ascontiguousarray(alone.reshape(-1, *images.pixels.shape[1:])),
@@ -129,10 +129,10 @@ def by_brightness(images: Images) -> Images:
 
 
 def with_drawn_defects(images: Images, index: Int[np.ndarray, " b"], *, seed: Seed) -> Images:
-    """The images at the given positions, each with a defect: a function of seed and position.
+    """The images at the given indices, each with a synthetic defect.
 
     Args:
-        seed: what else the defects depend on, such as the epoch.
+        seed: seed of the defects, together with the index; includes the epoch, for example.
     """
     clean = take(images, index)
     pixels, masks = clean.pixels.copy(), np.zeros_like(clean.masks)
@@ -146,7 +146,7 @@ def with_drawn_defects(images: Images, index: Int[np.ndarray, " b"], *, seed: Se
 def take_or_draw(
     anomalous: Images, normals: Images, index: Int[np.ndarray, " b"], *, seed: Seed
 ) -> Images:
-    """Real samples, then drawn ones: positions beyond `anomalous` go on in `normals`."""
+    """Real defects, then synthetic ones: indices from `len(anomalous)` on refer to `normals`."""
     is_real = index < len(anomalous)
     real = take(anomalous, index[is_real])
     if is_real.all():

@@ -1,8 +1,8 @@
-"""What a device has no room for at once is done in smaller portions.
+"""Micro-batches: work that does not fit into the device's memory is done in smaller portions.
 
-A training step keeps its batch: the gradients of its micro-batches are added up. How many samples
-go through the network at once is no setting, since the step is the same but for rounding and for
-the draws of dropout; whoever calls sees to that (see `Finetuning` and `DecoderDetector`).
+A training step keeps its batch size by gradient accumulation over micro-batches. The micro-batch
+size is not a setting, because the step is the same except for rounding and dropout masks; callers
+must ensure this (see `Finetuner` and `DecoderDetector`).
 """
 
 import gc
@@ -15,12 +15,11 @@ import torch
 from bearing_search.errors import TrialFailedError
 
 MICRO_BATCH_ROW = "micro_batch"
-"""Name, among what a stage measures, of the samples that went through the network at once. Only
-there where that was less than the batch."""
+"""Name of the micro-batch size among a stage's measurements; present only if a batch was split."""
 
 DRAWS = 2**40
-"""Added to the random seed of an iteration once for each further micro-batch: dropout draws anew
-in each of them, and never what another iteration draws."""
+"""Added to an iteration's random seed for each further micro-batch, so that dropout masks differ
+between micro-batches and from those of other iterations."""
 
 T = TypeVar("T")
 
@@ -28,20 +27,20 @@ _log = logging.getLogger(__name__)
 
 
 class MicroBatches:
-    """How much of a batch goes through the network at once: halved whenever that is too much.
+    """Micro-batch size of a stage, halved whenever the device runs out of memory.
 
     Args:
-        what: the stage, for people.
+        what: name of the stage in messages.
     """
 
     def __init__(self, what: str) -> None:
         self._what = what
         self.size: int | None = None
-        """Samples at once; None: whole batches."""
+        """Samples per micro-batch; None: whole batches."""
 
     @property
     def row(self) -> dict[str, float]:
-        """What a measurement says of it: nothing for whole batches."""
+        """The micro-batch size as a measurement; empty for whole batches."""
         return {} if self.size is None else {MICRO_BATCH_ROW: float(self.size)}
 
     def step(
@@ -51,36 +50,36 @@ class MicroBatches:
         *,
         relieve: Callable[[], bool] = lambda: False,
     ) -> T:
-        """Do a step over `count` samples, in smaller and smaller portions until it has room.
+        """Run a step over `count` samples, in ever smaller portions until they fit into memory.
 
         Args:
-            count: samples of the batch.
-            attempt: does the step over the portions it is given, from its beginning.
-            relieve: frees memory of the device in a way that changes no number; whether it could.
+            count: samples in the batch.
+            attempt: runs the whole step over the given portions.
+            relieve: frees device memory without changing results; returns whether it could.
 
         Raises:
-            TrialFailedError: there is no room for one sample.
+            TrialFailedError: a single sample does not fit into the device's memory.
         """
         while True:
             try:
                 return attempt(portions(count, self.size or count))
-            except Exception as error:  # no room has several classes; others go on
+            except Exception as error:  # out of memory has several classes; others propagate
                 if not is_out_of_memory(error):
                     raise
                 reason = _first_line(error)
-            # out of the except clause, whose traceback holds the tensors of the failed attempt
+            # outside the except clause, whose traceback keeps the failed attempt's tensors alive
             release_memory()
             if relieve():
                 _log.warning(
-                    "%s: no room on the device (%s); what was cached there is moved to main memory",
+                    "%s: out of device memory (%s); cached features are moved to main memory",
                     self._what,
                     reason,
                 )
                 continue
             self.size = _halved(min(self.size or count, count), self._what, reason)
             _log.warning(
-                "%s: no room on the device (%s); from now on %d of %d samples at once, the "
-                "gradients of a batch added up",
+                "%s: out of device memory (%s); from now on gradients are accumulated over "
+                "micro-batches of %d of %d samples",
                 self._what,
                 reason,
                 self.size,
@@ -89,16 +88,16 @@ class MicroBatches:
 
 
 def each_portion(count: int, run: Callable[[slice], T], *, at_most: int, what: str) -> list[T]:
-    """Results of a function of samples that do not know of each other, portion by portion.
+    """Results of a function of independent samples, portion by portion.
 
     Args:
-        count: of all samples.
-        run: gets the positions of a portion.
-        at_most: samples of a portion, to begin with.
-        what: for people.
+        count: number of samples.
+        run: called with the slice of each portion.
+        at_most: samples per portion at first; halved if the device runs out of memory.
+        what: name of the result in messages.
 
     Raises:
-        TrialFailedError: the device has no room for one sample.
+        TrialFailedError: a single sample does not fit into the device's memory.
     """
     found: list[T] = []
     start = 0
@@ -113,36 +112,36 @@ def each_portion(count: int, run: Callable[[slice], T], *, at_most: int, what: s
             reason = _first_line(error)
         release_memory()
         at_most = _halved(min(at_most, count - start), what, reason)
-        _log.warning("%s: no room on the device (%s); now %d at once", what, reason, at_most)
+        _log.warning("%s: out of device memory (%s); now %d at a time", what, reason, at_most)
     return found
 
 
 def portions(count: int, size: int) -> list[slice]:
-    """`count` positions in slices of `size`; the last one may be smaller."""
+    """`count` samples split into slices of `size`; the last one may be smaller."""
     return [slice(start, min(start + size, count)) for start in range(0, count, size)]
 
 
 def share_of(part: slice, count: int) -> float:
-    """Share of `count` samples that a slice holds."""
+    """Share of `count` samples that are in a slice."""
     return len(range(part.start, part.stop)) / count
 
 
 def is_out_of_memory(error: BaseException) -> bool:
-    """Whether a device had no room; CUDA's libraries raise other errors for it than PyTorch."""
+    """Whether a device ran out of memory; CUDA libraries raise other errors than PyTorch."""
     if isinstance(error, torch.OutOfMemoryError):
         return True
     return isinstance(error, RuntimeError) and "STATUS_ALLOC_FAILED" in str(error)
 
 
 def release_memory() -> None:
-    """Give back what nothing refers to any more."""
+    """Collect garbage, and return PyTorch's cached GPU memory."""
     gc.collect()
     if torch.cuda.is_available():
         torch.cuda.empty_cache()
 
 
 def smallest(rows: Sequence[tuple[str, Mapping[str, float]]]) -> dict[str, int]:
-    """The smallest micro-batch by stage, from what the stages measured; only where they split."""
+    """Stage -> smallest micro-batch size in its measurements; only stages that split a batch."""
     found: dict[str, int] = {}
     for what, row in rows:
         if MICRO_BATCH_ROW in row:
@@ -154,8 +153,8 @@ def smallest(rows: Sequence[tuple[str, Mapping[str, float]]]) -> dict[str, int]:
 def _halved(size: int, what: str, reason: str) -> int:
     if size <= 1:
         raise TrialFailedError(
-            f"{what}: the device has no room for a single sample ({reason}). Lower "
-            "encoder.input_px, take a smaller encoder, or give each trial a whole GPU "
+            f"{what}: a single sample does not fit into device memory ({reason}). Lower "
+            "encoder.input_px, use a smaller encoder, or give each trial a whole GPU "
             "(--gpus-per-trial 1)"
         )
     return (size + 1) // 2

@@ -1,4 +1,4 @@
-"""What is not finite ends a trial: with the iteration, the learning rate and what is left."""
+"""Non-finite losses, gradients and weights fail a trial, with a message that says where."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -11,12 +11,12 @@ from bearing_search.training.checkpoint import Checkpoint
 
 
 def require_finite(values: Mapping[str, float], *, iteration: int, rate: str) -> None:
-    """Refuse what a step would be taken by.
+    """Fail before an optimiser step with non-finite losses or gradients.
 
     Args:
-        values: losses and the gradient's norm, by name.
+        values: losses and the gradient norm, by name.
         iteration: 0-based.
-        rate: the learning rate with its name, for the message.
+        rate: learning rate with its name, for the message.
 
     Raises:
         TrialFailedError: naming the first value that is not finite.
@@ -27,7 +27,7 @@ def require_finite(values: Mapping[str, float], *, iteration: int, rate: str) ->
 
 
 def require_finite_weights(parameters: Iterable[Tensor]) -> None:
-    """Refuse to keep weights that a step has broken.
+    """Fail before non-finite weights are saved.
 
     Raises:
         TrialFailedError: a weight is not finite.
@@ -38,10 +38,10 @@ def require_finite_weights(parameters: Iterable[Tensor]) -> None:
 
 @contextmanager
 def stage_error_context(stage: str, checkpoint: Checkpoint, *, advice: str) -> Iterator[None]:
-    """Say of a failed trial in which stage it was, which checkpoint is left and what to change.
+    """Add the stage, the last finite checkpoint and advice to errors raised in the context.
 
     Raises:
-        TrialFailedError: in the place of the one that was raised within.
+        TrialFailedError: replaces the one raised in the context.
     """
     try:
         yield

@@ -1,4 +1,4 @@
-"""What the stages will do, known before they start: iterations, measurements, costs. No torch.
+"""What the stages will do, computed in advance: iterations, measurements, costs. No torch.
 
 Axis letters: b batch.
 """
@@ -17,17 +17,17 @@ from bearing_search.models.finetuning.schedule import Task, finetune_lr_factors,
 from bearing_search.training.batching import infinite_batches, shuffled_epoch
 
 _ROWS = 25
-"""How many measurements the training of a decoder gives."""
+"""Maximum number of measurements during detector training."""
 
 _FINETUNE_COST = 1.6
-"""Cost of an iteration of fine-tuning, in iterations of the decoder (both at batch 8, ViT-S)."""
+"""Cost of a fine-tuning iteration, in decoder iterations (both at batch size 8, ViT-S)."""
 
 _FOLD_COST = 4.0
 """Cost of preparing, encoding and scoring a fold, in the same unit; a rough figure."""
 
 
 SEEN_IN_THE_PLAN = names_seen_by(FinetuneConfig, "plan")
-"""Settings of fine-tuning that the iterations already contain: tasks, samples, learning rates."""
+"""Fine-tuning settings that the plan already reflects in its tasks, samples and learning rates."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +39,7 @@ class Step:
     batch: Int[np.ndarray, " b"]
     ends_epoch: bool
     lr_factor: float
-    """What the peak learning rates are multiplied by, in [0, 1]."""
+    """Factor on the peak learning rates, in [0, 1]."""
 
 
 def finetune_plan(
@@ -47,7 +47,7 @@ def finetune_plan(
 ) -> list[Step]:
     """All iterations in order. By default each epoch is one pass over the samples of its task.
 
-    In batches of patch classification, positions from `num_anomalous` on mean normal samples onto
+    In patch classification batches, indices from `num_anomalous` on refer to normal samples onto
     which a defect is drawn.
     """
     batches_of: list[tuple[int, Task, list[Int[np.ndarray, " b"]]]] = []
@@ -82,9 +82,9 @@ def finetune_plan(
 
 
 def digests_by_epoch(plan: Sequence[Step]) -> dict[int, str]:
-    """Digests of the iterations until the end of each epoch, by their number, in order.
+    """Iterations up to the end of each epoch -> digest of those iterations.
 
-    All that is random in an iteration is a function of its position and the seed.
+    Together with the seed, this determines everything random in them.
     """
     found, seen = {}, hashlib.sha256()
     for number, step in enumerate(plan, start=1):
@@ -96,7 +96,7 @@ def digests_by_epoch(plan: Sequence[Step]) -> dict[int, str]:
 
 
 def learned_tasks(config: FinetuneConfig) -> set[Task]:
-    """Tasks that have an epoch at all: the other's head stays as it was drawn."""
+    """Tasks that are trained in at least one epoch; the head of another stays untrained."""
     return {
         task_at(
             epoch,
@@ -110,7 +110,7 @@ def learned_tasks(config: FinetuneConfig) -> set[Task]:
 def _patch_batches(
     config: FinetuneConfig, num_normal: int, num_anomalous: int, patch_epoch: int, seed: int
 ) -> list[Int[np.ndarray, " b"]]:
-    """Full batches of one epoch: real samples, then drawn ones, each kind in endless passes."""
+    """Full batches of one epoch: real defects, then synthetic ones, each from endless passes."""
     real, drawn = min(config.batch_size, num_anomalous), 0
     if config.synthetic_defects == "always":
         share = config.synthetic_share if num_anomalous else 1.0
@@ -132,7 +132,7 @@ def _patch_batches(
 
 
 def detector_iterations(config: TrialConfig) -> int:
-    """Iterations of the detector's training."""
+    """Number of iterations in detector training."""
     wanted = DETECTORS[config.detector].iterations
     if isinstance(wanted, int):
         return wanted
@@ -143,7 +143,7 @@ def detector_iterations(config: TrialConfig) -> int:
 
 
 def log_iterations(iterations: int) -> list[int]:
-    """After how many iterations a measurement is made: evenly, the last one included."""
+    """Iterations after which a measurement is logged: evenly spaced, including the last one."""
     rows = min(_ROWS, iterations)
     return [round(iterations * (row + 1) / rows) for row in range(rows)]
 
@@ -151,11 +151,11 @@ def log_iterations(iterations: int) -> list[int]:
 def fold_progress(
     config: TrialConfig, *, num_normal: int, num_anomalous: int, num_scored: int = 1
 ) -> list[float]:
-    """Cost after each measurement of one fold, in iterations of the decoder.
+    """Cumulative cost after each measurement of one fold, in decoder iterations.
 
     Args:
-        num_normal: training samples.
-        num_anomalous: the same; with drawn defects, where those make the patch task.
+        num_normal: normal training samples.
+        num_anomalous: anomalous training samples, or synthetic ones where those replace them.
         num_scored: parts that are scored.
     """
     plan = finetune_plan(
@@ -170,7 +170,7 @@ def fold_progress(
 
 
 def trial_progress(folds: Sequence[Sequence[float]]) -> list[float]:
-    """Share of the whole trial that is done after each of its measurements; the last is 1."""
+    """Share of the trial completed at each measurement; the last is 1."""
     total = sum(fold[-1] for fold in folds)
     done = 0.0
     shares = []

@@ -1,4 +1,4 @@
-"""Where bf16 is native, matrix products run in it: 2.9 to 3.1 times as fast, quality unchanged."""
+"""Mixed precision: bf16 matrix products where native, 2.9 to 3.1 times as fast, same quality."""
 
 from contextlib import AbstractContextManager
 from functools import cache
@@ -8,7 +8,7 @@ import torch
 
 @cache
 def precision_name(device: str) -> str:
-    """`bf16` where the device multiplies bf16 natively, else `fp32`."""
+    """`bf16` if the device supports bf16 natively, otherwise `fp32`."""
     if device.startswith("cuda"):
         return "bf16" if torch.cuda.is_bf16_supported(including_emulation=False) else "fp32"
     capabilities = torch.backends.cpu.get_cpu_capability()
@@ -17,11 +17,11 @@ def precision_name(device: str) -> str:
 
 
 def autocast(device: str) -> AbstractContextManager[object]:
-    """The autocast context of a device, switched off where bf16 is not native."""
+    """The autocast context of a device, disabled where bf16 is not native."""
     kind = torch.device(device).type
     return torch.autocast(kind, torch.bfloat16, enabled=precision_name(device) == "bf16")
 
 
 def storage_dtype(device: str) -> torch.dtype:
-    """How cached features are kept: in the precision in which they are read."""
+    """dtype of cached features: the precision in which they are used."""
     return torch.bfloat16 if precision_name(device) == "bf16" else torch.float32

@@ -1,4 +1,4 @@
-"""Where a fold's stages are computed, and how one that learns is computed or read."""
+"""Runs a training stage of a fold, or reads its result from the stage cache."""
 
 from collections.abc import Callable, Generator, Iterator
 from contextlib import AbstractContextManager
@@ -14,35 +14,35 @@ from bearing_search.training.checkpoint import Checkpoint, Row
 
 @runtime_checkable
 class StageFn(Protocol):
-    """Starts a stage, or goes on from its checkpoint."""
+    """Starts a stage, or resumes it from its checkpoint."""
 
     def __call__(self, *, checkpoint: Checkpoint, should_stop: Callable[[], bool]) -> Iterator[Row]:
-        """Rows as they are made."""
+        """Yield the stage's rows."""
         ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LearningStage:
-    """Identity of a stage that learns: its entry in the store, its checkpoint and its title."""
+    """Identity of a training stage: its cache entry, its checkpoint and its title."""
 
     key: StageKey
     file: str
     """Name of its checkpoint."""
 
     title: str
-    """It is called so in the rows."""
+    """Its name in the rows."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StageContext:
-    """Where a fold's stages are computed, and on whose account."""
+    """Where a fold's stages are computed, and for which trial."""
 
     store: StageCache
     user: str
     """The trial: `sweep/trials/00003`."""
 
     title: str
-    """The unit, for people."""
+    """Display name of the fold."""
 
     should_stop: Callable[[], bool]
     device: str
@@ -58,11 +58,11 @@ class StageContext:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StageResult:
-    """A finished stage that has learned."""
+    """A finished training stage."""
 
     checkpoint: Checkpoint
     seconds: Seconds
-    """With those of what it went on from, and of the features that it read."""
+    """Includes the training that it continued and the features that it read."""
 
 
 def run_stage(
@@ -74,12 +74,12 @@ def run_stage(
     read_s: Seconds,
     start: StageResult | None = None,
 ) -> Generator[tuple[str, Row], None, StageResult | None]:
-    """Yields a stage's rows, computed here or read from the store; returns None if it was stopped.
+    """Yield a stage's rows, computed here or read from the cache; returns None if stopped.
 
     Args:
-        rows: what was measured so far; what is new is added, and yielded.
-        read_s: time of the features that it reads.
-        start: an earlier part of the same training, to go on from. Its rows come first.
+        rows: rows so far; new ones are appended and yielded.
+        read_s: compute time of the features that the stage reads.
+        start: a shorter version of the same training, to continue. Its rows come first.
     """
     known = sum(name == stage.title for name, _ in rows)
     with stage_context.claim(stage.key) as entry:
@@ -107,7 +107,7 @@ def run_stage(
 
 
 def load_stage(entry: Entry, file: str) -> StageResult:
-    """A finished stage that was found in the store."""
+    """A finished stage that was found in the cache."""
     return _finished_stage(entry, Checkpoint(entry.folder, file))
 
 

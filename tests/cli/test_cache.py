@@ -74,7 +74,7 @@ def test_verify_moves_damaged_stages_aside_and_says_so_by_its_status(results, ca
     assert cache(results, "verify") == 5
 
     said = capsys.readouterr()
-    assert f"{damaged.name}: output has another sha256" in said.out
+    assert f"{damaged.name}: output has a different sha256" in said.out
     assert "1 of 3 stages" in said.err
     assert left(results) == ["1", "3"]
     assert cache(results, "verify") == 0

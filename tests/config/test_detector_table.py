@@ -45,7 +45,7 @@ def test_each_detector_has_settings_of_its_own():
 
 
 def test_only_a_rule_for_maps_can_be_a_detectors_own():
-    with pytest.raises(ValueError, match="image_score is 'own'; a rule for maps is wanted"):
+    with pytest.raises(ValueError, match="image_score is 'own'; here it must be a rule for maps"):
         MapSpec(image_score="own")
 
 
@@ -86,8 +86,8 @@ def test_the_order_in_which_sections_are_given_makes_no_difference():
     ("settings", "says"),
     [
         ({"detector": "flow"}, f"detector is 'flow'; known are {', '.join(DETECTORS)}"),
-        ({"sections": (VitadConfig(), VitadConfig())}, "two of one kind in sections"),
-        ({"sections": (MapSpec(),)}, "MapSpec: no detector of the table has such settings"),
+        ({"sections": (VitadConfig(), VitadConfig())}, "sections has a duplicate"),
+        ({"sections": (MapSpec(),)}, "sections has MapSpec, which no entry of DETECTORS uses"),
     ],
 )
 def test_what_is_in_no_table_is_refused(settings, says):

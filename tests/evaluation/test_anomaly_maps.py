@@ -97,7 +97,7 @@ def test_layers_count_by_their_weight():
     distances = np.stack([np.full((1, 1, 4, 4), 1.0), np.full((1, 1, 4, 4), 5.0)], axis=2)
     assert maps_of(distances) == pytest.approx(3.0)
     assert maps_of(distances, layer_weights=(3.0, 1.0)) == pytest.approx(2.0)
-    with pytest.raises(ValueError, match="3 layers, the detector has 2"):
+    with pytest.raises(ValueError, match="3 weights, the detector has 2 layers"):
         maps_of(distances, layer_weights=(1.0, 1.0, 1.0))
 
 

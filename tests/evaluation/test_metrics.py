@@ -248,7 +248,7 @@ class TestDegenerate:
         maps, masks, image_scores, labels = some_data()
         maps[1, 2, 3] = broken
 
-        with pytest.raises(TrialFailedError, match="1 anomaly scores are no finite numbers"):
+        with pytest.raises(TrialFailedError, match="1 anomaly scores are not finite"):
             score(maps, masks, image_scores, labels)
 
 

@@ -11,7 +11,7 @@ def test_a_choice_names_the_settings_that_carry_it_in_the_order_of_the_config():
     assert set(named) <= set(paths)
     assert firsts == sorted(firsts, key=paths.index)
     by_question = {choice.what: settings for choice, settings in OPEN_CHOICES.items()}
-    assert by_question["its learning rates"] == (
+    assert by_question["learning rates of the fine-tuning"] == (
         "finetune.encoder_lr",
         "finetune.head_lr",
         "finetune.layer_decay",

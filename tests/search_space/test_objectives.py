@@ -53,8 +53,8 @@ def test_objectives_and_constraints_are_read_as_written():
         ([{AUPRO: "max"}, {COST: "max"}], "better is min"),
         ([{COST: "min"}, {AUPRO: "max"}], "the first must be val/pixel_aupro"),
         ([{AUPRO: "max"}, {AUPRO: "max"}], "appears twice"),
-        ([{AUPRO: "max"}, {"val/pixel_aurpo": "max"}], "val/pixel_aurpo is none of"),
-        ([{AUPRO: "max"}, {"test/pixel_aupro": "max"}], "is none of"),
+        ([{AUPRO: "max"}, {"val/pixel_aurpo": "max"}], "val/pixel_aurpo is not one of"),
+        ([{AUPRO: "max"}, {"test/pixel_aupro": "max"}], "is not one of"),
     ],
 )
 def test_objectives_that_cannot_be_are_one_clear_line(objectives, complaint):
@@ -68,16 +68,16 @@ def test_objectives_that_cannot_be_are_one_clear_line(objectives, complaint):
     [
         ("val/image_auroc >= .9", "expected a list"),
         ([{AUROC: 0.9}], "expected a list"),
-        (["val/image_auroc > .9"], "is no bound"),
-        (["val/image_auroc == .9"], "is no bound"),
-        ([".9 <= val/image_auroc"], "val/image_auroc is no number"),
-        (["val/image_auroc >= high"], "high is no number"),
-        (["val/image_auroc >= nan"], "nan is no number"),
+        (["val/image_auroc > .9"], "is not a bound"),
+        (["val/image_auroc == .9"], "is not a bound"),
+        ([".9 <= val/image_auroc"], "val/image_auroc is not a number"),
+        (["val/image_auroc >= high"], "high is not a number"),
+        (["val/image_auroc >= nan"], "nan is not a number"),
         (["val/image_auroc >= 90"], "lower bound of 0 to 1"),
         (["val/image_auroc <= .9"], "lower bound"),
         (["cost/seconds >= 5"], "upper bound above 0"),
         (["cost/seconds <= 0"], "upper bound above 0"),
-        (["cost/minutes <= 5"], "is none of"),
+        (["cost/minutes <= 5"], "is not one of"),
         (["cost/seconds <= 5", "cost/seconds <= 6"], "appears twice"),
     ],
 )

@@ -181,7 +181,7 @@ def test_waiting_ends_when_asked_to_stop(tmp_path, store, caplog):
         with other.claim(key(), user="b", should_stop=lambda: next(asked)) as entry:
             assert entry is None
         assert not held.is_lost
-    assert caplog.text.count("waits, for another process computes it") == 1
+    assert caplog.text.count("waiting for another process to compute it") == 1
 
 
 def test_another_thread_waits_for_its_own_process(tmp_path, store):
@@ -226,7 +226,7 @@ def test_a_damaged_output_is_moved_aside_and_computed_again(tmp_path, harm, capl
             (entry.folder / "output").write_bytes(bytes(1000))
             reader.finish(entry)
         fill(reader)
-    assert "computed again" in caplog.text
+    assert "will be recomputed" in caplog.text
     assert len(list((tmp_path / "store/quarantine").iterdir())) == 1
 
 

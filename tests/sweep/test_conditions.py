@@ -178,18 +178,27 @@ DET = {"choice": ["dinomaly", "vitad"]}
 @pytest.mark.parametrize(
     ("vary", "complaint"),
     [
-        ({MAPPING: {"choice": ["ader", "dinomaly"], "when": {"detectr": "vitad"}}}, "no parameter"),
-        ({LR: {"log": [1e-6, 1e-3]}, PERIOD: {"int": [1, 9], "when": {LR: 1e-5}}}, "single values"),
+        (
+            {MAPPING: {"choice": ["ader", "dinomaly"], "when": {"detectr": "vitad"}}},
+            "is not a parameter",
+        ),
+        (
+            {LR: {"log": [1e-6, 1e-3]}, PERIOD: {"int": [1, 9], "when": {LR: 1e-5}}},
+            "discrete values",
+        ),
         ({DETECTOR: DET, PERIOD: {"int": [1, 9], "when": {DETECTOR: "padim"}}}, "not among"),
-        ({DETECTOR: DET, PERIOD: {"int": [1, 9], "when": "vitad"}}, "when takes other parameters"),
-        ({DETECTOR: DET, PERIOD: {"int": [1, 9], "when": {}}}, "when takes other parameters"),
-        ({PERIOD: {"int": [1, 9], "when": {PERIOD: 3}}}, f"when: {PERIOD} wait for each other"),
+        (
+            {DETECTOR: DET, PERIOD: {"int": [1, 9], "when": "vitad"}},
+            "when must map other parameters",
+        ),
+        ({DETECTOR: DET, PERIOD: {"int": [1, 9], "when": {}}}, "when must map other parameters"),
+        ({PERIOD: {"int": [1, 9], "when": {PERIOD: 3}}}, f"when: {PERIOD} depend on each other"),
         (
             {
                 DETECTOR: DET | {"when": {PERIOD: 5}},
                 PERIOD: {"int": [1, 9], "when": {DETECTOR: "vitad"}},
             },
-            f"when: {DETECTOR}, {PERIOD} wait",
+            f"when: {DETECTOR}, {PERIOD} depend",
         ),
         (
             {
@@ -197,7 +206,7 @@ DET = {"choice": ["dinomaly", "vitad"]}
                 DETECTOR: DET | {"when": {"size": "small"}},
                 PERIOD: {"int": [1, 9], "when": {DETECTOR: "vitad", "size": "paper"}},
             },
-            f"{PERIOD}: its conditions, and theirs, never hold together",
+            f"{PERIOD}: its conditions, and theirs, are never met together",
         ),
     ],
 )
@@ -212,7 +221,7 @@ def test_the_settings_of_a_branch_are_tried_before_anything_starts():
         DETECTOR: DET,
         "vitad.student_blocks": {"int": [5, 9], "when": {DETECTOR: "vitad"}},
     }
-    with pytest.raises(ConfigError, match="student_blocks is 5; at least the last"):
+    with pytest.raises(ConfigError, match="student_blocks is 5; must be at least the last"):
         space_of(vary)
 
 

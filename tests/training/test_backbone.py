@@ -66,9 +66,9 @@ def test_a_decoder_on_a_convolutional_network_is_refused(tiny_config, detector):
 
 def test_fine_tuning_of_a_convolutional_network_is_refused(tiny_config):
     config = replace(tiny_config, encoder=CNN, detector="padim")
-    with pytest.raises(ConfigError, match=r"not fine-tuned here. Set finetune\.epochs"):
+    with pytest.raises(ConfigError, match=r"cannot be fine-tuned. Set finetune\.epochs"):
         load_backbone(config)
-    with pytest.raises(ConfigError, match="not fine-tuned here"):
+    with pytest.raises(ConfigError, match="cannot be fine-tuned"):
         check_backbone(load_backbone(replace(config, finetune=FROZEN)), config)
 
 

@@ -204,13 +204,13 @@ def test_a_stage_halves_until_it_fits_says_so_and_remembers(
         )
 
     assert [row["micro_batch"] for row in rows] == [1.0]
-    told = [line for line in caplog.messages if "no room on the device" in line]
+    told = [line for line in caplog.messages if "out of device memory" in line]
     assert len(told) == 2  # 4 -> 2 -> 1
     assert (
-        "fine-tuning: no room on the device (CUDA out of memory. Tried to allocate 2.00 GiB.)"
+        "fine-tuning: out of device memory (CUDA out of memory. Tried to allocate 2.00 GiB.)"
         in told[0]
     )
-    assert "2 of 4 samples at once" in told[0]
+    assert "micro-batches of 2 of 4 samples" in told[0]
 
     caplog.clear()
     finetuner.micro_batches = MicroBatches("fine-tuning")  # another process
@@ -255,10 +255,10 @@ def test_a_cache_on_the_device_goes_first_and_once(detector_of, monkeypatch):
 
 def test_no_room_for_one_sample_fails_the_trial_and_says_what_to_do():
     with pytest.raises(
-        TrialFailedError, match=r"detector: .* a single sample \(CUDA out .*input_px"
+        TrialFailedError, match=r"detector: a single sample .* \(CUDA out .*input_px"
     ):
         MicroBatches("detector").step(4, no_room)
-    with pytest.raises(TrialFailedError, match="distances: the device has no room"):
+    with pytest.raises(TrialFailedError, match="distances: a single sample does not fit"):
         each_portion(4, no_room, at_most=3, what="distances")
 
 

@@ -1,1 +1,1 @@
-"""Detectors on an encoder's features: decoders, memory banks, Gaussians."""
+"""Anomaly detectors on encoder features: decoders, memory banks, Gaussians."""

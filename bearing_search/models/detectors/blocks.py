@@ -1,4 +1,4 @@
-"""A transformer block that is trained from scratch, as both decoders have it.
+"""The transformer block of both decoders, trained from scratch.
 
 Axis letters: b samples, n tokens, d channels of a token.
 """
@@ -10,13 +10,13 @@ from bearing_search.models.encoders.attention import Attend, SelfAttention
 
 
 class Block(nn.Module):
-    """Pre-norm attention and a four times wider MLP, each added to the tokens.
+    """Pre-norm attention and an MLP with expansion 4, both residual.
 
     Args:
         dim: channels of a token.
-        num_heads: attention heads.
-        norm_eps: of both layer norms.
-        mix: how the values are gathered; None: by softmax.
+        num_heads: number of attention heads.
+        norm_eps: epsilon of both layer norms.
+        mix: attention function; None: softmax attention.
     """
 
     def __init__(
@@ -29,14 +29,14 @@ class Block(nn.Module):
         self.mlp = nn.Sequential(nn.Linear(dim, 4 * dim), nn.GELU(), nn.Linear(4 * dim, dim))
 
     def forward(self, tokens: Float[Tensor, "b n d"]) -> Float[Tensor, "b n d"]:
-        """The sum stays in the precision of `tokens`, also under autocast."""
+        """Tokens after the block; the residual stream keeps their precision, even in autocast."""
         attended: Tensor = tokens + self.attn(self.norm1(tokens))
         answered: Tensor = attended + self.mlp(self.norm2(attended))
         return answered
 
 
 def init_linears(module: nn.Module, *, std: float, cut: float) -> None:
-    """Truncated normal weights (within +-`cut`), biases 0, in every linear layer of the module."""
+    """Set weights of all linear layers to a truncated normal (within +-`cut`), biases to 0."""
     for child in module.modules():
         if isinstance(child, nn.Linear):
             nn.init.trunc_normal_(child.weight, std=std, a=-cut, b=cut)

@@ -1,7 +1,7 @@
-"""What a decoder must offer to be trained as a detector (`training.detection.decoder`).
+"""Interface of decoders that are trained as detectors (`training.detection.decoder`).
 
-Axis letters: l layers that are read of the encoder, k layers that are answered, b batch, t tokens
-with prefix, p patch tokens, d width.
+Axis letters: l layers read from the encoder, k layers reconstructed, b batch, t tokens with
+prefix, p patch tokens, d width.
 """
 
 from collections.abc import Iterable, Iterator
@@ -13,19 +13,19 @@ from torch import Tensor, nn
 
 @runtime_checkable
 class Decoder(Protocol):
-    """A `torch.nn.Module` that answers what it is given of the encoder."""
+    """A `torch.nn.Module` that reconstructs encoder features."""
 
     @property
     def reads(self) -> tuple[tuple[int, ...], ...]:
-        """Groups of blocks, whose mean tokens it is given."""
+        """Groups of encoder blocks; the mean tokens of each group are one input."""
         ...
 
     def __call__(self, gathered: Float[Tensor, "l b t d"]) -> Float[Tensor, "k b _ d"]:
-        """Its answers: patch tokens, perhaps with prefix tokens before them."""
+        """Reconstructed patch tokens, optionally preceded by prefix tokens."""
         ...
 
     def targets(self, gathered: Float[Tensor, "l b t d"]) -> Float[Tensor, "k b t d"]:
-        """What its answers are compared with."""
+        """Encoder features that the reconstructions are compared with."""
         ...
 
     def loss(
@@ -36,27 +36,26 @@ class Decoder(Protocol):
         iteration: int,
         thresholds: Tensor | None = None,
     ) -> Float[Tensor, ""]:
-        """Loss over the patches of a batch, or of a part of it, given its `thresholds`."""
+        """Loss over the patches of a batch, or of a micro-batch given the batch's `thresholds`."""
         ...
 
     def thresholds(
         self, answers: Iterable[tuple[Tensor, Tensor]], *, iteration: int
     ) -> Tensor | None:
-        """What the loss of a part must know of the whole batch; None: nothing.
+        """What the loss of a micro-batch needs from the whole batch; None: nothing.
 
         Args:
-            answers: targets and answers of each part, patches only; made only where they are
-                looked at.
+            answers: targets and reconstructions of each micro-batch, patches only; computed lazily.
         """
         ...
 
     def distances(
         self, targets: Float[Tensor, "k b p d"], outputs: Float[Tensor, "k b p d"]
     ) -> Float[Tensor, "k b p"]:
-        """How anomalous each patch is, by its answer; higher is more."""
+        """How anomalous each patch is, given its reconstruction; higher is more anomalous."""
         ...
 
-    # of nn.Module
+    # from nn.Module
     def parameters(self) -> Iterator[nn.Parameter]: ...  # noqa: D102
     def state_dict(self) -> dict[str, Any]: ...  # noqa: D102
     def load_state_dict(self, state_dict: dict[str, Any]) -> Any: ...  # noqa: D102

@@ -1,6 +1,6 @@
-"""Losses of the decoders: cosine distances between whole maps, with hard mining.
+"""Decoder losses: cosine distances between whole feature maps, with hard mining.
 
-All are computed in fp32, also under autocast. Axis letters: g groups, k scales, b samples,
+All are computed in fp32, even under autocast. Axis letters: g groups, k scales, b samples,
 n patch tokens, d channels, q points: all patch tokens of all samples.
 """
 
@@ -17,7 +17,7 @@ COSINE_EPS = 1e-8
 
 
 def mining_share_at(iteration: int, config: DinomalyConfig) -> float:
-    """Share of the easiest points that are held back in an iteration (0-based)."""
+    """Share of points treated as easy in an iteration (0-based)."""
     ramp = iteration / config.mining_ramp_iters
     return min(config.mining_share * ramp, config.mining_share)
 
@@ -30,22 +30,22 @@ def dinomaly_loss(
     mining_factor: float,
     thresholds: Float[Tensor, "g 1"] | None = None,
 ) -> Float[Tensor, ""]:
-    """Mean over groups and samples of 1 - cosine between whole maps, with hard mining.
+    """Mean over groups and samples of 1 - cosine between whole feature maps, with hard mining.
 
-    Mining changes gradients only, never the value: points whose own cosine distance lies below the
-    k-th largest of their group, over the whole batch, pass on `mining_factor` of theirs.
+    Mining changes gradients only, never the value: the gradient of a point whose cosine distance is
+    below the k-th largest of its group, over the whole batch, is scaled by `mining_factor`.
 
     Args:
         targets: the encoder's groups, patch tokens only; they receive no gradient.
-        outputs: the decoder's answer, patch tokens only. Where a whole map is 0 its loss is 1, and
-            it receives no gradient.
-        mining_share: share of points that are easy, in [0, 1); k is the rest, at least one point.
-        mining_factor: what the gradient of an easy point is multiplied by.
-        thresholds: distance below which a point is easy (see `mining_thresholds`); None: that of
-            the points given. With that of a whole batch, the gradients of its micro-batches average
-            to the batch's.
+        outputs: the decoder's reconstructions, patch tokens only. A map that is 0 everywhere has a
+            loss of 1 and receives no gradient.
+        mining_share: share of easy points, in [0, 1); k is the number of the others, at least 1.
+        mining_factor: factor on the gradient of an easy point.
+        thresholds: distance below which a point is easy (see `mining_thresholds`); None: computed
+            from these points. With the thresholds of a whole batch, the gradients of its
+            micro-batches average to that of the batch.
 
-    Source: Guo et al. 2025, equation 5 and its official code.
+    Source: Guo et al. 2025, equation 5, and the official code.
     """
     loss: Tensor = _MinedCosine.apply(
         targets.detach(), outputs, mining_share, mining_factor, thresholds
@@ -56,12 +56,12 @@ def dinomaly_loss(
 def point_distances(
     targets: Float[Tensor, "g b n d"], outputs: Float[Tensor, "g b n d"]
 ) -> Float[Tensor, "g q"]:
-    """1 - cosine of every point of every sample: what `dinomaly_loss` mines by."""
+    """1 - cosine of every point of every sample, which hard mining in `dinomaly_loss` uses."""
     return _distances(*_sums(targets, outputs))
 
 
 def mining_thresholds(points: Float[Tensor, "g q"], share: float) -> Float[Tensor, "g 1"]:
-    """The distance of each group's k-th hardest point; k is the share that is not easy."""
+    """Distance of each group's k-th hardest point, where `share` of the points are easy."""
     hardest = max(1, int(points.shape[1] * (1 - share)))
     return points.topk(hardest, dim=1).values[:, -1:]
 
@@ -69,23 +69,23 @@ def mining_thresholds(points: Float[Tensor, "g q"], share: float) -> Float[Tenso
 def vitad_loss(
     targets: Float[Tensor, "k b n d"], outputs: Float[Tensor, "k b n d"]
 ) -> Float[Tensor, ""]:
-    """Sum over scales of the mean over samples of 1 - cosine between whole maps.
+    """Sum over scales of the mean over samples of 1 - cosine between whole feature maps.
 
     Args:
         targets: the teacher's scales, patch tokens only; they receive no gradient.
-        outputs: the student's answers, patch tokens only.
+        outputs: the student's reconstructions, patch tokens only.
 
-    Source: Zhang et al. 2023 and its official code. It is Dinomaly's loss without mining, summed
-    where that one is averaged.
+    Source: Zhang et al. 2023 and the official code. It is Dinomaly's loss without mining, summed
+    over scales rather than averaged.
     """
     mean: Tensor = _MinedCosine.apply(targets.detach(), outputs, 0.0, 1.0, None)
     return mean * len(targets)
 
 
 class _MinedCosine(torch.autograd.Function):
-    """Three sums per token give both the points' distances and the whole maps' cosine, and the
-    gradient is a sum of the two maps with one factor per token: no pass over the maps is spent on
-    mining."""
+    """Three sums per token give both the point distances and the cosine of whole maps, and the
+    gradient is a combination of the two maps with one factor per token, so mining needs no
+    additional pass over the maps."""
 
     @staticmethod
     def forward(
@@ -105,7 +105,7 @@ class _MinedCosine(torch.autograd.Function):
         output_norm = _norm(output_squares.sum(dim=2))
         norms = _norm(target_squares.sum(dim=2)) * output_norm
         cosine = dots.sum(dim=2) / norms
-        # a map of nothing has no direction to turn in
+        # the cosine of a zero map has no gradient
         has_direction = output_norm > COSINE_EPS
         per_map = gains * has_direction.unsqueeze(2) / cosine.numel()
         ctx.save_for_backward(
@@ -128,7 +128,7 @@ class _MinedCosine(torch.autograd.Function):
 
 
 def _sums(targets: Tensor, outputs: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """Of every token: its product with the other side's, and both squares."""
+    """Dot products of target and output tokens, and the squared norms of both."""
     wide_targets, wide_outputs = wide(targets), wide(outputs)
     return (
         (wide_targets * wide_outputs).sum(dim=-1),

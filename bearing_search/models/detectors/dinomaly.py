@@ -1,4 +1,4 @@
-"""The Dinomaly decoder: what it cannot answer of the encoder's tokens is anomalous.
+"""The Dinomaly decoder: anomalies are the patch tokens that it reconstructs poorly.
 
 Axis letters: g groups, b samples, n tokens (prefix tokens included), p patch tokens, d channels of
 a token, a attention heads, e channels of a head.
@@ -34,10 +34,10 @@ class DinomalyDecoder(nn.Module):
 
     Args:
         dim: channels of the encoder's tokens.
-        num_heads: attention heads, as many as the encoder's.
+        num_heads: number of attention heads, as in the encoder.
         config: depth, groups, dropout.
 
-    Its initial weights follow PyTorch's global random state (`torch.manual_seed`).
+    The initial weights depend on PyTorch's global random state (`torch.manual_seed`).
     """
 
     def __init__(
@@ -64,13 +64,13 @@ class DinomalyDecoder(nn.Module):
         init_linears(self, std=0.01, cut=0.03)
 
     def forward(self, gathered: Float[Tensor, "g b n d"]) -> Float[Tensor, "g b n d"]:
-        """Answer to the encoder's groups, from their mean alone.
+        """Reconstruct the encoder's groups from their mean.
 
-        The groups are of one size, so their mean is the mean of all blocks. The last decoder
-        blocks answer the first encoder blocks.
+        All groups have the same size, so their mean is the mean of all blocks. The last decoder
+        blocks reconstruct the first encoder blocks.
         """
         wide = torch.promote_types(gathered.dtype, torch.float32)
-        # Under autocast the bottleneck ends in bf16; the sum over the blocks is kept in fp32.
+        # Under autocast the bottleneck returns bf16; the residual stream stays in fp32.
         tokens = self.bottleneck(gathered.mean(dim=0, dtype=wide)).to(wide)
         outputs = []
         for block in self.blocks:
@@ -79,7 +79,7 @@ class DinomalyDecoder(nn.Module):
         return torch.stack([mean_tokens(g) for g in _groups(outputs[::-1], self.config.groups)])
 
     def targets(self, gathered: Float[Tensor, "g b n d"]) -> Float[Tensor, "g b n d"]:
-        """What the answers are compared with: the groups themselves."""
+        """Features that the reconstructions are compared with: the groups themselves."""
         return gathered
 
     def loss(
@@ -93,7 +93,7 @@ class DinomalyDecoder(nn.Module):
         """Loss over the patches, with the hard mining of an iteration (0-based).
 
         Args:
-            thresholds: of the whole batch, where this is a part of it.
+            thresholds: those of the whole batch, if this is a micro-batch.
         """
         return dinomaly_loss(
             targets,
@@ -107,11 +107,10 @@ class DinomalyDecoder(nn.Module):
     def thresholds(
         self, answers: Iterable[tuple[Tensor, Tensor]], *, iteration: int
     ) -> Float[Tensor, "g 1"] | None:
-        """Which points the hard mining of an iteration takes for easy, over parts of a batch.
+        """Distances below which hard mining treats points as easy, from all micro-batches.
 
         Args:
-            answers: targets and answers of each part, patches only; made only where they are
-                looked at.
+            answers: targets and reconstructions of each micro-batch, patches only; computed lazily.
         """
         share = mining_share_at(iteration, self.config)
         if not share:
@@ -122,22 +121,22 @@ class DinomalyDecoder(nn.Module):
     def distances(
         self, targets: Float[Tensor, "g b p d"], outputs: Float[Tensor, "g b p d"]
     ) -> Float[Tensor, "g b p"]:
-        """How far each patch's answer is from its target: 1 - cosine, in [0, 2]."""
+        """Distance between each patch and its reconstruction: 1 - cosine, in [0, 2]."""
         return cosine_distances(targets, outputs)
 
 
 def linear_attention(
     query: Float[Tensor, "b a n e"], key: Float[Tensor, "b a n e"], value: Float[Tensor, "b a n e"]
 ) -> Float[Tensor, "b a n e"]:
-    """q (k'v) / (q . sum k) with q, k > 0 by elu + 1: each result is a mean of the values.
+    """q (k'v) / (q . sum k), with q and k made positive by elu + 1: a weighted mean of the values.
 
-    Computed in fp32 whatever the arguments' precision. Written as elu(x) + 1, the features of
-    x < -20 (bf16: x < -8) are exactly 0 and the result is 0 / 0; exp(x) and an epsilon keep it
-    finite. So it stays for arguments up to 1e9; the product of three beyond 1e12 leaves fp32.
+    Computed in fp32 for arguments of any precision. Computed literally, elu(x) + 1 is exactly 0 for
+    x < -20 (bf16: x < -8) and the result is 0 / 0; exp(x) and an epsilon keep it finite for
+    arguments up to 1e9. Products of three arguments beyond 1e12 overflow fp32.
     """
     with torch.autocast(query.device.type, enabled=False):
         wide = torch.promote_types(query.dtype, torch.float32)
-        # The heads lie interleaved in memory; in order, the products below are quicker.
+        # The heads are interleaved in memory; the products below are faster when contiguous.
         query_features, key_features, values = (
             tensor.to(wide, memory_format=torch.contiguous_format) for tensor in (query, key, value)
         )
@@ -148,13 +147,13 @@ def linear_attention(
 
 
 def _positive(x: Tensor) -> Tensor:
-    # elu(x) + 1 without the rounding of small exp(x): exp(x) below 0, x + 1 above.
-    # relu has a quicker gradient than clamp, and x - relu(x) is min(x, 0).
+    # elu(x) + 1 without rounding small exp(x) to 0: exp(x) below 0, x + 1 above.
+    # relu has a faster gradient than clamp, and x - relu(x) is min(x, 0).
     above = x.relu()
     return (x - above).exp() + above
 
 
 def _groups(members: Sequence[T], groups: int) -> tuple[tuple[T, ...], ...]:
-    """Members in order, cut into groups of one size."""
+    """Members in order, split into groups of equal size."""
     size = len(members) // groups
     return tuple(tuple(members[start : start + size]) for start in range(0, len(members), size))

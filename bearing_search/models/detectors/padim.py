@@ -1,4 +1,4 @@
-"""PaDiM: how improbable a patch is at its position, if the normal ones there are Gaussian.
+"""PaDiM: Mahalanobis distance of a patch to the Gaussian of normal patches at its position.
 
 Axis letters: b n samples, p positions, c channels, h w rows and columns.
 
@@ -15,7 +15,7 @@ from torch import Tensor
 from bearing_search.config import PadimConfig
 
 _CHUNK_FLOATS = 2**25
-"""Covariances are decomposed in fp64, this many numbers at a time."""
+"""Covariance entries decomposed at a time, in fp64."""
 
 
 class Padim:
@@ -23,7 +23,7 @@ class Padim:
 
     Args:
         config: number of channels, regularisation.
-        seed: of the choice of channels.
+        seed: seed for drawing the channels.
     """
 
     def __init__(self, config: PadimConfig, *, seed: int) -> None:
@@ -32,7 +32,7 @@ class Padim:
         self._factor = torch.empty(0, 0, 0)
 
     def embed(self, maps: Sequence[Float[Tensor, "b _ _ _"]]) -> Float[Tensor, "b c h w"]:
-        """Some channels, drawn at random, of all layers repeated to the first one's grid."""
+        """Randomly drawn channels of all layers, upsampled (nearest) to the first layer's grid."""
         grid = maps[0].shape[2:]
         channels = sum(m.shape[1] for m in maps)
         generator = torch.Generator().manual_seed(self._seed)
@@ -41,7 +41,7 @@ class Padim:
         return stacked[:, drawn.to(stacked.device)]
 
     def fit(self, patches: Float[Tensor, "n p c"]) -> dict[str, float]:
-        """Estimate the Gaussians; returns the mean distance of the samples they were made of."""
+        """Fit the Gaussians; returns the mean distance of the samples they were fitted to."""
         self._mean = patches.mean(dim=0)
         positions, channels = self._mean.shape
         self._factor = patches.new_empty(positions, channels, channels)
@@ -52,24 +52,24 @@ class Padim:
         return {"normal_distance": self.measure(patches)[0].mean().item()}
 
     def measure(self, patches: Float[Tensor, "b p c"]) -> tuple[Float[Tensor, "b p"], None]:
-        """Mahalanobis distance of every patch; samples have no score of their own."""
+        """Mahalanobis distance of every patch; no image scores."""
         offsets = (patches - self._mean).permute(1, 2, 0)
         solved = torch.linalg.solve_triangular(self._factor, offsets, upper=False)
         return solved.norm(dim=1).T, None
 
     def state(self) -> dict[str, Tensor]:
-        """Means, and lower triangles whose product with themselves are the covariances."""
+        """Means and Cholesky factors of the covariances."""
         return {"mean": self._mean, "factor": self._factor}
 
     def load(self, state: dict[str, Tensor]) -> None:
-        """Take over an earlier `state`."""
+        """Restore an earlier `state`."""
         self._mean, self._factor = state["mean"], state["factor"]
 
 
 def cholesky_factor(patches: Float[Tensor, "n p c"], epsilon: float) -> Float[Tensor, "p c c"]:
-    """Lower triangle L of each position, with L L' = covariance + epsilon I.
+    """Lower triangular L of each position, with L L' = covariance + epsilon I.
 
-    The covariance divides by n - 1. A single sample has none: L is the root of epsilon I.
+    The covariance divides by n - 1. A single sample has none: L is sqrt(epsilon) I.
     """
     wide = patches.double().transpose(0, 1)
     offsets = wide - wide.mean(dim=1, keepdim=True)

@@ -1,9 +1,9 @@
-"""PatchCore: how far a patch is from the nearest of a few chosen normal patches.
+"""PatchCore: distance of a patch to its nearest neighbour in a coreset of normal patches.
 
 Axis letters: b n samples, p patches of a sample, c channels of a patch, m patches of the bank,
 q all patches, h w rows and columns.
 
-Source: Roth et al. 2022. Its official code also averages the channels down to 1,024, which is left
+Source: Roth et al. 2022. The official code also pools the channels down to 1,024, which is left
 out here, as in anomalib.
 """
 
@@ -17,20 +17,20 @@ from torch import Tensor
 from bearing_search.config import PatchCoreConfig
 
 COPY_SHARE = 1e-6
-"""A patch whose squared distance to the bank is below this share of the largest squared norm is a
-copy of one that is there: fp32 cannot tell them apart."""
+"""A patch whose squared distance to the bank is at most this share of the largest squared norm
+counts as a duplicate: fp32 cannot tell them apart."""
 
 _CHUNK = 2**27
-"""Distances that are held at once."""
+"""Distances held in memory at once."""
 
 
 class PatchCore:
-    """A bank of normal patches (see `training.detection.memory_bank`).
+    """A memory bank of normal patches (see `training.detection.memory_bank`).
 
     Args:
         config: coreset, image score.
-        seed: of the projection and of the first patch of the coreset.
-        averaged_side: of the square of patches whose features are averaged; odd.
+        seed: seed of the projection and of the first patch of the coreset.
+        averaged_side: side of the square of patches whose features are averaged; odd.
     """
 
     def __init__(self, config: PatchCoreConfig, *, seed: int, averaged_side: int) -> None:
@@ -38,10 +38,10 @@ class PatchCore:
         self._bank = torch.empty(0, 0)
 
     def embed(self, maps: Sequence[Float[Tensor, "b _ _ _"]]) -> Float[Tensor, "b c h w"]:
-        """Mean of each neighbourhood, all layers enlarged to the first one's grid and stacked.
+        """Neighbourhood means of all layers, upsampled to the first layer's grid and concatenated.
 
-        At the border only patches that exist are averaged. The official code averages zeros in,
-        which brings all border patches near to each other, and defects there are lost.
+        At the border only existing patches are averaged. The official code pads with zeros, which
+        makes all border patches similar, so that defects there are missed.
         """
         side = self._side
         pooled = [
@@ -52,7 +52,7 @@ class PatchCore:
         return torch.cat([F.interpolate(m, size=grid, mode="bilinear") for m in pooled], dim=1)
 
     def fit(self, patches: Float[Tensor, "n p c"]) -> dict[str, float]:
-        """Choose the bank; returns how many patches it has, and how far the rest is from it."""
+        """Select the bank; returns its number of patches, and the largest distance to it."""
         every = patches.flatten(0, 1)
         generator = torch.Generator().manual_seed(self._seed)
         projected = project(every, self._config.projection_dim, generator)
@@ -65,10 +65,10 @@ class PatchCore:
     def measure(
         self, patches: Float[Tensor, "b p c"]
     ) -> tuple[Float[Tensor, "b p"], Float[Tensor, " b"]]:
-        """Distance of every patch to the bank, and a score of every sample.
+        """Distance of every patch to the bank, and image scores.
 
-        The score is the distance of the strangest patch, less where the bank's patches around its
-        nearest one are hardly further away (equation 7 of the source).
+        The image score is the distance of the most anomalous patch, reduced where the neighbours of
+        its nearest bank patch are hardly further away (equation 7 of the source).
         """
         flat = patches.flatten(0, 1)
         nearest = nearest_of(flat, self._bank)
@@ -79,11 +79,11 @@ class PatchCore:
         return distances, highest * self._weight(patches[samples, place], neighbour)
 
     def state(self) -> dict[str, Tensor]:
-        """The bank."""
+        """The memory bank."""
         return {"bank": self._bank}
 
     def load(self, state: dict[str, Tensor]) -> None:
-        """Take over an earlier `state`."""
+        """Restore an earlier `state`."""
         self._bank = state["bank"]
 
     def _weight(
@@ -94,7 +94,7 @@ class PatchCore:
             return torch.ones(len(strangest), device=strangest.device)
         home = self._bank[nearest]
         around = torch.cdist(home, self._bank, compute_mode="donot_use_mm_for_euclid_dist")
-        around.scatter_(1, nearest[:, None], -1.0)  # itself first, also before its copies
+        around.scatter_(1, nearest[:, None], -1.0)  # itself first, even before its duplicates
         neighbours = self._bank[around.topk(count, largest=False).indices]
         away: Tensor = torch.linalg.vector_norm(neighbours - strangest[:, None], dim=2)
         return 1 - away.softmax(dim=1)[:, 0]
@@ -103,9 +103,9 @@ class PatchCore:
 def project(
     patches: Float[Tensor, "q c"], dim: int, generator: torch.Generator
 ) -> Float[Tensor, "q d"]:
-    """Fewer channels with about the same distances: a Gaussian matrix (Johnson, Lindenstrauss).
+    """Gaussian random projection that roughly preserves distances (Johnson-Lindenstrauss).
 
-    Patches that have no more than `dim` channels stay as they are.
+    Patches with at most `dim` channels are returned unchanged.
     """
     channels = patches.shape[1]
     if channels <= dim:
@@ -118,16 +118,16 @@ def project(
 def coreset(
     patches: Float[Tensor, "q c"], count: int, *, first: int
 ) -> tuple[Int[Tensor, " m"], float]:
-    """Greedy k-centre: each next patch is the one that is furthest from those chosen so far.
+    """Greedy k-centre coreset: each next patch is the one furthest from those selected so far.
 
     Args:
-        count: how many to choose; fewer where the others are copies of those chosen.
-        first: the patch to begin with.
+        count: how many to select; fewer if all others are duplicates of selected ones.
+        first: index of the patch to start with.
 
     Returns:
-        Positions of the chosen patches, and the largest distance of a patch to them.
+        Indices of the selected patches, and the largest distance of any patch to them.
     """
-    centred = patches - patches.mean(dim=0)  # the squares below cancel less
+    centred = patches - patches.mean(dim=0)  # less cancellation in the squares below
     squares = centred.square().sum(dim=1)
     copy = COPY_SHARE * squares.max()
     chosen = torch.tensor([first], device=patches.device)
@@ -146,7 +146,7 @@ def coreset(
 
 
 def nearest_of(flat: Float[Tensor, "q c"], bank: Float[Tensor, "m c"]) -> Int[Tensor, " q"]:
-    """Position in the bank of each patch's nearest one."""
+    """Index of each patch's nearest neighbour in the bank."""
     centre = bank.mean(dim=0)
     centred = bank - centre
     squares = centred.square().sum(dim=1)

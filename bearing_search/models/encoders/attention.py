@@ -1,4 +1,4 @@
-"""Softmax attention that takes the quickest path of the device it runs on.
+"""Softmax attention that uses the fastest implementation for its device.
 
 Axis letters: b samples, n tokens, d channels of a token, a attention heads, e channels of a head.
 """
@@ -12,22 +12,22 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 Attend = Callable[[Tensor, Tensor, Tensor], Tensor]
-"""Query, key and value, each (b a n e) -> what each query gathers of the values."""
+"""Query, key and value, each (b a n e) -> attention output (b a n e)."""
 
 MAX_PLAIN_BYTES = 128 * 2**20
-"""Up to this size the attention weights are written out on a CPU in bf16: that beats PyTorch's
-fused attention at every length met here (2.9 times at 257 tokens, 1.8 at 1,029, forward and
-backward; benchmarks/model.py), but training keeps them for every block."""
+"""Up to this size, attention weights are materialised on a CPU in bf16: faster than PyTorch's fused
+attention at every length used here (2.9 times at 257 tokens, 1.8 at 1,029, forward and backward;
+benchmarks/model.py). The limit is there because training stores them for every block."""
 
 
 class SelfAttention(nn.Module):
-    """Multi-head self-attention with the parameters, and the parameter names, of timm's.
+    """Multi-head self-attention with the same parameters and parameter names as timm's.
 
     Args:
         qkv: projects a token to its query, key and value, in this order.
-        proj: projects the heads' results back to a token.
-        num_heads: attention heads.
-        mix: how the values are gathered; None: by softmax.
+        proj: projects the concatenated heads back to a token.
+        num_heads: number of attention heads.
+        mix: attention function; None: softmax attention.
     """
 
     def __init__(
@@ -45,11 +45,11 @@ class SelfAttention(nn.Module):
         """Every token attends to every token.
 
         Args:
-            attn_mask: always None; part of the call that timm's blocks make.
+            attn_mask: always None; timm's blocks pass it.
             is_causal: always False, likewise.
         """
-        assert attn_mask is None, "no mask is supported"
-        assert not is_causal, "no causal order is supported"
+        assert attn_mask is None, "attention masks are not supported"
+        assert not is_causal, "causal attention is not supported"
         count, length, dim = tokens.shape
         qkv = self.qkv(tokens).reshape(count, length, 3, self.num_heads, dim // self.num_heads)
         query, key, value = qkv.permute(2, 0, 3, 1, 4).unbind(0)
@@ -69,7 +69,7 @@ def attend(
 
 
 def _plain(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
-    # Autocast would raise the softmax, the largest tensor here, to fp32.
+    # Autocast would compute the softmax, the largest tensor here, in fp32.
     with torch.autocast(query.device.type, enabled=False):
         scaled = query * query.shape[-1] ** -0.5
         weights: Tensor = (scaled @ key.transpose(-2, -1)).softmax(dim=-1)
@@ -77,9 +77,9 @@ def _plain(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
 
 
 def use_quick_attention(vit: Any) -> None:
-    """Replace timm's attention modules, in place, where ours computes the same.
+    """Replace timm's attention modules in place wherever ours is equivalent.
 
-    Those with more than a plain projection (normalised or gated queries, masks) stay.
+    Modules with extras (query and key norms, gates, dropout) are left as they are.
     """
     for block in vit.blocks:
         theirs = block.attn

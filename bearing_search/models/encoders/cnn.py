@@ -1,4 +1,4 @@
-"""A convolutional network of timm, with the output of chosen layers. For PatchCore and PaDiM.
+"""A convolutional network from timm that returns feature maps, for PatchCore and PaDiM.
 
 Axis letters: b samples, c channels, h w rows and columns.
 """
@@ -16,7 +16,7 @@ from bearing_search.models.encoders.encoder import import_timm, take_weights
 from bearing_search.models.encoders.weights import Weights, load_strictly
 
 LAYERS = (1, 2, 3, 4)
-"""Layer k has one value per 2**(k + 1) px, whatever the network's own numbering."""
+"""Layer k has a stride of 2**(k + 1) px, regardless of the network's own numbering."""
 
 _MODULES = {"convnext", "efficientnet", "mobilenetv3", "regnet", "resnet", "resnetv2"}
 
@@ -28,7 +28,7 @@ class Cnn(nn.Module):
         net: the model, without classifier.
         name: timm's name, for messages.
         input_px: side of the square input.
-        weights_sha256: of the weights' file, or ``random-<seed>``.
+        weights_sha256: SHA-256 of the weights file, or ``random-<seed>``.
     """
 
     def __init__(self, net: Any, *, name: str, input_px: int, weights_sha256: str) -> None:
@@ -43,7 +43,7 @@ class Cnn(nn.Module):
     def forward(
         self, images: Float[Tensor, "b 3 h w"], layers: Sequence[int]
     ) -> list[Float[Tensor, "b _ _ _"]]:
-        """Maps of the asked layers, rising; later ones are not run."""
+        """Feature maps of `layers`, in ascending order; later layers are not run."""
         maps: list[Tensor] = self.net.forward_intermediates(
             images,
             indices=sorted(self._indices[layer] for layer in layers),
@@ -54,7 +54,7 @@ class Cnn(nn.Module):
 
 
 def is_cnn(name: str) -> bool:
-    """Whether timm knows a convolutional network of this name that can be read here."""
+    """Whether this is the name of a convolutional network in timm that is supported here."""
     timm = import_timm()
     base = timm.models.split_model_name_tag(name)[0]
     return bool(timm.models.is_model_in_modules(base, _MODULES))
@@ -65,12 +65,12 @@ def load_cnn(config: EncoderConfig, *, seed: int = 0) -> Cnn:
 
     Args:
         config: model, weights and input size.
-        seed: of `random` weights; the global random state is left alone.
+        seed: seed of `random` weights; the global random state is not changed.
 
     Raises:
-        ConfigError: timm has no such weights' tag.
-        WeightsError: the weights are missing, unreachable, or another model's.
-        ResourceError: torch and torchvision do not belong together.
+        ConfigError: timm does not have this weights tag.
+        WeightsError: the weights are missing, unreachable, or belong to another model.
+        ResourceError: torch and torchvision are incompatible builds.
     """
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
@@ -84,7 +84,7 @@ def load_cnn(config: EncoderConfig, *, seed: int = 0) -> Cnn:
 
 def _load(net: Any, weights: Weights, name: str) -> None:
     classifier = net.pretrained_cfg["classifier"]
-    # counters of the training, which older official files lack
+    # batch norm's training counters, which older official files lack
     counters = {k: v for k, v in net.state_dict().items() if k.endswith("num_batches_tracked")}
     tensors = {k: v for k, v in weights.tensors.items() if not k.startswith(f"{classifier}.")}
     load_strictly(net, counters | tensors, model=name, source=weights.source)

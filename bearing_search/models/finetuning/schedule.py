@@ -1,4 +1,4 @@
-"""Which task an epoch of fine-tuning trains, and the learning rates of both stages. No torch."""
+"""The task of each fine-tuning epoch, and the learning rate schedules of both stages. No torch."""
 
 import math
 from collections.abc import Sequence
@@ -9,7 +9,7 @@ from bearing_search.config import FinetuneSchedule
 
 
 class Task(StrEnum):
-    """What the encoder learns in one epoch."""
+    """The task of a fine-tuning epoch."""
 
     RECONSTRUCTION = "reconstruction"
     PATCH_CLASSIFICATION = "patch_classification"
@@ -18,10 +18,9 @@ class Task(StrEnum):
 def task_at(epoch: int, *, reconstruction_only_epochs: int, alternation_period: int) -> Task:
     """Task trained in `epoch` (0-based).
 
-    Reconstruction runs alone for `reconstruction_only_epochs`; then the tasks take turns of
-    `alternation_period` epochs each. The paper (section 3.2) does not say which one opens the
-    alternation: patch classification does here, because reconstruction has just had those
-    epochs to itself.
+    Reconstruction runs alone for `reconstruction_only_epochs`; then the tasks alternate every
+    `alternation_period` epochs. The paper (section 3.2) does not say which task comes first in the
+    alternation; here it is patch classification, because reconstruction has just been trained.
     """
     if epoch < reconstruction_only_epochs:
         return Task.RECONSTRUCTION
@@ -32,16 +31,16 @@ def task_at(epoch: int, *, reconstruction_only_epochs: int, alternation_period: 
 def finetune_lr_factors(
     epochs: Sequence[int], schedule: FinetuneSchedule, *, warmup_share: float
 ) -> list[float]:
-    """What both learning rates of the fine-tuning are multiplied by, iteration by iteration.
+    """Factor on both fine-tuning learning rates in each iteration.
 
-    Up to 1 over the warm-up, then a cosine to 0. The rise ends with 1 at the last iteration of the
-    warm-up, so that the first one already learns.
+    Linear warm-up to 1, then a cosine to 0. The factor reaches 1 in the last warm-up iteration
+    rather than after it, so that it is above 0 in the first one.
 
     Args:
-        epochs: of each iteration, 0-based, in order; none left out.
-        schedule: `iterations`: each is one step along the curve. `epochs`: each epoch is, however
-            many iterations it has. `constant`: 1 throughout, without a warm-up.
-        warmup_share: share of the whole spent rising.
+        epochs: epoch of each iteration, 0-based, in order, without gaps.
+        schedule: `iterations`: the curve advances per iteration. `epochs`: it advances by the same
+            amount per epoch, however many iterations that has. `constant`: 1, without warm-up.
+        warmup_share: share of the training spent on warm-up.
     """
     if schedule == "constant":
         return [1.0] * len(epochs)
@@ -74,10 +73,9 @@ def warm_cosine(iteration: int, *, total: int, warmup: int, peak: float, final: 
 
     Args:
         iteration: 0-based; 0 gives 0 (if there is a warm-up), `warmup` gives `peak`, `total` and
-            everything after it `final`.
+            beyond give `final`.
         total: iterations of the whole training.
-        warmup: iterations of the rise; where it is longer than the training, the peak is
-            never reached.
+        warmup: warm-up iterations; if longer than the training, the peak is never reached.
     """
     if iteration < warmup:
         return peak * iteration / warmup

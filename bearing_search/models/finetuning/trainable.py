@@ -1,4 +1,4 @@
-"""Which parameters of the encoder learn, and how fast."""
+"""Which parameters of the encoder are trained, and their learning rates."""
 
 from collections.abc import Sequence
 
@@ -8,15 +8,15 @@ from bearing_search.config import FinetuneConfig
 from bearing_search.models.encoders.encoder import Encoder
 
 ParameterGroup = tuple[float, Sequence[nn.Parameter]]
-"""A peak learning rate, and the parameters that have it."""
+"""A peak learning rate and its parameters."""
 
 
 def choose_trainable(encoder: Encoder, last_blocks: int | None) -> None:
-    """Let only the last blocks and the final norm have gradients, or all parameters.
+    """Freeze all parameters except those of the last blocks and the final norm.
 
     Args:
-        last_blocks: how many blocks learn; 0: nothing of the encoder. None: everything, the
-            embedding of patches and positions too.
+        last_blocks: how many blocks are trained; 0: the whole encoder is frozen. None: nothing is
+            frozen, including the patch and position embeddings.
     """
     for name, parameter in encoder.named_parameters():
         above = encoder.num_blocks - _depth(name, encoder.num_blocks)
@@ -24,14 +24,14 @@ def choose_trainable(encoder: Encoder, last_blocks: int | None) -> None:
 
 
 def encoder_groups(encoder: Encoder, config: FinetuneConfig) -> list[ParameterGroup]:
-    """The encoder's learning parameters by peak learning rate.
+    """The encoder's trainable parameters, grouped by peak learning rate.
 
     Block i of n has ``encoder_lr * layer_decay ** (n - i)``; the final norm has the rate of the
-    last block, the embedding that of a block 0.
+    last block, the embeddings that of a block 0.
 
-    Source: layer-wise decay as in BEiT (Bao et al. 2022) and timm, where the head counts as one
-    more layer, so that theirs is smaller by one factor throughout. Here the heads have a rate of
-    their own.
+    Source: layer-wise decay as in BEiT (Bao et al. 2022) and timm. There the head counts as one
+    more layer, so their rates are smaller by one factor of `layer_decay`; here the heads have a
+    separate learning rate.
     """
     by_rate: dict[float, list[nn.Parameter]] = {}
     for name, parameter in encoder.named_parameters():
@@ -42,7 +42,7 @@ def encoder_groups(encoder: Encoder, config: FinetuneConfig) -> list[ParameterGr
 
 
 def _depth(name: str, num_blocks: int) -> int:
-    """The block that a parameter belongs to, counted from 1; 0 before the blocks."""
+    """The block that a parameter belongs to, counted from 1; 0 for the embeddings."""
     match name.split("."):
         case ["vit", "blocks", index, *_]:
             return int(index) + 1

@@ -1,7 +1,7 @@
-"""Decoders as detectors: trained on normal samples, against the encoder as it now is.
+"""Decoders as detectors: trained on normal samples to reconstruct the frozen encoder's features.
 
-Axis letters: l layers that are read of the encoder, k layers that are answered, b batch, t tokens
-with prefix, p patch tokens, d width, h w rows and columns of patches.
+Axis letters: l layers read from the encoder, k layers reconstructed, b batch, t tokens with
+prefix, p patch tokens, d width, h w rows and columns of patches.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -36,15 +36,15 @@ _MAX_CACHE_BYTES = 4 * 2**30
 
 
 class DecoderDetector:
-    """A decoder, its optimiser and its targets: what one iteration needs (see `Detector`).
+    """A decoder with its optimiser and training data (see `Detector`).
 
     Args:
-        encoder: frozen from now on.
-        make: the decoder, with new weights from the global random state.
-        config: its seed, and how the decoder is trained.
+        encoder: will be frozen.
+        make: creates the decoder, with initial weights from the global random state.
+        config: the trial; its seed and `decoder` section are used.
         normals: prepared images.
-        rotation_deg: how far each batch may be rotated to either side.
-        device: where it trains.
+        rotation_deg: maximum rotation of a batch in either direction.
+        device: device to train on.
     """
 
     def __init__(
@@ -77,7 +77,7 @@ class DecoderDetector:
         """One optimiser step; returns its loss.
 
         Raises:
-            TrialFailedError: the loss or the gradient is not finite. The weights are as before.
+            TrialFailedError: the loss or the gradient is not finite. The weights are unchanged.
         """
         training = self._training
         learning_rate = warm_cosine(
@@ -123,7 +123,7 @@ class DecoderDetector:
         return Detection(distances=torch.cat(distances).numpy(), own_scores=None)
 
     def state(self, *, is_finished: bool = False) -> dict[str, Any]:
-        """What a later `load` needs to go on, or to detect once training is finished.
+        """State for a later `load`: to resume training or, once finished, to detect.
 
         Raises:
             TrialFailedError: a weight is not finite.
@@ -139,7 +139,7 @@ class DecoderDetector:
         }
 
     def load(self, state: dict[str, Any]) -> None:
-        """Go on, or detect, with an earlier `state`."""
+        """Restore an earlier `state`."""
         self.decoder.load_state_dict(state["decoder"])
         if "optimizer" in state:
             self._optimizer.load_state_dict(state["optimizer"])
@@ -148,10 +148,10 @@ class DecoderDetector:
     def accumulate_gradient(
         self, batch: Int[np.ndarray, " b"], number: int, parts: Sequence[slice]
     ) -> dict[str, float]:
-        """Leave the gradient of a batch in the parameters; returns its loss.
+        """Accumulate the gradient of a batch in the parameters; returns its loss.
 
-        The loss is a mean over samples, but which points are easy is known from the whole batch
-        only. So parts are answered twice, with the same draws of dropout: first for that.
+        The loss is a mean over samples, but which points are easy depends on the whole batch. So
+        micro-batches run twice with the same dropout masks: first to find the thresholds.
         """
         self._optimizer.zero_grad(set_to_none=True)
         gathered = [self._gathered_of(batch[part], number) for part in parts]
@@ -173,7 +173,7 @@ class DecoderDetector:
         return {"decoder_loss": total}
 
     def _relieve(self) -> bool:
-        """Keep what was gathered in main memory from now on, if it was on the device."""
+        """Move cached features from the device to main memory; returns whether there were any."""
         if not self._may_keep_on_device or self._device == "cpu" or self._rotation_deg:
             return False
         self._may_keep_on_device = False
@@ -183,7 +183,7 @@ class DecoderDetector:
     def _answer(
         self, gathered: Float[Tensor, "l b t d"]
     ) -> tuple[Float[Tensor, "k b p d"], Float[Tensor, "k b p d"]]:
-        """Targets and answers, patches only."""
+        """Targets and reconstructions, patches only."""
         with autocast(self._device):
             outputs = self.decoder(gathered)
         rows, columns = self.encoder.grid
@@ -192,7 +192,7 @@ class DecoderDetector:
 
     @torch.no_grad()
     def _gathered_of(self, batch: Int[np.ndarray, " b"], number: int) -> Float[Tensor, "l b t d"]:
-        """What the decoder reads of a batch: cached where nothing turns, as the encoder rests."""
+        """The decoder's input for a batch; cached unless images are rotated."""
         if self._rotation_deg:
             angle = rotation_angle(self._rotation_deg, seed=(self._seed, 4, number))
             turned = rotate(take(self._normals, batch), angle)

@@ -1,4 +1,4 @@
-"""What every detector answers. No torch.
+"""The result of every detector. No torch.
 
 Axis letters: n samples, k layers, h w rows and columns of the detector's grid.
 """
@@ -11,10 +11,10 @@ from jaxtyping import Float
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Detection:
-    """Distances of the patches of some images, in the detector's unit."""
+    """Patch distances of a set of images, in the detector's unit."""
 
     distances: Float[np.ndarray, "n k h w"]
-    """Higher is more anomalous; `maps.render` makes maps of them."""
+    """Higher is more anomalous; `evaluation.anomaly_maps` renders them as anomaly maps."""
 
     own_scores: Float[np.ndarray, " n"] | None
-    """Image scores, where the detector has a rule beyond its distances; else None."""
+    """Image scores, if the detector has its own rule for them; otherwise None."""

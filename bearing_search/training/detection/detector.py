@@ -1,4 +1,4 @@
-"""Detectors: what learns the normal samples' tokens and finds those that are strange.
+"""Interface and training loop of detectors, which model normal features to find anomalies.
 
 Axis letters: n samples, s side of the input in pixels.
 """
@@ -23,40 +23,40 @@ from bearing_search.training.plan import log_iterations
 
 @runtime_checkable
 class Detector(Protocol):
-    """Learns in as many iterations as `DETECTORS` says, each a function of its number alone."""
+    """A trainable detector; an iteration depends only on its number and the state before it."""
 
     failure_hint: str
-    """What to change where a number is not finite."""
+    """What to change if a number is not finite."""
 
     features: NormalFeatures
-    """What it reads of the normal samples, and how it reads any."""
+    """Features of the normal samples, and the reader for any others."""
 
     def iterate(self, number: int) -> dict[str, float]:
-        """Do iteration `number` (0-based); returns what was measured, by name.
+        """Run iteration `number` (0-based); returns measurements by name.
 
-        Of a row's iterations the mean is logged; of `micro_batch`, the samples that went through
-        the network at once where that was less than the batch, the last value.
+        The mean over a row's iterations is logged; for `micro_batch` (the micro-batch size, if a
+        batch was split) the last value.
 
         Raises:
-            TrialFailedError: something is not finite. The detector is as it was before.
+            TrialFailedError: something is not finite. The detector is unchanged.
         """
         ...
 
     def detect(
         self, pixels: UInt8[np.ndarray, "n s s 3"], read: Features | None = None
     ) -> Detection:
-        """Distances of prepared images, once all iterations are done.
+        """Distances of prepared images, after training.
 
         Args:
-            read: what `features.feature_reader` has read of them; None: that is done now.
+            read: their features from `features.feature_reader`; None: computed now.
         """
         ...
 
     def state(self, *, is_finished: bool = False) -> dict[str, Any]:
-        """Tensors that a later `load` needs to go on with the next iteration.
+        """Tensors that a later `load` needs to continue with the next iteration.
 
         Args:
-            is_finished: no iteration is left, so that it need only detect.
+            is_finished: whether training is complete, so that only detection is needed.
 
         Raises:
             TrialFailedError: a weight is not finite.
@@ -64,13 +64,13 @@ class Detector(Protocol):
         ...
 
     def load(self, state: dict[str, Any]) -> None:
-        """Take over an earlier `state`, of this detector or of an equal one."""
+        """Restore an earlier `state` of this detector or of an equal one."""
         ...
 
 
 @runtime_checkable
 class BuildDetector(Protocol):
-    """What `DetectorSpec.build` names."""
+    """Signature of the function that `DetectorSpec.build` names."""
 
     def __call__(
         self,
@@ -84,12 +84,12 @@ class BuildDetector(Protocol):
         """An untrained detector.
 
         Args:
-            encoder: no longer changes.
-            config: of which only `seed`, the detector's own section and `decoder` may be read:
-                these name the trained detector in the stage cache.
-            normals: prepared images, which it learns.
-            rotation_deg: how far they may be rotated to either side while it learns.
-            device: where it works.
+            encoder: frozen.
+            config: the trial. Only `seed`, the detector's own section and `decoder` may be read:
+                they identify the trained detector in the stage cache.
+            normals: prepared training images.
+            rotation_deg: maximum rotation of the images in either direction during training.
+            device: device to run on.
         """
         ...
 
@@ -97,7 +97,7 @@ class BuildDetector(Protocol):
 def make_detector(
     encoder: Backbone, config: TrialConfig, *, normals: Images, rotation_deg: float, device: str
 ) -> Detector:
-    """The detector that the config asks for, untrained, on an encoder that no longer changes."""
+    """The detector named by the config, untrained, on a frozen encoder."""
     module, _, name = DETECTORS[config.detector].build.partition(":")
     build: BuildDetector = getattr(import_module(module), name)
     return build(encoder, config, normals=normals, rotation_deg=rotation_deg, device=device)
@@ -110,13 +110,13 @@ def train_detector(
     checkpoint: Checkpoint,
     should_stop: Callable[[], bool],
 ) -> Iterator[Row]:
-    """Run what is left of the training, yielding mean measurements as it goes (earlier ones first).
+    """Run the rest of the training and yield mean measurements, starting with earlier ones.
 
     Afterwards the detector is trained if `checkpoint.is_finished`; otherwise the stage was asked
-    to stop and has saved its state.
+    to stop and saved its state.
 
     Raises:
-        TrialFailedError: a loss, the gradient or a weight is not finite; or a feature.
+        TrialFailedError: a loss, the gradient, a weight or a feature is not finite.
     """
     if checkpoint.state is not None:
         detector.load(checkpoint.state["detector"])

@@ -1,4 +1,4 @@
-"""Builds Dinomaly: its decoder, trained as all decoders are."""
+"""Builds the Dinomaly detector: its decoder, trained like all decoders."""
 
 from functools import partial
 

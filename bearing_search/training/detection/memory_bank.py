@@ -1,8 +1,8 @@
-"""PatchCore and PaDiM as detectors: normal samples are read once, then remembered.
+"""PatchCore and PaDiM as detectors: normal samples are read once, then the memory is fitted.
 
-They learn no weights, so they read the samples as they are: parts that are rotated while decoders
-train are not rotated here. Axis letters: n samples, s side of the input in pixels, b batch,
-c channels, p patches, h w rows and columns.
+They train no weights and use no augmentation: parts that are rotated in decoder training are not
+rotated here. Axis letters: n samples, s side of the input in pixels, b batch, c channels,
+p patches, h w rows and columns.
 """
 
 from collections.abc import Sequence
@@ -33,41 +33,41 @@ from bearing_search.training.plan import detector_iterations
 
 @runtime_checkable
 class MemoryBank(Protocol):
-    """Keeps a summary of the normal patches, and measures how far others are from it."""
+    """A model of the normal patches that measures the distance of others to it."""
 
     def embed(self, maps: Sequence[Float[Tensor, "b _ _ _"]]) -> Float[Tensor, "b c h w"]:
-        """Features of the patches, of the maps of the layers that are read, finest first."""
+        """Patch features from the feature maps of the layers that are read, finest first."""
         ...
 
     def fit(self, patches: Float[Tensor, "n p c"]) -> dict[str, float]:
-        """Remember the normal patches; returns what was measured, by name."""
+        """Fit to the normal patches; returns measurements by name."""
         ...
 
     def measure(
         self, patches: Float[Tensor, "b p c"]
     ) -> tuple[Float[Tensor, "b p"], Float[Tensor, " b"] | None]:
-        """Distance of every patch, and image scores where it has a rule for them."""
+        """Distance of every patch, and image scores if it has a rule for them."""
         ...
 
     def state(self) -> dict[str, Tensor]:
-        """What a later `load` needs."""
+        """Tensors that a later `load` needs."""
         ...
 
     def load(self, state: dict[str, Tensor]) -> None:
-        """Take over an earlier `state`."""
+        """Restore an earlier `state`."""
         ...
 
 
 class MemoryBankDetector:
-    """Reads the normal samples share by share and remembers them in the end (see `Detector`).
+    """Reads the normal samples in chunks, then fits a memory bank to them (see `Detector`).
 
     Args:
-        encoder: frozen from now on.
-        memory: still empty.
+        encoder: will be frozen.
+        memory: not fitted yet.
         reads: layers of a convolutional network, or blocks of a vision transformer.
-        config: the trial's.
+        config: the trial.
         normals: prepared images.
-        device: where it reads and remembers.
+        device: device to run on.
     """
 
     def __init__(
@@ -90,10 +90,10 @@ class MemoryBankDetector:
         self._grid = (0, 0)
         self._shares = detector_iterations(config) - 1
         self._patches: dict[int, list[Float[Tensor, "b p c"]]] = {}
-        self.failure_hint = "Lower finetune.encoder_lr, or take other weights."
+        self.failure_hint = "Lower finetune.encoder_lr, or use other weights."
 
     def iterate(self, number: int) -> dict[str, float]:
-        """Read a share of the samples; the last iteration makes the memory of all of them.
+        """Read a chunk of the samples; the last iteration fits the memory to all of them.
 
         Raises:
             TrialFailedError: a feature of the encoder is not finite.
@@ -101,7 +101,7 @@ class MemoryBankDetector:
         if number < self._shares:
             self._embed_share(number)
             return {"read_share": (number + 1) / self._shares}
-        # what an interrupted training had read is read again: quicker than storing it
+        # chunks read before an interruption are read again, which is faster than storing them
         for share in range(self._shares):
             if share not in self._patches:
                 self._embed_share(share)
@@ -114,7 +114,7 @@ class MemoryBankDetector:
     def detect(
         self, pixels: UInt8[np.ndarray, "n s s 3"], read: Features | None = None
     ) -> Detection:
-        """Distance of each patch to what is remembered, in one layer."""
+        """Distance of each patch to the memory bank, as a single layer."""
 
         def of(part: slice) -> tuple[np.ndarray, np.ndarray | None]:
             embedded = self._embed(read_part(self.features.feature_reader, pixels, part, read))
@@ -130,11 +130,11 @@ class MemoryBankDetector:
         )
 
     def state(self, *, is_finished: bool = False) -> dict[str, Any]:
-        """What a later `load` needs to detect. To go on, nothing: what was read is read again."""
+        """State for detection after `load`; empty before the end, as chunks are read again."""
         return {"memory": self._memory.state()} if is_finished else {}
 
     def load(self, state: dict[str, Any]) -> None:
-        """Detect with an earlier `state`; before the end there is nothing to take over."""
+        """Restore an earlier `state`; one from before the end of training is empty."""
         if "memory" in state:
             self._memory.load({k: v.to(self._device) for k, v in state["memory"].items()})
 
@@ -152,7 +152,7 @@ class MemoryBankDetector:
             raise TrialFailedError("a feature of the encoder is not finite")
 
     def _embed(self, read: Features) -> Float[Tensor, "b p c"]:
-        """Patches of some samples, of what was read of them."""
+        """Patch features of samples, from their encoder features."""
         features = self._memory.embed([self._map(f.to(self._device)) for f in read])
         rows, columns = features.shape[2:]
         self._grid = (rows, columns)

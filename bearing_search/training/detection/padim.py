@@ -1,4 +1,4 @@
-"""Builds PaDiM: a Gaussian per position, of patches that are read unrotated."""
+"""Builds the PaDiM detector: a Gaussian per position, fitted to unrotated samples."""
 
 from bearing_search.config import PadimConfig, TrialConfig
 from bearing_search.models.detectors.padim import Padim

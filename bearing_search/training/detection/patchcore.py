@@ -1,4 +1,4 @@
-"""Builds PatchCore: a memory bank of patches, which are read unrotated."""
+"""Builds the PatchCore detector: a memory bank of patches of unrotated samples."""
 
 from bearing_search.config import PatchCoreConfig, TrialConfig
 from bearing_search.models.detectors.patchcore import PatchCore

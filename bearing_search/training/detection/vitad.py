@@ -1,4 +1,4 @@
-"""Builds ViTAD: its student, trained as all decoders are."""
+"""Builds the ViTAD detector: its student, trained like all decoders."""
 
 from functools import partial
 

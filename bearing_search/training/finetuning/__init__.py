@@ -1,1 +1,1 @@
-"""Fine-tunes the encoder."""
+"""Multi-task fine-tuning of the encoder."""

@@ -1,9 +1,9 @@
-"""The fine-tuned encoder of a fold, computed here or read from the store, whole or in parts.
+"""The fine-tuned encoder of a fold, computed here or read from the cache, in full or in part.
 
-Two trainings whose first iterations are equal share them: those of reconstruction alone, whatever
-the alternation after them; and where the learning rates are constant, a shorter training is the
-beginning of a longer one. Under `finetune.schedule: iterations` learning rates depend on how many
-iterations there are in all, so that trainings hardly ever begin alike, and no part is kept.
+Two trainings share their common first iterations: the reconstruction-only epochs, which do not
+depend on the alternation after them; and with constant learning rates, a whole shorter training.
+With `finetune.schedule: iterations`, learning rates depend on the total number of iterations, so
+that trainings rarely start alike, and no partial training is cached.
 """
 
 from collections.abc import Generator, Mapping, Sequence
@@ -28,7 +28,7 @@ from bearing_search.training.stage_runner import (
 
 _FILE = "finetune"
 _ONLY_AT_THE_END = names_seen_by(FinetuneConfig, "end")
-"""Settings of fine-tuning that act after the last iteration."""
+"""Fine-tuning settings that take effect after the last iteration."""
 
 
 def cached_finetuning(
@@ -40,7 +40,7 @@ def cached_finetuning(
     rows: list[tuple[str, Row]],
     read_s: Seconds,
 ) -> Generator[tuple[str, Row], None, StageResult | None]:
-    """Fine-tune an encoder, going on from the longest beginning that is in the cache.
+    """Fine-tune an encoder, resuming from the longest matching partial training in the cache.
 
     Args:
         whole: key of the fine-tuned encoder.
@@ -62,7 +62,7 @@ def cached_finetuning(
 
 
 def cached_ends(plan: Sequence[Step], schedule: FinetuneSchedule) -> list[int]:
-    """After how many iterations the state is kept for others to go on from, in order."""
+    """Iterations after which the state is cached for other trainings to continue, in order."""
     if schedule == "iterations":
         return []
     tasks = [step.task for step in plan]
@@ -73,7 +73,7 @@ def cached_ends(plan: Sequence[Step], schedule: FinetuneSchedule) -> list[int]:
 
 
 def part_keys(whole: StageKey, plan: Sequence[Step]) -> dict[int, StageKey]:
-    """Name the state after each epoch, by the number of iterations until then.
+    """Iterations up to the end of each epoch -> key of the state at that point.
 
     Args:
         whole: key of the fine-tuned encoder.

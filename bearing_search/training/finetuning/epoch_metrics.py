@@ -1,4 +1,4 @@
-"""Metrics of an epoch of fine-tuning: mean losses, and how well patches are classified.
+"""Metrics of a fine-tuning epoch: mean losses and patch classification metrics.
 
 Axis letters: k patches.
 """
@@ -17,7 +17,7 @@ from bearing_search.training.checkpoint import Row
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PatchScores:
-    """Patches that were classified: the logit of anomalous minus that of normal, and the label."""
+    """Classified patches: logit of anomalous minus logit of normal, and label."""
 
     scores: Float[Tensor, " k"]
     is_anomalous: Bool[Tensor, " k"]
@@ -25,7 +25,7 @@ class PatchScores:
 
 @dataclass(slots=True)
 class Epoch:
-    """Sums over the iterations of one epoch, so far."""
+    """Running sums over the iterations of one epoch."""
 
     sums: dict[str, float] = field(default_factory=dict)
     samples: int = 0
@@ -42,14 +42,14 @@ class Epoch:
             self.labels.append(patches.is_anomalous.cpu())
 
     def row(self) -> Row:
-        """Means over the samples; AP and AUROC over the patches, where both kinds were seen."""
+        """Mean losses over samples; AP and AUROC over patches, if both classes occurred."""
         means = {name: value / self.samples for name, value in self.sums.items()}
         if not self.scores:
             return means
         return means | patch_metrics(torch.cat(self.scores).numpy(), torch.cat(self.labels).numpy())
 
     def state(self) -> dict[str, Any]:
-        """What `Epoch(**state)` is made of again."""
+        """Arguments from which `Epoch(**state)` is restored."""
         return {
             "sums": dict(self.sums),
             "samples": self.samples,
@@ -61,7 +61,7 @@ class Epoch:
 def patch_metrics(
     scores: Float[np.ndarray, " k"], is_anomalous: Bool[np.ndarray, " k"]
 ) -> dict[str, float]:
-    """`patch_ap` and `patch_auroc` (paper, Fig. 9); nothing where all patches are of one kind."""
+    """`patch_ap` and `patch_auroc` (paper, Fig. 9); empty if all patches are of one class."""
     if is_anomalous.all() or not is_anomalous.any():
         return {}
     ranks = rank(np.sort(scores[is_anomalous])[::-1], np.sort(scores[~is_anomalous]))

@@ -1,7 +1,7 @@
 """Alternating multi-task fine-tuning of the encoder (paper, section 3.2).
 
-Reconstruction learns from normal samples, patch classification from anomalous ones, both through
-one encoder. The frozen encoder is only read, at the SSIM layers.
+Reconstruction is trained on normal samples, patch classification on anomalous ones, both through
+the same encoder. The frozen encoder only provides features at the SSIM layers.
 """
 
 from collections.abc import Sequence
@@ -31,22 +31,22 @@ from bearing_search.training.plan import Step
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FinetuneSamples:
-    """What a `Finetuner` learns from."""
+    """Training data of a `Finetuner`."""
 
     normals: Images
     anomalous: Images
     rotation_deg: float
-    """How far each batch may be rotated to either side."""
+    """Maximum rotation of a batch in either direction."""
 
     frozen: Features | None = None
-    """What was read of the pretrained encoder, at the SSIM layers of the normal samples; None: it
-    is read in every iteration, as it must be where images change."""
+    """Features of the pretrained encoder at the SSIM layers, for the normal samples; None: computed
+    in every iteration, as is necessary with augmentation."""
 
 
 class Finetuner:
-    """The encoder that is tuned, its heads and its optimiser: what one iteration needs.
+    """The encoder being fine-tuned, with its heads and optimiser.
 
-    The heads' initial weights and dropout follow `seed` through PyTorch's global random state:
+    `seed` sets PyTorch's global random state for the heads' initial weights and dropout, because
     neither `nn.Linear` nor `nn.Dropout` takes a generator.
     """
 
@@ -76,10 +76,10 @@ class Finetuner:
         self.micro_batches = MicroBatches("fine-tuning")
 
     def iterate(self, number: int, step: Step) -> tuple[Row, PatchScores | None]:
-        """One optimiser step; returns its losses by name, and the patches that it classified.
+        """One optimiser step; returns its losses by name, and the classified patches.
 
         Raises:
-            TrialFailedError: a loss or the gradient is not finite. The weights are as before.
+            TrialFailedError: a loss or the gradient is not finite. The weights are unchanged.
         """
         for group, peak in zip(self._optimizer.param_groups, self._peak_lrs, strict=True):
             group["lr"] = peak * step.lr_factor
@@ -97,14 +97,14 @@ class Finetuner:
 
     @torch.no_grad()
     def interpolate_weights(self) -> None:
-        """End the training: move the encoder back towards its pretrained weights, if asked to."""
+        """Interpolate the encoder towards its pretrained weights if `tuned_share` is below 1."""
         if self.config.tuned_share < 1:
             pairs = zip(self.encoder.parameters(), self._pretrained.parameters(), strict=True)
             for ours, theirs in pairs:
                 ours.lerp_(theirs, 1 - self.config.tuned_share)
 
     def state(self) -> dict[str, Any]:
-        """What a later `load` needs to go on.
+        """State that a later `load` needs to resume training.
 
         Raises:
             TrialFailedError: a weight is not finite.
@@ -117,11 +117,11 @@ class Finetuner:
         }
 
     def result(self) -> dict[str, Any]:
-        """What a later `load` needs to use the encoder and its heads."""
+        """State that a later `load` needs to use the encoder and its heads."""
         return {"encoder": self.encoder.state_dict(), "heads": self.model.heads.state_dict()}
 
     def load(self, state: dict[str, Any]) -> None:
-        """Take over an earlier `state` or `result`."""
+        """Restore an earlier `state` or `result`."""
         self.encoder.load_state_dict(state["encoder"])
         self.model.heads.load_state_dict(state["heads"])
         if "optimizer" in state:
@@ -129,7 +129,7 @@ class Finetuner:
             self.micro_batches.size = state.get("micro_batch")
 
     def augmented(self, images: Images, number: int) -> Images:
-        """The batch of an iteration, rotated and flipped as one."""
+        """The images of an iteration, rotated and flipped the same way."""
         angle = rotation_angle(self._samples.rotation_deg, seed=(self._seed, 2, number))
         turned = rotate(images, angle)
         if not self.config.flip:
@@ -139,7 +139,7 @@ class Finetuner:
     def accumulate_gradient(
         self, step: Step, number: int, parts: Sequence[slice]
     ) -> tuple[Row, PatchScores | None]:
-        """Leave the gradient of a batch in the parameters; returns its losses and patches."""
+        """Accumulate the gradient of a batch in the parameters; returns its losses and patches."""
         self._optimizer.zero_grad(set_to_none=True)
         torch.manual_seed(self._seed * 1_000_003 + number)  # dropout
         losses: Row = {}

@@ -1,4 +1,4 @@
-"""EN_pre's maps, which the tuned encoder is held near.
+"""Feature maps of EN_pre, the targets of the perceptual loss.
 
 Axis letters: b batch, n samples, t tokens with prefix, c d channels, h w feature map, s side of the
 input in pixels.
@@ -16,18 +16,18 @@ from bearing_search.models.encoders.tokens import tokens_to_map
 from bearing_search.training.features import FeatureReader
 
 Maps = list[Float[Tensor, "b c h w"]]
-"""One map per layer."""
+"""One feature map per layer."""
 
 
 class FrozenMaps:
-    """The pretrained encoder's maps at some layers.
+    """The pretrained encoder's feature maps at chosen layers.
 
     Args:
         encoder: EN_pre.
         layers: blocks, counted from 1.
-        kept: what was read of the samples that `of_samples` is asked for, layer by layer; None: it
-            is read whenever it is asked for, as where images change from time to time.
-        device: where maps are made and returned.
+        kept: cached features of the samples that `of_samples` indexes, layer by layer; None:
+            computed on each call, as is necessary with augmentation.
+        device: device on which maps are computed and returned.
     """
 
     def __init__(
@@ -43,14 +43,14 @@ class FrozenMaps:
         self._kept = kept
 
     def of_samples(self, batch: Int[np.ndarray, " b"], images: Float[Tensor, "b 3 s s"]) -> Maps:
-        """Maps of samples; `batch` are their positions."""
+        """Feature maps of samples; `batch` has their indices."""
         if self._kept is None:
             return self.of(images)
         maps = self._maps([tokens[torch.from_numpy(batch)] for tokens in self._kept])
-        return [m.contiguous() for m in maps]  # the layout decides how sums over a map are rounded
+        return [m.contiguous() for m in maps]  # the layout affects the rounding of sums over a map
 
     def of(self, images: Float[Tensor, "b 3 s s"]) -> Maps:
-        """Maps of any images."""
+        """Feature maps of any images."""
         return self._maps(self._feature_reader.of_input(images))
 
     def _maps(self, read: Sequence[Float[Tensor, "b t d"]]) -> Maps:
@@ -59,11 +59,11 @@ class FrozenMaps:
 
 
 def frozen_reader(encoder: Encoder, layers: Sequence[int], *, device: str) -> FeatureReader:
-    """Reads the pretrained encoder at some layers."""
+    """A reader of the pretrained encoder's features at `layers`."""
     reads = [(layer,) for layer in layers]
     return FeatureReader(encoder, reads, is_rounded=False, device=device)
 
 
 def layer_maps(output: EncoderOutput, layers: Sequence[int], encoder: Encoder) -> Maps:
-    """Patch tokens of the layers as maps, in fp32."""
+    """Patch tokens of the layers as feature maps, in fp32."""
     return [tokens_to_map(output.blocks[layer], encoder).float() for layer in layers]

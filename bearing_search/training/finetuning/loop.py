@@ -1,4 +1,4 @@
-"""The fine-tuning of the encoder, run from its checkpoint to its end."""
+"""The fine-tuning loop, from the checkpoint to the end of the plan."""
 
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -18,14 +18,14 @@ def finetune(
     should_stop: Callable[[], bool],
     is_whole: bool = True,
 ) -> Iterator[Row]:
-    """Run what is left of the plan, yielding what each epoch measured (earlier ones first).
+    """Run the rest of the plan and yield the metrics of each epoch, starting with earlier ones.
 
-    Afterwards `tuning.encoder` is the fine-tuned encoder if `checkpoint.is_finished`; otherwise
-    the stage was asked to stop and has saved its state.
+    Afterwards `finetuner.encoder` is the fine-tuned encoder if `checkpoint.is_finished`; otherwise
+    the stage was asked to stop and saved its state.
 
     Args:
-        is_whole: whether the training ends with the plan. If not, the checkpoint keeps at its end
-            all that is needed to go on.
+        is_whole: whether the training ends with the plan. If not, the final checkpoint has
+            everything needed to continue.
 
     Raises:
         TrialFailedError: a loss, the gradient or a weight is not finite.
@@ -40,7 +40,8 @@ def finetune(
         yield from _iterations(finetuner, plan, checkpoint, should_stop)
         if checkpoint.iteration < len(plan):
             return
-        state = {"tuning": finetuner.state(), "epoch": Epoch().state()}  # refuses broken weights
+        # `state` raises for non-finite weights
+        state = {"tuning": finetuner.state(), "epoch": Epoch().state()}
         if is_whole:
             finetuner.interpolate_weights()
             state = {"tuning": finetuner.result()}

@@ -1,9 +1,9 @@
-"""What the two tasks of the fine-tuning lose on a batch, part by part.
+"""Losses of both fine-tuning tasks on a batch, one micro-batch at a time.
 
-Where the device has no room for a batch, its parts go through the network one by one. Every loss is
-a mean over samples or patches; what is not, the moments of the frozen maps, is taken over the whole
-batch first, so that the parts' losses, and their gradients, add up to the batch's. Axis letters:
-b batch, s side of the input in pixels.
+If a batch does not fit into device memory, its micro-batches go through the network one by one.
+Losses are means over samples or patches. The moments of the frozen maps are not; they are computed
+over the whole batch first, so that losses and gradients of the micro-batches add up to those of the
+batch. Axis letters: b batch, s side of the input in pixels.
 """
 
 from collections.abc import Iterator, Sequence
@@ -36,21 +36,21 @@ from bearing_search.training.precision import autocast
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Batch:
-    """What one iteration sees, as a whole."""
+    """The data of one iteration."""
 
     positions: Int[np.ndarray, " b"]
     images: Float[Tensor, "b 3 s s"]
     masks: Bool[Tensor, "b s s"]
     parts: Sequence[slice]
-    """What goes through the network at once."""
+    """The micro-batches."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TaskLoss:
-    """What the forward pass of a part of a batch gives; all parts' add up to the batch's."""
+    """Losses of a micro-batch; those of all micro-batches add up to the losses of the batch."""
 
     total: Float[Tensor, ""]
-    """What is minimised."""
+    """The loss to minimise."""
 
     losses: dict[str, Tensor]
     patches: PatchScores | None = None
@@ -60,10 +60,10 @@ class TaskLosses:
     """Forward passes of both tasks.
 
     Args:
-        model: the encoder that is tuned, with its heads.
-        frozen: the pretrained encoder's maps.
-        config: of the fine-tuning.
-        device: where the model is.
+        model: the encoder being fine-tuned, with its heads.
+        frozen: the pretrained encoder's feature maps.
+        config: fine-tuning settings.
+        device: device of the model.
     """
 
     def __init__(
@@ -73,7 +73,7 @@ class TaskLosses:
         self._config, self._device = config, device
 
     def losses_of_parts(self, task: Task, batch: Batch) -> Iterator[TaskLoss]:
-        """The answer of each part, made when it is asked for."""
+        """Losses of each micro-batch, computed lazily."""
         if task is Task.RECONSTRUCTION:
             return self._reconstruction(batch)
         return self._patch_classification(batch)
@@ -135,8 +135,8 @@ class TaskLosses:
     ) -> Float[Tensor, ""]:
         """L_P of the normal patches of anomalous samples.
 
-        Patches with any anomalous pixel show the frozen features on both sides, so that nothing
-        holds them. Leaving out the SSIM windows that they touch would leave out most of a map.
+        Patches with any anomalous pixel get the frozen features on both sides, so the loss does not
+        constrain them. Excluding the SSIM windows that they touch would exclude most of a map.
         """
         strange = patch_labels(masks, self._model.encoder.patch_px)
         released = strange.reshape(len(masks), 1, *self._model.encoder.grid)
@@ -151,14 +151,14 @@ class TaskLosses:
 
 
 def moments_of(parts: Sequence[list[Float[Tensor, "_ c h w"]]]) -> list[Moments] | None:
-    """Of the frozen maps of a whole batch, layer by layer; None where it is in one part."""
+    """Moments of the frozen maps over a whole batch, layer by layer; None if it is not split."""
     if len(parts) == 1:
         return None
     return [feature_moments(torch.cat(layer)) for layer in zip(*parts, strict=True)]
 
 
 def concat_patches(parts: Sequence[PatchScores]) -> PatchScores | None:
-    """All patches of a batch; None where none were classified."""
+    """All classified patches of a batch; None if there are none."""
     if not parts:
         return None
     return PatchScores(

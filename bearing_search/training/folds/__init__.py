@@ -1,1 +1,1 @@
-"""Trains and scores one part in one fold."""
+"""Training and scoring of one fold."""

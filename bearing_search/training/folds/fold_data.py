@@ -1,6 +1,6 @@
-"""A fold: one part in one fold (or in all of train), ready to be trained on and scored.
+"""The data of one part in one fold (or in all of train), ready for training and scoring.
 
-Everything that preprocessing estimates comes from the fold's training side alone.
+Everything that preprocessing estimates comes from the training side of the fold only.
 """
 
 from collections.abc import Sequence
@@ -23,17 +23,17 @@ from bearing_search.training.images import Images
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HeldOut:
-    """What a fold is scored on."""
+    """The samples that a fold is scored on."""
 
     images: Images
     map_masks: Bool[np.ndarray, "n m m"]
     is_anomalous: Bool[np.ndarray, " n"]
     samples: tuple[Sample, ...]
     lost_regions: Int[np.ndarray, " n"]
-    """Ground-truth regions of each sample that preprocessing cut away."""
+    """Number of ground-truth regions of each sample that preprocessing cropped away."""
 
     unreachable_regions: int
-    """Ground-truth regions of samples without ROI."""
+    """Number of ground-truth regions in samples without an ROI."""
 
     no_roi: tuple[tuple[Sample, str], ...]
     """Samples that could not be scored, with the reason."""
@@ -41,27 +41,27 @@ class HeldOut:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FoldData:
-    """One part, with the samples that are trained on and those that are scored."""
+    """Training and held-out samples of one part."""
 
     part: str
     normals: Images
     anomalous: Images
-    """Empty for a part without training defects, if defects are drawn in every epoch anyway."""
+    """Empty for a part without training defects if `synthetic_defects` is `always`."""
 
     normal_samples: tuple[Sample, ...]
     anomalous_samples: tuple[Sample, ...]
     held_out: HeldOut
     has_synthetic_defects: bool
-    """Whether the training split has no defect, so that those of this fold are drawn."""
+    """Whether the training side has no defects, so that those of this fold are synthetic."""
 
     dropped: tuple[tuple[Sample, str], ...]
-    """Training samples without ROI, with the reason."""
+    """Training samples without an ROI, with the reason."""
 
     roi: RoiScore
-    """How well the region of interest is found, judged without labels on the training side."""
+    """Quality of the ROI detection, measured without labels on the training side."""
 
     digest: str
-    """Of all prepared pixels: equal inputs, equal digest, whatever the settings were."""
+    """Digest of all prepared pixels, independent of the settings that led to them."""
 
 
 def prepare_fold(
@@ -76,12 +76,12 @@ def prepare_fold(
     """Prepare the images of one fold.
 
     Args:
-        is_validation: the held-out samples come from train; where train has no defect, every
-            second one of them gets a drawn one. Test samples are never drawn on.
+        is_validation: whether the held-out samples come from train. If train has no defects, every
+            second held-out sample then gets a synthetic one. Test samples never do.
 
     Raises:
         DataError: a file cannot be used.
-        TrialFailedError: too few samples have a region of interest.
+        TrialFailedError: no sample of a required kind has a region of interest.
     """
     reference = fit_reference(train, config.preprocess, cache=cache)
 
@@ -142,7 +142,7 @@ def _to_train(found: PreparedSet, config: TrialConfig) -> Images:
 
 
 def _with_defects(normal: PreparedSet, *, every: int, seed: int) -> PreparedSet:
-    """The same samples, every `every`-th of them with a drawn defect and labelled anomalous."""
+    """A copy in which every `every`-th sample has a synthetic defect and is labelled anomalous."""
     images, masks, map_masks = (normal.images.copy(), normal.masks.copy(), normal.map_masks.copy())
     samples = list(normal.samples)
     map_px = map_masks.shape[-1]

@@ -1,4 +1,4 @@
-"""Which folds a trial consists of: what is trained together, and what it is scored on. No torch."""
+"""The folds of a trial: which samples are trained on together and which are scored. No torch."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -13,11 +13,11 @@ from bearing_search.training.plan import fold_progress
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PartPlan:
-    """One part of a fold, before anything of it is read."""
+    """One part of a fold, before any file is read."""
 
     part: str
     key: str
-    """Folder of its scores below the trial's, and the prefix of its metrics: `LC/fold0`."""
+    """Subfolder of the trial for its scores, and the prefix of its metrics: `LC/fold0`."""
 
     train: tuple[Sample, ...]
     held_out: tuple[Sample, ...]
@@ -25,23 +25,23 @@ class PartPlan:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FoldPlan:
-    """One encoder and one detector: the parts that they learn from and are scored on."""
+    """The parts that one encoder and one detector are trained and scored on."""
 
     key: str
-    """Folder of the training below the trial's, and the prefix of its measurements: `LC/fold0`,
-    or `all/fold0` where parts are trained together."""
+    """Subfolder of the trial for the training, and the prefix of its measurements: `LC/fold0`, or
+    `all/fold0` if parts are trained together."""
 
     label: str
-    """For people: `LC, fold 1 of 2`."""
+    """Display name: `LC, fold 1 of 2`."""
 
     fold: int
     parts: tuple[PartPlan, ...]
     is_validation: bool
-    """Held out from train, rather than the test split."""
+    """Whether the held-out samples come from train rather than from the test split."""
 
 
 def validation_plans(config: TrialConfig, train: Sequence[Sample]) -> list[FoldPlan]:
-    """The folds of a search's trial, in the order in which they run: fold by fold.
+    """The validation folds of a trial in the order in which they run: all parts, fold by fold.
 
     Raises:
         DataError: a part has too few groups for its folds.
@@ -66,7 +66,7 @@ def validation_plans(config: TrialConfig, train: Sequence[Sample]) -> list[FoldP
 
 
 def final_plans(config: TrialConfig, data_set: DataSet) -> list[FoldPlan]:
-    """The folds that are trained on all of train and scored on test."""
+    """Plans that train on all of train and score on test."""
     parts = [
         PartPlan(
             part=part,
@@ -81,14 +81,14 @@ def final_plans(config: TrialConfig, data_set: DataSet) -> list[FoldPlan]:
 
 
 def progress_of_plan(config: TrialConfig, plan: FoldPlan) -> list[float]:
-    """Cost after each measurement of one fold, in iterations of the decoder."""
+    """Cumulative cost after each measurement of one fold, in decoder iterations."""
     num_normal = num_anomalous = 0
     for part in plan.parts:
         anomalous = sum(sample.is_anomalous for sample in part.train)
         normal = len(part.train) - anomalous
         num_normal += normal
         if config.finetune.synthetic_defects == "when_needed":
-            anomalous = anomalous or normal  # one drawn defect per normal sample
+            anomalous = anomalous or normal  # one synthetic defect per normal sample
         num_anomalous += anomalous
     return fold_progress(
         config,

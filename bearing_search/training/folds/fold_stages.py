@@ -1,6 +1,6 @@
-"""The stages of one fold, computed here or read from the store: encoder, detector, distances.
+"""The stages of one fold, computed here or read from the cache: encoder, detector, distances.
 
-What is read of a frozen encoder is a stage beside them, wherever one of them reads it.
+Features of a frozen encoder are a further stage, used by any of the others.
 """
 
 import copy
@@ -41,11 +41,11 @@ from bearing_search.training.stage_runner import (
 )
 
 EvaluateHeads = Callable[[MultiTaskModel, Path], tuple[Row, ...]]
-"""What the fine-tuned heads say of each part's held-out samples; draws pictures into a folder."""
+"""Metrics of the fine-tuned heads on each part's held-out samples; writes pictures to a folder."""
 
 Rows = list[tuple[str, Row]]
 StagesStream = Generator[tuple[str, Row], None, FoldOutcome | None]
-"""Rows as they are made; the outcome at the end, or None if it was asked to stop."""
+"""Yields rows; returns the outcome, or None if stopped."""
 
 
 def fold_stages(
@@ -57,17 +57,17 @@ def fold_stages(
 ) -> StagesStream:
     """Train on a fold and measure the distances of its held-out samples.
 
-    Where the distances are in the store, nothing before them is looked at: they bring along what
-    the earlier stages measured.
+    If the distances are in the cache, the earlier stages are not needed: their measurements are
+    stored with the distances.
 
     Args:
-        encoder: the pretrained one; it is fine-tuned in place.
-        answer: measures how the fine-tuned heads tell each part's held-out patches apart, and draws
-            into a folder; `samples.shown` names all that it looks at beside the images.
+        encoder: the pretrained encoder; fine-tuned in place.
+        answer: computes the patch metrics of the fine-tuned heads on each part's held-out samples,
+            and writes pictures to a folder; `samples.shown` identifies its inputs besides images.
 
     Raises:
         TrialFailedError: a loss is not finite.
-        ClaimLostError: this process hung, and another one took its work over.
+        ClaimLostError: this process hung and another one took over its work.
     """
     keys = fold_keys(
         config, samples, weights_sha256=encoder.weights_sha256, device=stage_context.device
@@ -133,7 +133,7 @@ def _fine_tuned(
     key: StageKey,
     rows: Rows,
 ) -> Generator[tuple[str, Row], None, tuple[MultiTaskModel, Seconds] | None]:
-    """The encoder, tuned in place, with its heads; and what that took."""
+    """The encoder, fine-tuned in place, with its heads, and the compute time."""
     kept: CachedFeatures | None = NOT_CACHED
     if _is_held_near(samples, config) and stage_context.find(key) is None:
         feature_reader = frozen_reader(
@@ -157,7 +157,7 @@ def _fine_tuned(
 
 
 def _is_held_near(samples: Samples, config: TrialConfig) -> bool:
-    """Whether fine-tuning compares the normal samples, as they are, with the frozen encoder."""
+    """Whether fine-tuning needs frozen features of unaugmented normal samples."""
     is_still = not samples.rotation_deg and not config.finetune.flip
     return is_still and Task.RECONSTRUCTION in learned_tasks(config.finetune)
 
@@ -170,10 +170,10 @@ def _learned(
     key: StageKey,
     rows: Rows,
 ) -> Generator[tuple[str, Row], None, StageResult | None]:
-    """The detector, trained.
+    """Train the detector.
 
     Args:
-        frozen: content of its encoder, if that was not fine-tuned.
+        frozen: digest of its encoder's weights, if that was not fine-tuned.
     """
     kept: CachedFeatures | None = NOT_CACHED
     normals = detector.features
@@ -199,7 +199,7 @@ def _learned(
 def _read_held_out(
     detector: Detector, frozen: str | None, samples: Samples, stage_context: StageContext
 ) -> list[CachedFeatures] | None:
-    """What is read of each part's held-out samples; None if it was stopped."""
+    """Features of each part's held-out samples; None if stopped."""
     found: list[CachedFeatures] = []
     for images in samples.held_out:
         kept: CachedFeatures | None = NOT_CACHED
@@ -216,10 +216,10 @@ def _read_held_out(
 def _answers(
     model: MultiTaskModel | None, answer: EvaluateHeads, *, parts: int
 ) -> tuple[tuple[Row, ...], dict[str, bytes]]:
-    """What the heads answer, with the pictures of it; nothing where none were trained."""
+    """Metrics and pictures of the heads; empty if no heads were trained."""
     if model is None:
         return tuple({} for _ in range(parts)), {}
-    # not in the entry's folder: making a folder there could bring back one that was taken over
+    # not in the entry's folder: creating files there could resurrect one that was taken over
     with TemporaryDirectory() as name:
         rows = answer(model, Path(name))
         return rows, {file.name: file.read_bytes() for file in sorted(Path(name).iterdir())}
@@ -232,7 +232,7 @@ def make_finetuner(
     device: str,
     frozen: Features | None = None,
 ) -> Finetuner:
-    """The fine-tuning of an encoder, which is tuned in place (`frozen`: see FinetuneSamples)."""
+    """A `Finetuner` that tunes `encoder` in place (`frozen`: see `FinetuneSamples`)."""
     return Finetuner(
         encoder,
         copy.deepcopy(encoder),

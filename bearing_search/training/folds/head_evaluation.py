@@ -1,4 +1,4 @@
-"""What the fine-tuned encoder and its heads answer: after the last epoch, in numbers and pictures.
+"""Metrics and pictures of the fine-tuned heads after the last epoch.
 
 Axis letters: n samples, s side of the input in pixels, r c rows and columns of patches.
 """
@@ -29,20 +29,20 @@ from bearing_search.training.precision import autocast
 
 _BATCH = 16
 _SHOWN = 2
-"""Samples of each kind in a picture."""
+"""Samples per kind in a picture."""
 
 
 def reconstructions(
     model: MultiTaskModel, pixels: UInt8[np.ndarray, "n s s 3"], device: str
 ) -> UInt8[np.ndarray, "n s s 3"]:
-    """H_RC's pictures, as bytes like the inputs."""
+    """H_RC's reconstructions, as bytes like the inputs."""
     return _answers(model, pixels, device, lambda images: to_pixels(model.reconstruct(images)[0]))
 
 
 def patch_scores(
     model: MultiTaskModel, pixels: UInt8[np.ndarray, "n s s 3"], device: str
 ) -> Float[np.ndarray, "n r c"]:
-    """Each patch's logit of anomalous minus that of normal; its sigmoid is the probability."""
+    """Logit of anomalous minus logit of normal per patch; its sigmoid is the probability."""
 
     def scores(images: Float[Tensor, "b 3 s s"]) -> Float[np.ndarray, "b r c"]:
         logits = model.classify(images)[0].float()
@@ -57,7 +57,7 @@ def held_out_patch_metrics(
 ) -> Row:
     """`patch_ap` and `patch_auroc` on the held-out anomalous samples; NaN where undefined.
 
-    Nothing, if no epoch trained the patch head.
+    Empty if no epoch trained the patch head.
     """
     if Task.PATCH_CLASSIFICATION not in learned_tasks(config.finetune):
         return {}
@@ -78,9 +78,9 @@ def held_out_patch_metrics(
 def head_pictures(
     model: MultiTaskModel, fold: FoldData, config: TrialConfig, device: str, *, folder: Path
 ) -> None:
-    """`reconstruction_<part>.png` and `patches_<part>.png`: training and held-out samples.
+    """Write `reconstruction_<part>.png` and `patches_<part>.png` of training and held-out samples.
 
-    Only of heads that some epoch trained.
+    Only for heads that were trained in at least one epoch.
     """
     held_out = fold.held_out
     normal, anomalous = (np.flatnonzero(held_out.is_anomalous == label) for label in (False, True))
@@ -111,7 +111,7 @@ class _Shown(NamedTuple):
 
 
 def _chosen(shown: Sequence[_Shown], config: TrialConfig) -> tuple[Images, list[str]]:
-    """The images as the encoder sees them, with their titles."""
+    """The images as encoder inputs, with their titles."""
     found, titles = [], []
     for kind, images, samples, positions in shown:
         inside = positions[positions < len(images)]

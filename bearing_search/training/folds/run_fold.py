@@ -1,4 +1,4 @@
-"""Runs one fold through all stages, and remembers it once it is scored."""
+"""Runs one fold through all stages, and stores its record once it is scored."""
 
 import json
 import logging
@@ -35,33 +35,33 @@ from bearing_search.training.stage_runner import StageContext
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FoldRecord:
-    """What a scored fold leaves, as stored in `unit.json`."""
+    """Results of a scored fold, as stored in `unit.json`."""
 
     rows: tuple[tuple[str, Row], ...]
-    """What was being done, and what was measured then."""
+    """Pairs of stage and measurements, in order."""
 
     metrics: dict[str, Row]
-    """Of each part, by its key."""
+    """Metrics of each part, by its key."""
 
     tags: dict[str, str]
     reused: tuple[str, ...]
-    """Stages that other trials have computed, at least in part."""
+    """Stages that other trials computed, at least in part."""
 
     computed_s: float
     """Seconds that this trial spent on the stages."""
 
     saved_s: float
-    """Seconds that other trials spent on what it reused."""
+    """Seconds that other trials spent on reused stages."""
 
 
 FoldStream = Generator[tuple[str, Row], None, FoldRecord | None]
-"""Rows as they are made; the record at the end, or None if it was asked to stop."""
+"""Yields rows; returns the record, or None if stopped."""
 
 
 def run_fold(
     plan: FoldPlan, config: TrialConfig, context: TrialContext, store: StageCache
 ) -> FoldStream:
-    """Train and score one fold, or repeat what it measured if it is done already."""
+    """Train and score one fold, or replay its rows if it is already done."""
     file = context.folder / plan.key / "unit.json"
     if file.exists():
         done = parse(FoldRecord, json.loads(file.read_text(encoding="utf-8")))
@@ -75,14 +75,14 @@ def run_fold(
 
 
 def trial_name(context: TrialContext) -> str:
-    """How the store calls the trial: its folder below the results', `first/trials/00003`."""
+    """Name of the trial in the cache: its path below the results folder, `first/trials/00003`."""
     results = context.cache.parent
     is_below = context.folder.is_relative_to(results)
     return (context.folder.relative_to(results) if is_below else context.folder).as_posix()
 
 
 def _insistent(attempt: Callable[[], FoldStream]) -> FoldStream:
-    """Attempt again whenever another process took our work over; no row is given twice."""
+    """Retry whenever another process took over our work; no row is yielded twice."""
     given = 0
     while True:
         with closing(attempt()) as stream:
@@ -96,7 +96,7 @@ def _insistent(attempt: Callable[[], FoldStream]) -> FoldStream:
                 record: FoldRecord | None = end.value
                 return record
             except ClaimLostError as lost:
-                logging.getLogger(__name__).warning("%s was taken over meanwhile", lost)
+                logging.getLogger(__name__).warning("%s was taken over by another process", lost)
 
 
 def _work(
@@ -162,7 +162,7 @@ def _samples(folds: Sequence[FoldData], config: TrialConfig, *, has_pictures: bo
 
 
 def _names(fold: FoldData) -> list[list[object]]:
-    """All that patch metrics and pictures show of a fold in addition to its images."""
+    """Names and labels of a fold that affect patch metrics and pictures, besides the images."""
     train, held_out = (*fold.normal_samples, *fold.anomalous_samples), fold.held_out
     labels = zip(held_out.samples, held_out.is_anomalous.tolist(), strict=True)
     return [
@@ -179,14 +179,14 @@ def _answer(
     model: MultiTaskModel,
     folder: Path,
 ) -> tuple[Row, ...]:
-    """How well patches are classified after fine-tuning; pictures for the first fold."""
+    """Patch metrics after fine-tuning; also writes pictures for the first fold."""
     for fold in folds if plan.fold == 0 else ():
         head_pictures(model, fold, config, context.device, folder=folder)
     return tuple(held_out_patch_metrics(model, fold, config, context.device) for fold in folds)
 
 
 def _draw(plan: FoldPlan, outcome: FoldOutcome, context: TrialContext) -> None:
-    """The pictures of the first fold's training."""
+    """Write the pictures of the heads, and the training curves of the first fold."""
     folder = context.folder / "artifacts"
     for name, content in outcome.pictures.items():
         folder.mkdir(parents=True, exist_ok=True)
@@ -221,7 +221,7 @@ def _score(
 
 
 def _micro_batch_tag(plan: FoldPlan, rows: Sequence[tuple[str, Row]]) -> dict[str, str]:
-    """`micro_batch/LC/fold0: fine-tuning 4`, where the device had no room for a whole batch."""
+    """`micro_batch/LC/fold0: fine-tuning 4`, if a batch did not fit into device memory."""
     sizes = smallest(rows)
     text = ", ".join(f"{what} {size}" for what, size in sizes.items())
     return {f"micro_batch/{plan.key}": text} if sizes else {}

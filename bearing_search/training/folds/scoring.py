@@ -1,4 +1,4 @@
-"""Detection of held-out samples -> scores and a picture.
+"""Anomaly maps and scores of held-out samples from their detections.
 
 Axis letters: n samples, s side of the input in pixels.
 """
@@ -15,7 +15,7 @@ from bearing_search.training.folds.fold_data import HeldOut
 def score_fold(
     held_out: HeldOut, found: Detection, config: TrialConfig, *, file: Path
 ) -> Predictions:
-    """Score the held-out samples, and keep the result in `file`.
+    """Score the held-out samples, and save the result to `file`.
 
     Args:
         found: distances of the held-out samples, or of their brightness images, in order.

@@ -1,4 +1,4 @@
-"""A fold's stages as entries of the store: how they are named, and what the last one holds.
+"""Cache keys of a fold's stages, and the content of the last one.
 
 Axis letters: n samples, k layers, h w rows and columns of the detector's grid.
 """
@@ -24,62 +24,62 @@ from bearing_search.training.images import Images
 from bearing_search.training.plan import SEEN_IN_THE_PLAN, Step, digests_by_epoch, finetune_plan
 
 NOT_READ_BY_DETECTORS = {
-    *ENCODER_SECTIONS,  # in the encoder's key, but for the rotation and the seed, which are added
-    *("postprocess", "protocol"),  # come after it
+    *ENCODER_SECTIONS,  # in the encoder's key, except for the rotation and the seed (added below)
+    *("postprocess", "protocol"),  # applied after it
 }
-"""Sections of a config that leave a detector alone, given its encoder, its images and its seed."""
+"""Config sections that do not affect a detector, given its encoder, its images and its seed."""
 
 _BEFORE = "before.json"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FoldKeys:
-    """Names of a fold's stages."""
+    """Cache keys of a fold's stages."""
 
     encoder: StageKey
-    """Of the fine-tuned encoder, named by its iterations, or of the frozen one, which is never
-    stored."""
+    """Key of the fine-tuned encoder, derived from its iterations, or of the frozen one, which is
+    never stored."""
 
     distances: StageKey
-    """Named by all that it follows from, so that it is found before anything is computed."""
+    """Derived from all inputs and settings, so that it can be found before computing anything."""
 
     detector: Callable[[str], StageKey]
-    """By the content of the encoder that it is trained on, whichever training that came from."""
+    """Key for a digest of the encoder's weights, however these were trained."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Samples:
-    """What a fold learns from, all its parts together, and what it is scored on, part by part."""
+    """Training samples of a fold, all parts together, and held-out samples, part by part."""
 
     normals: Images
     anomalous: Images
     held_out: tuple[Images, ...]
     rotation_deg: float
     shown: str
-    """Digest of labels, names and choice of what the pictures of the heads show."""
+    """Digest of names and labels of the samples in the heads' pictures, if there are any."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FoldOutcome:
-    """What the stages of a fold give: all that scoring needs."""
+    """Result of a fold's stages: everything that scoring needs."""
 
     detections: tuple[Detection, ...]
-    """Of each part's held-out samples."""
+    """Detections of each part's held-out samples."""
 
     answers: tuple[Row, ...]
-    """How well the patch head classifies each part's held-out patches, if there is one."""
+    """Patch metrics on each part's held-out samples, if a patch head was trained."""
 
     pictures: Mapping[str, bytes]
-    """PNG files of what the heads answer, by name."""
+    """PNG files of the heads' outputs, by name."""
 
     rows: tuple[tuple[str, Row], ...]
-    """What was being done, and what was measured then."""
+    """Pairs of stage and measurements, in order."""
 
     seconds: Seconds
 
 
 def plan_of(samples: Samples, config: TrialConfig) -> list[Step]:
-    """The iterations of a fold's fine-tuning; none of a frozen encoder."""
+    """The iterations of a fold's fine-tuning; empty for a frozen encoder."""
     return finetune_plan(
         config.finetune,
         num_normal=len(samples.normals),
@@ -91,11 +91,11 @@ def plan_of(samples: Samples, config: TrialConfig) -> list[Step]:
 def fold_keys(
     config: TrialConfig, samples: Samples, *, weights_sha256: str, device: str
 ) -> FoldKeys:
-    """Name the stages of a fold by their settings and by the contents that they read.
+    """Cache keys of a fold's stages, derived from their settings and the content of their inputs.
 
-    A detector's key holds every section of the config that is not known to leave it alone: a
-    section that is new here makes trials share less, never too much. Settings added to the config
-    are left out at their reference value (`config.digest`), so that older entries are found.
+    A detector's key includes every config section that is not known to be irrelevant to it: an
+    unknown section reduces sharing but never shares too much. Settings added to the config are
+    omitted at their reference value (`config.digest`), so that older entries are still found.
     """
     plain = stable_settings(to_plain(config))
     named = partial(stage_key, seed=config.seed, compute=compute_name(device))
@@ -141,7 +141,7 @@ def fold_keys(
 
 
 def save_outcome(outcome: FoldOutcome, entry: Entry) -> None:
-    """Write detections, and how the stages before them went, into the entry of the distances."""
+    """Write detections, and rows and times of the earlier stages, to the distances' entry."""
     for number, found in enumerate(outcome.detections):
         buffer = io.BytesIO()
         arrays = {"distances": found.distances}
@@ -161,7 +161,7 @@ def save_outcome(outcome: FoldOutcome, entry: Entry) -> None:
 
 
 def load_outcome(entry: Entry) -> FoldOutcome:
-    """What `save_outcome` wrote, with the seconds of the distances themselves."""
+    """Read what `save_outcome` wrote, adding the compute time of the distances themselves."""
     before = json.loads((entry.folder / _BEFORE).read_text(encoding="utf-8"))
     detections = []
     for number in range(len(before["answers"])):

@@ -1,1 +1,1 @@
-"""Pictures of a training: curves, heads, heat maps."""
+"""Plots of a training: curves, outputs of the heads, heat maps."""

@@ -1,4 +1,4 @@
-"""Curves of a fold's training: every loss, and how well patches are classified (paper, Fig. 9)."""
+"""Training curves of a fold: all losses and patch classification metrics (paper, Fig. 9)."""
 
 import io
 from collections.abc import Mapping, Sequence
@@ -27,10 +27,10 @@ _PHASES = (
 
 
 def curves_picture(rows: Sequence[Mapping[str, float]], file: Path) -> None:
-    """PNG of a fold's measurements, in the order in which they were made.
+    """Write a PNG of a fold's measurements, in chronological order.
 
-    Fine-tuning is drawn over its epochs, each task's losses and the patch metrics in a panel of
-    their own, the epochs of the two tasks shaded. What the detector measured has the last panel.
+    Fine-tuning is plotted over its epochs, with one panel for each task's losses and one for the
+    patch metrics; shading shows the task of each epoch. The last panel is the detector's.
     """
     epochs = [row for row in rows if row.keys() & _LABELS.keys()]
     detector = [row for row in rows if not row.keys() & _LABELS.keys()]
@@ -74,13 +74,13 @@ def _draw(axis: Any, rows: Sequence[Mapping[str, float]], names: Sequence[str]) 
 
 
 def _shade(axis: Any, epochs: Sequence[Mapping[str, float]]) -> None:
-    """Mark the epochs of both tasks, each named once."""
+    """Shade the epochs of both tasks, each with one legend entry."""
     for phase, name, colour in _PHASES:
         label = phase
         for number, row in enumerate(epochs, start=1):
             if name in row:
                 axis.axvspan(number - 0.5, number + 0.5, color=colour, lw=0, label=label, zorder=0)
-                label = "_hidden"  # matplotlib leaves out labels that start so
+                label = "_hidden"  # matplotlib omits labels that start with _
 
 
 def _save(figure: Figure, file: Path) -> None:

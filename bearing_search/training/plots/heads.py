@@ -1,4 +1,4 @@
-"""Pictures of what fine-tuning learned: reconstructions and classified patches (paper, Fig. 10).
+"""Pictures of the fine-tuned heads: reconstructions and patch probabilities (paper, Fig. 10).
 
 Axis letters: n samples, s side of the input in pixels, r c rows and columns of patches.
 """
@@ -12,7 +12,7 @@ from bearing_search.plots import montage
 from bearing_search.plots.montage import Picture
 
 DIFFERENCE_LEVELS = 64
-"""Grey levels of difference at the upper end of the colour scale, the same in every picture."""
+"""Difference in grey levels at the upper end of the colour scale, the same in every picture."""
 
 
 def reconstruction_picture(
@@ -24,8 +24,8 @@ def reconstruction_picture(
 
     Args:
         pixels: RGB.
-        rebuilt: what the reconstruction head made of them, RGB.
-        titles: of the rows.
+        rebuilt: output of the reconstruction head, RGB.
+        titles: row titles.
     """
     differences = np.abs(pixels.astype(float) - rebuilt).mean(axis=3) / DIFFERENCE_LEVELS
     rows = zip(titles, zip(pixels, rebuilt, differences, strict=True), strict=True)
@@ -39,13 +39,13 @@ def patch_picture(
     probabilities: Float[np.ndarray, "n r c"],
     titles: Sequence[str],
 ) -> Picture:
-    """A row per sample: input with the defect outlined, and each patch's probability of one.
+    """A row per sample: input with the defect outlined, and the patch probabilities.
 
     Args:
         pixels: RGB.
         masks: ground truth.
-        probabilities: that a patch is anomalous, in [0, 1].
-        titles: of the rows.
+        probabilities: probability that a patch is anomalous, in [0, 1].
+        titles: row titles.
     """
     triples = zip(pixels, probabilities, masks, strict=True)
     cells = [((image, mask), (found, mask)) for image, found, mask in triples]

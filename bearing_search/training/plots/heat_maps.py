@@ -18,10 +18,10 @@ _PICTURE_ROWS = 6
 def heat_map_picture(
     predictions: Predictions, pixels: UInt8[np.ndarray, "n s s 3"], *, file: Path
 ) -> None:
-    """PNG with a row per sample: input, mask outlined, map. One colour scale for all rows.
+    """Write a PNG with a row per sample: input, outlined mask, anomaly map on a common scale.
 
-    Anomalous samples come first, those with the highest scores among them on top; two normal
-    samples with the highest scores close the picture.
+    The anomalous samples with the highest scores come first, then the two normal samples with the
+    highest scores.
     """
     low, high = np.quantile(predictions.maps, 0.5), predictions.maps.max()
     levels = (predictions.maps - low) / max(high - low, 1e-12)

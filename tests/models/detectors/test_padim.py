@@ -138,7 +138,7 @@ def test_the_factor_is_the_root_of_the_regularised_covariance():
     [
         ({"dims": 0}, "dims is 0"),
         ({"epsilon": 0.0}, "epsilon is 0"),
-        ({"layers": (1, 1)}, "rising"),
+        ({"layers": (1, 1)}, "ascending"),
         ({"blocks": ()}, "at least one"),
     ],
 )

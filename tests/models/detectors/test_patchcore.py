@@ -188,7 +188,7 @@ def test_patches_are_averaged_where_the_encoder_is_convolutional_unless_a_side_i
     ("settings", "message"),
     [
         ({"layers": ()}, "layers is"),
-        ({"layers": (3, 2)}, "rising"),
+        ({"layers": (3, 2)}, "ascending"),
         ({"layers": (2, 5)}, r"each must be in \[1, 4\]"),
         ({"blocks": (0,)}, "each must be at least 1"),
         ({"neighbourhood": 2}, "must be odd"),

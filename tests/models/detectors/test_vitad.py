@@ -70,12 +70,12 @@ def test_initial_weights_follow_the_seed():
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"teacher_blocks": ()}, "at least one, rising"),
-        ({"teacher_blocks": (6, 3)}, "rising"),
-        ({"teacher_blocks": (3, 3)}, "rising"),
+        ({"teacher_blocks": ()}, "at least one, in ascending order"),
+        ({"teacher_blocks": (6, 3)}, "ascending"),
+        ({"teacher_blocks": (3, 3)}, "ascending"),
         ({"teacher_blocks": (0, 3)}, "each must be at least 1"),
         ({"neck_block": 0}, "neck_block is 0"),
-        ({"student_blocks": 8}, r"student_blocks is 8; at least .* \(9\)"),
+        ({"student_blocks": 8}, r"student_blocks is 8; must be at least .* \(9\)"),
         ({"init_std": 0.0}, "init_std is 0"),
     ],
 )

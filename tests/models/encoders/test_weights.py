@@ -164,7 +164,7 @@ def test_an_official_dinov2_file_with_registers_loads(tmp_path):
 @pytest.mark.parametrize(
     ("damage", "message"),
     [
-        (lambda t: t.pop("norm.bias"), "no weights of test_vit: missing: norm.bias"),
+        (lambda t: t.pop("norm.bias"), "does not hold the weights of test_vit: missing: norm.bias"),
         (lambda t: t.update(reg_token=torch.ones(1)), "unknown: reg_token"),
         (
             lambda t: t.update({"norm.bias": torch.ones(3)}),
@@ -226,7 +226,7 @@ def test_other_files_are_refused_in_one_line(tmp_path, monkeypatch, make, suffix
 
 
 def test_a_missing_file_is_named(tmp_path):
-    with pytest.raises(WeightsError, match=r"nothing\.pth is no file"):
+    with pytest.raises(WeightsError, match=r"nothing\.pth is not a file"):
         load_encoder(config(tmp_path / "nothing.pth"))
 
 
