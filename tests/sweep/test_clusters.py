@@ -182,6 +182,6 @@ def test_nodes_without_the_data_are_refused_before_the_first_trial(new_cluster, 
     status, _, error = driver.finish(200)
 
     assert status == 5
-    assert "does not see the data at /nowhere" in error
+    assert "cannot find the data at /nowhere" in error
     assert error.count("\n") == 1
     assert driver.audit() == {}
