@@ -67,7 +67,7 @@ def pooled_deviation(groups: Sequence[Sequence[float]]) -> tuple[float, int]:
     """Standard deviation within groups, pooled over them, and its degrees of freedom.
 
     Returns:
-        NaN and 1 where no group has two values.
+        Both; NaN and 1 if no group has two values.
     """
     repeated = [np.array(values) for values in groups if len(values) > 1]
     freedom = sum(len(values) - 1 for values in repeated)

@@ -4,7 +4,7 @@ from pathlib import Path
 
 _VMSTAT = Path("/proc/vmstat")
 _SIGNS_OF_A_KILL = ("SYSTEM_ERROR", "died unexpectedly", "ActorDiedError", "ActorUnavailableError")
-_HINT = "Run fewer trials side by side (--concurrent), or on a machine with more memory"
+_HINT = "Run fewer concurrent trials (--concurrent), or use a machine with more memory"
 
 
 def describe_exit(text: str, *, times: int, was_short_of_memory: bool) -> str:

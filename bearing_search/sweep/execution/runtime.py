@@ -128,7 +128,7 @@ def _init(address: str | None, scratch: Path) -> None:
         raise InterruptedStartError from None
     except (ConnectionError, RuntimeError, ValueError) as error:
         where = f"no Ray cluster can be used at {address}" if address else "Ray does not start"
-        hint = ". RAY_AUTH_MODE and RAY_AUTH_TOKEN must be the cluster's" if address else ""
+        hint = ". RAY_AUTH_MODE and RAY_AUTH_TOKEN must match the cluster's" if address else ""
         raise ResourceError(f"{where}: {' '.join(str(error).split())}{hint}") from error
 
 

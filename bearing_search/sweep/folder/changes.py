@@ -100,7 +100,7 @@ def _obstacle(then: SearchSpace, now: SearchSpace, record: SweepRecord) -> str:
     if sampler_spec(record.sampler).is_exhaustive:
         return "a grid runs every point of its space"
     if record.known:
-        return "the sweep was warm-started over the space that it began with"
+        return "the sweep was warm-started on the space that it began with"
     if _unranged(then) != _unranged(now):
         return "not only parameters have changed"
     if list(then.parameters) != list(now.parameters):

@@ -16,7 +16,7 @@ from bearing_search.sweep.worker.node_check import CodeVersion, node_incompatibi
 from bearing_search.sweep.worker.plugin_tables import PluginTables, plugin_tables
 
 _MOUNT_HINT = (
-    "--results must lie on a file system that all nodes mount under the same path, or --depot must "
+    "--results must be on a file system that all nodes mount under the same path, or --depot must "
     "name a URL"
 )
 

@@ -124,7 +124,7 @@ def configure_device(*, threads: int, gpus: float) -> str:
     for name in THREAD_VARIABLES:
         os.environ[name] = str(threads)
     if gpus > 0:
-        return "cuda"  # the scheduler has set CUDA_VISIBLE_DEVICES
+        return "cuda"  # Ray has set CUDA_VISIBLE_DEVICES
     os.environ["CUDA_VISIBLE_DEVICES"] = ""  # Ray leaves the GPUs visible to a trial without any
     return "cpu"
 

@@ -97,7 +97,7 @@ def test_what_no_sampler_or_reader_can_take_for_one_sweep_is_never_accepted(
 
 def test_a_warm_started_sweep_keeps_its_space(new_sweep, edited):
     folder = new_sweep(known=(PriorTrial(source="a/1", suggestion={}, value=0.5),))
-    with pytest.raises(SweepError, match="was warm-started over the space"):
+    with pytest.raises(SweepError, match="was warm-started on the space"):
         with_space(folder, edited(*WIDER), "s.yaml", accepted=["space"])
 
 

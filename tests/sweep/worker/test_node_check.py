@@ -52,7 +52,7 @@ def test_a_folder_that_is_not_shared_is_told_from_one_that_is(
 ):
     monkeypatch.setattr("bearing_search.sweep.worker.node_check.STALE_S", 0.0)
     elsewhere = tmp_path / "elsewhere"
-    told = f"node {HERE} cannot find the sweep's folder {elsewhere}; --results must lie on"
+    told = f"node {HERE} cannot find the sweep's folder {elsewhere}; --results must be on"
     assert replace(worker_context, root=elsewhere).incompatibility().startswith(told)
     (elsewhere / "sessions").mkdir(parents=True)
     (elsewhere / "sessions" / "of_another_sweep.json").touch()
