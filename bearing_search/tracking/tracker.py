@@ -131,7 +131,9 @@ class MlflowTracker:
         except unavailable() as error:
             self._away_until = time.monotonic() + RETRY_AFTER_S
             reason = str(error).strip().splitlines()[0]
-            _log.warning("MLflow at %s does not respond; the sweep continues: %s", self._uri, reason)
+            _log.warning(
+                "MLflow at %s does not respond; the sweep continues: %s", self._uri, reason
+            )
             return False
         return True
 
