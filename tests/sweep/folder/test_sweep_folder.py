@@ -25,9 +25,9 @@ from bearing_search.sweep.record.urls import without_password
     ["", ".", "..", ".hidden", "../up", "a/b", "a\\b", "/abs", "-n", "a b", "cache", "x" * 99],
 )
 def test_a_name_that_is_no_folder_name_is_refused(name, new_sweep, tmp_path):
-    with pytest.raises(ConfigError, match="no name for a sweep"):
+    with pytest.raises(ConfigError, match="not a valid sweep name"):
         new_sweep(name=name)
-    with pytest.raises(ConfigError, match="no name for a sweep"):
+    with pytest.raises(ConfigError, match="not a valid sweep name"):
         load_sweep(tmp_path, name)
     assert list(tmp_path.iterdir()) == []
 

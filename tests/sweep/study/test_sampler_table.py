@@ -146,7 +146,7 @@ def test_whoever_is_exhaustive_runs_every_point_whatever_its_name(
     wider = parse_search_space(DESIGN.replace("6", "7"), "s")
     with pytest.raises(SweepError, match="a grid runs every point of its space"):
         with_space(folder, wider, "s", accepted=["space"])
-    with pytest.raises(ConfigError, match="a grid runs every point, so that it cannot stop"):
+    with pytest.raises(ConfigError, match="a grid runs every point, so it cannot use"):
         new_sweep(name="two", space_text=DESIGN, sampler="all", stops_when_converged=True)
     assert new_sweep(
         name="three", space_text=DESIGN, sampler="all", target=0, task="reproduction", objective=""
