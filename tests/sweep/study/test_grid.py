@@ -172,7 +172,10 @@ def test_nothing_is_chosen_by_a_reproduction(reproduction, simulate):
     ("changes", "complaint"),
     [
         ({"task": "reproduction"}, "sampler is tpe and pruner none, expected grid and none"),
-        ({"task": "reproduction", "sampler": "grid", "pruner": "median"}, "pruner median, expected"),
+        (
+            {"task": "reproduction", "sampler": "grid", "pruner": "median"},
+            "pruner median, expected",
+        ),
         ({"objective": "test/pixel_aupro"}, "metrics of a search begin with val/"),
         (
             {"task": "reproduction", "sampler": "grid", "objective": "val/pixel_aupro"},
