@@ -1,1 +1,1 @@
-"""What scores say: intervals, comparisons, operating points, and which setting to use."""
+"""Statistics of scores: intervals, comparisons, operating points, and selection of a setting."""

@@ -1,4 +1,4 @@
-"""How sure a score is, and whether two trials differ: each group left out once, paired.
+"""Confidence intervals of scores and of paired differences, from a jackknife over groups.
 
 Axis letters: n samples, g groups of a fold, m metrics, k folds.
 """
@@ -22,14 +22,14 @@ from bearing_search.evaluation.metrics import trivial_floor
 from bearing_search.evaluation.predictions import Predictions, mean_metrics
 
 FoldPredictions = Mapping[str, Predictions]
-"""Key of a fold (a `FoldKey` as text, `LC/fold0`) -> what its evaluation left."""
+"""Key of a fold (a `FoldKey` as text, `LC/fold0`) -> its stored predictions."""
 
 Influences = Mapping[str, Influence]
-"""Part -> its metrics and what each of its groups adds to their uncertainty."""
+"""Part -> its metrics and the influence of each of its groups."""
 
 
 def score_intervals(folds: FoldPredictions, protocol: ProtocolConfig) -> dict[str, Interval]:
-    """95 % interval of every mean metric, by name (`pixel_aupro`, `LC/pixel_aupro`)."""
+    """Name (`pixel_aupro`, `LC/pixel_aupro`) -> 95 % interval of the mean metric."""
     found = influences(folds, protocol)
     return {
         name: metric_interval(_parts(found, part), metric)
@@ -40,13 +40,13 @@ def score_intervals(folds: FoldPredictions, protocol: ProtocolConfig) -> dict[st
 def difference_intervals(
     folds: FoldPredictions, others: FoldPredictions, protocol: ProtocolConfig
 ) -> dict[str, Interval]:
-    """95 % interval of `folds` minus `others`, paired on the same samples.
+    """Name -> 95 % interval of the paired difference `folds` minus `others`.
 
     Raises:
         ValueError: the two were not scored on the same samples.
     """
     if not are_comparable(folds, others):
-        raise ValueError("scored on different samples: a paired difference does not exist")
+        raise ValueError("scored on different samples: there is no paired difference")
     ours, theirs = influences(folds, protocol), influences(others, protocol)
     return {
         name: difference_interval(_parts(ours, part), _parts(theirs, part), metric)
@@ -62,7 +62,7 @@ def are_comparable(folds: FoldPredictions, others: FoldPredictions) -> bool:
 
 
 def mean_floor(folds: FoldPredictions, protocol: ProtocolConfig) -> dict[str, float]:
-    """What one and the same score for everything would reach, averaged as the metrics are."""
+    """Metrics of a constant score for all samples and pixels, averaged like the metrics."""
     return mean_metrics(
         (FoldKey.parse(key).part, _floor(predictions, protocol))
         for key, predictions in folds.items()
@@ -70,7 +70,7 @@ def mean_floor(folds: FoldPredictions, protocol: ProtocolConfig) -> dict[str, fl
 
 
 def influences(folds: FoldPredictions, protocol: ProtocolConfig) -> dict[str, Influence]:
-    """The metrics of every part, and what each group adds to their uncertainty."""
+    """Part -> its metrics and the influence of each of its groups."""
     return pooled_folds(
         {key: fold_influence(predictions, protocol) for key, predictions in folds.items()}
     )
@@ -78,22 +78,22 @@ def influences(folds: FoldPredictions, protocol: ProtocolConfig) -> dict[str, In
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FoldInfluence:
-    """A fold's metrics, with each of its groups left out once."""
+    """A fold's metrics, and the same with each of its groups left out once."""
 
     metrics: tuple[str, ...]
-    """Their names, in the order of all arrays here."""
+    """Names, in the order of the arrays' metric axis."""
 
     values: Float[np.ndarray, " m"]
     floors: Float[np.ndarray, " m"]
     groups: tuple[str, ...]
     is_anomalous: Bool[np.ndarray, " g"]
-    """Whether any sample of the group is."""
+    """Whether the group has an anomalous sample."""
 
     without: Float[np.ndarray, "g m"]
 
 
 def fold_influence(predictions: Predictions, protocol: ProtocolConfig) -> FoldInfluence:
-    """Score a fold as it is, and again without each of its groups."""
+    """Score a fold with all of its groups, and again without each of them."""
     prepared = predictions.prepared(protocol)
     positions = np.arange(len(predictions.names))
     member = np.array(predictions.groups)
@@ -112,11 +112,11 @@ def fold_influence(predictions: Predictions, protocol: ProtocolConfig) -> FoldIn
 
 
 def pooled_folds(folds: Mapping[str, FoldInfluence]) -> dict[str, Influence]:
-    """The folds of every part as one: the part's metrics are means over its folds.
+    """Part -> influence pooled over the part's folds; its metrics are means over the folds.
 
-    An anomalous group also stands for its fold: where folds hold out one or two defects each, the
-    scatter between folds is the scatter between defects. So the mean without a group weighs its
-    fold by the anomalous groups that are left in it.
+    An anomalous group also stands for its fold: if folds hold out one or two defects each, the
+    variance between folds is the variance between defects. So the mean without a group weights its
+    fold by the number of anomalous groups left in it.
     """
     part_of = {key: FoldKey.parse(key).part for key in folds}
     return {
@@ -157,7 +157,7 @@ def _part_influence(folds: list[FoldInfluence]) -> Influence:
 def _weighted(
     rows: Float[np.ndarray, "k m"], weights: Float[np.ndarray, " k"]
 ) -> Float[np.ndarray, " m"]:
-    """Mean over the folds in which a metric is defined; NaN where it is in none."""
+    """Weighted mean over the folds in which a metric is defined; NaN if it is defined in none."""
     weight = np.where(np.isnan(rows), 0.0, weights[:, None])
     total = weight.sum(axis=0)
     sums = (np.nan_to_num(rows) * weight).sum(axis=0)
@@ -180,7 +180,7 @@ def _as_row(values: Mapping[str, float], metrics: Sequence[str]) -> Float[np.nda
 
 
 def _rows(found: Influences) -> dict[str, tuple[str | None, str]]:
-    """Name (`LC/pixel_aupro`, `pixel_aupro`) -> part, None for the mean over parts, and metric."""
+    """Name (`LC/pixel_aupro`, `pixel_aupro`) -> part (None: mean over parts) and metric."""
     of_parts = {f"{part}/{name}": (part, name) for part in found for name in METRICS}
     return {**of_parts, **{name: (None, name) for name in METRICS}}
 

@@ -1,4 +1,4 @@
-"""The influences of finished trials: computed once, kept beside the scores, averaged over seeds.
+"""Computes the influences of finished trials, caches them next to the scores, averages over seeds.
 
 Axis letters: g h groups, m metrics, c settings.
 """
@@ -35,7 +35,7 @@ _METRICS_BEFORE_NAMES = (
     "image_ap",
     "image_f1_max",
 )
-"""What the columns of a file are that does not name them: it was written by an older release."""
+"""Columns of files by older releases, which do not name them."""
 
 
 def influences_of_trials(
@@ -44,14 +44,15 @@ def influences_of_trials(
     *,
     on_progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> list[dict[str, Influence]]:
-    """Part -> influence of each trial, in the order of the folders; side by side on all cores.
+    """Part -> influence for each trial, in the order of the folders; uses all cores.
 
     Args:
-        folders: of finished trials.
-        on_progress: told how many of how many are done.
+        folders: folders of finished trials.
+        protocol: how the trials were scored.
+        on_progress: called with the number of finished and of all trials.
     """
     workers = len(os.sched_getaffinity(0))
-    with ThreadPoolExecutor(workers) as pool:  # NumPy lets go of the interpreter where it works
+    with ThreadPoolExecutor(workers) as pool:  # NumPy releases the GIL while computing
         found = []
         for one in pool.map(lambda folder: trial_influences(folder, protocol), folders):
             found.append(one)
@@ -60,9 +61,9 @@ def influences_of_trials(
 
 
 def trial_influences(folder: Path, protocol: ProtocolConfig) -> dict[str, Influence]:
-    """Part -> influence of a finished trial, kept in its folder where that can be written.
+    """Part -> influence for a finished trial, cached in its folder if that is writable.
 
-    What is kept there is used where it has every metric of today; if not, all are computed anew.
+    A cached result is used if it has all current metrics; otherwise all are recomputed.
     """
     key = _key(folder, protocol)
     file = folder / _FILE
@@ -75,7 +76,7 @@ def trial_influences(folder: Path, protocol: ProtocolConfig) -> dict[str, Influe
 
 
 def mean_influences(runs: Sequence[Mapping[str, Influence]]) -> dict[str, Influence]:
-    """The mean over runs of one setting: of its metrics, and of what each group adds."""
+    """Part -> influence averaged over the runs of one setting."""
     return {
         part: runs[0][part] if len(runs) == 1 else _mean_influence([run[part] for run in runs])
         for part in runs[0]
@@ -85,9 +86,9 @@ def mean_influences(runs: Sequence[Mapping[str, Influence]]) -> dict[str, Influe
 def scaled_shifts(
     settings: Sequence[Mapping[str, Influence]], metric: str
 ) -> Float[np.ndarray, "g c"]:
-    """What each group adds to each setting's mean over parts, so that squares are variances.
+    """Influence of each group on each setting's mean over parts; squares add up to its variance.
 
-    A group that a setting could not score (no region of interest) adds nothing to it.
+    A group that a setting could not score (no region of interest) has an influence of 0 on it.
     """
     rows: dict[tuple[str, bool, str], Float[np.ndarray, " c"]] = {}
     for column, parts in enumerate(settings):
@@ -106,7 +107,7 @@ def scaled_shifts(
 
 
 def _key(folder: Path, protocol: ProtocolConfig) -> str:
-    """What the numbers were made of: the protocol and the very files."""
+    """Cache key: the protocol, and size and modification time of each file of scores."""
     files = _stamps(sorted(folder.glob("*/*/scored.npz")))
     return json.dumps([_VERSION, asdict(protocol), list(files)])
 
@@ -137,7 +138,7 @@ def _packed(found: dict[str, Influence], key: str) -> bytes:
 
 
 def _read(file: Path, key: str, metrics: tuple[str, ...]) -> dict[str, Influence] | None:
-    """The named metrics of a file; None where it is of other scores, or lacks one of them."""
+    """Part -> influence on the metrics, read from a file; None if it is outdated or lacks one."""
     if not file.exists():
         return None
     with np.load(file, allow_pickle=False) as saved:

@@ -1,7 +1,8 @@
-"""Intervals from how much each group moves a metric: what it could have been on other parts.
+"""Confidence intervals of metrics, from the influence of each group of samples.
 
-A group is a physical thing: its views are no independent evidence, so it counts once. Every method
-here was chosen by its measured coverage (`benchmarks/selection.py`, docs/selection.md).
+A group is a physical part. Its views are not independent observations, so each group counts once.
+Every method here was chosen by its measured coverage (`benchmarks/selection.py`,
+docs/selection.md).
 
 Axis letters: a anomalous groups, b normal groups, m metrics.
 """
@@ -16,63 +17,63 @@ from scipy.special import expit, logit
 from scipy.stats import beta, t
 
 LEVEL = 0.95
-"""Of every interval that is reported."""
+"""Confidence level of every reported interval."""
 
 _INSIDE = 1e-6
-"""How far from 0 and 1 a value is kept on the way to the logit scale."""
+"""Minimum distance from 0 and 1 to which values are clipped before the logit."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Interval:
-    """A statistic and its interval."""
+    """A statistic and its confidence interval."""
 
     value: float
-    """The statistic of the samples as they are."""
+    """Point estimate, from all samples."""
 
     low: float
-    """NaN where too few groups were seen to say anything."""
+    """Lower bound; NaN if there are too few groups for an interval."""
 
     high: float
     level: float
-    """Share of such intervals that hold the truth, in (0, 1)."""
+    """Confidence level, in (0, 1)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Influence:
-    """The metrics of one part, and what each group of samples adds to their uncertainty."""
+    """The metrics of one part, and the influence of each group of samples on them."""
 
     metrics: tuple[str, ...]
-    """Their names, in the order of all arrays here."""
+    """Names, in the order of the arrays' metric axis."""
 
     values: Float[np.ndarray, " m"]
     floors: Float[np.ndarray, " m"]
-    """What one and the same score for everything would reach."""
+    """Metrics of a constant score for all samples and pixels."""
 
     anomalous: tuple[str, ...]
     """Names of the groups with an anomalous sample."""
 
     normal: tuple[str, ...]
     of_anomalous: Float[np.ndarray, "a m"]
-    """Shift of each metric by each group, against a sample without it; they sum to about 0."""
+    """Change of each metric due to each group, compared with leaving it out; sums to about 0."""
 
     of_normal: Float[np.ndarray, "b m"]
 
     def column(self, metric: str) -> int:
-        """Where a metric stands in the arrays."""
+        """Column of a metric in the arrays."""
         return self.metrics.index(metric)
 
     def value_of(self, metric: str) -> float:
-        """A metric of the samples as they are."""
+        """Value of a metric on all samples."""
         value: float = self.values[self.column(metric)]
         return value
 
     def floor_of(self, metric: str) -> float:
-        """What one and the same score for everything would reach in a metric."""
+        """Value of a metric for a constant score."""
         floor: float = self.floors[self.column(metric)]
         return floor
 
     def shifts_of(self, metric: str) -> tuple[Float[np.ndarray, " a"], Float[np.ndarray, " b"]]:
-        """Shift of a metric by each anomalous and by each normal group."""
+        """Influence of each anomalous and of each normal group on a metric."""
         column = self.column(metric)
         return self.of_anomalous[:, column], self.of_normal[:, column]
 
@@ -84,16 +85,16 @@ def metric_interval(
     seed_variance: float = 0.0,
     seed_freedom: int = 1,
 ) -> Interval:
-    """Interval of the mean of a metric over parts.
+    """Confidence interval of the mean of a metric over parts.
 
-    Student's t on the logit scale, since the metrics live in [0, 1]. Few defects that were all
-    found say little about the one that comes next: each part counts one anomalous group more than
-    was seen, halfway between its value and chance, as Agresti and Coull (1998) do for rates.
+    Student's t interval on the logit scale, since metrics lie in [0, 1]. A few defects that were
+    all found say little about the next one: each part is given one extra anomalous group, halfway
+    between its value and chance, as Agresti and Coull (1998) do for rates.
 
     Args:
-        parts: what the mean is over; a part in which the metric is undefined is left out.
-        metric: its name.
-        seed_variance: what training under other seeds adds to the variance of the value.
+        parts: parts to average over; those in which the metric is undefined are left out.
+        metric: name of the metric.
+        seed_variance: variance of the value due to training under other seeds.
         seed_freedom: degrees of freedom of that estimate.
     """
     values = np.array([part.value_of(metric) for part in parts])
@@ -125,15 +126,16 @@ def difference_interval(
     seed_variance: float = 0.0,
     seed_freedom: int = 1,
 ) -> Interval:
-    """Interval of a metric's mean over parts, `ours` minus `theirs`, paired group by group.
+    """Confidence interval of the difference `ours` minus `theirs` of a metric's mean over parts.
 
-    Student's t. Here too each part counts one anomalous group more than was seen; the two differ in
-    it by a quarter of what lies between their values and chance, in favour of neither.
+    Student's t interval, paired by group. Here too, each part is given one extra anomalous group;
+    in it the two differ by a quarter of the distance between their values and chance, in favour of
+    neither.
 
     Args:
         ours, theirs: the same parts in the same order.
-        metric: its name.
-        seed_variance: what training under other seeds adds to the variance of the difference.
+        metric: name of the metric.
+        seed_variance: variance of the difference due to training under other seeds.
         seed_freedom: degrees of freedom of that estimate.
     """
     pairs = list(zip(ours, theirs, strict=True))
@@ -155,9 +157,9 @@ def difference_interval(
 def group_gains(
     one: Influence, other: Influence, metric: str
 ) -> tuple[Float[np.ndarray, " a"], Float[np.ndarray, " b"]]:
-    """How much more each group moves `one` than `other`: anomalous and normal groups.
+    """Influence of each anomalous and of each normal group on the difference `one` minus `other`.
 
-    A group that only one of them could score (no region of interest) moves the other by nothing.
+    A group that only one of them could score (no region of interest) has no influence on the other.
     """
     of_anomalous, of_normal = one.shifts_of(metric)
     others_anomalous, others_normal = other.shifts_of(metric)
@@ -168,13 +170,13 @@ def group_gains(
 
 
 def rate_interval(hits: int, trials: int) -> Interval:
-    """Share of hits with its exact interval (Clopper and Pearson 1934).
+    """Rate of hits with its exact confidence interval (Clopper and Pearson 1934).
 
     Raises:
         ValueError: `hits` outside [0, `trials`].
     """
     if not 0 <= hits <= trials:
-        raise ValueError(f"{hits} of {trials} is no share")
+        raise ValueError(f"{hits} of {trials} is not a rate")
     if trials == 0:
         return _unknown(math.nan)
     tail = (1 - LEVEL) / 2
@@ -184,12 +186,12 @@ def rate_interval(hits: int, trials: int) -> Interval:
 
 
 def largest_rate(trials: int) -> float:
-    """Rate that not one hit in so many trials still allows: one-sided, 95 %."""
+    """One-sided 95 % upper bound of a rate, given no hit in that many trials."""
     return 1.0 - float((1 - LEVEL) ** (1 / trials)) if trials else 1.0
 
 
 def trials_needed(rate: float) -> int:
-    """How many trials without a hit show that the rate is at most `rate`: one-sided, 95 %."""
+    """Number of trials without a hit that bounds the rate by `rate`: one-sided, 95 %."""
     return math.ceil(math.log(1 - LEVEL) / math.log(1 - rate))
 
 
@@ -211,12 +213,12 @@ def _terms(
     distance: float,
     weight: float,
 ) -> list[tuple[float, int]]:
-    """Variances of a part's metric, each with its degrees of freedom.
+    """Variance components of a part's metric, each with its degrees of freedom.
 
     Args:
-        of_anomalous, of_normal: what each group adds.
-        distance: of one more anomalous group from the others' mean.
-        weight: of the part in the mean over parts.
+        of_anomalous, of_normal: influence of each group.
+        distance: distance of the extra anomalous group from the others' mean.
+        weight: weight of the part in the mean over parts.
     """
     seen, normal = len(of_anomalous), len(of_normal)
     if seen == 0 or normal == 1:
@@ -230,15 +232,15 @@ def _terms(
 
 
 def _half_width(terms: Sequence[tuple[float, int]]) -> float:
-    """Student's t times the standard error, freedom by Satterthwaite (1946).
+    """Student's t quantile times the standard error; degrees of freedom by Satterthwaite (1946).
 
     Args:
-        terms: variances that add up, each with its degrees of freedom.
+        terms: variance components to add up, each with its degrees of freedom.
     """
     total = sum(variance for variance, _ in terms)
     if not total > 0:
         return total  # 0, or NaN
-    # Shares of the total: the square of a variance of 1e-254 is 0.
+    # fractions of the total: the square of a variance of 1e-254 would be 0
     freedom = 1 / sum((v / total) ** 2 / max(free, 1) for v, free in terms)
     return float(t.ppf((1 + LEVEL) / 2, freedom) * math.sqrt(total))
 

@@ -1,14 +1,14 @@
-"""Which of many settings may be the best: multiple comparisons with the best.
+"""Multiple comparisons with the best: which of many settings may be the best one.
 
-Among 200 settings that are all alike, the highest score stands out by chance. So a setting is
-called worse only where its gap to some other one is larger than the largest gap that chance would
-open between it and any of them. Whichever setting is truly the best stays among the tied with 95 %
-confidence (Hsu 1981); the law of the largest gap comes from a multiplier bootstrap of the groups'
-influences, all settings at once (Chernozhukov, Chetverikov and Kato 2013). A handful of groups
-knows its own scatter badly, so each draw is divided by a common chi, as in Student's t.
+Among 200 equivalent settings, the highest score stands out by chance. So a setting is called worse
+only if its gap to another one is larger than the largest gap to any of them that chance would
+produce. The truly best setting is among the tied ones with 95 % confidence (Hsu 1981). The
+distribution of the largest gap comes from a multiplier bootstrap of the groups' influences, for all
+settings at once (Chernozhukov, Chetverikov and Kato 2013). The variance is poorly estimated from a
+handful of groups, so each draw is divided by a common chi variable, as in Student's t.
 
-Among thousands of pairs some have a small scatter by luck, and would stand out. So the standard
-error of a pair is moderated as for genes (Smyth 2004): half its own variance, half the typical one.
+Among thousands of pairs, some have a small variance by chance and would stand out. So the variance
+of a pair is moderated, as is done for genes (Smyth 2004): the mean of its own and the typical one.
 
 Axis letters: c settings, g groups, d draws.
 """
@@ -22,25 +22,25 @@ from bearing_search.analysis.intervals import LEVEL, Interval
 
 _DRAWS = 2000
 _EXACT = 1e-12
-"""Variance of a difference that is rounding only: the two have the same scores."""
+"""Variance up to which a difference is mere rounding: the two settings have the same scores."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ranking:
-    """Settings compared with one another."""
+    """Result of comparing settings with one another."""
 
     values: Float[np.ndarray, " c"]
     is_tied: Bool[np.ndarray, " c"]
-    """Not shown to be worse than another one that may be best."""
+    """Whether a setting is not shown to be worse than any candidate for the best."""
 
     error: Float[np.ndarray, "c c"]
-    """Standard error of the difference of each two, moderated; 0 where they score alike."""
+    """Moderated standard error of the difference of each pair; 0 if their scores are equal."""
 
     critical: Float[np.ndarray, " c"]
-    """How many standard errors chance opens between each setting and any other, at most."""
+    """Critical value of each setting's largest gap to any other, in standard errors."""
 
     def gain(self, setting: int, over: int) -> Interval:
-        """How much better one is than `over`; holds for all settings of the ranking at once."""
+        """Simultaneous confidence interval of the gain of `setting` over `over`."""
         value = float(self.values[setting] - self.values[over])
         half = float(self.critical[over] * self.error[setting, over])
         return Interval(value=value, low=value - half, high=value + half, level=LEVEL)
@@ -57,11 +57,12 @@ def compare_with_best(
     """Compare settings that were scored on the same groups.
 
     Args:
-        values: of the objective.
-        shifts: of each objective by each group, scaled so that their squares add up to its
-            variance.
-        seed_variance: of each objective, from training under another seed.
-        may_be_best: settings that others are compared with; None: all.
+        values: objective of each setting.
+        shifts: influence of each group on each objective, scaled so that their squares add up to
+            its variance.
+        seed_variance: variance of each objective due to training under another seed.
+        may_be_best: candidates for the best, with which all are compared; None: all settings.
+        draws: number of bootstrap draws.
     """
     generator = np.random.default_rng(0)
     covariance = shifts.T @ shifts + np.diag(seed_variance)
@@ -72,7 +73,7 @@ def compare_with_best(
     error = np.sqrt(np.where(differs, (variance + typical) / 2, 0.0))
     chance = generator.standard_normal((draws, len(shifts))) @ shifts
     chance += generator.standard_normal(chance.shape) * np.sqrt(seed_variance)
-    freedom = max(len(shifts) - 2, 1)  # a mean of the normal and one of the anomalous groups
+    freedom = max(len(shifts) - 2, 1)  # one mean each for normal and anomalous groups
     chance /= np.sqrt(generator.chisquare(freedom, (draws, 1)) / freedom)
     critical = np.zeros(len(values))
     is_tied = np.ones(len(values), dtype=bool)

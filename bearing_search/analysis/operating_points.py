@@ -1,7 +1,7 @@
-"""What an inspector meets: defects found and false alarms at a threshold, with exact intervals.
+"""Operating points: rates of defects found and of false alarms at a threshold.
 
-Thresholds come from the held-out folds of train, never from the samples that are counted. A group
-(a physical part) is flagged where any of its views is.
+Thresholds come from the held-out folds of train, never from the samples being counted. A group
+(a physical part) is flagged if any of its views is. Intervals are exact.
 
 Axis letters: n samples.
 """
@@ -23,26 +23,26 @@ BEST_F1 = "best F1 on the held-out folds"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OperatingPoint:
-    """What one threshold does to the groups of one part."""
+    """Detection and false-alarm rate of one threshold on the groups of one part."""
 
     part: str
     rule: str
-    """Where the threshold comes from, in words."""
+    """How the threshold was chosen, for display."""
 
     threshold: float
-    """A sample is flagged at this image score and above."""
+    """Image score at and above which a sample is flagged."""
 
     found: Interval
-    """Share of the anomalous groups that are flagged."""
+    """Fraction of the anomalous groups that are flagged."""
 
     false_alarms: Interval
-    """Share of the normal groups that are."""
+    """Fraction of the normal groups that are flagged."""
 
 
 def operating_points(
     validation: FoldPredictions, test: FoldPredictions
 ) -> tuple[OperatingPoint, ...]:
-    """Both rates at two thresholds for each part that both have; none without held-out defects."""
+    """Operating points on test at two thresholds per part; none without held-out defects."""
     return tuple(
         OperatingPoint(
             part=part,
@@ -60,7 +60,7 @@ def operating_points(
 
 
 def group_counts(folds: FoldPredictions) -> dict[str, tuple[int, int]]:
-    """Part -> how many normal and anomalous groups were scored."""
+    """Part -> number of normal and of anomalous groups that were scored."""
     counts: dict[str, tuple[int, int]] = {}
     for key, predictions in folds.items():
         part = FoldKey.parse(key).part
@@ -74,7 +74,7 @@ def group_counts(folds: FoldPredictions) -> dict[str, tuple[int, int]]:
 def best_f1_threshold(
     scores: Float[np.ndarray, " n"], is_anomalous: Bool[np.ndarray, " n"]
 ) -> float:
-    """The score at which flagging gives the best F1; of equals the highest."""
+    """The threshold with the best F1; the highest one if several are equal."""
     candidates = np.unique(scores)[::-1]
     flagged = scores[None] >= candidates[:, None]
     hits = (flagged & is_anomalous).sum(axis=1)

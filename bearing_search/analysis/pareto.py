@@ -1,4 +1,4 @@
-"""Which settings no other one beats in everything.
+"""The Pareto front of settings with several objectives.
 
 Axis letters: c settings, k objectives.
 """
@@ -8,10 +8,11 @@ from jaxtyping import Bool, Float
 
 
 def pareto_front(points: Float[np.ndarray, "c k"]) -> Bool[np.ndarray, " c"]:
-    """Whether each setting is on the front: no other is as good in all objectives, better in one.
+    """Whether each setting is Pareto-optimal: no other is as good in all objectives, better in one.
 
     Args:
-        points: larger is better, in every objective. Equal points are all on the front, or none.
+        points: objectives of each setting, larger is better. Of equal points, all or none are on
+            the front.
     """
     as_good = np.all(points[None] >= points[:, None], axis=2)
     better = np.any(points[None] > points[:, None], axis=2)

@@ -1,8 +1,8 @@
-"""Post-processing chosen after training, on stored distances: free, and just as honestly judged.
+"""Tunes post-processing after training, on the stored distances.
 
-A setting is chosen on some folds and judged on the fold that was left out, for each fold in turn
-(nested selection): the gain that is reported was never chosen on. It is applied only where the
-interval of that gain lies above 0.
+Nested selection: for each fold in turn, a setting is chosen on the other folds and judged on this
+one, so the reported gain is not biased by the choice. The setting is used only if the interval of
+that gain lies above 0.
 
 Axis letters: k settings, u folds.
 """
@@ -33,40 +33,40 @@ Progress = Callable[[int, int], None]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NestedSelection:
-    """What nested selection found among some settings."""
+    """Result of a nested selection among settings."""
 
     metric: str
-    """By which they were chosen."""
+    """Metric by which settings were chosen."""
 
     tried: int
     before: PostprocessSetting
     best: PostprocessSetting
-    """Chosen on all folds."""
+    """Setting chosen on all folds."""
 
     gain: Interval
-    """Of what was chosen without a fold, on that fold."""
+    """Gain on each fold of the setting chosen without it, averaged."""
 
     @property
     def is_shown(self) -> bool:
-        """Whether the gain is more than chance."""
+        """Whether the gain is significant."""
         return self.best != self.before and self.gain.low > 0
 
     @property
     def applied(self) -> PostprocessSetting:
-        """What to use."""
+        """The setting to use."""
         return self.best if self.is_shown else self.before
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PostprocessTuning:
-    """Both choices for one trial: how maps are made, then how a map becomes one score."""
+    """Both choices for one trial: how to make maps, then how to reduce a map to an image score."""
 
     maps: NestedSelection
     image_score: NestedSelection
 
     @property
     def applied(self) -> PostprocessSetting:
-        """What `evaluate` uses."""
+        """The setting that `evaluate` uses."""
         return self.image_score.applied
 
 
@@ -79,12 +79,13 @@ def tune_postprocess(
 ) -> PostprocessTuning:
     """Choose smoothing, layer weights and fusion by pixel AUPRO, then the image score by AUROC.
 
-    The image score does not touch the maps, so it cannot change the objective.
+    The image score does not affect the maps, so it cannot change the objective.
 
     Args:
-        folds: held-out folds of one trial.
-        on_progress: told how many of how many settings are tried.
-        workers: threads.
+        folds: predictions on the held-out folds of one trial.
+        protocol: how they are scored.
+        on_progress: called with the number of settings tried and of all settings.
+        workers: number of threads.
     """
     first = next(iter(folds.values()))
     makers, rules = map_settings(first), len(score_settings(present_setting(first)))
@@ -111,13 +112,13 @@ def tune_postprocess(
 def nested_selection(
     table: Float[np.ndarray, "k u"], keys: Sequence[str]
 ) -> tuple[int, Mapping[str, int]]:
-    """The best setting on all folds, and for each fold the best one on the folds without it.
+    """The best setting on all folds, and for each fold the best one on the other folds.
 
-    Of equals the first, so that nothing is changed without a reason.
+    Ties go to the first setting, so that nothing changes without a reason.
 
     Args:
         table: score of each setting in each fold.
-        keys: of the folds (`LC/fold0`); what the folds of one number hold out is left out together.
+        keys: keys of the folds (`LC/fold0`); folds of the same number are left out together.
     """
     folds = [FoldKey.parse(key).fold for key in keys]
     without = {
@@ -130,11 +131,11 @@ def nested_selection(
 
 @dataclass(frozen=True, slots=True)
 class _Criterion:
-    """By what settings are chosen."""
+    """Criterion by which settings are chosen."""
 
     metric: str
     score: Callable[[Predictions], float]
-    """The metric of a fold under one setting."""
+    """Computes the metric of a fold."""
 
 
 def _pixel_aupro(predictions: Predictions, protocol: ProtocolConfig) -> float:

@@ -1,4 +1,4 @@
-"""Ways to make maps and scores of stored distances: the settings that the search tries."""
+"""The post-processing settings that the search tries on stored distances."""
 
 from dataclasses import asdict, dataclass, replace
 
@@ -9,18 +9,18 @@ _SMOOTHING_PX = (0.0, 1.0, 2.0, 4.0, 6.0, 8.0, 12.0)
 _TOP_SHARES = (0.001, 0.005, 0.01, 0.02, 0.05)
 _POOLS_PX = (4, 8, 16, 32)
 _SHARED = 0.75
-"""Weight of one layer among those that are weighed at all, the others sharing the rest."""
+"""Weight of the preferred layer; the others share the rest equally."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PostprocessSetting:
-    """One way to make maps and scores of stored distances."""
+    """One way to make maps and scores from stored distances."""
 
     postprocess: PostprocessConfig
     fusion: Fusion
 
     def difference(self, other: "PostprocessSetting") -> str:
-        """What it sets otherwise: `smoothing_sigma_px 2, fusion score_max`."""
+        """The values that differ from the other's: `smoothing_sigma_px 2, fusion score_max`."""
         ours = asdict(self.postprocess) | {"fusion": self.fusion}
         theirs = asdict(other.postprocess) | {"fusion": other.fusion}
         return ", ".join(
@@ -31,13 +31,13 @@ class PostprocessSetting:
 
 
 def present_setting(predictions: Predictions) -> PostprocessSetting:
-    """How the maps and scores of a detection were made."""
+    """The setting with which the maps and scores of these predictions were made."""
     rendering = predictions.rendering
     return PostprocessSetting(postprocess=rendering.postprocess, fusion=rendering.fusion)
 
 
 def map_settings(predictions: Predictions) -> list[PostprocessSetting]:
-    """Every way to make the maps, the present one first."""
+    """All settings to try for making maps, the present one first."""
     before = present_setting(predictions)
     fusions: tuple[Fusion, ...] = (before.fusion,)
     if before.fusion != "channels":
@@ -55,7 +55,7 @@ def map_settings(predictions: Predictions) -> list[PostprocessSetting]:
 
 
 def score_settings(before: PostprocessSetting) -> list[PostprocessSetting]:
-    """Every way to make one score of a map, the present one first; none of them moves the maps."""
+    """All settings to try for image scores, the present one first; none changes the maps."""
     post = before.postprocess
     found = [
         replace(post, image_score="own"),
@@ -67,7 +67,7 @@ def score_settings(before: PostprocessSetting) -> list[PostprocessSetting]:
 
 
 def rendered(predictions: Predictions, setting: PostprocessSetting) -> Predictions:
-    """The same detection with another setting."""
+    """The same predictions with another setting."""
     if setting == present_setting(predictions):
         return predictions
     fused = replace(predictions, rendering=replace(predictions.rendering, fusion=setting.fusion))

@@ -1,7 +1,8 @@
-"""Which setting of a search to use: all of them ranked on the same held-out samples.
+"""Ranks the settings of a search on the same held-out samples, and selects the one to use.
 
-Runs of one setting under several seeds count as one setting. What cannot be told from the best is
-tied with it; the winner is the cheapest of the tied. What misses a constraint is neither.
+Runs of one setting under several seeds count as one setting. Settings that cannot be distinguished
+from the best are tied with it; the winner is the cheapest of the tied ones. Settings that violate a
+constraint are excluded from both.
 """
 
 import math
@@ -26,12 +27,12 @@ from bearing_search.trial_history.records import TrialRecord, trial_folder
 from bearing_search.trial_history.seed_noise import pooled_deviation
 
 _EQUAL_COST = 1.2
-"""Ratio of run times that says nothing: machines are shared, and runs differ by chance."""
+"""Ratio up to which run times count as equal: machines are shared, and run times vary."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SweepTrials:
-    """A sweep as far as its ranking needs it."""
+    """A sweep's trials, for ranking."""
 
     name: str
     folder: Path
@@ -39,7 +40,7 @@ class SweepTrials:
 
     @property
     def scored(self) -> list[TrialRecord]:
-        """The complete trials that left scores; one that repeats another's end has none."""
+        """The complete trials with stored scores; those that copied another's result have none."""
         return [
             record
             for record in once_per_config(self.records)
@@ -50,84 +51,84 @@ class SweepTrials:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RankedSetting:
-    """One setting: its trial, or its trials under several seeds."""
+    """One setting with its trials, one per seed."""
 
     sweep: str
-    """Its name where several are compared, else empty."""
+    """Name of its sweep if several are compared, else empty."""
 
     folder: Path
-    """Of that sweep."""
+    """Folder of its sweep."""
 
     trials: tuple[TrialRecord, ...]
-    """Complete ones, by number. The value is their mean."""
+    """Complete trials, by number; `value` is their mean."""
 
     value: Interval
     image_auroc: Interval
     is_tied: bool
-    """Not shown to be worse than another setting; it misses no constraint."""
+    """Whether it satisfies all constraints and is not shown to be worse than another setting."""
 
     judged: ObjectiveValues
-    """Further objectives, and constraints, in the mean over the trials."""
+    """Further objectives and constraint violations, averaged over the trials."""
 
     @property
     def number(self) -> int:
-        """The first of its trials."""
+        """Number of its first trial."""
         return self.trials[0].number
 
     @property
     def title(self) -> str:
-        """`trial 3`, or `trial 3 of first` where sweeps are compared."""
+        """`trial 3`, or `trial 3 of first` if several sweeps are compared."""
         return f"trial {self.number}" + (f" of {self.sweep}" if self.sweep else "")
 
     @property
     def is_default(self) -> bool:
-        """Whether it is the setting that its space starts from (the paper's, in `paper`)."""
+        """Whether it is the base setting of its space (in `paper`, that of the paper)."""
         return any(trial.purpose == "default" for trial in self.trials)
 
     @property
     def cost_s(self) -> float:
-        """Seconds of one run, reused stages included; infinite where it is not known."""
+        """Mean seconds per run, reused stages included; infinite if unknown."""
         known = [trial.cost_s for trial in self.trials if trial.cost_s]
         return float(np.mean(known)) if known else math.inf
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Selection:
-    """All settings, best first; those that miss a constraint come last."""
+    """All settings, best first; those that violate a constraint come last."""
 
     entries: Sequence[RankedSetting]
     winner: int | None
-    """Position of the cheapest of the tied; None: every setting misses a constraint."""
+    """Position of the cheapest tied setting; None: every setting violates a constraint."""
 
     gains: Mapping[int, Interval]
-    """Position of each default setting -> how much better the winner is; holds for all settings
-    that were searched at once."""
+    """Position of each default setting -> gain of the winner over it, with an interval that holds
+    simultaneously for all searched settings."""
 
     floor: float
-    """The objective of one and the same score for every pixel."""
+    """Objective of a constant score for every pixel."""
 
     groups: Mapping[str, tuple[int, int]]
-    """Part -> how many normal and anomalous groups were held out."""
+    """Part -> number of normal and of anomalous groups that were held out."""
 
     seed_deviation: float
-    """Of the objective between runs of one setting; NaN where no setting was run twice."""
+    """Standard deviation of the objective between seeds; NaN if no setting was run twice."""
 
     repeated_runs: int
-    """How many runs beyond the first of a setting that rests on."""
+    """Degrees of freedom of that estimate: runs beyond the first of each setting."""
 
     @property
     def best(self) -> RankedSetting:
-        """The setting with the highest value, of those that miss no constraint."""
+        """The first entry: the highest value among settings that satisfy all constraints."""
         return self.entries[0]
 
     @property
     def chosen(self) -> RankedSetting | None:
-        """The setting to use; None where each misses a constraint."""
+        """The setting to use; None if every setting violates a constraint."""
         return None if self.winner is None else self.entries[self.winner]
 
     @property
     def tied(self) -> Sequence[RankedSetting]:
-        """What cannot be told from the best, the best included."""
+        """The settings that cannot be distinguished from the best, which is included."""
         return [entry for entry in self.entries if entry.is_tied]
 
 
@@ -140,10 +141,12 @@ def select(
     """Rank the complete settings of sweeps that were scored on the same folds of the same data.
 
     Args:
-        on_progress: told how many of how many trials are read.
+        sweeps: the sweeps, with all of their trials.
+        protocol: how they were scored.
+        on_progress: called with the number of trials read and of all trials.
 
     Returns:
-        None while no trial is complete.
+        The ranking; None if no trial is complete.
     """
     runs = [(sweep, group) for sweep in sweeps for group in by_setting(sweep.scored).values()]
     if not runs:

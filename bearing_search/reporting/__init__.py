@@ -1,1 +1,1 @@
-"""A finished sweep or test result as text, JSON and plots."""
+"""Renders a finished sweep or a test result as text, JSON and plots."""

@@ -1,4 +1,4 @@
-"""A search's settings as a leaderboard, in words that the data can support."""
+"""Ranks the settings of a search as a leaderboard, with conclusions that the data supports."""
 
 import json
 from collections.abc import Callable, Sequence
@@ -30,26 +30,26 @@ NONE_TO_USE = "To use: none. Every complete setting misses a constraint of the s
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Leaderboard:
-    """What is said about the settings of one sweep, or of several."""
+    """The ranked settings of one or several sweeps, with the facts that a report states."""
 
     selection: Selection
     synthetic_parts: Sequence[str]
-    """Parts without defects in train, whose held-out defects were drawn."""
+    """Parts without defects in train, whose held-out defects are synthetic."""
 
     test_access: TestAccessLog
-    """Of the test set."""
+    """How often the test set was opened."""
 
     noise: SeedNoise | None = None
-    """None where no setting was run under a second seed."""
+    """None if no setting was run under a second seed."""
 
     notes: Sequence[str] = ()
-    """What else every page must say."""
+    """Further caveats that every report must state."""
 
     objective_spec: ObjectiveSpec = field(default_factory=ObjectiveSpec)
 
     @property
     def front(self) -> list[RankedSetting]:
-        """The Pareto set, of the settings that miss no constraint; empty for one objective."""
+        """The Pareto-optimal settings that satisfy all constraints; empty for one objective."""
         kept = [entry for entry in self.selection.entries if entry.judged.is_feasible]
         if not self.objective_spec.others or not kept:
             return []
@@ -78,7 +78,7 @@ def leaderboard(
     """Rank the complete settings of a sweep on the same held-out samples.
 
     Returns:
-        None while no trial is complete.
+        The leaderboard; None if no trial is complete.
     """
     alone = SweepTrials(name="", folder=sweep, records=records)
     return joint_leaderboard([alone], on_progress, objective_spec=objective_spec)
@@ -90,7 +90,11 @@ def joint_leaderboard(
     *,
     objective_spec: ObjectiveSpec | None = None,
 ) -> Leaderboard | None:
-    """Rank the settings of several sweeps that share data, folds, protocol and goals."""
+    """Rank the settings of several sweeps that share data, folds, protocol and objectives.
+
+    Returns:
+        The leaderboard; None if no trial is complete.
+    """
     sweeps = [_with_costs(sweep) for sweep in sweeps]
     scored = [(sweep.folder, trial.number) for sweep in sweeps for trial in sweep.scored]
     if not scored:
@@ -110,13 +114,13 @@ def joint_leaderboard(
 
 
 def trial_config(sweep: Path, number: int) -> TrialConfig:
-    """The config of a trial, as it was run."""
+    """The config with which a trial was run."""
     file = trial_folder(sweep, number) / "config.json"
     return parse(TrialConfig, json.loads(file.read_text(encoding="utf-8")))
 
 
 def said_of(board: Leaderboard) -> list[str]:
-    """What the data shows, what it does not, and how far it reaches; a sentence or two a line."""
+    """What the data shows, what it does not, and its limits; one or two sentences per line."""
     drawn, saved = _caveats(board), saved_lines(board.selection)
     noise = [board.noise.text] if board.noise else []
     fixed = [board.test_access.text, *board.notes]
@@ -126,11 +130,13 @@ def said_of(board: Leaderboard) -> list[str]:
 
 
 def end_of_sweep(sweep: str, board: Leaderboard, *, program: str, flag: str) -> str:
-    """What is said on the terminal when a sweep has reached its target.
+    """The text printed when a sweep has reached its target.
 
     Args:
-        program: how this program is called on the user's command line.
-        flag: ` --results DIR` where it is not the default.
+        sweep: name of the sweep.
+        board: its leaderboard.
+        program: the program as called on the user's command line.
+        flag: ` --results DIR` if it is not the default, else empty.
     """
     chosen = board.selection.chosen
     if chosen is None:
@@ -152,7 +158,7 @@ def end_of_sweep(sweep: str, board: Leaderboard, *, program: str, flag: str) -> 
 
 
 def _with_costs(sweep: SweepTrials) -> SweepTrials:
-    """What its trials cost, shared stages included: a duration does not tell."""
+    """The sweep with its trials' costs, shared stages included, which durations are not."""
     records = [
         record.with_costs(
             last_values(trial_folder(sweep.folder, record.number) / MEASUREMENTS_FILE)
@@ -175,6 +181,6 @@ def _caveats(board: Leaderboard) -> list[str]:
     if not board.synthetic_parts:
         return []
     return [
-        f"The held-out defects of {', '.join(board.synthetic_parts)} were drawn, since train has "
-        "none: these scores rank settings, they are no detection rates."
+        f"The held-out defects of {', '.join(board.synthetic_parts)} are synthetic, since train "
+        "has none: these scores rank settings, but are not detection rates."
     ]

@@ -1,4 +1,4 @@
-"""A leaderboard for programs."""
+"""The leaderboard as JSON."""
 
 import math
 from collections.abc import Mapping
@@ -11,7 +11,7 @@ from bearing_search.reporting.leaderboard import Leaderboard, said_of
 
 
 def as_json(board: Leaderboard) -> Mapping[str, Any]:
-    """The leaderboard for programs; NaN is null."""
+    """The leaderboard as JSON-like values; None for NaN and infinity."""
     selection = board.selection
     return {
         "winner": _entry_json(selection.chosen) if selection.chosen else None,

@@ -1,4 +1,4 @@
-"""The leaderboard as a page in Markdown."""
+"""The leaderboard as a Markdown page."""
 
 import math
 
@@ -14,15 +14,18 @@ from bearing_search.trial_history.titles import value_text
 def markdown(
     sweep: str, board: Leaderboard, question: str, tuning: PostprocessTuning | None = None
 ) -> str:
-    """The leaderboard as a page.
+    """The leaderboard as a Markdown page.
 
     Args:
-        tuning: what post-processing could gain for the setting to use.
+        sweep: title of the page.
+        board: the leaderboard.
+        question: the question that the search space asks; may be empty.
+        tuning: result of tuning the post-processing of the setting to use.
     """
     chosen, others = board.selection.chosen, _columns(board.objective_spec)
     to_use = (
         f"To use: {chosen.title}, {OBJECTIVE} {interval_text(chosen.value)} "
-        f"(95 % interval over groups; one score for everything reaches "
+        f"(95 % interval over groups; a constant score reaches "
         f"{board.selection.floor:.3f})."
         if chosen
         else NONE_TO_USE
@@ -67,7 +70,7 @@ def _row(board: Leaderboard, entry: RankedSetting) -> str:
 
 
 def _further(objective_spec: ObjectiveSpec) -> list[str]:
-    """Metrics that the table would lack."""
+    """Metrics of the objectives and constraints that have no column yet."""
     shown = {OBJECTIVE, "val/image_auroc", COST_S}
     return [name for name in objective_spec.metrics if name not in shown]
 

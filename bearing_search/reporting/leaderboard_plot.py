@@ -1,4 +1,4 @@
-"""A leaderboard as a picture: a point with its interval for each setting, the tied ones shaded."""
+"""The leaderboard as a plot: a point with its interval for each setting, tied ones shaded."""
 
 import io
 
@@ -8,13 +8,13 @@ from bearing_search.analysis.selection import RankedSetting, Selection
 from bearing_search.measurement import OBJECTIVE
 
 _SHOWN = 60
-"""Settings in the picture, from the best on; more could not be told apart by eye."""
+"""Maximum number of settings in the plot, best first; more would be illegible."""
 
 _TIED, _WORSE, _CHOSEN = "#1f5f8b", "#8a8a8a", "#c2410c"
 
 
 def leaderboard_png(selection: Selection, title: str) -> bytes:
-    """PNG of the settings, best on top."""
+    """A PNG of the settings, best on top."""
     entries = selection.entries[:_SHOWN]
     figure = Figure(figsize=(7.2, 1.6 + 0.24 * len(entries)), layout="constrained")
     axes = figure.add_subplot()
@@ -29,9 +29,9 @@ def leaderboard_png(selection: Selection, title: str) -> bytes:
     axes.axvline(selection.floor, color="#555555", linewidth=0.8, linestyle=":")
     axes.set_yticks(range(len(entries)), [_label(entry, selection) for entry in entries])
     axes.set_ylim(len(entries) - 0.5, -0.5)
-    axes.set_xlabel(f"{OBJECTIVE}, 95 % interval over groups; dotted: one score for everything")
+    axes.set_xlabel(f"{OBJECTIVE}, 95 % interval over groups; dotted: constant score")
     more = len(selection.entries) - len(entries)
-    rest = f"; {more} lower ones left out" if more else ""
+    rest = f"; {more} lower ones omitted" if more else ""
     count = f"{len(selection.tied)} of {len(selection.entries)} settings tied (shaded)"
     axes.set_title(f"{title}: {count}{rest}", fontsize=10)
     axes.tick_params(labelsize=8)

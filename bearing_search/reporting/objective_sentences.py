@@ -1,4 +1,4 @@
-"""Several objectives and constraints, as sentences of a report."""
+"""Sentences of a report about several objectives and constraints."""
 
 from collections.abc import Sequence
 
@@ -8,15 +8,15 @@ from bearing_search.search_space.objectives import ObjectiveSpec
 
 _NAMED = 12
 _COST = (
-    f"{COST_S} is what a trial's stages take, whether it computed them or found them: sharing does "
-    "not change it; machine and load do."
+    f"{COST_S} is the time that a trial's stages take, whether it computed or reused them: it is "
+    "independent of sharing, but not of machine and load."
 )
 
 
 def objective_lines(
     selection: Selection, front: Sequence[RankedSetting], objective_spec: ObjectiveSpec
 ) -> list[str]:
-    """Which settings miss a constraint, and which are on the front; nothing for one objective."""
+    """Which settings violate constraints, and which are Pareto-optimal, as sentences."""
     lines = []
     if objective_spec.constraints:
         lines.append(_constraint_text(selection, objective_spec))
@@ -31,11 +31,11 @@ def _constraint_text(selection: Selection, objective_spec: ObjectiveSpec) -> str
     missing = [entry for entry in selection.entries if not entry.judged.is_feasible]
     asked = " and ".join(map(str, objective_spec.constraints))
     if not missing:
-        return f"Every setting keeps {asked}."
+        return f"Every setting satisfies {asked}."
     names = _listed([entry.title.removeprefix("trial ") for entry in missing])
     return (
-        f"{len(missing)} of {len(selection.entries)} settings miss {asked}, and are not to be "
-        f"used: {names}. Measured values count, without intervals."
+        f"{len(missing)} of {len(selection.entries)} settings miss {asked}, and should not be "
+        f"used: {names}. Constraints are checked on measured values, without intervals."
     )
 
 
@@ -43,9 +43,9 @@ def _front_text(front: Sequence[RankedSetting], objective_spec: ObjectiveSpec) -
     names = _listed([entry.title.removeprefix("trial ") for entry in front])
     asked = " and ".join(map(str, objective_spec.objectives))
     return (
-        f"Pareto set of {asked}: {names or 'empty'}. No other setting was measured as good in "
-        "all of them and better in one. The one to use is named by the first alone: "
-        "what cannot be told from the best in it, and is cheapest."
+        f"Pareto set of {asked}: {names or 'empty'}. No other setting is as good in all of them "
+        "and better in one. The setting to use depends on the first objective only: it is the "
+        "cheapest of those that cannot be distinguished from the best."
     )
 
 

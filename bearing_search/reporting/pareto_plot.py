@@ -1,4 +1,4 @@
-"""Several objectives as a picture: every setting, and the front of those that none beats."""
+"""Plots several objectives: all settings, and the Pareto front."""
 
 import io
 from collections.abc import Sequence
@@ -16,9 +16,9 @@ _OTHER, _FRONT, _CHOSEN, _MISSING = "#8a8a8a", "#1f5f8b", "#c2410c", "#cfcfcf"
 def pareto_png(
     selection: Selection, front: Sequence[RankedSetting], objective_spec: ObjectiveSpec, title: str
 ) -> bytes:
-    """PNG: the first objective over each of the others; crosses miss a constraint.
+    """A PNG of the first objective against each of the others; crosses violate a constraint.
 
-    Two objectives have a line along the front; of more it would join what does not belong together.
+    With two objectives, a line follows the front; with more, it would connect unrelated points.
     """
     others = objective_spec.others
     figure = Figure(figsize=(5.4 * len(others), 4.2), layout="constrained")

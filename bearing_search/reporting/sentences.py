@@ -1,4 +1,4 @@
-"""Sentences about scores, as strong as the data allows."""
+"""Sentences about scores, no stronger than the data supports."""
 
 import math
 
@@ -7,7 +7,7 @@ from bearing_search.analysis.postprocess_search import NestedSelection, Postproc
 from bearing_search.analysis.selection import Selection
 
 _CLAIM = 0.02
-"""Rate of false alarms, or of missed defects, that a report names as a goal."""
+"""Rate of false alarms, or of missed defects, that reports use as an example."""
 
 _NAMED_TIES = 8
 
@@ -21,7 +21,7 @@ def interval_text(interval: Interval, *, signed: bool = False) -> str:
 
 
 def conclusions(selection: Selection) -> list[str]:
-    """What the data shows of the settings, what it does not, and how far it reaches."""
+    """Sentences about what the data shows, what it does not show, and its limits."""
     return [
         _tie_text(selection),
         *(_default_text(selection, number, gain) for number, gain in selection.gains.items()),
@@ -31,7 +31,7 @@ def conclusions(selection: Selection) -> list[str]:
 
 
 def micro_batch_lines(selection: Selection) -> list[str]:
-    """Which trials' batches had no room on the device."""
+    """The trials that had to split their batches to fit on the device, as a sentence."""
     found = [
         f"trial {trial.number} ({trial.micro_batch:.0f})"
         for entry in selection.entries
@@ -41,27 +41,27 @@ def micro_batch_lines(selection: Selection) -> list[str]:
     if not found:
         return []
     return [
-        "The device had no room for whole batches, so that gradients of smaller ones were added "
-        f"up: {', '.join(found)}, samples at once in brackets. The batch that a step is taken by "
-        "is the config's; scores move as by rounding, of detectors with dropout as by another seed."
+        "The device had no room for whole batches, so gradients were accumulated over smaller "
+        f"ones: {', '.join(found)}, with their size in brackets. The effective batch size is still "
+        "the config's; scores differ by rounding, and with dropout as by another seed."
     ]
 
 
 def support_text(part: str, normal: int, anomalous: int) -> str:
-    """What so few samples cannot show, however well they score."""
+    """The error rates that the numbers of groups cannot rule out, even without any error."""
     return (
-        f"{part}: {normal} normal groups: no false alarm at all would still allow a rate of "
-        f"{largest_rate(normal):.0%}; {anomalous} anomalous ones: none missed would still allow "
-        f"{largest_rate(anomalous):.0%}. To claim {_CLAIM:.0%} takes {trials_needed(_CLAIM)} of a "
-        "kind without one."
+        f"{part}: with {normal} normal groups, even no false alarm would allow a rate of up to "
+        f"{largest_rate(normal):.0%}; with {anomalous} anomalous ones, even no miss would allow "
+        f"{largest_rate(anomalous):.0%}. To claim {_CLAIM:.0%} takes {trials_needed(_CLAIM)} "
+        "groups of a kind without an error."
     )
 
 
 def postprocess_lines(tuning: PostprocessTuning) -> list[str]:
-    """What post-processing could gain without another training, as a table."""
+    """The gain from post-processing without retraining, as a Markdown table."""
     return [
-        "Post-processing tried on the stored distances; each choice is judged on the fold that it "
-        "was not made on, and used only where its gain is shown:",
+        "Post-processing tried on the stored distances; each choice is judged on a fold that it "
+        "was not made on, and used only if its gain is significant:",
         "",
         "| | tried | best | gain on folds left out | used |",
         "| --- | --- | --- | --- | --- |",
@@ -71,7 +71,7 @@ def postprocess_lines(tuning: PostprocessTuning) -> list[str]:
 
 
 def saved_lines(selection: Selection) -> list[str]:
-    """What sharing stages between trials has saved, if it has."""
+    """The compute time that sharing stages between trials saved, if any, as a sentence."""
     trials = [trial for entry in selection.entries for trial in entry.trials]
     computed, saved = (
         sum(getattr(trial, name) or 0.0 for trial in trials) / 60
@@ -87,7 +87,7 @@ def saved_lines(selection: Selection) -> list[str]:
 
 def _postprocess_row(what: str, choice: NestedSelection) -> str:
     best = choice.best.difference(choice.before) or "as trained"
-    used = "yes" if choice.is_shown else "as trained: no gain is shown"
+    used = "yes" if choice.is_shown else "as trained: no significant gain"
     gain = f"{choice.metric} {interval_text(choice.gain, signed=True)}"
     return f"| {what} | {choice.tried} | {best} | {gain} | {used} |"
 
@@ -96,44 +96,44 @@ def _tie_text(selection: Selection) -> str:
     others = [entry for entry in selection.tied if entry is not selection.chosen]
     total = sum(entry.judged.is_feasible for entry in selection.entries)
     if selection.chosen is None:
-        return f"Each of the {len(selection.entries)} settings misses a constraint: none is named."
+        return f"All {len(selection.entries)} settings miss a constraint: none is recommended."
     if total == 1:
-        return "It has no rival yet."
-    kept = " that keep the constraints" if total < len(selection.entries) else ""
+        return "It is the only setting so far."
+    kept = " that satisfy the constraints" if total < len(selection.entries) else ""
     if not others:
-        return f"It is better than each of the other {total - 1} settings{kept} (95 %)."
+        return f"It is better than each of the other {total - 1} settings{kept} (95 % confidence)."
     names = ", ".join(entry.title.removeprefix("trial ") for entry in others[:_NAMED_TIES])
     more = f" and {len(others) - _NAMED_TIES} more" if len(others) > _NAMED_TIES else ""
     highest = (
         "it has the highest score"
         if selection.chosen is selection.best
-        else f"the highest score has {selection.best.title}, {interval_text(selection.best.value)}"
+        else f"{selection.best.title} has the highest score, {interval_text(selection.best.value)}"
     )
     return (
-        f"{len(others) + 1} of {total} settings{kept} cannot be told from the best on this data; "
-        f"of these it is the cheapest (within a fifth, the highest scoring); {highest}. "
-        f"Tied with it: {names}{more}."
+        f"{len(others) + 1} of {total} settings{kept} cannot be distinguished from the best on "
+        f"this data; it is the cheapest of these (among costs within 20 %, the highest scoring); "
+        f"{highest}. Tied with it: {names}{more}."
     )
 
 
 def _default_text(selection: Selection, number: int, gain: Interval) -> str:
     default = selection.entries[number]
     if number == selection.winner:
-        return f"It is the default setting ({default.title}): nothing better is shown."
-    said = f"{interval_text(gain, signed=True)}, for all {len(selection.entries)} settings at once"
+        return f"It is the default setting ({default.title}): no setting is significantly better."
+    said = f"{interval_text(gain, signed=True)}, simultaneous for {len(selection.entries)} settings"
     if gain.low > 0:
-        return f"Better than the default ({default.title}): shown, by {said}."
-    return f"Better than the default ({default.title}): not shown; the difference is {said}."
+        return f"Significantly better than the default ({default.title}), by {said}."
+    return f"Not significantly better than the default ({default.title}); the difference is {said}."
 
 
 def _seed_text(selection: Selection) -> str:
     if math.isnan(selection.seed_deviation):
         return (
-            "No setting was run under a second seed: what the luck of one training adds is unknown "
-            "(`run --audit`)."
+            "No setting was run under a second seed: the variance between trainings is unknown "
+            "(`run --audit` measures it)."
         )
     repeats = selection.repeated_runs
     return (
-        f"Runs of one setting under several seeds scatter by {selection.seed_deviation:.4f} "
-        f"({repeats} repeated run{'s' * (repeats != 1)}); every interval holds that too."
+        f"The standard deviation between seeds of a setting is {selection.seed_deviation:.4f} "
+        f"({repeats} repeated run{'s' * (repeats != 1)}); all intervals include it."
     )

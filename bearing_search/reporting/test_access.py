@@ -1,20 +1,20 @@
-"""How often a sweep's test set was opened: what every later page must say."""
+"""Records how often a sweep's test set was opened, which every report states."""
 
 import json
 from dataclasses import dataclass
 from pathlib import Path
 
 EVALUATION = "evaluate/evaluation.json"
-"""Where `evaluate` keeps what it found, below a sweep's folder."""
+"""Path of the result of `evaluate`, relative to a sweep's folder."""
 
 
 @dataclass(frozen=True, slots=True)
 class TestAccessLog:
-    """Looks at a test set."""
+    """How often a test set was opened."""
 
     times: int
     last: str
-    """When, in ISO 8601; empty: never."""
+    """Time of the last access, in ISO 8601; empty: never."""
 
     @property
     def text(self) -> str:
@@ -26,7 +26,7 @@ class TestAccessLog:
 
 
 def test_access_log(sweep_folder: Path) -> TestAccessLog:
-    """What the sweep's own evaluation has counted."""
+    """Read how often `evaluate` has opened the sweep's test set."""
     file = sweep_folder / EVALUATION
     if not file.exists():
         return TestAccessLog(0, "")

@@ -1,4 +1,4 @@
-"""What `evaluate` found on test: tuned beside frozen, with intervals, floors and the difference."""
+"""Results of `evaluate` on test: tuned and frozen encoder with intervals, floors, difference."""
 
 import json
 import math
@@ -34,23 +34,23 @@ class MetricRow:
     tuned: Interval
     frozen: Interval
     difference: Interval | None
-    """Tuned minus frozen on the same samples; None where those differ."""
+    """Tuned minus frozen, paired; None if they were scored on different samples."""
 
     floor: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Evaluation:
-    """Everything that is said about the test set."""
+    """Results on the test set."""
 
     sweep: str
     trial: int
     opened: str
-    """When, in ISO 8601."""
+    """Time of this evaluation, in ISO 8601."""
 
     times_opened: int
     samples: Mapping[str, tuple[int, int]]
-    """Part -> normal and anomalous test samples that were scored."""
+    """Part -> number of normal and of anomalous test samples that were scored."""
 
     no_roi: int
     missed_regions: int
@@ -59,33 +59,33 @@ class Evaluation:
     lines: tuple[MetricRow, ...]
     rates: tuple[OperatingPoint, ...] = ()
     groups: Mapping[str, tuple[int, int]] = field(default_factory=dict)
-    """Part -> normal and anomalous groups."""
+    """Part -> number of normal and of anomalous groups."""
     notes: tuple[str, ...] = ()
-    """What else a reader must know."""
+    """Further caveats."""
 
     def line(self, name: str) -> MetricRow:
-        """The line of one metric."""
+        """The row of one metric."""
         return next(line for line in self.lines if line.name == name)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ComparedPredictions:
-    """What `write_evaluation` compares."""
+    """Predictions that `write_evaluation` compares."""
 
     tuned: FoldPredictions
-    """On the test samples, with the fine-tuned encoder."""
+    """Predictions on the test samples with the fine-tuned encoder."""
 
     frozen: FoldPredictions
-    """The same with the frozen encoder."""
+    """Predictions on the test samples with the frozen encoder."""
 
     validation: FoldPredictions
-    """On the held-out folds of the tuned trial, which the thresholds come from."""
+    """Predictions on the held-out folds of the tuned trial, which determine the thresholds."""
 
     protocol: ProtocolConfig
-    """How all of them are scored."""
+    """How all predictions are scored."""
 
     postprocess: PostprocessConfig
-    """How maps and scores were made; chosen on the held-out folds."""
+    """How maps and image scores were made; chosen on the held-out folds."""
 
 
 def write_evaluation(
@@ -145,13 +145,13 @@ def write_evaluation(
 
 
 def read_evaluation(sweep_folder: Path) -> Evaluation | None:
-    """What an earlier `evaluate` found; None before the first."""
+    """Read the result of the last `evaluate`; None if there is none."""
     file = sweep_folder / "evaluate" / "evaluation.json"
     return parse(Evaluation, json.loads(file.read_text("utf-8"))) if file.exists() else None
 
 
 def evaluation_markdown(evaluation: Evaluation) -> str:
-    """The evaluation as a page: a table, and what may be concluded."""
+    """The evaluation as a Markdown page: a table and conclusions."""
     times = "once" if evaluation.times_opened == 1 else f"{evaluation.times_opened} times"
     samples = ", ".join(
         f"{part} {normal} normal + {anomalous} anomalous"
@@ -190,8 +190,8 @@ def _rate_lines(rates: Sequence[OperatingPoint]) -> list[str]:
     if not rates:
         return []
     return [
-        "Flagged on test at thresholds that the held-out folds of train gave (a group is flagged "
-        "where any of its views is; exact 95 % intervals):",
+        "Rates on test at thresholds from the held-out folds of train (a group is flagged if any "
+        "of its views is; exact 95 % intervals):",
         "",
         "| part | threshold | defects found | false alarms |",
         "| --- | --- | --- | --- |",
@@ -213,7 +213,7 @@ def _share(interval: Interval) -> str:
 def _caveats(evaluation: Evaluation) -> list[str]:
     found = list(evaluation.notes)
     if evaluation.no_roi:
-        found.append(f"{evaluation.no_roi} samples without region of interest are not scored.")
+        found.append(f"{evaluation.no_roi} samples without a region of interest are not scored.")
     if evaluation.missed_regions:
         found.append(
             f"{evaluation.missed_regions} anomalous regions lie outside the region of interest "

@@ -1,4 +1,4 @@
-"""Table 2 as a chart: a point and its interval per encoder, the paper's value as a cross."""
+"""Plots Table 2: a point with its interval per encoder, the paper's value as a cross."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -15,9 +15,9 @@ _SHIFTS: Mapping[EncoderState, float] = {"EN_pre": -0.16, "EN_train": 0.16}
 
 
 def draw_chart(measured: TableData, facts: Facts, file: Path) -> None:
-    """Write a PNG with a row of panels per detector and a panel per metric.
+    """Write a PNG with a row of panels per detector and a column per metric.
 
-    Every metric has one scale for all detectors, so that rows can be compared.
+    A metric has the same scale for all detectors, so that rows can be compared.
     """
     height = 2.7 * len(measured.detectors) + 0.9
     metrics = exact_metrics()
@@ -36,7 +36,7 @@ def draw_chart(measured: TableData, facts: Facts, file: Path) -> None:
         grid[row, 0].set_ylabel(_drawable(detector_title(detector)), fontsize=12)
     figure.suptitle(
         f"{_drawable(facts.name)}: {measured.num_runs} runs on test, bars are 95 % intervals; "
-        f"cross: {paper_label(measured, facts)}; dash: one score for everything",
+        f"cross: {paper_label(measured, facts)}; dash: constant score",
         fontsize=11,
     )
     handles, labels = grid[0, 0].get_legend_handles_labels()
@@ -48,7 +48,7 @@ def draw_chart(measured: TableData, facts: Facts, file: Path) -> None:
 
 
 def _drawable(text: str) -> str:
-    """Text in letters that matplotlib's own font has, others as numbers, and without formulas."""
+    """The text with characters that matplotlib's default font lacks escaped, and `$` as well."""
     return text.encode("latin-1", "backslashreplace").decode("latin-1").replace("$", r"\$")
 
 

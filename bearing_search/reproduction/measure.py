@@ -1,4 +1,4 @@
-"""Every number of Table 2: values, differences, floors, and the paper's own."""
+"""Computes the numbers of Table 2: values, differences and floors, next to the paper's."""
 
 import math
 from collections.abc import Callable, Mapping, Sequence
@@ -24,25 +24,25 @@ from bearing_search.reproduction.published import (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ComparisonRow:
-    """One metric of one detector on one part, or on their unweighted mean."""
+    """One metric of one detector on one part, or averaged over parts."""
 
     detector: str
     part: str
     metric: str
     values: Mapping[EncoderState, Interval]
-    """Mean over seeds; NaN where no run of this kind is complete."""
+    """Mean over seeds; NaN if no run of this kind is complete."""
 
     difference: Interval
     """EN_train minus EN_pre, on the same samples and seeds."""
 
     floor: float
-    """What one and the same score for everything reaches."""
+    """The metric of a constant score for all samples and pixels."""
 
     paper: Mapping[EncoderState, float | None]
 
     @property
     def verdict(self) -> str:
-        """`higher`, `lower` or `undecided`; empty where there is no interval to judge by."""
+        """`higher`, `lower` or `undecided`; empty if the difference has no interval."""
         if math.isnan(self.difference.low):
             return ""
         if self.difference.low > 0:
@@ -52,7 +52,7 @@ class ComparisonRow:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PartSummary:
-    """What a part was scored on."""
+    """Numbers of test samples on which a part was scored."""
 
     normal: int
     anomalous: int
@@ -63,23 +63,23 @@ class PartSummary:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TableData:
-    """All that can be said about the runs."""
+    """All numbers of the table."""
 
     lines: tuple[ComparisonRow, ...]
     parts: Mapping[str, PartSummary]
     detectors: tuple[str, ...]
     seeds: tuple[int, ...]
     num_runs: int
-    """Trained models times parts: how often test was read."""
+    """Number of trained models times parts: how often test was read."""
 
     def line(self, detector: str, part: str, metric: str) -> ComparisonRow:
-        """One line by what it is about."""
+        """The row of a detector, part and metric."""
         wanted = (detector, part, metric)
         return next(x for x in self.lines if (x.detector, x.part, x.metric) == wanted)
 
     @property
     def rows(self) -> tuple[str, ...]:
-        """The parts, and their mean where there are several."""
+        """The parts, and their mean if there are several."""
         return (*self.parts, MEAN) if len(self.parts) > 1 else tuple(self.parts)
 
 
@@ -92,8 +92,9 @@ def table_data(
     """Compute every number of the table.
 
     Args:
-        runs: the complete ones, at least one; a combination that is missing leaves gaps.
-        on_run: told how many runs are read.
+        runs: the complete runs, at least one; missing combinations leave gaps.
+        protocol: how they are scored.
+        on_run: called with the number of runs read so far.
 
     Raises:
         ValueError: two runs of one part were scored on different samples.
@@ -134,7 +135,7 @@ def table_data(
 
 
 def _place(part: str) -> tuple[int, str]:
-    """The paper's parts in the paper's order, then others by name."""
+    """Sort key: the paper's parts in the paper's order, then others by name."""
     papers = [name for name in next(iter(TABLE_2.values()))["EN_pre"] if name != MEAN]
     return (papers.index(part) if part in papers else len(papers), part)
 

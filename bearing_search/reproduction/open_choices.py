@@ -1,6 +1,6 @@
-"""What the paper leaves open, and what was chosen: shown in docs/method.md and by `reproduce`.
+"""What the paper leaves open and what we chose, as shown in docs/method.md and by `reproduce`.
 
-A choice that settings change stands at their fields in `config/`; the others stand here.
+Choices that settings can change are declared at their fields in `config/`, the others here.
 """
 
 from collections.abc import Mapping, Sequence
@@ -30,7 +30,7 @@ _FIXED = (
         paper="the whole data set",
     ),
 )
-"""Choices that no setting changes."""
+"""Choices that no setting can change."""
 
 
 def _all_choices() -> Mapping[OpenChoice, tuple[str, ...]]:
@@ -42,12 +42,12 @@ def _all_choices() -> Mapping[OpenChoice, tuple[str, ...]]:
 
 
 OPEN_CHOICES = _all_choices()
-"""Choice -> dotted paths of the settings that change it, in the config's order; those that none
-changes come last."""
+"""Choice -> dotted paths of the settings that change it, in the config's order; choices without
+settings come last."""
 
 
 def choice_rows() -> list[tuple[str, ...]]:
-    """The header, then a row of cells per choice."""
+    """The header and one row per choice, as cells."""
     rows = [
         (choice.what, choice.paper, choice.choice, ", ".join(settings), choice.source)
         for choice, settings in OPEN_CHOICES.items()
@@ -56,12 +56,12 @@ def choice_rows() -> list[tuple[str, ...]]:
 
 
 def markdown_table() -> str:
-    """All choices as a table of Markdown, without an end of line."""
+    """All choices as a Markdown table, without a trailing newline."""
     return table_of(choice_rows())
 
 
 def table_of(rows: Sequence[Sequence[str]]) -> str:
-    """Rows, the header first, as a table of Markdown, without an end of line."""
+    """Rows, header first, as a Markdown table, without a trailing newline."""
     header, *others = rows
     lines = [header, ("---",) * len(header), *others]
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)

@@ -1,4 +1,4 @@
-"""The table as csv, JSON and Markdown."""
+"""The table as CSV, JSON and Markdown."""
 
 import csv
 import io
@@ -41,7 +41,7 @@ COLUMNS = (
 
 
 def long_rows(measured: TableData, facts: Facts) -> list[dict[str, Any]]:
-    """One mapping per detector, encoder (or their difference), part and metric; None: no value."""
+    """The table in long form: one row per detector, encoder (or difference), part and metric."""
     is_same = paper_label(measured, facts) == "paper"
     rows = []
     for line in measured.lines:
@@ -76,7 +76,7 @@ def long_rows(measured: TableData, facts: Facts) -> list[dict[str, Any]]:
 
 
 def csv_text(rows: Sequence[Mapping[str, Any]]) -> str:
-    """The long rows with a header."""
+    """The long rows as CSV with a header."""
     stream = io.StringIO()
     writer = csv.DictWriter(stream, COLUMNS, lineterminator="\n")
     writer.writeheader()
@@ -85,7 +85,7 @@ def csv_text(rows: Sequence[Mapping[str, Any]]) -> str:
 
 
 def json_text(measured: TableData, facts: Facts, rows: Sequence[Mapping[str, Any]]) -> str:
-    """The long rows with what must be known to read them."""
+    """The long rows as JSON, with warnings and conclusions."""
     content = {
         "name": facts.name,
         "data": facts.data,
@@ -102,10 +102,12 @@ def json_text(measured: TableData, facts: Facts, rows: Sequence[Mapping[str, Any
 def markdown_page(
     measured: TableData, facts: Facts, figures: Mapping[str, Sequence[str]], choices: str
 ) -> str:
-    """The page for a terminal or a repository.
+    """The table, conclusions and links to the figures as a Markdown page.
 
     Args:
-        figures: heading -> file names beside the page.
+        measured: the numbers.
+        facts: further facts about the reproduction.
+        figures: heading -> names of files in the page's folder.
         choices: what the paper leaves open, as Markdown; may be empty.
     """
     lines = [
@@ -115,7 +117,7 @@ def markdown_page(
         "",
         *(f"* {text}" for text in warnings_of(measured, facts)),
         "",
-        "## What may be concluded",
+        "## Conclusions",
         "",
         *(f"* {text}" for text in conclusions(measured)),
         "",
@@ -137,7 +139,7 @@ def markdown_page(
 
 
 def value_rows(measured: TableData) -> Iterator[tuple[str, str, str]]:
-    """Detector, part and kind (an encoder, `floor`) of each row of the table, in its order."""
+    """Detector, part and kind (an encoder or `floor`) of each row of the table, in order."""
     for detector in measured.detectors:
         for part in measured.rows:
             yield from ((detector, part, encoder) for encoder in ENCODER_STATES)
@@ -153,7 +155,7 @@ def _values_table(measured: TableData, facts: Facts) -> Iterator[str]:
         lines = [measured.line(detector or measured.detectors[0], part, m) for m in metrics]
         if kind == "floor":
             values = [f"{x.floor:.4f}" if not math.isnan(x.floor) else "-" for x in lines]
-            yield f"| one score for everything | {part} | floor | {' | '.join(values)} |"
+            yield f"| constant score | {part} | floor | {' | '.join(values)} |"
             continue
         encoder = next(state for state in ENCODER_STATES if state == kind)
         shown = [show(x.values[encoder]) for x in lines]
@@ -177,7 +179,7 @@ def _difference_table(measured: TableData) -> Iterator[str]:
 
 
 def cell(text: str) -> str:
-    """Text that cannot end a Markdown cell."""
+    """The text escaped for a cell of a Markdown table."""
     return text.replace("|", "\\|").replace("\n", " ")
 
 

@@ -1,4 +1,4 @@
-"""Figure 8: input, mask, and the maps of both encoders on one colour scale.
+"""Draws figure 8: input, mask, and the maps of both encoders on one colour scale.
 
 Axis letters: n samples, s side of the input, m side of the map, in pixels.
 """
@@ -22,12 +22,12 @@ from bearing_search.reproduction.texts import detector_title
 
 ANOMALOUS_SHOWN, NORMAL_SHOWN = 4, 2
 SCALE_QUANTILE = 0.999
-"""The colour scale ends where this share of all pixels of all maps lies below."""
+"""Quantile of all pixels of all maps at which the colour scale ends."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Shown:
-    """The samples of one part that a figure shows."""
+    """The samples of one part shown in a figure."""
 
     names: tuple[str, ...]
     inputs: UInt8[np.ndarray, "n s s 3"]
@@ -39,7 +39,7 @@ class Shown:
 def chosen_samples(is_anomalous: Bool[np.ndarray, " n"]) -> list[int]:
     """Positions of some anomalous and some normal samples, evenly spaced through the list.
 
-    They are chosen by their place alone, never by their score.
+    They are chosen by position only, never by score.
     """
     picked = []
     for wanted, kind in ((ANOMALOUS_SHOWN, is_anomalous), (NORMAL_SHOWN, ~is_anomalous)):
@@ -59,11 +59,14 @@ def shown_samples(
     data: DataSet,
     cache: Path,
 ) -> Shown:
-    """The chosen samples with their inputs, which are prepared (or read from the cache) again.
+    """The chosen samples with their inputs, which are prepared again or read from the cache.
 
     Args:
-        before, after: what EN_pre and EN_train left, on the same samples.
-        config: of either; both see the same input.
+        before, after: predictions with EN_pre and EN_train, on the same samples.
+        config: config of either run; both see the same input.
+        part: part to show.
+        data: the data set.
+        cache: folder of prepared images.
     """
     places = chosen_samples(before.is_anomalous)
     by_title = {sample.title: sample for sample in data.samples("test", part)}
@@ -76,7 +79,7 @@ def shown_samples(
         map_px=config.protocol.map_px,
         cache=cache,
     )
-    # several brightness levels as colours are hard to look at: brightness 0 alone is shown
+    # several brightness levels as colour channels are hard to read: only brightness 0 is shown
     is_stack = len(prepared.samples[0].level_files) > 1
     grey = np.repeat(prepared.images[..., :1], 3, axis=3)
     return Shown(
@@ -89,12 +92,12 @@ def shown_samples(
 
 
 def scale_end(maps: Sequence[Float32[np.ndarray, "n m m"]]) -> float:
-    """Where the one colour scale of a detector ends, over both encoders and all parts."""
+    """Upper end of a detector's colour scale, which both encoders and all parts share."""
     return float(np.quantile(np.concatenate([one.ravel() for one in maps]), SCALE_QUANTILE))
 
 
 def draw_comparison(shown: Shown, file: Path, *, detector: str, part: str, end: float) -> None:
-    """Write a PNG with a row per sample; the colour scale goes from 0 to `end`."""
+    """Write a PNG with one row per sample; the colour scale ranges from 0 to `end`."""
     rows = []
     for row, name in enumerate(shown.names):
         image, mask = shown.inputs[row], shown.masks[row]
@@ -102,7 +105,7 @@ def draw_comparison(shown: Shown, file: Path, *, detector: str, part: str, end: 
         rows.append((name.split("/", 2)[-1], (image, (_darkened(image, mask), mask), *maps)))
     meaning = (
         f"anomaly map, one scale for both encoders and all parts: 0 to {end:.3g} "
-        f"({SCALE_QUANTILE:.1%} of all pixels lie below)"
+        f"({SCALE_QUANTILE:.1%} quantile of all pixels)"
     )
     columns = ("input", "mask", *ENCODER_STATES)
     picture = montage.table(columns, rows, scale=("0", meaning, f"{end:.3g}"))
@@ -112,5 +115,5 @@ def draw_comparison(shown: Shown, file: Path, *, detector: str, part: str, end: 
 
 
 def _darkened(image: Picture, mask: Bool[np.ndarray, "m m"]) -> Picture:
-    """The input with only the ground truth in full brightness."""
+    """The input, darkened except for the ground truth."""
     return np.where(montage.mask_over(image, mask)[..., None], image, image // 3)

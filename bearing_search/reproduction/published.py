@@ -1,4 +1,4 @@
-"""What the paper prints, word for word, for comparison.
+"""The numbers published in the paper, for comparison.
 
 Source: Park et al. 2026, Table 2 (columns I-AUROC to P-AUPRO). `Mean` is the unweighted mean of
 the three parts.
@@ -11,12 +11,12 @@ from bearing_search.config import DETECTORS
 from bearing_search.evaluation.metric_table import METRICS
 
 EncoderState = Literal["EN_pre", "EN_train"]
-"""The pretrained encoder as it is, and fine-tuned: the paper's names."""
+"""The pretrained encoder, frozen and fine-tuned, in the paper's notation."""
 
 ENCODER_STATES: tuple[EncoderState, ...] = ("EN_pre", "EN_train")
 
 MEAN = "Mean"
-"""Stands where a part's name stands otherwise."""
+"""Takes the place of a part's name for the mean over parts."""
 
 PAPER_METRICS = (
     "image_auroc",
@@ -27,11 +27,11 @@ PAPER_METRICS = (
     "pixel_f1_max",
     "pixel_aupro",
 )
-"""In the order of the columns of Table 2."""
+"""The metrics of Table 2, in the order of its columns."""
 
 EVEN_THRESHOLDS_METRIC = "pixel_aupro_200"
-"""AUPRO as Dinomaly's code has it. The paper seems to use that code, so that its P-AUPRO is
-compared with this one as well."""
+"""AUPRO as computed by Dinomaly's code. The paper seems to use that code, so its P-AUPRO is
+compared with this metric as well."""
 
 EVEN_THRESHOLDS_TITLE = "P-AUPRO (200)"
 
@@ -70,29 +70,26 @@ TABLE_2: Mapping[str, Mapping[EncoderState, _Rows]] = {
 
 
 def exact_metrics() -> tuple[str, ...]:
-    """Every metric of METRICS, in the order in which pages show them: the paper's come first."""
+    """All metrics of METRICS in display order: the paper's come first."""
     return (*PAPER_METRICS, *(name for name in METRICS if name not in PAPER_METRICS))
 
 
 def table_metrics() -> tuple[str, ...]:
-    """What a table shows: the paper's metrics, AUPRO once more as the paper has it, and others."""
+    """The metrics of the table: the paper's, AUPRO as the paper computes it, then the others."""
     added = exact_metrics()[len(PAPER_METRICS) :]
     return (*PAPER_METRICS, EVEN_THRESHOLDS_METRIC, *added)
 
 
 def detector_titles() -> dict[str, str]:
-    """Detector -> its name for people, in the order of all tables.
-
-    The paper's two come first, then those that the paper does not have.
-    """
+    """Detector -> display name, in the order of all tables: the paper's two come first."""
     others = [name for name in DETECTORS if name not in TABLE_2]
     return {name: DETECTORS[name].title for name in (*TABLE_2, *others)}
 
 
 def published(detector: str, encoder: EncoderState, part: str, metric: str) -> float | None:
-    """A number of Table 2; None where the paper has none.
+    """A number of Table 2; None if the paper has none.
 
-    `part` may be MEAN; `pixel_aupro_200` has the paper's P-AUPRO.
+    `part` may be MEAN; `pixel_aupro_200` gives the paper's P-AUPRO.
     """
     row = TABLE_2.get(detector, {}).get(encoder, {}).get(part)
     name = "pixel_aupro" if metric == EVEN_THRESHOLDS_METRIC else metric

@@ -1,4 +1,4 @@
-"""Writes everything a reproduction says into its folder, from what its runs left there."""
+"""Writes the tables and figures of a reproduction to its folder, from the results of its runs."""
 
 import json
 import re
@@ -28,12 +28,12 @@ TABLE_JSON = "table2.json"
 FIGURE_9 = "Figure 9: losses and patch average precision while the encoder is fine-tuned"
 FIGURE_10 = "Figure 10: reconstruction and patch classification after fine-tuning"
 _ARTIFACTS = {FIGURE_9: ("fig9", ("curves",)), FIGURE_10: ("fig10", ("reconstruction", "patches"))}
-"""Heading -> prefix of our files, and of the pictures that fine-tuning left in a run's folder."""
+"""Heading -> prefix of our files, and prefixes of the pictures that fine-tuning saved in a run."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Trained:
-    """A complete trial: what it was told, and where it is."""
+    """Config and folder of a complete trial."""
 
     config: TrialConfig
     folder: Path
@@ -44,7 +44,7 @@ class _Trained:
 
 
 def is_table_2(configs: Sequence[TrialConfig]) -> bool:
-    """Whether detector, encoder state, parts and seed tell the runs apart."""
+    """Whether detector, encoder state, parts and seed uniquely identify the runs."""
     kinds = {(c.detector, bool(c.finetune.epochs), c.parts, c.seed) for c in configs}
     return len(kinds) == len(configs)
 
@@ -53,8 +53,11 @@ def write_report(folder: SweepFolder, records: Sequence[TrialRecord]) -> TableDa
     """Write table2.{csv,md,html,png} and fig8_*, fig9_*, fig10_* from the complete runs.
 
     Args:
-        folder: a reproduction for which `is_table_2` holds.
-        records: all trials of the sweep; at least one is complete.
+        folder: folder of a reproduction for which `is_table_2` holds.
+        records: all trials of the sweep, of which at least one is complete.
+
+    Returns:
+        The numbers of the table.
     """
     space = folder.space()
     trained = [
@@ -113,7 +116,7 @@ def _runs(one: _Trained) -> Iterator[Run]:
 def _comparisons(
     folder: SweepFolder, data: DataSet, trained: Sequence[_Trained], runs: Sequence[Run]
 ) -> Iterator[Path]:
-    """Figure 8 of each detector and part of which both encoders are there, at their first seed."""
+    """Draw figure 8 for each detector and part that has both encoders, at their first seed."""
     for detector in sorted({run.detector for run in runs}, key=list(detector_titles()).index):
         config = next(one.config for one in trained if one.config.detector == detector)
         pairs: dict[str, Shown] = {}
@@ -146,7 +149,7 @@ def _pair(detector: str, part: str, runs: Sequence[Run]) -> tuple[Run, Run] | No
 
 
 def _collected(root: Path, trained: Sequence[_Trained], heading: str) -> Iterator[Path]:
-    """Copies of what fine-tuning drew, of the first seed of each detector."""
+    """Copy the pictures that fine-tuning drew, for the first seed of each detector."""
     prefix, kinds = _ARTIFACTS[heading]
     tuned = [one for one in trained if one.encoder == ENCODER_STATES[1]]
     for one in tuned:
@@ -173,5 +176,5 @@ def _synthetic_parts(trained: Sequence[_Trained]) -> list[str]:
 
 
 def file_part(part: str) -> str:
-    """A part's name as a piece of a file name."""
+    """A part's name, made safe for use in a file name."""
     return re.sub(r"[^\w.-]", "-", part)

@@ -1,4 +1,4 @@
-"""What the numbers allow to say, in words: the same sentences on every page."""
+"""The sentences that every page of a reproduction shares: conclusions, warnings, explanations."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -21,16 +21,16 @@ PAPER_PARTS = ("LC", "SC", "OD")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Facts:
-    """What is known about a reproduction besides its numbers."""
+    """Facts about a reproduction other than its numbers."""
 
     name: str
     question: str
     planned: int
-    """Runs that the design has."""
+    """Number of runs in the design."""
 
     data: str
     is_rendered: bool
-    """Whether the data are the rendered demo set."""
+    """Whether the data is the rendered demo set."""
 
     map_px: int
     fpr_limit: float
@@ -38,31 +38,31 @@ class Facts:
     versions: Mapping[str, str] = field(default_factory=dict)
     space_text: str = ""
     notes: Sequence[str] = ()
-    """What every report of the sweep must say."""
+    """Caveats that every report of the sweep must state."""
 
 
 def metric_title(metric: str) -> str:
-    """`pixel_aupro` as the paper calls it."""
+    """The paper's name of a metric such as `pixel_aupro`."""
     return EVEN_THRESHOLDS_TITLE if metric == EVEN_THRESHOLDS_METRIC else METRICS[metric].title
 
 
 def detector_title(detector: str) -> str:
-    """`vitad` as the paper calls it."""
+    """Display name of a detector such as `vitad`."""
     return detector_titles().get(detector, detector)
 
 
 def is_the_papers_kind(measured: TableData, facts: Facts) -> bool:
-    """Whether the paper's numbers may be set beside these: its parts, and photographs."""
+    """Whether the paper's numbers are comparable with these: same parts, and not rendered."""
     return tuple(measured.parts) == PAPER_PARTS and not facts.is_rendered
 
 
 def paper_label(measured: TableData, facts: Facts) -> str:
-    """What stands over the paper's numbers."""
+    """Label of the paper's numbers."""
     return "paper" if is_the_papers_kind(measured, facts) else "paper, other data"
 
 
 def show(interval: Interval) -> str:
-    """`0.861 [0.79, 0.91]`; a dash where there is no value."""
+    """`0.8611 [0.790, 0.912]`, without bounds if there are none; a dash if there is no value."""
     if interval.value != interval.value:
         return "-"
     if interval.low != interval.low:
@@ -71,7 +71,7 @@ def show(interval: Interval) -> str:
 
 
 def show_difference(interval: Interval) -> str:
-    """The same with signs."""
+    """Like `show`, with signs."""
     if interval.value != interval.value:
         return "-"
     if interval.low != interval.low:
@@ -80,36 +80,36 @@ def show_difference(interval: Interval) -> str:
 
 
 def conclusions(measured: TableData) -> list[str]:
-    """Per detector and part, which metrics fine-tuning moved."""
+    """For each detector and part, which metrics fine-tuning changed."""
     return [_conclusion(measured, d, part) for d in measured.detectors for part in measured.rows]
 
 
 def how_sure(measured: TableData) -> list[str]:
-    """What the intervals hold, and what they do not."""
+    """What the intervals cover, and how many differences are significant."""
     judged = [line for line in measured.lines if line.verdict]
     decided = sum(line.verdict != "undecided" for line in judged)
     return [
         *_on_seeds(len(measured.seeds)),
-        f"{decided} of {len(judged)} differences exclude 0; if fine-tuning changed nothing, about "
-        f"{0.05 * len(judged):.0f} of them would do so by chance.",
+        f"{decided} of {len(judged)} intervals of differences exclude 0; if fine-tuning had no "
+        f"effect, about {0.05 * len(judged):.0f} of them would do so by chance.",
     ]
 
 
 def warnings_of(measured: TableData, facts: Facts) -> list[str]:
-    """What a reader must know before using a number."""
+    """Warnings that a reader needs before using the numbers."""
     found = [
         f"Test was read by design, in {measured.num_runs} runs. Do not choose settings by this "
-        "table: that is what `run` is for, on folds of train."
+        "table; use `run` for that, which scores on folds of train."
     ]
     found += facts.notes
     if measured.num_runs < facts.planned:
         found.append(f"Incomplete: {measured.num_runs} of {facts.planned} runs. A dash is a gap.")
     if facts.is_rendered:
-        found.append("The data are rendered: these numbers say nothing about real rings.")
+        found.append("The data is rendered: these numbers say nothing about real rings.")
     if facts.synthetic_parts:
         found.append(
             f"Train has no defects of {', '.join(facts.synthetic_parts)}: the patch task was "
-            "trained on drawn ones."
+            "trained on synthetic ones."
         )
     no_roi = sum(part.no_roi for part in measured.parts.values())
     missed = sum(part.missed_regions for part in measured.parts.values())
@@ -121,19 +121,19 @@ def warnings_of(measured: TableData, facts: Facts) -> list[str]:
 
 
 def how_measured(measured: TableData, facts: Facts) -> list[str]:
-    """What each kind of number is."""
+    """Explanations of each kind of number."""
     return [
-        "EN_pre is the pretrained encoder, frozen; EN_train the same one fine-tuned as in section "
-        "3.2. A value is the mean over seeds.",
-        "Brackets: 95 % interval, from how much each physical part (group) moves the value when "
-        "it is left out, with Student's t on the logit scale"
-        + (", and the scatter between seeds." if len(measured.seeds) > 1 else ".")
-        + " A difference is paired: group by group and seed by seed.",
-        "Floor: what one and the same score for everything reaches. A value is worth what it has "
-        "above it.",
-        f"P-AUPRO is exact, to a false-positive rate of {facts.fpr_limit:g}, on maps of "
-        f"{facts.map_px} px. P-AUPRO (200), from 200 even thresholds, moves with the scale "
-        "of the scores; it is what the paper's code base computes, and stands here for "
+        "EN_pre is the pretrained encoder, frozen; EN_train is the same encoder, fine-tuned as in "
+        "section 3.2. A value is the mean over seeds.",
+        "Brackets: 95 % interval, from the change of the value when each physical part (group) is "
+        "left out, with Student's t on the logit scale"
+        + (", and from the variance between seeds." if len(measured.seeds) > 1 else ".")
+        + " A difference is paired by group and by seed.",
+        "Floor: what a constant score for all samples and pixels reaches. Only what a value has "
+        "above it counts.",
+        f"P-AUPRO is exact, up to a false-positive rate of {facts.fpr_limit:g}, on maps of "
+        f"{facts.map_px} px. P-AUPRO (200), from 200 evenly spaced thresholds, depends on the "
+        "scale of the scores; it is what the paper's code base seems to compute, and is shown for "
         "comparison only.",
         f"{MEAN}: unweighted mean over the parts, as in the paper.",
     ]
@@ -157,7 +157,7 @@ def _conclusion(measured: TableData, detector: str, part: str) -> str:
 def _why_not(lines: Sequence[ComparisonRow]) -> str:
     if all(line.difference.value != line.difference.value for line in lines):
         return "runs of one of the encoders are missing"
-    return "no interval: test has one normal or one anomalous physical part only"
+    return "no interval: test has only one normal or one anomalous physical part"
 
 
 def _named(lines: Sequence[ComparisonRow], verdict: str) -> str:
@@ -175,19 +175,19 @@ def _titles(lines: Sequence[ComparisonRow], verdict: str) -> list[str]:
 def _on_seeds(count: int) -> Iterator[str]:
     if count == 1:
         yield (
-            "One seed: the intervals say how the numbers depend on the test samples, not what "
-            "another training would give. `--seeds 3` says that too."
+            "One seed: the intervals cover the choice of test samples, not the variance between "
+            "trainings. `--seeds 3` covers both."
         )
     else:
         yield (
-            f"{count} seeds: the intervals hold both the test samples and the scatter between "
-            "trainings."
+            f"{count} seeds: the intervals cover both the choice of test samples and the variance "
+            "between trainings."
         )
 
 
 def _on_paper(measured: TableData, facts: Facts) -> Iterator[str]:
     if not is_the_papers_kind(measured, facts):
-        yield "The paper's numbers are of other data; they stand here for reference only."
+        yield "The paper's numbers are from other data; they are shown for reference only."
         return
     counts = {part: (f.normal, f.anomalous) for part, f in measured.parts.items()}
     other = [part for part in counts if counts[part] != PAPER_COUNTS[part]["test"]]
@@ -201,4 +201,4 @@ def _on_paper(measured: TableData, facts: Facts) -> Iterator[str]:
         )
     unknown = [detector_title(name) for name in measured.detectors if name not in TABLE_2]
     if unknown:
-        yield f"The paper has no numbers of {', '.join(unknown)}."
+        yield f"The paper has no numbers for {', '.join(unknown)}."

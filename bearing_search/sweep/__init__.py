@@ -1,1 +1,1 @@
-"""Spreads trials over processors and GPUs: the Optuna study is the ledger, Ray Tune executes."""
+"""Runs trials in parallel on CPUs and GPUs: the Optuna study is the ledger, Ray Tune executes."""

@@ -1,4 +1,4 @@
-"""Runs a sweep, or goes on with one: both are the same, because all memory is in the ledger."""
+"""Runs a sweep or resumes one: the two are the same, since all state is in the ledger."""
 
 from collections.abc import Sequence
 from contextlib import closing
@@ -40,24 +40,25 @@ def run_sweep(
     options: SessionOptions = _AS_RECORDED,
     callbacks: Sequence[SweepCallback] = (),
 ) -> SweepOutcome:
-    """Run trials until the target is reached, or somebody asks to stop.
+    """Run trials until the target is reached or a stop is requested.
 
-    Trials that an earlier session left running go on first, from their folders.
+    Trials that an earlier session left running are resumed first, from their folders.
 
     Args:
         folder: the sweep; its space, data, seed, pruner and storage are in its record.
-        run_trial: the trial. Workers get it pickled: a function of an importable module, whose
-            import must not load torch.
-        options: of this session; what they leave open stays as recorded.
-        callbacks: told of everything, in this process.
+        run_trial: runs one trial. It is pickled for the workers, so it must be a function in an
+            importable module; importing that module must not load torch.
+        options: for this session; options that are None keep the recorded values.
+        callbacks: receive all events, in this process.
 
     Returns:
         How the session ended; `interrupted` after SIGINT or SIGTERM. A second signal ends the
         process at once.
 
     Raises:
-        SweepError: another driver holds the sweep, its ledger cannot be used, or trials only fail.
-        ResourceError: no machine has what a trial was asked to hold.
+        SweepError: another driver holds the sweep, its ledger cannot be used, or too many trials
+            failed.
+        ResourceError: no machine has the resources requested for a trial.
     """
     with acquire(folder, join=options.join) as drivers:
         folder = join_sweep(folder, options) if options.join else folder.updated(options)
@@ -78,7 +79,7 @@ def run_sweep(
                     _run_trials(folder, run_trial, controller, signals, stop, session)
             except InterruptedStartError:
                 stop.request("signal")
-            except Exception as error:  # raised by `outcome`, when the observers know the end
+            except Exception as error:  # `finish` raises it, after notifying the callbacks
                 controller.record_error(error)
             return controller.finish()
 
@@ -119,9 +120,9 @@ def _run_trials(
 
 
 def open_ledger(folder: SweepFolder, drivers: Drivers, *, retries_failed: bool = False) -> Ledger:
-    """The ledger of a sweep that is held.
+    """Open the ledger of a sweep whose lock this process holds.
 
     Raises:
-        SweepError: it cannot be used.
+        SweepError: the ledger cannot be used.
     """
     return Ledger(folder, drivers, retries_failed=retries_failed)

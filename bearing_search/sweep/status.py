@@ -1,4 +1,4 @@
-"""How a sweep stands: read from its folder and ledger, changing nothing, also while it runs."""
+"""Reads the status of a sweep from its folder and ledger; read-only, also while the sweep runs."""
 
 import json
 import math
@@ -19,7 +19,7 @@ from bearing_search.trial_history.records import SweepTask, TrialRecord
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SweepStatus:
-    """A sweep at one moment."""
+    """Snapshot of a sweep."""
 
     name: str
     folder: Path
@@ -27,41 +27,41 @@ class SweepStatus:
     target: int
     task: SweepTask
     objective: str
-    """The metric that a trial's value is."""
+    """Metric that `value` of a trial refers to."""
 
     holder: str
-    """Which process drives it; empty: none, so that running trials are `stopped`."""
+    """Process that drives it; empty: none, in which case running trials are shown as `stopped`."""
 
     ended: str
-    """Why the last session ended, unless it reached the target; empty while one runs."""
+    """Why the last session ended below the target; empty if it reached it, or one is running."""
 
     notes: Sequence[str]
-    """What every report of the sweep must say."""
+    """Caveats that every report of the sweep must state."""
 
     trials: Sequence[TrialRecord]
-    """With stage and progress of what each was last heard of."""
+    """With the stage and progress of each trial's last measurement."""
 
     silent_s: Mapping[int, float] = field(default_factory=dict)
-    """How long trials that run have reported nothing, where that is long."""
+    """Running trial -> seconds since its last report, for trials silent for over STALL_S."""
 
     @property
     def best(self) -> TrialRecord | None:
-        """See `best_of`; None where nothing is chosen by it."""
+        """The best trial of a search, see `best_of`; None in a reproduction."""
         return best_of(self.trials) if self.task == "search" else None
 
     @property
     def saved_s(self) -> float:
-        """Seconds of compute that sharing stages has saved so far."""
+        """Seconds of compute saved so far by sharing stages."""
         return sum(trial.saved_s or 0.0 for trial in self.trials)
 
     @property
     def num_finished(self) -> int:
-        """Trials that count towards the target."""
+        """Number of trials that count towards the target."""
         return sum(trial.counts for trial in self.trials)
 
 
 def sweep_status(folder: SweepFolder) -> SweepStatus:
-    """Read how a sweep stands.
+    """Read the status of a sweep.
 
     Raises:
         SweepError: its ledger cannot be read.
@@ -85,7 +85,7 @@ def sweep_status(folder: SweepFolder) -> SweepStatus:
 
 
 def _last_reports(folder: SweepFolder, records: Sequence[TrialRecord]) -> dict[int, float]:
-    """Since when the journals of running trials are as they are; a restart counts as a word."""
+    """Seconds since each stalled trial's files last changed; a restart counts as a change."""
     found = {}
     for record in records:
         if record.state == "running":
@@ -100,11 +100,11 @@ def _last_reports(folder: SweepFolder, records: Sequence[TrialRecord]) -> dict[i
 
 
 def end_of(folder: SweepFolder) -> str:
-    """Why the last session ended below its target; empty where it did not, or cannot say."""
+    """Why the last session ended below its target; empty if it did not, runs, or was killed."""
     try:
         return str(json.loads((folder.root / END).read_text(encoding="utf-8"))["why"])
     except FileNotFoundError:
-        return ""  # it runs, or was killed
+        return ""  # still running, or killed
 
 
 def _with_progress(folder: SweepFolder, record: TrialRecord, *, is_driven: bool) -> TrialRecord:

@@ -1,4 +1,4 @@
-"""Gives a new sweep's sampler the points of an earlier sweep before it draws."""
+"""Warm-starts a sweep: its sampler learns from the trials of an earlier sweep."""
 
 from bearing_search.errors import SweepError
 from bearing_search.search_space.space import SearchSpace
@@ -12,15 +12,15 @@ from bearing_search.trial_history.measurement_log import MEASUREMENTS_FILE, last
 def prior_trials(
     earlier: SweepFolder, record: SweepRecord, space: SearchSpace
 ) -> tuple[PriorTrial, ...]:
-    """The complete trials of an earlier sweep, as points that a new one knows.
+    """The complete trials of an earlier sweep, for the new sweep's sampler.
 
     Args:
-        earlier: where they were found.
-        record: of the new sweep.
-        space: of the new sweep.
+        earlier: the sweep that ran the trials.
+        record: record of the new sweep.
+        space: search space of the new sweep.
 
     Raises:
-        SweepError: the scores of the two could not be compared, or there are none.
+        SweepError: scores of the two sweeps are not comparable, or no earlier trial is complete.
     """
     reason = _difference(earlier, record, space)
     if reason:
@@ -37,7 +37,7 @@ def prior_trials(
         if trial.value is not None and trial.same_as is None
     )
     if not points:
-        raise SweepError(f"{earlier.record.name}: cannot warm-start: no trial of it is complete")
+        raise SweepError(f"{earlier.record.name}: cannot warm-start: it has no complete trial")
     return points
 
 
@@ -52,14 +52,14 @@ def _measured(earlier: SweepFolder, number: int, space: SearchSpace) -> dict[str
 
 
 def _difference(earlier: SweepFolder, record: SweepRecord, space: SearchSpace) -> str:
-    """Why points of the one say nothing in the other; empty: they do."""
+    """Why the two sweeps' points are not comparable; empty: they are."""
     theirs, old = earlier.space(), earlier.record
     if pruner_spec(record.pruner).pairs_folds:
-        return f"the pruner {record.pruner} needs each fold's score of the best trial; use another"
+        return f"the pruner {record.pruner} needs the best trial's score in each fold; use another"
     if old.task != record.task or old.objective != record.objective:
-        return f"its objective is {old.objective}, here it is {record.objective}"
+        return f"its objective is {old.objective}, not {record.objective}"
     if old.data_digest != record.data_digest:
-        return f"its data digest is {old.data_digest}, here it is {record.data_digest}"
+        return f"its data digest is {old.data_digest}, not {record.data_digest}"
     if theirs.parameters != space.parameters:
         names = sorted(
             n
@@ -68,8 +68,8 @@ def _difference(earlier: SweepFolder, record: SweepRecord, space: SearchSpace) -
         )
         return f"its parameters differ in {', '.join(names)}"
     if theirs.conditions != space.conditions:
-        return "its parameters are varied under other conditions"
+        return "its parameters have different conditions"
     own, other = space.default_suggestion(), theirs.default_suggestion()
     if theirs.trial(own) != space.trial(own) or theirs.trial(other) != space.trial(other):
-        return "its base has other settings"
+        return "its base settings differ"
     return ""

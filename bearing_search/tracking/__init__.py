@@ -1,4 +1,4 @@
-"""A sweep's measurements into MLflow, from the driver."""
+"""Logs a sweep's measurements to MLflow, from the driver process."""
 
 from bearing_search.tracking.store import default_tracking_uri, experiments
 from bearing_search.tracking.tracker import MlflowTracker

@@ -1,6 +1,6 @@
-"""Where MLflow keeps its runs: a server, or a sqlite file of our own; made ready and quiet.
+"""Connects to MLflow's tracking store, a server or a local sqlite file, and quiets its logging.
 
-MLflow is imported when it is first needed: the import takes seconds, and reads the environment.
+MLflow is imported on first use: the import takes seconds, and it reads the environment.
 """
 
 import logging
@@ -20,30 +20,30 @@ _ENVIRONMENT = {
     "MLFLOW_DISABLE_TELEMETRY": "true",
     "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
     "GIT_PYTHON_REFRESH": "quiet",
-    # a server that is away must not hold the sweep up
+    # an unreachable server must not hold up the sweep
     "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1",
     "MLFLOW_HTTP_REQUEST_TIMEOUT": "10",
 }
 
 
 def default_tracking_uri(results: Path) -> str:
-    """The store of all sweeps of a results folder: `mlflow.db`, artifacts beside it."""
+    """URI of the store that all sweeps in a results folder share: `mlflow.db`."""
     return f"sqlite:///{results.resolve() / 'mlflow.db'}"
 
 
 def connect(uri: str) -> Any:
-    """An MlflowClient whose store answers; a new sqlite store gets its tables here.
+    """An MlflowClient whose store has answered; a new sqlite store is initialised first.
 
     Raises:
-        Exception: MLflow's own, where the store does not answer.
+        Exception: MLflow's own, if the store does not answer.
     """
     for name, value in _ENVIRONMENT.items():
         os.environ.setdefault(name, value)
     from mlflow import MlflowClient
 
-    # it shows a traceback of every trouble with its database, which `unavailable` tells in a line
+    # it logs a traceback for every database error; we report those in one line
     logging.getLogger("mlflow.store.db.utils").setLevel(logging.CRITICAL)
-    for logger in ("mlflow", "alembic"):  # their import sets levels of its own
+    for logger in ("mlflow", "alembic"):  # importing them resets their log levels
         logging.getLogger(logger).setLevel(logging.ERROR)
     file = _sqlite_file(uri)
     if file is None:
@@ -51,7 +51,7 @@ def connect(uri: str) -> Any:
         client.search_experiments(max_results=1)
         return client
     file.parent.mkdir(parents=True, exist_ok=True)
-    # several processes that make the tables at once leave the file broken
+    # processes that create the tables concurrently corrupt the file
     with file.with_name(f".{file.name}.lock").open("w") as stream:
         flock(stream, LOCK_EX)
         if not file.exists():
@@ -62,14 +62,14 @@ def connect(uri: str) -> Any:
 
 
 def experiments(uri: str) -> dict[str, str]:
-    """Names and ids of the sweeps in a store, the newest first."""
+    """Sweep name -> experiment id of the sweeps in a store, newest first."""
     client = connect(uri)
     found = client.search_experiments(max_results=100, order_by=["creation_time DESC"])
     return {one.name: str(one.experiment_id) for one in found if one.name != "Default"}
 
 
 def _create(file: Path) -> None:
-    """Make the tables beside the file and rename: a kill among MLflow's migrations is for ever."""
+    """Create the database under a temporary name: a kill during the migrations would break it."""
     from mlflow import MlflowClient
 
     new = file.with_name(f".{file.name}.new")
@@ -78,12 +78,12 @@ def _create(file: Path) -> None:
     client.search_experiments(max_results=1)
     close_database(client)
     with closing(sqlite3.connect(new)) as database:
-        database.execute("pragma journal_mode=wal")  # kept in the file
+        database.execute("pragma journal_mode=wal")  # stored in the file
     new.replace(file)
 
 
 def find_experiment(client: Any, uri: str, name: str) -> str:
-    """The id of a sweep's experiment, made or restored where it is missing."""
+    """Id of a sweep's experiment, which is created or restored if necessary."""
     found = client.get_experiment_by_name(name)
     if found is None:
         place = artifact_root(uri)
@@ -95,7 +95,7 @@ def find_experiment(client: Any, uri: str, name: str) -> str:
 
 
 def find_runs(client: Any, experiment: str, sweep_id: str, trial: int | None) -> Iterator[Any]:
-    """The runs of a sweep, or of one of its trials."""
+    """Iterate over the runs of a sweep, or of one of its trials."""
     query = f"tags.`{SWEEP_ID_TAG}` = '{sweep_id}'"
     if trial is not None:
         query += f" and tags.`{TRIAL_TAG}` = '{trial}'"
@@ -112,18 +112,18 @@ def _sqlite_file(uri: str) -> Path | None:
 
 
 def artifact_root(uri: str) -> Path | None:
-    """Beside a store of our own; a server decides for itself."""
+    """Artifact folder next to a sqlite store; None for a server, which has its own."""
     file = _sqlite_file(uri)
     return file.parent / "mlartifacts" if file else None
 
 
 def allowed(name: str) -> str:
-    """A key that MLflow takes: a part's folder may be called anything."""
+    """The name with characters that MLflow rejects replaced; part folders may have any name."""
     return re.sub(r"[^/\w.\- :]", "_", name)
 
 
 def unavailable() -> tuple[type[Exception], ...]:
-    """What MLflow raises when its store is away, full or locked, or refuses what it gets."""
+    """Exceptions that MLflow raises when its store is unreachable, full, locked or rejects data."""
     from mlflow.exceptions import MlflowException
     from sqlalchemy.exc import SQLAlchemyError
 

@@ -1,4 +1,4 @@
-"""A sweep in numbers and tags, for its own run."""
+"""Summarises a sweep as metrics and tags of its parent run."""
 
 import json
 import time
@@ -14,9 +14,9 @@ from bearing_search.trial_history.seed_noise import seed_noise
 
 
 def summary_of(sweep: SweepView, outcome: SweepOutcome) -> tuple[dict[str, float], dict[str, str]]:
-    """Metrics and tags: how trials ended, which scored highest, what the seed alone does.
+    """Metrics and tags: trials per state, the highest score, and the seed noise.
 
-    The highest score is not the setting to use: see `mark_setting`.
+    The setting with the highest score is not necessarily the one to use; see `mark_setting`.
     """
     values: dict[str, float] = {f"trials/{s}": outcome.count(s) for s in FINAL_STATES}
     tags = {}
@@ -36,7 +36,7 @@ def summary_of(sweep: SweepView, outcome: SweepOutcome) -> tuple[dict[str, float
 def write_summary(
     client: Any, run: str, values: Mapping[str, float], tags: Mapping[str, str]
 ) -> None:
-    """Metrics and tags into a sweep's own run, and both as one file."""
+    """Log metrics and tags to a sweep's parent run, and both as summary.json."""
     _log(client, run, values, tags)
     client.log_dict(run, {**values, **tags}, "summary.json")
 
@@ -49,11 +49,11 @@ def mark_setting(
     scores: Mapping[str, float],
     suggestion: Mapping[str, Any],
 ) -> None:
-    """Mark the setting to use on the sweep's own run and on those of its trials, and no other.
+    """Tag the setting to use on the parent run and on its trials' runs; clear earlier marks.
 
     Args:
-        runs: of all trials, by number.
-        chosen: trials of the setting, the first of which names it; none: no setting is to be used.
+        runs: trial number -> run id, of all trials.
+        chosen: trials of the setting, the first of which names it; empty: no setting is to be used.
     """
     before = client.get_run(sweep_run).data.tags.get("to_use.trials", "[]")
     for number in {*json.loads(before)} - {*chosen}:
@@ -62,7 +62,7 @@ def mark_setting(
         client.set_tag(runs[number], TO_USE_TAG, "yes")
     old = [tag for tag in client.get_run(sweep_run).data.tags if tag.startswith("to_use.")]
     for tag in old:
-        client.delete_tag(sweep_run, tag)  # another setting may vary other axes
+        client.delete_tag(sweep_run, tag)  # the new setting may have other parameters
     tags = {f"to_use.{path}": json.dumps(value) for path, value in suggestion.items()}
     tags["to_use.trials"] = json.dumps(list(chosen))
     if chosen:
@@ -76,7 +76,7 @@ def _log(client: Any, run: str, values: Mapping[str, float], tags: Mapping[str, 
     now = int(time.time() * 1000)
     client.log_batch(
         run,
-        # no step: the newest of a metric is the one with the latest time
+        # always step 0: MLflow then takes the value with the latest timestamp
         metrics=[Metric(allowed(name), value, now, 0) for name, value in values.items()],
         tags=[RunTag(allowed(name), text) for name, text in tags.items()],
     )

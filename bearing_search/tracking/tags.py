@@ -1,4 +1,4 @@
-"""By which tags runs are found again, and how their ends are called in MLflow."""
+"""Tags by which runs are found, and the MLflow status for each trial state."""
 
 from collections.abc import Mapping
 
@@ -6,34 +6,34 @@ from bearing_search.trial_history.callbacks import SweepView
 from bearing_search.trial_history.records import TrialRecord, TrialState
 
 SWEEP_TAG = "bearing_search.sweep"
-"""Name of the sweep, on its own run and on those of its trials."""
+"""Name of the sweep, on its parent run and on its trials' runs."""
 
 SWEEP_ID_TAG = "bearing_search.sweep_id"
-"""Tells sweeps of one name in different results folders apart."""
+"""Distinguishes sweeps of the same name in different results folders."""
 
 TRIAL_TAG = "bearing_search.trial"
-"""The trial's number; the run of the sweep itself has none."""
+"""The trial's number; absent from the parent run."""
 
 DIGEST_TAG = "bearing_search.config_digest"
 """Digest of the trial's config, in the sweep's scheme."""
 
 IDENTITY_TAG = "bearing_search.identity"
-"""Digest of all that the trial's score depends on: config, data, folds, seed, protocol and code."""
+"""Digest of everything the score depends on: config, data, folds, seed, protocol and code."""
 
 PURPOSE_TAG = "bearing_search.purpose"
-"""Why the trial is run; its setting under another seed has the same parameters."""
+"""Purpose of the trial: runs of one setting under different seeds have the same parameters."""
 
 SEED_TAG = "bearing_search.seed"
-"""The config's seed."""
+"""Seed of the config."""
 
 STATE_TAG = "bearing_search.state"
-"""How the trial ended; MLflow's own status calls what was pruned KILLED, as what was stopped."""
+"""Final state of the trial; MLflow's own status is KILLED for both pruned and stopped trials."""
 
 TO_USE_TAG = "bearing_search.to_use"
-"""`yes` on the runs of the setting that the report says to use; `no` where that is over."""
+"""`yes` on the runs of the setting that the report recommends; `no` once it no longer does."""
 
 PARENT_TAG = "mlflow.parentRunId"
-"""MLflow's own: shows a trial below its sweep."""
+"""MLflow's own tag, which nests a trial's run under its sweep's."""
 
 STATUS: Mapping[TrialState, str] = {
     "complete": "FINISHED",
@@ -41,21 +41,21 @@ STATUS: Mapping[TrialState, str] = {
     "pruned": "KILLED",
     "stopped": "KILLED",
 }
-"""MLflow's status of a run whose trial ended so."""
+"""MLflow's run status for each state in which a trial can end."""
 
 
 def sweep_tags(sweep: SweepView) -> dict[str, str]:
-    """What every run of a sweep is found by."""
+    """Tags that identify every run of a sweep."""
     return {SWEEP_TAG: sweep.name, SWEEP_ID_TAG: sweep.sweep_id}
 
 
 def end_tags(trial: TrialRecord) -> dict[str, str]:
-    """How a trial ended, and why."""
+    """Tags for a trial's final state and the reason for it."""
     return {STATE_TAG: trial.state, **({"reason": trial.reason[:5000]} if trial.reason else {})}
 
 
 def run_tags(trial: TrialRecord, *, parent: str) -> dict[str, str]:
-    """What a trial's run is found and told apart by, below the sweep's own."""
+    """Tags that identify a trial's run and nest it under the sweep's parent run."""
     return {
         PARENT_TAG: parent,
         TRIAL_TAG: str(trial.number),

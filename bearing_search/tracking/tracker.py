@@ -1,7 +1,7 @@
-"""MLflow: one run per sweep, one per trial below it, written by the driver alone.
+"""Logs a sweep to MLflow: a parent run and one nested run per trial, written by the driver only.
 
-What MLflow misses while it is away is not lost: a trial's measurements lie in its folder
-(`journal`), and a run is brought up to date from there, by the steps it already has.
+Nothing is lost while MLflow is unreachable: a trial's measurements are in its folder
+(`measurement_log`), and the steps that a run lacks are logged from there later.
 """
 
 import json
@@ -21,35 +21,35 @@ from bearing_search.trial_history.measurement_log import MEASUREMENTS_FILE, read
 from bearing_search.trial_history.records import FINAL_STATES, SweepOutcome, TrialRecord
 
 PROGRESS = "progress"
-"""Metric of every measurement: its last step says how far a run has come."""
+"""Metric logged with every measurement; its last step is the last one that a run has."""
 
 OWN = -1
-"""In the place of a trial's number: the sweep's own run."""
+"""Stands for the parent run where a trial's number is expected."""
 
 RETRY_AFTER_S = 30.0
-"""How long MLflow is left alone after it failed."""
+"""Seconds without another attempt after MLflow failed."""
 
 _log = logging.getLogger(__name__)
 
 
 class MlflowTracker:
-    """SweepCallback that keeps MLflow's picture of a sweep, at a server or `sqlite:///ABSOLUTE/PATH`."""
+    """SweepCallback that logs a sweep to an MLflow server or to `sqlite:///ABSOLUTE/PATH`."""
 
     def __init__(self, tracking_uri: str) -> None:
         self._uri = tracking_uri
         self._started: SweepView | None = None
         self._client: Any = None
-        self._experiment = self._parent = ""  # their ids
+        self._experiment = self._parent = ""  # ids
         self._away_until = 0.0
         self._runs: dict[int, str] = {}
-        self._tried: set[int] = set()  # trials whose runs this session has asked for
+        self._tried: set[int] = set()  # trials whose runs this session has tried to create
         self._statuses: dict[int, str] = {}
         self._last_steps: dict[int, int] = {}
         self._trials: dict[int, TrialRecord] = {}
-        self._behind: dict[int, TrialRecord | None] = {}  # trials whose runs lack news, their ends
+        self._behind: dict[int, TrialRecord | None] = {}  # trials with unlogged data, final records
 
     def on_sweep_start(self, sweep: SweepView) -> None:
-        """Find or make the runs, and mend what a killed session has left.
+        """Find or create the runs, and repair what a killed session left behind.
 
         Raises:
             ResourceError: MLflow cannot be reached.
@@ -67,7 +67,7 @@ class MlflowTracker:
             raise ResourceError(f"MLflow cannot be used at {self._uri}: {reason}") from error
 
     def on_trial_start(self, trial: TrialStarted) -> None:
-        """Make the trial's run, or open it again."""
+        """Create the trial's run, or reopen it."""
         self._trials[trial.number] = TrialRecord(
             number=trial.number,
             state="running",
@@ -81,7 +81,7 @@ class MlflowTracker:
         self._attempt(self._catch_up)
 
     def on_measurement(self, number: int, measurement: Measurement) -> None:
-        """Log what is new, in one batch."""
+        """Log the measurement in one batch, with any earlier ones that are still missing."""
         if number in self._behind:
             self._attempt(self._catch_up)
         elif not self._attempt(lambda: self._write(number, [measurement])):
@@ -95,25 +95,25 @@ class MlflowTracker:
         self._attempt(self._catch_up)
 
     def on_sweep_end(self, outcome: SweepOutcome) -> None:
-        """Catch up, and write the summary into the sweep's own run."""
+        """Log what is missing, and write the summary to the parent run."""
         self._away_until = 0.0
         self._attempt(self._catch_up)
         self._attempt(lambda: self._summarise(outcome))
         if self._behind:
             _log.warning(
-                "MLflow at %s lacks news of %d trials; `resume` brings it up to date",
+                "MLflow at %s is missing data of %d trials; `resume` brings it up to date",
                 self._uri,
                 len(self._behind),
             )
 
     def attach(self, file: Path) -> None:
-        """Upload a file, such as the report, to the sweep's own run."""
+        """Upload a file, such as the report, to the parent run."""
         self._attempt(lambda: self._client.log_artifact(self._parent, str(file)))
 
     def mark(
         self, chosen: Sequence[int], scores: Mapping[str, float], suggestion: Mapping[str, Any]
     ) -> None:
-        """Name the setting to use, as the report does: its trials (none: there is none)."""
+        """Tag the setting that the report recommends; see `mark_setting`."""
         setting = (chosen, scores, suggestion)
         self._attempt(lambda: mark_setting(self._client, self._parent, self._runs, *setting))
 
@@ -123,7 +123,7 @@ class MlflowTracker:
         return self._started
 
     def _attempt(self, action: Callable[[], None]) -> bool:
-        """Whether it worked. MLflow must not take the sweep down, nor hold it up for long."""
+        """Run an action; returns whether it worked. MLflow must neither end nor delay the sweep."""
         if time.monotonic() < self._away_until:
             return False
         try:
@@ -131,7 +131,9 @@ class MlflowTracker:
         except unavailable() as error:
             self._away_until = time.monotonic() + RETRY_AFTER_S
             reason = str(error).strip().splitlines()[0]
-            _log.warning("MLflow at %s does not answer; the sweep goes on: %s", self._uri, reason)
+            _log.warning(
+                "MLflow at %s does not respond; the sweep continues: %s", self._uri, reason
+            )
             return False
         return True
 
@@ -152,7 +154,7 @@ class MlflowTracker:
             return
         trial = self._trials[number]
         if number not in self._runs and (self._sweep.is_shared or number in self._tried):
-            self._note_runs(number)  # made by another driver, or its answer was lost
+            self._note_runs(number)  # another driver created it, or the response was lost
         if number not in self._runs:
             self._tried.add(number)
             tags = run_tags(trial, parent=self._parent)
@@ -169,7 +171,7 @@ class MlflowTracker:
         self._last_steps[number] = max((metric.step for metric in history), default=-1)
 
     def _write(self, number: int, measurements: Iterable[Measurement]) -> None:
-        """One batch per measurement, so that a step is there whole or not at all."""
+        """Log one batch per measurement, so that each step is complete or absent."""
         from mlflow.entities import Metric, RunTag
 
         for measurement in measurements:
@@ -204,7 +206,7 @@ class MlflowTracker:
         self._trials[trial.number] = trial
         status = self._statuses.get(trial.number)
         if trial.state in FINAL_STATES:
-            # a suggestion that was refused has no folder, and needs no run
+            # a refused suggestion has no folder and needs no run
             was_run = self._sweep.trial_folder(trial.number).exists()
             if was_run and status != STATUS[trial.state]:
                 self._behind[trial.number] = trial
@@ -213,7 +215,7 @@ class MlflowTracker:
             self._statuses[trial.number] = "KILLED"
 
     def _note_runs(self, trial: int | None = None) -> str:
-        """Note the runs that there are; returns the sweep's own."""
+        """Record the existing runs; returns the id of the parent run, empty if there is none."""
         for run in find_runs(self._client, self._experiment, self._sweep.sweep_id, trial):
             number = int(run.data.tags.get(TRIAL_TAG, OWN))
             self._runs[number], self._statuses[number] = run.info.run_id, run.info.status

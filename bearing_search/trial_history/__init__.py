@@ -1,1 +1,1 @@
-"""What a trial has reported, and which trials are best."""
+"""Records of what trials have reported, and the choice of the best ones."""

@@ -1,6 +1,7 @@
-"""Which of a search's trials to name, and which settings to run again: by the objective alone.
+"""Picks a search's best trial and its finalists by the objective alone.
 
-The report's choice is another one: it also weighs what cannot be told apart (`selection`).
+The report decides differently: it also accounts for settings that are statistically tied
+(`selection`).
 """
 
 from collections.abc import Iterable, Sequence
@@ -11,13 +12,12 @@ from bearing_search.trial_history.records import COUNTED, TrialRecord
 
 
 def best_of(trials: Sequence[TrialRecord]) -> TrialRecord | None:
-    """The trial whose setting is to be chosen, the first of equals.
+    """The best trial; the first one if several are equal, None if no setting is feasible.
 
-    A setting that misses a constraint is never chosen.
-
-    Without finalists the one with the highest value; runs of an audit are not among them, or the
-    base would win by having had more luck. With finalists the one of the setting with the highest
-    mean over seeds, among settings that were run on as many seeds as the finalists.
+    Settings that violate a constraint are never chosen. Without finalists, the best trial is the
+    one with the highest value; audit runs are left out, since more runs give the base setting more
+    chances of a lucky score. With finalists, it is the first trial of the setting with the highest
+    mean over seeds, among settings that were run on at least as many seeds as the finalists.
     """
     runs = {s: of_it for s, of_it in runs_of_settings(trials).items() if is_feasible(of_it)}
     finalists = [s for s, of_it in runs.items() if any(t.purpose == "finalist" for t in of_it)]
@@ -29,7 +29,7 @@ def best_of(trials: Sequence[TrialRecord]) -> TrialRecord | None:
 
 
 def best_settings(trials: Sequence[TrialRecord], count: int) -> list[TrialRecord]:
-    """The best trials that were drawn, one of each setting that keeps all constraints."""
+    """The best `count` trials, one per feasible setting; audit and finalist runs do not count."""
     drawn = [
         trial
         for of_it in runs_of_settings(trials).values()
@@ -41,12 +41,12 @@ def best_settings(trials: Sequence[TrialRecord], count: int) -> list[TrialRecord
 
 
 def is_feasible(runs: Sequence[TrialRecord]) -> bool:
-    """Whether a setting keeps all constraints, in the mean over its runs."""
+    """Whether a setting satisfies all constraints, averaged over its runs."""
     return mean_objective_values([trial.judged for trial in runs]).is_feasible
 
 
 def runs_of_settings(trials: Sequence[TrialRecord]) -> dict[str, list[TrialRecord]]:
-    """Complete trials by setting, each config once, in order of their numbers."""
+    """Complete trials by setting, one per config, sorted by number."""
     return by_setting(
         trial
         for trial in once_per_config(trials)
@@ -55,19 +55,19 @@ def runs_of_settings(trials: Sequence[TrialRecord]) -> dict[str, list[TrialRecor
 
 
 def by_setting(trials: Iterable[TrialRecord]) -> dict[str, list[TrialRecord]]:
-    """Trials by setting, in the order in which they come."""
+    """Trials grouped by setting, in the given order."""
     runs: dict[str, list[TrialRecord]] = {}
     for trial in trials:
-        # records that were not made by a ledger may not say their setting
+        # records that do not come from a ledger may have no setting
         runs.setdefault(trial.setting or f"trial {trial.number}", []).append(trial)
     return runs
 
 
 def once_per_config(trials: Sequence[TrialRecord]) -> list[TrialRecord]:
-    """Trials by number, without those whose config was trained once more, to the end.
+    """Trials sorted by number, without complete ones whose config was trained again later.
 
-    That happens where the code has changed in mid-sweep: the later score is that of the code of
-    now, and two scores under one seed are no scatter of seeds.
+    That happens when the code changes in mid-sweep: the later score is that of the current code,
+    and two scores under the same seed say nothing about the variance over seeds.
     """
     last: dict[str, int] = {}
     for trial in trials:

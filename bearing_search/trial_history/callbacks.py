@@ -1,4 +1,4 @@
-"""What a running sweep tells its callbacks: MLflow, a progress display."""
+"""The callback interface of a running sweep, as used by MLflow and the progress display."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -19,28 +19,28 @@ from bearing_search.trial_history.records import (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SweepView:
-    """A sweep as its callbacks meet it, before the first trial of this session starts."""
+    """A sweep as its callbacks see it, before the first trial of this session starts."""
 
     name: str
     sweep_id: str
-    """Tells sweeps of one name in different results folders apart."""
+    """Distinguishes sweeps of the same name in different results folders."""
 
     folder: Path
     target: int
-    """How many trials are to be complete or pruned."""
+    """Number of trials wanted, complete or pruned."""
 
     is_shared: bool = False
-    """Whether other drivers may run trials of it at the same time."""
+    """Whether other drivers may run its trials at the same time."""
 
     num_seed_runs: int = 0
-    """How many trials come on top, at most: settings run again under other seeds."""
+    """Maximum number of extra trials that run settings again under other seeds."""
 
     task: SweepTask = "search"
     objective: str = OBJECTIVE
-    """The metric that a trial ends with."""
+    """Metric that a trial reports at its end, and that the sweep optimises."""
 
     facts: Mapping[str, str] = field(default_factory=dict)
-    """What belongs to the whole sweep: question, data, digests, versions."""
+    """Facts about the whole sweep: question, data, digests, versions."""
 
     trials: Sequence[TrialRecord] = ()
     """Trials of earlier sessions."""
@@ -52,7 +52,7 @@ class SweepView:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrialStarted:
-    """A trial was handed out, for the first time or again."""
+    """A trial was issued, for the first time or again."""
 
     number: int
     config: TrialConfig
@@ -60,47 +60,47 @@ class TrialStarted:
     """Digest of the config, in the sweep's scheme."""
 
     suggestion: Mapping[str, Any]
-    """Dotted path -> value along every axis."""
+    """Dotted path -> value of every varied setting."""
 
     purpose: TrialPurpose = "search"
     identity: str = ""
-    """Digest of all that its score depends on: config, data, folds, seed, protocol and code."""
+    """Digest of everything its score depends on: config, data, folds, seed, protocol and code."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrialEnded:
-    """A trial ended as `complete`, `pruned` or `failed`, or was `stopped` to go on later."""
+    """A trial ended as `complete`, `pruned` or `failed`, or was `stopped` to be resumed later."""
 
     number: int
     state: TrialState
     value: float | None = None
-    """The objective, of a complete trial."""
+    """Objective of a complete trial, else None."""
 
     reason: str = ""
-    """Why it failed or stopped, or which constraint it misses; `same as trial 3` where it was not
+    """Why it failed or stopped, or which constraint it violates; `same as trial 3` if it was not
     trained at all."""
 
 
 @runtime_checkable
 class SweepCallback(Protocol):
-    """Called at every event of a sweep, in the driver process, one call at a time."""
+    """Observer of a sweep's events; called in the driver process, one call at a time."""
 
     def on_sweep_start(self, sweep: SweepView) -> None:
-        """A session begins; nothing runs yet."""
+        """Called when a session begins, before any trial runs."""
         ...
 
     def on_trial_start(self, trial: TrialStarted) -> None:
-        """A trial was handed out, for the first time or again."""
+        """Called when a trial is issued, for the first time or again."""
         ...
 
     def on_measurement(self, number: int, measurement: Measurement) -> None:
-        """A measurement arrived; a trial that goes on repeats those of earlier sessions."""
+        """Called for each measurement; a resumed trial repeats those of earlier sessions."""
         ...
 
     def on_trial_end(self, trial: TrialEnded) -> None:
-        """A trial ended for good, or was stopped to go on later."""
+        """Called when a trial has ended, or was stopped to be resumed later."""
         ...
 
     def on_sweep_end(self, outcome: SweepOutcome) -> None:
-        """The session is over; also called when an error ends it."""
+        """Called at the end of the session, even if an error ended it."""
         ...

@@ -1,4 +1,4 @@
-"""The measurements of one trial as lines of JSON: what is known of it when nothing else runs."""
+"""Reads and appends the measurements of one trial, a JSON Lines file in its folder."""
 
 import json
 from collections.abc import Iterator, Mapping
@@ -12,27 +12,27 @@ MEASUREMENTS_FILE = "measurements.jsonl"
 
 
 def to_json(measurement: Measurement) -> str:
-    """One line, without its end; NaN and infinities keep Python's spelling."""
+    """The measurement as one JSON line without newline; NaN and infinity as Python writes them."""
     return json.dumps(asdict(measurement))
 
 
 def from_json(line: str) -> Measurement:
-    """A measurement from its line."""
+    """The measurement that a JSON line holds."""
     return Measurement(**json.loads(line))
 
 
 class NewSteps:
-    """Lets every step of a stream pass once, whoever repeats it.
+    """Filter that admits each step of a stream once, even if the stream repeats itself.
 
     Args:
-        last: the newest step that has passed already; None: none has.
+        last: the last step already admitted; None: none.
     """
 
     def __init__(self, last: int | None = None) -> None:
         self._last = last
 
     def admit(self, measurement: Measurement) -> bool:
-        """Whether its step is a new one; from now on it is not."""
+        """Return whether the measurement's step is new, and mark it as seen."""
         if self._last is not None and measurement.step <= self._last:
             return False
         self._last = measurement.step
@@ -40,7 +40,7 @@ class NewSteps:
 
 
 class MeasurementLog:
-    """Appends measurements to a file, each step once, whatever was killed while writing."""
+    """Appends measurements to a file, each step once; repairs a line torn by a killed writer."""
 
     def __init__(self, file: Path) -> None:
         self._file = file
@@ -49,7 +49,7 @@ class MeasurementLog:
         self._new = NewSteps(last.step if last else None)
 
     def append(self, measurement: Measurement) -> None:
-        """Write a measurement, unless its step is already there."""
+        """Write a measurement unless its step is already in the file."""
         if not self._new.admit(measurement):
             return
         with self._file.open("a", encoding="utf-8") as stream:
@@ -57,7 +57,7 @@ class MeasurementLog:
 
 
 def read_measurements(file: Path, *, after: int | None = None) -> Iterator[Measurement]:
-    """Measurements with a step above `after`, in order; a torn last line is left out."""
+    """Iterate over measurements with a step above `after`, in order; skips a torn last line."""
     if not file.exists():
         return
     with file.open(encoding="utf-8") as stream:
@@ -69,7 +69,7 @@ def read_measurements(file: Path, *, after: int | None = None) -> Iterator[Measu
 
 
 def last_measurement(file: Path) -> Measurement | None:
-    """The newest measurement, read from the file's end."""
+    """The last measurement of a file, read from its end; None if there is none."""
     if not file.exists():
         return None
     span = 4096
@@ -79,14 +79,14 @@ def last_measurement(file: Path) -> Measurement | None:
             stream.seek(max(0, size - span))
             lines = stream.read().splitlines(keepends=True)
             whole = [line for line in lines if line.endswith(b"\n")]
-            # the first line read may begin in the middle, unless the span holds the whole file
+            # the first line read may be cut off, unless the span covers the whole file
             if len(lines) > 2 or span >= size:
                 return from_json(whole[-1].decode()) if whole else None
             span *= 4
 
 
 def last_values(file: Path) -> Mapping[str, float]:
-    """What the newest measurement says; nothing where there is none."""
+    """Values of the last measurement of a file; empty if there is none."""
     last = last_measurement(file)
     return last.values if last is not None else {}
 

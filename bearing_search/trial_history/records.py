@@ -1,4 +1,4 @@
-"""A trial as the ledger has it, and how a session of a sweep ended."""
+"""Records of a trial, as stored in the ledger, and of how a session of a sweep ended."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -10,14 +10,15 @@ from bearing_search.measurement import COMPUTED_S, MICRO_BATCH, SAVED_S
 from bearing_search.search_space.objectives import ObjectiveValues
 
 TrialState = Literal["waiting", "running", "stopped", "complete", "pruned", "failed"]
-"""`waiting`: drawn, not begun. `stopped`: begun, goes on at `resume`. The last three are final."""
+"""`waiting`: enqueued, not started. `stopped`: started, to be resumed. The last three are final."""
 
 TrialPurpose = Literal["search", "default", "audit", "finalist"]
-"""Why a trial is run. `search`: the sampler drew it. `default`: trial 0, the base's own setting.
-`audit`: that setting under another seed. `finalist`: one of the best settings under another."""
+"""Why a trial is run. `search`: part of the search or of a grid. `default`: trial 0, the base
+setting. `audit`: the base setting under another seed. `finalist`: a top setting under another seed.
+"""
 
 COUNTED: tuple[TrialPurpose, ...] = ("default", "search")
-"""Purposes of the trials that count towards a sweep's target."""
+"""Purposes that count towards a sweep's target."""
 
 SweepTask = Literal["search", "reproduction"]
 """`search`: find the best setting on train. `reproduction`: score given settings on test."""
@@ -27,77 +28,77 @@ FINAL_STATES: tuple[TrialState, ...] = ("complete", "pruned", "failed")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrialRecord:
-    """One trial as the ledger has it."""
+    """One trial, as stored in the ledger."""
 
     number: int
     state: TrialState
     suggestion: Mapping[str, Any] = field(default_factory=dict)
-    """Dotted path -> value along every axis; empty while it is still being drawn."""
+    """Dotted path -> value of every varied setting; empty while it is still being drawn."""
 
     digest: str = ""
     """Digest of the trial's config, in the sweep's scheme."""
 
     identity: str = ""
-    """Digest of all that its score depends on: config, data, folds, seed, protocol and code."""
+    """Digest of everything its score depends on: config, data, folds, seed, protocol and code."""
 
     is_refused: bool = False
-    """It failed without being handed out: its setting is impossible, or has failed too often."""
+    """Whether it failed without being run: its setting is invalid, or has failed too often."""
 
     purpose: TrialPurpose = "search"
     same_as: int | None = None
-    """The trial of the same config that this one's end was copied from; it was not trained."""
+    """Trial of the same config whose result was copied instead of training this one."""
 
     retry_of: int | None = None
-    """The failed trial that it runs again."""
+    """Failed trial that this one retries."""
 
     seed: int = 0
-    """The config's seed."""
+    """Seed of the config."""
 
     setting: str = ""
-    """Digest of the config without its seed: trials of one setting differ in their seed only."""
+    """Digest of the config without its seed: trials of one setting differ only in the seed."""
 
     prefix: tuple[str, ...] = ()
-    """Digests of what other trials may share of its training; see `planning.shared_prefix`."""
+    """Digests of the training stages that other trials may share; see `planning.shared_prefix`."""
 
     value: float | None = None
-    """The objective, the first where there are several; only of complete trials."""
+    """First objective of a complete trial, else None."""
 
     judged: ObjectiveValues = field(default_factory=ObjectiveValues)
-    """What further objectives and constraints say of a complete trial."""
+    """Further objectives and constraint violations of a complete trial."""
 
     reason: str = ""
-    """Why it failed, what it was copied from, or which constraint it misses, in one line."""
+    """Why it failed, what it was copied from, or which constraint it violates, in one line."""
 
     started: datetime | None = None
-    """When it was drawn (local time)."""
+    """Local time at which it was drawn."""
 
     duration_s: float | None = None
-    """From being drawn to its end, interruptions included; of final states only."""
+    """Seconds from being drawn to its end, interruptions included; final states only."""
 
     stage: str = ""
-    """What it did when last heard of."""
+    """Stage of its last measurement."""
 
     progress: float = 0.0
-    """Share of its work that was done then."""
+    """Fraction of its work that was done by then."""
 
     computed_s: float | None = None
-    """Seconds that it spent on its stages; None while that is not told."""
+    """Seconds that it spent computing its stages; None if not reported."""
 
     saved_s: float | None = None
     """Seconds that other trials spent on the stages that it reused."""
 
     micro_batch: float | None = None
-    """Samples that went through a network at once, where the device had no room for a batch."""
+    """Samples per micro-batch, if the device had no room for a whole batch; else None."""
 
     @property
     def cost_s(self) -> float | None:
-        """Seconds that its stages take, whoever spent them; its duration where that is not told."""
+        """Seconds that its stages take, reused ones included; its duration if not reported."""
         if self.computed_s is None:
             return self.duration_s
         return self.computed_s + (self.saved_s or 0.0)
 
     def with_costs(self, values: Mapping[str, float]) -> "TrialRecord":
-        """The same, with what its last measurement tells of its cost."""
+        """Copy of the record with the costs from the values of its last measurement."""
         return replace(
             self,
             computed_s=values.get(COMPUTED_S),
@@ -121,14 +122,14 @@ class SweepOutcome:
     """Whether nothing is left to run."""
 
     stopped_by: Literal["", "signal", "time budget", "GPU hours", "stop file"] = ""
-    """What ended it before its target was reached; empty: nothing did."""
+    """What ended it before the target was reached; empty: nothing."""
 
     why_done: str = "nothing is left to try"
-    """Why nothing is left, of a sweep that is done below its target."""
+    """Why a sweep can be done below its target."""
 
     @property
     def shortfall(self) -> str:
-        """Why it is done below its target; empty where it is not."""
+        """Why the sweep ended below its target; empty if it did not."""
         counted = [trial for trial in self.trials if trial.counts]
         if not self.is_done or len(counted) >= self.target:
             return ""
@@ -139,11 +140,11 @@ class SweepOutcome:
 
     @property
     def interrupted(self) -> bool:
-        """Whether a signal ended it."""
+        """Whether a signal ended the session."""
         return self.stopped_by == "signal"
 
     def count(self, state: TrialState) -> int:
-        """How many trials are in a state."""
+        """Number of trials in a state."""
         return sum(trial.state == state for trial in self.trials)
 
 

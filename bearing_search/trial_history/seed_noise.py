@@ -1,4 +1,4 @@
-"""What the seed alone does to a score."""
+"""Estimates how much a score varies with the seed alone."""
 
 import math
 from collections.abc import Sequence
@@ -13,26 +13,26 @@ from bearing_search.trial_history.records import TrialRecord
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SeedNoise:
-    """How much the objective of one setting moves from seed to seed."""
+    """Variation of the objective between seeds of the same setting."""
 
     settings: int
-    """How many were run under several seeds."""
+    """Number of settings that were run under several seeds."""
 
     runs: int
-    """Their runs, together."""
+    """Total number of their runs."""
 
     deviation: float
-    """Standard deviation within a setting, pooled over them; in units of the objective."""
+    """Standard deviation within a setting, pooled over settings; in units of the objective."""
 
     smallest_gain: float
-    """A difference of two single runs below this is within the noise."""
+    """Smallest difference between two single runs that exceeds the seed noise."""
 
     @property
     def text(self) -> str:
-        """What follows, in a sentence."""
+        """The conclusion in one sentence, for reports."""
         found = f"{self.runs} runs of {self.settings} setting{'s' * (self.settings > 1)}"
         if self.smallest_gain >= 1:
-            return f"Which gains are more than seed noise cannot be told from {found}; audit more."
+            return f"{found} are too few to tell gains from seed noise; audit more seeds."
         return (
             f"Between two single runs, gains below {self.smallest_gain:.3f} are within seed noise "
             f"({found})."
@@ -40,12 +40,12 @@ class SeedNoise:
 
 
 def seed_noise(trials: Sequence[TrialRecord]) -> SeedNoise | None:
-    """The noise that an audit and finalists show; None where no setting was run twice.
+    """Seed noise estimated from audit and finalist runs; None if no setting was run twice.
 
-    The smallest gain worth believing between two settings of one run each is t * sqrt(2) * s: half
-    a 95 % interval of such a difference. t is Student's quantile, not 1.96: with an audit of three
-    seeds s is itself so uncertain that 4.3 is the honest factor. It does not allow for the best of
-    many being the luckiest of them; finalists do.
+    The smallest credible gain between two settings with one run each is t * sqrt(2) * s, the
+    half-width of a 95 % interval of their difference. t is Student's quantile rather than 1.96:
+    with an audit of three seeds, s is so uncertain that the right factor is 4.3. This does not
+    correct for selecting the best of many trials, which favours lucky ones; finalists do.
     """
     groups = [
         [trial.value for trial in runs if trial.value is not None]
@@ -67,7 +67,7 @@ def pooled_deviation(groups: Sequence[Sequence[float]]) -> tuple[float, int]:
     """Standard deviation within groups, pooled over them, and its degrees of freedom.
 
     Returns:
-        NaN and 1 where no group has two values.
+        Both; NaN and 1 if no group has two values.
     """
     repeated = [np.array(values) for values in groups if len(values) > 1]
     freedom = sum(len(values) - 1 for values in repeated)

@@ -8,7 +8,7 @@ from bearing_search.trial_history.records import COUNTED, TrialPurpose
 
 
 def value_text(value: Any) -> str:
-    """A setting's value, floats to four digits."""
+    """A setting's value as text, floats to four significant digits."""
     return f"{value:.4g}" if isinstance(value, float) else json.dumps(value)
 
 

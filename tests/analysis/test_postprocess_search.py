@@ -91,7 +91,7 @@ def test_what_gains_nothing_is_not_used_and_the_page_says_so(predictions):
     before = folds["LC/fold0"].rendering.postprocess
     assert not tuning.maps.is_shown
     assert tuning.maps.applied.postprocess == before
-    assert "as trained: no gain is shown" in postprocess_lines(tuning)[-2]
+    assert "as trained: no significant gain" in postprocess_lines(tuning)[-2]
 
 
 def test_brightness_is_fused_otherwise_only_where_each_image_has_a_map(layered):

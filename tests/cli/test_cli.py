@@ -130,7 +130,7 @@ def test_a_results_folder_that_cannot_be_written(tmp_path, make_set, attempt):
 def test_a_name_that_climbs_out_of_the_results_folder(make_set, attempt):
     status, says = attempt(make_set(), "--name", "../elsewhere")
     assert status == 2
-    assert "is no name for a sweep" in says
+    assert "is not a valid sweep name" in says
 
 
 @pytest.mark.slow  # a process of its own loads torch

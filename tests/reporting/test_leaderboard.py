@@ -89,7 +89,7 @@ def test_trials_whose_batches_had_no_room_are_named(sweep):
     measurement_log.append(Measurement(step=9, values={MICRO_BATCH: 4.0}))
 
     page = markdown("first", leaderboard(folder, records), "")
-    assert "gradients of smaller ones were added up: trial 1 (4), samples" in page
+    assert "gradients were accumulated over smaller ones: trial 1 (4), with" in page
 
 
 def test_among_equally_cheap_ones_the_highest_is_used(sweep):
@@ -103,18 +103,18 @@ def test_the_default_is_beaten_in_words(sweep):
     (gain,) = board.selection.gains.values()
     assert gain.low > 0
     page = markdown("first", board, "Why?")
-    assert "Better than the default (trial 0): shown, by +0." in page
-    assert "2 of 3 settings cannot be told from the best" in page
+    assert "Significantly better than the default (trial 0), by +0." in page
+    assert "2 of 3 settings cannot be distinguished from the best" in page
 
 
 def test_what_is_not_shown_is_not_claimed(sweep):
     page = markdown("first", leaderboard(*sweep((3.0, 0, 99.0, "a"), (3.0, 5, 9.0, "b"))), "")
-    assert "Better than the default (trial 0): not shown; the difference is " in page
+    assert "Not significantly better than the default (trial 0); the difference is " in page
 
 
 def test_when_the_default_itself_is_used_nothing_better_is_shown(sweep):
     page = markdown("first", leaderboard(*sweep((3.0, 0, 9.0, "a"), (3.0, 5, 99.0, "b"))), "")
-    assert "It is the default setting (trial 0): nothing better is shown." in page
+    assert "It is the default setting (trial 0): no setting is significantly better." in page
 
 
 def test_seeds_of_one_setting_are_one_row_and_their_scatter_is_said(sweep):
@@ -126,7 +126,7 @@ def test_seeds_of_one_setting_are_one_row_and_their_scatter_is_said(sweep):
     assert by_number[0].value.value == pytest.approx((one + other) / 2)
     assert board.selection.seed_deviation == pytest.approx(abs(one - other) / math.sqrt(2))
     page = markdown("x", board, "")
-    assert "Runs of one setting under several seeds scatter by" in page
+    assert "The standard deviation between seeds of a setting is" in page
     assert "(1 repeated run)" in page
 
 
@@ -167,7 +167,7 @@ def test_programs_get_the_same_without_numbers_that_json_lacks(sweep):
 
 def test_sample_sizes_say_what_they_cannot_support(sweep):
     page = markdown("first", leaderboard(*sweep(*FAR_APART)), "")
-    assert "LC: 12 normal groups: no false alarm at all would still allow a rate of 22%" in page
+    assert "LC: with 12 normal groups, even no false alarm would allow a rate of up to 22%" in page
     assert "To claim 2% takes 149" in page
 
 
@@ -189,7 +189,7 @@ def test_scores_on_drawn_defects_say_so(sweep):
         unit = trial_folder(folder, record.number) / "LC/fold0/unit.json"
         unit.write_text(json.dumps({"rows": [], "metrics": {}, "tags": tags}))
     said = end_of_sweep("first", leaderboard(folder, records), program="x", flag="")
-    assert "The held-out defects of LC were drawn" in said
+    assert "The held-out defects of LC are synthetic" in said
 
 
 def test_the_picture_is_one(sweep):
@@ -249,7 +249,7 @@ def test_what_misses_a_constraint_is_marked_comes_last_and_ties_with_nobody(swee
     assert board.selection.best.number == board.selection.chosen.number == 0
     assert [entry.is_tied for entry in board.selection.entries] == [True, False, False]
     page = markdown("first", board, "")
-    assert "2 of 3 settings miss val/image_auroc >= 0.8, and are not to be used: " in page
+    assert "2 of 3 settings miss val/image_auroc >= 0.8, and should not be used: " in page
     assert page.count("| misses val/image_auroc >= 0.8 |") == 2
     assert [one["feasible"] for one in as_json(board)["settings"]] == [True, False, False]
     assert leaderboard_png(board.selection, "first").startswith(b"\x89PNG")
@@ -262,7 +262,7 @@ def test_a_default_that_misses_a_constraint_is_still_what_the_winner_is_compared
     assert board.selection.chosen.number == 2
     (gain,) = board.selection.gains.values()
     assert gain.low > 0
-    assert "2 of 2 settings that keep the constraints cannot be told" in markdown("x", board, "")
+    assert "2 of 2 settings that satisfy the constraints cannot be" in markdown("x", board, "")
 
 
 def test_where_every_setting_misses_a_constraint_none_is_named(sweep):

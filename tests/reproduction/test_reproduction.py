@@ -126,7 +126,7 @@ def test_baselines_come_after_the_papers_detectors_and_without_its_numbers(run):
     page = markdown_page(measured, FACTS, {}, "")
     rows = [line for line in page.splitlines() if "| LC | EN_pre" in line]
     assert [row.split(" | ")[0] for row in rows] == ["| ViTAD", "| ViTAD", "| PatchCore", "| PaDiM"]
-    assert "The paper has no numbers of PatchCore, PaDiM." in page
+    assert "The paper has no numbers for PatchCore, PaDiM." in page
 
 
 def test_trainings_that_scatter_widen_the_interval(both, run):
@@ -205,7 +205,7 @@ def test_the_papers_numbers_of_other_data_are_called_so(both):
     # the fixture has 12 + 12 samples, Table 1 other counts
     assert "LC {} + {}".format(*PAPER_COUNTS["LC"]["test"]) in said
     rendered = " ".join(warnings_of(papers, replace(FACTS, is_rendered=True)))
-    assert "The data are rendered" in rendered
+    assert "The data is rendered" in rendered
     assert "other data" in rendered
 
 

@@ -171,7 +171,7 @@ def test_a_cluster_whose_token_is_not_known_is_refused_in_one_line(new_cluster, 
     assert status == 5
     last = error.splitlines()[-1]  # below what Ray's own core has written there
     assert last.startswith(f"error: no Ray cluster can be used at {cluster.address}: ")
-    assert last.endswith("RAY_AUTH_MODE and RAY_AUTH_TOKEN must be the cluster's")
+    assert last.endswith("RAY_AUTH_MODE and RAY_AUTH_TOKEN must match the cluster's")
 
 
 def test_nodes_without_the_data_are_refused_before_the_first_trial(new_cluster, drive):
@@ -182,6 +182,6 @@ def test_nodes_without_the_data_are_refused_before_the_first_trial(new_cluster, 
     status, _, error = driver.finish(200)
 
     assert status == 5
-    assert "does not see the data at /nowhere" in error
+    assert "cannot find the data at /nowhere" in error
     assert error.count("\n") == 1
     assert driver.audit() == {}

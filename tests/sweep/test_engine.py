@@ -156,7 +156,7 @@ def test_a_session_ends_in_one_line_when_ray_has_died_below_it_and_resume_goes_o
     status, _, error = driver.finish()
 
     assert status == 5
-    assert error.startswith("error: Ray has died on this machine below the sweep")
+    assert error.startswith("error: Ray has died on this machine (its raylet")
     assert error.count("\n") == 1
     assert psutil.wait_procs(family, timeout=20)[1] == []
     runs, parent = child_runs(tmp_path, "one")
@@ -217,7 +217,7 @@ def test_more_gpus_than_there_are_is_refused_at_once(drive):
     status, _, error = drive("one", 2, "--gpus", "5", "--logical-gpus", "4").finish(60)
 
     assert status == 5
-    assert error.startswith("error: asked for 5 GPUs per trial; this machine has 4")
+    assert error.startswith("error: requested 5 GPUs per trial; this machine has 4")
 
 
 def test_a_killed_worker_goes_on_from_its_folder_even_without_a_home(drive):

@@ -67,7 +67,7 @@ def test_a_trial_that_raised_goes_on_where_it_was_as_the_same_trial(
     assert starts_and_steps(folder, 0) == (3, [f"step {n}" for n in range(1, 9)])
     ends = [event for event in observed.of("end") if event[0] == 0]
     assert [end[1] for end in ends] == ["stopped", "stopped", "complete"]
-    assert ends[1][3] == "OSError: the disk is gone; starts again where it was (retry 2 of 3)"
+    assert ends[1][3] == "OSError: the disk is gone; resumes where it was (retry 2 of 3)"
     assert attributes(folder, 0)["retries"] == 2
 
 
@@ -197,7 +197,7 @@ def test_a_long_silence_is_told_once_and_compared_with_others(clock):
     for _ in range(10):
         clock[0] += 240
         stall_monitor.on_report(0)
-    told = "has reported nothing for 40 min; until now 4 min was the longest silence"
+    told = "has reported nothing for 40 min; the longest silence so far was 4 min"
     assert stall_monitor.stalled() == {7: told}
     assert stall_monitor.stalled() == {}
     stall_monitor.on_report(7)  # 40 minutes are not unusual any more
@@ -254,7 +254,7 @@ def test_an_overdue_trial_is_asked_to_end_and_has_failed(new_sweep, ledger_of, o
     controller.on_trial_end(1)
 
     assert observed.of("end") == [
-        (0, "failed", None, "ended after 30 min, as --trial-timeout says"),
+        (0, "failed", None, "exceeded --trial-timeout (30 min)"),
         (1, "complete", 0.5, ""),  # it ended in time, just
     ]
 
@@ -305,12 +305,12 @@ def test_the_process_of_a_trial_can_be_killed_where_it_is_ours(tmp_path):
         (
             "Task was killed due to the node running low on memory.",
             False,
-            "Ray ended its process 4 ",
+            "Ray killed its process 4 ",
         ),
-        ("Worker exit type: SYSTEM_ERROR", False, "killed 4 times (kill -9, a crash"),
+        ("Worker exit type: SYSTEM_ERROR", False, "killed 4 times (by kill -9, a crash"),
         ("Worker exit type: SYSTEM_ERROR", True, "the system ran out of memory. Run fewer"),
-        ("Traceback\nRuntimeError: x\n", True, "died 4 times; at last: RuntimeError: x"),
-        ("", False, "died 4 times; at last: killed"),
+        ("Traceback\nRuntimeError: x\n", True, "died 4 times; last error: RuntimeError: x"),
+        ("", False, "died 4 times; last error: killed"),
     ],
 )
 def test_a_death_is_told_in_words(text, is_short, words):
@@ -358,4 +358,4 @@ def test_a_trial_that_hangs_is_ended_and_the_sweep_finishes(drive):
 
     assert (status, error) == (0, "")
     assert (outcome["complete"], outcome["failed"]) == (1, 1)
-    assert outcome["reasons"]["0"] == "ended after 12 s, as --trial-timeout says"
+    assert outcome["reasons"]["0"] == "exceeded --trial-timeout (12 s)"

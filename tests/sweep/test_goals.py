@@ -123,16 +123,16 @@ def test_a_trial_without_a_metric_that_is_asked_for_has_failed(new_sweep, simula
 @pytest.mark.parametrize(
     ("text", "changes", "complaint"),
     [
-        (TWO, {"pruner": "median"}, "has 2 objectives, and no pruner can"),
+        (TWO, {"pruner": "median"}, "has 2 objectives, and pruners support"),
         (
             TWO,
             {"sampler": "cma-es"},
-            "2 objectives, which the sampler cma-es does not take; use one of tpe, gp",
+            "2 objectives, which the sampler cma-es does not support; use one of tpe, gp",
         ),
         (
             CHEAP,
             {"sampler": "cma-es"},
-            "constraints, which the sampler cma-es does not take; use one of tpe, gp",
+            "constraints, which the sampler cma-es does not support; use one of tpe, gp",
         ),
     ],
 )

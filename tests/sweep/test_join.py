@@ -188,7 +188,7 @@ def test_a_driver_that_lost_its_lock_decides_nothing_more(shared, join):
     pid = crew._session.ask("select pg_backend_pid()")[0][0]
     killer._session.ask("select pg_terminate_backend(%s)", pid)
 
-    with pytest.raises(SweepError, match="proves this driver alive is lost"):
+    with pytest.raises(SweepError, match="lost the database session that holds this driver's lock"):
         ledger.complete(scheduled.number, 0.5)
     killer.close()
     (taken,) = [trial for trial in drain(join(shared)[1]) if trial.number == scheduled.number]

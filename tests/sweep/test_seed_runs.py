@@ -168,7 +168,7 @@ def test_a_plan_that_makes_no_sense_is_refused(plan, complaint):
 
 
 def test_a_reproduction_has_no_audit(fakes):
-    with pytest.raises(ConfigError, match="no audit and no finalists"):
+    with pytest.raises(ConfigError, match="no audit or finalists"):
         SweepRecord(
             name="r",
             space_text=fakes.SPACE,

@@ -83,21 +83,21 @@ def test_a_sweep_that_says_nothing_here_is_refused_with_the_reason(first, new_sw
     other = new_sweep(name="other", space_text=fakes.SPACE.replace("[1, 10]", "[1, 20]"))
     assert "its parameters differ in finetune.alternation_period" in refusal(space=other.space())
     base = new_sweep(name="base", space_text=fakes.SPACE.replace("epochs: 40", "epochs: 50"))
-    assert "its base has other settings" in refusal(space=base.space())
-    assert "its base has other settings" in refusal(
-        space=first.space().with_setting("split.folds", 4)
-    )
+    assert "its base settings differ" in refusal(space=base.space())
+    assert "its base settings differ" in refusal(space=first.space().with_setting("split.folds", 4))
     changed = replace(first.record, data_digest="d2")
-    assert "its data digest is d1, here it is d2" in refusal(changed)
+    assert "its data digest is d1, not d2" in refusal(changed)
     auroc = replace(first.record, objective="val/image_auroc")
-    assert "its objective is val/pixel_aupro, here it is val/image_auroc" in refusal(auroc)
-    assert "wilcoxon needs each fold's score" in refusal(replace(first.record, pruner="wilcoxon"))
+    assert "its objective is val/pixel_aupro, not val/image_auroc" in refusal(auroc)
+    assert "wilcoxon needs the best trial's score in each fold" in refusal(
+        replace(first.record, pruner="wilcoxon")
+    )
 
 
 def test_a_sweep_without_a_complete_trial_knows_nothing(new_sweep):
     empty = new_sweep(name="empty")
 
-    with pytest.raises(SweepError, match="no trial of it is complete"):
+    with pytest.raises(SweepError, match="it has no complete trial"):
         prior_trials(empty, replace(empty.record, name="second"), empty.space())
 
 

@@ -285,7 +285,7 @@ def test_a_store_that_goes_away_is_caught_up_with_and_the_sweep_goes_on(
         run_trial(tracker, sweep, 0, steps=(3,), end="")
         run_trial(tracker, sweep, 0, steps=(4,))
         run_trial(tracker, sweep, 1)
-    assert caplog.text.count("does not answer; the sweep goes on: connection refused") == 1
+    assert caplog.text.count("does not respond; the sweep continues: connection refused") == 1
 
     tracker._client = real
     tracker.on_sweep_end(

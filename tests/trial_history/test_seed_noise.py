@@ -37,7 +37,7 @@ def test_two_runs_a_tenth_apart_allow_gains_of_nine_tenths():
     # Student's t with one degree of freedom is 12.706; times sqrt(2) times .1 / sqrt(2)
     assert noise.smallest_gain == pytest.approx(1.2706, abs=1e-4)
     assert noise.text == (  # the objective lies in [0, 1]
-        "Which gains are more than seed noise cannot be told from 2 runs of 1 setting; audit more."
+        "2 runs of 1 setting are too few to tell gains from seed noise; audit more seeds."
     )
 
 

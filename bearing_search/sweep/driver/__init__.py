@@ -1,1 +1,1 @@
-"""Controls a running sweep, without Ray: what to start, what to stop, what to record."""
+"""Controls a running sweep independently of Ray: what to start, stop and record."""

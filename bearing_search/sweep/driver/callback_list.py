@@ -1,4 +1,4 @@
-"""The callbacks of a session, called one after the other, and what they are given."""
+"""Calls a session's callbacks one after the other, and builds the events that they receive."""
 
 from collections.abc import Sequence
 from typing import final
@@ -17,10 +17,10 @@ from bearing_search.trial_history.records import SweepOutcome, TrialRecord
 
 @final
 class CallbackList:
-    """Passes every event on; a SweepCallback itself.
+    """Forwards every event to its callbacks; a SweepCallback itself.
 
-    Only callbacks whose `on_sweep_start` has returned are called later: where one raises there,
-    those before it are told the end of the session, and no other is.
+    Only callbacks whose `on_sweep_start` has returned are called later: if one of them raises
+    there, only those before it are notified of the end of the session.
 
     Args:
         callbacks: in the order in which they are called.
@@ -31,34 +31,39 @@ class CallbackList:
         self._started: list[SweepCallback] = []
 
     def on_sweep_start(self, sweep: SweepView) -> None:
-        """The session begins."""
+        """Forward the start of the session."""
         for callback in self._callbacks:
             callback.on_sweep_start(sweep)
             self._started.append(callback)
 
     def on_trial_start(self, trial: TrialStarted) -> None:
-        """A trial was handed out."""
+        """Forward that a trial was issued."""
         for callback in self._started:
             callback.on_trial_start(trial)
 
     def on_measurement(self, number: int, measurement: Measurement) -> None:
-        """A measurement arrived."""
+        """Forward a measurement."""
         for callback in self._started:
             callback.on_measurement(number, measurement)
 
     def on_trial_end(self, trial: TrialEnded) -> None:
-        """A trial ended, or was stopped."""
+        """Forward that a trial ended or was stopped."""
         for callback in self._started:
             callback.on_trial_end(trial)
 
     def on_sweep_end(self, outcome: SweepOutcome) -> None:
-        """The session is over."""
+        """Forward the end of the session."""
         for callback in self._started:
             callback.on_sweep_end(outcome)
 
 
 def trial_started(scheduled: ScheduledTrial, record: SweepRecord) -> TrialStarted:
-    """The event that a trial of the sweep with that record was handed out."""
+    """The event for a trial that was issued.
+
+    Args:
+        scheduled: the trial.
+        record: record of its sweep.
+    """
     return TrialStarted(
         number=scheduled.number,
         config=scheduled.config,
@@ -70,5 +75,5 @@ def trial_started(scheduled: ScheduledTrial, record: SweepRecord) -> TrialStarte
 
 
 def copy_ended(copy: TrialRecord) -> TrialEnded:
-    """The event that a trial, which was not trained, was told the end of another."""
+    """The event for a trial that was not trained, but copied the result of another one."""
     return TrialEnded(number=copy.number, state=copy.state, value=copy.value, reason=copy.reason)

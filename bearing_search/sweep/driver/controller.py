@@ -1,4 +1,4 @@
-"""Decides what runs next and how each trial ended; knows the ledger and callbacks, no Ray."""
+"""Decides what runs next and how each trial ended; uses the ledger and callbacks, but not Ray."""
 
 import json
 import logging
@@ -38,11 +38,11 @@ _log = logging.getLogger(__name__)
 
 
 class SweepController:
-    """The sweep's decisions of one session.
+    """Makes the decisions of one session.
 
-    The scheduler calls `next_trial`, `on_report` and `on_trial_end`. An error of the ledger or of
-    a callback must not tear the scheduler down with trials running: it is kept, the trials are
-    asked to stop, and `finish` raises it when they have ended.
+    The scheduler calls `next_trial`, `on_report` and `on_trial_end`. An error in the ledger or in a
+    callback must not take the scheduler down while trials run: it is stored, the trials are asked
+    to stop, and `finish` raises it once they have ended.
     """
 
     def __init__(
@@ -67,18 +67,18 @@ class SweepController:
 
     @property
     def is_finished(self) -> bool:
-        """Whether nothing more will be issued."""
+        """Whether no more trials will be issued."""
         return self._is_done() or bool(self._stop.reason)
 
     def begin(self) -> None:
-        """Tell the callbacks that the session begins."""
+        """Notify the callbacks that the session begins."""
         remove_end(self._folder)
-        # in a turn, or two drivers would each make the sweep's own run
+        # in a turn, or two drivers would each create the sweep's parent run
         with storage_errors(self._folder.storage_url), self._ledger.turn():
             self._callbacks.on_sweep_start(self._folder.view(self._ledger.begun()))
 
     def next_trial(self) -> ScheduledTrial | None:
-        """A trial to start now; None: not now, or (see `is_finished`) never again."""
+        """A trial to start now; None: not now, or no more at all (see `is_finished`)."""
         with self._recording_errors():
             if self._stop.reason or len(self._running) >= self.concurrent:
                 return None
@@ -94,11 +94,11 @@ class SweepController:
         return None
 
     def on_report(self, number: int, message: Mapping[str, Any]) -> None:
-        """A worker's message: a measurement, or why its trial failed."""
+        """Handle a worker's message: a measurement, or why its trial failed."""
         with self._recording_errors():
             running = self._running[number]
             self._stall_monitor.on_report(number)
-            if "disk_full" in message:  # of no trial's making: it stays, and the session ends
+            if "disk_full" in message:  # not the trial's fault: it stays RUNNING, the session ends
                 self.record_error(DiskFullError(str(message["disk_full"])))
             elif "failure" in message:
                 running.failure = (str(message["failure"]), str(message.get("traceback", "")))
@@ -107,11 +107,11 @@ class SweepController:
                 self._measure(number, running, from_json(message["measurement"]))
 
     def on_trial_end(self, number: int, *, crash: tuple[str, str] | None = None) -> None:
-        """A trial's process has ended.
+        """Record the end of a trial, whose process has ended.
 
         Args:
-            number: of the trial.
-            crash: reason and traceback, where it died without a word of its own.
+            number: number of the trial.
+            crash: reason and traceback, if the process died without reporting a failure.
         """
         running = self._running.pop(number)
         self._stop.meter.end(number)
@@ -127,7 +127,7 @@ class SweepController:
             self._failure_limit.count(state, reason, is_done=lambda: self._ledger.is_done)
 
     def poll(self) -> None:
-        """Remark on trials that say nothing, and end those that take too long; call it often."""
+        """Warn of stalled trials, and end those that exceed the timeout; to be called often."""
         with self._recording_errors():
             for number, remark in self._stall_monitor.stalled().items():
                 log = self._folder.trial_folder(number) / LOG
@@ -139,19 +139,19 @@ class SweepController:
                 kill_worker(self._folder.trial_folder(number))
 
     def record_error(self, error: Exception) -> None:
-        """Note an error for `finish` to raise, the first of them, and ask all trials to stop."""
+        """Store the first error for `finish` to raise, and ask all trials to stop."""
         if is_disk_full(error):
             error = disk_full_error(error, self._folder.root)
         self._error = self._error or error
         self._stop.request("error")
 
     def finish(self) -> SweepOutcome:
-        """Tell the callbacks that the session is over, and how.
+        """Notify the callbacks of the end of the session; returns its outcome.
 
         Raises:
-            Exception: what was kept; SweepError where trials only fail.
+            Exception: the stored error; SweepError if too many trials failed.
         """
-        for number in sorted(self._running):  # the scheduler is gone, and has not told their ends
+        for number in sorted(self._running):  # the scheduler ended without reporting their ends
             self.on_trial_end(number)
         trials: Sequence[TrialRecord] = ()
         with self._recording_errors():
@@ -174,7 +174,7 @@ class SweepController:
         return outcome
 
     def _is_done(self) -> bool:
-        """Whether the ledger has nothing left; false, and the sweep stops, where it cannot say."""
+        """Whether the ledger has nothing left to run; on an error false, and the sweep stops."""
         with self._recording_errors():
             return self._ledger.is_done
         return False
@@ -212,14 +212,14 @@ class SweepController:
             return "complete", self._ledger.complete(number, running.objective, running.measured)
         if running.is_overdue:
             limit = format_duration(self._stall_monitor.timeout_s or 0.0, rounded=True)
-            return self._fail(number, (f"ended after {limit}, as --trial-timeout says", ""))
+            return self._fail(number, (f"exceeded --trial-timeout ({limit})", ""))
         if running.is_pruned:
             self._ledger.prune(number)
             return "pruned", ""
         if self._stop.reason:
             self._ledger.release(number)
             return "stopped", self._stop.reason
-        reason = f"its stream ended without {self._objective}, and nobody had asked it to stop"
+        reason = f"its stream ended without {self._objective}, although it was not asked to stop"
         return self._fail(number, (reason, reason))
 
     def _fail(
@@ -227,7 +227,7 @@ class SweepController:
     ) -> tuple[TrialState, str]:
         if may_retry and (retry := self._ledger.retry(number, failure[0])):
             most = self._folder.record.max_failures
-            return "stopped", f"{failure[0]}; starts again where it was (retry {retry} of {most})"
+            return "stopped", f"{failure[0]}; resumes where it was (retry {retry} of {most})"
         self._ledger.fail(number, *failure)
         return "failed", failure[0]
 
@@ -236,10 +236,10 @@ class SweepController:
         try:
             with storage_errors(self._folder.storage_url):
                 yield
-        except Exception as error:  # kept for `finish`, which raises it
+        except Exception as error:  # `finish` raises it
             self.record_error(error)
 
 
 def trial_payload(scheduled: ScheduledTrial) -> dict[str, Any]:
-    """An issued trial as the worker gets it: text, so that Tune finds nothing to interpret."""
+    """An issued trial as sent to the worker; the config is text, which Tune does not interpret."""
     return {"number": scheduled.number, "config": json.dumps(to_plain(scheduled.config))}

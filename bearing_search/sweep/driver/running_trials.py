@@ -1,4 +1,4 @@
-"""What a session keeps of its trials: of each that runs, and of how they ended."""
+"""A session's state: one record per running trial, and a count of how trials ended."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -9,38 +9,38 @@ from bearing_search.trial_history.measurement_log import MeasurementLog, NewStep
 from bearing_search.trial_history.records import TrialState
 
 FAILURES_BEFORE_ANY_SUCCESS = 3
-"""How many failed trials, with none finished in this session, end the sweep."""
+"""Number of failed trials that ends the session if none has finished in it."""
 
 
 @dataclass(slots=True, kw_only=True)
 class RunningTrial:
-    """A trial that runs."""
+    """State of a running trial."""
 
     measurement_log: MeasurementLog
     new_steps: NewSteps = field(default_factory=NewSteps)
-    """Of this session: its process may be restarted, and Tune repeats the last report."""
+    """Filters repeats in this session: the process may be restarted, and Tune repeats reports."""
 
     objective: float | None = None
     measured: Mapping[str, float] = field(default_factory=dict)
-    """Further metrics, other than the objective."""
+    """Values of the measurement that held the objective."""
 
     failure: tuple[str, str] | None = None
     """Reason and traceback."""
 
     may_retry: bool = False
-    """Whether the failure may be gone when the trial starts again."""
+    """Whether restarting the trial may get past the failure."""
 
     is_overdue: bool = False
-    """It took longer than it may, and was asked to end."""
+    """Whether it exceeded its timeout and was asked to stop."""
 
     is_pruned: bool = False
 
 
 class FailureLimit:
-    """How the trials of a session ended.
+    """Ends a session in which too many trials fail.
 
     Args:
-        record: of the sweep.
+        record: record of the sweep.
     """
 
     def __init__(self, record: SweepRecord) -> None:
@@ -49,10 +49,10 @@ class FailureLimit:
         self._num_finished = 0
 
     def count(self, state: TrialState, reason: str, *, is_done: Callable[[], bool]) -> None:
-        """Count a trial's end.
+        """Count a trial that ended.
 
         Raises:
-            SweepError: trials only fail, and more would be started.
+            SweepError: too many trials failed, and more would be started.
         """
         self._num_finished += state in ("complete", "pruned")
         self._num_failed += state == "failed"
@@ -62,5 +62,5 @@ class FailureLimit:
         if self._num_failed >= limit and not is_done():
             raise SweepError(
                 f"{self._record.name}: {self._num_failed} trials failed in this session and "
-                f"{self._num_finished} finished, so no more are started. The last one: {reason}"
+                f"{self._num_finished} finished, so no more are started. The last failure: {reason}"
             )

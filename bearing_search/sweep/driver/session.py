@@ -1,4 +1,4 @@
-"""One driver's session: when it is to stop, what a signal does, and what its workers look at."""
+"""One driver's session: stop requests, signal handling, and the files that its workers watch."""
 
 import os
 import signal
@@ -20,7 +20,7 @@ _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
 class GpuTimeMeter:
-    """How long the trials of a session have held GPUs, in all."""
+    """Measures the GPU time used by the trials of a session."""
 
     def __init__(self) -> None:
         self.gpus_per_trial = 0.0
@@ -28,22 +28,22 @@ class GpuTimeMeter:
         self._ended_s = 0.0
 
     def begin(self, trial: int) -> None:
-        """A trial holds its share from now on."""
+        """Start counting a trial's share of a GPU."""
         self._begun[trial] = time.monotonic()
 
     def end(self, trial: int) -> None:
-        """It has let go of it."""
+        """Stop counting a trial's share of a GPU."""
         self._ended_s += time.monotonic() - self._begun.pop(trial)
 
     @property
     def spent_s(self) -> float:
-        """GPU seconds so far; a share of a GPU counts as that share."""
+        """GPU seconds so far; half a GPU counts half."""
         running = sum(time.monotonic() - begun for begun in self._begun.values())
         return self.gpus_per_trial * (self._ended_s + running)
 
 
 class StopRequest:
-    """Why this session is to end, if it is. The workers see it as the sweep's STOP file."""
+    """A request to end the session, with its reason. Workers see it as the sweep's STOP file."""
 
     def __init__(
         self,
@@ -56,7 +56,7 @@ class StopRequest:
         self.meter = GpuTimeMeter()
         self._gpu_budget_s = gpu_budget_s
         self._file, self._sessions = folder.stop_file, folder.sessions
-        # one of several drivers ends its own trials only, by ending its session
+        # a driver that shares the sweep stops only its own trials, by ending its session
         self._session = _session_file(folder, drivers) if drivers and drivers.is_shared else None
         if drivers is None or not drivers.peer_names():
             self._file.unlink(missing_ok=True)
@@ -64,33 +64,33 @@ class StopRequest:
         self._reason: StopReason = ""
 
     def count_gpus(self, gpus_per_trial: float) -> None:
-        """Say what each trial holds.
+        """Set the number of GPUs per trial.
 
         Raises:
-            ResourceError: there is a budget of GPU hours, and no trial holds a GPU.
+            ResourceError: there is a budget of GPU hours, but trials use no GPU.
         """
         if self._gpu_budget_s is not None and not gpus_per_trial:
             raise ResourceError(
-                "no trial holds a GPU, so that a budget of GPU hours would never be spent; use "
+                "trials use no GPU, so a budget of GPU hours would never be spent; use "
                 "--time-budget"
             )
         self.meter.gpus_per_trial = gpus_per_trial
 
     def request(self, reason: StopReason) -> None:
-        """Ask all trials to save their state and end; the first reason stays."""
+        """Ask all trials to save their state and end; later calls keep the first reason."""
         self._reason = self._reason or reason
         if self._session is not None:
             self._session.unlink(missing_ok=True)
             return
         try:
             self._file.touch()
-        except OSError:  # the disk is full; deleting works, and means the same to the workers
+        except OSError:  # the disk is full; deleting the session files also stops the workers
             for session in self._sessions.glob("*.json"):
                 session.unlink(missing_ok=True)
 
     @property
     def reason(self) -> StopReason:
-        """Why; empty: go on. Looks at the clock, the meter, and for a STOP file made by hand."""
+        """Why to stop; empty: continue. Checks the budgets, and for a STOP file made by hand."""
         if not self._reason:
             if self._deadline is not None and time.monotonic() > self._deadline:
                 self.request("time budget")
@@ -102,9 +102,9 @@ class StopRequest:
 
 
 class SignalHandler:
-    """The first SIGINT or SIGTERM asks the trials to stop, the second ends everything at once.
+    """Asks the trials to stop at the first SIGINT or SIGTERM, and exits at once at the second.
 
-    Outside the main thread it does nothing: Python delivers signals there only.
+    Does nothing outside the main thread, since Python delivers signals only there.
     """
 
     def __init__(self, stop: StopRequest) -> None:
@@ -129,15 +129,15 @@ class SignalHandler:
 
     def _handle(self, number: int, _: FrameType | None) -> None:
         if self._came:
-            os._exit(128 + number)  # the watchdog kills what this process has started
+            os._exit(128 + number)  # the orphan reaper kills this process's workers
         self._came = True
         self._stop.request("signal")
 
 
 def begin_session(folder: SweepFolder, drivers: Drivers) -> str:
-    """Let this driver's workers work; returns the session's name.
+    """Create this driver's session file; returns the session's name.
 
-    The sessions of drivers that are gone end: workers that they have left behind save and end.
+    Sessions of dead drivers are removed, so that any workers they left behind save and end.
     """
     folder.sessions.mkdir(exist_ok=True)
     alive = drivers.peer_names()
@@ -153,7 +153,7 @@ def _session_file(folder: SweepFolder, drivers: Drivers) -> Path:
 
 
 def new_scratch(folder: SweepFolder) -> Path:
-    """A numbered folder for what Ray Tune writes in this session."""
+    """Create a numbered folder for the files that Ray Tune writes in this session."""
     parent = folder.root / "ray"
     parent.mkdir(exist_ok=True)
     number = len(list(parent.iterdir()))

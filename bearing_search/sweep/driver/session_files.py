@@ -1,4 +1,4 @@
-"""The files that the driver writes into a sweep's folder while it runs trials."""
+"""Writes the driver's files in a sweep's folder."""
 
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -14,12 +14,12 @@ from bearing_search.trial_history.seed_noise import seed_noise
 
 
 def remove_end(folder: SweepFolder) -> None:
-    """A session begins: end.json of the one before says nothing any more."""
+    """Remove the previous session's end.json."""
     (folder.root / END).unlink(missing_ok=True)
 
 
 def prepare_trial(folder: SweepFolder, scheduled: ScheduledTrial) -> None:
-    """Make a trial's folder: with config.json and identity.json, without an earlier STOP."""
+    """Create a trial's folder with config.json and identity.json, and remove an earlier STOP."""
     trial = folder.trial_folder(scheduled.number)
     trial.mkdir(parents=True, exist_ok=True)
     (trial / TRIAL_STOP).unlink(missing_ok=True)
@@ -27,28 +27,28 @@ def prepare_trial(folder: SweepFolder, scheduled: ScheduledTrial) -> None:
 
 
 def measurement_log(folder: SweepFolder, number: int) -> MeasurementLog:
-    """The measurements of one trial, open for appending."""
+    """The measurement log of one trial, open for appending."""
     return MeasurementLog(folder.trial_folder(number) / MEASUREMENTS_FILE)
 
 
 def stop_trial(folder: SweepFolder, number: int) -> None:
-    """Ask one trial to end; its worker looks for this file."""
+    """Ask one trial to stop, by a file for which its worker looks."""
     (folder.trial_folder(number) / TRIAL_STOP).touch()
 
 
 def write_seed_noise(folder: SweepFolder, trials: Sequence[TrialRecord]) -> None:
-    """Write seed_noise.json, where a setting was run under several seeds."""
+    """Write seed_noise.json, if a setting was run under several seeds."""
     if (noise := seed_noise(trials)) is not None:
         write_json(folder.root / "seed_noise.json", asdict(noise))
 
 
 def write_end(folder: SweepFolder, outcome: SweepOutcome, error: Exception | None) -> None:
-    """Write end.json: why the session ended, empty where the target was reached.
+    """Write end.json: why the session ended; empty if the target was reached.
 
     Args:
-        folder: of the sweep.
-        outcome: of the session.
-        error: what ended it; None: no error.
+        folder: folder of the sweep.
+        outcome: outcome of the session.
+        error: the error that ended it; None: none.
     """
     why = outcome.shortfall
     if error is not None:

@@ -1,1 +1,1 @@
-"""Ray: runs the trials that the driver hands out. The only place that imports it."""
+"""Runs the driver's trials on Ray; the only package that imports it."""

@@ -1,6 +1,6 @@
-"""All that this package uses of Ray beyond its public API; each seen in Ray 2.60.0.
+"""Everything this package uses beyond Ray's public API, as found in Ray 2.60.0.
 
-`tests/sweep/execution/test_vendor.py` says when another version differs.
+`tests/sweep/execution/test_vendor.py` fails when another version differs.
 """
 
 from collections.abc import Callable, Mapping
@@ -11,10 +11,10 @@ from ray._private import worker as ray_worker
 
 
 def redirect_remarks(log: Callable[[str], None]) -> None:
-    """Pass on each line that Ray would print of its processes, such as a worker's death.
+    """Pass each line that Ray would print about its processes, such as a worker's death, to `log`.
 
     Private: `ray._private.worker.print_to_stdstream(data, ignore_prefix)`, which Ray looks up in
-    its module whenever it has something to print, whatever `log_to_driver` says.
+    its module whenever it prints, regardless of `log_to_driver`.
     """
 
     def print_to_stdstream(data: Mapping[str, Any], ignore_prefix: bool) -> None:
@@ -25,17 +25,17 @@ def redirect_remarks(log: Callable[[str], None]) -> None:
 
 
 def in_folder(folder: Path) -> dict[str, Any]:
-    """Options of `ray.init` that put Ray's own files below a folder.
+    """Options of `ray.init` that put Ray's own files in a folder.
 
-    Private: `_temp_dir`; the public way is a variable of the environment, which outlives the sweep.
+    Private: `_temp_dir`; the public way is an environment variable, which outlives the sweep.
     """
     return {"_temp_dir": str(folder)}
 
 
 def error_file(trial: Any) -> Path:
-    """The file into which Ray Tune has written why a trial's process died; it may be missing.
+    """File in which Ray Tune records why a trial's process died; it may be missing.
 
-    Private: `Trial.local_path` and `Trial.run_metadata.error_filename`, documented nowhere; what
-    `Trial.get_error` reads is copied later.
+    Private: the undocumented `Trial.local_path` and `Trial.run_metadata.error_filename`; the file
+    that `Trial.get_error` reads is copied only later.
     """
     return Path(trial.local_path) / str(trial.run_metadata.error_filename)

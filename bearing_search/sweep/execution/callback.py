@@ -1,4 +1,4 @@
-"""What Ray Tune calls all the time, whatever its trials do."""
+"""The callback that Ray Tune calls at every step of its event loop."""
 
 from typing import Any
 
@@ -12,7 +12,7 @@ from bearing_search.sweep.remote.driver_sync import DriverSync
 class PollingCallback(TrialProgressCallback):
     """Called by Ray Tune several times a second: checks Ray, ends stalled or timed-out trials.
 
-    It takes the place of the callback that prints every trial's end, even when told not to.
+    It replaces the default callback, which prints every trial's end even with `verbose=0`.
     """
 
     def __init__(
@@ -24,19 +24,19 @@ class PollingCallback(TrialProgressCallback):
         self._ray_health = ray_health
 
     def on_step_begin(self, *_: Any, **__: Any) -> None:
-        """Look after the running trials; what this raises ends `Tuner.fit`.
+        """Check on Ray and the running trials; an error raised here ends `Tuner.fit`.
 
         Raises:
-            ResourceError: there is no Ray any more.
+            ResourceError: Ray has died.
         """
         self._ray_health.check()
         self._controller.poll()
         self._folder_sync.poll()
 
     def on_trial_result(self, *_: Any, **__: Any) -> None:
-        """Say nothing."""
+        """Print nothing."""
 
     on_trial_complete = on_trial_error = on_trial_result
 
     def __getstate__(self) -> dict[str, Any]:
-        return {}  # Tune pickles its callbacks; the ledger's session must not travel
+        return {}  # Tune pickles its callbacks; the ledger's connection must not be pickled

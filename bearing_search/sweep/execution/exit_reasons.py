@@ -1,36 +1,36 @@
-"""Why a trial's process died, in words, from what Ray and the system say of it."""
+"""Explains why a trial's process died, from Ray's error and the system's OOM-kill count."""
 
 from pathlib import Path
 
 _VMSTAT = Path("/proc/vmstat")
 _SIGNS_OF_A_KILL = ("SYSTEM_ERROR", "died unexpectedly", "ActorDiedError", "ActorUnavailableError")
-_HINT = "Run fewer trials side by side (--concurrent), or on a machine with more memory"
+_HINT = "Run fewer concurrent trials (--concurrent), or use a machine with more memory"
 
 
 def describe_exit(text: str, *, times: int, was_short_of_memory: bool) -> str:
-    """The reason of a trial whose process died for the last time.
+    """Why a trial failed whose process died too often, in one sentence.
 
     Args:
         text: Ray's error.
-        times: how often its process died.
-        was_short_of_memory: whether the system ended a process for lack of memory meanwhile.
+        times: number of times that the process died.
+        was_short_of_memory: whether the system killed a process for lack of memory meanwhile.
     """
     often = "once" if times == 1 else f"{times} times"
     if "low on memory" in text or "memory usage threshold" in text:
-        return f"Ray ended its process {often}, because the machine's memory was full. {_HINT}"
+        return f"Ray killed its process {often} because the machine's memory was full. {_HINT}"
     if any(sign in text for sign in _SIGNS_OF_A_KILL):
         if was_short_of_memory:
             return f"its process was killed {often}, and the system ran out of memory. {_HINT}"
         return (
-            f"its process was killed {often} (kill -9, a crash of a library, or the system's want "
-            "of memory)"
+            f"its process was killed {often} (by kill -9, a crash in a library, or the system "
+            "running out of memory)"
         )
     last = next((line for line in reversed(text.splitlines()) if line.strip()), "killed")
-    return f"its process died {often}; at last: {last.strip()}"
+    return f"its process died {often}; last error: {last.strip()}"
 
 
 def oom_kill_count(vmstat: Path = _VMSTAT) -> int:
-    """How many processes this system has ended for lack of memory since it started; 0: unknown."""
+    """Number of processes that this system has OOM-killed since boot; 0 if unknown."""
     try:
         lines = vmstat.read_text(encoding="ascii").splitlines()
     except OSError:

@@ -1,8 +1,8 @@
-"""Cleans up behind a driver, however it ended: `kill -9` leaves no orphan and no scratch folder.
+"""Cleans up after a driver, however it ended: not even `kill -9` leaves orphans or scratch files.
 
-A small process of its own. It holds the other end of a pipe; when the driver is gone, the pipe
-closes, and every process that has a file open in the driver's scratch folder is killed. (All of
-Ray's log there. Their environment says nothing: Ray overwrites it with the processes' titles.)
+Runs as a separate process that holds the other end of a pipe. When the driver dies, the pipe
+closes, and every process with a file open in the driver's scratch folder is killed. (All Ray
+processes log there. Their environment is no help: Ray overwrites it with the process titles.)
 """
 
 import os
@@ -18,14 +18,14 @@ import psutil
 
 @contextmanager
 def reaped_on_exit(scratch: Path) -> Iterator[None]:
-    """Have everything that uses the folder cleaned up when this process dies or leaves.
+    """Clean up everything that uses the folder when the block is left or this process dies.
 
     Args:
-        scratch: folder of nobody else, to be removed in the end.
+        scratch: folder used by this process only, to be removed at the end.
     """
-    # -P and the bare file: needs no package on its path
+    # -P and the bare file: no package needs to be importable
     command = [sys.executable, "-P", __file__, str(scratch), str(os.getpid())]
-    # a session of its own: Ctrl-C in a terminal is not for it
+    # its own process session: it must not receive a terminal's Ctrl-C
     dog = subprocess.Popen(
         command, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, start_new_session=True
     )
@@ -36,7 +36,7 @@ def reaped_on_exit(scratch: Path) -> Iterator[None]:
 
 
 def users_of(scratch: Path, *, but: Container[int]) -> list[psutil.Process]:
-    """Processes with a file open in the folder, as far as this user may look."""
+    """Processes with a file open in the folder, among those that this user may inspect."""
     found = []
     for process in psutil.process_iter():
         try:
@@ -49,7 +49,7 @@ def users_of(scratch: Path, *, but: Container[int]) -> list[psutil.Process]:
 
 
 def main(scratch: Path, driver: int) -> None:
-    """Wait until the driver has died, or has no more use for the folder; then clean up."""
+    """Wait until the driver has died or released the folder, then clean up."""
     sys.stdin.buffer.read()
     for _ in range(3):  # a dying raylet may just have started another worker
         processes = users_of(scratch, but={driver, os.getpid()})

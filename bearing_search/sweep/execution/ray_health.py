@@ -1,4 +1,4 @@
-"""Whether Ray still runs below this driver: Tune itself waits without end where it does not."""
+"""Checks that Ray is still alive: without it, Tune would wait indefinitely."""
 
 import time
 
@@ -7,22 +7,22 @@ import ray
 from bearing_search.errors import ResourceError
 
 EVERY_S = 5.0
-"""Seconds between two looks at Ray; one takes about a millisecond."""
+"""Seconds between two checks; each takes about a millisecond."""
 
 
 class RayHealthCheck:
-    """Asks Ray now and then whether the node that this driver belongs to is alive."""
+    """Checks periodically whether this driver's Ray node is alive."""
 
     def __init__(self) -> None:
         self._node = ray.get_runtime_context().get_node_id()
         self._asked = time.monotonic()
 
     def check(self) -> None:
-        """Ask, if it is time to; call it often.
+        """Check if the last check was long enough ago; to be called often.
 
         Raises:
-            ResourceError: Ray has died on this machine. No trial can start from here any more,
-                and those that ran here are gone, too.
+            ResourceError: Ray has died on this machine. This driver can start no more trials, and
+                those that ran here have died as well.
         """
         now = time.monotonic()
         if now - self._asked < EVERY_S:
@@ -30,7 +30,7 @@ class RayHealthCheck:
         self._asked = now
         if not any(node["Alive"] for node in ray.nodes() if node["NodeID"] == self._node):
             raise ResourceError(
-                "Ray has died on this machine below the sweep (its raylet ended: killed, out of "
-                "memory, or cut off from its cluster); nothing that was saved is lost, and "
-                "`resume` goes on"
+                "Ray has died on this machine (its raylet was killed, ran out of memory, or lost "
+                "its connection to the cluster). Everything saved so far is intact; run `resume` "
+                "to continue"
             )

@@ -1,4 +1,4 @@
-"""Ray's runtime: started on this machine, or an existing cluster, asked node by node."""
+"""Starts Ray on this machine or connects to a cluster, and checks the cluster's nodes."""
 
 import logging
 import os
@@ -22,17 +22,17 @@ from bearing_search.sweep.worker.context import WorkerContext
 from bearing_search.sweep.worker.node_check import PACKAGE
 
 NODE_ANSWER_S = 180.0
-"""How long a node of a cluster has to say whether it can run trials."""
+"""Timeout in seconds for a node's answer whether it can run trials."""
 
 _logger = logging.getLogger(__name__)
 _COMPILED = shutil.ignore_patterns("__pycache__")
-_OBJECT_STORE_BYTES = 128 * 1024**2  # nothing large travels through Ray
+_OBJECT_STORE_BYTES = 128 * 1024**2  # nothing large is passed through Ray
 _ENVIRONMENT = {
     "RAY_USAGE_STATS_ENABLED": "0",
     "RAY_CHDIR_TO_TRIAL_DIR": "0",
-    # else Ray warns that it leaves the GPUs visible to a trial without any; the worker hides them
+    # avoids Ray's warning that a trial without GPUs still sees them; the worker hides them
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
-    "RAY_AIR_NEW_OUTPUT": "0",  # the new one prints a banner even when told to be silent
+    "RAY_AIR_NEW_OUTPUT": "0",  # the new output prints a banner even with verbose=0
     "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",
     "TUNE_DISABLE_STRICT_METRIC_CHECKING": "1",
     "TUNE_DISABLE_SIGINT_HANDLER": "1",
@@ -41,32 +41,31 @@ _ENVIRONMENT = {
 
 
 class InterruptedStartError(Exception):
-    """A signal came while Ray was starting."""
+    """A signal arrived while Ray was starting."""
 
 
 @contextmanager
 def ray_runtime(resources: Resources, after_init: Callable[[], None]) -> Iterator[TrialResources]:
-    """A running Ray, and what each trial gets of it.
+    """Run Ray for the duration of the block; yields the resources of each trial.
 
-    A Ray that this process has already initialised is used as it is and left running.
+    If this process has already initialised Ray, that instance is used and left running.
 
     Args:
-        resources: what was asked for.
-        after_init: called as soon as Ray runs, which has then put its own signal handlers in
-            place.
+        resources: the requested resources.
+        after_init: called once Ray runs, since starting it replaces the signal handlers.
 
     Raises:
-        ResourceError: no cluster at the address, or it lacks what was asked for.
+        ResourceError: no cluster at the address, or it lacks the requested resources.
     """
     for name, value in _ENVIRONMENT.items():
         os.environ.setdefault(name, value)
     if ray.is_initialized():
         yield plan_resources(resources, _nodes())
         return
-    # short: the paths of Unix sockets below it may have 107 bytes
+    # keep it short: the paths of Unix sockets in it are limited to 107 bytes
     scratch = Path(tempfile.mkdtemp(prefix="bs-", dir="/tmp" if Path("/tmp").is_dir() else None))
     with reaped_on_exit(scratch):
-        # the raylet's remarks, such as a worker's death, otherwise go to standard output
+        # otherwise the raylet prints messages, such as a worker's death, to stdout
         redirect_remarks(lambda line: _logger.info("Ray: %s", line))
         try:
             _init(resources.address, scratch)
@@ -77,10 +76,10 @@ def ray_runtime(resources: Resources, after_init: Callable[[], None]) -> Iterato
 
 
 def check_nodes(worker_context: WorkerContext, shares: TrialResources) -> None:
-    """Ask every node of the cluster that could hold a trial whether it can run one.
+    """Check that every node of the cluster with enough resources can run a trial.
 
     Raises:
-        ResourceError: one cannot; says which, and why.
+        ResourceError: one cannot; names the node and the reason.
     """
     ask = ray.remote(num_cpus=0)(_incompatibility)
     asked = []
@@ -109,7 +108,7 @@ def _incompatibility(worker_context: WorkerContext) -> str:
 def _init(address: str | None, scratch: Path) -> None:
     quiet: dict[str, Any] = {"logging_level": logging.ERROR, "log_to_driver": False}
     if address is None:
-        # Ray wants a token by default and would keep it in the home directory, if there is one
+        # Ray requires a token by default and would store it in the home directory, if there is one
         os.environ.setdefault("RAY_AUTH_TOKEN", secrets.token_hex(16))
         quiet |= {
             **in_folder(scratch),
@@ -118,26 +117,26 @@ def _init(address: str | None, scratch: Path) -> None:
         }
     else:
         _check_reachable(address)
-        # every node runs the code that runs here, whatever is installed there. A folder of its own:
-        # without one, Ray would let workers find this process's working directory first
+        # every node runs this process's code, whatever is installed there. It is copied to a
+        # separate folder: otherwise workers would find this process's working directory first
         shutil.copytree(PACKAGE, scratch / "code" / PACKAGE.name, ignore=_COMPILED)
         quiet["runtime_env"] = {"working_dir": str(scratch / "code")}
     try:
         ray.init(address=address or "local", **quiet)
     except SystemExit:
-        # until `ray.init` is over, SIGTERM meets Ray's own handler
+        # during `ray.init`, SIGTERM is handled by Ray
         raise InterruptedStartError from None
     except (ConnectionError, RuntimeError, ValueError) as error:
         where = f"no Ray cluster can be used at {address}" if address else "Ray does not start"
-        hint = ". RAY_AUTH_MODE and RAY_AUTH_TOKEN must be the cluster's" if address else ""
+        hint = ". RAY_AUTH_MODE and RAY_AUTH_TOKEN must match the cluster's" if address else ""
         raise ResourceError(f"{where}: {' '.join(str(error).split())}{hint}") from error
 
 
 def _check_reachable(address: str) -> None:
-    """Fails fast where nothing listens: `ray.init` would retry for minutes."""
+    """Fail fast if nothing listens at the address: `ray.init` would retry for minutes."""
     host, _, port = address.rpartition(":")
     if not host or "/" in address or not port.isdigit():
-        return  # `auto`, or a kind of address that Ray itself must judge
+        return  # `auto`, or another kind of address, which is left to Ray
     try:
         socket.create_connection((host, int(port)), timeout=10).close()
     except OSError as error:

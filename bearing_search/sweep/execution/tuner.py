@@ -1,6 +1,6 @@
-"""Ray Tune as nothing but an executor.
+"""Runs trials with Ray Tune, used purely as an executor.
 
-A session is a fresh `Tuner`, or several. `Tuner.restore` and Tune's own books are not used.
+A session creates one or more fresh `Tuner`s. `Tuner.restore` and Tune's own state are not used.
 """
 
 import logging
@@ -25,18 +25,18 @@ from bearing_search.sweep.worker.context import WorkerContext
 from bearing_search.sweep.worker.process import run_payload
 
 TRIALS_PER_TUNER = 1000
-"""Trials of one `Tuner`. It keeps about 90 kB of each until it ends, so that a sweep of any length
-needs several, one after the other. At the end of each, GPUs wait once for the last trial."""
+"""Maximum number of trials per `Tuner`. It holds about 90 kB per trial until it ends, so long
+sweeps use several in succession. At the end of each one, GPUs idle until its last trial is done."""
 
 
 def make_trainable(
     run_trial: RunTrial, worker_context: WorkerContext
 ) -> Callable[[dict[str, Any]], None]:
-    """The function that Tune pickles into every worker, which calls it with a trial's payload.
+    """The trainable that Tune pickles for every worker, which calls it with a trial's payload.
 
     Args:
-        run_trial: the trial.
-        worker_context: what all trials share.
+        run_trial: runs one trial.
+        worker_context: settings that all trials of the session share.
     """
 
     def trainable(payload: dict[str, Any]) -> None:
@@ -54,22 +54,22 @@ def execute(
     *,
     max_deaths: int,
 ) -> None:
-    """Run trials as the controller hands them out, until it has no more, or TRIALS_PER_TUNER.
+    """Run trials that the controller issues, until it has no more or TRIALS_PER_TUNER have run.
 
     Args:
         controller: issues trials and receives their messages.
-        folder_sync: brings every trial's folder home at its end.
+        folder_sync: fetches every trial's folder when it ends.
         trainable: see `make_trainable`.
-        shares: what each trial holds.
+        shares: resources of each trial.
         storage: new folder for Tune's own files.
-        max_deaths: so often a trial whose process dies starts again, from its folder.
+        max_deaths: maximum restarts of a trial whose process died, from its folder.
 
     Raises:
-        ResourceError: Ray has died below it, or a trial's folder cannot be brought home.
+        ResourceError: Ray has died, or a trial's folder cannot be fetched.
     """
-    # Tune starts one worker at a time for a searcher of one's own, however many GPUs wait
+    # for a custom searcher, Tune starts one worker at a time by default, even if more GPUs are idle
     os.environ["TUNE_MAX_PENDING_TRIALS_PG"] = str(shares.starting)
-    for module in ("tune", "execution.experiment_state"):  # we tell failures ourselves
+    for module in ("tune", "execution.experiment_state"):  # we report failures ourselves
         logging.getLogger(f"ray.tune.{module}").setLevel(logging.CRITICAL)
     numbers: dict[str, int] = {}
     crashes: dict[str, tuple[str, str]] = {}
@@ -92,7 +92,7 @@ def execute(
 
 
 class _LedgerSearcher(Searcher):
-    """Tune asks it for trials, and tells it when one has ended."""
+    """Searcher that gets its trials from the controller, and reports their ends to it."""
 
     def __init__(
         self,
@@ -109,7 +109,7 @@ class _LedgerSearcher(Searcher):
         self._num_issued = 0
 
     def suggest(self, trial_id: str) -> dict[str, Any] | str | None:
-        """The next trial; None: later; FINISHED: no more."""
+        """The next trial's payload; None: none at the moment; FINISHED: no more."""
         if self._num_issued >= TRIALS_PER_TUNER:
             return str(Searcher.FINISHED)
         scheduled = self._controller.next_trial()
@@ -123,23 +123,23 @@ class _LedgerSearcher(Searcher):
     def on_trial_complete(
         self, trial_id: str, result: Mapping[str, Any] | None = None, error: bool = False
     ) -> None:
-        """The end of a trial's last process."""
+        """Fetch a trial's folder and record its end, once its last process has ended."""
         crash = self._crashes.pop(trial_id, None) if error else None
         self._folder_sync.pull(self._numbers[trial_id])
         self._controller.on_trial_end(self._numbers.pop(trial_id), crash=crash)
 
     def save(self, checkpoint_path: str) -> None:
-        """Nothing: the ledger remembers."""
+        """Do nothing: the ledger holds all state."""
 
     def restore(self, checkpoint_path: str) -> None:
-        """Nothing: the ledger remembers."""
+        """Do nothing: the ledger holds all state."""
 
     def __getstate__(self) -> dict[str, Any]:
-        return {}  # Tune pickles its searcher; the study must not travel
+        return {}  # Tune pickles its searcher; the study must not be pickled
 
 
 class _ReportForwarder(FIFOScheduler):
-    """Tune shows it every report first. Pruned trials are asked to stop, by a file."""
+    """Scheduler that forwards every report to the controller; pruned trials stop by a file."""
 
     def __init__(
         self,
@@ -155,12 +155,12 @@ class _ReportForwarder(FIFOScheduler):
         self._crashes = crashes
 
     def on_trial_result(self, tune_controller: Any, trial: Any, result: dict[str, Any]) -> str:
-        """Pass a report on."""
+        """Forward a report."""
         self._controller.on_report(self._numbers[trial.trial_id], result)
         return str(TrialScheduler.CONTINUE)
 
     def on_trial_error(self, tune_controller: Any, trial: Any) -> None:
-        """A trial's process has died for the last time; comes before the searcher's word."""
+        """Record why a trial's last process died; called before `on_trial_complete`."""
         file = error_file(trial)
         text = file.read_text(encoding="utf-8", errors="replace") if file.exists() else ""
         reason = describe_exit(

@@ -1,1 +1,1 @@
-"""A sweep's folder, and what `run` and `resume` refuse to do with it."""
+"""A sweep's folder, and the checks of `run` and `resume`."""

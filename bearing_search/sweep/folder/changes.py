@@ -1,4 +1,4 @@
-"""What may change between two sessions of a sweep, and is then told, and what may not."""
+"""Accepts or refuses changes of space and code between two sessions of a sweep."""
 
 from collections.abc import Collection
 from dataclasses import replace
@@ -22,16 +22,17 @@ from bearing_search.sweep.study.samplers import sampler_spec
 def with_space(
     folder: SweepFolder, now: SearchSpace, source: str, *, accepted: Collection[Changeable]
 ) -> SweepFolder:
-    """The sweep over a space that has been edited since it began.
+    """The sweep with a space that was edited after it began.
 
     Args:
         folder: the sweep.
-        now: the space as it is.
-        source: where that was read, for people.
-        accepted: changes that the user agrees to.
+        now: the edited space.
+        source: where the space was read from, for display.
+        accepted: changes that the user accepts.
 
     Raises:
-        SweepError: the two differ by more than ranges, or nobody has agreed; with the difference.
+        SweepError: the spaces differ by more than ranges, or the change is not accepted; shows the
+            difference.
     """
     record = folder.record
     if record.folds is not None:
@@ -42,14 +43,14 @@ def with_space(
     obstacle = _obstacle(folder.space(), now, record)
     if obstacle or "space" not in accepted:
         advice = (
-            f"{obstacle}: start a sweep of another name (--warm-start, where it allows it)"
+            f"{obstacle}: start a new sweep under another name (with --warm-start, if possible)"
             if obstacle
-            else "only ranges have changed: --accept-change space goes on with the new ones"
+            else "only ranges have changed: continue with the new ones by --accept-change space"
         )
         raise SweepError(
             "\n".join(
                 [
-                    f"{record.name}: the search space is not the one that the sweep began with",
+                    f"{record.name}: the search space differs from the one the sweep began with",
                     *lines,
                     advice,
                 ]
@@ -60,10 +61,10 @@ def with_space(
 
 
 def with_code(folder: SweepFolder, *, accepted: Collection[Changeable]) -> SweepFolder:
-    """The sweep under the code of today.
+    """The sweep with the current versions of the stages' code.
 
     Raises:
-        SweepError: stages give other numbers than when the sweep began, and nobody has agreed.
+        SweepError: a stage's code has changed since the sweep began, and this is not accepted.
     """
     record = folder.record
     now = {name: str(number) for name, number in STAGES_VERSION.items()}
@@ -74,13 +75,13 @@ def with_code(folder: SweepFolder, *, accepted: Collection[Changeable]) -> Sweep
         raise SweepError(
             "\n".join(
                 [
-                    f"{record.name}: the code has changed since the sweep began; stages that give "
-                    "other numbers:",
+                    f"{record.name}: the code has changed since the sweep began; stages whose "
+                    "numbers differ:",
                     *lines,
-                    "New scores could not be compared with earlier ones. Use that version "
+                    "New scores would not be comparable with earlier ones. Use that version "
                     f"({record.git_commit[:12] or record.versions.get('bearing_search', 'unknown')}"
-                    "), start a sweep of another name, or go on with --accept-change code, which "
-                    "every report will tell",
+                    "), start a new sweep under another name, or continue with --accept-change "
+                    "code, which every report will state",
                 ]
             )
         )
@@ -95,18 +96,18 @@ def _noted(record: SweepRecord, what: Changeable, lines: list[str]) -> SweepReco
 
 
 def _obstacle(then: SearchSpace, now: SearchSpace, record: SweepRecord) -> str:
-    """Why the sampler, or a reader, could not take both for one sweep; empty: they can."""
+    """Why the two spaces cannot belong to one sweep; empty: they can."""
     if sampler_spec(record.sampler).is_exhaustive:
         return "a grid runs every point of its space"
     if record.known:
-        return "the sweep was warm-started over the space that it began with"
+        return "the sweep was warm-started on the space that it began with"
     if _unranged(then) != _unranged(now):
-        return "more than parameters has changed"
+        return "not only parameters have changed"
     if list(then.parameters) != list(now.parameters):
-        return "parameters have come, gone or changed places"
+        return "parameters were added, removed or reordered"
     for path, parameter in now.parameters.items():
         if not _is_same_kind(then.parameters[path], parameter):
-            return f"{path} is another kind of parameter, or has other choices"
+            return f"{path} has a different type or different choices"
     return ""
 
 
@@ -115,7 +116,7 @@ def _unranged(space: SearchSpace) -> dict[str, str]:
 
 
 def _is_same_kind(then: Parameter, now: Parameter) -> bool:
-    """Whether Optuna can go on along a parameter: it takes other ranges, never other choices."""
+    """Whether Optuna can keep drawing the parameter: ranges may change, choices may not."""
     if isinstance(then, IntParameter) and isinstance(now, IntParameter):
         return True
     if isinstance(then, FloatParameter) and isinstance(now, FloatParameter):

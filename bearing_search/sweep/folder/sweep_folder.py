@@ -1,11 +1,11 @@
-"""One sweep on disk: names, sweep.json, the lock, the stop file, and what lands where.
+"""A sweep's folder on disk: creating, finding and loading sweeps, and their layout.
 
 results/<sweep>/
-  sweep.json, lock  written first: all that `resume` needs; held by the one driver
-  ledger.db         the Optuna study (sqlite in WAL), unless another storage was asked for
-  sessions/         one file for each session that runs; workers whose file is gone stop
+  sweep.json, lock  written first: all that `resume` needs; held by the driver
+  ledger.db         the Optuna study (sqlite in WAL mode), unless --storage was given
+  sessions/         one file per running session; when it is removed, its workers stop
   STOP              while it exists, trials save their state and end
-  ray/session-000/  what Ray Tune wrote; never read again
+  ray/session-000/  Ray Tune's own files; never read again
   trials/00003/     config.json, measurements.jsonl, log.txt, artifacts/, the trial's state
 """
 
@@ -33,7 +33,7 @@ from bearing_search.trial_history.callbacks import SweepView
 from bearing_search.trial_history.records import TrialRecord, trial_folder
 
 END = "end.json"
-"""Says how the last session ended; missing while one runs."""
+"""File that records why the last session ended; missing while one runs."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,35 +44,35 @@ class SweepFolder:
     record: SweepRecord
 
     _space: SearchSpace | None = field(default=None, init=False, repr=False, compare=False)
-    """What `space` returns, once it has been parsed: a large space takes a third of a second."""
+    """Cached result of `space`: parsing a large one takes a third of a second."""
 
     @property
     def cache(self) -> Path:
-        """Shared by the trials of all sweeps beside this one."""
+        """Cache folder shared by all sweeps of the results folder."""
         return self.root.parent / "cache"
 
     @property
     def storage_url(self) -> str:
-        """SQLAlchemy's URL of the ledger."""
+        """SQLAlchemy URL of the ledger."""
         return self.record.storage or f"sqlite:///{self.root / 'ledger.db'}"
 
     @property
     def study_name(self) -> str:
-        """The sweep's name in the ledger; two results folders may share a database."""
+        """Name of the Optuna study; unique, since results folders may share a database."""
         return f"{self.record.name}-{self.record.sweep_id}"
 
     @property
     def stop_file(self) -> Path:
-        """While it exists, trials save their state and end."""
+        """File that stops the sweep: while it exists, trials save their state and end."""
         return self.root / "STOP"
 
     @property
     def sessions(self) -> Path:
-        """Folder with one file for each session whose workers may work."""
+        """Folder with one file per running session."""
         return self.root / "sessions"
 
     def space(self) -> SearchSpace:
-        """The space that the sweep began with.
+        """The search space recorded in sweep.json.
 
         Raises:
             ConfigError: this version of the package no longer accepts it.
@@ -90,7 +90,7 @@ class SweepFolder:
         return trial_folder(self.root, number)
 
     def updated(self, options: SessionOptions) -> "SweepFolder":
-        """The same sweep with what the options replace, in sweep.json.
+        """Apply the options to the record and save it; returns the updated sweep.
 
         Raises:
             ConfigError: the record does not fit its space; see `validated`.
@@ -98,23 +98,23 @@ class SweepFolder:
         return self.with_record(validated(options.applied_to(self.record), self.space()))
 
     def with_allowed_leak(self, allowed: AllowedLeak | None) -> "SweepFolder":
-        """The same sweep, with what the leak guard was told to let pass, in sweep.json."""
+        """Save which leaks the user allowed; returns the updated sweep."""
         return self.with_record(replace(self.record, allowed_leak=allowed))
 
     def with_record(self, record: SweepRecord) -> "SweepFolder":
-        """The same sweep with another record, in sweep.json."""
+        """Save another record to sweep.json; returns the updated sweep."""
         if record != self.record:
             write_json(self.root / "sweep.json", asdict(record))
         return self.with_unsaved(record)
 
     def with_unsaved(self, record: SweepRecord) -> "SweepFolder":
-        """The same sweep with another record for this process alone; sweep.json stays."""
+        """The sweep with another record, for this process only; sweep.json is unchanged."""
         before = self.record
         is_same = (record.space_text, record.folds) == (before.space_text, before.folds)
         return _with_parsed(SweepFolder(self.root, record), self._space if is_same else None)
 
     def view(self, trials: Sequence[TrialRecord]) -> SweepView:
-        """The sweep as its callbacks meet it."""
+        """The sweep as passed to callbacks."""
         record, space = self.record, self.space()
         facts = {
             "question": space.question,
@@ -145,35 +145,35 @@ class SweepFolder:
     def refuse_changes(
         self, *, space: SearchSpace | None = None, data_digest: str | None = None
     ) -> None:
-        """Compare with what the sweep began with; None skips a comparison.
+        """Refuse a space or data digest other than the sweep's; None skips a comparison.
 
         Raises:
-            SweepError: with the difference, line by line.
+            SweepError: one of them differs; shows the difference line by line.
         """
         name = self.record.name
         if space is not None and (lines := space_difference(self.space(), space)):
             raise SweepError(
-                f"{name}: the search space is not the one the sweep began with; start a sweep "
-                "of another name for it\n" + "\n".join(lines)
+                f"{name}: the search space differs from the one the sweep began with; start a "
+                "new sweep under another name\n" + "\n".join(lines)
             )
         if data_digest is not None and data_digest != self.record.data_digest:
             raise SweepError(
                 f"{name}: the data has changed since the sweep began\n"
                 f"- data digest {self.record.data_digest}\n+ data digest {data_digest}\n"
-                "Scores on other data could not be compared with those of the sweep. Restore "
-                f"{self.record.data}, or start a sweep of another name"
+                "Scores on other data would not be comparable with those of the sweep. Restore "
+                f"{self.record.data}, or start a new sweep under another name"
             )
 
 
 def create_sweep(
     results: Path, record: SweepRecord, space: SearchSpace | None = None
 ) -> SweepFolder:
-    """Make the folder of a new sweep and write its sweep.json.
+    """Create the folder of a new sweep and write its sweep.json.
 
     Args:
-        results: folder of all sweeps; made if it is missing.
-        record: what to write; its paths must be absolute.
-        space: the record's own, where the caller has parsed it; None: it is parsed here.
+        results: folder of all sweeps; created if it is missing.
+        record: record to write; its paths must be absolute.
+        space: the record's space, if the caller has parsed it; None: it is parsed here.
 
     Raises:
         SweepError: a sweep of that name exists.
@@ -188,8 +188,8 @@ def create_sweep(
         root.mkdir(parents=True, exist_ok=True)
         if any(root.iterdir()):
             raise SweepError(
-                f"{record.name}: exists in {results}; `resume {record.name}` goes on with it, "
-                "another --name starts afresh"
+                f"{record.name}: already exists in {results}; continue it with `resume "
+                f"{record.name}`, or choose another --name"
             )
         (root / "trials").mkdir()
         write_json(root / "sweep.json", asdict(folder.record))
@@ -206,10 +206,10 @@ def _with_parsed(folder: SweepFolder, space: SearchSpace | None) -> SweepFolder:
 
 
 def load_sweep(results: Path, name: str) -> SweepFolder:
-    """A sweep that was created before.
+    """Load an existing sweep.
 
     Raises:
-        SweepError: there is none of that name, or its sweep.json cannot be read.
+        SweepError: there is no sweep of that name, or its sweep.json cannot be read.
     """
     root = find_sweep(results, name)
     try:
@@ -220,22 +220,22 @@ def load_sweep(results: Path, name: str) -> SweepFolder:
 
 
 def find_sweep(results: Path, name: str) -> Path:
-    """Folder of a sweep, unread.
+    """Find the folder of a sweep without reading it.
 
     Raises:
-        SweepError: there is none of that name; says which one was meant.
+        SweepError: there is no sweep of that name; suggests a similar one.
     """
     check_name(name)
     root = results.resolve() / name
     known = list_sweeps(results)
     if name not in known:
         close = difflib.get_close_matches(name, known, n=1)
-        hint = f"did you mean {close[0]}?" if close else f"there are: {', '.join(known) or 'none'}"
+        hint = f"did you mean {close[0]}?" if close else f"existing: {', '.join(known) or 'none'}"
         raise SweepError(f"{name}: no such sweep in {results}; {hint}")
     return root
 
 
 def list_sweeps(results: Path) -> list[str]:
-    """Names of all sweeps of a results folder, the oldest first."""
+    """Names of all sweeps in a results folder, oldest first."""
     files = results.glob("*/sweep.json") if results.is_dir() else []
     return [file.parent.name for file in sorted(files, key=lambda file: file.stat().st_mtime)]

@@ -1,4 +1,4 @@
-"""Whether a sweep's record and its space go together, asked before anything is written."""
+"""Checks that a sweep's record fits its search space, before anything is written."""
 
 from dataclasses import replace
 
@@ -12,52 +12,52 @@ from bearing_search.sweep.study.samplers import check_sampler, sampler_spec
 
 
 def check_objectives(record: SweepRecord, space: SearchSpace) -> None:
-    """Refuse a pruner, task or end that cannot serve what the space asks for.
+    """Refuse a pruner, task or stopping rule that does not support the space's objectives.
 
     Raises:
-        ConfigError: naming both.
+        ConfigError: they do not go together; names both.
     """
     objective_spec = space.objective_spec
     is_exhaustive = sampler_spec(record.sampler).is_exhaustive
     prunes = pruner_spec(record.pruner).prunes
     if record.task == "reproduction" and (prunes or not is_exhaustive):
         raise ConfigError(
-            f"a reproduction runs every point to its end; sampler is {record.sampler} and pruner "
-            f"{record.pruner}, wanted grid and none"
+            f"a reproduction runs every point to the end; sampler is {record.sampler} and pruner "
+            f"{record.pruner}, expected grid and none"
         )
     if record.task == "reproduction" and objective_spec != ObjectiveSpec():
         raise ConfigError(
-            f"{record.name}: a reproduction scores every point and chooses nothing; leave "
-            "objectives and constraints out"
+            f"{record.name}: a reproduction scores every point and selects none; leave out "
+            "objectives and constraints"
         )
     if record.stops_when_converged and (objective_spec.others or is_exhaustive):
         what = "a grid runs every point" if is_exhaustive else "it has several objectives"
         raise ConfigError(
-            f"{record.name}: {what}, so that it cannot stop when converged; leave that out"
+            f"{record.name}: {what}, so it cannot use --stop-when-converged; leave that out"
         )
     if objective_spec.others and prunes:
         count = len(objective_spec.objectives)
         raise ConfigError(
-            f"{record.name}: the space has {count} objectives, and no pruner can "
-            f"weigh them against each other; pruner is {record.pruner}, wanted none"
+            f"{record.name}: the space has {count} objectives, and pruners support only one; "
+            f"pruner is {record.pruner}, expected none"
         )
 
 
 def validated(record: SweepRecord, space: SearchSpace) -> SweepRecord:
-    """The record, with the number of a grid's points as its target.
+    """Check a record against its space; returns it, with a grid's number of points as its target.
 
     Raises:
-        ConfigError: sampler or pruner is unknown; the sampler cannot draw along the parameters, or
-            sampler or pruner cannot serve the objectives and constraints; the space varies the seed
-            that an audit or finalists would set; there is no target; the sweep is a grid, and the
-            space is none, or has another number of points than the target.
+        ConfigError: sampler or pruner is unknown; the sampler does not support the parameters, or
+            sampler or pruner do not support the objectives and constraints; the space varies the
+            seed that an audit or finalists would set; there is no target; the sweep is a grid, but
+            its space has no finite number of points, or not as many as the target.
         ResourceError: the sampler's package is not installed.
     """
     check_sampler(record.sampler, space)
     check_objectives(record, space)
     if record.seeds.num_runs and "seed" in space.varied_settings:
         raise ConfigError(
-            f"{record.name}: the space varies seed, so that an audit or finalists cannot set it too"
+            f"{record.name}: the space varies seed, so an audit or finalists cannot set it as well"
         )
     if not sampler_spec(record.sampler).is_exhaustive:
         if record.target < 1:
@@ -66,7 +66,7 @@ def validated(record: SweepRecord, space: SearchSpace) -> SweepRecord:
     size = len(grid_points(space, record.digest_scheme))
     if record.target not in (0, size):
         raise ConfigError(
-            f"{record.name}: its grid has {size} points, which are all run; trials is "
-            f"{record.target}, leave it out"
+            f"{record.name}: its grid has {size} points, all of which are run, but trials is "
+            f"{record.target}; leave it out"
         )
     return replace(record, target=size)

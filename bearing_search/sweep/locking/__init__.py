@@ -1,1 +1,1 @@
-"""Who may drive a sweep."""
+"""Locks that decide which process may drive a sweep."""

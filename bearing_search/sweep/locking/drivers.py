@@ -1,9 +1,10 @@
-"""Who drives a sweep: one process alone, or on a PostgreSQL ledger several that take turns.
+"""The drivers of a sweep: a single process, or several that take turns on a PostgreSQL ledger.
 
-On PostgreSQL a driver holds an advisory lock for as long as its session with the server lives, and
-the server lets go of it when that session ends, however the driver ended. So the lock is the proof
-of life: without heartbeats, nobody takes a healthy driver for dead. All decisions are made in
-turns, whose lock is held by the same session: who has the turn has not lost its lock either.
+On PostgreSQL a driver holds an advisory lock while its database session lives, and the server
+releases the lock when that session ends, however the driver ended. So the lock proves that the
+driver is alive; without heartbeats, a healthy driver is never mistaken for a dead one. All
+decisions are made in turns, whose lock belongs to the same session: a driver in its turn still has
+its driver's lock.
 """
 
 import os
@@ -22,7 +23,7 @@ from bearing_search.sweep.record.urls import without_password
 from bearing_search.sweep.study.storage import is_shareable, sqlalchemy_url, storage_errors
 
 _EXCLUSIVE = 0
-"""Second key of the lock of the turn; drivers have positive ones."""
+"""Second key of the turn's advisory lock; those of drivers are positive."""
 
 _WHO = """
 select l.objid::bigint, a.application_name, date_trunc('second', a.backend_start)
@@ -33,7 +34,7 @@ order by a.backend_start
 """
 
 _SETTINGS = {
-    # a host that has gone without a word is found dead after a minute; the default is hours
+    # a host that vanishes from the network is detected after a minute; the default is hours
     "tcp_keepalives_idle": "30",
     "tcp_keepalives_interval": "10",
     "tcp_keepalives_count": "3",
@@ -41,40 +42,40 @@ _SETTINGS = {
 
 
 class SingleDriver:
-    """The only driver: a file lock keeps others away."""
+    """The only driver: a file lock excludes others."""
 
     is_shared = False
     """Whether others may drive the same sweep."""
 
     def __init__(self) -> None:
         self.name = secrets.token_hex(6)
-        """Of this driver, and of its session."""
+        """Name of this driver and of its session."""
 
         self.seed_offset = 0
-        """Keeps its draws apart from those of drivers that were there before; the first has 0."""
+        """Makes its draws differ from those of earlier drivers; 0 for the first one."""
 
     @contextmanager
     def exclusive(self) -> Iterator[None]:
-        """Waits for nobody: there is no other driver."""
+        """Enter at once: there is no other driver."""
         yield
 
     def peer_names(self) -> Collection[str]:
-        """None."""
+        """Return no names: there is no other driver."""
         return ()
 
     def end_sessions(self, names: Collection[str]) -> None:
-        """There are none."""
+        """Do nothing: there is no other session."""
 
 
 class SharedDriver:
-    """One of the drivers on a PostgreSQL ledger. Close it to leave.
+    """One of several drivers on a PostgreSQL ledger. Close it to leave the sweep.
 
     Args:
-        folder: of the sweep.
-        may_join: whether others may be driving already.
+        folder: folder of the sweep.
+        may_join: whether other drivers may be active already.
 
     Raises:
-        SweepError: somebody drives the sweep, or the server cannot be used.
+        SweepError: another driver is active and `may_join` is false, or the server cannot be used.
     """
 
     is_shared = True
@@ -90,24 +91,24 @@ class SharedDriver:
             if there and not may_join:
                 self.close()
                 raise SweepError(
-                    f"{folder.record.name}: held by {'; '.join(there.values())}. `resume --join` "
-                    "shares the sweep with it; else stop that one, or wait for its end"
+                    f"{folder.record.name}: held by {'; '.join(there.values())}. Share the sweep "
+                    "with `resume --join`, stop that process, or wait until it ends"
                 )
             self.seed_offset = number if there else 0
             self._session.ask("select pg_advisory_lock(%s, %s)", self._session.key, number)
 
     @contextmanager
     def exclusive(self) -> Iterator[None]:
-        """Wait until no other driver decides. Turns may be nested.
+        """Wait for this driver's turn, in which no other one decides. Turns may be nested.
 
         Raises:
-            SweepError: the session with the server is lost, and with it this driver's lock.
+            SweepError: the database session is lost, and with it this driver's lock.
         """
         self._session.ask("select pg_advisory_lock(%s, %s)", self._session.key, _EXCLUSIVE)
         try:
             yield
         finally:
-            if not self._session.is_closed:  # the server ends the turn of who is gone
+            if not self._session.is_closed:  # a closed session has lost its turn
                 self._session.ask(
                     "select pg_advisory_unlock(%s, %s)", self._session.key, _EXCLUSIVE
                 )
@@ -117,12 +118,12 @@ class SharedDriver:
         return set(self._session.drivers()) - {self.name}
 
     def end_sessions(self, names: Collection[str]) -> None:
-        """Remove their sessions, so that workers they may have left save and end."""
+        """Remove these drivers' sessions, so that any workers they left behind save and end."""
         for name in names:
             (self._folder.sessions / f"{name}.json").unlink(missing_ok=True)
 
     def close(self) -> None:
-        """Let go of the lock: trials of this driver that are still RUNNING are free."""
+        """Release the lock: other drivers may take over this driver's RUNNING trials."""
         self._session.close()
 
 
@@ -131,7 +132,7 @@ Drivers = SingleDriver | SharedDriver
 
 
 class _Session:
-    """One session with the server. It never connects anew: its locks would be gone unnoticed."""
+    """One database session. It never reconnects, which would lose its locks unnoticed."""
 
     def __init__(self, folder: SweepFolder) -> None:
         self._place = without_password(folder.storage_url)
@@ -148,22 +149,23 @@ class _Session:
 
     @property
     def is_closed(self) -> bool:
-        """Whether it has ended, here or there."""
+        """Whether the session has been closed, by this process or the server."""
         return bool(self._connection.closed)
 
     def ask(self, query: str, *values: object) -> list[tuple[Any, ...]]:
-        """The rows that answer a query."""
+        """The result rows of a query."""
         try:
             return list(self._connection.execute(query, values).fetchall())
         except self._error as error:
             reason = str(error).strip().splitlines()[0]
             raise SweepError(
-                f"{self._place}: the session that proves this driver alive is lost ({reason}); "
-                "another driver may take over its trials. When the server is back: resume"
+                f"{self._place}: lost the database session that holds this driver's lock "
+                f"({reason}); another driver may take over its trials. Run `resume` when the "
+                "server is back"
             ) from error
 
     def drivers(self) -> dict[str, str]:
-        """Names of those who hold a driver's lock, with which process that is."""
+        """Driver name -> description of its process, for all drivers that hold a lock."""
         rows = self.ask(_WHO, self.key)
         return {str(key): f"{who}, since {since.isoformat()}" for key, who, since in rows}
 
@@ -172,7 +174,7 @@ class _Session:
 
 
 def drivers_of(folder: SweepFolder) -> str:
-    """Which processes drive a sweep with a PostgreSQL ledger; empty: none.
+    """Description of the processes that drive a sweep on a PostgreSQL ledger; empty: none.
 
     Raises:
         SweepError: the server cannot be used.
@@ -185,5 +187,5 @@ def drivers_of(folder: SweepFolder) -> str:
 
 
 def can_be_shared(folder: SweepFolder) -> bool:
-    """Whether several drivers may work on a sweep: its ledger is on PostgreSQL."""
+    """Whether several drivers may share a sweep, which takes a PostgreSQL ledger."""
     return is_shareable(folder.storage_url)

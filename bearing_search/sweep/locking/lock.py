@@ -1,4 +1,4 @@
-"""Who may drive a sweep: the file lock of one driver, or the crew of a PostgreSQL ledger."""
+"""Acquires a sweep: by a file lock for a single driver, or by joining a PostgreSQL ledger."""
 
 import fcntl
 import json
@@ -27,14 +27,14 @@ _LOCK_PATIENCE_S = 2.0
 
 @contextmanager
 def acquire(folder: SweepFolder, *, join: bool = False) -> Iterator[Drivers]:
-    """Hold the sweep: a second driver that knows nothing of the first would issue its trials twice.
+    """Hold the sweep's lock; without it, a second driver would issue the same trials again.
 
     Args:
-        folder: of the sweep.
-        join: drive it together with those that do already.
+        folder: folder of the sweep.
+        join: whether to share the sweep with drivers that are already active.
 
     Raises:
-        SweepError: another process holds it; says which, and since when. Or it cannot be shared.
+        SweepError: another process holds the sweep (names it), or the sweep cannot be shared.
         ResourceError: the folder cannot be written.
     """
     if can_be_shared(folder):
@@ -42,8 +42,8 @@ def acquire(folder: SweepFolder, *, join: bool = False) -> Iterator[Drivers]:
             yield crew
     elif join:
         raise SweepError(
-            f"{folder.record.name}: only a sweep that began with --storage postgresql://... can be "
-            "driven by several processes; its ledger is a file"
+            f"{folder.record.name}: its ledger is a file; only a sweep that was created with "
+            "--storage postgresql://... can be driven by several processes"
         )
     else:
         with _file_lock(folder):
@@ -68,7 +68,7 @@ def _file_lock(folder: SweepFolder) -> Iterator[None]:
 
 
 def _lock(descriptor: int, folder: SweepFolder) -> None:
-    # patient: `status` takes the lock for an instant, to see whether anybody holds it
+    # retry: `status` takes the lock for a moment to see whether it is held
     deadline = time.monotonic() + _LOCK_PATIENCE_S
     while True:
         try:
@@ -78,13 +78,13 @@ def _lock(descriptor: int, folder: SweepFolder) -> None:
             if time.monotonic() > deadline:
                 raise SweepError(
                     f"{folder.record.name}: held by {current_driver(folder) or 'another process'}; "
-                    "one driver at a time. Stop that one, or wait for its end"
+                    "only one driver at a time. Stop that process, or wait until it ends"
                 ) from None
             time.sleep(0.05)
 
 
 def current_driver(folder: SweepFolder) -> str:
-    """Which process drives the sweep: `process 12 on host, since ...`; empty: none.
+    """The process that drives the sweep, as `process 12 on host, since ...`; empty: none.
 
     Raises:
         SweepError: the ledger is on a server that cannot be used.
@@ -105,15 +105,15 @@ def current_driver(folder: SweepFolder) -> str:
         try:
             who: dict[str, Any] = json.load(stream)
         except ValueError:
-            return "a process that has just begun"
+            return "a process that has just started"
     return f"process {who['pid']} on {who['host']}, since {who['since']}"
 
 
 def join_sweep(folder: SweepFolder, options: SessionOptions) -> SweepFolder:
-    """The sweep for one more driver, with resources of its own; sweep.json stays.
+    """The sweep as seen by an additional driver with its own resources; sweep.json is unchanged.
 
     Raises:
-        SweepError: another target or other seeds were asked for.
+        SweepError: the options change the target or the seeds.
     """
     record = folder.record
     if options.target not in (None, record.target) or options.seeds not in (None, record.seeds):

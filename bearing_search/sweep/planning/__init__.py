@@ -1,1 +1,1 @@
-"""Which trial is run next, and how each one ended."""
+"""Decides which trial runs next, and records how each one ended."""

@@ -1,4 +1,4 @@
-"""Trials of a config that another trial trains or has trained: they end as that one does."""
+"""Duplicate trials: those with the identity of an earlier trial, whose result they copy."""
 
 from collections.abc import Sequence
 
@@ -11,48 +11,48 @@ from bearing_search.trial_history.records import TrialRecord
 
 
 class DuplicateTrials:
-    """Trials that wait for the end of another of the same config, and those that have copied one.
+    """Trials that wait for a duplicate to end, and those that have copied its result.
 
     Args:
-        study: of the sweep.
-        space: of the sweep.
+        study: study of the sweep.
+        space: search space of the sweep.
     """
 
     def __init__(self, study: SweepStudy, space: SearchSpace) -> None:
         self._study = study
         self._space = space
-        self._waiting: dict[int, list[Trial]] = {}  # running trial -> draws of the same config
+        self._waiting: dict[int, list[Trial]] = {}  # running trial -> its duplicates
         self._told: list[TrialRecord] = []
 
     @property
     def num_waiting(self) -> int:
-        """Trials that wait."""
+        """Number of waiting trials."""
         return sum(map(len, self._waiting.values()))
 
     def wait_for(self, trial: Trial, number: int) -> None:
-        """Let a trial wait for the end of the one with that number."""
+        """Make a trial wait for the end of the one with that number."""
         self._waiting.setdefault(number, []).append(trial)
 
     def copy_end(self, trial: Trial, source: TrialRecord) -> TrialRecord:
-        """End a trial as another of the same config has ended; returns its record."""
+        """End a trial with the result of its duplicate; returns its record."""
         copy = self._study.copy(trial, source)
         self._told.append(copy)
         return copy
 
     def on_finish(self, source: TrialRecord) -> Sequence[TrialRecord]:
-        """End the trials that waited for one that has finished; returns their records."""
+        """End the trials that waited for a finished one; returns their records."""
         return [self.copy_end(trial, source) for trial in self._waiting.pop(source.number, [])]
 
     def on_failure(self, number: int) -> None:
-        """Draw anew what waited for a trial that has failed."""
+        """Mark the trials that waited for a failed one as redrawn."""
         for trial in self._waiting.pop(number, []):
             self._study.redraw(trial, f"same as trial {number}, which failed")
 
     def on_stop(self, number: int) -> None:
-        """Forget what waits for a trial that was stopped; it stays RUNNING, too."""
+        """Forget the trials that wait for a stopped one; they stay RUNNING as well."""
         self._waiting.pop(number, None)
 
     def pop_copied(self) -> list[tuple[ScheduledTrial, TrialRecord]]:
-        """Trials that have copied an end since the last call."""
+        """Trials that have copied a result since the last call."""
         told, self._told = self._told, []
         return [(ScheduledTrial.copied(copy, self._space), copy) for copy in told]

@@ -1,9 +1,9 @@
-"""What makes a trial the same as another: settings, data, task, seed and version of each stage.
+"""The identity of a trial: a digest of settings, data, task, seed and version of each stage.
 
-Under equal ones a score is the same up to rounding: the machine and the versions of the libraries,
-which move the last digits, are not compared. Which settings count is up to the sweep's digest
-scheme (`config.digest`); scheme 1 also counts those of detectors that are not chosen, which change
-nothing.
+Trials with equal identities have equal scores up to rounding: the machine and the library versions,
+which change the last digits, are not part of it. The sweep's digest scheme (`config.digest`)
+determines which settings count; scheme 1 also counts those of detectors that are not chosen, which
+have no effect.
 """
 
 from collections.abc import Mapping
@@ -19,21 +19,21 @@ from bearing_search.sweep.record.sweep_record import SweepRecord
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """The name of a trial, with the facts that it follows from."""
+    """The identity of a trial, with the facts that determine it."""
 
     facts: Mapping[str, Any]
-    """`config`, `data`, `folds`, `seed`, `protocol` and `code`, as JSON-like values. What a sweep
-    is called, where it lies and what it runs on is not among them."""
+    """`config`, `data`, `folds`, `seed`, `protocol` and `code`, as JSON-like values. The sweep's
+    name, location and resources are not among them."""
 
     scheme: int
-    """The sweep's digest scheme: which settings among the facts count."""
+    """The sweep's digest scheme, which determines the settings that count."""
 
     @classmethod
     def of(cls, config: TrialConfig, record: SweepRecord) -> "Identity":
-        """Of a trial of this config in this sweep, under the code that the sweep runs with.
+        """Identity of a trial of this config in this sweep, under the sweep's version of the code.
 
-        `folds` says how the assignment to folds is made, not its outcome, which is a function of
-        that, of `data` and of `code`. A reproduction holds out nothing and is scored on test.
+        `folds` describes how samples are assigned to folds, not the outcome, which is a function of
+        it, `data` and `code`. A reproduction holds out nothing and is scored on test.
         """
         data, code = record.data_digest, dict(record.stages)
         facts = _facts(to_plain(config), task=record.task, data=data, code=code)
@@ -55,7 +55,7 @@ class Identity:
 def _facts(
     plain: Mapping[str, Any], *, task: str, data: str, code: Mapping[str, int]
 ) -> dict[str, Any]:
-    """The six facts, of all settings of a config or of those that count."""
+    """The six facts, for all settings of a config or only those that count."""
     config = dict(plain)
     split, protocol = config.pop("split", {}), config.pop("protocol", {})
     return {
@@ -72,11 +72,11 @@ def write_identity(folder: Path, config: TrialConfig, record: SweepRecord, *, le
     """Write a trial's config.json and identity.json.
 
     Args:
-        folder: the trial's.
-        config: the trial's.
-        record: of its sweep.
-        ledgers: the trial's digest in the ledger. Of a trial that was begun under other code it is
-            another one, and identity.json stays as it was written then.
+        folder: folder of the trial.
+        config: config of the trial.
+        record: record of its sweep.
+        ledgers: identity of the trial in the ledger. It differs if the trial was started under
+            other code; identity.json then stays as it was written at the time.
     """
     write_json(folder / "config.json", to_plain(config))
     identity = Identity.of(config, record)

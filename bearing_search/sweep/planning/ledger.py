@@ -1,8 +1,9 @@
-"""The ledger: which trials exist, what is to run next, and how each trial ended.
+"""The ledger: which trials exist, which runs next, and how each one ended.
 
-Its memory is an Optuna study. A trial is RUNNING from the moment it is drawn until its end is told,
-whatever dies in between; then every RUNNING trial is issued again. Only who holds the sweep may
-open a ledger, or a trial would be issued twice; of several drivers, only who has the turn decides.
+Its state is stored in an Optuna study. A trial is RUNNING from the time it is drawn until its end
+is recorded, even if a process dies in between; the next session issues every RUNNING trial again.
+Only a driver that holds the sweep's lock may open the ledger, or a trial would be issued twice. If
+several drivers share a sweep, each decides only in its turn.
 """
 
 import json
@@ -28,22 +29,22 @@ from bearing_search.sweep.study.trial_records import purpose_of
 from bearing_search.trial_history.records import TrialRecord
 
 MAX_REDRAWS = 25
-"""Suggestions in a row that may be refused before the sweep gives up."""
+"""Consecutive suggestions that may be refused before the sweep gives up."""
 
 MAX_REPEATS = 10
-"""How often in a row a suggestion that was made before is redrawn; then its end is copied."""
+"""Consecutive redraws of duplicate suggestions; the next duplicate is copied."""
 
 LOOK_EVERY_S = 0.5
-"""How often a driver with nothing to do looks whether another has left something, at most."""
+"""Minimum seconds between two polls by an idle driver for work that another one has left."""
 
 
 class Ledger:
-    """The decisions of one sweep, opened for writing.
+    """The ledger of a sweep, opened for writing.
 
     Args:
-        folder: of the sweep.
-        drivers: this process among those that hold the sweep; None: it is the only one.
-        retries_failed: whether trials that failed have another go, as trials of their own.
+        folder: folder of the sweep.
+        drivers: this process among the drivers of the sweep; None: it is the only one.
+        retries_failed: whether failed trials are retried, as new trials.
 
     Raises:
         SweepError: the study's database cannot be used.
@@ -68,7 +69,7 @@ class Ledger:
                 record=self._record,
                 seed_offset=self._drivers.seed_offset,
             )
-            """What the ledger remembers by."""
+            """The Optuna study that stores the ledger's state."""
 
             self._state = SweepState(
                 self.study,
@@ -88,7 +89,7 @@ class Ledger:
 
     @property
     def why_done(self) -> str:
-        """Why a sweep that is done may have stayed below its target."""
+        """Why the sweep can be done below its target."""
         return self._state.why_done
 
     def records(self) -> list[TrialRecord]:
@@ -96,23 +97,23 @@ class Ledger:
         return self.study.trial_records()
 
     def begun(self) -> list[TrialRecord]:
-        """Trials that were handed out, less those that another driver runs now."""
+        """Trials that were issued, except those that another driver is running."""
         away = self._state.running_elsewhere
         return [t for t in self.records() if t.state != "waiting" and t.number not in away]
 
     def close(self) -> None:
-        """Let go of the database."""
+        """Close the database."""
         self.study.close()
 
     def turn(self) -> AbstractContextManager[None]:
-        """No other driver decides anything meanwhile, and what they have decided is known."""
+        """Context in which no other driver decides, entered with their decisions up to date."""
         return self._state.turn()
 
     def next(self) -> ScheduledTrial | None:
-        """The next trial to run; None where those that run may be the last.
+        """The next trial to run; None if there is none at the moment.
 
         Raises:
-            SweepError: every new suggestion is one that failed before, or impossible.
+            SweepError: MAX_REDRAWS suggestions in a row were invalid or had failed before.
         """
         if time.monotonic() < self._rests_until:
             return None
@@ -137,15 +138,15 @@ class Ledger:
             repeats = repeats + 1 if scheduled == "redrawn" else 0
         last = self.records()[-1]
         raise SweepError(
-            f"the last {MAX_REDRAWS} suggestions had all failed before or were impossible; the "
-            f"last: {last.reason}. Widen the space, or mend what makes its trials fail"
+            f"the last {MAX_REDRAWS} suggestions had all failed before or were invalid; the last "
+            f"one: {last.reason}. Widen the space, or fix the cause of the failures"
         )
 
     def report(self, number: int, measurement: Measurement) -> bool:
-        """Note how the last fold went; whether the trial should end as pruned: only drawn ones."""
+        """Report the last fold's score; returns whether to prune the trial (`search` ones only)."""
         told = told_to_pruner(measurement, self._record)
         if told is None or self._space.objective_spec.others:
-            return False  # of several objectives Optuna takes no intermediate values
+            return False  # Optuna takes no intermediate values for several objectives
         trial = self._state.running[number]
         is_poor = self.study.should_prune(trial, *told)
         return is_poor and purpose_of(trial) == "search"
@@ -153,7 +154,7 @@ class Ledger:
     def complete(
         self, number: int, value: float, measured: Mapping[str, float] | None = None
     ) -> str:
-        """Tell what a trial has reached; returns which constraints it misses."""
+        """Record a trial's result; returns which constraints it violates."""
         judged = self._space.objective_spec.values_of(measured or {})
         with self._drivers.exclusive():
             trial = self._state.pop_running(number)
@@ -161,12 +162,12 @@ class Ledger:
         return judged.text
 
     def prune(self, number: int) -> None:
-        """Tell that a trial was ended early; its partial value is no value."""
+        """Record that a trial was pruned; its intermediate value does not count as a score."""
         with self._drivers.exclusive():
             self._state.finish(self.study.prune(self._state.pop_running(number)))
 
     def fail(self, number: int, reason: str, trace: str) -> None:
-        """Tell that a trial gave no score; its slot is free again."""
+        """Record that a trial failed, which frees its place in the target."""
         with self._drivers.exclusive():
             trial = self._state.pop_running(number)
             trial.set_user_attr("traceback", trace)
@@ -174,7 +175,7 @@ class Ledger:
             self._state.fail(trial)
 
     def retry(self, number: int, reason: str) -> int:
-        """Let a failed trial be issued again, RUNNING till then; which retry it is, 0: none."""
+        """Issue a failed trial again, which stays RUNNING; returns the retry's number, 0: none."""
         trial = self._state.running[number]
         retry = self.study.retry(trial, reason, at_most=self._record.max_failures)
         if retry:
@@ -182,15 +183,15 @@ class Ledger:
         return retry
 
     def release(self, number: int) -> None:
-        """Forget a trial that was stopped: it stays RUNNING, to be issued again at resume."""
+        """Forget a stopped trial: it stays RUNNING, to be issued again at `resume`."""
         self._state.release(number)
 
     def pop_copied(self) -> list[tuple[ScheduledTrial, TrialRecord]]:
-        """Trials that were told an earlier one's end, since the last time of asking."""
+        """Trials that have copied an earlier one's result since the last call."""
         return self._state.pop_copied()
 
     def _draw(self) -> tuple[Trial, bool] | None:
-        """A trial to issue, and whether the sampler has just drawn it."""
+        """A trial to issue, and whether the sampler has just drawn it; None: nothing to issue."""
         if (orphan := self._state.pop_orphan()) is not None:
             return orphan, False
         if not self.study.is_waiting:
@@ -214,7 +215,7 @@ class Ledger:
         except ConfigError as error:
             self.study.refuse(trial, str(error))
             return "refused"
-        # a trial that was begun under other code keeps the name that it began with
+        # a trial that was started under other code keeps its identity
         identity = trial.user_attrs.get("identity") or Identity.of(config, self._record).digest
         digest, setting = self._record.config_digest(config), self._record.setting_digest(config)
         facts = {"digest": digest, "setting": setting, "seed": config.seed}
@@ -222,7 +223,7 @@ class Ledger:
         facts |= {"identity": identity, "prefix": prefix}
         self.study.set_attrs(trial, {"suggestion": json.dumps(suggestion), **facts})
         if (times := self._state.failures(digest)) >= MAX_FAILURES_PER_CONFIG:
-            self.study.refuse(trial, f"this setting failed {times} times before; not tried again")
+            self.study.refuse(trial, f"this setting has failed {times} times; not tried again")
             return "refused"
         same = self._state.find_duplicate(identity)
         if same is not None:
@@ -237,7 +238,7 @@ class Ledger:
         )
 
     def _repeat(self, trial: Trial, number: int, identity: str, *, may_redraw: bool) -> Refusal:
-        """Draw another one, or end as the first trial of the same identity did, or will."""
+        """Have another one drawn, or copy the result of the trial with the same identity."""
         if may_redraw:
             self.study.redraw(trial, f"same as trial {number}")
             return "redrawn"

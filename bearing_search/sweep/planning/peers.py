@@ -1,4 +1,4 @@
-"""What the other drivers of a shared sweep have done since this one last looked."""
+"""Polls what the other drivers of a shared sweep have done."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -13,38 +13,38 @@ from bearing_search.sweep.study.trial_records import is_trial, purpose_of
 from bearing_search.trial_history.records import COUNTED
 
 DRIVER = "driver"
-"""Attribute of a trial: name of the driver that runs it, or ran it last."""
+"""User attribute of a trial: name of the driver that is running it, or ran it last."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PeerUpdate:
-    """Since the last look."""
+    """Changes since the last poll."""
 
     ended: Sequence[FrozenTrial] = ()
-    """Trials of others that have ended, by number."""
+    """Other drivers' trials that have ended, by number."""
 
     orphans: Sequence[Trial] = ()
-    """RUNNING trials of drivers that are gone, which this driver has taken over."""
+    """RUNNING trials of dead drivers, which this driver has taken over."""
 
 
 class PeerDrivers:
-    """The other drivers' trials. Look only in a turn.
+    """The other drivers' trials. Poll only in a turn.
 
     Args:
-        study: of the sweep.
-        drivers: this process among them.
+        study: study of the sweep.
+        drivers: this process among the drivers of the sweep.
     """
 
     def __init__(self, study: SweepStudy, drivers: Drivers) -> None:
         self._study = study
         self._drivers = drivers
-        # what has ended before is known already
+        # trials that have ended before are known already
         self._heard = {trial.number for trial in study.frozen_trials() if trial.state.is_finished()}
         self._running: Sequence[FrozenTrial] = ()
 
     @property
     def running(self) -> Mapping[int, TrialKey]:
-        """What the trials train that others ran when last looked at, by number."""
+        """Number -> key of each trial that another driver was running at the last poll."""
         return {
             trial.number: TrialKey(
                 trial.user_attrs.get("digest", ""),
@@ -56,16 +56,16 @@ class PeerDrivers:
 
     @property
     def num_counted(self) -> int:
-        """How many of those count towards the target."""
+        """Number of those trials that count towards the target."""
         return sum(purpose_of(trial) in COUNTED for trial in self._running)
 
     def claim(self, trial: Trial) -> None:
-        """Write down that a trial is this driver's."""
+        """Record in the study that this driver runs a trial."""
         if self._drivers.is_shared:
             self._study.set_attrs(trial, {DRIVER: self._drivers.name})
 
     def poll(self) -> PeerUpdate:
-        """See what is new, and take over the trials of drivers that are gone."""
+        """Return what is new, after taking over the trials of dead drivers."""
         if not self._drivers.is_shared:
             return PeerUpdate()
         alive = self._drivers.peer_names()

@@ -1,4 +1,4 @@
-"""Trials that are run whatever the sampler draws: the base, its audit, a grid, the finalists."""
+"""Trials that run regardless of the sampler: the base, its audit, a grid, the finalists."""
 
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -23,46 +23,46 @@ class RequiredTrial:
     suggestion: Mapping[str, Any]
     purpose: TrialPurpose
     seed: int | None = None
-    """Replaces the config's seed."""
+    """Replaces the config's seed; None: keeps it."""
 
     retry_of: int | None = None
-    """The failed trial that it runs again."""
+    """Number of the failed trial that it retries."""
 
     @classmethod
     def of(cls, facts: Mapping[str, Any]) -> "RequiredTrial":
-        """What a trial was run for, from the attributes that the ledger gave it."""
+        """The required trial for which a trial was run, from the user attributes of that trial."""
         suggestion = json.loads(facts["suggestion"])
         return cls(suggestion=suggestion, purpose=facts["purpose"], seed=facts["seed"])
 
     @property
     def is_in_order(self) -> bool:
-        """Whether nothing that comes after it may get ahead."""
+        """Whether it must run before all later ones, so that it is never reordered."""
         return self.retry_of is not None or self.purpose != "search"
 
     @property
     def is_extra(self) -> bool:
-        """Whether it takes no place of the target that was free."""
+        """Whether it runs even if the target leaves no room."""
         return self.retry_of is not None or self.purpose not in COUNTED
 
     def config(self, space: SearchSpace) -> TrialConfig:
-        """What is to be trained."""
+        """The config to train."""
         return with_seed(space.trial(self.suggestion), self.seed)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ScheduledTrial:
-    """A trial to be run, for the first time or again."""
+    """A trial to run, for the first time or again."""
 
     number: int
     config: TrialConfig
     suggestion: Mapping[str, Any]
     purpose: TrialPurpose = "search"
     identity: str = ""
-    """As the ledger has it; see `identity`."""
+    """Identity stored in the ledger; see `identity`."""
 
     @classmethod
     def copied(cls, copy: TrialRecord, space: SearchSpace) -> "ScheduledTrial":
-        """A trial that has ended as another one did."""
+        """A trial that has copied the result of another one."""
         config = with_seed(space.trial(copy.suggestion), copy.seed)
         return cls(
             number=copy.number,
@@ -74,16 +74,16 @@ class ScheduledTrial:
 
 
 Refusal = Literal["refused", "redrawn", "copied"]
-"""Why a drawn trial is not issued: it cannot be run, or its config is known already."""
+"""Why a drawn trial is not issued: it cannot be run, or it duplicates another trial."""
 
 
 def with_seed(config: TrialConfig, seed: int | None) -> TrialConfig:
-    """The same setting under another seed; None: under the config's."""
+    """The config with another seed; None keeps its seed."""
     return config if seed is None else replace(config, seed=seed)
 
 
 def initial_trials(space: SearchSpace, record: SweepRecord) -> Iterator[RequiredTrial]:
-    """What a sweep begins with: trial 0, its audit, what the space enqueues, a grid's points."""
+    """Trials that open a sweep: trial 0, its audit, settings enqueued by the space, grid points."""
     own = space.default_suggestion()
     yield RequiredTrial(suggestion=own, purpose="default")
     first = space.trial(own).seed
@@ -99,7 +99,7 @@ def initial_trials(space: SearchSpace, record: SweepRecord) -> Iterator[Required
 def final_trials(
     space: SearchSpace, record: SweepRecord, trials: Sequence[TrialRecord]
 ) -> Iterator[RequiredTrial]:
-    """What a search ends with: its best settings under further seeds, seed by seed."""
+    """Trials that close a search: its best settings under further seeds, seed by seed."""
     finalists = best_settings(trials, record.seeds.finalists)
     for step in range(1, record.seeds.each):
         for trial in finalists:
@@ -109,13 +109,13 @@ def final_trials(
 
 
 class RequiredTrialQueue:
-    """The required trials of a sweep that are still to be run.
+    """Queue of the required trials that are still to be run.
 
     Args:
-        space: of the sweep.
-        record: of the sweep.
-        config_index: of its configs; kept by the ledger.
-        reuse_order: of its configs.
+        space: search space of the sweep.
+        record: record of the sweep.
+        config_index: index of its configs; maintained by the ledger.
+        reuse_order: order of its configs.
     """
 
     def __init__(
@@ -133,10 +133,10 @@ class RequiredTrialQueue:
         self._is_closed = False
 
     def next_pending(self, *, room: int) -> RequiredTrial | None:
-        """The next required trial whose config is not settled.
+        """The next required trial whose config is not settled; None: there is none.
 
         Args:
-            room: how many more trials may count towards the target.
+            room: number of trials that the target still allows.
         """
         ready: list[str] = []
         for digest, required in list(self._open.items()):
@@ -154,7 +154,7 @@ class RequiredTrialQueue:
         return self._open[self._reuse_order.next_digest(ready)] if ready else None
 
     def add_final_trials(self, trials: Sequence[TrialRecord]) -> bool:
-        """Appoint the finalists, now that all else is over; false where that was done before."""
+        """Queue the finalists, once all else is over; returns false if that was done before."""
         if self._is_closed:
             return False
         self._is_closed = True
@@ -162,7 +162,7 @@ class RequiredTrialQueue:
         return True
 
     def add_retries(self, trials: Sequence[TrialRecord]) -> None:
-        """Appoint the settings whose trials have failed, before all others, whatever the target."""
+        """Queue retries of the failed trials ahead of all others, regardless of the target."""
         again = {
             trial.digest: RequiredTrial(
                 suggestion=trial.suggestion,
@@ -176,11 +176,11 @@ class RequiredTrialQueue:
         self._open = again | {d: one for d, one in self._open.items() if d not in again}
 
     def pop(self, required: RequiredTrial) -> None:
-        """It is being kept."""
+        """Remove a required trial, which has been enqueued in the study."""
         del self._open[self._record.config_digest(required.config(self._space))]
 
     def requeue(self, required: RequiredTrial) -> None:
-        """It failed; unless it has failed too often, its turn comes once more."""
+        """Queue a failed trial again; `next_pending` drops it if it has failed too often."""
         self._open |= self._by_digest([required])
 
     def _by_digest(self, required_trials: Iterable[RequiredTrial]) -> dict[str, RequiredTrial]:

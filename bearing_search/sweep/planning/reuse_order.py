@@ -1,9 +1,9 @@
 """Orders queued settings by how much finished training they can reuse.
 
-Trials that share a fine-tuned encoder compute it once; who comes meanwhile waits. So a setting
-whose encoder is there comes first, then one whose beginning is, then one of which nothing is, then
-one whose encoder somebody is making. Among settings that are run anyway this is an order, and
-neither which are run nor their scores change.
+Trials that share a fine-tuned encoder compute it once; the others wait for it. So settings are
+ordered by what is available: first those with a finished encoder, then those with a finished
+beginning of it, then those with nothing, and last those whose encoder is being computed. The order
+affects neither which settings are run nor their scores.
 """
 
 from collections.abc import Iterable, Mapping
@@ -13,18 +13,18 @@ from bearing_search.sweep.planning.config_index import ConfigIndex
 from bearing_search.sweep.planning.shared_prefix import SharedPrefix, shared_prefix
 
 LOOKAHEAD = 100
-"""How many settings are compared at most: a design of thousands must not slow the driver down."""
+"""Maximum number of settings to compare: a grid of thousands must not slow the driver down."""
 
 READY, BEGUN, NEW, BUSY = range(4)
-"""Ranks: the encoder is there, or frozen; the epochs of reconstruction alone are; nothing is;
-another trial is making it."""
+"""Ranks: the encoder is finished or frozen; its reconstruction-only epochs are finished; nothing
+is; another trial is computing it."""
 
 
 class ReuseOrder:
-    """Configs of a sweep by what they need not compute.
+    """Orders the configs of a sweep by how much finished training they can reuse.
 
     Args:
-        config_index: of the sweep's configs; kept by the ledger.
+        config_index: index of the sweep's configs; maintained by the ledger.
     """
 
     def __init__(self, config_index: ConfigIndex) -> None:
@@ -32,13 +32,13 @@ class ReuseOrder:
         self._prefixes: dict[str, SharedPrefix] = {}  # by digest of the config
 
     def add_configs(self, configs: Mapping[str, TrialConfig]) -> None:
-        """Take note of configs, by digest."""
+        """Add configs, given by digest."""
         for digest, config in configs.items():
             if digest not in self._prefixes:
                 self._prefixes[digest] = shared_prefix(config)
 
     def next_digest(self, digests: Iterable[str]) -> str:
-        """The one that waits least, of equals the first."""
+        """Digest of the config with the lowest rank; the first one if several are equal."""
         busy = self._config_index.running_prefixes
         return min(digests, key=lambda digest: self._rank(self._prefixes[digest], busy))
 

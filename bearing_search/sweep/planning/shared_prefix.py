@@ -1,5 +1,7 @@
-"""Digests of what trials may share of a config's training: its fine-tuned encoder, or the beginning
-of that. No torch, so no digests of contents as the store's; of equal settings only."""
+"""Digests of the training that trials can share: the fine-tuned encoder, or its first epochs.
+
+They are digests of settings, not of contents as in the stage cache: this module does without torch.
+"""
 
 from typing import NamedTuple
 
@@ -8,22 +10,22 @@ from bearing_search.stage_cache.key import ENCODER_SECTIONS, STAGES_VERSION
 
 
 class SharedPrefix(NamedTuple):
-    """Digests of what trials share; empty: there is no such thing."""
+    """Digests of the stages that trials can share; empty: not shareable."""
 
     beginning: str = ""
-    """The epochs of reconstruction alone, where all alternation periods have the same."""
+    """Reconstruction-only epochs, if they are the same for all alternation periods."""
 
     encoder: str = ""
-    """The fine-tuned encoder; empty where it stays frozen."""
+    """Fine-tuned encoder; empty if the encoder stays frozen."""
 
 
 def shared_prefix(config: TrialConfig) -> SharedPrefix:
-    """What others may share of a config's training."""
+    """The digests of a config's shareable stages."""
     tuning = config.finetune
     if not tuning.epochs:
         return SharedPrefix()
     plain = stable_settings(to_plain(config))
-    # an encoder of older code is none of ours
+    # encoders of older code are not shared
     settings = {name: plain[name] for name in ENCODER_SECTIONS if name in plain}
     settings |= {"code": STAGES_VERSION["encoder"]}
     encoder = digest_of(settings)

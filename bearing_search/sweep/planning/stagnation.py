@@ -1,9 +1,9 @@
-"""How far a search has come: how many trials have finished, and whether more of them can pay.
+"""Early stopping of a search: decides whether more trials are still worthwhile.
 
-Optuna's own terminators are deprecated; those that bound the regret fit a Gaussian process, which
-needs torch, and the driver has none. What is left of them is their idea: stop when the gain still
-in sight is smaller than the error of a score. The gain in sight is taken to be that of the last
-trials, the error is what an audit has measured.
+Optuna's terminators are deprecated; those that bound the regret fit a Gaussian process, which needs
+torch, and the driver does not load it. This module keeps their idea: stop when the expected gain is
+smaller than the error of a score. The expected gain is estimated by that of the last trials, the
+error by the seed noise that an audit has measured.
 """
 
 import math
@@ -13,16 +13,16 @@ from bearing_search.trial_history.records import TrialRecord
 from bearing_search.trial_history.seed_noise import seed_noise
 
 PATIENCE = 20
-"""How many finished trials in a row without a gain worth believing are enough. TPE draws the first
-10 of a sweep at random, so that at least half of these were chosen."""
+"""Consecutive finished trials without a credible gain after which the search stops. TPE draws the
+first 10 trials at random, so at least half of these were chosen by its model."""
 
 
 class StagnationTerminator:
-    """The finished trials of a sweep, in the order in which they finished.
+    """Tracks the best score over the finished trials, in the order in which they finished.
 
     Args:
-        trials: of earlier sessions.
-        may_converge: whether the sweep was asked to stop when more trials cannot pay.
+        trials: trials of earlier sessions.
+        may_converge: whether the sweep stops once more trials are not worthwhile.
     """
 
     def __init__(self, trials: Iterable[TrialRecord], *, may_converge: bool) -> None:
@@ -34,11 +34,11 @@ class StagnationTerminator:
 
     @property
     def num_finished(self) -> int:
-        """Trials that count towards the target."""
+        """Number of trials that count towards the target."""
         return len(self._best)
 
     def add(self, trial: TrialRecord) -> None:
-        """A trial has ended."""
+        """Add a trial that has ended."""
         if trial.state == "complete" and trial.purpose in ("default", "audit"):
             self._of_base.append(trial)
         if not trial.counts:
@@ -49,7 +49,7 @@ class StagnationTerminator:
 
     @property
     def converged(self) -> str:
-        """Why more trials cannot pay; empty: they may."""
+        """Why more trials are not worthwhile; empty: they are, or this is not checked."""
         if not self._may_converge or len(self._best) <= PATIENCE:
             return ""
         before, now = self._best[-1 - PATIENCE], self._best[-1]
@@ -58,8 +58,8 @@ class StagnationTerminator:
         if math.isinf(before) or now - before > least:
             return ""
         if not least:
-            return f"converged: the last {PATIENCE} trials have not raised the best ({now:.4f})"
+            return f"converged: the last {PATIENCE} trials did not raise the best score ({now:.4f})"
         return (
-            f"converged: the last {PATIENCE} trials have raised the best by {now - before:.4f}; "
-            f"gains below {least:.4f} are within the noise of the seeds"
+            f"converged: the last {PATIENCE} trials raised the best score by {now - before:.4f}; "
+            f"gains below {least:.4f} are within seed noise"
         )

@@ -1,4 +1,4 @@
-"""How a sweep stands: what has ended, what runs, here and elsewhere, and what is still wanted."""
+"""State of a sweep in memory: ended trials, running ones here and elsewhere, and pending ones."""
 
 from collections import deque
 from collections.abc import Iterator, Mapping
@@ -27,14 +27,14 @@ from bearing_search.trial_history.records import COUNTED, TrialRecord
 
 
 class SweepState:
-    """What the ledger decides by. Make one, and ask `is_done` or for trials, in a turn.
+    """The state by which the ledger decides. Create and query it only in a turn.
 
     Args:
-        study: of the sweep.
-        drivers: this process among those that hold the sweep.
-        space: what is drawn.
-        record: of the sweep.
-        retries_failed: whether trials that failed have another go, as trials of their own.
+        study: study of the sweep.
+        drivers: this process among the drivers of the sweep.
+        space: search space of the sweep.
+        record: record of the sweep.
+        retries_failed: whether failed trials are retried, as new trials.
     """
 
     def __init__(
@@ -58,7 +58,7 @@ class SweepState:
         self._config_index = ConfigIndex(records)
         self._is_exhaustive = sampler_spec(record.sampler).is_exhaustive
         if retries_failed or self._is_exhaustive:
-            # its points are all there is: `resume` tries them again
+            # a grid has no other points: `resume` tries the failed ones again
             self._config_index.reset_failures()
         self._points = all_digests(space, record.digest_scheme, at_most=2 * record.target)
         reuse_order = ReuseOrder(self._config_index)
@@ -68,34 +68,34 @@ class SweepState:
 
     @property
     def running(self) -> Mapping[int, Trial]:
-        """This driver's trials that run, by number."""
+        """Number -> trial that this driver is running."""
         return self._running
 
     @property
     def running_elsewhere(self) -> Mapping[int, TrialKey]:
-        """What the trials train that other drivers ran when last looked at, by number."""
+        """Number -> key of each trial that another driver was running at the last poll."""
         return self._peers.running
 
     @property
     def is_done(self) -> bool:
-        """Whether nothing runs, here or elsewhere, and nothing is left to run."""
+        """Whether no trial is running, here or elsewhere, and none is left to run."""
         return self._is_idle and self.next_required() is None and not self.wants_draws
 
     @property
     def wants_draws(self) -> bool:
-        """Whether to ask the sampler: not for a grid, nor when every point had its turn."""
+        """Whether to ask the sampler: not in a grid, nor once converged or all points are tried."""
         is_tried = self._points is not None and self._config_index.contains_all(self._points)
         is_over = is_tried or self._stagnation.converged or self._is_exhaustive
         return self._room > 0 and not is_over
 
     @property
     def why_done(self) -> str:
-        """Why a sweep that is done may have stayed below its target."""
+        """Why the sweep can be done below its target."""
         return self._stagnation.converged or "nothing is left to try"
 
     @contextmanager
     def turn(self) -> Iterator[None]:
-        """No other driver decides anything meanwhile, and what they have decided is known."""
+        """Context in which no other driver decides, entered with their decisions up to date."""
         with self._drivers.exclusive():
             update = self._peers.poll()
             self._orphans.extend(update.orphans)
@@ -105,7 +105,7 @@ class SweepState:
             yield
 
     def next_required(self) -> RequiredTrial | None:
-        """The next required trial; the finalists' are made when all else is over."""
+        """The next required trial; finalists are queued once all else is over."""
         found = self._required.next_pending(room=self._room)
         if found is not None or not self._is_idle or self.wants_draws:
             return found
@@ -113,32 +113,32 @@ class SweepState:
         return self._required.next_pending(room=self._room) if is_new else None
 
     def pop_required(self, required: RequiredTrial) -> None:
-        """A required trial is enqueued in the study: it is required no longer."""
+        """Remove a required trial, which has been enqueued in the study."""
         self._required.pop(required)
 
     def pop_orphan(self) -> Trial | None:
-        """A trial that is RUNNING in the study and that nobody runs; None: there is none."""
+        """A trial that is RUNNING in the study but that no driver is running; None: none."""
         return self._orphans.popleft() if self._orphans else None
 
     def claim(self, trial: Trial) -> None:
-        """Write down that a trial is this driver's."""
+        """Record in the study that this driver runs a trial."""
         self._peers.claim(trial)
 
     def failures(self, digest: str) -> int:
-        """How often a config has failed."""
+        """Number of times that a config has failed."""
         return self._config_index.failures(digest)
 
     def find_duplicate(self, identity: str) -> int | None:
-        """Number of the trial of that identity, which is run now or has ended; None: no trial."""
+        """Number of the running or finished trial with that identity; None: there is none."""
         return self._config_index.find_duplicate(identity)
 
     def begin(self, trial: Trial, key: TrialKey) -> None:
-        """A trial is handed out."""
+        """Record that a trial is issued."""
         self._config_index.begin(trial.number, key)
         self._running[trial.number] = trial
 
     def copy_or_wait(self, trial: Trial, number: int, identity: str) -> None:
-        """A trial ends as the one of that number and identity has, now or when that one ends."""
+        """End a trial with the result of its duplicate, now or when that one ends."""
         source = self._config_index.sources.get(identity)
         if source is not None:
             self._stagnation.add(self._duplicates.copy_end(trial, source))
@@ -146,17 +146,17 @@ class SweepState:
             self._duplicates.wait_for(trial, number)
 
     def pop_running(self, number: int) -> Trial:
-        """A trial whose end is to be told: it runs no longer."""
+        """Remove and return a running trial, whose end is to be recorded."""
         return self._running.pop(number)
 
     def finish(self, record: TrialRecord) -> None:
-        """A trial has ended as complete or pruned, and so do those that waited for it."""
+        """Record that a trial ended as complete or pruned, and end its waiting duplicates."""
         self._config_index.finish(record)
         for ended in (record, *self._duplicates.on_finish(record)):
             self._stagnation.add(ended)
 
     def fail(self, trial: Trial | FrozenTrial) -> None:
-        """A trial has failed: those that waited for it are drawn anew; a required one returns."""
+        """Record that a trial failed: its duplicates are redrawn; a required trial is requeued."""
         self._duplicates.on_failure(trial.number)
         facts = trial.user_attrs
         self._config_index.fail(trial.number, facts["digest"])
@@ -164,18 +164,18 @@ class SweepState:
             self._required.requeue(RequiredTrial.of(facts))
 
     def requeue(self, number: int) -> None:
-        """A trial that runs is to be handed out again, in this session."""
+        """Issue a running trial again in this session."""
         self._orphans.append(self._running.pop(number))
         self._config_index.release(number)
 
     def release(self, number: int) -> None:
-        """A trial was stopped, to be handed out again in a later session."""
+        """Record that a trial was stopped, to be issued again in a later session."""
         del self._running[number]
         self._config_index.release(number)
         self._duplicates.on_stop(number)
 
     def pop_copied(self) -> list[tuple[ScheduledTrial, TrialRecord]]:
-        """Trials that were told an earlier one's end, since the last time of asking."""
+        """Trials that have copied an earlier one's result since the last call."""
         return self._duplicates.pop_copied()
 
     @property
@@ -185,7 +185,7 @@ class SweepState:
 
     @property
     def _room(self) -> int:
-        """How many more trials may count towards the target."""
+        """Number of trials that the target still allows."""
         running = sum(purpose_of(trial) in COUNTED for trial in self._running.values())
         waiting = self._duplicates.num_waiting + self._peers.num_counted
         return self._record.target - self._stagnation.num_finished - running - waiting

@@ -1,1 +1,1 @@
-"""What sweep.json and trial folders hold."""
+"""The content of sweep.json and of trial folders."""

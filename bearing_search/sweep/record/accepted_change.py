@@ -1,15 +1,15 @@
-"""A change between two sessions that somebody agreed to."""
+"""A change between two sessions that the user accepted."""
 
 from dataclasses import dataclass
 from typing import Literal
 
 Changeable = Literal["space", "code"]
-"""What `--accept-change` may name."""
+"""Values of `--accept-change`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AcceptedChange:
-    """Kept in sweep.json, and shown in every report."""
+    """An accepted change, stored in sweep.json and shown in every report."""
 
     what: Changeable
     date: str
@@ -18,6 +18,6 @@ class AcceptedChange:
 
     @property
     def sentence(self) -> str:
-        """The change, as every report states it."""
-        hint = "; scores before and after may differ by it" if self.what == "code" else ""
+        """The change as stated in every report."""
+        hint = "; scores before and after may differ because of it" if self.what == "code" else ""
         return f"{self.what.upper()} CHANGED on {self.date}: {', '.join(self.lines)}{hint}."

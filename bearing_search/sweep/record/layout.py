@@ -5,4 +5,4 @@ LOG = "log.txt"
 TRACEBACK = "traceback.txt"
 
 TRIAL_STOP = "STOP"
-"""In a trial's folder: this trial alone is to end (it was pruned)."""
+"""File that stops this trial only: it was pruned, or exceeded its timeout."""

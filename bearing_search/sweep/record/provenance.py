@@ -1,4 +1,4 @@
-"""Versions and commit of the code that runs."""
+"""Versions and git commit of the running code."""
 
 import subprocess
 from importlib.metadata import PackageNotFoundError, version
@@ -8,7 +8,7 @@ _PACKAGES = ("bearing_search", "torch", "timm", "numpy", "opencv-python-headless
 
 
 def package_versions() -> dict[str, str]:
-    """Versions of the packages that can move a number."""
+    """Name -> version of the packages that can affect the numbers."""
     found = {}
     for name in _PACKAGES:
         try:
@@ -19,9 +19,9 @@ def package_versions() -> dict[str, str]:
 
 
 def git_commit() -> str:
-    """Commit of the checkout that this package runs from; empty: none.
+    """Git commit of the checkout that this package runs from; empty: none.
 
-    A `+` follows where anything in the package differs from it: changed, new or deleted files.
+    A `+` is appended if the package differs from it: changed, new or deleted files.
     """
     module = (Path(__file__).parents[2] / "__init__.py").resolve()
 
@@ -35,7 +35,7 @@ def git_commit() -> str:
         ).stdout.strip()
 
     try:
-        # an installed package may lie inside somebody else's checkout
+        # an installed package may be inside an unrelated checkout
         git("ls-files", "--error-unmatch", "--", module.name)
         commit = git("rev-parse", "HEAD")
         changes = git("status", "--porcelain", "--untracked-files=normal", "--", ".")

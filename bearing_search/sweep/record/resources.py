@@ -1,4 +1,4 @@
-"""Which share of the machine each trial gets, decided before anything starts. Knows no Ray."""
+"""Plans the resources of each trial before anything starts. Independent of Ray."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -6,15 +6,15 @@ from dataclasses import dataclass
 from bearing_search.errors import ConfigError, ResourceError
 
 MAX_CPU_TRIALS = 4
-"""Trials side by side where there is no GPU, unless asked otherwise."""
+"""Default maximum of concurrent trials on machines without a GPU."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Resources:
-    """What the user asked for; None leaves the decision to `plan_resources`."""
+    """Resources that the user requested; None leaves the decision to `plan_resources`."""
 
     gpus_per_trial: float | None = None
-    """Share of a GPU, or a whole number of GPUs; 0 hides them. None: 1 where there are any."""
+    """Fraction of a GPU, or a whole number of GPUs; 0 hides them. None: 1 if there are any."""
 
     cpus_per_trial: int | None = None
     """Cores, and threads, of each trial. None: an even share."""
@@ -26,13 +26,12 @@ class Resources:
     """An existing Ray cluster. None: Ray is started on this machine."""
 
     depot: str | None = None
-    """A URL where trials keep their folders, for nodes that do not see the sweep's. None: they do.
-    """
+    """URL of the depot for trial folders, if nodes cannot access the sweep's. None: they can."""
 
     def __post_init__(self) -> None:
         gpus = self.gpus_per_trial
         if gpus is not None and (gpus < 0 or (gpus > 1 and gpus != int(gpus))):
-            raise ConfigError(f"gpus per trial is {gpus:g}; a share up to 1, or a whole number")
+            raise ConfigError(f"gpus per trial is {gpus:g}; expected at most 1 or a whole number")
         for name in ("cpus_per_trial", "concurrent"):
             value = getattr(self, name)
             if value is not None and value < 1:
@@ -49,28 +48,28 @@ class Node:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrialResources:
-    """What every trial holds while it runs."""
+    """Resources of every running trial."""
 
     cpus: float
-    """Asked of the scheduler; below 1 where there are fewer cores than trials side by side."""
+    """Cores requested from the scheduler; below 1 with more concurrent trials than cores."""
 
     gpus: float
     threads: int
     """Threads of the trial's numeric libraries."""
 
     concurrent: int
-    """Trials side by side."""
+    """Maximum number of concurrent trials."""
 
     starting: int
-    """Workers that may start at the same time: each loads a core for a second, and where cores are
-    few, four of them take longer than one after the other while three GPUs compute."""
+    """Maximum number of workers that start concurrently: each occupies a core for a second, and
+    with few cores, starting four at once takes longer than one by one while three GPUs compute."""
 
 
 def plan_resources(resources: Resources, nodes: Sequence[Node]) -> TrialResources:
-    """Decide what was left open, and refuse at once what could never be scheduled.
+    """Fill in what the user left open, and refuse requests that could never be scheduled.
 
     Raises:
-        ResourceError: no node has what one trial was asked to hold.
+        ResourceError: no node has the resources requested for a trial.
     """
     gpus = resources.gpus_per_trial
     if gpus is None:
@@ -83,7 +82,7 @@ def plan_resources(resources: Resources, nodes: Sequence[Node]) -> TrialResource
     elif not gpus and resources.cpus_per_trial is None:
         slots = min(slots, MAX_CPU_TRIALS)
     share = resources.cpus_per_trial or (
-        # the node with the least for each of its GPUs decides, or some of them would lie idle
+        # limited by the node with the fewest cores per GPU, or some of its GPUs would stay idle
         min(node.cpus / min(n, slots) for node, n in zip(nodes, fit, strict=True) if n)
         if gpus
         else sum(node.cpus for node in nodes) / slots
@@ -99,7 +98,7 @@ def plan_resources(resources: Resources, nodes: Sequence[Node]) -> TrialResource
 
 
 def _fitting(node: Node, gpus: float, cpus: int | None) -> int:
-    """How many trials a node holds at once."""
+    """Number of trials that fit on a node at once."""
     by_cpus = int(node.cpus // (cpus or 1))
     if not gpus:
         return by_cpus
@@ -113,13 +112,13 @@ def _refuse_impossible(gpus: float, cpus: int | None, nodes: Sequence[Node]) -> 
     if gpus > most_gpus:
         where = f"{most_gpus:g} on its largest node" if len(nodes) > 1 else f"{most_gpus:g}"
         raise ResourceError(
-            f"asked for {gpus:g} GPU{'s' if gpus != 1 else ''} per trial; this "
+            f"requested {gpus:g} GPU{'s' if gpus != 1 else ''} per trial; this "
             f"{'cluster has' if len(nodes) > 1 else 'machine has'} {where}. "
             "Lower --gpus-per-trial (0 trains on the CPU)"
         )
     most_cpus = max((node.cpus for node in nodes), default=0)
     if cpus is not None and cpus > most_cpus:
         raise ResourceError(
-            f"asked for {cpus} CPU cores per trial; the largest machine has {most_cpus:g}. "
+            f"requested {cpus} CPU cores per trial; the largest machine has {most_cpus:g}. "
             "Lower --cpus-per-trial"
         )

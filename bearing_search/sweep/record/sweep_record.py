@@ -1,4 +1,4 @@
-"""What sweep.json holds, and where those facts come from."""
+"""The content of sweep.json, with its defaults and checks."""
 
 import re
 import uuid
@@ -25,7 +25,7 @@ from bearing_search.sweep.record.urls import refuse_password
 from bearing_search.trial_history.records import SweepTask
 
 MAX_FAILURES = 3
-"""Maximum restarts of a trial, unless asked otherwise."""
+"""Default maximum of restarts per trial."""
 
 _NAME = re.compile(r"\w[\w.\-]{0,79}")
 _RESERVED = {"cache", "check", "mlartifacts"}
@@ -34,50 +34,50 @@ _OBJECTIVES: Mapping[SweepTask, str] = {"search": OBJECTIVE, "reproduction": TES
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AllowedLeak:
-    """What train and test share, and why somebody went on all the same."""
+    """Leaks between train and test that the user allowed, and the reason given."""
 
     reason: str
     leaks: tuple[str, ...]
-    """Each as a sentence."""
+    """One sentence per leak."""
 
     @property
     def sentence(self) -> str:
-        """The leak and the reason, as every report states them."""
+        """The leak and the reason, as stated in every report."""
         more = f" (and {len(self.leaks) - 1} more)" if len(self.leaks) > 1 else ""
         return (
-            f"LEAK ALLOWED, so that scores may be too good: {self.leaks[0]}{more}. Reason given: "
+            f"LEAK ALLOWED, so scores may be too good: {self.leaks[0]}{more}. Reason given: "
             f"{self.reason}."
         )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SeedPlan:
-    """Which settings are run under more than one seed. None of it counts towards the target."""
+    """Settings to run under several seeds. The extra runs do not count towards the target."""
 
     audit: int = 0
-    """Seeds of the base setting, trial 0 included; 0 or 1: no audit."""
+    """Number of seeds for the base setting, trial 0 included; 0 or 1: no audit."""
 
     finalists: int = 0
-    """How many of the best settings are run again when the target is reached."""
+    """Number of best settings to run again once the target is reached."""
 
     each: int = 3
-    """Seeds of each finalist, its first run included."""
+    """Number of seeds for each finalist, its first run included."""
 
     def __post_init__(self) -> None:
         if self.audit < 0 or self.finalists < 0:
             raise ConfigError(f"audit {self.audit}, finalists {self.finalists}: at least 0")
         if self.each < 2:
-            raise ConfigError(f"seeds is {self.each}; a finalist is run on at least 2")
+            raise ConfigError(f"seeds is {self.each}; finalists need at least 2")
 
     @property
     def num_runs(self) -> int:
-        """How many trials it adds, at most."""
+        """Maximum number of trials that it adds."""
         return max(self.audit - 1, 0) + self.finalists * (self.each - 1)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PriorTrial:
-    """A trial of an earlier sweep, as far as a sampler learns from it."""
+    """A trial of an earlier sweep, for the sampler to learn from."""
 
     source: str
     """Sweep and number: `first/3`."""
@@ -85,37 +85,37 @@ class PriorTrial:
     suggestion: Mapping[str, Any]
     value: float
     measured: Mapping[str, float] = field(default_factory=dict)
-    """What the new sweep's further objectives and constraints look at."""
+    """Metrics for the new sweep's further objectives and constraints."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SweepRecord:
-    """The content of sweep.json: the question, the data, and how the answer is looked for."""
+    """The content of sweep.json: the search space, the data, and how to search."""
 
     name: str
     space_text: str
-    """The search-space file, word for word."""
+    """Text of the search-space file."""
 
     space_source: str = ""
-    """Where it was read from; for people."""
+    """Where it was read from, for display."""
 
     data: str
     """Absolute path of the data set."""
 
     data_digest: str
     allowed_leak: AllowedLeak | None = None
-    """Leaks that were found and allowed; None: none were found."""
+    """Leaks that were found and allowed; None: no leak was found."""
 
     target: int = 0
-    """Trials wanted, complete or pruned. `resume --trials` raises it. Of a grid it is the number
-    of its points, which `create_sweep` counts."""
+    """Trials wanted, complete or pruned. `resume --trials` raises it. For a grid it is the number
+    of points, which `create_sweep` fills in."""
 
     task: SweepTask = "search"
     """`search`: trials are scored on held-out folds of train. `reproduction`: every point of the
-    grid is trained on all of train and scored on test; nothing is chosen by it."""
+    grid is trained on all of train and scored on test; nothing is selected."""
 
     objective: str = ""
-    """The metric that a trial ends with; empty: the task's."""
+    """Metric to optimise, which a trial reports at its end; empty: the task's."""
 
     sampler: str = "tpe"
     """Sampler, by name (`SAMPLERS`); `grid`: every point of the space once."""
@@ -124,30 +124,30 @@ class SweepRecord:
     """Seed of the sampler."""
 
     folds: int | None = None
-    """Replaces the space's `split.folds`."""
+    """Replaces the space's `split.folds`; None: keeps it."""
 
     pruner: str = "none"
     """Pruner, by name (`PRUNERS`): ends unpromising trials after each fold."""
 
     max_failures: int = MAX_FAILURES
-    """Maximum restarts of a trial, from where it was, after its process died or raised what no
-    other setting would mend."""
+    """Maximum restarts of a trial, from its last checkpoint, after its process died or raised an
+    error other than a BearingSearchError."""
 
     storage: str = ""
     """Database URL of the ledger; empty: ledger.db in the sweep's folder."""
 
     tracking_uri: str = ""
-    """MLflow's; empty: mlflow.db in the results folder."""
+    """MLflow tracking URI; empty: mlflow.db in the results folder."""
 
     shares_stages: bool = True
-    """Whether its trials read what others have computed, and leave them what they compute."""
+    """Whether trials read and write the shared stage cache."""
 
     stops_when_converged: bool = False
-    """Whether the search ends below its target once more trials cannot pay (`course`)."""
+    """Whether to stop early once more trials are not worthwhile (`planning.stagnation`)."""
 
     seeds: SeedPlan = field(default_factory=SeedPlan)
     known: tuple[PriorTrial, ...] = ()
-    """What the sampler knows from an earlier sweep. None of it is a trial of this one."""
+    """Trials of an earlier sweep that the sampler learns from; they do not belong to this one."""
 
     resources: Resources = field(default_factory=Resources)
     protocol: Mapping[str, Any] = field(default_factory=dict)
@@ -155,22 +155,22 @@ class SweepRecord:
 
     versions: Mapping[str, str] = field(default_factory=lambda: package_versions())
     stages: Mapping[str, int] = field(default_factory=lambda: dict(STAGES_VERSION))
-    """Versions of the code that moves numbers."""
+    """Stage -> version of the code that determines its numbers."""
 
     digest_scheme: int = LATEST_SCHEME
-    """How configs are named (`config.digest`); it never changes. A sweep.json that names no scheme
+    """How configs are digested (`config.digest`); it never changes. A sweep.json without this field
     has scheme 1, see `with_digest_scheme`."""
 
     changes: tuple[AcceptedChange, ...] = ()
     git_commit: str = field(default_factory=lambda: git_commit())
-    """Of the package's checkout; empty: none. `+` marks uncommitted changes."""
+    """Git commit of the package's checkout; empty: none. `+` marks uncommitted changes."""
 
     created: str = field(default_factory=lambda: datetime.now().astimezone().isoformat())
     sweep_id: str = field(default_factory=lambda: uuid.uuid4().hex[:12])
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """What every report of the sweep must say."""
+        """Caveats that every report of the sweep must state."""
         leak = [self.allowed_leak.sentence] if self.allowed_leak else []
         return (*leak, *(change.sentence for change in self.changes))
 
@@ -195,20 +195,21 @@ class SweepRecord:
         split = _OBJECTIVES[self.task].partition("/")[0]
         if not self.objective.startswith(f"{split}/"):
             raise ConfigError(
-                f"objective is {self.objective}; a {self.task} has metrics that begin with {split}/"
+                f"objective is {self.objective}; metrics of a {self.task} begin with {split}/"
             )
         if self.task == "reproduction" and self.seeds.num_runs:
-            raise ConfigError("a reproduction has no audit and no finalists; vary `seed` instead")
+            raise ConfigError("a reproduction has no audit or finalists; vary `seed` instead")
 
 
 def with_digest_scheme(raw: Any) -> dict[str, Any]:
-    """The content of a sweep.json, with scheme 1 where it names none.
+    """The content of a sweep.json, with scheme 1 filled in if it names none.
 
     Raises:
-        ConfigError: this version of the package does not know the scheme, or `raw` is no mapping.
+        ConfigError: this version of the package does not know the scheme, or `raw` is not a
+            mapping.
     """
     if not isinstance(raw, Mapping):
-        raise ConfigError(f"wanted the fields of a sweep by name, found {raw!r}")
+        raise ConfigError(f"expected a mapping with the fields of a sweep, found {raw!r}")
     scheme = raw.get("digest_scheme", FIRST_SCHEME)
     if scheme not in range(FIRST_SCHEME, LATEST_SCHEME + 1):
         versions = raw.get("versions")
@@ -221,13 +222,13 @@ def with_digest_scheme(raw: Any) -> dict[str, Any]:
 
 
 def check_name(name: str) -> None:
-    """Refuse a name that is no plain folder name.
+    """Refuse a name that is not a plain folder name.
 
     Raises:
-        ConfigError: quoting the name.
+        ConfigError: the name is invalid or reserved.
     """
     if not _NAME.fullmatch(name) or name in _RESERVED:
         raise ConfigError(
-            f"{name!r} is no name for a sweep: letters, digits, dot, dash and underscore, "
-            f"at most 80, not beginning with a dot or dash, and not {' or '.join(_RESERVED)}"
+            f"{name!r} is not a valid sweep name: use at most 80 letters, digits, dots, dashes and "
+            f"underscores, not starting with a dot or dash, and not {' or '.join(_RESERVED)}"
         )

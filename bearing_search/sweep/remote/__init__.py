@@ -1,1 +1,1 @@
-"""Trial folders that are kept at a URL."""
+"""Synchronises trial folders with a depot, an object store at a URL."""

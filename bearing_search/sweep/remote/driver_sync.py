@@ -1,4 +1,4 @@
-"""The driver's side of a depot: what workers must be told goes up, what they made comes down."""
+"""The driver's side of a depot: uploads markers for the workers, downloads finished trials."""
 
 import logging
 import time
@@ -14,53 +14,53 @@ from bearing_search.sweep.remote.object_store import FolderStore
 from bearing_search.trial_history.records import trial_folder
 
 POLL_EVERY_S = 2.0
-"""Seconds between two comparisons of the driver's marks with the depot's."""
+"""Seconds between two comparisons of the driver's markers with the depot's."""
 
 _LOG = logging.getLogger(__name__)
 
 
 @runtime_checkable
 class DriverSync(Protocol):
-    """How the sweep's folder and those of its workers are kept equal, on the driver's side."""
+    """Synchronises the sweep's folder with those of its workers, on the driver's side."""
 
     def on_start(self, number: int) -> None:
-        """A trial is about to be handed to a worker."""
+        """Called before a trial is given to a worker."""
         ...
 
     def poll(self) -> None:
-        """Let workers know what they must be told; call it often."""
+        """Publish changed markers to the workers; to be called often."""
         ...
 
     def pull(self, number: int) -> None:
-        """Bring a trial's folder home: its worker has ended.
+        """Fetch a trial's folder into the sweep's folder, after its worker has ended.
 
         Raises:
-            ResourceError: it cannot be read where it is.
+            ResourceError: the folder cannot be read.
         """
         ...
 
 
 @final
 class NoSync:
-    """Workers see the sweep's folder: nothing is copied."""
+    """For workers that share the sweep's folder: nothing to copy."""
 
     def on_start(self, number: int) -> None:
-        """Nothing to do."""
+        """Do nothing."""
 
     def poll(self) -> None:
-        """Nothing to do."""
+        """Do nothing."""
 
     def pull(self, number: int) -> None:
-        """It is there."""
+        """Do nothing: the folder is already there."""
 
 
 @final
 class StoreSync:
-    """Keeps the sweep's marks (its STOP, sessions, trials' STOP) equal in the depot.
+    """Mirrors the sweep's markers (its STOP, sessions, the trials' STOP) in the depot.
 
     Args:
-        folder: of the sweep.
-        depot: of the sweep.
+        folder: folder of the sweep.
+        depot: depot of the sweep.
 
     Raises:
         ResourceError: the depot cannot be used.
@@ -77,12 +77,12 @@ class StoreSync:
         self._publish()
 
     def on_start(self, number: int) -> None:
-        """Take back what an earlier session has told this trial."""
+        """Remove the trial's STOP marker from an earlier session."""
         self._depot.remove(_stop_name(number))
         self._live.add(number)
 
     def poll(self) -> None:
-        """Bring the depot up to date; while it cannot be reached, warn once and try again."""
+        """Update the markers in the depot; if it cannot be reached, warn once and keep trying."""
         if time.monotonic() < self._next:
             return
         try:
@@ -95,10 +95,10 @@ class StoreSync:
         self._next = time.monotonic() + POLL_EVERY_S
 
     def pull(self, number: int) -> None:
-        """Bring a trial's folder home.
+        """Fetch a trial's folder into the sweep's folder.
 
         Raises:
-            ResourceError: it cannot be read. It stays where it is, and `resume` fetches it.
+            ResourceError: it cannot be read. It stays in the depot, and `resume` fetches it.
         """
         self._live.discard(number)
         try:
@@ -106,8 +106,8 @@ class StoreSync:
         except (OSError, ArrowException) as error:
             reason = " ".join(str(error).split())
             raise ResourceError(
-                f"{self._depot.url}: trial {number} cannot be fetched: {reason}. It is kept there; "
-                "`resume` goes on"
+                f"{self._depot.url}: trial {number} cannot be fetched: {reason}. Its folder "
+                "remains there; run `resume` to continue"
             ) from None
 
     def _publish(self) -> None:

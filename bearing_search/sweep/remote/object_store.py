@@ -1,8 +1,8 @@
-"""Folders kept at a URL, for machines that share none: S3, GCS, Azure, HDFS, whatever fsspec knows.
+"""Stores folders at a URL, for machines without a shared folder: S3, GCS, Azure, HDFS, fsspec.
 
-A folder appears there version by version, each whole or not at all: its files go up under their
-digests first, then one list of them takes the place of the list before. Object stores need no more
-than that: no locks, no appending, no renaming of what others read.
+Each version of a folder becomes visible atomically: its files are uploaded under their digests
+first, then one list of them replaces the previous list. This works on any object store: it needs no
+locks, no appending, and no renaming of files that others read.
 
 <url>/<name>/files.json   path -> digest of the newest version
 <url>/<name>/blobs/       files by digest
@@ -33,22 +33,22 @@ _PAUSE_S = 1.0
 
 @dataclass(frozen=True, slots=True)
 class _SentFile:
-    """A file as it was when its digest was taken."""
+    """A file's time stamp and size when its digest was computed."""
 
     stamp: tuple[int, int]
     digest: str
 
 
 class FolderStore:
-    """Access to what lies below a URL. Names are relative, with slashes.
+    """A store of folders and short texts at a URL. Names are relative paths with slashes.
 
     Args:
-        url: as `s3://bucket/folder`; what pyarrow does not know is asked of fsspec. Credentials
-            come from the environment, as those libraries document.
-        below: a folder there.
+        url: such as `s3://bucket/folder`; schemes that pyarrow does not support are opened with
+            fsspec. Credentials come from the environment, as those libraries document.
+        below: subfolder of the URL.
 
     Raises:
-        ConfigError: no URL, one with a password, or of an unknown kind.
+        ConfigError: not a URL, a URL with a password, or an unknown scheme.
     """
 
     def __init__(self, url: str, below: str = "") -> None:
@@ -56,13 +56,13 @@ class FolderStore:
         self._files, base = _open(url)
         self._base = f"{base}/{below}" if below else base
         self._known: dict[Path, _SentFile] = {}
-        self._there: dict[str, set[str]] = {}  # digests that this process knows to be there
+        self._there: dict[str, set[str]] = {}  # name -> digests known to be stored
 
     def check(self) -> None:
-        """Write something, read it, and remove it.
+        """Check that the store works, by writing, reading and removing a text.
 
         Raises:
-            ResourceError: that does not work; says why.
+            ResourceError: it does not; gives the reason.
         """
         name = f"check-{secrets.token_hex(6)}"
         with _with_retries(self.url):
@@ -70,10 +70,10 @@ class FolderStore:
             found = self.read(name)
             self.remove(name)
         if found != name:
-            raise ResourceError(f"{self.url}: does not give back what was written there")
+            raise ResourceError(f"{self.url}: does not return what was written there")
 
     def write(self, name: str, text: str = "") -> None:
-        """Keep a short text; readers see the old one or the new one."""
+        """Store a short text atomically: readers see the old or the new one."""
         path = self._path(name)
         self._files.create_dir(str(PurePosixPath(path).parent), recursive=True)
         fresh = f"{path}.{secrets.token_hex(6)}"
@@ -82,7 +82,7 @@ class FolderStore:
         self._files.move(fresh, path)
 
     def read(self, name: str) -> str | None:
-        """A text; None: there is none."""
+        """Read a text; returns None if there is none."""
         try:
             with self._files.open_input_stream(self._path(name)) as stream:
                 return bytes(stream.read()).decode()
@@ -90,28 +90,29 @@ class FolderStore:
             return None
 
     def remove(self, name: str) -> None:
-        """Forget a text, if there is one."""
+        """Delete a text, if there is one."""
         with suppress(FileNotFoundError):
             self._files.delete_file(self._path(name))
 
     def existing(self, names: Collection[str]) -> set[str]:
-        """Which of these texts there are: one request for all."""
+        """Those of the names that exist, found with a single request."""
         order = list(names)
         found = self._files.get_file_info([self._path(name) for name in order])
         return {n for n, info in zip(order, found, strict=True) if info.type == FileType.File}
 
     def names(self, folder: str) -> set[str]:
-        """All texts directly in a folder."""
+        """Names of all texts directly in a folder."""
         selector = FileSelector(self._path(folder), allow_not_found=True)
         found = self._files.get_file_info(selector)
         return {f"{folder}/{info.base_name}" for info in found if info.type == FileType.File}
 
     def push(self, folder: Path, name: str, *, but: Collection[str] = ()) -> None:
-        """Make the folder as it is now its newest version. Unchanged files are not sent again.
+        """Upload a folder as the newest version of `name`. Unchanged files are not sent again.
 
         Args:
-            folder: nobody writes there meanwhile, but for temporary files.
-            but: file names, in whatever subfolder, that stay here.
+            folder: no process may write there meanwhile, except temporary files.
+            name: name of the folder in the store.
+            but: file names to leave out, in any subfolder.
         """
         before = self._there.setdefault(name, set(self._list(name).values()))
         listed: dict[str, str] = {}
@@ -126,24 +127,24 @@ class FolderStore:
         self._there[name] = set(listed.values())
 
     def pull(self, name: str, folder: Path) -> bool:
-        """Write the newest version into a folder, beside what is there.
+        """Download the newest version of `name` into a folder, keeping other files there.
 
         Returns:
-            Whether there is any.
+            Whether the newest version holds any file.
 
         Raises:
-            ResourceError: it changes all the time, or is damaged.
+            ResourceError: it keeps changing, or is damaged.
         """
         for attempt in range(_TRIES):
             listed = self._list(name)
             try:
                 for path, digest in listed.items():
                     self._receive(name, digest, folder / _checked(path))
-            except FileNotFoundError:  # a newer version has come meanwhile
+            except FileNotFoundError:  # replaced by a newer version meanwhile
                 time.sleep(attempt * _PAUSE_S)
                 continue
             return bool(listed)
-        raise ResourceError(f"{self.url}: {name} cannot be read whole")
+        raise ResourceError(f"{self.url}: {name} cannot be read completely")
 
     def _path(self, name: str) -> str:
         return f"{self._base}/{name}"
@@ -153,7 +154,7 @@ class FolderStore:
         return {} if text is None else json.loads(text)
 
     def _send(self, file: Path, name: str, there: set[str]) -> str:
-        """One file, under its digest, which is taken of the bytes that were sent."""
+        """Upload a file under its digest, computed from the bytes sent; returns the digest."""
         status = file.stat()
         stamp = (status.st_mtime_ns, status.st_size)
         known = self._known.get(file)
@@ -186,7 +187,7 @@ class FolderStore:
 def _open(url: str) -> tuple[FileSystem, str]:
     refuse_password(url)
     if "://" not in url:
-        raise ConfigError(f"{url}: not a URL; a depot is one, as s3://bucket/folder")
+        raise ConfigError(f"{url}: not a URL; a depot needs one, such as s3://bucket/folder")
     try:
         files, base = FileSystem.from_uri(url)
     except ArrowException:
@@ -199,10 +200,10 @@ def _open(url: str) -> tuple[FileSystem, str]:
 
 
 def _checked(path: str) -> Path:
-    """A path of a list, which a stranger may have written."""
+    """A path from an untrusted list, checked to stay within the folder."""
     pure = PurePosixPath(path)
     if pure.is_absolute() or ".." in pure.parts or not pure.parts:
-        raise ResourceError(f"{path}: leads out of the folder; somebody has changed the depot")
+        raise ResourceError(f"{path}: points outside the folder; the depot has been tampered with")
     return Path(pure)
 
 

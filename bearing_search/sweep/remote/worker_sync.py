@@ -1,8 +1,8 @@
-"""The worker's side of a depot: a trial's folder on a machine that does not see the sweep's own.
+"""The worker's side of a depot: a trial's folder on a machine without the sweep's folder.
 
-The trial works in a folder of its machine. Its newest version is fetched before, sent now and then,
-and at the end. A worker that was cut off and comes back finds another owner's mark: it ends, and
-sends nothing.
+The trial works in a local folder. Its newest version is fetched before, and uploaded periodically
+and at the end. A worker that was cut off and reconnects finds another owner's marker; it ends
+without uploading anything.
 """
 
 import os
@@ -23,67 +23,67 @@ from bearing_search.sweep.remote.object_store import FolderStore
 from bearing_search.trial_history.records import trial_folder
 
 SHARE = 0.05
-"""Sending may take this share of a trial's time, but for its first and last time."""
+"""Fraction of a trial's time that uploads may take, apart from the first and the last one."""
 
 LOOK_EVERY_S = 0.2
-"""How often a trial looks whether it is to stop, at most."""
+"""Minimum seconds between two checks whether a trial is to stop."""
 
 ASK_EVERY_S = 5.0
-"""The same, of a depot."""
+"""The same for a depot."""
 
 LEAST_PAUSE_S = 1.0
 _LOCK = "lock"
 
 
 class StoreAddress(NamedTuple):
-    """Where a sweep's depot is. Cheap to hand on: nothing is opened."""
+    """Address of a sweep's depot, which opens nothing and is cheap to pickle."""
 
     url: str
     sweep: str
 
     def open(self) -> FolderStore:
-        """The sweep's depot."""
+        """Open the sweep's depot."""
         return FolderStore(self.url, self.sweep)
 
 
 @runtime_checkable
 class WorkerSync(Protocol):
-    """How one trial's folder and the sweep's are kept equal, on the worker's side."""
+    """Synchronises one trial's folder with the sweep's, on the worker's side."""
 
     @property
     def ask_every_s(self) -> float:
-        """How often to ask whether the trial is to stop, at most."""
+        """Minimum seconds between two calls of `is_stop_requested`."""
         ...
 
     def is_stop_requested(self) -> bool:
-        """Whether the trial is to end: the driver says so, or its session is over."""
+        """Whether the trial is to stop: the driver requested it, or its session is over."""
         ...
 
     def pull(self, folder: Path) -> None:
-        """Put the trial's newest version into the folder in which it works."""
+        """Fetch the trial's newest version into its local folder."""
         ...
 
     def save(self, folder: Path) -> None:
-        """Send what is new, if it is time to."""
+        """Upload what is new, if the last upload was long enough ago."""
         ...
 
     def push(self, folder: Path) -> None:
-        """Send what is new."""
+        """Upload what is new."""
         ...
 
     def clear(self, folder: Path) -> None:
-        """The trial has ended here and was sent: remove what is no longer needed here."""
+        """Remove local files that are no longer needed, after the final upload."""
         ...
 
 
 @final
 class LocalFolder:
-    """The worker sees the sweep's folder: nothing is copied, and the driver's files are looked at.
+    """For a worker that shares the sweep's folder: nothing to copy; checks the driver's files.
 
     Args:
-        root: the sweep's folder.
-        session: the driver's; when its file is gone, the worker saves its trial and ends.
-        number: of the trial.
+        root: folder of the sweep.
+        session: the driver's session; when its file is removed, the worker saves and ends.
+        number: number of the trial.
     """
 
     def __init__(self, root: Path, session: str, number: int) -> None:
@@ -92,34 +92,34 @@ class LocalFolder:
 
     @property
     def ask_every_s(self) -> float:
-        """A look at the disk costs little."""
+        """Short: checking the disk is cheap."""
         return LOOK_EVERY_S
 
     def is_stop_requested(self) -> bool:
-        """Whether the trial is to end."""
+        """Whether the trial is to stop."""
         return any(stop.exists() for stop in self._stops) or not self._session.exists()
 
     def pull(self, folder: Path) -> None:
-        """It is there."""
+        """Do nothing."""
 
     def save(self, folder: Path) -> None:
-        """It is there."""
+        """Do nothing."""
 
     def push(self, folder: Path) -> None:
-        """It is there."""
+        """Do nothing."""
 
     def clear(self, folder: Path) -> None:
-        """It stays: it is the sweep's own."""
+        """Do nothing: the folder belongs to the sweep."""
 
 
 @final
 class RemoteFolder:
-    """One worker's hold of one trial, whose folder is kept in a depot.
+    """For a worker without the sweep's folder: the trial's folder is stored in a depot.
 
     Args:
-        depot: of the sweep.
-        session: the driver's; when its mark is gone, the worker saves its trial and ends.
-        number: of the trial.
+        depot: depot of the sweep.
+        session: the driver's session; when its marker is removed, the worker saves and ends.
+        number: number of the trial.
     """
 
     def __init__(self, depot: FolderStore, session: str, number: int) -> None:
@@ -132,25 +132,25 @@ class RemoteFolder:
 
     @property
     def ask_every_s(self) -> float:
-        """Every question is a request to the store."""
+        """Long: every check is a request to the store."""
         return ASK_EVERY_S
 
     def is_stop_requested(self) -> bool:
-        """Whether the trial is to end here; false while the depot cannot be reached."""
+        """Whether the trial is to stop here; false while the depot cannot be reached."""
         try:
             there = self._depot.existing({*self._stops, self._session})
             return bool(there & self._stops) or self._session not in there or not self._is_owner()
         except (OSError, ArrowException):
-            return False  # it computes on; what cannot be sent in the end fails then
+            return False  # keep computing; only the final upload may fail
 
     def pull(self, folder: Path) -> None:
-        """Become the trial's owner, and put its newest version into the folder, alone."""
+        """Become the trial's owner, and replace the folder's content by the newest version."""
         self._depot.write(self._owner, self._token)
         remove_local(folder)
         self._depot.pull(self._trial, folder)
 
     def save(self, folder: Path) -> None:
-        """Send what is new, if it is time to."""
+        """Upload what is new, if the last upload was long enough ago."""
         began = time.monotonic()
         if began < self._next_save:
             return
@@ -159,7 +159,7 @@ class RemoteFolder:
         self._next_save = began + max(LEAST_PAUSE_S, took / SHARE)
 
     def push(self, folder: Path) -> None:
-        """Send what is new, unless the trial has another owner now."""
+        """Upload what is new, unless the trial has another owner by now."""
         if self._is_owner():
             self._depot.push(folder, self._trial, but={_LOCK})
 
@@ -177,7 +177,7 @@ class RemoteFolder:
 
 @contextmanager
 def synced(folder_sync: WorkerSync, folder: Path) -> Iterator[None]:
-    """A trial's folder as its last worker left it; sent back in the end, whatever happens."""
+    """Fetch a trial's folder on entry, and upload and clear it on exit, even after an error."""
     folder_sync.pull(folder)
     try:
         yield
@@ -187,7 +187,7 @@ def synced(folder_sync: WorkerSync, folder: Path) -> Iterator[None]:
 
 
 def remove_local(folder: Path) -> None:
-    """Remove what a folder holds, but the lock on it."""
+    """Remove everything in a folder except its lock."""
     for file in folder.iterdir():
         if file.is_dir():
             shutil.rmtree(file)
@@ -196,13 +196,13 @@ def remove_local(folder: Path) -> None:
 
 
 def local_root(sweep: str) -> Path:
-    """Where this machine's trials of a sweep work: below TMPDIR, seen by this user only.
+    """Folder of a sweep's trials on this machine: under TMPDIR, accessible only to this user.
 
     Raises:
-        ResourceError: somebody else was there first.
+        ResourceError: the folder in TMPDIR belongs to another user.
     """
     home = Path(tempfile.gettempdir()) / f"bearing_search-{os.getuid()}"
     home.mkdir(mode=0o700, exist_ok=True)
     if home.stat().st_uid != os.getuid() or home.is_symlink():
-        raise ResourceError(f"{home}: belongs to somebody else; set TMPDIR to another folder")
+        raise ResourceError(f"{home}: belongs to another user; set TMPDIR to another folder")
     return home / sweep

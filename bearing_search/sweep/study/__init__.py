@@ -1,1 +1,1 @@
-"""The Optuna study: samplers, storage, and how settings are encoded as parameters."""
+"""The Optuna study: samplers, pruners, storage, and the encoding of settings as parameters."""

@@ -1,6 +1,6 @@
-"""All that this package uses of Optuna beyond its public API; each seen in Optuna 5.0.0.
+"""Everything this package uses beyond Optuna's public API, as found in Optuna 5.0.0.
 
-`tests/sweep/study/test_vendor.py` says when another version differs.
+`tests/sweep/study/test_vendor.py` fails when another version differs.
 """
 
 from collections.abc import Mapping
@@ -14,9 +14,9 @@ from optuna.trial import FrozenTrial, Trial
 
 
 def storage_of(study: optuna.Study) -> BaseStorage:
-    """The storage that a study reads and writes, which caches finished trials of a database.
+    """The storage through which a study accesses its database, with a cache of finished trials.
 
-    Private: `Study._storage`. The storage that a study was made with has no such cache.
+    Private: `Study._storage`. The storage passed to `create_study` has no such cache.
     """
     return study._storage
 
@@ -24,10 +24,10 @@ def storage_of(study: optuna.Study) -> BaseStorage:
 def study_over(
     storage: object, name: str, *, sampler: BaseSampler, pruner: BasePruner
 ) -> optuna.Study:
-    """A study that reads and writes through something that only behaves as a storage.
+    """A study on top of an object that merely behaves like a storage.
 
-    Private: that `load_study` takes an object of another class as it is, and that samplers and
-    pruners read trials by `get_all_trials` of it.
+    Private: `load_study` accepts an object of any class, and samplers and pruners read trials
+    through its `get_all_trials`.
     """
     return optuna.load_study(
         study_name=name, storage=cast(BaseStorage, storage), sampler=sampler, pruner=pruner
@@ -35,17 +35,17 @@ def study_over(
 
 
 def reopened(study: optuna.Study, trial: FrozenTrial) -> Trial:
-    """A trial that is RUNNING in the storage, to suggest from and to tell again.
+    """A RUNNING trial of the storage as a live `Trial`, to suggest from and to tell.
 
-    Private: `FrozenTrial._trial_id`, and that `Trial` is made from a study and that id.
+    Private: `FrozenTrial._trial_id`, and constructing a `Trial` from a study and that id.
     """
     return Trial(study, trial._trial_id)
 
 
 def reported_values(study: optuna.Study, trial: Trial) -> Mapping[int, float]:
-    """Intermediate values of a trial as the storage has them now, by step.
+    """Step -> intermediate value of a trial, read from the storage.
 
-    Private: `Study._storage` and `Trial._trial_id`; the trial itself keeps what it read first.
+    Private: `Study._storage` and `Trial._trial_id`; the trial itself caches what it read first.
     """
     values: Mapping[int, float] = study._storage.get_trial(trial._trial_id).intermediate_values
     return values

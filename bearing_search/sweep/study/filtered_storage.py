@@ -1,8 +1,9 @@
-"""What a sampler must not see: runs of one setting under other seeds, and copies.
+"""Hides trials from samplers and pruners: runs under other seeds, and copied results.
 
-A sampler takes every trial for a draw of its own. Five runs of the base would be five reasons to
-look near it, whatever they scored; a copy would tell it a score a second time. The trials stay in
-the study, for the ledger and for people; the filter is on what Optuna's own parts read.
+A sampler treats every trial as one that it suggested. Five runs of the base would pull it towards
+the base five times, whatever they scored; a copy would count the same score twice. These trials
+stay in the study, for the ledger and for users; only what Optuna's samplers and pruners read is
+filtered.
 """
 
 from typing import Any
@@ -11,10 +12,10 @@ from optuna.trial import FrozenTrial, TrialState
 
 
 class FilteredStorage:
-    """A study's storage without those trials; all else goes to the storage itself.
+    """A storage without those trials; everything else is delegated to the wrapped storage.
 
     Args:
-        storage: of Optuna.
+        storage: the Optuna storage to wrap.
     """
 
     def __init__(self, storage: Any) -> None:
@@ -24,13 +25,13 @@ class FilteredStorage:
         return getattr(self._storage, name)
 
     def get_all_trials(self, *arguments: Any, **options: Any) -> list[FrozenTrial]:
-        """As the storage's, which is public and what samplers and pruners read through."""
+        """Like the storage's public method, through which samplers and pruners read trials."""
         found: list[FrozenTrial] = self._storage.get_all_trials(*arguments, **options)
         return [trial for trial in found if not _is_hidden(trial)]
 
 
 def _is_hidden(trial: FrozenTrial) -> bool:
     if trial.state == TrialState.WAITING:
-        return False  # or `ask` would not find what is enqueued
+        return False  # or `ask` would not find enqueued trials
     is_seed_run = trial.user_attrs.get("purpose") in ("audit", "finalist")
     return is_seed_run or "same_as" in trial.user_attrs

@@ -1,4 +1,4 @@
-"""Every point of a search space, in an order that a restart repeats."""
+"""Enumerates the points of a search space, in a reproducible order."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
@@ -17,25 +17,26 @@ from bearing_search.search_space.parameters import (
 from bearing_search.search_space.space import SearchSpace
 
 MAX_POINTS = 10_000
-"""More points than this are no design but a mistake."""
+"""Maximum number of points: a larger grid is assumed to be a mistake."""
 
 
 def grid_points(space: SearchSpace, scheme: int) -> list[dict[str, Any]]:
-    """All suggestions of a space: trial 0's first, then the last parameter turning fastest.
+    """All suggestions of a space: trial 0's first, then the last parameter varying fastest.
 
-    Points with the same digest are one config: the first is listed, but under scheme 1 all are.
+    Points with the same digest are one config, of which only the first point is listed; under
+    scheme 1 all are.
 
     Args:
-        space: its parameters have single values.
+        space: space whose parameters have a finite number of values.
         scheme: the sweep's digest scheme.
 
     Raises:
-        ConfigError: a parameter has no finite number of values, there are too many points, or the
-            settings of a point do not go together.
+        ConfigError: a parameter has infinitely many values, there are too many points, or the
+            settings of a point are incompatible.
     """
     found = list(islice(_points(space, _parameters(space)), MAX_POINTS + 1))
     if len(found) > MAX_POINTS:
-        raise ConfigError(f"the grid has more than {MAX_POINTS} points, which is no design")
+        raise ConfigError(f"the grid has more than {MAX_POINTS} points; reduce the search space")
     own = space.default_suggestion()
     points = sorted(found, key=lambda point: point != own)
     configs: list[TrialConfig] = []
@@ -43,7 +44,7 @@ def grid_points(space: SearchSpace, scheme: int) -> list[dict[str, Any]]:
         try:
             configs.append(space.trial(point))
         except ConfigError as error:
-            raise ConfigError(f"the grid's point {point} is impossible: {error}") from None
+            raise ConfigError(f"the grid point {point} is invalid: {error}") from None
     if scheme == FIRST_SCHEME:
         return points
     firsts: dict[str, dict[str, Any]] = {}
@@ -53,7 +54,7 @@ def grid_points(space: SearchSpace, scheme: int) -> list[dict[str, Any]]:
 
 
 def all_digests(space: SearchSpace, scheme: int, *, at_most: int) -> frozenset[str] | None:
-    """Digests of all configs of a space; None where there are more, or any number of them."""
+    """Digests of all configs of a space; None if it has more than `at_most` points."""
     try:
         parameters = _parameters(space)
     except ConfigError:
@@ -63,7 +64,7 @@ def all_digests(space: SearchSpace, scheme: int, *, at_most: int) -> frozenset[s
         return None
     digests = set()
     for point in points:
-        with suppress(ConfigError):  # an impossible point is never trained
+        with suppress(ConfigError):  # an invalid point is never trained
             digests.add(config_digest(to_plain(space.trial(point)), scheme))
     return frozenset(digests)
 
@@ -75,7 +76,7 @@ def _parameters(space: SearchSpace) -> dict[str, Sequence[Any]]:
 def _points(
     space: SearchSpace, parameters: Mapping[str, Sequence[Any]]
 ) -> Iterator[dict[str, Any]]:
-    """All suggestions, the last parameter turning fastest."""
+    """All suggestions, the last parameter varying fastest."""
     points: Iterator[dict[str, Any]] = iter([{}])
     for path, values in parameters.items():
         points = _spread(space, points, path, values)
@@ -101,11 +102,11 @@ def _values(path: str, parameter: Parameter) -> Sequence[Any]:
         case BundleParameter():
             return list(parameter.bundles)
         case SubsetParameter():
-            # the empty set is left out: it stands for one of the others
+            # the empty set is left out: it is an alias of another subset
             masks = product([False, True], repeat=len(parameter.members))
             sets = [
                 [m for m, is_in in zip(parameter.members, mask, strict=True) if is_in]
                 for mask in masks
             ]
             return [layers for layers in sets if layers]
-    raise ConfigError(f"{path}: a grid needs single values; write {parameter} as choice: [...]")
+    raise ConfigError(f"{path}: a grid needs discrete values; write {parameter} as choice: [...]")

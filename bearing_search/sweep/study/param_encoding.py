@@ -1,8 +1,7 @@
-"""Encodes a suggestion in the sampler's names and values, and decodes it.
+"""Encodes a suggestion as Optuna parameters, and decodes it.
 
-Values reach the sampler as scalars, strings and booleans only, because nothing else survives a
-restart: a choice travels as JSON text, a set of layers as one boolean per layer, a bundle as its
-name.
+Parameter values are scalars, strings and booleans only, because nothing else survives a restart: a
+choice is stored as JSON text, a set of layers as one boolean per layer, a bundle as its name.
 """
 
 import json
@@ -31,10 +30,10 @@ from bearing_search.search_space.space import SearchSpace
 
 @runtime_checkable
 class SuggestApi(Protocol):
-    """Where values come from: the part of Optuna's trial that a space needs."""
+    """Source of parameter values: the part of Optuna's `Trial` that a space needs."""
 
     def suggest_int(self, name: str, low: int, high: int, *, step: int = 1) -> int:
-        """An integer of [low, high]."""
+        """An integer in [low, high]."""
         ...
 
     def suggest_float(
@@ -46,7 +45,7 @@ class SuggestApi(Protocol):
         step: float | None = None,
         log: bool = False,
     ) -> float:
-        """A float of [low, high]."""
+        """A float in [low, high]."""
         ...
 
     def suggest_categorical(self, name: str, choices: Any) -> Any:
@@ -56,7 +55,7 @@ class SuggestApi(Protocol):
 
 @contextmanager
 def _first_range_wins() -> Iterator[None]:
-    """A trial that was drawn before the ranges changed keeps its values; Optuna warns of that."""
+    """Silence Optuna's warning that a trial drawn before a change of ranges keeps its values."""
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "Inconsistent parameter values", RuntimeWarning)
         yield
@@ -64,7 +63,7 @@ def _first_range_wins() -> Iterator[None]:
 
 @_first_range_wins()
 def suggest(space: SearchSpace, drawing: SuggestApi) -> dict[str, Any]:
-    """Draw one value per parameter that is varied beside those before it.
+    """Draw a value for each parameter whose conditions hold, given the earlier ones.
 
     Drawing again from the same trial gives the same values.
     """
@@ -76,7 +75,7 @@ def suggest(space: SearchSpace, drawing: SuggestApi) -> dict[str, Any]:
 
 
 def _drawn(path: str, parameter: Parameter, drawing: SuggestApi) -> Any:
-    """A value along one parameter."""
+    """A value of one parameter."""
     match parameter:
         case IntParameter():
             return drawing.suggest_int(path, parameter.low, parameter.high, step=parameter.step)
@@ -96,24 +95,24 @@ def _drawn(path: str, parameter: Parameter, drawing: SuggestApi) -> Any:
 
 
 class FixedParams:
-    """A SuggestApi that answers from given parameters, and notes where they were drawn from."""
+    """A SuggestApi that returns fixed parameters and records their distributions."""
 
     def __init__(self, params: Mapping[str, Any]) -> None:
         self._params = params
         self.distributions: dict[str, BaseDistribution] = {}
 
     def suggest_int(self, name: str, low: int, high: int, *, step: int = 1) -> int:
-        """The parameter of that name."""
+        """The fixed value of that parameter."""
         return int(self._note(name, IntDistribution(low, high, step=step)))
 
     def suggest_float(
         self, name: str, low: float, high: float, *, step: float | None = None, log: bool = False
     ) -> float:
-        """The parameter of that name."""
+        """The fixed value of that parameter."""
         return float(self._note(name, FloatDistribution(low, high, step=step, log=log)))
 
     def suggest_categorical(self, name: str, choices: Any) -> Any:
-        """The parameter of that name."""
+        """The fixed value of that parameter."""
         return self._note(name, CategoricalDistribution(choices))
 
     def _note(self, name: str, distribution: BaseDistribution) -> Any:
@@ -122,7 +121,7 @@ class FixedParams:
 
 
 def encode(space: SearchSpace, suggestion: Mapping[str, Any]) -> dict[str, Any]:
-    """A suggestion in the sampler's names and values: what `suggest` would draw it from."""
+    """A suggestion as Optuna parameters, from which `suggest` would draw it again."""
     params: dict[str, Any] = {}
     for path, value in suggestion.items():
         match parameter := space.parameters[path]:

@@ -1,4 +1,4 @@
-"""The table of pruners: by name, how each is built and what it compares."""
+"""The table of pruners: how each one is built and what it compares."""
 
 import warnings
 from collections.abc import Callable
@@ -18,26 +18,26 @@ if TYPE_CHECKING:
     import optuna
 
 WILCOXON_FOLDS = 5
-"""Folds from which on the signed-rank test can decide: 4 finished ones give p = 1/16 at the least,
-3 give 1/8, which is above its threshold of .1; the last fold is over when all is."""
+"""Minimum number of folds for the signed-rank test to prune: p is at least 1/16 with 4 finished
+folds and 1/8, above the threshold of .1, with 3; after the last fold there is nothing to prune."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PrunerSpec:
-    """A pruner that `PRUNERS` names; it is asked after every finished fold but the last."""
+    """An entry of `PRUNERS`; the pruner is consulted after every finished fold but the last."""
 
     build: Callable[[], "optuna.pruners.BasePruner"]
-    """Makes the pruner; called once per session."""
+    """Builds the pruner; called once per session."""
 
     prunes: bool = True
-    """Whether it ever ends a trial."""
+    """Whether it ever prunes a trial."""
 
     min_folds: int = 0
-    """Folds of a trial below which it could never decide."""
+    """Minimum number of folds per trial, below which it could never prune."""
 
     pairs_folds: bool = False
-    """Whether it is given the score of each fold, to pair with those of the best trial, instead of
-    the mean so far."""
+    """Whether it receives the score of each fold, to be paired with those of the best trial,
+    instead of the mean so far."""
 
 
 def _none() -> "optuna.pruners.BasePruner":
@@ -55,7 +55,7 @@ def _median() -> "optuna.pruners.BasePruner":
 def _hyperband() -> "optuna.pruners.BasePruner":
     from optuna.pruners import HyperbandPruner
 
-    # folds are few: with Optuna's factor of 3, three folds would be a single rung
+    # with Optuna's default factor of 3, three folds would be a single rung
     return HyperbandPruner(min_resource=1, reduction_factor=2)
 
 
@@ -71,28 +71,28 @@ PRUNERS: dict[str, PrunerSpec] = {
     "hyperband": PrunerSpec(build=_hyperband),
     "wilcoxon": PrunerSpec(build=_wilcoxon, min_folds=WILCOXON_FOLDS, pairs_folds=True),
 }
-"""By the name that `--pruner` and sweep.json have; in the order of the command's help."""
+"""Pruners by their name in `--pruner` and sweep.json, in the order of the command's help."""
 
 
 def pruner_spec(name: str) -> PrunerSpec:
     """The entry of a pruner.
 
     Raises:
-        ConfigError: there is none of that name.
+        ConfigError: there is no pruner of that name.
     """
     if name not in PRUNERS:
         raise ConfigError(
-            f"the pruner {name!r} is none of {', '.join(PRUNERS)}; choose one of them, or import "
-            "the module that adds it to PRUNERS first"
+            f"unknown pruner {name!r}; choose one of {', '.join(PRUNERS)}, or first import the "
+            "module that adds it to PRUNERS"
         )
     return PRUNERS[name]
 
 
 def pruner_of(name: str) -> "optuna.pruners.BasePruner":
-    """The pruner itself, built for one session.
+    """Build the pruner for one session.
 
     Raises:
-        ConfigError: there is none of that name.
+        ConfigError: there is no pruner of that name.
     """
     spec = pruner_spec(name)
     from optuna.exceptions import ExperimentalWarning
@@ -103,25 +103,25 @@ def pruner_of(name: str) -> "optuna.pruners.BasePruner":
 
 
 def check_pruner(name: str, folds: int) -> None:
-    """Refuse a pruner that could never decide.
+    """Refuse a pruner that could never prune.
 
     Args:
-        name: of the pruner.
-        folds: of the part that has the most.
+        name: name of the pruner.
+        folds: largest number of folds of any part.
 
     Raises:
-        ConfigError: there is none of that name, or there are too few folds.
+        ConfigError: there is no pruner of that name, or there are too few folds.
     """
     least = pruner_spec(name).min_folds
     if folds < least:
         raise ConfigError(
-            f"the pruner {name} can decide after {least - 1} folds at the earliest, and a trial "
-            f"has {folds}: it would never prune. Use --folds {least} or more, or median"
+            f"the pruner {name} can prune after {least - 1} folds at the earliest, but a trial has "
+            f"only {folds}. Use --folds {least} or more, or the pruner median"
         )
 
 
 def told_to_pruner(measurement: Measurement, record: SweepRecord) -> tuple[float, int] | None:
-    """How the last fold went, and which it was; None where no fold but the last has finished."""
+    """Value and step to report to the pruner; None unless a fold but not the last has finished."""
     values = measurement.values
     told = FOLD_OBJECTIVE if pruner_spec(record.pruner).pairs_folds else RUNNING_OBJECTIVE
     if told not in values or record.objective in values:

@@ -1,8 +1,8 @@
-"""The table of samplers: by name, how each is built, what it needs and what it can be asked for.
+"""The table of samplers: how each one is built, what it needs and what it supports.
 
-A new sampler is one entry of `SAMPLERS`, made here or by any module that is imported before the
-sweep is created or resumed. Optuna is imported when a sampler is built, so that the command line
-can name samplers without it.
+A new sampler is one entry of `SAMPLERS`, added here or by any module that is imported before the
+sweep is created or resumed. Optuna is imported only when a sampler is built, so that the command
+line can list samplers without it.
 """
 
 import warnings
@@ -19,26 +19,26 @@ if TYPE_CHECKING:
     import optuna
 
 NSGA_POPULATION = 12
-"""Trials of one generation; Optuna's 50 would be nearly all of a sweep of 60 trials."""
+"""Trials per generation; Optuna's default of 50 would be nearly all of a sweep of 60 trials."""
 
 Handling = Literal["used", "ignored", "refused"]
-"""What a sampler does with something that a space may contain: its draws depend on it; they do not,
-and the space is accepted all the same; a sweep over such a space is refused."""
+"""How a sampler handles a feature of a space. `used`: its draws depend on it; `ignored`: they do
+not, but the space is accepted; `refused`: a sweep over such a space is refused."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SamplerSpec:
-    """A sampler that `SAMPLERS` names; whatever is left out is refused."""
+    """An entry of `SAMPLERS`; features that it does not mention are refused."""
 
     build: Callable[[SearchSpace, int], "optuna.samplers.BaseSampler"]
-    """Makes the sampler from the space and a seed; called once per session."""
+    """Builds the sampler from the space and a seed; called once per session."""
 
     is_exhaustive: bool = False
-    """Every point of the space is enqueued and run once, which also sets the number of trials: the
-    sampler itself is never asked."""
+    """Whether every point of the space is enqueued and run once, which also sets the number of
+    trials; the sampler itself is then never asked."""
 
     package: str = ""
-    """Package that it needs in addition to Optuna; empty: none."""
+    """Package that it needs besides Optuna; empty: none."""
 
     install: str = ""
     """Command that installs the package."""
@@ -47,19 +47,19 @@ class SamplerSpec:
     """Objectives after the first."""
 
     constraints: Handling = "refused"
-    """By how much trials miss the constraints of the space."""
+    """Constraint violations of the trials."""
 
     conditional: Handling = "refused"
-    """Scores, in drawing a parameter with conditions; ignored: it is drawn evenly."""
+    """Parameters with conditions; `ignored`: they are drawn uniformly, regardless of scores."""
 
     min_numeric: int = 0
-    """Parameters that it needs at the least, of those that are numbers and have no conditions."""
+    """Minimum number of numeric parameters without conditions that it needs."""
 
 
 def _tpe(space: SearchSpace, seed: int) -> "optuna.samplers.BaseSampler":
     from optuna.samplers import TPESampler
 
-    # group: a model of each group of parameters that are varied together
+    # group: one model for each group of parameters that vary together
     return TPESampler(seed=seed, group=bool(space.conditions))
 
 
@@ -118,28 +118,28 @@ SAMPLERS: dict[str, SamplerSpec] = {
         conditional="ignored",
     ),
 }
-"""By the name that `--sampler` and sweep.json have; in the order of the command's help."""
+"""Samplers by their name in `--sampler` and sweep.json, in the order of the command's help."""
 
 
 def sampler_spec(name: str) -> SamplerSpec:
     """The entry of a sampler.
 
     Raises:
-        ConfigError: there is none of that name.
+        ConfigError: there is no sampler of that name.
     """
     if name not in SAMPLERS:
         raise ConfigError(
-            f"the sampler {name!r} is none of {', '.join(SAMPLERS)}; choose one of them, or import "
-            "the module that adds it to SAMPLERS first"
+            f"unknown sampler {name!r}; choose one of {', '.join(SAMPLERS)}, or first import the "
+            "module that adds it to SAMPLERS"
         )
     return SAMPLERS[name]
 
 
 def make_sampler(name: str, seed: int, space: SearchSpace) -> "optuna.samplers.BaseSampler":
-    """The sampler itself, built for one session.
+    """Build the sampler for one session.
 
     Raises:
-        ConfigError: there is none of that name.
+        ConfigError: there is no sampler of that name.
     """
     spec = sampler_spec(name)
     from optuna.exceptions import ExperimentalWarning
@@ -150,13 +150,12 @@ def make_sampler(name: str, seed: int, space: SearchSpace) -> "optuna.samplers.B
 
 
 def check_sampler(name: str, space: SearchSpace) -> None:
-    """Refuse a sampler that cannot work here.
+    """Refuse a sampler that does not support the space.
 
     Raises:
         ResourceError: the package that it needs is not installed.
-        ConfigError: there is none of that name, it cannot draw along the parameters of the space,
-            or it
-            cannot serve the objectives and constraints.
+        ConfigError: there is no sampler of that name, or it does not support the parameters,
+            objectives or constraints of the space.
     """
     spec = sampler_spec(name)
     if spec.package and find_spec(spec.package) is None:
@@ -170,7 +169,7 @@ def check_sampler(name: str, space: SearchSpace) -> None:
         _refuse(name, "constraints", fit)
     if space.conditions and spec.conditional == "refused":
         fit = [n for n, other in SAMPLERS.items() if other.conditional == "used"]
-        _refuse(name, "parameters that are varied under conditions", fit)
+        _refuse(name, "conditional parameters", fit)
     numeric = [
         path
         for path, parameter in space.parameters.items()
@@ -178,13 +177,14 @@ def check_sampler(name: str, space: SearchSpace) -> None:
     ]
     if len(numeric) < spec.min_numeric:
         raise ConfigError(
-            f"the sampler {name} draws int, float and log parameters without conditions together, "
-            f"at least {spec.min_numeric}; the space has {len(numeric)}, the others are drawn at "
+            f"the sampler {name} needs at least {spec.min_numeric} int, float or log parameters "
+            f"without conditions; the space has {len(numeric)}, and the others would be drawn at "
             "random. Use tpe"
         )
 
 
 def _refuse(name: str, what: str, fit: list[str]) -> None:
     raise ConfigError(
-        f"the space has {what}, which the sampler {name} does not take; use one of {', '.join(fit)}"
+        f"the space has {what}, which the sampler {name} does not support; use one of "
+        f"{', '.join(fit)}"
     )

@@ -1,4 +1,4 @@
-"""The database behind the ledger: opened so that readers do not lock it, its errors made clear."""
+"""Opens the ledger's database so that readers do not lock it, and explains its errors."""
 
 import re
 import sqlite3
@@ -15,14 +15,14 @@ from bearing_search.filesystem.disk_full import disk_full_error, is_disk_full
 from bearing_search.sweep.record.urls import without_password
 
 LOCK_WAIT_S = 60
-"""How long a statement waits for another process to let go of the sqlite file."""
+"""Seconds that a statement waits for another process to release the sqlite file."""
 
 _DAMAGE = ("malformed", "not a database", "disk I/O error")
 
 
 @contextmanager
 def storage_errors(url: str) -> Iterator[None]:
-    """Turn a database that cannot be used into one clear line.
+    """Convert database errors into errors with a one-line explanation.
 
     Raises:
         ResourceError: the Python driver of the database is missing, or its disk is full.
@@ -44,31 +44,31 @@ def storage_errors(url: str) -> Iterator[None]:
             raise disk_full_error(cause, place) from error
         text = (traceback.format_exception_only(cause)[-1]).strip().splitlines()[0]
         hint = (
-            "another program holds it (optuna-dashboard?); close that and resume"
+            "another program has locked it (optuna-dashboard?); close it and resume"
             if "locked" in text
-            else "the file is damaged; put a copy of it back, or start a sweep of another name"
+            else "the file is damaged; restore a backup, or start a new sweep"
             if any(sign in text for sign in _DAMAGE)
-            else "is it reachable, and a database of Optuna?"
+            else "is it reachable, and an Optuna database?"
         )
         raise SweepError(f"{place}: the ledger cannot be used ({text}); {hint}") from error
 
 
 def is_shareable(url: str) -> bool:
-    """Whether several drivers can use a ledger at once: only PostgreSQL can say who lives."""
+    """Whether several drivers can share a ledger: only PostgreSQL can tell which are alive."""
     return sqlalchemy_url(url).startswith("postgresql+psycopg://")
 
 
 def sqlalchemy_url(url: str) -> str:
-    """The URL with the Python driver that this package comes with, where it names none."""
+    """The SQLAlchemy URL, with psycopg as the driver if a PostgreSQL URL names none."""
     return re.sub(r"^postgres(ql)?://", "postgresql+psycopg://", url)
 
 
 def open_storage(url: str, *, read_only: bool = False) -> optuna.storages.RDBStorage:
-    """Open a ledger's database; sqlite is put into WAL mode, so that readers do not lock it.
+    """Open a ledger's database; sqlite is switched to WAL mode, so that readers do not lock it.
 
     Args:
-        url: SQLAlchemy's URL.
-        read_only: make no tables and change no mode.
+        url: SQLAlchemy URL.
+        read_only: whether to create no tables and leave the mode as it is.
     """
     if url.startswith("sqlite:///") and not read_only:
         with closing(sqlite3.connect(url.removeprefix("sqlite:///"), timeout=LOCK_WAIT_S)) as base:

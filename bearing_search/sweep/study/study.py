@@ -1,4 +1,4 @@
-"""The Optuna study of a sweep, opened for writing: draws, queues and records; decides nothing."""
+"""Wraps a sweep's Optuna study: draws, enqueues and records trials, but makes no decisions."""
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
@@ -22,15 +22,15 @@ from bearing_search.trial_history.records import TrialRecord
 
 
 class SweepStudy:
-    """A study and its sampler.
+    """An Optuna study with its sampler and pruner.
 
     Args:
-        url: SQLAlchemy URL; sqlite is put into WAL mode, so that readers do not lock it.
-        name: of the study inside that database.
-        space: what is drawn.
-        record: its seed, sampler and pruner. The seed is mixed with the number of trials: reopening
-            with the same seed would draw the same start-up points again.
-        seed_offset: also mixed into it: drivers that open a study together must not draw the same.
+        url: SQLAlchemy URL; sqlite is switched to WAL mode, so that readers do not lock it.
+        name: name of the study in that database.
+        space: search space to draw from.
+        record: provides seed, sampler and pruner. The number of trials is mixed into the seed:
+            reopening with the same seed would draw the same start-up trials again.
+        seed_offset: also mixed into the seed, so that concurrent drivers draw different trials.
     """
 
     def __init__(
@@ -62,18 +62,18 @@ class SweepStudy:
             )
 
     def running(self) -> Sequence[Trial]:
-        """Trials that are RUNNING: when a session begins, those that an earlier one has left.
+        """RUNNING trials: at the start of a session, those that an earlier session left.
 
-        Suggesting again from one of them gives its old values, and draws what a kill left out.
+        Suggesting from one of them again returns its old values, and draws any that are missing.
         """
         return self.to_resume(t for t in self.frozen_trials() if t.state == TrialState.RUNNING)
 
     def frozen_trials(self) -> list[FrozenTrial]:
-        """All trials as Optuna has them."""
+        """All trials as Optuna's FrozenTrials."""
         return self._all.get_trials(deepcopy=False)
 
     def to_resume(self, left: Iterable[FrozenTrial]) -> list[Trial]:
-        """RUNNING trials, to go on with; what was to be drawn anew is not among them."""
+        """Reopen RUNNING trials to resume them; those marked as redrawn are failed instead."""
         trials = [reopened(self._veiled, trial) for trial in left]
         for trial in trials:
             if REDRAWN in trial.user_attrs:
@@ -82,15 +82,15 @@ class SweepStudy:
 
     @property
     def is_waiting(self) -> bool:
-        """Whether something is enqueued, so that it is what `ask` gives."""
+        """Whether trials are enqueued, which `ask` returns first."""
         return bool(self._all.get_trials(deepcopy=False, states=(TrialState.WAITING,)))
 
     def enqueue(self, params: Mapping[str, Any], facts: Mapping[str, Any]) -> None:
-        """Queue settings for the next `ask`, in the study, so that no kill loses them."""
+        """Enqueue settings for the next `ask` in the study, where they survive a kill."""
         self._all.enqueue_trial(dict(params), user_attrs=dict(facts))
 
     def add_prior_trials(self, points: Sequence[PriorTrial], space: SearchSpace) -> None:
-        """Add the points of an earlier sweep for the sampler, each once whatever is killed."""
+        """Add the trials of an earlier sweep for the sampler, each exactly once despite kills."""
         there = {trial.user_attrs.get(KNOWN) for trial in self._all.get_trials(deepcopy=False)}
         for point in points:
             if point.source in there:
@@ -109,38 +109,38 @@ class SweepStudy:
             self._all.add_trial(trial)
 
     def ask(self) -> Trial:
-        """A new trial, RUNNING from now on."""
+        """Create a trial, which is RUNNING from now on."""
         return self._veiled.ask()
 
     def set_attrs(self, trial: Trial, facts: Mapping[str, Any]) -> None:
-        """Keep facts about a trial."""
+        """Set user attributes of a trial."""
         for name, value in facts.items():
             trial.set_user_attr(name, value)
 
     def should_prune(self, trial: Trial, value: float, step: int) -> bool:
-        """Record a value, each step once; returns whether the pruner would end the trial."""
+        """Report a value, each step once; returns whether the pruner would prune the trial."""
         if step not in reported_values(self._veiled, trial):
             trial.report(value, step)
-        return bool(trial.should_prune())  # NumPy's, of the median
+        return bool(trial.should_prune())  # the median pruner returns a NumPy bool
 
     def complete(self, trial: Trial, value: float, judged: ObjectiveValues) -> TrialRecord:
-        """Record the objectives, and how the constraints were kept; returns the trial's record."""
+        """Record objectives and constraint violations; returns the trial's record."""
         if judged.text and "reason" not in trial.user_attrs:
             trial.set_user_attr("reason", judged.text)
         trial.set_user_attr("scores", json.dumps(dict(judged.scores)))
         for constraint, share in judged.missed.items():
-            if constraint not in trial.constraints:  # a killed driver may have got so far
+            if constraint not in trial.constraints:  # a killed driver may have set it already
                 trial.set_constraint(constraint, share)
         values = self._values(value, judged)
         return trial_record(self._veiled.tell(trial, values, skip_if_finished=True))
 
     def prune(self, trial: Trial) -> TrialRecord:
-        """Record that a trial was ended early."""
+        """Record that a trial was pruned; returns its record."""
         state = TrialState.PRUNED
         return trial_record(self._veiled.tell(trial, state=state, skip_if_finished=True))
 
     def copy(self, trial: Trial, source: TrialRecord) -> TrialRecord:
-        """End a trial as another one of the same config has ended."""
+        """End a trial with the result of another one of the same config; returns its record."""
         trial.set_user_attr("same_as", source.number)
         also = f", which {source.judged.text}" if source.judged.text else ""
         trial.set_user_attr("reason", f"same as trial {source.number}{also}")
@@ -149,7 +149,7 @@ class SweepStudy:
         return self.complete(trial, source.value, source.judged)
 
     def retry(self, trial: Trial, reason: str, *, at_most: int) -> int:
-        """Note that a trial failed and is run again; which retry it is, 0: there were too many."""
+        """Record that a failed trial is run again; returns the retry's number, 0: too many."""
         retry = int(trial.user_attrs.get("retries", 0)) + 1
         if retry > at_most:
             return 0
@@ -157,7 +157,7 @@ class SweepStudy:
         return retry
 
     def fail(self, trial: Trial, reason: str) -> None:
-        """Record that a trial gave no score, and why."""
+        """Record that a trial failed, and why."""
         trial.set_user_attr("reason", reason)
         self._veiled.tell(trial, state=TrialState.FAIL, skip_if_finished=True)
 
@@ -167,16 +167,16 @@ class SweepStudy:
         self.fail(trial, reason)
 
     def redraw(self, trial: Trial, reason: str) -> None:
-        """Record that another trial is drawn instead."""
+        """Record that a trial is replaced by another draw."""
         trial.set_user_attr(REDRAWN, True)
         self.fail(trial, reason)
 
     def trial_records(self) -> list[TrialRecord]:
-        """All trials, by number."""
+        """Records of all trials, by number."""
         return trial_records(self._all)
 
     def close(self) -> None:
-        """Let go of the database."""
+        """Close the database connections."""
         self._storage.engine.dispose()
 
     def _values(self, value: float, judged: ObjectiveValues) -> list[float]:

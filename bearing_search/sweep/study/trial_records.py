@@ -21,32 +21,32 @@ _STATES: Mapping[TrialState, Any] = {
 
 
 REDRAWN = "redrawn"
-"""Attribute of a trial whose suggestion had been made before, so that another was drawn: it never
-was a trial to anybody but Optuna."""
+"""User attribute of a trial that was redrawn because it repeated an earlier suggestion; only Optuna
+counts it as a trial."""
 
 
 KNOWN = "known"
-"""Attribute of a point of an earlier sweep that the sampler knows; names that sweep and trial."""
+"""User attribute of a trial of an earlier sweep, added for the sampler; names sweep and trial."""
 
 
 def trial_records(study: optuna.Study) -> list[TrialRecord]:
-    """All trials of a sweep, by number; numbers skip what was drawn anew or known before."""
+    """Records of a sweep's trials, by number; redrawn and prior trials leave gaps."""
     return [trial_record(trial) for trial in study.get_trials(deepcopy=False) if is_trial(trial)]
 
 
 def is_trial(trial: FrozenTrial) -> bool:
-    """Whether a trial of the study is one to anybody but Optuna."""
+    """Whether a trial of the study is a trial of the sweep: neither redrawn nor a prior one."""
     return not {REDRAWN, KNOWN} & set(trial.user_attrs)
 
 
 def purpose_of(trial: FrozenTrial | Trial) -> TrialPurpose:
-    """Why a trial is run; what the sampler drew says nothing of it."""
+    """Purpose of a trial; `search` if it has no such attribute, as when the sampler drew it."""
     purpose: TrialPurpose = trial.user_attrs.get("purpose", "search")
     return purpose
 
 
 def trial_record(trial: FrozenTrial) -> TrialRecord:
-    """The `TrialRecord` of a trial of the study."""
+    """Convert a trial of the study to a `TrialRecord`."""
     duration = trial.duration.total_seconds() if trial.duration else None
     return TrialRecord(
         number=trial.number,
@@ -72,7 +72,7 @@ def trial_record(trial: FrozenTrial) -> TrialRecord:
 
 
 def read_records(url: str, name: str) -> list[TrialRecord]:
-    """All trials of a ledger that another process may be writing; changes nothing.
+    """Records of all trials of a ledger that another process may be writing; read-only.
 
     Raises:
         SweepError: the ledger cannot be read.
@@ -84,6 +84,6 @@ def read_records(url: str, name: str) -> list[TrialRecord]:
             study = optuna.load_study(study_name=name, storage=storage)
             return trial_records(study)
         except KeyError:
-            return []  # the driver has not got so far
+            return []  # the driver has not created the study yet
         finally:
             storage.engine.dispose()

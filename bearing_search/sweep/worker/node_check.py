@@ -1,7 +1,7 @@
-"""What another machine must have before a trial may run there: our code, the folders, the packages.
+"""Checks that a machine can run trials: same code and packages, and access to the folders.
 
-Asked of every node of a cluster before the first trial, and again by every worker: a node may join
-later, or lose its shared folder. Imports nothing heavy.
+Runs on every node of a cluster before the first trial, and again in every worker: a node may join
+later or lose its shared folder. Imports nothing heavy.
 """
 
 import hashlib
@@ -14,25 +14,25 @@ from pathlib import Path
 from bearing_search.sweep.record.provenance import package_versions
 
 PACKAGE = Path(__file__).parents[2]
-"""The source that runs here."""
+"""Folder of the package's source that this process runs."""
 
 STALE_S = 35.0
-"""How long a network file system may show another machine's folder as it was before."""
+"""Seconds for which a network file system may show a stale view of another machine's folder."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CodeVersion:
-    """What computes: two machines with an equal one give equal numbers, as far as code goes."""
+    """Version of the code: machines with equal ones give equal numbers, as far as code goes."""
 
     digest: str
-    """Of the package's source files."""
+    """Digest of the package's source files."""
 
     versions: Mapping[str, str]
-    """Of the packages that can move a number; builds for other devices (`+cpu`) count as equal."""
+    """Versions of packages that affect the numbers, without the device build (`+cpu`)."""
 
 
 def local_code_version() -> CodeVersion:
-    """Of this process."""
+    """The code version of this process."""
     total = hashlib.sha256()
     for file in sorted(PACKAGE.rglob("*.py")):
         total.update(f"{file.relative_to(PACKAGE)}\n".encode())
@@ -40,7 +40,7 @@ def local_code_version() -> CodeVersion:
     versions = {
         name: number.partition("+")[0]
         for name, number in package_versions().items()
-        if name != "bearing_search"  # its source says more than its number
+        if name != "bearing_search"  # the source digest is more precise
     }
     return CodeVersion(digest=total.hexdigest()[:16], versions=versions)
 
@@ -55,11 +55,11 @@ def node_incompatibility(
     """Why this machine cannot run trials of a session, in one sentence; empty: it can.
 
     Args:
-        sees_session: whether the driver's session is in sight. Asked for by name: a path of another
-            machine may exist here, too, and be another folder.
-        blind: what to say where it is not, after the name of the node.
+        sees_session: returns whether the driver's session is visible. It is looked up by name,
+            since the driver's path may exist here as well, but be a different folder.
+        blind: message if it is not visible, to follow the name of the node.
         data: root of the data set.
-        code: the driver's; None: the trial runs on the driver's machine, as the same code.
+        code: the driver's code version; None: not compared, the trial runs on the driver's machine.
     """
     here = socket.gethostname()
     deadline = time.monotonic() + STALE_S
@@ -68,7 +68,7 @@ def node_incompatibility(
     if not is_seen:
         return f"node {here} {blind}"
     if not data.is_dir():
-        return f"node {here} does not see the data at {data}; all nodes need it under the same path"
+        return f"node {here} cannot find the data at {data}; all nodes need it under the same path"
     return "" if code is None else _code_difference(here, code)
 
 
@@ -76,10 +76,10 @@ def _code_difference(here: str, code: CodeVersion) -> str:
     own = local_code_version()
     for name, wanted in code.versions.items():
         if (found := own.versions.get(name)) != wanted:
-            return f"node {here} has {name} {found or '(none)'}, the driver {wanted}; install that"
+            return f"node {here} has {name} {found or '(none)'}, the driver {wanted}; install it"
     if own.digest != code.digest:
         return (
-            f"node {here} runs other code of bearing_search than the driver (digest {own.digest} "
-            f"at {PACKAGE}, not {code.digest}); take it off the node's PYTHONPATH"
+            f"node {here} runs different bearing_search code than the driver (digest {own.digest} "
+            f"at {PACKAGE}, not {code.digest}); remove it from the node's PYTHONPATH"
         )
     return ""

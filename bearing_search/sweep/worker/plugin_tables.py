@@ -1,7 +1,7 @@
-"""The tables to which code outside the package may add, on their way to another process.
+"""Passes the plugin tables, to which code outside the package may add, to worker processes.
 
-A process that starts anew has the package's own entries only. Samplers and pruners are not among
-these tables: only the driver draws and prunes.
+A new process has only the package's own entries. Samplers and pruners are not included: only the
+driver draws and prunes.
 """
 
 import pickle
@@ -17,24 +17,24 @@ from bearing_search.evaluation.metric_table import METRICS, Metric
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PluginTables:
-    """Copies of the tables. They travel pickled: classes and functions by name, not by content."""
+    """Copies of the tables. They are pickled: classes and functions by name, not by content."""
 
     detectors: Mapping[str, DetectorSpec]
     data_readers: Mapping[str, DataReader]
     metrics: Mapping[str, Metric]
 
     def install(self) -> None:
-        """Give this process exactly these entries, in this order."""
+        """Replace this process's tables with these entries, in this order."""
         _install(DETECTORS, self.detectors)
         _install(DATA_READERS, self.data_readers)
         _install(METRICS, self.metrics)
 
 
 def plugin_tables() -> PluginTables:
-    """The tables of this process.
+    """Copies of this process's tables.
 
     Raises:
-        ConfigError: an entry cannot travel; names it.
+        ConfigError: an entry cannot be pickled; names it.
     """
     for table in (DETECTORS, DATA_READERS, METRICS):
         _require_pickled(table)

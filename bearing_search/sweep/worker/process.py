@@ -1,4 +1,4 @@
-"""What runs in a worker process: one trial, its stream handed to the driver as plain text.
+"""Runs one trial in a worker process, and sends its stream to the driver as plain text.
 
 Imports nothing heavy: the number of threads must be in the environment before torch is loaded.
 """
@@ -36,13 +36,13 @@ THREAD_VARIABLES = (
 
 @dataclass(frozen=True, slots=True)
 class LazyTrial:
-    """A RunTrial that is imported where it runs: the driver does not load torch to pass it on."""
+    """A RunTrial that is imported in the worker, so that the driver need not load torch."""
 
     module: str
     function: str
 
     def __call__(self, config: TrialConfig, context: TrialContext) -> Iterator[Measurement]:
-        """The stream of the named function."""
+        """Import the named function and call it; returns its stream."""
         run_trial: RunTrial = getattr(importlib.import_module(self.module), self.function)
         return run_trial(config, context)
 
@@ -53,19 +53,19 @@ def run_payload(
     run_trial: RunTrial,
     report: Callable[[dict[str, Any]], None],
 ) -> None:
-    """Run one trial in its folder, handing each measurement to `report` as it is made.
+    """Run one trial in its folder, passing each measurement to `report` as it is made.
 
     Args:
         payload: `number`, and `config` as JSON text.
-        worker_context: what all trials share.
-        run_trial: the trial.
-        report: gets `{"measurement": text}`, or at the end of a trial that failed
-            `{"failure": reason, "traceback": text, "is_final": whether it would fail again}`, and
-            where a disk has no room `{"disk_full": sentence}`.
+        worker_context: settings that all trials of the session share.
+        run_trial: runs the trial.
+        report: receives `{"measurement": text}`; if the trial fails, at the end
+            `{"failure": reason, "traceback": text, "is_final": whether it would fail again}`; if a
+            disk is full, `{"disk_full": sentence}`.
     """
     device = configure_device(threads=worker_context.threads, gpus=worker_context.gpus)
     if worker_context.code is not None and (reason := worker_context.incompatibility()):
-        report({"failure": reason, "traceback": ""})  # and make no folder on the wrong machine
+        report({"failure": reason, "traceback": ""})  # and create no folder on the wrong machine
         return
     number = int(payload["number"])
     worker_context.plugin_tables.install()
@@ -94,37 +94,37 @@ def run_payload(
 def trial_messages(
     run_trial: RunTrial, config: TrialConfig, context: TrialContext
 ) -> Iterator[dict[str, Any]]:
-    """A trial's stream as messages for the driver; a failure is the last of them, not an error.
+    """Yield a trial's stream as messages for the driver; a failure is the last one, not an error.
 
-    A full disk is no failure: the next trial would meet it, too.
+    A full disk is not a failure of the trial: the next one would run into it as well.
     """
     (context.folder / TRACEBACK).unlink(missing_ok=True)
     try:
         for measurement in run_trial(config, context):
             yield {"measurement": to_json(measurement)}
-    except Exception as error:  # the one place that marks a trial failed, whatever went wrong
+    except Exception as error:  # the one place where any error fails a trial
         if is_disk_full(error):
             yield {"disk_full": str(disk_full_error(error, context.folder))}
             return
         text = traceback.format_exc()
         logging.getLogger(__name__).error("the trial failed\n%s", text)
         (context.folder / TRACEBACK).write_text(text, encoding="utf-8")
-        is_final = isinstance(error, BearingSearchError)  # it would say so again
+        is_final = isinstance(error, BearingSearchError)  # a retry would raise it again
         yield {"failure": error_summary(error), "traceback": text, "is_final": is_final}
 
 
 def error_summary(error: BaseException) -> str:
-    """Why, in one line: our own errors speak for themselves, others begin with their class."""
+    """The error's message in one line, prefixed with the class unless it is one of our errors."""
     text = " ".join(str(error).split())
     return text if isinstance(error, BearingSearchError) else f"{type(error).__name__}: {text}"
 
 
 def configure_device(*, threads: int, gpus: float) -> str:
-    """Set the environment of the numeric libraries; returns the device to train on."""
+    """Set the environment variables for threads and GPUs; returns the device to train on."""
     for name in THREAD_VARIABLES:
         os.environ[name] = str(threads)
     if gpus > 0:
-        return "cuda"  # the scheduler has set CUDA_VISIBLE_DEVICES
+        return "cuda"  # Ray has set CUDA_VISIBLE_DEVICES
     os.environ["CUDA_VISIBLE_DEVICES"] = ""  # Ray leaves the GPUs visible to a trial without any
     return "cpu"
 

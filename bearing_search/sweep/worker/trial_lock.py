@@ -1,4 +1,4 @@
-"""One process at a time works in a trial's folder."""
+"""Locks a trial's folder, so that only one process at a time works in it."""
 
 import fcntl
 import json
@@ -15,17 +15,17 @@ from bearing_search.sweep.worker.context import StopFlag
 _LOCK = "lock"
 
 PREDECESSOR_WAIT_S = 120
-"""How long a trial waits for a process of a killed session to let go of its folder."""
+"""Seconds that a trial waits for a killed session's process to release its folder."""
 
 
 @contextmanager
 def exclusive_folder(folder: Path, stop: StopFlag) -> Iterator[bool]:
-    """Hold the trial's folder; false where the trial was asked to stop while it waited.
+    """Lock the trial's folder; yields false if the trial was asked to stop while it waited.
 
-    A worker of a killed driver may live for some seconds and would train the same steps.
+    A killed driver's worker may live on for some seconds and would train the same steps.
 
     Raises:
-        TimeoutError: another process has worked there for too long.
+        TimeoutError: another process still holds the lock after PREDECESSOR_WAIT_S.
     """
     with (folder / _LOCK).open("a") as stream:
         deadline = time.monotonic() + PREDECESSOR_WAIT_S
@@ -39,7 +39,7 @@ def exclusive_folder(folder: Path, stop: StopFlag) -> Iterator[bool]:
                     yield False
                     return
                 if time.monotonic() > deadline:
-                    raise TimeoutError(f"{folder}: another process still works here") from None
+                    raise TimeoutError(f"{folder}: another process still holds the lock") from None
                 time.sleep(0.1)
         stream.truncate(0)
         json.dump({"host": socket.gethostname(), "pid": os.getpid()}, stream)
@@ -48,7 +48,7 @@ def exclusive_folder(folder: Path, stop: StopFlag) -> Iterator[bool]:
 
 
 def kill_worker(folder: Path) -> None:
-    """End the process that works in a trial's folder, if it runs on this machine."""
+    """Kill the process that holds a trial folder's lock, if it runs on this machine."""
     try:
         owner = json.loads((folder / _LOCK).read_text(encoding="utf-8"))
     except (OSError, ValueError):

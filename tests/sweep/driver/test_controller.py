@@ -142,7 +142,7 @@ def test_a_stream_that_just_ends_is_a_failure_with_a_reason(new_sweep, simulate)
 
     outcome = simulate(new_sweep(target=1), run_trial)
 
-    assert "nobody had asked it to stop" in outcome.trials[0].reason
+    assert "although it was not asked to stop" in outcome.trials[0].reason
 
 
 def test_a_poor_trial_is_asked_to_stop_and_told_as_pruned(new_sweep, simulate, observed):

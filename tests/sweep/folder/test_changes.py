@@ -39,7 +39,7 @@ def test_another_range_is_refused_with_the_difference_until_somebody_agrees(new_
     assert str(error.value).splitlines()[1:] == [
         "- vary.finetune.alternation_period: int [1, 10]",
         "+ vary.finetune.alternation_period: int [1, 30]",
-        "only ranges have changed: --accept-change space goes on with the new ones",
+        "only ranges have changed: continue with the new ones by --accept-change space",
     ]
     assert load_sweep(folder.root.parent, "one").record == folder.record
 
@@ -79,25 +79,25 @@ def test_a_trial_that_was_running_keeps_its_values_though_the_range_has_left_the
 @pytest.mark.parametrize(
     ("change", "why"),
     [
-        (("epochs: 40", "epochs: 50"), "more than parameters has changed"),
+        (("epochs: 40", "epochs: 50"), "not only parameters have changed"),
         (
             ("empty: [12]", "empty: [11]"),
-            "ssim_layers is another kind of parameter, or has other choi",
+            "ssim_layers has a different type or different choi",
         ),
-        (("log: [1e-6", "float: [1e-6"), "encoder_lr is another kind of parameter"),
-        (("encoder_lr: {log: [1e-6", "head_lr: {log: [1e-6"), "parameters have come, gone"),
+        (("log: [1e-6", "float: [1e-6"), "encoder_lr has a different type"),
+        (("encoder_lr: {log: [1e-6", "head_lr: {log: [1e-6"), "parameters were added, removed"),
     ],
 )
 def test_what_no_sampler_or_reader_can_take_for_one_sweep_is_never_accepted(
     new_sweep, edited, change, why
 ):
-    with pytest.raises(SweepError, match=f"(?s)\\n- .*{why}.*start a sweep of another name"):
+    with pytest.raises(SweepError, match=f"(?s)\\n- .*{why}.*start a new sweep under another name"):
         with_space(new_sweep(), edited(*change), "s.yaml", accepted=["space", "code"])
 
 
 def test_a_warm_started_sweep_keeps_its_space(new_sweep, edited):
     folder = new_sweep(known=(PriorTrial(source="a/1", suggestion={}, value=0.5),))
-    with pytest.raises(SweepError, match="was warm-started over the space"):
+    with pytest.raises(SweepError, match="was warm-started on the space"):
         with_space(folder, edited(*WIDER), "s.yaml", accepted=["space"])
 
 
@@ -115,7 +115,7 @@ def test_code_that_gives_other_numbers_is_refused_until_somebody_agrees(new_swee
     assert load_sweep(folder.root.parent, "one") == changed
     (note,) = changed.record.notes
     assert note.startswith("CODE CHANGED on 20")
-    assert note.endswith("scores before and after may differ by it.")
+    assert note.endswith("scores before and after may differ because of it.")
     assert with_code(changed, accepted=()) is changed
 
 

@@ -25,9 +25,9 @@ from bearing_search.sweep.record.urls import without_password
     ["", ".", "..", ".hidden", "../up", "a/b", "a\\b", "/abs", "-n", "a b", "cache", "x" * 99],
 )
 def test_a_name_that_is_no_folder_name_is_refused(name, new_sweep, tmp_path):
-    with pytest.raises(ConfigError, match="no name for a sweep"):
+    with pytest.raises(ConfigError, match="not a valid sweep name"):
         new_sweep(name=name)
-    with pytest.raises(ConfigError, match="no name for a sweep"):
+    with pytest.raises(ConfigError, match="not a valid sweep name"):
         load_sweep(tmp_path, name)
     assert list(tmp_path.iterdir()) == []
 
@@ -44,7 +44,7 @@ def test_what_resume_needs_is_read_back_as_it_was_written(new_sweep, tmp_path):
 def test_a_name_is_taken_once_and_the_folder_left_as_it_was(new_sweep, tmp_path):
     new_sweep(target=3)
 
-    with pytest.raises(SweepError, match="`resume one` goes on with it"):
+    with pytest.raises(SweepError, match="continue it with `resume one`"):
         new_sweep(target=9)
     assert load_sweep(tmp_path, "one").record.target == 3
 
@@ -56,7 +56,7 @@ def test_an_empty_folder_left_by_a_kill_does_not_block_its_name(new_sweep, tmp_p
 
 
 def test_a_sweep_that_does_not_exist_is_answered_with_the_closest_name(new_sweep, tmp_path):
-    with pytest.raises(SweepError, match="there are: none"):
+    with pytest.raises(SweepError, match="existing: none"):
         load_sweep(tmp_path / "nowhere", "rings")
     new_sweep(name="rings-1")
     with pytest.raises(SweepError, match="did you mean rings-1"):
@@ -164,7 +164,7 @@ def test_a_changed_space_or_changed_data_is_refused_with_the_difference(new_swee
     same = parse_search_space(f"# Another question\n{fakes.SPACE}", "same.yaml")
     folder.refuse_changes(space=same, data_digest="d1")
     wider = parse_search_space(fakes.SPACE.replace("[1, 10]", "[1, 20]"), "wider.yaml")
-    with pytest.raises(SweepError, match="start a sweep of another name") as error:
+    with pytest.raises(SweepError, match="start a new sweep under another name") as error:
         folder.refuse_changes(space=wider)
     assert str(error.value).splitlines()[1:] == [
         "- vary.finetune.alternation_period: int [1, 10]",

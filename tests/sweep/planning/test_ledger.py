@@ -200,7 +200,7 @@ def test_a_torn_ledger_is_one_clear_error(new_sweep, ledger_of):
 
         with pytest.raises(SweepError, match=r"ledger\.db: the ledger cannot be used"):
             ledger_of(folder)
-        with pytest.raises(SweepError, match="put a copy of it back"):
+        with pytest.raises(SweepError, match="restore a backup"):
             read_records(folder.storage_url, folder.study_name)
 
 
@@ -211,7 +211,7 @@ def test_a_locked_ledger_is_one_clear_error(new_sweep, ledger_of, monkeypatch):
     with closing(sqlite3.connect(folder.root / "ledger.db")) as other:
         other.execute("begin immediate")
         with (
-            pytest.raises(SweepError, match="another program holds it"),
+            pytest.raises(SweepError, match="another program has locked it"),
             storage_errors(folder.storage_url),
         ):
             ledger.next()

@@ -32,7 +32,9 @@ def test_a_search_converges_when_its_last_trials_have_not_raised_the_best():
     flat = [trial(0.4)] * (PATIENCE - 1)
 
     assert stagnation(DEFAULT, *flat).converged == ""
-    assert "have not raised the best (0.5000)" in stagnation(DEFAULT, *flat, trial(0.5)).converged
+    assert (
+        "did not raise the best score (0.5000)" in stagnation(DEFAULT, *flat, trial(0.5)).converged
+    )
     assert stagnation(DEFAULT, *flat, trial(0.51)).converged == ""
     assert stagnation(DEFAULT, *flat, trial(0.4), may_converge=False).converged == ""
 
@@ -53,7 +55,7 @@ def test_a_rise_within_the_noise_of_the_seeds_is_none():
     flat = [trial(0.4)] * (PATIENCE - 1)
 
     said = stagnation(*seeds, *flat, trial(0.56)).converged
-    assert "raised the best by 0.0600; gains below 0.0608 are within the noise" in said
+    assert "raised the best score by 0.0600; gains below 0.0608 are within seed noise" in said
     assert stagnation(*seeds, *flat, trial(0.57)).converged == ""
     # two seeds that lie apart say nothing: every rise counts
     unclear = [DEFAULT, audit(0.6)]
@@ -142,5 +144,5 @@ def test_how_a_session_ended_is_forgotten_when_the_next_begins(new_sweep, simula
 )
 def test_what_cannot_converge_is_refused(new_sweep, text, sampler):
     space = "base: {}\nvary: {finetune.alternation_period: {choice: [5, 6, 7]}}\n" + text
-    with pytest.raises(ConfigError, match="cannot stop when converged"):
+    with pytest.raises(ConfigError, match="cannot use --stop-when-converged"):
         new_sweep(space_text=space, sampler=sampler, target=3, stops_when_converged=True)

@@ -49,10 +49,10 @@ def test_workers_start_together_where_cores_are_free_for_it(nodes, starting):
 @pytest.mark.parametrize(
     ("asked", "nodes", "complaint"),
     [
-        ({"gpus_per_trial": 1}, one(8), "asked for 1 GPU per trial; this machine has 0"),
-        ({"gpus_per_trial": 0.5}, one(8), "asked for 0.5 GPUs per trial"),
+        ({"gpus_per_trial": 1}, one(8), "requested 1 GPU per trial; this machine has 0"),
+        ({"gpus_per_trial": 0.5}, one(8), "requested 0.5 GPUs per trial"),
         ({"gpus_per_trial": 3}, [*one(8, 2), *one(8, 2)], "cluster has 2 on its largest node"),
-        ({"cpus_per_trial": 9}, one(8), "asked for 9 CPU cores"),
+        ({"cpus_per_trial": 9}, one(8), "requested 9 CPU cores"),
     ],
 )
 def test_what_could_never_be_scheduled_is_refused(asked, nodes, complaint):

@@ -116,7 +116,7 @@ def test_damage_and_paths_that_lead_out_are_refused(depot, tmp_path):
     assert list((tmp_path / "there").iterdir()) == []
     for path in ("../state", "/state", ""):
         depot.write(f"{TRIAL}/files.json", json.dumps({path: "0" * 64}))
-        with pytest.raises(ResourceError, match="leads out of the folder"):
+        with pytest.raises(ResourceError, match="points outside the folder"):
             depot.pull(TRIAL, tmp_path / "there")
 
 
@@ -287,7 +287,7 @@ def test_a_depot_that_is_away_for_a_while_ends_nothing(office, monkeypatch, capl
         driver_sync.poll()
     assert caplog.text.count("cannot be reached: no route to host") == 1
     assert not folder_sync.is_stop_requested()
-    with pytest.raises(ResourceError, match=r"trial 0 cannot be fetched.*`resume` goes on"):
+    with pytest.raises(ResourceError, match=r"trial 0 cannot be fetched.*run `resume` to continue"):
         driver_sync.pull(0)
 
 

@@ -45,7 +45,7 @@ def test_the_grid_is_every_combination_once_and_begins_with_trial_0():
 
 
 def test_what_is_no_grid_is_refused(monkeypatch):
-    with pytest.raises(ConfigError, match=r"finetune\.encoder_lr: a grid needs single values"):
+    with pytest.raises(ConfigError, match=r"finetune\.encoder_lr: a grid needs discrete values"):
         points_of({"finetune.encoder_lr": {"log": [1e-6, 1e-3]}})
     monkeypatch.setattr(grid, "MAX_POINTS", 8)
     with pytest.raises(ConfigError, match="the grid has more than 8 points"):
@@ -56,7 +56,7 @@ def test_a_point_whose_settings_do_not_go_together_is_found_before_anything_star
     vary = {"finetune.epochs": {"int": [30, 100, 70]}}
     vary["finetune.reconstruction_only_epochs"] = {"int": [20, 60, 40]}
 
-    with pytest.raises(ConfigError, match=r"point .*30.*60.* is impossible: finetune"):
+    with pytest.raises(ConfigError, match=r"point .*30.*60.* is invalid: finetune"):
         points_of(vary)
 
 
@@ -64,9 +64,9 @@ def test_a_grid_is_as_large_as_its_space_and_nothing_else(new_sweep):
     folder = new_sweep(space_text=DESIGN, sampler="grid", target=0)
 
     assert folder.record.target == 6
-    with pytest.raises(ConfigError, match="6 points, which are all run; trials is 7"):
+    with pytest.raises(ConfigError, match="6 points, all of which are run, but trials is 7"):
         folder.updated(SessionOptions(target=7))
-    with pytest.raises(ConfigError, match="trials is 4, leave it out"):
+    with pytest.raises(ConfigError, match="trials is 4; leave it out"):
         new_sweep(name="two", space_text=DESIGN, sampler="grid", target=4)
 
 
@@ -171,12 +171,15 @@ def test_nothing_is_chosen_by_a_reproduction(reproduction, simulate):
 @pytest.mark.parametrize(
     ("changes", "complaint"),
     [
-        ({"task": "reproduction"}, "sampler is tpe and pruner none, wanted grid and none"),
-        ({"task": "reproduction", "sampler": "grid", "pruner": "median"}, "pruner median, wanted"),
-        ({"objective": "test/pixel_aupro"}, "a search has metrics that begin with val/"),
+        ({"task": "reproduction"}, "sampler is tpe and pruner none, expected grid and none"),
+        (
+            {"task": "reproduction", "sampler": "grid", "pruner": "median"},
+            "pruner median, expected",
+        ),
+        ({"objective": "test/pixel_aupro"}, "metrics of a search begin with val/"),
         (
             {"task": "reproduction", "sampler": "grid", "objective": "val/pixel_aupro"},
-            "a reproduction has metrics that begin with test/",
+            "metrics of a reproduction begin with test/",
         ),
         ({"target": 0}, "trials is 0; at least 1"),
     ],

@@ -15,7 +15,7 @@ from bearing_search.sweep.study.pruners import PRUNERS, check_pruner, pruner_of
 
 
 def test_a_test_that_could_never_decide_is_refused():
-    with pytest.raises(ConfigError, match=r"after 4 folds at the earliest, and a trial has 3"):
+    with pytest.raises(ConfigError, match=r"after 4 folds at the earliest, but a trial has only 3"):
         check_pruner("wilcoxon", 3)
     for name, folds in (("wilcoxon", 5), ("median", 2), ("hyperband", 2), ("none", 2)):
         check_pruner(name, folds)
@@ -103,11 +103,13 @@ def test_a_pruner_from_elsewhere_gets_folds_or_means_as_its_entry_says(
 
     (trial,) = ledger.study.frozen_trials()
     assert trial.intermediate_values == pytest.approx({2: expected})
-    with pytest.raises(ConfigError, match="mine can decide after 8 folds at the earliest"):
+    with pytest.raises(ConfigError, match="mine can prune after 8 folds at the earliest"):
         check_pruner("mine", 8)
 
 
 def test_a_pruner_that_nobody_has_added_is_refused(new_sweep, tmp_path):
-    with pytest.raises(ConfigError, match="pruner 'best' is none of none, median, hyperband"):
+    with pytest.raises(
+        ConfigError, match="unknown pruner 'best'; choose one of none, median, hyperband"
+    ):
         new_sweep(pruner="best")
     assert not (tmp_path / "one").exists()

@@ -107,7 +107,7 @@ def test_a_space_is_refused_where_the_entry_says_so_and_nowhere_else(
     vary = PLAIN | (DETECTOR | BRANCH if what == "conditional" else {})
     space = space_of(vary, ASKING.get(what, ""))
     if claim == "refused":
-        with pytest.raises(ConfigError, match=f"the sampler {name} does not take; use one of"):
+        with pytest.raises(ConfigError, match=f"the sampler {name} does not support; use one of"):
             check_sampler(name, space)
     else:
         check_sampler(name, space)
@@ -146,7 +146,7 @@ def test_whoever_is_exhaustive_runs_every_point_whatever_its_name(
     wider = parse_search_space(DESIGN.replace("6", "7"), "s")
     with pytest.raises(SweepError, match="a grid runs every point of its space"):
         with_space(folder, wider, "s", accepted=["space"])
-    with pytest.raises(ConfigError, match="a grid runs every point, so that it cannot stop"):
+    with pytest.raises(ConfigError, match="a grid runs every point, so it cannot use"):
         new_sweep(name="two", space_text=DESIGN, sampler="all", stops_when_converged=True)
     assert new_sweep(
         name="three", space_text=DESIGN, sampler="all", target=0, task="reproduction", objective=""
@@ -156,7 +156,9 @@ def test_whoever_is_exhaustive_runs_every_point_whatever_its_name(
 def test_a_sampler_that_nobody_has_added_is_refused_when_the_sweep_is_made_and_resumed(
     new_sweep, ledger_of, monkeypatch, tmp_path
 ):
-    with pytest.raises(ConfigError, match=f"'mine' is none of {', '.join(SAMPLERS)}"):
+    with pytest.raises(
+        ConfigError, match=f"unknown sampler 'mine'; choose one of {', '.join(SAMPLERS)}"
+    ):
         new_sweep(sampler="mine")
     assert not (tmp_path / "one").exists()
 
@@ -166,5 +168,5 @@ def test_a_sampler_that_nobody_has_added_is_refused_when_the_sweep_is_made_and_r
     assert load_sweep(tmp_path, "one").record.sampler == "mine"  # to be read by whoever asks
     with pytest.raises(ConfigError, match="import the module that adds it to SAMPLERS"):
         folder.updated(SessionOptions(target=4))
-    with pytest.raises(ConfigError, match="sampler 'mine' is none of"):
+    with pytest.raises(ConfigError, match="unknown sampler 'mine'"):
         ledger_of(folder)

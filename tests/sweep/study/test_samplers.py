@@ -86,6 +86,6 @@ def test_cma_es_is_refused_where_it_would_only_draw_at_random(monkeypatch):
     monkeypatch.setattr(samplers, "find_spec", lambda name: name)
     vary = {"seed": {"int": [0, 3]}, "finetune.ssim_window": {"choice": [5, 7, 11]}}
 
-    with pytest.raises(ConfigError, match="at least 2; the space has 1"):
+    with pytest.raises(ConfigError, match=r"at least 2 .* the space has 1"):
         check_sampler("cma-es", space_of(vary))
     check_sampler("cma-es", space_of(vary | {"finetune.encoder_lr": {"log": [1e-6, 1e-3]}}))

@@ -52,7 +52,7 @@ def test_a_folder_that_is_not_shared_is_told_from_one_that_is(
 ):
     monkeypatch.setattr("bearing_search.sweep.worker.node_check.STALE_S", 0.0)
     elsewhere = tmp_path / "elsewhere"
-    told = f"node {HERE} does not see the sweep's folder {elsewhere}; --results must lie on"
+    told = f"node {HERE} cannot find the sweep's folder {elsewhere}; --results must be on"
     assert replace(worker_context, root=elsewhere).incompatibility().startswith(told)
     (elsewhere / "sessions").mkdir(parents=True)
     (elsewhere / "sessions" / "of_another_sweep.json").touch()
@@ -60,7 +60,7 @@ def test_a_folder_that_is_not_shared_is_told_from_one_that_is(
 
 
 def test_data_that_is_not_there_is_named(worker_context, tmp_path, ask):
-    assert f"does not see the data at {tmp_path / 'data'}" in ask(data=tmp_path / "data")
+    assert f"cannot find the data at {tmp_path / 'data'}" in ask(data=tmp_path / "data")
 
 
 def test_other_packages_and_other_code_are_refused_but_not_another_build(worker_context, ask):
@@ -70,7 +70,7 @@ def test_other_packages_and_other_code_are_refused_but_not_another_build(worker_
     assert f"node {HERE} has numpy {numpy}, the driver 1.0" in ask(code=older)
     more = replace(code, versions={**code.versions, "unheard-of": "1"})
     assert f"node {HERE} has unheard-of (none), the driver 1" in ask(code=more)
-    assert "runs other code of bearing_search" in ask(code=replace(code, digest="0"))
+    assert "runs different bearing_search code" in ask(code=replace(code, digest="0"))
     assert not any("+" in number for number in code.versions.values())
 
 
