@@ -6,9 +6,6 @@ from typing import Annotated
 
 import typer
 
-from bearing_search.data.importing.import_data_set import import_data_set
-from bearing_search.data.layouts.table import LAYOUTS
-
 
 def import_data(
     raw: Annotated[Path, typer.Argument(help="The data set, as downloaded or exported.")],
@@ -18,7 +15,9 @@ def import_data(
     layout: Annotated[
         str | None,
         typer.Option(
-            "--as", metavar="NAME", help=f"Its layout, unless recognised: {', '.join(LAYOUTS)}."
+            "--as",
+            metavar="NAME",
+            help="Its layout where it is not recognised, such as coco; an unknown name lists all.",
         ),
     ] = None,
     test_share: Annotated[
@@ -32,6 +31,9 @@ def import_data(
 
     Pictures are named where they lie; none is copied. The same data give the same bytes.
     """
+    from bearing_search.data.importing.import_data_set import import_data_set
+    from bearing_search.data.layouts.table import LAYOUTS
+
     found = import_data_set(raw, out, layout=layout, test_share=test_share)
     print(f"{raw}: {LAYOUTS[found.layout].title} (--as {found.layout})")
     for part, split, defect, count in found.counts:
