@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from bearing_search.api.sweep import open_sweep as open_sweep
     from bearing_search.config import TrialConfig as TrialConfig
     from bearing_search.data.dataset import load_data_set as load_data_set
+    from bearing_search.data.importing.import_data_set import import_data_set as import_data_set
     from bearing_search.errors import BearingSearchError as BearingSearchError
     from bearing_search.measurement import Measurement as Measurement
     from bearing_search.measurement import TrialContext as TrialContext
@@ -36,6 +37,7 @@ _MODULES = {
     "TrialConfig": "bearing_search.config",
     "TrialContext": "bearing_search.measurement",
     "check_data": "bearing_search.api.check",
+    "import_data_set": "bearing_search.data.importing.import_data_set",
     "load_data_set": "bearing_search.data.dataset",
     "load_search_space": "bearing_search.search_space.yaml_file",
     "open_sweep": "bearing_search.api.sweep",

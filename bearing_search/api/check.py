@@ -22,7 +22,7 @@ from bearing_search.session.inputs import (
     writable_results,
 )
 from bearing_search.session.leak_gate import draw, look_for_leaks, share_bar
-from bearing_search.session.preflight import check_images, edge_configs
+from bearing_search.session.preflight import check_images, edge_configs, file_findings
 from bearing_search.session.terminal import terminal
 from bearing_search.training.folds.fold_plan import progress_of_plan, validation_plans
 
@@ -113,7 +113,7 @@ def look_at(
     samples = [sample for sample in data_set.all_samples if sample.part in chosen]
     check_images(samples, console)
     leaks = look_for_leaks(data_set, configs, root, console)
-    findings, parts, done = list(leaks.findings), [], 0
+    findings, parts, done = [*leaks.findings, *file_findings(data_set, chosen)], [], 0
     with share_bar("measuring brightness, levels and regions", console) as on_progress:
         for part in chosen:
             of_part = [sample for sample in samples if sample.part == part]

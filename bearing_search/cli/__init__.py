@@ -56,6 +56,11 @@ COMMANDS: Mapping[str, LazyCommand] = {
         f"{_COMMANDS}.demo_data:demo_data",
         "Render a demo data set: rings and side views at three brightness levels, with dents.",
     ),
+    "import": LazyCommand(
+        f"{_COMMANDS}.import_data:import_data",
+        "Write a manifest of a data set of another layout, and the masks that it has in other "
+        "forms.",
+    ),
     "ui": LazyCommand(
         f"{_COMMANDS}.ui:ui", "Compare runs in MLflow's web pages; Ctrl-C stops the server."
     ),

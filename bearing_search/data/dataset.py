@@ -1,15 +1,21 @@
 """A data set: which samples there are, by the first of `DATA_READERS` that knows its layout."""
 
 import hashlib
+import shlex
+from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import pairwise
 from pathlib import Path
 
-from bearing_search.data.folders import check_part_name
+from bearing_search.data.files.listing import Folder, few, is_picture, read_suffixes, suffix_of
+from bearing_search.data.files.mask_files import mask_hint
+from bearing_search.data.layouts.folders import check_part_name
+from bearing_search.data.layouts.table import NATIVE, import_line, layout_of
 from bearing_search.data.readers import DATA_READERS, reader_of
-from bearing_search.data.samples import Sample, Split
+from bearing_search.data.remarks import Remark
+from bearing_search.data.samples import IMAGE_SUFFIXES, Sample, Split
 from bearing_search.errors import DataError
 from bearing_search.filesystem.digest import sha256_of_file
 
@@ -20,6 +26,15 @@ class DataSet:
 
     root: Path
     all_samples: tuple[Sample, ...]
+    reader: str = ""
+    """Name of its reader in `DATA_READERS`."""
+
+    @cached_property
+    def remarks(self) -> tuple[Remark, ...]:
+        """What its reader has to say of the files, such as which are left out."""
+        if self.reader not in DATA_READERS:
+            return ()
+        return tuple(DATA_READERS[self.reader].remarks(self.root, self.all_samples))
 
     @cached_property
     def parts(self) -> tuple[str, ...]:
@@ -53,13 +68,15 @@ def load_data_set(root: Path) -> DataSet:
     """Find every sample below `root`, by the first reader that recognises it.
 
     Raises:
-        DataError: no such folder, nothing in it that looks like a data set, a level that is
-            missing, a sample that is listed twice, an anomalous sample without mask, a mask of two
-            samples.
+        DataError: no such folder, nothing in it that looks like a data set, a layout that must be
+            brought in first, a level that is missing, a sample that is listed twice, an anomalous
+            sample without mask, a mask of two samples.
     """
     if not root.is_dir():
         raise DataError(f"{root}: is no folder. --data wants the folder that holds the parts.")
     name = reader_of(root)
+    if name in (None, "folders"):
+        _refuse_foreign_layout(root)
     found = DATA_READERS[name].read(root) if name else ()
     samples = sorted(found, key=_key)
     if not samples:
@@ -68,7 +85,7 @@ def load_data_set(root: Path) -> DataSet:
     _require_masks(samples)
     _require_own_masks(samples)
     _require_equal_levels(samples)
-    return DataSet(root=root, all_samples=tuple(samples))
+    return DataSet(root=root, all_samples=tuple(samples), reader=name or "")
 
 
 def content_digest(
@@ -96,10 +113,44 @@ def _key(sample: Sample) -> tuple[str, str, str, str]:
     return sample.part, sample.split, sample.defect, sample.name
 
 
+def _refuse_foreign_layout(root: Path) -> None:
+    layout = layout_of(root)
+    if layout not in (None, NATIVE):
+        case = _wrong_case(root) if layout == "ok-ng" else ""
+        raise DataError(f"{import_line(root, layout)}{'.' + case if case else ''}")
+
+
 def _nothing_found(root: Path, readers: Sequence[str]) -> DataError:
     wanted = " or ".join(DATA_READERS[name].wanted for name in readers)
-    found = ", ".join(sorted(entry.name for entry in root.iterdir())[:5]) or "nothing"
-    return DataError(f"{root}: no images found; wanted {wanted}, found {found}.")
+    found = few(sorted(entry.name for entry in root.iterdir()), most=5) or "nothing"
+    return DataError(
+        f"{root}: no images found; wanted {wanted}, found {found}.{_wrong_case(root)}"
+        f"{_unread_pictures(root)}"
+    )
+
+
+def _wrong_case(root: Path) -> str:
+    """A sentence where train/ is there under another spelling; empty: it is not."""
+    for part in (Folder(root), *Folder(root).folders.values()):
+        for name in part.folders:
+            if name.lower() == "train" != name:
+                return f" {part.path / name} must be named train, in lower case, and test likewise."
+    return ""
+
+
+def _unread_pictures(root: Path) -> str:
+    """A sentence on pictures that lie there and have another suffix; empty: there are none."""
+    names = [name for folder in Folder(root).walk(5) for name in folder.files if is_picture(name)]
+    counts = Counter(suffix_of(name) for name in names if suffix_of(name) not in IMAGE_SUFFIXES)
+    if not counts and names:
+        return (
+            f" {len(names)} pictures lie there; if all show normal things: python -m "
+            f"bearing_search import {shlex.quote(str(root))} --out DATA --as pictures"
+        )
+    if not counts:
+        return ""
+    kinds = few([f"{count} {suffix} files" for suffix, count in counts.most_common()])
+    return f" There are {kinds}; read are {read_suffixes()}."
 
 
 def _require_names_and_levels(root: Path, samples: Sequence[Sample]) -> None:
@@ -114,11 +165,12 @@ def _require_names_and_levels(root: Path, samples: Sequence[Sample]) -> None:
 
 
 def _require_masks(samples: Sequence[Sample]) -> None:
-    bare = [s for s in samples if s.is_anomalous and s.mask_file is None]
+    bare = [s for s in samples if s.is_anomalous and not s.mask_files]
     if bare:
         raise DataError(
             f"{bare[0].title}: anomalous, but has no mask ({len(bare)} such samples). Put it at "
-            f"{bare[0].part}/ground_truth/{bare[0].defect}/{bare[0].name}_mask.png."
+            f"{bare[0].part}/ground_truth/{bare[0].defect}/{bare[0].name}_mask.png. "
+            f"{mask_hint(bare[0])}".rstrip()
         )
 
 
@@ -126,20 +178,27 @@ def _require_own_masks(samples: Sequence[Sample]) -> None:
     """The masks of train and test share a folder, so two samples of one name share a mask."""
     owner: dict[Path, Sample] = {}
     for sample in samples:
-        if sample.mask_file is None:
-            continue
-        other = owner.setdefault(sample.mask_file, sample)
-        if other is not sample:
-            raise DataError(
-                f"{sample.title} and {other.title} have one mask, {sample.mask_file.name}, which "
-                "can fit only one of them. Rename the files of one sample, its mask with them."
-            )
+        for mask in sample.mask_files:
+            other = owner.setdefault(mask, sample)
+            if other is not sample:
+                raise DataError(
+                    f"{sample.title} and {other.title} have one mask, {mask.name}, which can fit "
+                    "only one of them. Rename the files of one sample, its mask with them."
+                )
 
 
 def _require_equal_levels(samples: Sequence[Sample]) -> None:
     for part in sorted({sample.part for sample in samples}):
         of_part = [sample for sample in samples if sample.part == part]
-        most = max(len(sample.level_files) for sample in of_part)
+        counts = Counter(len(sample.level_files) for sample in of_part)
+        usual, most = counts.most_common(1)[0][0], max(counts)
+        long = [sample for sample in of_part if len(sample.level_files) > usual]
+        if 2 * len(long) < len(of_part) and long:
+            raise DataError(
+                f"{long[0].title}: has {len(long[0].level_files)} brightness levels "
+                f"({long[0].level_files[-1].name}), {counts[usual]} others of {part} have {usual}. "
+                "Remove the further files, or add theirs."
+            )
         short = [sample for sample in of_part if len(sample.level_files) < most]
         if short:
             raise DataError(

@@ -8,6 +8,8 @@ from collections import defaultdict
 from dataclasses import dataclass
 from pathlib import Path
 
+from bearing_search.data.files.listing import Folder
+from bearing_search.data.files.mask_files import Masks, mask_places, masks_in
 from bearing_search.data.samples import GOOD, IMAGE_SUFFIXES, Sample, Split, name_and_level
 from bearing_search.errors import DataError
 
@@ -43,7 +45,11 @@ def find_images(root: Path) -> ImageFolder:
         raise DataError(
             f"{root}: no picture in it or below it; looked for {', '.join(sorted(IMAGE_SUFFIXES))}."
         )
-    samples = {key: _sample(root, *key, files) for key, files in levels.items()}
+    masks = {folder: _masks(root, folder) for folder, _ in levels}
+    samples = {
+        (folder, name): _sample(root, folder, name, files, masks[folder].get(name, []))
+        for (folder, name), files in levels.items()
+    }
     flawed = {key: reason for key in samples if (reason := _flaw(key, samples, levels))}
     return ImageFolder(
         samples=tuple(sample for key, sample in samples.items() if key not in flawed),
@@ -51,13 +57,22 @@ def find_images(root: Path) -> ImageFolder:
     )
 
 
-def _sample(root: Path, folder: Path, name: str, files: dict[int, Path]) -> Sample:
-    part, split, defect = "/".join(folder.parts) or root.absolute().name, "train", GOOD
-    mask = None
+def _masks(root: Path, folder: Path) -> Masks:
+    """The masks of a folder's pictures, by the name of the sample."""
     match folder.parts:
         case (part, "train" | "test" as split, defect):
-            candidate = root / part / "ground_truth" / defect / f"{name}_mask.png"
-            mask = candidate if candidate.is_file() else None
+            return masks_in(mask_places(Folder(root / part), split, defect))
+    return {}
+
+
+def _sample(
+    root: Path, folder: Path, name: str, files: dict[int, Path], masks: list[tuple[Path, ...]]
+) -> Sample:
+    part, split, defect = "/".join(folder.parts) or root.absolute().name, "train", GOOD
+    match folder.parts:
+        case (part, "train" | "test" as split, defect):
+            pass
+    first, *more = masks[0] if len(masks) == 1 else (None,)
     side: Split = "test" if split == "test" else "train"
     return Sample(
         part=part,
@@ -67,7 +82,8 @@ def _sample(root: Path, folder: Path, name: str, files: dict[int, Path]) -> Samp
         group=f"{part}/{split}/{defect}/{name}",
         is_anomalous=defect != GOOD,
         level_files=tuple(files[level] for level in sorted(files)),
-        mask_file=mask,
+        mask_file=first,
+        more_mask_files=tuple(file for file in more if file is not None),
     )
 
 

@@ -5,13 +5,25 @@ Code outside the package may add to it, before a data set of that layout is load
     DATA_READERS["voc"] = DataReader(wanted="ImageSets/*.txt", recognises=..., read=...)
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from bearing_search.data.folders import LAYOUT, has_part_folders, samples_of_folders
-from bearing_search.data.manifest import MANIFEST, has_manifest, samples_of_manifest
+from bearing_search.data.layouts.folders import LAYOUT, has_part_folders, samples_of_folders
+from bearing_search.data.layouts.left_out import remarks_on_folders
+from bearing_search.data.layouts.manifest import (
+    MANIFEST,
+    has_manifest,
+    remarks_on_manifest,
+    samples_of_manifest,
+)
+from bearing_search.data.remarks import Remark
 from bearing_search.data.samples import Sample
+
+
+def no_remarks(root: Path, samples: Sequence[Sample]) -> Iterable[Remark]:
+    """Nothing to say."""
+    return ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,10 +43,23 @@ class DataReader:
     """All its samples, in any order; opens no image. Raises DataError where the layout has a flaw.
     `load_data_set` sorts them, and checks what holds for every layout."""
 
+    remarks: Callable[[Path, Sequence[Sample]], Iterable[Remark]] = no_remarks
+    """What `check` should say of the files, such as which are left out."""
+
 
 DATA_READERS: dict[str, DataReader] = {
-    "manifest": DataReader(wanted=MANIFEST, recognises=has_manifest, read=samples_of_manifest),
-    "folders": DataReader(wanted=LAYOUT, recognises=has_part_folders, read=samples_of_folders),
+    "manifest": DataReader(
+        wanted=MANIFEST,
+        recognises=has_manifest,
+        read=samples_of_manifest,
+        remarks=remarks_on_manifest,
+    ),
+    "folders": DataReader(
+        wanted=LAYOUT,
+        recognises=has_part_folders,
+        read=samples_of_folders,
+        remarks=remarks_on_folders,
+    ),
 }
 """Name -> reader, tried in this order: the manifest wins over the folders."""
 

@@ -53,6 +53,9 @@ class Sample:
     mask_file: Path | None = None
     """Pixel mask; None for normal samples and where nobody drew one."""
 
+    more_mask_files: tuple[Path, ...] = ()
+    """Further masks of the sample, such as one for each defect; they are united with the first."""
+
     @property
     def title(self) -> str:
         """How messages call the sample."""
@@ -61,7 +64,12 @@ class Sample:
     @property
     def files(self) -> tuple[Path, ...]:
         """All files of the sample."""
-        return (*self.level_files, *([self.mask_file] if self.mask_file else []))
+        return (*self.level_files, *self.mask_files)
+
+    @property
+    def mask_files(self) -> tuple[Path, ...]:
+        """All masks of the sample, which are united; empty where there is none."""
+        return (*([self.mask_file] if self.mask_file else []), *self.more_mask_files)
 
 
 def name_and_level(file: Path) -> tuple[str, int]:
@@ -113,7 +121,7 @@ def read_image(file: Path) -> UInt8[np.ndarray, "h w *c"]:
 
 
 def read_mask(sample: Sample, shape: Sequence[int]) -> Bool[np.ndarray, "h w"]:
-    """Ground truth of a sample; without a mask file nothing is marked.
+    """Ground truth of a sample, its masks united; without a mask file nothing is marked.
 
     Args:
         shape: height and width of the sample's images.
@@ -122,18 +130,18 @@ def read_mask(sample: Sample, shape: Sequence[int]) -> Bool[np.ndarray, "h w"]:
         DataError: the mask cannot be read or is of another size.
     """
     height, width = shape
-    if sample.mask_file is None:
-        return np.zeros((height, width), dtype=bool)
-    pixels = _decode(sample.mask_file)
-    if pixels.ndim == 3:
-        pixels = pixels[..., :3].max(axis=2)
-    if pixels.shape != (height, width):
-        raise DataError(
-            f"{sample.title}: mask {sample.mask_file.name} is "
-            f"{pixels.shape[1]}x{pixels.shape[0]}, its images are {width}x{height}. "
-            "Draw the mask on the image itself, at its size."
-        )
-    marked: Bool[np.ndarray, "h w"] = pixels > 0
+    marked = np.zeros((height, width), dtype=bool)
+    for file in sample.mask_files:
+        pixels = _decode(file)
+        if pixels.ndim == 3:
+            pixels = pixels[..., :3].max(axis=2)
+        if pixels.shape != (height, width):
+            raise DataError(
+                f"{sample.title}: mask {file.name} is "
+                f"{pixels.shape[1]}x{pixels.shape[0]}, its images are {width}x{height}. "
+                "Draw the mask on the image itself, at its size."
+            )
+        marked |= pixels > 0
     return marked
 
 

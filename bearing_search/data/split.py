@@ -119,8 +119,22 @@ def _deal(
 
 def _require_enough(part: str, label: str, found: int, folds: int) -> None:
     if found < folds:
-        largest = f"at most {found}" if found >= 2 else "not possible: add samples"
         raise DataError(
             f"{part}: {found} {label} group{'s' * (found != 1)} in train, but {folds} folds; some "
-            f"fold would be validated without any. Lower split.folds (--folds): {largest}."
+            f"fold would be validated without any. {_ways_out(label, found)}"
         )
+
+
+def _ways_out(label: str, found: int) -> str:
+    """What to do about too few groups of one label, as sentences."""
+    if found >= 2:
+        return f"Lower split.folds (--folds): at most {found}. Or add {label} samples."
+    if label == "normal":
+        return (
+            "Add normal samples of other things to train; a group with any anomalous sample counts "
+            "as anomalous."
+        )
+    return (
+        "Lower split.folds (--folds): not possible: add samples of another defective thing to "
+        "train. Or move this one to test: train may be without defects, and some are drawn then."
+    )

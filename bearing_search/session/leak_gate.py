@@ -14,6 +14,7 @@ from bearing_search.data_checks.contact_sheet import write_sheet
 from bearing_search.data_checks.findings import Finding, LeakReport
 from bearing_search.data_checks.leaks import find_leaks
 from bearing_search.errors import LeakError
+from bearing_search.session.preflight import file_findings
 from bearing_search.session.progress import Estimate
 from bearing_search.sweep.record.sweep_record import AllowedLeak
 
@@ -47,7 +48,7 @@ def refuse_leaks(
         DataError: a file cannot be read.
     """
     report = look_for_leaks(data_set, configs, root, console)
-    for line in warning_lines(report):
+    for line in [*file_lines(data_set, configs), *warning_lines(report)]:
         console.print(line)
     found = tuple(leak.text for leak in report.leaks)
     if not found:
@@ -85,9 +86,19 @@ def draw(report: LeakReport, root: Path) -> Path | None:
     return file if write_sheet(ordered, file) else None
 
 
+def file_lines(data_set: DataSet, configs: Sequence[TrialConfig]) -> list[str]:
+    """What the reader says of the files, such as which are left out; the first few."""
+    parts = [part for config in configs for part in data_set.chosen_parts(config.parts)]
+    return _few(file_findings(data_set, parts))
+
+
 def warning_lines(report: LeakReport) -> list[str]:
     """Findings that are not refused, one line each; the first few."""
-    warnings = [found for found in report.findings if found.severity == "warning"]
+    return _few(report.findings)
+
+
+def _few(findings: Sequence[Finding]) -> list[str]:
+    warnings = [found for found in findings if found.severity == "warning"]
     lines = [f"warning: {sentence(found)}" for found in warnings[:_SHOWN]]
     if len(warnings) > _SHOWN:
         lines.append(f"warning: {len(warnings) - _SHOWN} more; `check` shows them")
@@ -96,7 +107,7 @@ def warning_lines(report: LeakReport) -> list[str]:
 
 def sentence(found: Finding) -> str:
     """A finding and the advice on it, as sentences."""
-    text = found.text.rstrip(".")
+    text = found.text.removesuffix(".")  # leaves three dots two, and a full stop follows
     return f"{text}. {found.advice}." if found.advice else f"{text}."
 
 

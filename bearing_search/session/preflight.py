@@ -19,6 +19,7 @@ from bearing_search.config import TrialConfig, to_plain
 from bearing_search.data.dataset import DataSet
 from bearing_search.data.samples import Sample, read_levels, read_mask
 from bearing_search.data.split import Fold, folds_of_parts
+from bearing_search.data_checks.findings import Finding
 from bearing_search.errors import DataError, ResourceError
 from bearing_search.filesystem.atomic import write_json
 from bearing_search.filesystem.digest import sha256_of_json
@@ -43,6 +44,26 @@ def check_installation() -> None:
             "cannot be imported. Install both from the same source: "
             "`pip uninstall -y torch torchvision`, then `pip install -c constraints.txt .`"
         )
+
+
+def file_findings(data_set: DataSet, parts: Sequence[str]) -> list[Finding]:
+    """What the reader of a data set says of its files, such as which are left out.
+
+    Args:
+        parts: those in question; what belongs to no part of the set is told, too.
+    """
+    others = set(data_set.parts) - set(parts)
+    return [
+        Finding(
+            severity=remark.severity,
+            kind=remark.kind,
+            part=remark.part,
+            text=remark.text,
+            advice=remark.advice,
+        )
+        for remark in data_set.remarks
+        if remark.part not in others
+    ]
 
 
 def edge_configs(space: SearchSpace) -> list[TrialConfig]:

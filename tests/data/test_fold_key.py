@@ -3,7 +3,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bearing_search.data.fold_key import TOGETHER, FoldKey
-from bearing_search.data.folders import check_part_name
+from bearing_search.data.layouts.folders import check_part_name
 
 FOLDS = st.integers(0, 10**6) | st.just("all")
 PART_NAMES = st.from_regex(r"[^\W.][\w.+ -]*", fullmatch=True)

@@ -1,0 +1,47 @@
+"""`import`: a data set of another layout becomes one for --data, without copying a picture."""
+
+import shlex
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def import_data(
+    raw: Annotated[Path, typer.Argument(help="The data set, as downloaded or exported.")],
+    out: Annotated[
+        Path, typer.Option(help="New folder, or that of an earlier import of the same data.")
+    ],
+    layout: Annotated[
+        str | None,
+        typer.Option(
+            "--as",
+            metavar="NAME",
+            help="Its layout where it is not recognised, such as coco; an unknown name lists all.",
+        ),
+    ] = None,
+    test_share: Annotated[
+        float | None,
+        typer.Option(
+            help="Share of each kind that is test, of a set without train and test; 0.3 by default."
+        ),
+    ] = None,
+) -> None:
+    """Write a manifest of a data set of another layout, and the masks that it has in other forms.
+
+    Pictures are named where they lie; none is copied. The same data give the same bytes.
+    """
+    from bearing_search.data.importing.import_data_set import import_data_set
+    from bearing_search.data.layouts.table import LAYOUTS
+
+    found = import_data_set(raw, out, layout=layout, test_share=test_share)
+    print(f"{raw}: {LAYOUTS[found.layout].title} (--as {found.layout})")
+    for part, split, defect, count in found.counts:
+        print(f"  {part} {split} {defect}: {count}")
+    for sentence in found.said:
+        print(f"  {sentence}")
+    if found.num_drawn:
+        print(f"  {found.num_drawn} masks are drawn or joined in {out / 'masks'}")
+    if found.num_bare:
+        print(f"  {found.num_bare} anomalous samples have no mask")
+    print(f"written to {out}; look at it: python -m bearing_search check {shlex.quote(str(out))}")

@@ -1,0 +1,142 @@
+"""Which mask belongs to which sample, by the names that people and tools give them.
+
+Of sample `x`: `x_mask.png`, `x.png`, `x_GT.png`, `x_label.png`, with any suffix that is read, or
+whatever lies in a folder `x/`, which is united. They lie in `ground_truth/<defect>/`, in a folder
+`masks`, `Label` or the like, or beside the pictures if their names end like a mask's.
+"""
+
+import re
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping
+from difflib import get_close_matches
+from pathlib import Path
+
+from bearing_search.data.files.listing import (
+    Folder,
+    few,
+    is_picture,
+    is_read,
+    read_suffixes,
+    stem_of,
+)
+from bearing_search.data.samples import Sample
+from bearing_search.errors import DataError
+
+MASK_FOLDERS = frozenset({"ground_truth", "groundtruth", "gt", "mask", "masks", "label", "labels"})
+"""Names of folders that hold masks, in lower case."""
+
+_ENDING = re.compile(
+    r"(?P<name>.+?)[_-](?:mask|gt|label|ground_?truth)(?:[_-]?\d+)?", re.IGNORECASE
+)
+_LEVEL = re.compile(r"(?P<name>.+)_b\d")
+
+Masks = Mapping[str, list[tuple[Path, ...]]]
+"""Name of a sample -> its masks; each is one file, or the files of one folder."""
+
+
+def named_like_a_mask(name: str) -> str | None:
+    """The stem of the picture that a file named like a mask belongs to; None: it is named else."""
+    match = _ENDING.fullmatch(stem_of(name))
+    return match["name"] if match else None
+
+
+def is_mask_folder(name: str) -> bool:
+    """Whether a folder of that name holds masks."""
+    return name.lower() in MASK_FOLDERS
+
+
+def holds_masks(folder: Folder) -> bool:
+    """Whether a folder among those of kinds holds masks, by its name and what is in it.
+
+    One named `label` may be a kind of defect, too; then its pictures are not named like masks.
+    """
+    name = folder.path.name.lower()
+    if name not in ("label", "labels"):
+        return is_mask_folder(name)
+    return bool(folder.folders) or all(map(named_like_a_mask, folder.pictures))
+
+
+def masks_in(folders: Iterable[Folder]) -> Masks:
+    """Every mask that lies in the folders, under each name that its sample may have."""
+    found: dict[str, list[tuple[Path, ...]]] = defaultdict(list)
+    for folder in folders:
+        for name in folder.pictures:
+            for owner in _owners(stem_of(name)):
+                found[owner].append((folder.path / name,))
+        for owner, below in folder.folders.items():
+            if below.pictures:
+                found[owner].append(tuple(below.path / name for name in below.pictures))
+    return found
+
+
+def masks_beside(folder: Folder) -> dict[str, list[str]]:
+    """Names of masks among pictures, by the stem of theirs, such as `x_GT.png` beside `x.png`."""
+    stems = {stem_of(name) for name in folder.pictures}
+    stems |= {match["name"] for stem in stems if (match := _LEVEL.fullmatch(stem))}
+    found: dict[str, list[str]] = defaultdict(list)
+    for name in folder.pictures:
+        owner = named_like_a_mask(name)
+        if owner in stems:
+            found[owner].append(name)
+    return found
+
+
+def mask_places(part: Folder, split: str, defect: str) -> Iterator[Folder]:
+    """The folders below a part where masks of one kind of defect may lie; see the module."""
+    places = [part.folders[name] for name in part.folders if is_mask_folder(name)]
+    for place in places:
+        for below in (place.below(defect), place.below(split, defect)):
+            if below is not None:
+                yield below
+        if place.pictures:
+            yield place
+    inside = part.below(split)
+    for folder in (inside, inside.below(defect) if inside else None):
+        for place in folder.folders.values() if folder else ():
+            if holds_masks(place):
+                yield from filter(None, (place.below(defect), place))
+
+
+def one_mask(title: str, found: list[tuple[Path, ...]]) -> tuple[Path, ...]:
+    """The mask of a sample; empty: it has none.
+
+    Raises:
+        DataError: there are several, so that which is meant cannot be told.
+    """
+    files = list(dict.fromkeys(found))
+    if len(files) > 1:
+        names = [f"{one[0].parent.name}/{one[0].name}" for one in files]
+        raise DataError(
+            f"{title}: has {len(files)} masks, {few(names)}. Keep one; or, if each marks a part of "
+            f"what is wrong, put all of them into a folder {title.rsplit('/', 1)[-1]}/ there: they "
+            "are united then."
+        )
+    return files[0] if files else ()
+
+
+def mask_hint(sample: Sample) -> str:
+    """What lies where the mask of a sample was looked for, as a sentence; empty: nothing does."""
+    folder = sample.level_files[0].parent
+    part = Folder(folder.parent.parent)
+    if folder.parent.name not in part.folders:
+        return ""
+    for place in mask_places(part, folder.parent.name, folder.name):
+        unread = [n for n in place.files if sample.name in _owners(stem_of(n)) and not is_read(n)]
+        if unread and is_picture(unread[0]):
+            suffix = Path(unread[0]).suffix
+            return f"{unread[0]} is there, but {suffix} is not read (read are {read_suffixes()})."
+        names = [name for name in (*place.files, *place.folders) if name != folder.name]
+        if names:
+            near = [name for name in names if sample.name in name]
+            near = near or get_close_matches(sample.name, names, n=3, cutoff=0.3) or names
+            where = place.path.relative_to(part.path)
+            return f"{where} holds {few(near)} ({len(names)} in all)."
+    return ""
+
+
+def _owners(stem: str) -> set[str]:
+    """The names that the sample of a mask may have."""
+    owners = {stem}
+    for ending in (_ENDING, _LEVEL):
+        owners |= {match["name"] for owner in owners if (match := ending.fullmatch(owner))}
+    return owners

@@ -1,0 +1,1 @@
+"""How files are laid out: one module for each family of layouts."""

@@ -1,0 +1,210 @@
+"""CVAT's two exports that have outlines: "CVAT for images" (XML) and "Segmentation mask".
+
+The XML has an `image` with `name`, `width` and `height` for each picture, and in it `polygon`,
+`box`, `ellipse`, `mask` (runs along the rows of a box) or `tag`. The other has a picture of classes
+in `SegmentationClass/`, with the colours in `labelmap.txt`.
+"""
+
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+from xml.etree import ElementTree
+
+from bearing_search.data.files.listing import Folder, is_read, stem_of
+from bearing_search.data.files.picture_index import PictureIndex
+from bearing_search.data.importing.raw_sample import Draw, RawSample, RawSet
+from bearing_search.data.importing.shapes import (
+    Mask,
+    add_ellipse,
+    add_polygon,
+    add_rectangle,
+    add_window,
+    empty,
+    mask_of_colours,
+    runs_to_mask,
+)
+from bearing_search.data.importing.test_share import open_without_test
+from bearing_search.data.layouts.ok_ng import is_normal_word, side_of
+from bearing_search.data.samples import Split
+from bearing_search.errors import DataError
+
+_CLASSES, _OBJECTS = "SegmentationClass", "SegmentationObject"
+_AREAS = ("polygon", "box", "ellipse", "mask")
+
+# ---- XML
+
+
+def is_cvat_xml(root: Folder) -> bool:
+    """Whether an XML file begins with CVAT's `annotations`."""
+    return bool(_xml_files(root))
+
+
+def read_cvat_xml(root: Folder) -> RawSet:
+    """A picture with an outline or with a tag that does not mean normal is anomalous.
+
+    Raises:
+        DataError: the XML is damaged, or a picture is not there.
+    """
+    index, samples, lines = PictureIndex(root), [], 0
+    for file in _xml_files(root):
+        for image in _images(file):
+            picture = index.find(image.get("name", ""), near=file.parent / "images")
+            shapes = [one for one in image if _is_defect(one)]
+            tags = [one.get("label", "defect") for one in image if one.tag == "tag"]
+            lines += sum(one.tag in ("polyline", "points") for one in image)
+            kinds = {one.get("label", "defect") for one in shapes}
+            kinds |= {tag for tag in tags if not is_normal_word(tag)}
+            samples.append(
+                RawSample(
+                    part=root.path.name,
+                    name=picture.stem,
+                    level_files=(picture,),
+                    split=_side(root, picture) or _side(root, file),
+                    defect="+".join(sorted(kinds)),
+                    draw=partial(_draw, file, image) if shapes else None,
+                )
+            )
+    said = ["a picture without an outline counts as normal"]
+    said += [f"{lines} lines and points have no area and are left out"] if lines else []
+    return RawSet(samples=open_without_test(samples), said=tuple(said))
+
+
+def _xml_files(root: Folder) -> list[Path]:
+    files = [
+        folder.path / name
+        for folder in root.walk(3)
+        for name in folder.files
+        if name.lower().endswith(".xml")
+    ]
+    return [file for file in files if _is_cvat(file)]
+
+
+def _is_cvat(file: Path) -> bool:
+    try:
+        with file.open("rb") as stream:
+            return b"<annotations" in stream.read(500)
+    except OSError:
+        return False
+
+
+def _images(file: Path) -> list[ElementTree.Element]:
+    try:
+        content = file.read_bytes()
+        if b"<!DOCTYPE" in content or b"<!ENTITY" in content:
+            raise DataError(f"{file}: declares entities, which CVAT does not. It is not read.")
+        return ElementTree.fromstring(content).findall("image")
+    except (OSError, ElementTree.ParseError) as error:
+        raise DataError(f"{file}: is no XML file ({error}).") from None
+
+
+def _side(root: Folder, file: Path) -> Split | None:
+    inside = file.relative_to(root.path).parts[:-1]
+    return next((side for name in inside if (side := side_of(name))), None)
+
+
+def _draw(file: Path, image: ElementTree.Element) -> Mask:
+    try:
+        mask = empty(int(image.get("height", "")), int(image.get("width", "")))
+        for shape in image:
+            if _is_defect(shape):
+                _add(mask, shape)
+    except (DataError, ValueError, IndexError) as error:
+        raise DataError(
+            f"{file}: the outlines of {image.get('name')} cannot be drawn ({error})."
+        ) from None
+    return mask
+
+
+def _is_defect(shape: ElementTree.Element) -> bool:
+    return shape.tag in _AREAS and not is_normal_word(shape.get("label", ""))
+
+
+def _add(mask: Mask, shape: ElementTree.Element) -> None:
+    if shape.tag == "polygon":
+        corners = shape.get("points", "").split(";")
+        add_polygon(mask, [[float(value) for value in corner.split(",")] for corner in corners])
+    elif shape.tag == "box":
+        add_rectangle(mask, *_numbers(shape, "xtl", "ytl", "xbr", "ybr"))
+    elif shape.tag == "ellipse":
+        x, y, across, down = _numbers(shape, "cx", "cy", "rx", "ry")
+        add_ellipse(mask, (x, y), (across, down))
+    else:
+        left, top, width, height = map(int, _numbers(shape, "left", "top", "width", "height"))
+        counts = [int(count) for count in shape.get("rle", "").split(",")]
+        window = runs_to_mask(counts, height, width, by_columns=False)
+        add_window(mask, window, left, top)
+
+
+def _numbers(shape: ElementTree.Element, *names: str) -> list[float]:
+    return [float(shape.get(name, "")) for name in names]
+
+
+# ---- masks
+
+
+def is_cvat_masks(root: Folder) -> bool:
+    """Whether there is a folder SegmentationClass."""
+    return any(_CLASSES in folder.folders for folder in root.walk(2))
+
+
+def read_cvat_masks(root: Folder) -> RawSet:
+    """A picture is anomalous where its mask of classes has a colour other than the background's.
+
+    Raises:
+        DataError: `labelmap.txt` is damaged, a mask cannot be read, or its picture is not there.
+    """
+    index, samples, masked = PictureIndex(root), [], set()
+    for folder in (one for one in root.walk(2) if _CLASSES in one.folders):
+        background = _background(folder)
+        for name in folder.folders[_CLASSES].pictures:
+            stem = stem_of(name)
+            found = index.by_stem(stem, apart_from=(_CLASSES, _OBJECTS))
+            if len(found) != 1:
+                number = f"{len(found)} pictures" if found else "no picture"
+                raise DataError(
+                    f"{folder.path / _CLASSES / name}: {number} of that name below {root.path}. "
+                    "CVAT exports the pictures on request; put them beside, into images/."
+                )
+            draw = partial(
+                mask_of_colours, folder.path / _CLASSES / name, background, are_background=True
+            )
+            samples.append(_masked(root, found[0], draw))
+            masked.add(found[0])
+    bare = [file for file in _others(root) if file not in masked]
+    samples += [_masked(root, file, None) for file in bare]
+    said = [f"{len(bare)} pictures without a mask count as normal"] if bare else []
+    return RawSet(samples=open_without_test(samples), said=tuple(said))
+
+
+def _masked(root: Folder, picture: Path, draw: Draw | None) -> RawSample:
+    is_anomalous = draw is not None and bool(draw().any())
+    return RawSample(
+        part=root.path.name,
+        name=picture.stem,
+        level_files=(picture,),
+        split=_side(root, picture),
+        defect="defect" if is_anomalous else "",
+        draw=draw if is_anomalous else None,
+    )
+
+
+def _others(root: Folder) -> Iterator[Path]:
+    for folder in root.walk():
+        if not set(folder.path.relative_to(root.path).parts) & {_CLASSES, _OBJECTS}:
+            yield from (folder.path / name for name in folder.files if is_read(name))
+
+
+def _background(folder: Folder) -> list[tuple[int, int, int]]:
+    """The background's colour by `labelmap.txt`; black where there is none."""
+    file = folder.path / "labelmap.txt"
+    if "labelmap.txt" not in folder.files:
+        return [(0, 0, 0)]
+    for line in file.read_text(encoding="utf-8-sig").splitlines():
+        name, _, rest = line.partition(":")
+        if name.strip().lower() == "background":
+            try:
+                red, green, blue = map(int, rest.split(":")[0].split(","))
+            except ValueError:
+                raise DataError(f"{file}: {line!r} gives no colour; wanted r,g,b.") from None
+            return [(red, green, blue)]
+    return [(0, 0, 0)]
