@@ -99,7 +99,7 @@ def test_a_space_may_ask_for_it_and_not_for_the_worse(toy):
     METRICS[NAME] = replace(METRICS[NAME], direction="min")
     assert objective_spec([asked[0], {f"val/{NAME}": "min"}], None).others[0].direction == "min"
     del METRICS[NAME]
-    with pytest.raises(ConfigError, match=f"val/{NAME} is none of val/pixel_aupro"):
+    with pytest.raises(ConfigError, match=f"val/{NAME} is not one of val/pixel_aupro"):
         objective_spec(asked, None)
 
 
