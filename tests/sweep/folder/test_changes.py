@@ -1,9 +1,8 @@
 import json
 
 import pytest
-import typer
 
-from bearing_search.errors import SweepError
+from bearing_search.errors import ConfigError, SweepError
 from bearing_search.search_space.yaml_file import parse_search_space
 from bearing_search.session.flags import accepted_changes
 from bearing_search.stage_cache.key import STAGES_VERSION
@@ -131,5 +130,5 @@ def test_a_sweep_of_before_this_was_kept_goes_on(new_sweep):
 
 def test_data_is_nothing_that_could_be_accepted():
     assert accepted_changes(["code", "space", "code"]) == ["space", "code"]
-    with pytest.raises(typer.BadParameter, match="only space and code, never the data"):
+    with pytest.raises(ConfigError, match="only space and code, never the data"):
         accepted_changes(["data"])
