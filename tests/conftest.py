@@ -130,7 +130,7 @@ def predictions():
             maps=maps,
             image_scores=maps.reshape(num, -1).max(axis=1),
             masks=masks,
-            is_anomalous=masks.any(axis=(1, 2)),
+            is_anomalous=np.asarray(masks.any(axis=(1, 2))),
             groups=tuple(f"g{i}" for i in range(num)),
             names=tuple(f"{names}{i}" for i in range(num)),
             lost_regions=np.zeros(num, dtype=np.int64),
