@@ -2,8 +2,8 @@
 
     python benchmarks/same_numbers.py /tmp/before/one /tmp/after/one
 
-Compares every loss and score of every trial to the last bit, times (`cost/...`) apart. Exit status 1
-where one differs or is gone. New ones are counted.
+Compares every loss and score of every trial to the last bit, times (`cost/...`) apart. Exit status
+1 where one differs or is gone. New ones are counted.
 """
 
 import argparse
