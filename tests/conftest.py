@@ -1,6 +1,7 @@
 import importlib
 from copy import deepcopy
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -152,7 +153,7 @@ def make_sweep(tmp_path, predictions):
     """A finished sweep whose trials have the given signals in their maps."""
 
     def make(name, signals, **changes):
-        facts = {
+        facts: dict[str, Any] = {
             "space_text": SWEEP_SPACE,
             "data": str(tmp_path),
             "data_digest": "d1",

@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 import yaml
 
+import bearing_search
+
 ROOT = Path(__file__).parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 HEADINGS = {"Numbers", "Files and keys", "Commands"}
@@ -54,6 +56,12 @@ def test_every_page_is_in_the_nav_and_nothing_else_is():
     pages = [file.relative_to(ROOT / "docs").as_posix() for file in (ROOT / "docs").rglob("*.md")]
     nav = leaves(yaml.safe_load(read("mkdocs.yml"))["nav"])
     assert sorted(nav) == sorted([*pages, *(page for _, page in outside)])
+
+
+def test_every_public_name_is_on_the_page_of_the_api():
+    blocks = re.findall(r"^::: (.+)$", read("docs/api.md"), re.MULTILINE)
+    shown = {one.rpartition(".")[2] for one in blocks if one != "bearing_search.errors"}
+    assert set(bearing_search.__all__) - shown == {"__version__", "BearingSearchError"}
 
 
 def test_just_has_a_recipe_for_every_step_and_no_logic_of_its_own():
