@@ -17,7 +17,7 @@ from collections.abc import Callable, Mapping
 import optuna
 
 from bearing_search.sweep.planning.stagnation import StagnationTerminator
-from bearing_search.trial_history.records import TrialRecord
+from bearing_search.trial_history.records import TrialPurpose, TrialRecord
 
 Point = Mapping[str, float]
 
@@ -53,9 +53,10 @@ def sweep(
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     study = optuna.create_study(direction="maximize", sampler=SAMPLERS[sampler](seed=seed))
     luck = random.Random(seed)
+    purposes: tuple[TrialPurpose, ...] = ("default", "audit", "audit")
     audit = [
         TrialRecord(number=n, state="complete", purpose=purpose, setting="base", value=value)
-        for n, purpose in enumerate(("default", "audit", "audit"))
+        for n, purpose in enumerate(purposes)
         for value in [0.7 + luck.gauss(0, noise)]
     ]
     course = StagnationTerminator(audit, may_converge=True)

@@ -21,7 +21,8 @@ def some_scores(count: int, side: int) -> tuple[np.ndarray, ...]:
         for row, column in generator.integers(0, side - 20, size=(2, 2)):
             masks[index, row : row + generator.integers(4, 20), column : column + 12] = True
     maps = generator.normal(size=masks.shape).astype(np.float32) + masks
-    return maps, masks, maps.max(axis=(1, 2)).astype(float), masks.any(axis=(1, 2))
+    is_anomalous = np.asarray(masks.any(axis=(1, 2)))
+    return maps, masks, maps.max(axis=(1, 2)).astype(float), is_anomalous
 
 
 def scikit_learn(maps: np.ndarray, masks: np.ndarray, *_: np.ndarray) -> None:

@@ -40,15 +40,15 @@ def show(what: str, ours: Callable[[], object], usual: Callable[[], object]) -> 
 
 def attention(length: int, batch: int, dtype: torch.dtype) -> None:
     """Our attention against PyTorch's fused attention."""
-    qkv = [
+    q, k, v = (
         torch.randn(batch, HEADS, length, DIM // HEADS, dtype=dtype, requires_grad=True)
         for _ in range(3)
-    ]
+    )
     name = f"attention, {length} tokens, batch {batch}, {str(dtype).removeprefix('torch.')}"
     show(
         name,
-        lambda: attend(*qkv).square().sum().backward(),
-        lambda: F.scaled_dot_product_attention(*qkv).square().sum().backward(),
+        lambda: attend(q, k, v).square().sum().backward(),
+        lambda: F.scaled_dot_product_attention(q, k, v).square().sum().backward(),
     )
 
 

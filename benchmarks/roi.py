@@ -20,10 +20,11 @@ import cv2
 import numpy as np
 from roi_pictures import NUM_VARIANTS, rings, tall_ellipse, variant
 
-from bearing_search.config import PreprocessConfig, parse
+from bearing_search.config import Geometry, PreprocessConfig, parse
 from bearing_search.data.samples import Sample
-from bearing_search.preprocess.locate import NoRoi, RoiReference, Shape, detect, locate
+from bearing_search.preprocess.locate import NoRoi, RoiReference, detect, locate
 from bearing_search.preprocess.pipeline import extract, fit_reference
+from bearing_search.preprocess.shapes import Circle, Shape
 
 WIDE = parse(PreprocessConfig, {"circle": {"radius_tolerance_px": 400}})
 """Perturbed pictures are scaled by .5 to 1.5, so a tolerance of 20 px would reject most of them."""
@@ -57,7 +58,7 @@ def _real_rings(folder: Path) -> None:
         for sample in samples:
             roi = extract(sample, reference, config)
             true = truth[f"{view}/{sample.name}.png"]
-            if isinstance(roi, NoRoi) or roi.shape is None:
+            if isinstance(roi, NoRoi) or not isinstance(roi.shape, Circle):
                 missing += 1
                 continue
             offs.append(math.hypot(roi.shape.x - true.x, roi.shape.y - true.y))
@@ -75,13 +76,13 @@ def _perturbed(folder: Path, every: int) -> None:
     by_kind: dict[str, Counter[str]] = {}
     for index in range(0, len(pictures), every):
         name, image, circle = pictures[index]
-        geometry = "circle" if name.startswith("top") else "inverted_circle"
+        geometry: Geometry = "circle" if name.startswith("top") else "inverted_circle"
         other = pictures[(index + 7) % len(pictures)][1:]
         for number in range(NUM_VARIANTS):
             made = variant(image, circle, other, number, index)
             found = _locate(made.image, geometry, made.circle.radius)
             verdict = "no ROI"
-            if not isinstance(found, NoRoi):
+            if isinstance(found, Circle):
                 off = math.hypot(found.x - made.circle.x, found.y - made.circle.y)
                 is_right = (
                     off <= 0.01 * image.shape[1]
@@ -150,7 +151,7 @@ def _extract_all(samples: list[Sample]) -> tuple[float, float]:
     return time.process_time() - begun, peak_mb
 
 
-def _locate(image: np.ndarray, geometry: str, radius: float) -> Shape | NoRoi:
+def _locate(image: np.ndarray, geometry: Geometry, radius: float) -> Shape | NoRoi:
     reference = RoiReference(
         part="X",
         geometry=geometry,

@@ -80,7 +80,7 @@ def _with_neighbour(
     if visible < 10:
         return image
     x = width - visible + at.radius if side > 0 else visible - at.radius
-    matrix = np.float32([[1, 0, x - at.x], [0, 1, rng.uniform(-150, 150)]])
+    matrix = np.array([[1, 0, x - at.x], [0, 1, rng.uniform(-150, 150)]], dtype=np.float32)
     pasted = cv2.warpAffine(second, matrix, (width, height))
     disk = np.zeros_like(second)
     cv2.circle(disk, (round(at.x), round(at.y)), round(at.radius) + 2, 255, -1)
@@ -102,7 +102,7 @@ def tall_ellipse(seed: int) -> tuple[np.ndarray, Ellipse, float]:
     )
     contrast = math.exp(rng.uniform(math.log(12), math.log(120)))
     ground = rng.uniform(40, 200 - contrast if contrast < 120 else 80)
-    image = np.full((height, width), ground, dtype=np.float32)
+    image: np.ndarray = np.full((height, width), ground, dtype=np.float32)
     image += cv2.resize(rng.normal(0, 8, (5, 6)).astype(np.float32), (width, height))
     for _ in range(int(rng.integers(0, 14))):
         corners = cv2.boxPoints(

@@ -21,6 +21,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 from bearing_search.config import TrialConfig
@@ -115,7 +116,7 @@ def without_workers(folder, target, observers) -> None:
                 trial_payload(scheduled),
                 worker_context,
                 run_trial,
-                lambda message, number=number: controller.on_report(number, message),
+                partial(controller.on_report, number),
             )
             controller.on_trial_end(number)
         controller.finish()

@@ -1,6 +1,7 @@
 import importlib
 from copy import deepcopy
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -130,7 +131,7 @@ def predictions():
             maps=maps,
             image_scores=maps.reshape(num, -1).max(axis=1),
             masks=masks,
-            is_anomalous=masks.any(axis=(1, 2)),
+            is_anomalous=np.asarray(masks.any(axis=(1, 2))),
             groups=tuple(f"g{i}" for i in range(num)),
             names=tuple(f"{names}{i}" for i in range(num)),
             lost_regions=np.zeros(num, dtype=np.int64),
@@ -152,7 +153,7 @@ def make_sweep(tmp_path, predictions):
     """A finished sweep whose trials have the given signals in their maps."""
 
     def make(name, signals, **changes):
-        facts = {
+        facts: dict[str, Any] = {
             "space_text": SWEEP_SPACE,
             "data": str(tmp_path),
             "data_digest": "d1",

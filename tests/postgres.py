@@ -70,7 +70,7 @@ def server() -> Iterator[Server]:
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             port = probe.getsockname()[1]
-        command = ["postgres", "-D", data, "-p", str(port), "-h", "127.0.0.1", "-k", ""]
+        command = ["postgres", "-D", str(data), "-p", str(port), "-h", "127.0.0.1", "-k", ""]
         with (folder / "log").open("w") as log:
             process = subprocess.Popen(
                 [*command, "-F"], cwd=folder, stdout=log, stderr=log, start_new_session=True, **user

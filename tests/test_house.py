@@ -68,11 +68,10 @@ def private_imports(tree):
     """Underscore names that are imported from a vendor."""
     found = []
     for node in ast.walk(tree):
-        names = []
-        if isinstance(node, ast.Import):
-            names = [one.name for one in node.names]
-        elif isinstance(node, ast.ImportFrom):
-            names = [f"{node.module}.{one.name}" for one in node.names]
+        if not isinstance(node, ast.Import | ast.ImportFrom):
+            continue
+        start = f"{node.module}." if isinstance(node, ast.ImportFrom) else ""
+        names = [start + one.name for one in node.names]
         private = [one for one in names if one.split(".")[0] in VENDORS and is_private(one)]
         found += [f"line {node.lineno}: {one}" for one in private]
     return found

@@ -113,9 +113,9 @@ def test_with_one_defect_in_each_fold_the_scatter_between_folds_is_what_counts(p
     folds = {f"LC/fold{k}": predictions(0.6 * k, seed=k, num=2) for k in range(4)}
     found = influences(folds, PROTOCOL)["LC"]
     column = found.column("pixel_aupro")
-    folds = [fold.metrics(PROTOCOL)["pixel_aupro"] for fold in folds.values()]
-    assert found.values[column] == pytest.approx(np.mean(folds))
-    assert found.of_anomalous[:, column] == pytest.approx((np.array(folds) - np.mean(folds)) / 4)
+    values = [fold.metrics(PROTOCOL)["pixel_aupro"] for fold in folds.values()]
+    assert found.values[column] == pytest.approx(np.mean(values))
+    assert found.of_anomalous[:, column] == pytest.approx((np.array(values) - np.mean(values)) / 4)
 
 
 def test_views_of_one_part_are_one_piece_of_evidence(predictions):

@@ -4,6 +4,7 @@ import subprocess
 import sys
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -200,7 +201,8 @@ def test_no_command_at_all_shows_the_help_page(arguments, capsys):
 
 
 def commands() -> list[str]:
-    return sorted(typer.main.get_command(cli.app).commands)
+    group: Any = typer.main.get_command(cli.app)
+    return sorted(group.commands)
 
 
 @pytest.mark.parametrize("command", commands())

@@ -1,3 +1,4 @@
+from typing import Any
 from urllib.parse import parse_qs
 
 import pytest
@@ -12,7 +13,10 @@ from bearing_search.sweep.record.sweep_record import SweepRecord
     [("search", "val/pixel_aupro"), ("reproduction", "test/pixel_aupro")],
 )
 def test_the_page_orders_runs_by_what_their_sweep_measures(tmp_path, task, objective):
-    facts = {"space_text": "base: {}\nvary: {seed: {choice: [0, 1]}}", "data": str(tmp_path)}
+    facts: dict[str, Any] = {
+        "space_text": "base: {}\nvary: {seed: {choice: [0, 1]}}",
+        "data": str(tmp_path),
+    }
     sampler = "grid" if task == "reproduction" else "tpe"
     record = SweepRecord(name="one", data_digest="d", target=2, task=task, sampler=sampler, **facts)
     create_sweep(tmp_path, record)

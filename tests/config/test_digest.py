@@ -1,6 +1,7 @@
 import json
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -122,7 +123,8 @@ def test_a_setting_that_is_added_moves_no_digest(name, scheme):
 )
 @pytest.mark.usefixtures("later")
 def test_another_value_of_an_added_setting_moves_it(change, scheme):
-    before, after = (to_plain(parse(LaterConfig, raw)) for raw in ({}, change))
+    raws: tuple[dict[str, Any], ...] = ({}, change)
+    before, after = (to_plain(parse(LaterConfig, raw)) for raw in raws)
 
     assert config_digest(after, scheme) != config_digest(before, scheme)
     assert stable_settings(after) != stable_settings(before)
@@ -163,7 +165,7 @@ def test_a_setting_that_goes_leaves_what_had_its_reference_value(scheme):
     assert stable_settings(after) == stable_settings(before)
 
 
-UNREAD = {
+UNREAD: dict[str, Any] = {
     "dinomaly": {"vitad": {"mapping": "dinomaly"}, "padim": {"dims": 9}},
     "vitad": {"dinomaly": {"dropout": 0.1}, "patchcore": {"num_neighbours": 1}},
     "patchcore": {"vitad": {"init_std": 0.1}, "decoder": {"lr": 1e-3}},
@@ -173,9 +175,8 @@ UNREAD = {
 
 @pytest.mark.parametrize("detector", UNREAD)
 def test_what_the_detector_does_not_read_moves_no_digest_of_scheme_2(detector):
-    before, after = (
-        to_plain(parse(TrialConfig, {"detector": detector} | raw)) for raw in ({}, UNREAD[detector])
-    )
+    reads = {"detector": detector}
+    before, after = (to_plain(parse(TrialConfig, raw)) for raw in (reads, reads | UNREAD[detector]))
 
     assert config_digest(after, 2) == config_digest(before, 2)
     assert setting_digest(after, 2) == setting_digest(before, 2)
@@ -225,7 +226,7 @@ def test_an_unknown_scheme_is_an_error():
         config_digest(to_plain(TrialConfig()), 3)
 
 
-VALUES = {
+VALUES: dict[str, list[Any]] = {
     "seed": [0, 1],
     "detector": list(DETECTORS),
     "parts": [[], ["LC"], ["LC", "OD"]],
@@ -254,7 +255,7 @@ def settings(draw):
 
 
 def config_of(chosen):
-    raw = {}
+    raw: dict[str, Any] = {}
     for path, value in chosen.items():
         section, _, name = path.rpartition(".")
         (raw.setdefault(section, {}) if section else raw)[name] = value

@@ -139,7 +139,7 @@ def test_what_is_out_of_range_is_quoted_with_the_range(values, says):
 def test_what_is_known_of_a_setting_cannot_be_changed():
     (share, *_) = fields(Tiny)
     with pytest.raises(TypeError):
-        share.metadata["setting"] = None
+        share.metadata["setting"] = None  # type: ignore[index]  # so it should be
     with pytest.raises(FrozenInstanceError):
         share.metadata["setting"].unit = "px"
 

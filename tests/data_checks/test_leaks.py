@@ -186,7 +186,7 @@ def test_a_second_look_opens_no_image_until_something_changes(plates, tmp_path, 
 
 
 def test_progress_ends_at_the_whole(plates, tmp_path):
-    shares = []
+    shares: list[float] = []
     find_leaks(load_data_set(plates()).all_samples, tmp_path / "cache", on_progress=shares.append)
     assert shares == sorted(shares)
     assert shares[-1] == pytest.approx(1)

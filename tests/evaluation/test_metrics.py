@@ -203,9 +203,11 @@ class TestInvariants:
 
     def test_neither_does_turning_the_maps(self):
         maps, masks, image_scores, labels = some_data(levels=3)
-        turned = [np.ascontiguousarray(np.rot90(array, axes=(1, 2))) for array in (maps, masks)]
+        turned, turned_masks = (
+            np.ascontiguousarray(np.rot90(array, axes=(1, 2))) for array in (maps, masks)
+        )
 
-        assert score(*turned, image_scores, labels) == pytest.approx(
+        assert score(turned, turned_masks, image_scores, labels) == pytest.approx(
             score(maps, masks, image_scores, labels)
         )
 

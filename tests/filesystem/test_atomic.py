@@ -6,7 +6,6 @@ from pathlib import Path
 
 import pytest
 
-from bearing_search.filesystem import atomic
 from bearing_search.filesystem.atomic import replacing, write_atomically, write_json
 
 
@@ -18,7 +17,7 @@ def synced(monkeypatch) -> list[str]:
     def fsync(descriptor: int) -> None:
         names.append(Path(f"/proc/self/fd/{descriptor}").readlink().name)
 
-    monkeypatch.setattr(atomic.os, "fsync", fsync)
+    monkeypatch.setattr(os, "fsync", fsync)
     return names
 
 

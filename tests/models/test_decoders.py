@@ -1,5 +1,7 @@
 """What every decoder must do. Another decoder joins by a subclass that builds it."""
 
+from typing import Literal
+
 import pytest
 import torch
 
@@ -103,7 +105,7 @@ class TestDinomaly(DecoderContract):
 
 
 class ViTADContract(DecoderContract):
-    MAPPING = None
+    MAPPING: Literal["ader", "dinomaly"]
 
     def decoder(self, encoder):
         config = VitadConfig(

@@ -26,6 +26,7 @@ from bearing_search.reproduction.crossed import Run
 from bearing_search.reproduction.html_page import html_page
 from bearing_search.reproduction.measure import table_data
 from bearing_search.reproduction.pages import csv_text, long_rows, markdown_page
+from bearing_search.reproduction.published import EncoderState
 from bearing_search.reproduction.texts import Facts
 from bearing_search.search_space.objectives import objective_spec
 
@@ -207,7 +208,8 @@ def test_evaluate_and_reproduce_show_it_without_a_number_of_the_paper(tmp_path, 
     assert f"| {NAME} | " in evaluation_markdown(evaluation)
 
     runs = []
-    for encoder, signal in (("EN_pre", 0.5), ("EN_train", 1.5)):
+    signals: dict[EncoderState, float] = {"EN_pre": 0.5, "EN_train": 1.5}
+    for encoder, signal in signals.items():
         file = tmp_path / f"{encoder}.npz"
         save_predictions(predictions(signal), file)
         runs.append(Run(detector="vitad", encoder=encoder, part="LC", seed=0, file=file))

@@ -2,7 +2,12 @@
 
 from typing import Any
 
-from optuna.distributions import BaseDistribution, CategoricalDistribution, IntDistribution
+from optuna.distributions import (
+    BaseDistribution,
+    CategoricalDistribution,
+    FloatDistribution,
+    IntDistribution,
+)
 from optuna.samplers import BaseSampler
 from optuna.study import Study
 from optuna.trial import FrozenTrial
@@ -35,8 +40,10 @@ class LowestSampler(BaseSampler):
             case IntDistribution(low=low, high=high, step=step):
                 drawn = {one.params.get(param_name) for one in study.get_trials(deepcopy=False)}
                 return next(value for value in range(low, high + 1, step) if value not in drawn)
+            case FloatDistribution(low=low):
+                return low
             case _:
-                return param_distribution.low
+                raise AssertionError(f"no such distribution in a space: {param_distribution}")
 
 
 def build(space: SearchSpace, seed: int) -> LowestSampler:

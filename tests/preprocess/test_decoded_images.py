@@ -4,6 +4,7 @@ import cv2
 import numpy as np
 import pytest
 
+from bearing_search.data.samples import read_image
 from bearing_search.preprocess import decoded_images
 from bearing_search.preprocess.decoded_images import RecentImages
 
@@ -14,10 +15,13 @@ def pictures(tmp_path, monkeypatch):
     files = [tmp_path / f"{number}.png" for number in range(3)]
     for number, file in enumerate(files):
         cv2.imwrite(str(file), np.full((10, 10), number, np.uint8))
-    decoded, read = [], decoded_images.read_image
-    monkeypatch.setattr(
-        decoded_images, "read_image", lambda file: (decoded.append(file), read(file))[1]
-    )
+    decoded = []
+
+    def read(file):
+        decoded.append(file)
+        return read_image(file)
+
+    monkeypatch.setattr(decoded_images, "read_image", read)
     return files, decoded
 
 

@@ -5,6 +5,7 @@ from bearing_search.config import PreprocessConfig, parse
 from bearing_search.errors import DataError, RoiNotFoundError
 from bearing_search.preprocess.pipeline import NoRoi, Roi, extract, fit_reference
 from bearing_search.preprocess.roi_quality import roi_score
+from bearing_search.preprocess.shapes import Circle
 from bearing_search.preprocess.window import Window, crop, lost_regions
 
 from .conftest import draw_ellipse, draw_ring
@@ -19,11 +20,17 @@ def marks(*regions, shape=(320, 400)):
     return mask
 
 
+def extracted(sample, reference, config) -> Roi:
+    roi = extract(sample, reference, config)
+    assert isinstance(roi, Roi), roi
+    return roi
+
+
 def test_all_levels_and_the_mask_get_the_same_crop(save):
     on_the_ring = (slice(155, 165), slice(285, 292))
     ring = draw_ring()
     sample = save("a", [ring, ring // 2, ring // 20], marks(on_the_ring))
-    roi = extract(sample, fit_reference([sample], CONFIG), CONFIG)
+    roi = extracted(sample, fit_reference([sample], CONFIG), CONFIG)
     half = roi.image.shape[0] // 2
     assert half in (130, 131)  # the fitted radius is 100 up to a tenth of a pixel, and 30 more
     rows, columns = np.nonzero(roi.mask)
@@ -37,7 +44,7 @@ def test_all_levels_and_the_mask_get_the_same_crop(save):
 
 def test_nothing_but_the_ring_is_kept(save):
     sample = save("a", [draw_ring(ground=90)])
-    roi = extract(sample, fit_reference([sample], CONFIG), CONFIG)
+    roi = extracted(sample, fit_reference([sample], CONFIG), CONFIG)
     assert not roi.roi_mask[130, 130]
     assert (roi.image[~roi.roi_mask] == 0).all()
     assert (roi.image[roi.roi_mask] > 0).all()
@@ -47,7 +54,7 @@ def test_nothing_but_the_ring_is_kept(save):
 def test_the_papers_words_cut_the_ring_away(save):
     config = parse(PreprocessConfig, {"circle": {"ring_half_width_px": 30, "crop_radius": "inner"}})
     sample = save("a", [draw_ring()])
-    roi = extract(sample, fit_reference([sample], config), config)
+    roi = extracted(sample, fit_reference([sample], config), config)
     assert roi.image.shape[0] in (141, 143)  # half side 70, so only the square's corners hold ring
     assert roi.roi_mask.mean() < 0.25
 
@@ -55,7 +62,7 @@ def test_the_papers_words_cut_the_ring_away(save):
 def test_marked_regions_outside_the_roi_are_counted(save):
     corner, on_the_ring = (slice(0, 4), slice(0, 5)), (slice(155, 165), slice(285, 292))
     sample = save("a", [draw_ring()], marks(corner, on_the_ring))
-    roi = extract(sample, fit_reference([sample], CONFIG), CONFIG)
+    roi = extracted(sample, fit_reference([sample], CONFIG), CONFIG)
     assert (roi.lost_regions, roi.lost_pixels) == (1, 20)
 
 
@@ -69,7 +76,7 @@ def test_a_region_that_is_only_cut_is_not_lost():
 def test_a_crop_beyond_the_image_is_black_there_and_noted(save):
     config = parse(PreprocessConfig, {"circle": {"ring_half_width_px": 80}})
     sample = save("a", [draw_ring(ground=90)])
-    roi = extract(sample, fit_reference([sample], config), config)
+    roi = extracted(sample, fit_reference([sample], config), config)
     assert "larger than the image of 400x320" in roi.notes[0]
     assert not roi.roi_mask[0].any()
 
@@ -86,7 +93,7 @@ def test_crop_fills_what_lies_beyond_with_zeros():
 def test_a_part_without_geometry_is_used_whole(save):
     sample = save("a", [draw_ring()], part="tile")
     reference = fit_reference([sample], CONFIG)
-    roi = extract(sample, reference, CONFIG)
+    roi = extracted(sample, reference, CONFIG)
     assert roi.shape is None
     assert roi.roi_mask.all()
     assert roi.image.shape == (320, 400, 3)
@@ -96,7 +103,7 @@ def test_a_part_without_geometry_is_used_whole(save):
 def test_ellipses_get_one_crop_around_the_reference_centre(save):
     samples = [save(f"v{x}", [draw_ellipse(x=x)] * 3, part="OD") for x in (196.0, 200.0, 204.0)]
     reference = fit_reference(samples, CONFIG)
-    rois = [extract(sample, reference, CONFIG) for sample in samples]
+    rois = [extracted(sample, reference, CONFIG) for sample in samples]
     assert {roi.image.shape for roi in rois} == {rois[0].image.shape}
     assert reference.centre == pytest.approx((200, 160), abs=0.5)
     assert all(roi.roi_mask.all() for roi in rois)
@@ -131,8 +138,8 @@ def test_sixteen_bits_and_colour_give_the_same_ring(save, tmp_path):
     deep = save("b", [ring.astype(np.uint16) * 257])
     colour = save("c", [np.dstack([ring, ring, 255 - ring])])
     for sample in (deep, colour):
-        roi = extract(sample, reference, CONFIG)
-        assert isinstance(roi, Roi)
+        roi = extracted(sample, reference, CONFIG)
+        assert isinstance(roi.shape, Circle)
         assert roi.shape.radius == pytest.approx(100, abs=0.5)
 
 

@@ -5,7 +5,8 @@ import pytest
 
 from bearing_search.config import PreprocessConfig
 from bearing_search.data.samples import Sample
-from bearing_search.preprocess.pipeline import extract, fit_reference
+from bearing_search.preprocess.pipeline import Roi, extract, fit_reference
+from bearing_search.preprocess.shapes import Circle
 
 RINGS = Path(__file__).parents[2] / ".." / "shared" / "data" / "rings"
 
@@ -30,6 +31,8 @@ def test_real_rings_are_found_within_two_pixels_and_one_percent(part, view):
     reference = fit_reference(samples, config)
     for sample in samples:
         roi = extract(sample, reference, config)
+        assert isinstance(roi, Roi)
+        assert isinstance(roi.shape, Circle)
         outer = truth[f"{view}/{sample.name}.png"]["outer"]
         assert (roi.shape.x, roi.shape.y) == pytest.approx((outer["cx"], outer["cy"]), abs=2)
         assert roi.shape.radius == pytest.approx(outer["r"], rel=0.01)

@@ -52,8 +52,9 @@ def spawn(tmp_path) -> Iterator:
 
     def spawn(mode: str = "work") -> subprocess.Popen:
         command = [sys.executable, "-c", CHILD, str(tmp_path), mode]
-        pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
-        children.append(subprocess.Popen(command, text=True, **pipes))
+        children.append(
+            subprocess.Popen(command, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        )
         return children[-1]
 
     yield spawn

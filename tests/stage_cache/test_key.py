@@ -1,5 +1,6 @@
 import random
 from copy import deepcopy
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -17,7 +18,7 @@ SETTINGS = st.dictionaries(
 
 
 def made(**changes) -> StageKey:
-    facts = {
+    facts: dict[str, Any] = {
         "stage": "encoder",
         "settings": {"epochs": 3, "layers": [11, 12]},
         "inputs": {"pixels": "abc"},

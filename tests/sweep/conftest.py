@@ -60,7 +60,7 @@ def new_sweep(tmp_path, fakes):
 @pytest.fixture
 def ledger_of():
     """The ledger of a sweep; the one before it is closed, as its process would be."""
-    opened = []
+    opened: list[Ledger] = []
 
     def open_ledger(folder):
         while opened:

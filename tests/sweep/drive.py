@@ -85,8 +85,9 @@ def main() -> int:
 
 def die_where_aimed(aim: Path) -> None:
     from bearing_search.sweep.planning import ledger as module
+    from bearing_search.sweep.study import param_encoding
 
-    draw, tell = module.suggest, module.Ledger.complete
+    draw, tell = param_encoding.suggest, module.Ledger.complete
 
     def suggest(space, trial):
         is_new = not {"suggestion", "appointed"} & set(trial.user_attrs)
@@ -97,7 +98,8 @@ def die_where_aimed(aim: Path) -> None:
         die_here(aim, "log")
         return missed
 
-    module.suggest, module.Ledger.complete = suggest, complete
+    vars(module)["suggest"] = suggest
+    module.Ledger.complete = complete  # type: ignore[method-assign]
 
 
 class Drawing:

@@ -6,6 +6,7 @@ from contextlib import closing
 from copy import deepcopy
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -149,7 +150,13 @@ def test_a_search_begun_before_there_were_schemes_runs_no_config_twice(
 def test_identities_of_scheme_1_are_those_of_before(old):
     config = parse(TrialConfig, old["config"])
     stages = {"encoder": 1, "detector": 1, "distances": 1, "scores": 1}
-    facts = {"space_text": "", "data": "/a", "data_digest": "d1", "target": 3, "stages": stages}
+    facts: dict[str, Any] = {
+        "space_text": "",
+        "data": "/a",
+        "data_digest": "d1",
+        "target": 3,
+        "stages": stages,
+    }
     record = SweepRecord(name="one", digest_scheme=1, **facts)
 
     assert Identity.of(config, record).digest == old["identity"]
@@ -160,7 +167,7 @@ def test_identities_of_scheme_1_are_those_of_before(old):
 
 
 def test_the_later_setting_is_in_what_is_told_and_moves_no_identity(monkeypatch):
-    facts = {"space_text": "", "data": "/a", "data_digest": "d1", "target": 3}
+    facts: dict[str, Any] = {"space_text": "", "data": "/a", "data_digest": "d1", "target": 3}
     record = SweepRecord(name="one", **facts)
     before = Identity.of(TrialConfig(), record)
     monkeypatch.setitem(LATER_SETTINGS, "split.stratified", True)
@@ -271,7 +278,7 @@ def test_a_sweep_of_another_scheme_is_known_by_its_settings(begun, simulate, fak
 def test_callbacks_get_each_config_s_digest_in_the_sweep_s_scheme(
     begun, new_sweep, simulate, fakes, observed
 ):
-    class Digests(type(observed)):
+    class Digests(type(observed)):  # type: ignore[misc]  # a class of the fakes
         def on_trial_start(self, trial):
             self.events.append((trial.digest, to_plain(trial.config)))
 

@@ -5,6 +5,7 @@ import sqlite3
 from pathlib import Path
 
 import pytest
+import typer
 
 from bearing_search import cli
 from bearing_search.errors import DiskFullError, SweepError
@@ -109,7 +110,7 @@ def test_every_command_says_it_in_one_line(monkeypatch, capsys):
         raise FULL
 
     monkeypatch.setattr(cli, "app", refuse)
-    monkeypatch.setattr(refuse, "info", cli.typer.Typer().info, raising=False)
+    monkeypatch.setattr(refuse, "info", typer.Typer().info, raising=False)
     assert cli.main([]) == 5
     error = capsys.readouterr().err
     assert error.startswith("error: /data/file: the disk is full")

@@ -59,7 +59,7 @@ def shared(new_sweep, storage):
 @pytest.fixture
 def join():
     """A further driver of a sweep, in this process; ends of them are as sudden as a kill."""
-    opened = []
+    opened: list[SharedDriver | Ledger] = []
 
     def open_ledger(folder, **options):
         crew = SharedDriver(folder, may_join=True)

@@ -1,5 +1,6 @@
 import json
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -104,7 +105,7 @@ def test_an_entry_depends_on_weights_pixels_blocks_and_rounding_and_on_nothing_e
     stage_context, tiny_config
 ):
     encoder = load_backbone(tiny_config)
-    plain = {"is_rounded": False, "device": "cpu"}
+    plain: dict[str, Any] = {"is_rounded": False, "device": "cpu"}
     kept(stage_context, FeatureReader(encoder, [(1,)], **plain))
     assert len(entries(stage_context)) == 1
     kept(stage_context, FeatureReader(load_backbone(tiny_config), [(1,)], **plain))

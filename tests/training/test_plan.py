@@ -1,5 +1,6 @@
 from dataclasses import replace
 from itertools import pairwise
+from typing import Any
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -37,7 +38,7 @@ def test_normals_feed_reconstruction_and_anomalous_samples_the_patch_task():
 
 
 def test_the_plan_tells_every_setting_that_keys_leave_to_it():
-    other = {
+    other: dict[str, Any] = {
         "epochs": 6,
         "reconstruction_only_epochs": 1,
         "alternation_period": 3,

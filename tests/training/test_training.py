@@ -1,5 +1,6 @@
 import copy
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -16,6 +17,10 @@ from bearing_search.training.images import Images
 from bearing_search.training.plan import finetune_plan
 
 SIDE = 64
+
+
+def decoder_of(detector: Any) -> torch.nn.Module:
+    return detector.decoder
 
 
 @pytest.fixture
@@ -185,7 +190,7 @@ def test_the_last_finite_checkpoint_of_a_decoder_is_named(
 
     def breaks_at_4(number):
         if number == 4:
-            next(detector.decoder.parameters()).data.fill_(float("nan"))
+            next(decoder_of(detector).parameters()).data.fill_(float("nan"))
         return sound(number)
 
     monkeypatch.setattr(detector, "iterate", breaks_at_4)
@@ -206,7 +211,7 @@ def test_the_last_finite_checkpoint_of_a_decoder_is_named(
 
 def test_broken_weights_of_a_decoder_are_never_kept(encoder, tiny_config, images):
     detector = make_detector(encoder, tiny_config, normals=images, rotation_deg=0.0, device="cpu")
-    next(detector.decoder.parameters()).data.fill_(float("inf"))
+    next(decoder_of(detector).parameters()).data.fill_(float("inf"))
     with pytest.raises(TrialFailedError, match="a weight is not finite"):
         detector.state()
 

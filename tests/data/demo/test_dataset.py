@@ -60,7 +60,7 @@ def test_rings_of_od_have_several_views_and_stay_on_one_side(scale):
     planned = list(plan(scale, 0))
     views = Counter(p.group for p in planned if p.part == "OD")
     assert 2 <= max(views.values()) <= 6
-    sides = {}
+    sides: dict[str, str] = {}
     for p in planned:
         assert sides.setdefault(p.group, p.split) == p.split
     assert max(Counter(p.group for p in planned if p.part != "OD").values()) == 1

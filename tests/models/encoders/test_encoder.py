@@ -1,6 +1,7 @@
 import copy
 import subprocess
 import sys
+from typing import Any
 
 import pytest
 import torch
@@ -10,7 +11,7 @@ from bearing_search.errors import ConfigError, ResourceError
 from bearing_search.models.encoders import encoder as module
 from bearing_search.models.encoders.encoder import import_timm, load_encoder
 
-SMALL = {"name": "test_vit", "weights": "random", "input_px": 64}
+SMALL: dict[str, Any] = {"name": "test_vit", "weights": "random", "input_px": 64}
 
 
 def test_blocks_are_timms_own_intermediates_counted_from_one(tiny_vit, tiny_encoder, images):

@@ -6,6 +6,7 @@ import sys
 import threading
 from argparse import Namespace
 from http.server import BaseHTTPRequestHandler, HTTPServer
+from typing import Any
 
 import pytest
 import torch
@@ -19,7 +20,7 @@ from bearing_search.models.encoders.weights import read_weights
 
 
 def config(file, **changes):
-    settings = {"name": "test_vit", "weights": f"file:{file}", "input_px": 64}
+    settings: dict[str, Any] = {"name": "test_vit", "weights": f"file:{file}", "input_px": 64}
     return EncoderConfig(**settings | changes)
 
 

@@ -1,4 +1,5 @@
 import sys
+from importlib.metadata import PackageNotFoundError
 
 import numpy as np
 import pytest
@@ -18,7 +19,7 @@ def test_another_encoder_is_told_which_one_the_wheel_holds():
 
 def test_a_missing_wheel_says_what_to_install(monkeypatch):
     def nowhere(name):
-        raise wheel_weights.PackageNotFoundError(name)
+        raise PackageNotFoundError(name)
 
     monkeypatch.setattr(wheel_weights, "distribution", nowhere)
 

@@ -96,7 +96,7 @@ class TestPerceptualLoss:
             perceptual_loss([one], [reference], window=7)
             for one, reference in zip(ours, frozen, strict=True)
         ]
-        assert torch.allclose(perceptual_loss(ours, frozen, window=7), sum(single))
+        assert torch.allclose(perceptual_loss(ours, frozen, window=7), torch.stack(single).sum())
 
     def test_an_outlier_channel_weighs_no_more_than_another(self):
         ours, frozen = randn(2, 3, 9, 9), randn(2, 3, 9, 9, seed=1)

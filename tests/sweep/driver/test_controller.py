@@ -190,7 +190,7 @@ def test_a_score_that_was_told_counts_even_if_its_process_dies_after_it(new_swee
 def test_a_callback_that_cannot_begin_is_raised_and_the_others_are_told_the_end(
     new_sweep, ledger_of, observed
 ):
-    class Away(type(observed)):
+    class Away(type(observed)):  # type: ignore[misc]  # a class of the fakes
         def on_sweep_start(self, sweep):
             raise ResourceError("MLflow cannot be used")
 
@@ -210,7 +210,7 @@ def test_a_callback_that_cannot_begin_is_raised_and_the_others_are_told_the_end(
 def test_an_error_of_a_callback_stops_the_sweep_and_is_raised_at_its_end(
     new_sweep, simulate, fakes, observed
 ):
-    class Broken(type(observed)):
+    class Broken(type(observed)):  # type: ignore[misc]  # a class of the fakes
         def on_measurement(self, number, measurement):
             raise RuntimeError("a bug in the display")
 

@@ -27,7 +27,7 @@ def test_ray_prints_remarks_by_a_function_that_can_be_replaced(monkeypatch):
     assert name in asks_for_it, differs("how the raylet's errors are printed")
 
     monkeypatch.setattr(worker, name, worker.print_to_stdstream)  # to be put back
-    heard = []
+    heard: list[str] = []
     redirect_remarks(heard.append)
     worker.print_to_stdstream({"lines": ["a worker died"], "pid": "raylet"}, ignore_prefix=False)
     assert heard == ["a worker died"]

@@ -1,5 +1,6 @@
 import json
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -166,7 +167,7 @@ def test_a_trial_under_way_when_the_code_changes_is_nobodys_source(
 
 
 def test_of_a_config_trained_under_two_codes_the_later_score_counts():
-    facts = {"state": "complete", "setting": "s", "digest": "c"}
+    facts: dict[str, Any] = {"state": "complete", "setting": "s", "digest": "c"}
     trials = [
         TrialRecord(number=0, value=0.5, **facts),
         TrialRecord(number=1, value=0.7, **facts),

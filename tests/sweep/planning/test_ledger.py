@@ -7,7 +7,7 @@ import pytest
 
 from bearing_search.errors import ResourceError, SweepError
 from bearing_search.measurement import FINISHED_FOLDS, OBJECTIVE, RUNNING_OBJECTIVE, Measurement
-from bearing_search.sweep.planning.ledger import MAX_FAILURES_PER_CONFIG
+from bearing_search.sweep.planning.config_index import MAX_FAILURES_PER_CONFIG
 from bearing_search.sweep.record.session_options import SessionOptions
 from bearing_search.sweep.study.storage import storage_errors
 from bearing_search.sweep.study.trial_records import read_records

@@ -1,5 +1,7 @@
 """In which order settings that are run anyway get their turn."""
 
+from typing import Any
+
 import pytest
 import yaml
 
@@ -43,7 +45,7 @@ def test_beginnings_are_shared_where_epochs_alternate_and_not_where_iterations_d
 
 
 BASE = TrialConfig()
-SETTINGS = {
+SETTINGS: dict[str, dict[str, Any]] = {
     "same encoder": {"decoder": {"lr": 1e-3}},
     "same beginning": {"finetune": {"alternation_period": 2}},
     "nothing": {"finetune": {"encoder_lr": 1e-6}},

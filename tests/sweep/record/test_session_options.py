@@ -1,3 +1,5 @@
+from typing import Any
+
 from bearing_search.sweep.record.resources import Resources
 from bearing_search.sweep.record.session_options import SessionOptions
 from bearing_search.sweep.record.sweep_record import SeedPlan, SweepRecord
@@ -23,7 +25,7 @@ def test_what_is_left_open_stays_as_recorded():
 
 
 def test_what_is_said_replaces_the_record_zero_and_false_too():
-    asked = {
+    asked: dict[str, Any] = {
         "target": 0,
         "max_failures": 0,
         "stops_when_converged": False,

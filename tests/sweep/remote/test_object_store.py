@@ -74,8 +74,13 @@ def test_unchanged_files_are_not_sent_again(depot, tmp_path, monkeypatch):
     here.mkdir()
     (here / "big").write_text("x")
     (here / "small").write_text("y")
-    sent, sha256 = [], hashlib.sha256  # the digest of a file is taken while it is sent
-    monkeypatch.setattr(hashlib, "sha256", lambda: (sent.append(1), sha256())[1])
+    sent, sha256 = [], hashlib.sha256
+
+    def counted():  # the digest of a file is taken while it is sent
+        sent.append(1)
+        return sha256()
+
+    monkeypatch.setattr(hashlib, "sha256", counted)
     depot.push(here, TRIAL)
     assert len(sent) == 2
     depot.push(here, TRIAL)

@@ -4,6 +4,7 @@ import subprocess
 import sys
 from dataclasses import replace
 from functools import cache
+from typing import Any
 
 import optuna
 import pytest
@@ -45,7 +46,7 @@ def space_of(vary, more=""):
 
 def course(name, space, score, *, trials, second=None, missed=None):
     """Suggestions of a sampler that is told scores of them."""
-    directions = ["maximize"] if second is None else ["maximize", "maximize"]
+    directions: list[Any] = ["maximize"] if second is None else ["maximize", "maximize"]
     study = optuna.create_study(directions=directions, sampler=make_sampler(name, 5, space))
     drawn = []
     for _ in range(trials):

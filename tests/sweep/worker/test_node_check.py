@@ -2,6 +2,7 @@
 
 import socket
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -77,7 +78,7 @@ def test_other_packages_and_other_code_are_refused_but_not_another_build(worker_
 def test_a_trial_on_a_machine_without_the_folder_fails_in_one_sentence(
     worker_context, tmp_path, monkeypatch, fakes
 ):
-    told = []
+    told: list[dict[str, Any]] = []
     elsewhere = replace(worker_context, root=tmp_path / "elsewhere", data=tmp_path / "none")
     monkeypatch.setattr(WorkerContext, "incompatibility", lambda self: "node n does not see it")
     run_payload({"number": 3, "config": "{}"}, elsewhere, fakes.run_trial, told.append)

@@ -5,6 +5,7 @@ import pickle
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -14,7 +15,11 @@ from bearing_search.errors import ConfigError
 from bearing_search.evaluation.metric_table import METRICS
 from bearing_search.sweep.worker.plugin_tables import plugin_tables
 
-TABLES = {"detectors": DETECTORS, "data_readers": DATA_READERS, "metrics": METRICS}
+TABLES: dict[str, dict[str, Any]] = {
+    "detectors": DETECTORS,
+    "data_readers": DATA_READERS,
+    "metrics": METRICS,
+}
 
 
 @pytest.fixture(autouse=True)

@@ -3,6 +3,7 @@ import os
 import subprocess
 import sys
 import time
+from typing import Any
 
 import pytest
 
@@ -69,7 +70,7 @@ def test_a_trial_waits_until_a_process_of_a_killed_session_lets_go_of_its_folder
     with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True) as old:
         assert old.stdout.readline() == "held\n"
         began = time.monotonic()
-        messages = []
+        messages: list[Any] = []
         run_payload(PAYLOAD, worker_context, one_step, messages.append)
         waited = time.monotonic() - began
 
@@ -91,7 +92,7 @@ def test_a_trial_that_is_stopped_while_it_waits_does_not_begin(worker_context):
     ) as old:
         assert old.stdout.readline() == "held\n"
         (worker_context.root / "STOP").touch()
-        messages = []
+        messages: list[Any] = []
         run_payload(PAYLOAD, worker_context, one_step, messages.append)
         old.communicate()
 

@@ -1,7 +1,10 @@
 import json
+from collections.abc import Mapping
 from dataclasses import fields, replace
+from functools import partial
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -38,7 +41,7 @@ def images(seed: int = 0) -> Images:
 
 
 def keys_of(config: TrialConfig, **changes) -> tuple[str, str, str]:
-    facts = {
+    facts: dict[str, Any] = {
         "normals": images(0),
         "anomalous": images(1),
         "held_out": (images(2), images(3)),
@@ -250,7 +253,7 @@ def test_an_outcome_comes_back_as_it_was(tmp_path, own_scores):
     }
 
 
-def run(tmp_path: Path, data: Path, config: TrialConfig, name: str, **more) -> dict[str, float]:
+def run(tmp_path: Path, data: Path, config: TrialConfig, name: str, **more) -> Mapping[str, float]:
     context = TrialContext(data=data, folder=tmp_path / name, cache=tmp_path / "cache", **more)
     return list(run_trial(config, context))[-1].values
 
@@ -262,7 +265,7 @@ def reused(tmp_path: Path, name: str) -> list[list[str]]:
 
 TUNED = ["features", "tuning", "encoder"]
 EVERYTHING = [*TUNED, "detector", "distances"]
-VARIANTS = {
+VARIANTS: dict[str, dict[str, Any]] = {
     "base": {},
     "vitad": {"detector": "vitad"},
     "smoother": {"postprocess.smoothing_sigma_px": 1.0},
@@ -454,7 +457,7 @@ def test_a_part_that_was_stopped_goes_on_and_nothing_is_measured_twice(
             data=data,
             folder=tmp_path / "trial",
             cache=tmp_path / "cache",
-            should_stop=lambda asked=asked, patience=patience: next(asked) >= patience,
+            should_stop=partial(lambda asked, patience: next(asked) >= patience, asked, patience),
         )
         stream = list(run_trial(config, context))
         steps.append([(m.step, m.values) for m in stream if OBJECTIVE not in m.values])
@@ -496,6 +499,11 @@ def test_a_parts_name_tells_its_iterations_and_what_else_moves_it(tiny_config):
         return part_keys(whole, plan)[cached_ends(plan, "epochs")[0]].digest
 
     assert name() == name(alternation_period=1)
-    others = [{"epochs": 7}, {"ssim_window": 5}, {"seed": 1}, {"warmup_share": 0.5}]
+    others: list[dict[str, Any]] = [
+        {"epochs": 7},
+        {"ssim_window": 5},
+        {"seed": 1},
+        {"warmup_share": 0.5},
+    ]
     others += [{"reconstruction_only_epochs": 3}, {"encoder_lr": 1e-3}, {"schedule": "constant"}]
     assert len({name(), *(name(**other) for other in others)}) == 1 + len(others)
