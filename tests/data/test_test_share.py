@@ -42,7 +42,7 @@ def test_groups_stay_whole_and_parts_are_divided_on_their_own():
         for part in ("OD", "LC")
         for number in range(40)
     ]
-    sides = {}
+    sides: dict[tuple[str, str], str] = {}
     for sample in with_splits(samples, 0.3):
         assert sides.setdefault((sample.part, sample.group), sample.split) == sample.split
     for part in ("OD", "LC"):

@@ -6,6 +6,7 @@ Every picture is 40x32; every defect is the box of x 12..17, y 10..14: 30 pixels
 import base64
 import json
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -141,7 +142,7 @@ def ok_ng(root: Path) -> None:
 
 def labelme(root: Path) -> None:
     window = cv2.imencode(".png", np.full((5, 6), 1, np.uint8))[1].tobytes()
-    shapes = [
+    shapes: list[dict[str, Any]] = [
         {"shape_type": "polygon", "points": OUTLINE},
         {"shape_type": "rectangle", "points": [[18, 15], [12, 10]]},
         {
@@ -170,14 +171,16 @@ def coco(root: Path) -> None:
     """Roboflow's folders; an outline, plain runs, compressed runs (of pycocotools) and a box."""
     runs = np.flatnonzero(np.diff(BOX.T.ravel().astype(int), prepend=0)).tolist()
     counts = np.diff([0, *runs, BOX.size]).tolist()
-    forms = [
+    forms: list[dict[str, Any]] = [
         {"segmentation": [[x for corner in OUTLINE for x in corner]]},
         {"segmentation": {"size": [32, 40], "counts": counts}},
         {"segmentation": {"size": [32, 40], "counts": "Z<5k0000000000fe0"}},
         {"segmentation": [], "bbox": [12, 10, 6, 5]},
     ]
     for side, offset in (("train", 0), ("test", 2)):
-        images = [{"id": number, "file_name": f"{side}{number}.jpg"} for number in range(3)]
+        images: list[dict[str, Any]] = [
+            {"id": number, "file_name": f"{side}{number}.jpg"} for number in range(3)
+        ]
         for image in images:
             picture(root / side / image["file_name"])
         marked = [

@@ -326,9 +326,14 @@ def test_a_long_manifest_asks_the_disk_once_for_each_folder(tmp_path, monkeypatc
     write(tmp_path, *(f"{folder}/{n}.png" for folder in "ab" for n in range(20)))
     lines = [f"OD,train,ok,{folder}{n},{folder}/{n}.png" for folder in "ab" for n in range(20)]
     (tmp_path / "manifest.csv").write_text("\n".join([HEADER, *lines]))
-    asked = []
+    asked: list[str] = []
     scandir = os.scandir
-    monkeypatch.setattr(os, "scandir", lambda path: asked.append(str(path)) or scandir(path))
+
+    def counted(path):
+        asked.append(str(path))
+        return scandir(path)
+
+    monkeypatch.setattr(os, "scandir", counted)
     monkeypatch.setattr(os, "stat", None)  # asked of no picture
     from bearing_search.data.layouts.manifest import samples_of_manifest
 
