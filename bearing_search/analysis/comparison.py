@@ -4,7 +4,7 @@ Axis letters: n samples, g groups of a fold, m metrics, k folds.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from jaxtyping import Bool, Float
@@ -17,7 +17,7 @@ from bearing_search.analysis.intervals import (
 )
 from bearing_search.config import ProtocolConfig
 from bearing_search.data.fold_key import FoldKey
-from bearing_search.evaluation.metric_table import METRICS
+from bearing_search.evaluation.metric_table import METRICS, Level
 from bearing_search.evaluation.metrics import trivial_floor
 from bearing_search.evaluation.predictions import Predictions, mean_metrics
 
@@ -42,16 +42,24 @@ def difference_intervals(
 ) -> dict[str, Interval]:
     """Name -> 95 % interval of the paired difference `folds` minus `others`.
 
+    Where the two have the very same scores, the difference is 0 and so is its interval: no further
+    sample can tell them apart.
+
     Raises:
         ValueError: the two were not scored on the same samples.
     """
     if not are_comparable(folds, others):
         raise ValueError("scored on different samples: there is no paired difference")
     ours, theirs = influences(folds, protocol), influences(others, protocol)
-    return {
-        name: difference_interval(_parts(ours, part), _parts(theirs, part), metric)
-        for name, (part, metric) in _rows(ours).items()
-    }
+    found = {}
+    for name, (part, metric) in _rows(ours).items():
+        keys = [key for key in folds if part in (None, FoldKey.parse(key).part)]
+        gain = difference_interval(_parts(ours, part), _parts(theirs, part), metric)
+        is_exact = gain.value == 0 and all(
+            _has_equal_scores(folds[key], others[key], METRICS[metric].level) for key in keys
+        )
+        found[name] = replace(gain, low=0.0, high=0.0) if is_exact else gain
+    return found
 
 
 def are_comparable(folds: FoldPredictions, others: FoldPredictions) -> bool:
@@ -89,6 +97,9 @@ class FoldInfluence:
     is_anomalous: Bool[np.ndarray, " g"]
     """Whether the group has an anomalous sample."""
 
+    is_normal: Bool[np.ndarray, " g"]
+    """Whether the group has a normal sample; it may have both."""
+
     without: Float[np.ndarray, "g m"]
 
 
@@ -107,6 +118,9 @@ def fold_influence(predictions: Predictions, protocol: ProtocolConfig) -> FoldIn
         is_anomalous=np.array(
             [predictions.is_anomalous[member == g].any() for g in groups], dtype=bool
         ),
+        is_normal=np.array(
+            [(~predictions.is_anomalous[member == g]).any() for g in groups], dtype=bool
+        ),
         without=np.array([_as_row(prepared.at(positions[member != g]), metrics) for g in groups]),
     )
 
@@ -116,7 +130,9 @@ def pooled_folds(folds: Mapping[str, FoldInfluence]) -> dict[str, Influence]:
 
     An anomalous group also stands for its fold: if folds hold out one or two defects each, the
     variance between folds is the variance between defects. So the mean without a group weights its
-    fold by the number of anomalous groups left in it.
+    fold by the number of anomalous groups left in it. A group with samples of both kinds is left
+    out whole, as one observation; it is listed among the normal groups too, with no influence
+    there.
     """
     part_of = {key: FoldKey.parse(key).part for key in folds}
     return {
@@ -131,18 +147,20 @@ def _part_influence(folds: list[FoldInfluence]) -> Influence:
     shifts: dict[bool, list[Float[np.ndarray, " m"]]] = {True: [], False: []}
     names: dict[bool, list[str]] = {True: [], False: []}
     for number, fold in enumerate(folds):
-        for group, is_anomalous, without in zip(
-            fold.groups, fold.is_anomalous, fold.without, strict=True
-        ):
-            alike = int((fold.is_anomalous == is_anomalous).sum())
+        for place, group in enumerate(fold.groups):
+            is_anomalous = bool(fold.is_anomalous[place])
+            alike = int((fold.is_anomalous if is_anomalous else fold.is_normal).sum())
             rows, weights = values.copy(), np.ones(len(folds))
-            rows[number] = without
+            rows[number] = fold.without[place]
             share = 1 / max(alike, 2)
             if is_anomalous:
                 weights[number] = 1 - 1 / alike
                 share = 1 / (alike * len(folds))
-            shifts[bool(is_anomalous)].append((mean - _weighted(rows, weights)) * (1 - share))
-            names[bool(is_anomalous)].append(group)
+            shifts[is_anomalous].append((mean - _weighted(rows, weights)) * (1 - share))
+            names[is_anomalous].append(group)
+            if is_anomalous and fold.is_normal[place]:
+                shifts[False].append(np.zeros(len(mean)))
+                names[False].append(group)
     return Influence(
         metrics=folds[0].metrics,
         values=mean,
@@ -164,6 +182,12 @@ def _weighted(
     means: Float[np.ndarray, " m"] = np.full(len(total), np.nan)
     np.divide(sums, total, out=means, where=total > 0)
     return means
+
+
+def _has_equal_scores(one: Predictions, other: Predictions, level: Level) -> bool:
+    if level == "pixel":
+        return np.array_equal(one.maps, other.maps)
+    return np.array_equal(one.image_scores, other.image_scores)
 
 
 def _floor(predictions: Predictions, protocol: ProtocolConfig) -> dict[str, float]:

@@ -25,7 +25,7 @@ from bearing_search.evaluation.predictions import fold_predictions
 from bearing_search.filesystem.atomic import write_atomically
 
 _FILE = "influence.npz"
-_VERSION = 1
+_VERSION = 2
 _METRICS_BEFORE_NAMES = (
     "pixel_aupro",
     "pixel_auroc",
@@ -93,6 +93,7 @@ def scaled_shifts(
     rows: dict[tuple[str, bool, str], Float[np.ndarray, " c"]] = {}
     for column, parts in enumerate(settings):
         for part, influence in parts.items():
+            both = set(influence.anomalous)  # with anomalous samples: their influence is there
             of_anomalous, of_normal = influence.shifts_of(metric)
             for is_anomalous, names, shifts in (
                 (True, influence.anomalous, of_anomalous),
@@ -101,6 +102,8 @@ def scaled_shifts(
                 count = len(names)
                 scale = math.sqrt(count / max(count - 1, 1)) / len(parts)
                 for name, shift in zip(names, shifts, strict=True):
+                    if not is_anomalous and name in both:
+                        continue
                     row = rows.setdefault((part, is_anomalous, name), np.zeros(len(settings)))
                     row[column] = np.nan_to_num(shift) * scale
     return np.array(list(rows.values())).reshape(-1, len(settings))

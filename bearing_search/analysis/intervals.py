@@ -53,6 +53,8 @@ class Influence:
     """Names of the groups with an anomalous sample."""
 
     normal: tuple[str, ...]
+    """Names of those with a normal sample; the influence of one with both is in `of_anomalous`."""
+
     of_anomalous: Float[np.ndarray, "a m"]
     """Change of each metric due to each group, compared with leaving it out; sums to about 0."""
 
@@ -135,8 +137,7 @@ def difference_interval(
     Args:
         ours, theirs: the same parts in the same order.
         metric: name of the metric.
-        seed_variance: variance of the difference due to training under other seeds.
-        seed_freedom: degrees of freedom of that estimate.
+        seed_variance, seed_freedom: as in `metric_interval`, of the difference.
     """
     pairs = list(zip(ours, theirs, strict=True))
     values = np.array([one.value_of(metric) - other.value_of(metric) for one, other in pairs])
@@ -169,7 +170,7 @@ def group_gains(
     )
 
 
-def rate_interval(hits: int, trials: int) -> Interval:
+def rate_interval(hits: float, trials: float) -> Interval:
     """Rate of hits with its exact confidence interval (Clopper and Pearson 1934).
 
     Raises:

@@ -1,19 +1,20 @@
 """Operating points: rates of defects found and of false alarms at a threshold.
 
-Thresholds come from the held-out folds of train, never from the samples being counted. A group
-(a physical part) is flagged if any of its views is. Intervals are exact.
+Thresholds come from the held-out folds of train, never from the samples being counted. Rates are of
+samples; verdicts on physical things (groups) are counted apart.
 
-Axis letters: n samples.
+Axis letters: n samples, g groups.
 """
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 from jaxtyping import Bool, Float
 
 from bearing_search.analysis.comparison import FoldPredictions
 from bearing_search.analysis.intervals import Interval, rate_interval
+from bearing_search.analysis.rates import grouped_rate
 from bearing_search.data.fold_key import FoldKey
 from bearing_search.evaluation.predictions import Predictions
 
@@ -23,7 +24,7 @@ BEST_F1 = "best F1 on the held-out folds"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OperatingPoint:
-    """Detection and false-alarm rate of one threshold on the groups of one part."""
+    """Detection and false-alarm rate of one threshold on one part."""
 
     part: str
     rule: str
@@ -33,23 +34,23 @@ class OperatingPoint:
     """Image score at and above which a sample is flagged."""
 
     found: Interval
-    """Fraction of the anomalous groups that are flagged."""
+    """Fraction of the anomalous samples (or groups) that are flagged."""
 
     false_alarms: Interval
-    """Fraction of the normal groups that are flagged."""
+    """Fraction of the normal samples (or groups) that are flagged."""
 
 
 def operating_points(
     validation: FoldPredictions, test: FoldPredictions
 ) -> tuple[OperatingPoint, ...]:
-    """Operating points on test at two thresholds per part; none without held-out defects."""
+    """Rates of test samples at two thresholds per part; none without held-out defects."""
     return tuple(
         OperatingPoint(
             part=part,
             rule=rule,
             threshold=threshold,
-            found=_flagged(predictions, threshold, is_anomalous=True),
-            false_alarms=_flagged(predictions, threshold, is_anomalous=False),
+            found=flagged_rate(predictions, threshold, predictions.is_anomalous),
+            false_alarms=flagged_rate(predictions, threshold, ~predictions.is_anomalous),
         )
         for key, predictions in test.items()
         for part in [FoldKey.parse(key).part]
@@ -59,16 +60,55 @@ def operating_points(
     )
 
 
+def group_verdicts(
+    points: Sequence[OperatingPoint], test: FoldPredictions
+) -> tuple[OperatingPoint, ...]:
+    """The same thresholds with rates of groups; none of a part whose groups are single samples.
+
+    A group is flagged if any of its samples is, and counts as anomalous if any of them is.
+    """
+    found: list[OperatingPoint] = []
+    for key, predictions in test.items():
+        part, names = FoldKey.parse(key).part, np.array(predictions.groups)
+        groups = np.unique(names)
+        if len(groups) == len(names):
+            continue
+        is_anomalous = np.array([predictions.is_anomalous[names == g].any() for g in groups])
+        highest = np.array([predictions.image_scores[names == g].max() for g in groups])
+        found += [
+            replace(
+                point,
+                found=_rate(highest[is_anomalous] >= point.threshold),
+                false_alarms=_rate(highest[~is_anomalous] >= point.threshold),
+            )
+            for point in points
+            if point.part == part
+        ]
+    return tuple(found)
+
+
 def group_counts(folds: FoldPredictions) -> dict[str, tuple[int, int]]:
-    """Part -> number of normal and of anomalous groups that were scored."""
+    """Part -> number of groups with a normal and with an anomalous sample that were scored.
+
+    A group of both kinds counts for both.
+    """
     counts: dict[str, tuple[int, int]] = {}
     for key, predictions in folds.items():
-        part = FoldKey.parse(key).part
-        anomalous = _groups(predictions, is_anomalous=True)
-        normal = _groups(predictions, is_anomalous=False)
-        before = counts.get(part, (0, 0))
-        counts[part] = (before[0] + len(normal), before[1] + len(anomalous))
+        part, names = FoldKey.parse(key).part, np.array(predictions.groups)
+        normal, anomalous = counts.get(part, (0, 0))
+        counts[part] = (
+            normal + len(np.unique(names[~predictions.is_anomalous])),
+            anomalous + len(np.unique(names[predictions.is_anomalous])),
+        )
     return counts
+
+
+def flagged_rate(
+    predictions: Predictions, threshold: float, counted: Bool[np.ndarray, " n"]
+) -> Interval:
+    """Share of the counted samples that score at or above the threshold, with its interval."""
+    names = np.array(predictions.groups)[counted].tolist()
+    return grouped_rate(predictions.image_scores[counted] >= threshold, names)
 
 
 def best_f1_threshold(
@@ -92,13 +132,5 @@ def _thresholds(folds: list[Predictions]) -> Iterator[tuple[str, float]]:
         yield BEST_F1, best_f1_threshold(scores, labels)
 
 
-def _flagged(predictions: Predictions, threshold: float, *, is_anomalous: bool) -> Interval:
-    groups = _groups(predictions, is_anomalous=is_anomalous)
-    flagged = set(np.array(predictions.groups)[predictions.image_scores >= threshold].tolist())
-    return rate_interval(len(groups & flagged), len(groups))
-
-
-def _groups(predictions: Predictions, *, is_anomalous: bool) -> set[str]:
-    names = np.array(predictions.groups)
-    anomalous = set(names[predictions.is_anomalous].tolist())
-    return anomalous if is_anomalous else set(names.tolist()) - anomalous
+def _rate(is_hit: Bool[np.ndarray, " g"]) -> Interval:
+    return rate_interval(int(is_hit.sum()), len(is_hit))

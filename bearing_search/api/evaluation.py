@@ -12,12 +12,13 @@ from bearing_search.errors import SweepError
 from bearing_search.evaluation.predictions import fold_predictions
 from bearing_search.filesystem.atomic import write_json
 from bearing_search.measurement import TrialContext
+from bearing_search.reporting.evaluation_markdown import write_evaluation
 from bearing_search.reporting.leaderboard import trial_config
 from bearing_search.reporting.test_evaluation import (
     ComparedPredictions,
     Evaluation,
+    evaluation_of,
     read_evaluation,
-    write_evaluation,
 )
 from bearing_search.session.comparison import board_of, refuse_incomparable
 from bearing_search.session.in_process import chosen_device, follow, use_cores
@@ -138,16 +139,18 @@ def measure(
 
     use_cores()
     settings = tuned_knobs(folder.root, number, console)
-    tuned = with_postprocess(trial_config(folder.root, number), settings)
+    chosen = with_postprocess(trial_config(folder.root, number), settings)
     frozen = replace(
-        tuned, finetune=replace(tuned.finetune, epochs=0, reconstruction_only_epochs=0)
+        chosen, finetune=replace(chosen.finetune, epochs=0, reconstruction_only_epochs=0)
     )
-    data_set = load_data_set(Path(folder.record.data))
+    is_tuned = chosen.finetune.epochs > 0
     scores = {}
-    for label, config in (("tuned", tuned), ("frozen", frozen)):
+    for label, config in (("tuned", chosen), ("frozen", frozen)):
+        if label == "tuned" and not is_tuned:
+            continue
         console.print(f"{label} encoder, trained on all of train:")
         context = TrialContext(
-            data=data_set.root,
+            data=Path(folder.record.data),
             folder=final_folder(folder, config, earlier),
             cache=folder.cache,
             shares_stages=False,  # so that the weights are kept here
@@ -158,23 +161,24 @@ def measure(
         follow(run_final, config, context, console)
         scores[label] = fold_predictions(context.folder)
     predictions = ComparedPredictions(
-        tuned=scores["tuned"],
+        tuned=scores.get("tuned"),
         frozen=scores["frozen"],
         validation={
             key: rendered(scored, settings.applied)
             for key, scored in fold_predictions(folder.trial_folder(number)).items()
         },
-        protocol=tuned.protocol,
-        postprocess=tuned.postprocess,
+        protocol=chosen.protocol,
+        postprocess=chosen.postprocess,
     )
-    return write_evaluation(
-        folder.root,
+    evaluation = evaluation_of(
         predictions,
         sweep=folder.record.name,
         trial=number,
         times_opened=(earlier.times_opened if earlier else 0) + 1,
         notes=folder.record.notes,
     )
+    write_evaluation(folder.root, evaluation)
+    return evaluation
 
 
 def final_folder(folder: SweepFolder, config: TrialConfig, earlier: Evaluation | None) -> Path:

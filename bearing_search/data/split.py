@@ -1,9 +1,10 @@
-"""Folds inside the training split: grouped, stratified, seeded."""
+"""Folds inside the training split: grouped, stratified, seeded. Axis letter: k folds."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
+from jaxtyping import Float
 
 from bearing_search.config import SplitConfig, TrialConfig
 from bearing_search.data.fold_key import TOGETHER
@@ -30,29 +31,33 @@ class Fold:
 def num_folds(samples: Sequence[Sample], config: SplitConfig) -> int:
     """How many folds a part gets: the number of the config, or as many as its groups allow.
 
+    A group that holds samples of both kinds counts for both.
+
     Args:
         samples: training samples of one part.
 
     Raises:
-        DataError: fewer normal or anomalous groups than folds. A part without any anomalous
-            training sample is allowed: its held-out defects are synthetic.
+        DataError: fewer groups with normal or with anomalous samples than folds. A part without any
+            anomalous training sample is allowed: its held-out defects are synthetic.
     """
     part = samples[0].part if samples else "a part"
-    anomalous, normal = _groups_by_label(samples)
-    fewest = min(len(normal), len(anomalous)) if anomalous else len(normal)
+    groups = _groups_by_label(samples)
+    normal, anomalous = (len(kind | groups.mixed) for kind in (groups.normal, groups.anomalous))
+    fewest = min(normal, anomalous) if anomalous else normal
     most = MOST_FOLDS if anomalous else FOLDS_OF_DRAWN_DEFECTS
     folds = max(2, min(fewest, most)) if config.folds is None else config.folds
-    _require_enough(part, "normal", len(normal), folds)
+    _require_enough(part, "normal", normal, folds)
     if anomalous:
-        _require_enough(part, "anomalous", len(anomalous), folds)
+        _require_enough(part, "anomalous", anomalous, folds)
     return folds
 
 
 def make_folds(samples: Sequence[Sample], config: SplitConfig) -> list[Fold]:
     """Hold out each group once, with anomalous and normal samples spread evenly over the folds.
 
-    A group with any anomalous sample counts as anomalous. scikit-learn's StratifiedGroupKFold
-    was not taken: it does not promise that the few anomalous groups are dealt evenly.
+    Groups that hold both kinds are dealt first, and count as load of both. scikit-learn's
+    StratifiedGroupKFold was not taken: it does not promise that the few anomalous groups are dealt
+    evenly.
 
     Args:
         samples: training samples of one part.
@@ -61,9 +66,15 @@ def make_folds(samples: Sequence[Sample], config: SplitConfig) -> list[Fold]:
         DataError: as `num_folds` says.
     """
     folds = num_folds(samples, config)
-    anomalous, normal = _groups_by_label(samples)
+    groups = _groups_by_label(samples)
     rng = np.random.default_rng(config.seed)
-    fold_of = {**_deal(anomalous, samples, folds, rng), **_deal(normal, samples, folds, rng)}
+    fold_of = _deal(groups.mixed, samples, np.zeros(folds), rng)
+    mixed = [sample for sample in samples if sample.group in groups.mixed]
+    for kind, is_anomalous in ((groups.anomalous, True), (groups.normal, False)):
+        load = np.zeros(folds)
+        for sample in mixed:
+            load[fold_of[sample.group]] += sample.is_anomalous is is_anomalous
+        fold_of |= _deal(kind, samples, load, rng)
     return [
         Fold(
             index,
@@ -98,17 +109,37 @@ def folds_of_parts(
     return {part: make_folds(found, split) for part, found in train.items()}
 
 
-def _groups_by_label(samples: Sequence[Sample]) -> tuple[set[str], set[str]]:
+@dataclass(frozen=True, slots=True)
+class _Groups:
+    """Names of the groups that hold normal samples only, anomalous samples only, and both."""
+
+    normal: set[str]
+    anomalous: set[str]
+    mixed: set[str]
+
+
+def _groups_by_label(samples: Sequence[Sample]) -> _Groups:
     anomalous = {sample.group for sample in samples if sample.is_anomalous}
-    return anomalous, {sample.group for sample in samples} - anomalous
+    normal = {sample.group for sample in samples if not sample.is_anomalous}
+    return _Groups(normal - anomalous, anomalous - normal, normal & anomalous)
 
 
 def _deal(
-    groups: Iterable[str], samples: Sequence[Sample], folds: int, rng: np.random.Generator
+    groups: Collection[str],
+    samples: Sequence[Sample],
+    load: Float[np.ndarray, " k"],
+    rng: np.random.Generator,
 ) -> dict[str, int]:
+    """Group -> fold, the largest first, each to the fold with the least load so far.
+
+    Args:
+        load: samples that each fold holds already.
+    """
+    if not groups:
+        return {}
     size = {group: sum(s.group == group for s in samples) for group in groups}
     shuffled = rng.permutation(sorted(size))
-    load = np.zeros(folds)
+    load = load.copy()
     fold_of = {}
     for group in sorted(shuffled, key=lambda name: -size[name]):  # stable: ties stay shuffled
         fold = int(load.argmin())

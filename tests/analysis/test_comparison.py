@@ -10,7 +10,9 @@ from bearing_search.analysis.comparison import (
     mean_floor,
     score_intervals,
 )
+from bearing_search.analysis.influence_cache import scaled_shifts
 from bearing_search.config import ProtocolConfig
+from bearing_search.evaluation.metrics import auroc
 from bearing_search.evaluation.predictions import load_predictions, mean_metrics, save_predictions
 
 PROTOCOL = ProtocolConfig(map_px=16)
@@ -44,11 +46,35 @@ def test_a_clear_difference_excludes_zero_and_none_does_not(predictions):
     assert same.low < 0 < same.high
 
 
-def test_equal_scores_favour_neither(predictions):
+def test_the_interval_of_an_exact_zero_is_zero(predictions):
     folds = {"LC/fold0": predictions(1.0)}
-    difference = difference_intervals(folds, folds, PROTOCOL)["pixel_aupro"]
-    assert difference.value == 0
-    assert difference.low == -difference.high < 0
+    for found in difference_intervals(folds, folds, PROTOCOL).values():
+        assert (found.value, found.low, found.high) == (0, 0, 0)
+
+
+def test_other_scores_of_the_same_value_favour_neither(predictions):
+    fold = predictions(9.0)
+    other = {"LC/fold0": replace(fold, image_scores=2 * fold.image_scores)}
+    found = difference_intervals({"LC/fold0": fold}, other, PROTOCOL)
+    image, pixel = found["image_auroc"], found["pixel_aupro"]
+    assert image.value == 0
+    assert image.low == -image.high < 0  # both find all of them; either may miss the next
+    assert (pixel.low, pixel.high) == (0, 0)  # the maps are the same
+
+
+def test_a_part_whose_scores_are_equal_is_told_from_one_whose_are_not(predictions):
+    one = {"LC/all": predictions(1.0), "OD/all": predictions(1.0)}
+    other = {**one, "OD/all": predictions(2.0)}
+    found = difference_intervals(one, other, PROTOCOL)
+    assert found["LC/pixel_aupro"].high == 0
+    assert found["OD/pixel_aupro"].high < 0
+    assert found["pixel_aupro"].low < found["pixel_aupro"].high
+
+
+def test_what_is_undefined_has_no_difference_even_if_scores_are_equal(predictions):
+    fold = predictions(1.0)
+    normal = {"LC/all": replace(fold, is_anomalous=np.zeros(24, dtype=bool))}
+    assert np.isnan(difference_intervals(normal, normal, PROTOCOL)["image_auroc"].value)
 
 
 def test_other_samples_cannot_be_paired(predictions):
@@ -122,8 +148,40 @@ def test_views_of_one_part_are_one_piece_of_evidence(predictions):
     fold = predictions(0.8, num=16)
     paired = replace(fold, groups=tuple(f"g{i // 4}" for i in range(16)))
     found = influences({"LC/all": paired}, PROTOCOL)["LC"]
-    assert len(found.anomalous) == 4  # every group has anomalous views
-    assert found.normal == ()
+    assert found.anomalous == found.normal == ("g0", "g1", "g2", "g3")  # all have both kinds
+    assert (found.of_normal == 0).all()  # one observation each, which is not counted twice
+    assert scaled_shifts([{"LC": found}], "pixel_aupro").shape == (4, 1)
+
+
+def test_a_group_of_both_kinds_is_left_out_whole(predictions):
+    fold = replace(predictions(0.8, num=12), groups=("a", "a", *(f"g{i}" for i in range(10))))
+    found = influences({"LC/all": fold}, PROTOCOL)["LC"]
+    assert (len(found.anomalous), len(found.normal)) == (6, 6)
+    column, rest = found.column("image_auroc"), np.arange(12) >= 2
+    without = auroc(fold.image_scores[rest], fold.is_anomalous[rest])
+    with_all = found.values[column]
+    assert found.of_anomalous[0, column] == pytest.approx((with_all - without) * (1 - 1 / 6))
+    last = np.arange(12) != 11
+    without = auroc(fold.image_scores[last], fold.is_anomalous[last])
+    alone = found.normal.index("g9")
+    assert found.of_normal[alone, column] == pytest.approx((with_all - without) * (1 - 1 / 6))
+
+
+def test_folds_of_one_mixed_group_each_have_intervals(predictions):
+    folds = {f"LC/fold{k}": predictions(0.5 + k, seed=k, num=8) for k in range(3)}
+    folds = {k: replace(fold, groups=(k,) * 8) for k, fold in folds.items()}
+    found = influences(folds, PROTOCOL)["LC"]
+    column = found.column("image_auroc")
+    values = np.array([fold.metrics(PROTOCOL)["image_auroc"] for fold in folds.values()])
+    assert found.of_anomalous[:, column] == pytest.approx((values - values.mean()) / 3)
+    interval = score_intervals(folds, PROTOCOL)["image_auroc"]
+    assert interval.low < interval.value <= interval.high
+
+
+def test_the_floor_counts_samples_whatever_their_groups(predictions):
+    fold = predictions(1.0)
+    grouped = replace(fold, groups=tuple(f"g{i // 8}" for i in range(24)))
+    assert mean_floor({"LC/all": grouped}, PROTOCOL) == mean_floor({"LC/all": fold}, PROTOCOL)
 
 
 def test_regions_without_a_map_stay_missed(predictions):

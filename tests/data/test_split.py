@@ -107,3 +107,50 @@ def test_a_part_may_not_have_the_name_of_all_parts_together():
     assert len(folds_of_parts(train, TrialConfig())["all"]) == 2
     with pytest.raises(DataError, match=r"a part is named all.*Rename the part"):
         folds_of_parts(train, TrialConfig(scope="multi_part"))
+
+
+def views(group, normal, anomalous):
+    return [sample(f"{group}v{v}", group, v < anomalous) for v in range(normal + anomalous)]
+
+
+def counts(fold_samples):
+    anomalous = sum(s.is_anomalous for s in fold_samples)
+    return len(fold_samples) - anomalous, anomalous
+
+
+def test_groups_that_hold_both_kinds_count_for_both():
+    positions = [s for g in "abc" for s in views(g, 10, 6)]
+    assert num_folds(positions, SplitConfig()) == 3
+    for fold in make_folds(positions, SplitConfig()):
+        assert counts(fold.held_out) == (10, 6)
+        assert counts(fold.train) == (20, 12)
+
+
+def test_every_fold_holds_out_both_kinds_where_only_some_groups_have_both():
+    # 3 groups with normal samples, 5 with anomalous ones; the mixed are the largest of either
+    samples = [*views("a", 4, 4), *views("b", 4, 4), *views("c", 3, 0)]
+    samples += [s for g in "def" for s in views(g, 0, 2)]
+    for seed in range(20):
+        folds = make_folds(samples, SplitConfig(folds=3, seed=seed))
+        assert sorted(counts(f.held_out) for f in folds) == [(3, 4), (4, 4), (4, 6)]
+
+
+def test_a_fold_with_a_mixed_group_gets_fewer_of_the_pure_ones():
+    samples = [*views("a", 3, 1), *(s for g in "bcd" for s in views(g, 1, 0)), *views("e", 0, 1)]
+    for seed in range(20):
+        folds = make_folds(samples, SplitConfig(folds=2, seed=seed))
+        assert sorted(counts(f.held_out) for f in folds) == [(3, 1), (3, 1)]
+
+
+@given(st.lists(st.tuples(st.integers(0, 4), st.integers(0, 4)), min_size=4, max_size=20))
+def test_whatever_the_groups_hold_each_kind_is_held_out_in_every_fold(sizes):
+    samples = [s for g, (normal, bad) in enumerate(sizes) for s in views(f"g{g}", normal, bad)]
+    normal, bad = (sum(size[kind] > 0 for size in sizes) for kind in (0, 1))
+    if min(normal, bad) < 2:
+        return
+    folds = make_folds(samples, SplitConfig())
+    assert len(folds) == min(normal, bad, 5)
+    assert sorted(s.name for f in folds for s in f.held_out) == sorted(s.name for s in samples)
+    for fold in folds:
+        assert min(counts(fold.held_out)) > 0
+        assert not {s.group for s in fold.train} & {s.group for s in fold.held_out}

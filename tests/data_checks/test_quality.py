@@ -179,6 +179,18 @@ def test_views_of_one_thing_count_once():
     assert "warning: LC: test has no anomalous sample" in text
 
 
+def test_things_that_hold_both_kinds_make_a_part_usable():
+    train = [
+        replace(sample, group=f"position{i % 3}")
+        for i, sample in enumerate(samples(normal=30, anomalous=18))
+    ]
+    text = said(train, samples(split="test", normal=30, anomalous=30))
+    assert "problem" not in text
+    assert "18 anomalous training samples of 3 things: 3 folds at most; 3 are made" in text
+    counts, _ = count_part(train, SplitConfig())
+    assert (counts.train_normal_groups, counts.train_anomalous_groups, counts.folds) == (3, 3, 3)
+
+
 def test_more_folds_than_defects_is_unusable():
     text = said(samples(normal=20, anomalous=3), folds=5)
     assert "problem: LC: 3 anomalous groups in train, but 5 folds" in text

@@ -7,26 +7,28 @@ from bearing_search.analysis.intervals import rate_interval
 from bearing_search.analysis.operating_points import (
     BEST_F1,
     FIND_ALL,
+    OperatingPoint,
     best_f1_threshold,
+    flagged_rate,
     group_counts,
+    group_verdicts,
     operating_points,
 )
 from bearing_search.config import PostprocessConfig, ProtocolConfig
+from bearing_search.reporting.evaluation_markdown import evaluation_markdown, write_evaluation
 from bearing_search.reporting.test_evaluation import (
     ComparedPredictions,
-    evaluation_markdown,
+    evaluation_of,
     read_evaluation,
-    write_evaluation,
 )
 
 
 @pytest.fixture
 def evaluated(tmp_path, predictions):
     def evaluated(tuned, frozen, times_opened=1):
-        return write_evaluation(
-            tmp_path,
+        evaluation = evaluation_of(
             ComparedPredictions(
-                tuned={"LC/all": tuned},
+                tuned=None if tuned is None else {"LC/all": tuned},
                 frozen={"LC/all": frozen},
                 validation={
                     "LC/fold0": predictions(3.0, seed=4),
@@ -39,6 +41,8 @@ def evaluated(tmp_path, predictions):
             trial=3,
             times_opened=times_opened,
         )
+        write_evaluation(tmp_path, evaluation)
+        return evaluation
 
     return evaluated
 
@@ -83,27 +87,87 @@ def test_rates_come_with_exact_intervals_at_thresholds_from_the_held_out_folds(
     assert "LC: with 12 normal groups, even no false alarm would allow a rate of up to 22%" in page
 
 
+def with_scores(unit, scores, labels, groups):
+    return replace(
+        unit,
+        image_scores=np.array(scores),
+        is_anomalous=np.array(labels, dtype=bool),
+        groups=tuple(groups),
+    )
+
+
 def test_a_threshold_and_its_rates_worked_by_hand(predictions):
-    def with_scores(scores, labels, groups):
-        unit = predictions(1.0, num=len(scores))
-        return replace(
-            unit,
-            image_scores=np.array(scores),
-            is_anomalous=np.array(labels, dtype=bool),
-            groups=tuple(groups),
-        )
+    def scored(scores, labels, groups):
+        return with_scores(predictions(1.0, num=len(scores)), scores, labels, groups)
 
     folds = {
-        "LC/fold0": with_scores([5.0, 3.0], [1, 0], "ab"),
-        "LC/fold1": with_scores([2.0, 1.0], [1, 0], "cd"),
+        "LC/fold0": scored([5.0, 3.0], [1, 0], "ab"),
+        "LC/fold1": scored([2.0, 1.0], [1, 0], "cd"),
     }
-    test = {"LC/all": with_scores([4.0, 1.5, 2.5, 0.0, 9.0], [1, 1, 0, 0, 0], "ppqqr")}
+    test = {"LC/all": scored([4.0, 1.5, 2.5, 0.0, 9.0], [1, 1, 0, 0, 0], "ppqqr")}
     find_all, best_f1 = operating_points(folds, test)
     assert (find_all.threshold, best_f1.threshold) == (2.0, 2.0)  # F1 .8 there, .67 at 5
-    assert find_all.found == rate_interval(1, 1)  # one of its two views is enough
-    assert find_all.false_alarms == rate_interval(2, 2)
+    assert find_all.found.value == 1 / 2
+    assert find_all.false_alarms.value == 2 / 3
+    by_group, _ = group_verdicts((find_all, best_f1), test)
+    assert by_group.found == rate_interval(1, 1)  # one of its two views is enough
+    assert by_group.false_alarms == rate_interval(2, 2)
     assert group_counts(test) == {"LC": (2, 1)}
     assert operating_points({}, test) == ()
+
+
+def test_where_groups_hold_both_kinds_rates_are_of_samples(predictions):
+    scores = [9.0, 1.0, 1.0, 1.0, 9.0, 9.0, 1.0, 1.0]
+    labels = [1, 1, 0, 0, 1, 0, 0, 0]
+    test = {"LC/all": with_scores(predictions(1.0, num=8), scores, labels, "aaaabbbb")}
+    folds = {"LC/fold0": with_scores(predictions(1.0, num=2), [8.0, 1.0], [1, 0], "cd")}
+    point, _ = operating_points(folds, test)
+    assert point.found.value == pytest.approx(2 / 3)
+    assert point.false_alarms.value == 1 / 5
+    verdict, _ = group_verdicts((point,) * 2, test)
+    assert verdict.found == rate_interval(2, 2)  # both things are defective, and rejected
+    assert verdict.false_alarms.value != verdict.false_alarms.value  # no thing is good
+    assert group_counts(test) == {"LC": (2, 2)}
+
+
+def test_a_threshold_flags_a_score_that_reaches_it(predictions):
+    test = {
+        "LC/all": with_scores(predictions(1.0, num=4), [2.0, 1.9, 2.0, 1.9], [1, 1, 0, 0], "abcd")
+    }
+    point = OperatingPoint(
+        part="LC",
+        rule="",
+        threshold=2.0,
+        found=rate_interval(0, 1),
+        false_alarms=rate_interval(0, 1),
+    )
+    scored = test["LC/all"]
+    assert flagged_rate(scored, 2.0, scored.is_anomalous) == rate_interval(1, 2)
+    assert group_verdicts((point,), test) == ()
+    pairs = {"LC/all": replace(scored, groups=tuple("aabb"))}
+    assert group_verdicts((point,), pairs)[0].found == rate_interval(1, 1)
+
+
+def test_verdicts_of_parts_are_a_table_of_their_own(tmp_path, predictions, evaluated):
+    views = replace(predictions(3.0), groups=tuple(f"g{i // 4}" for i in range(24)))
+    assert "physical part" not in evaluation_markdown(evaluated(predictions(3.0), predictions(0.5)))
+    evaluation = evaluated(views, views)
+    page = evaluation_markdown(evaluation)
+    assert "Verdicts per physical part (group)" in page
+    assert "with 6 normal groups" in page
+    assert repr(read_evaluation(tmp_path)) == repr(evaluation)  # NaN differs from itself
+
+
+def test_a_frozen_winner_is_not_compared_with_itself(tmp_path, predictions, evaluated):
+    evaluation = evaluated(None, predictions(3.0))
+    page = evaluation_markdown(evaluation)
+    assert "| metric | frozen encoder | floor |" in page
+    assert "fine-tuned" not in page
+    assert "undecided" not in page
+    assert evaluation.line("pixel_aupro").tuned is evaluation.line("pixel_aupro").difference is None
+    assert evaluation.rates
+    assert evaluation.samples == {"LC": (12, 12)}
+    assert read_evaluation(tmp_path) == evaluation
 
 
 def test_the_highest_of_equally_good_thresholds_raises_the_fewest_alarms():

@@ -24,7 +24,7 @@ def evaluate(
 
     The frozen encoder is scored beside it. Asked again, the command repeats its first answer.
     """
-    from bearing_search.reporting.test_evaluation import evaluation_markdown
+    from bearing_search.reporting.evaluation_markdown import evaluation_markdown
     from bearing_search.session.terminal import terminal
 
     console = terminal(stderr=json)
