@@ -1,12 +1,13 @@
 """A data set: which samples there are, by the first of `DATA_READERS` that knows its layout."""
 
 import hashlib
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import pairwise
 from pathlib import Path
 
+from bearing_search.data.decoding.bit_depth import PartDepth
 from bearing_search.data.folders import check_part_name
 from bearing_search.data.readers import DATA_READERS, reader_of
 from bearing_search.data.samples import Sample, Split
@@ -20,6 +21,8 @@ class DataSet:
 
     root: Path
     all_samples: tuple[Sample, ...]
+    depths: Mapping[str, PartDepth] = field(default_factory=dict)
+    """Bit depth of each part, once `with_readings` has found it."""
 
     @cached_property
     def parts(self) -> tuple[str, ...]:

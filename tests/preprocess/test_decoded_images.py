@@ -14,9 +14,9 @@ def pictures(tmp_path, monkeypatch):
     files = [tmp_path / f"{number}.png" for number in range(3)]
     for number, file in enumerate(files):
         cv2.imwrite(str(file), np.full((10, 10), number, np.uint8))
-    decoded, read = [], decoded_images.read_image
+    decoded, read = [], decoded_images.read_pages
     monkeypatch.setattr(
-        decoded_images, "read_image", lambda file: (decoded.append(file), read(file))[1]
+        decoded_images, "read_pages", lambda file, bits: (decoded.append(file), read(file, bits))[1]
     )
     return files, decoded
 
