@@ -7,6 +7,7 @@ from bearing_search.data.decoding.bit_depth import PartDepth
 from bearing_search.data.readings import depth_lines
 from bearing_search.data.samples import Sample
 from bearing_search.data_checks.findings import Finding, Severity
+from bearing_search.data_checks.masks.mask_findings import mask_findings
 from bearing_search.data_checks.quality import PartFacts, SampleFacts
 
 SHIFT_FROM_PX = 1.5
@@ -27,6 +28,7 @@ def quality_findings(part: PartFacts) -> list[Finding]:
     return [
         *_regions(part, measured),
         *_masks(part.part, measured),
+        *mask_findings(part.part, [(s, f.mask) for s, f in measured if s.mask_files]),
         *_brightness(part.part, measured),
         *_registration(part.part, measured),
     ]
