@@ -47,13 +47,9 @@ def _picture(pixels: np.ndarray, tags: TiffTags, name: str) -> Picture:
         )
     pixels = pixels.astype(np.uint8) if pixels.dtype == np.bool_ else pixels
     pixels = _interleaved(pixels, tags)
-    alpha = None
-    if tags.extra_samples:
-        alpha = pixels[..., -1]
-        pixels = pixels[..., : -len(tags.extra_samples)]
-    pixels = pixels[..., :3] if pixels.ndim == 3 and pixels.shape[2] >= 3 else pixels
-    if pixels.ndim == 3 and pixels.shape[2] != 3:
-        pixels = pixels[..., 0]
+    alpha = None if tags.alpha is None else pixels[..., tags.alpha]
+    if pixels.ndim == 3:
+        pixels = pixels[..., :3] if tags.colours >= 3 else pixels[..., 0]
     if tags.bits < 8 and not tags.is_palette:
         pixels = (pixels.astype(np.uint16) * 255 // (2**tags.bits - 1)).astype(np.uint8)
     picture = Picture(

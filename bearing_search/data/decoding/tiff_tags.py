@@ -22,6 +22,7 @@ _BY_OPENCV = frozenset({1, 2, 3, 4, 5, 6, 7, 8, 32773, 32946})
 _BY_TIFFFILE = frozenset({34712, 33003, 33005, 34887, 34925, 34933, 50000, 50001, 50002, 50013})
 _MIN_IS_WHITE, _MIN_IS_BLACK, _RGB, _PALETTE, _CFA, _LINEAR_RAW = 0, 1, 2, 3, 32803, 34892
 _STRAIGHT_ALPHA = 2
+_ALPHA = (1, _STRAIGHT_ALPHA)
 _KINDS = {1: "uint", 2: "int", 3: "float", 4: "uint", 5: "complex int", 6: "complex float"}
 
 
@@ -59,15 +60,28 @@ class TiffTags:
     @property
     def decoder(self) -> Decoder:
         """Who gives the pixels as the tags mean them."""
-        colours = self.samples - len(self.extra_samples)
         wrong_in_opencv = (
             self.compression not in _BY_OPENCV
             or (self.in_planes and self.samples > 1 and self.bits != 8)
             or (self.photometric == _MIN_IS_WHITE and self.bits > 8)
-            or (self.photometric in (_MIN_IS_WHITE, _MIN_IS_BLACK) and colours > 1)
+            or (self.photometric in (_MIN_IS_WHITE, _MIN_IS_BLACK) and self.samples > 1)
             or (_STRAIGHT_ALPHA in self.extra_samples and self.photometric in (0, 1, _RGB))
         )
         return "tifffile" if wrong_in_opencv else "opencv"
+
+    @property
+    def colours(self) -> int:
+        """Samples of a pixel that are brightness: three grey ones count, whatever they are."""
+        has_alpha = any(meaning in _ALPHA for meaning in self.extra_samples)
+        if self.photometric in (_MIN_IS_WHITE, _MIN_IS_BLACK) and not has_alpha:
+            return self.samples
+        return self.samples - len(self.extra_samples)
+
+    @property
+    def alpha(self) -> int | None:
+        """Position of the sample that is opacity; None: there is none."""
+        found = [at for at, meaning in enumerate(self.extra_samples) if meaning in _ALPHA]
+        return self.samples - len(self.extra_samples) + found[0] if found else None
 
     @property
     def is_inverted(self) -> bool:
