@@ -28,20 +28,6 @@ FORMAT_OF_SUFFIX: dict[str, Format] = {
 
 IMAGE_SUFFIXES = frozenset(FORMAT_OF_SUFFIX)
 
-SUFFIXES_NOT_READ: dict[str, str] = {
-    ".gif": "at most 256 colours, often animated",
-    ".avif": "lossy, and turned by rules of its own",
-    ".heic": "lossy, and no decoder is shipped",
-    ".jxl": "no decoder is shipped",
-    ".dng": "a raw mosaic; develop it first",
-    ".raw": "bare numbers without size or depth",
-    ".exr": "floating-point pixels",
-    ".hdr": "floating-point pixels",
-    ".pfm": "floating-point pixels",
-    ".npy": "an array, no picture",
-}
-"""Suffix of pictures that are left out on purpose -> why. Save them as PNG."""
-
 _HEAD_BYTES = 65_536
 _MAGIC: tuple[tuple[bytes, Format], ...] = (
     (b"\x89PNG\r\n\x1a\n", "png"),

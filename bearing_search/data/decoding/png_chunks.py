@@ -58,9 +58,10 @@ def png_header(content: bytes) -> PngHeader:
 
 
 def _chunks(content: bytes) -> Iterator[tuple[bytes, bytes]]:
-    """Name and data of each chunk: length, name, data, checksum."""
+    """Name and data of each chunk but the pixels': length, name, data, checksum."""
     at = 8
     while at + 12 <= len(content):
-        length = int.from_bytes(content[at : at + 4], "big")
-        yield content[at + 4 : at + 8], content[at + 8 : at + 8 + length]
+        length, name = int.from_bytes(content[at : at + 4], "big"), content[at + 4 : at + 8]
+        if name != b"IDAT":
+            yield name, content[at + 8 : at + 8 + length]
         at += 12 + length
