@@ -11,7 +11,7 @@ from typing import Literal
 
 import cv2
 import numpy as np
-from jaxtyping import Bool, Int32, Int64
+from jaxtyping import Bool, Int, Int32, Int64
 
 from bearing_search.data.decoding.picture import Picture
 from bearing_search.errors import DataError
@@ -58,39 +58,55 @@ def mask_values(picture: Picture, name: str, *, void_value: int | None = None) -
         DataError: no pixel is background, or the numbers spread over the whole range.
     """
     numbers = _numbers(picture)
-    if picture.alpha is not None and _is_constant(numbers) and not _is_constant(picture.alpha):
-        alpha = picture.alpha
-        marked = alpha.astype(np.int32) * 2 > int(alpha.max())
-        return MaskValues(marked=marked, rule="alpha")
-    if picture.alpha is not None:
-        numbers = np.where(picture.alpha == 0, 0, numbers)
-    void = np.zeros(numbers.shape, dtype=bool) if void_value is None else numbers == void_value
-    numbers = np.where(void, 0, numbers)
-    maximum = int(numbers.max(initial=0))
-    values = np.flatnonzero(np.bincount(numbers.ravel()))
-    regions = _Regions.of(numbers) if len(values) > 2 else None
-    is_graded = regions is not None and (picture.is_lossy or _is_smeared(numbers, regions, maximum))
-    if is_graded and regions is not None:
-        marked = _above_half(numbers, regions, maximum)
-        _refuse_spread(numbers, marked, regions, name)
-    else:
-        marked = numbers > 0
+    alpha = picture.alpha
+    if alpha is not None and _is_constant(numbers) and not _is_constant(alpha):
+        return MaskValues(marked=alpha > int(alpha.max()) // 2, rule="alpha")
+    if alpha is not None:
+        numbers = np.where(alpha == 0, 0, numbers)
+    has_void = void_value is not None and bool((numbers == void_value).any())
+    if has_void:
+        numbers = np.where(numbers == void_value, 0, numbers)
+    values = _values(numbers)
+    marked = numbers > 0
+    rule: Rule = "above 0"
+    if len(values) > 2 or (len(values) == 2 and values[0] > 0):
+        box = _box(marked)
+        inside = numbers[box].astype(np.int32)
+        if picture.is_lossy or _is_smeared(inside, _Regions.of(inside), int(values[-1])):
+            rule = "above half"
+            marked[box] = _cut_at_half(inside, int(values[-1]), name)
     _refuse_no_background(marked, values, name)
     return MaskValues(
         marked=marked,
-        rule="above half" if is_graded else "above 0",
-        has_void=bool(void.any()),
-        suspects_void=_suspects_void(values) and void_value is None,
+        rule=rule,
+        has_void=has_void,
+        suspects_void=void_value is None and _suspects_void(values),
     )
 
 
-def _numbers(picture: Picture) -> Int32[np.ndarray, "h w"]:
-    """One number a pixel: the largest of its colours."""
-    pixels = picture.pixels.astype(np.int32)
+def _numbers(picture: Picture) -> np.ndarray:
+    """One number a pixel (h w), of 8 or 16 bits: the largest of its colours."""
+    pixels = picture.pixels
     if picture.is_inverted:
-        pixels = (255 if picture.pixels.dtype == np.uint8 else 65535) - pixels
-    largest: Int32[np.ndarray, "h w"] = pixels.max(axis=2) if pixels.ndim == 3 else pixels
-    return largest
+        pixels = np.iinfo(pixels.dtype).max - pixels
+    return pixels.max(axis=2) if pixels.ndim == 3 else pixels
+
+
+def _values(numbers: np.ndarray) -> Int[np.ndarray, " n"]:
+    """The numbers that occur, ascending."""
+    bins = 2 ** (8 * numbers.dtype.itemsize)
+    counts = cv2.calcHist([np.ascontiguousarray(numbers)], [0], None, [bins], [0, bins])
+    return np.flatnonzero(counts.ravel())
+
+
+def _box(marked: Bool[np.ndarray, "h w"]) -> tuple[slice, slice]:
+    """The rows and columns that hold all marks, with as much around them as rims need."""
+    x, y, width, height = cv2.boundingRect(marked.view(np.uint8))
+    around = _RIM_PX + 1
+    return (
+        slice(max(0, y - around), y + height + around),
+        slice(max(0, x - around), x + width + around),
+    )
 
 
 def _is_constant(numbers: np.ndarray) -> bool:
@@ -133,12 +149,18 @@ def _is_smeared(numbers: Int32[np.ndarray, "h w"], regions: _Regions, maximum: i
     return bool(2 * weight[flat < _FLAT_FROM * of].sum() > weight.sum())
 
 
-def _above_half(
-    numbers: Int32[np.ndarray, "h w"], regions: _Regions, maximum: int
+def _cut_at_half(
+    numbers: Int32[np.ndarray, "h w"], maximum: int, name: str
 ) -> Bool[np.ndarray, "h w"]:
-    """Above half of the region's own maximum, so that classes of other numbers stay; no specks."""
+    """Above half of the region's own maximum, so that classes of other numbers stay; no specks.
+
+    Raises:
+        DataError: numbers in between lie elsewhere than at edges.
+    """
+    regions = _Regions.of(numbers)
     peaks = regions.peaks[regions.labels]
     marked: Bool[np.ndarray, "h w"] = (2 * numbers > peaks) & (peaks > _LOW * maximum)
+    _refuse_spread(numbers, marked, peaks, name)
     return marked
 
 
@@ -155,21 +177,22 @@ def _is_flat(numbers: Int32[np.ndarray, "h w"]) -> Bool[np.ndarray, "h w"]:
 def _refuse_spread(
     numbers: Int32[np.ndarray, "h w"],
     marked: Bool[np.ndarray, "h w"],
-    regions: _Regions,
+    peaks: Int64[np.ndarray, "h w"],
     name: str,
 ) -> None:
     """Refuse a picture or a probability map: numbers in between lie elsewhere than at edges."""
     kernel = np.ones((2 * _RIM_PX + 1, 2 * _RIM_PX + 1), np.uint8)
     solid = marked.astype(np.uint8)
     rim = cv2.dilate(solid, kernel) != cv2.erode(solid, kernel)
-    share = numbers / np.maximum(regions.peaks[regions.labels], 1)
+    share = numbers / np.maximum(peaks, 1)
     between = (share > _LOW) & (share < _HIGH)
     stray = int((between & ~rim).sum())
     if stray > _MOST_STRAY * int(marked.sum()):
+        share_between = between.sum() / (numbers > 0).sum()
         raise DataError(
-            f"{name} is no mask: {100 * between.mean():.0f} % of its pixels have numbers in "
-            f"between, neither near 0 nor near the maximum {regions.peaks.max()}, as in a picture "
-            "or a map of probabilities. Save it with two values, 0 for normal."
+            f"{name} is no mask: {100 * share_between:.0f} % of its pixels above 0 have numbers in "
+            f"between, neither near 0 nor near the maximum {peaks.max()}, as in a picture or a map "
+            "of probabilities. Save it with two values, 0 for normal."
         )
 
 

@@ -200,7 +200,7 @@ REFUSED = {
     "the picture itself, JPEG": (encoded(".jpg", GREY), "as in a picture"),
     "probabilities": (
         encoded(".png", cv2.GaussianBlur(MARKS, (0, 0), 3)),
-        "11 % of its pixels have numbers in between",
+        r"is no mask: \d\d % of its pixels above 0 have numbers in between",
     ),
     "probabilities over 1": (
         encoded(".png", np.maximum(cv2.GaussianBlur(MARKS, (0, 0), 3), 1)),
