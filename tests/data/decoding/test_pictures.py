@@ -7,8 +7,10 @@ import io
 import os
 import socket
 import struct
+import zlib
 
 import cv2
+import imagecodecs
 import numpy as np
 import pytest
 import tifffile
@@ -48,6 +50,13 @@ def straight_alpha() -> bytes:
     pixels = np.dstack([RGB, np.zeros_like(GREY)]).tobytes()
     head = struct.pack("<2sHIH", b"II", 42, 8, 10)
     return head + entries + bytes(4) + struct.pack("<4H", 8, 8, 8, 8) + pixels
+
+
+def without_gaps(pixels) -> bytes:
+    """12 bits a pixel, two pixels in three bytes."""
+    first, second = pixels[:, ::2].astype(int), pixels[:, 1::2].astype(int)
+    packed = [first >> 4, (first & 15) << 4 | second >> 8, second & 255]
+    return np.stack(packed, axis=-1).astype(np.uint8).tobytes()
 
 
 def tiff(pixels, **options) -> bytes:
@@ -103,8 +112,6 @@ def pgm(kind: int, maximum: int, pixels) -> bytes:
 
 
 def chunk(name: bytes, data: bytes) -> bytes:
-    import zlib
-
     return struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))
 
 
@@ -146,6 +153,18 @@ READ = {
         tiff(WIDE * 16, description='<OME><Pixels SignificantBits="12"/></OME>', metadata=None),
         None,
         GREY,
+    ),
+    "12 bits by JPEG 2000": (
+        "a.jp2",
+        imagecodecs.jpeg2k_encode(WIDE * 16, bitspersample=12, reversible=True, codecformat="jp2"),
+        None,
+        GREY,
+    ),
+    "12 bits without gaps, scaled by the decoder": (
+        "a.tif",
+        one_strip(without_gaps(WIDE * 16), 12),
+        None,
+        WIDE * 256 // 257,
     ),
     "MaxSampleValue of the picture itself says nothing": (
         "a.tif",
@@ -352,3 +371,15 @@ def test_what_is_no_regular_file_is_named_and_not_waited_for(tmp_path, monkeypat
                 opened.bind("a.png")
     with pytest.raises(DataError, match=rf"a.png: is a .*{kind}.*, not an image file"):
         read_image(file)
+
+
+def test_a_compression_that_wants_imagecodecs_says_how_to_get_it(tmp_path, monkeypatch):
+    (tmp_path / "a.tif").write_bytes(tiff(GREY, compression="zstd"))
+
+    def missing(page):
+        raise ValueError("<COMPRESSION.ZSTD: 50000> requires the 'imagecodecs' package")
+
+    monkeypatch.setattr(tifffile.TiffPage, "asarray", missing)
+    says = r"a.tif: its pixels \(zstd, 1 x 8 bits\) need imagecodecs: `pip install"
+    with pytest.raises(DataError, match=says):
+        read_image(tmp_path / "a.tif")
