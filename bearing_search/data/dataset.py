@@ -8,7 +8,6 @@ from itertools import pairwise
 from pathlib import Path
 
 from bearing_search.data.decoding.bit_depth import PartDepth
-from bearing_search.data.decoding.formats import refuse_special_file
 from bearing_search.data.folders import check_part_name
 from bearing_search.data.readers import DATA_READERS, reader_of
 from bearing_search.data.samples import Sample, Split
@@ -59,7 +58,7 @@ def load_data_set(root: Path) -> DataSet:
     Raises:
         DataError: no such folder, nothing in it that looks like a data set, a level that is
             missing, a sample that is listed twice, an anomalous sample without mask, a mask of two
-            samples, a file that is a FIFO, socket or folder.
+            samples.
     """
     if not root.is_dir():
         raise DataError(f"{root}: is no folder. --data wants the folder that holds the parts.")
@@ -69,8 +68,6 @@ def load_data_set(root: Path) -> DataSet:
     if not samples:
         raise _nothing_found(root, [name] if name else list(DATA_READERS))
     _require_names_and_levels(root, samples)
-    for file in {file for sample in samples for file in sample.files}:
-        refuse_special_file(file)
     _require_masks(samples)
     _require_own_masks(samples)
     _require_equal_levels(samples)
