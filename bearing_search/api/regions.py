@@ -52,8 +52,7 @@ def extract_regions(
     """
     pictures = _pictures(data, is_geometry_given=asked.geometry is not None)
     settings = _settings(asked.radius_tolerance_px, asked.ring_half_width_px)
-    samples, _ = read_alike(pictures.samples, settings, cache=None, known={})
-    pictures = replace(pictures, samples=tuple(samples))
+    pictures = _read_alike(pictures, settings)
     reports = []
     for name, images in _by_part(pictures, asked.part, data).items():
         reports.append(
@@ -84,6 +83,15 @@ def _pictures(data: Path, *, is_geometry_given: bool) -> ImageFolder:
             f"{error} For a plain folder of pictures, say how the region is found: "
             "--geometry circle, inverted_circle or ellipse."
         ) from None
+
+
+def _read_alike(pictures: ImageFolder, settings: PreprocessConfig) -> ImageFolder:
+    """The pictures with the depth of their part; where a file is broken, as each file states it."""
+    try:
+        samples, _ = read_alike(pictures.samples, settings, cache=None, known={})
+    except DataError:  # named in the row of its sample
+        return pictures
+    return replace(pictures, samples=tuple(samples))
 
 
 def _by_part(pictures: ImageFolder, part: str | None, data: Path) -> dict[str, ImageFolder]:

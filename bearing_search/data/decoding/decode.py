@@ -117,11 +117,17 @@ def _tiff(content: bytes, name: str, *, indices: bool) -> tuple[Picture, ...]:
         return (_by_opencv(content, "tiff", name),)
     refuse_by_tags(pages, name)
     first = pages[0]
-    if len(pages) > 1 or first.decoder == "tifffile" or (indices and first.is_palette):
+    if indices and first.is_palette:
+        return decode_tiff(content, pages, name)
+    if first.is_palette and len(pages) > 1:
+        raise DataError(f"{name}: holds {len(pages)} pages with palettes. Save them as grey.")
+    if len(pages) > 1 or first.decoder == "tifffile":
         return decode_tiff(content, pages, name)
     try:
         picture = _by_opencv(content, "tiff", name)
     except DataError:  # small tiles, 2 and 4 bits
+        if first.is_palette:
+            raise
         return decode_tiff(content, pages, name)
     return (replace(picture, stated_bits=16 if first.is_packed else first.stated_bits),)
 

@@ -292,6 +292,16 @@ REFUSED = {
         None,
         r"holds 2 pages of 40x32, 20x16 \(one is a thumbnail\)",
     ),
+    "pages with palettes": (
+        "a.tif",
+        tiff(
+            np.stack([GREY, GREY]),
+            photometric="palette",
+            colormap=np.zeros((3, 256), np.uint16),
+        ),
+        None,
+        "holds 2 pages with palettes",
+    ),
     "an animated PNG": ("a.png", animation("PNG"), None, "is animated"),
     "an animated WebP": ("a.webp", animation("WEBP"), None, "is animated"),
     "a GIF": ("a.png", pillow("GIF", GREY), None, "is a GIF, which is not read"),
