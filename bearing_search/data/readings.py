@@ -66,9 +66,9 @@ def depth_lines(depths: Mapping[str, PartDepth]) -> dict[str, str]:
     lines = {}
     for part, depth in depths.items():
         if depth.bits not in (8, 16) or depth.doubt:
-            doubt = f", {depth.doubt}" if depth.doubt else ""
+            doubt = f"; {depth.doubt}" if depth.doubt else ""
             lines[part] = (
-                f"{part}: {depth.bits} bits in 16 ({depth.why}{doubt}); if that is wrong, set "
+                f"{part}: {depth.bits} bits in 16 ({depth.why}){doubt}; if that is wrong, set "
                 f"preprocess.bits: {{{part}: 16}}"
             )
     return lines

@@ -115,7 +115,7 @@ def wide(peak: int, **facts) -> FileDepth:
         ([wide(4096)], 14, ""),
         ([wide(4095), wide(300)], 12, ""),
         ([wide(1023)], 10, ""),
-        ([wide(255)], 8, "nearly no light"),
+        ([wide(255)], 8, "nearly black"),
         ([FileDepth(container=8), wide(4000)], 12, ""),
         ([wide(900, stated=12)], 12, ""),
         ([wide(900, stated=12), wide(100)], 12, "some files state 12 and some nothing"),

@@ -100,9 +100,9 @@ def depth_of_part(files: Sequence[FileDepth]) -> PartDepth:
         return PartDepth(bits=FULL, why="the low bits are never used: shifted to the top of 16")
     doubt = ""
     if guess == 8:
-        doubt = "or nearly no light"
+        doubt = "they may have 16 and be nearly black"
     elif is_aligned:
-        doubt = "or fewer bits, shifted to the top of 16, under little light"
+        doubt = "they may be fewer bits, shifted to the top of 16, under little light"
     return PartDepth(bits=guess, why=f"largest number {peak}", doubt=doubt)
 
 
