@@ -73,6 +73,9 @@ class TrialContext:
     cache: Path
     """Cache shared by all trials, keyed by content. A subfolder of the results folder."""
 
+    bits: Mapping[str, int] = field(default_factory=dict)
+    """Bit depth of parts, as it was found when the sweep began; others are found by the trial."""
+
     shares_stages: bool = True
     """Whether stage results are shared with other trials. If not, they stay in the trial's folder,
     where only weights that were scored on test are kept in the end."""

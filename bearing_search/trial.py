@@ -13,7 +13,8 @@ from contextlib import closing, contextmanager
 import numpy as np
 
 from bearing_search.config import TrialConfig
-from bearing_search.data.dataset import load_data_set
+from bearing_search.data.dataset import DataSet, load_data_set
+from bearing_search.data.readings import with_readings
 from bearing_search.errors import TrialFailedError
 from bearing_search.evaluation.predictions import mean_metrics
 from bearing_search.measurement import (
@@ -52,14 +53,19 @@ def run_trial(config: TrialConfig, context: TrialContext) -> Iterator[Measuremen
         WeightsError: the encoder's weights cannot be loaded.
         TrialFailedError: this config cannot produce a score.
     """
-    plans = validation_plans(config, load_data_set(context.data).samples("train"))
+    plans = validation_plans(config, _data_set(config, context).samples("train"))
     return _run_units(plans, config, context, split="val")
 
 
 def run_final(config: TrialConfig, context: TrialContext) -> Iterator[Measurement]:
     """Train on all of train and score on test; meant to be run once, for the chosen config."""
-    plans = final_plans(config, load_data_set(context.data))
+    plans = final_plans(config, _data_set(config, context))
     return _run_units(plans, config, context, split="test")
+
+
+def _data_set(config: TrialConfig, context: TrialContext) -> DataSet:
+    data_set = load_data_set(context.data)
+    return with_readings(data_set, config, cache=context.cache, known=context.bits)
 
 
 def _run_units(

@@ -9,10 +9,11 @@ from rich.console import Console
 from bearing_search.config import TrialConfig
 from bearing_search.data.dataset import DataSet
 from bearing_search.data.fold_key import FoldKey
+from bearing_search.data.readings import with_readings
 from bearing_search.data_checks.counts import Counts, count_part
 from bearing_search.data_checks.findings import Finding
 from bearing_search.data_checks.quality import PartFacts, facts_of_part
-from bearing_search.data_checks.quality_findings import lost_share, quality_findings
+from bearing_search.data_checks.quality_findings import depth_findings, lost_share, quality_findings
 from bearing_search.errors import DataError, LeakError
 from bearing_search.search_space.space import SearchSpace
 from bearing_search.session.inputs import (
@@ -110,10 +111,16 @@ def look_at(
     """
     config = configs[0]
     chosen = data_set.chosen_parts(config.parts)
+    data_set = with_readings(data_set, config, cache=root / "cache")
     samples = [sample for sample in data_set.all_samples if sample.part in chosen]
-    check_images(samples, console)
+    check_images(samples, console, configs)
     leaks = look_for_leaks(data_set, configs, root, console)
-    findings, parts, done = [*leaks.findings, *file_findings(data_set, chosen)], [], 0
+    findings: list[Finding] = [
+        *leaks.findings,
+        *file_findings(data_set, chosen),
+        *depth_findings(data_set.depths),
+    ]
+    parts, done = [], 0
     with share_bar("measuring brightness, levels and regions", console) as on_progress:
         for part in chosen:
             of_part = [sample for sample in samples if sample.part == part]

@@ -1,5 +1,6 @@
 """The chosen setting, trained on all of train and scored on test; once."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -8,6 +9,7 @@ from rich.console import Console
 from bearing_search.analysis.postprocess_settings import rendered
 from bearing_search.config import FIRST_SCHEME, TrialConfig, config_digest, to_plain
 from bearing_search.data.dataset import load_data_set
+from bearing_search.data.decoding.bit_depth import FULL
 from bearing_search.errors import SweepError
 from bearing_search.evaluation.predictions import fold_predictions
 from bearing_search.filesystem.atomic import write_json
@@ -22,6 +24,7 @@ from bearing_search.reporting.test_evaluation import (
 )
 from bearing_search.session.comparison import board_of, refuse_incomparable
 from bearing_search.session.in_process import chosen_device, follow, use_cores
+from bearing_search.session.inputs import with_depths_told
 from bearing_search.session.leak_gate import refuse_leaks
 from bearing_search.session.postprocessing import tuned as tuned_knobs
 from bearing_search.session.postprocessing import with_postprocess
@@ -82,11 +85,13 @@ def guarded(folder: SweepFolder, number: int, reason: str, console: Console) -> 
     Raises:
         LeakError: train and test share what nobody has allowed.
     """
+    config, root = trial_config(folder.root, number), folder.root.parent
     data_set = load_data_set(Path(folder.record.data))
+    data_set = with_depths_told(data_set, config, root, console, folder.record.bits)
     allowed = refuse_leaks(
         data_set,
-        [trial_config(folder.root, number)],
-        folder.root.parent,
+        [config],
+        root,
         console,
         reason=reason,
         known=folder.record.allowed_leak,
@@ -139,7 +144,8 @@ def measure(
 
     use_cores()
     settings = tuned_knobs(folder.root, number, console)
-    chosen = with_postprocess(trial_config(folder.root, number), settings)
+    chosen = with_bits(trial_config(folder.root, number), folder.record.bits)
+    chosen = with_postprocess(chosen, settings)
     frozen = replace(
         chosen, finetune=replace(chosen.finetune, epochs=0, reconstruction_only_epochs=0)
     )
@@ -179,6 +185,15 @@ def measure(
     )
     write_evaluation(folder.root, evaluation)
     return evaluation
+
+
+def with_bits(config: TrialConfig, known: Mapping[str, int]) -> TrialConfig:
+    """The config with the bit depths that its sweep found, so that they lie beside its weights."""
+    odd = {part: bits for part, bits in known.items() if bits != FULL}
+    if not odd:
+        return config
+    bits = {**odd, **(config.preprocess.bits or {})}
+    return replace(config, preprocess=replace(config.preprocess, bits=bits))
 
 
 def final_folder(folder: SweepFolder, config: TrialConfig, earlier: Evaluation | None) -> Path:

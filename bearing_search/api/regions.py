@@ -2,13 +2,14 @@
 
 import os
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from bearing_search.config import Geometry, PreprocessConfig, parse
 from bearing_search.data.dataset import load_data_set
 from bearing_search.data.image_folder import ImageFolder, find_images
 from bearing_search.data.readers import reader_of
+from bearing_search.data.readings import read_alike
 from bearing_search.data.samples import Sample
 from bearing_search.errors import ConfigError, DataError
 from bearing_search.preprocess.report.extraction import PartExtraction, look_at_part
@@ -51,6 +52,7 @@ def extract_regions(
     """
     pictures = _pictures(data, is_geometry_given=asked.geometry is not None)
     settings = _settings(asked.radius_tolerance_px, asked.ring_half_width_px)
+    pictures = _read_alike(pictures, settings)
     reports = []
     for name, images in _by_part(pictures, asked.part, data).items():
         reports.append(
@@ -81,6 +83,15 @@ def _pictures(data: Path, *, is_geometry_given: bool) -> ImageFolder:
             f"{error} For a plain folder of pictures, say how the region is found: "
             "--geometry circle, inverted_circle or ellipse."
         ) from None
+
+
+def _read_alike(pictures: ImageFolder, settings: PreprocessConfig) -> ImageFolder:
+    """The pictures with the depth of their part; where a file is broken, as each file states it."""
+    try:
+        samples, _ = read_alike(pictures.samples, settings, cache=None, known={})
+    except DataError:  # named in the row of its sample
+        return pictures
+    return replace(pictures, samples=tuple(samples))
 
 
 def _by_part(pictures: ImageFolder, part: str | None, data: Path) -> dict[str, ImageFolder]:

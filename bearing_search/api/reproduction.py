@@ -19,7 +19,14 @@ from bearing_search.reproduction.design import Design, Profile, space_text
 from bearing_search.reproduction.published import detector_titles
 from bearing_search.search_space.yaml_file import parse_search_space
 from bearing_search.session.flags import ResourceFlags, recorded_or_asked, session_options
-from bearing_search.session.inputs import DEMO, digest_for, resolve_data, writable_results
+from bearing_search.session.inputs import (
+    DEMO,
+    digest_for,
+    recorded_bits,
+    resolve_data,
+    with_depths_told,
+    writable_results,
+)
 from bearing_search.session.leak_gate import refuse_leaks
 from bearing_search.session.preflight import check_images, check_models, edge_configs
 from bearing_search.session.reproduction import announce_reproduction
@@ -136,13 +143,16 @@ def opened(
     """
     check_name(record.name)
     space = parse_search_space(record.space_text, record.name)
-    check_images(data_set.all_samples, console)
+    configs = edge_configs(space)
+    data_set = with_depths_told(data_set, configs[0], root, console)
+    check_images(data_set.all_samples, console, configs)
     with console.status("loading the encoders' weights"):
-        check_models(edge_configs(space), cache=root / "cache")
+        check_models(configs, cache=root / "cache")
     if record.name not in list_sweeps(root):
         protocol = to_plain(space.trial(space.default_suggestion()).protocol)
-        allowed = refuse_leaks(data_set, edge_configs(space), root, console, reason=allow_leak)
-        record = replace(record, protocol=protocol, allowed_leak=allowed)
+        allowed = refuse_leaks(data_set, configs, root, console, reason=allow_leak)
+        bits = recorded_bits(data_set)
+        record = replace(record, protocol=protocol, bits=bits, allowed_leak=allowed)
         return create_sweep(root, record, space)
     folder = load_sweep(root, record.name)
     if folder.record.task != "reproduction":

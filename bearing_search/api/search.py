@@ -17,8 +17,10 @@ from bearing_search.search_space.yaml_file import load_search_space, parse_searc
 from bearing_search.session.flags import ResourceFlags, session_options
 from bearing_search.session.inputs import (
     DEMO,
+    recorded_bits,
     resolve_data,
     train_digest,
+    with_depths_told,
     writable_results,
 )
 from bearing_search.session.leak_gate import refuse_leaks
@@ -126,8 +128,9 @@ def run_search(
     base = searched.trial(searched.default_suggestion())
     plan = check_folds(data_set, base)
     check_pruner(pruner, max(map(len, plan.values())))
-    check_images(data_set.samples("train"), console)
     edges = edge_configs(searched)
+    data_set = with_depths_told(data_set, base, root, console)
+    check_images(data_set.samples("train"), console, edges)
     allowed = refuse_leaks(data_set, edges, root, console, reason=options.get("allow_leak", ""))
     with console.status("loading the encoder's weights"):
         check_models(edges, cache=root / "cache")
@@ -137,6 +140,7 @@ def run_search(
         space_source=source,
         data=str(data_folder),
         data_digest=train_digest(data_set),
+        bits=recorded_bits(data_set),
         allowed_leak=allowed,
         target=0 if sampler_spec(sampler).is_exhaustive else DEFAULT_TRIALS,
         sampler=sampler,

@@ -12,7 +12,13 @@ from bearing_search.errors import ConfigError
 from bearing_search.filesystem.atomic import write_json
 from bearing_search.measurement import Measurement, TrialContext
 from bearing_search.session.in_process import chosen_device, follow
-from bearing_search.session.inputs import DEMO, resolve_data, writable_results
+from bearing_search.session.inputs import (
+    DEMO,
+    recorded_bits,
+    resolve_data,
+    with_depths_told,
+    writable_results,
+)
 from bearing_search.session.leak_gate import refuse_leaks
 from bearing_search.session.preflight import check_installation
 from bearing_search.session.terminal import terminal
@@ -62,6 +68,7 @@ def train(
     trial = config if isinstance(config, TrialConfig) else read_config(Path(config))
     results_folder = writable_results(Path(results))
     root, data_set = resolve_data(str(data), Path(results))
+    data_set = with_depths_told(data_set, trial, results_folder, console)
     allowed = refuse_leaks(
         data_set, [trial], results_folder, console, reason=options.get("allow_leak", "")
     )
@@ -78,6 +85,7 @@ def train(
         data=root,
         folder=folder,
         cache=results_folder / "cache",
+        bits=recorded_bits(data_set),
         shares_stages=options.get("shares_stages", True),
         device=chosen_device(options.get("device", "auto")),
     )

@@ -14,6 +14,7 @@ from bearing_search.config.fields import (
     OpenChoice,
     Range,
     Setting,
+    added_later,
     config_field,
     require,
     require_ranges,
@@ -21,6 +22,12 @@ from bearing_search.config.fields import (
 
 Geometry = Literal["none", "circle", "inverted_circle", "ellipse"]
 """How the region of interest of a part is found."""
+
+Reduction = Literal["mean", "max", "std", "ratio"]
+"""What all brightness levels of a pixel are reduced to (`preprocess.levels`)."""
+
+Channel = int | Reduction
+"""A brightness level by its number, or a reduction of all levels."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -161,9 +168,36 @@ class PreprocessConfig:
     mid_level_parts: tuple[str, ...] = config_field(("LC", "SC"), paper="3.1")
     """Parts whose brightness 2 is almost black: their channels are b0, mean(b0, b1), b1."""
 
+    levels: tuple[Channel, ...] = added_later(config_field(()), reference=[])
+    """What becomes the channels of a part with several brightness levels: one to three of level
+    numbers and `mean`, `max`, `std`, `ratio` over all levels. Empty: the first three levels;
+    a part with more is then refused."""
+
+    bits: Mapping[str, int] | None = added_later(config_field(None), reference=None)
+    """Part -> bits that its 16-bit files use, 8 to 16, such as {LC: 12}; a part that is not named
+    is judged by its training files. None: no part is named."""
+
+    void_value: int | None = added_later(config_field(None, AT_LEAST_1), reference=None)
+    """Number in masks that means neither normal nor anomalous, such as the 255 of Pascal VOC's
+    palettes; such pixels count as unmarked. None: there is none."""
+
     contrast: ContrastConfig = field(default_factory=ContrastConfig)
     circle: CircleConfig = field(default_factory=CircleConfig)
     ellipse: EllipseConfig = field(default_factory=EllipseConfig)
+
+    def __post_init__(self) -> None:
+        require_ranges(self)
+        numbers = [level for level in self.levels if isinstance(level, int)]
+        require(
+            len(self.levels) <= 3 and min(numbers, default=0) >= 0,
+            f"levels is {list(self.levels)}; one to three of level numbers from 0 up, mean, max, "
+            "std, ratio",
+        )
+        depths = dict(self.bits or {})
+        require(
+            all(8 <= bits <= 16 for bits in depths.values()),
+            f"bits is {depths}; each must be 8 to 16",
+        )
 
     def geometry_of(self, part: str) -> Geometry:
         """How the region of interest of `part` is found."""

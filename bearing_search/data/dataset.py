@@ -3,12 +3,13 @@
 import hashlib
 import shlex
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import pairwise
 from pathlib import Path
 
+from bearing_search.data.decoding.bit_depth import PartDepth
 from bearing_search.data.files.listing import Folder, few, is_picture, read_suffixes, suffix_of
 from bearing_search.data.files.mask_files import mask_hint
 from bearing_search.data.layouts.folders import check_part_name
@@ -28,6 +29,9 @@ class DataSet:
     all_samples: tuple[Sample, ...]
     reader: str = ""
     """Name of its reader in `DATA_READERS`."""
+
+    depths: Mapping[str, PartDepth] = field(default_factory=dict)
+    """Bit depth of each part, once `with_readings` has found it."""
 
     @cached_property
     def remarks(self) -> tuple[Remark, ...]:

@@ -1,4 +1,4 @@
-"""Files on disk -> samples: one view of one part at one to three brightness levels, with its mask.
+"""Files on disk -> samples: one view of one part at one or more brightness levels, with its mask.
 
 Nothing here opens an image before it is asked for. Axis letters: h, w rows and columns, c colours.
 """
@@ -9,18 +9,34 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-import cv2
 import numpy as np
-from jaxtyping import Bool, UInt8, UInt16
+from jaxtyping import Bool, UInt8
 
-from bearing_search.data.truncation import is_truncated
+from bearing_search.data.decoding.bit_depth import misfit, to_8_bits
+from bearing_search.data.decoding.decode import decode
+from bearing_search.data.decoding.formats import IMAGE_SUFFIXES
+from bearing_search.data.decoding.mask_values import MaskValues, mask_values
+from bearing_search.data.decoding.picture import Picture
+from bearing_search.data.part_reading import NOTHING_KNOWN, PartReading, num_pages
 from bearing_search.errors import DataError
 
 Split = Literal["train", "test"]
+__all__ = [
+    "GOOD",
+    "IMAGE_SUFFIXES",
+    "Sample",
+    "Split",
+    "name_and_level",
+    "read_brightness_0",
+    "read_image",
+    "read_levels",
+    "read_mask",
+    "read_mask_values",
+    "read_pages",
+]
+
 GOOD = "good"
 """Name of the folder, and of the defect, of normal samples (as in MVTec AD)."""
-
-IMAGE_SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp"})
 
 _LEVEL = re.compile(r"(?P<name>.+)_b(?P<level>\d)")
 
@@ -48,7 +64,7 @@ class Sample:
     """Comes from the data set, never from the mask."""
 
     level_files: tuple[Path, ...]
-    """Brightness 0, 1, 2; one or two levels are allowed."""
+    """Brightness 0, 1, 2, ...; a single file of several pages has a level for each page."""
 
     mask_file: Path | None = None
     """Pixel mask; None for normal samples and where nobody drew one."""
@@ -56,10 +72,22 @@ class Sample:
     more_mask_files: tuple[Path, ...] = ()
     """Further masks of the sample, such as one for each defect; they are united with the first."""
 
+    reading: PartReading = NOTHING_KNOWN
+    """How its files are read, the same for its whole part; see `readings.with_readings`."""
+
     @property
     def title(self) -> str:
         """How messages call the sample."""
         return f"{self.part}/{self.split}/{self.defect}/{self.name}"
+
+    @property
+    def num_levels(self) -> int:
+        """Brightness levels, pages of a single file included where they are known."""
+        return self.reading.num_levels or len(self.level_files)
+
+    def file_of_level(self, level: int) -> Path:
+        """The file that holds a brightness level."""
+        return self.level_files[min(level, len(self.level_files) - 1)]
 
     @property
     def files(self) -> tuple[Path, ...]:
@@ -79,18 +107,31 @@ def name_and_level(file: Path) -> tuple[str, int]:
 
 
 def read_levels(
-    sample: Sample, read: Callable[[Path], UInt8[np.ndarray, "h w ..."]] | None = None
+    sample: Sample, read: Callable[[Path, int | None], UInt8[np.ndarray, "h w ..."]] | None = None
 ) -> list[UInt8[np.ndarray, "h w ..."]]:
     """The brightness levels of a sample, brightness 0 first: grey (h w) or, in colour, RGB (h w 3).
 
+    A sample of one file with several pages has a level for each page.
+
     Args:
-        read: how brightness 0 is read, where somebody has it decoded already.
+        read: how brightness 0 is read, given its depth, where somebody has it decoded already.
 
     Raises:
-        DataError: a file cannot be read, or the levels differ in size.
+        DataError: a file cannot be read or does not fit the depth of its part, or the levels differ
+            in size or number.
     """
     first, *others = sample.level_files
-    levels = [(read or read_image)(first), *map(read_image, others)]
+    bits = sample.reading.bits
+    wanted = sample.reading.num_levels
+    if not others and wanted != 1 and num_pages(first) > 1:
+        levels = read_pages(first, bits)
+    else:
+        levels = [(read or read_image)(first, bits), *(read_image(file, bits) for file in others)]
+    if wanted is not None and len(levels) != wanted:
+        raise DataError(
+            f"{sample.title}: {first.name} gives {len(levels)} of {wanted} brightness levels that "
+            f"{sample.part} has. Save each level as a file x_b0, x_b1, ..., or remove the sample."
+        )
     sizes = {level.shape[:2] for level in levels}
     if len(sizes) > 1:
         found = ", ".join(
@@ -104,20 +145,43 @@ def read_levels(
     return levels
 
 
-def read_image(file: Path) -> UInt8[np.ndarray, "h w *c"]:
-    """Decode an image of 8 or 16 bits; 16 bits are scaled by 1/257 to the full range of 8.
+def read_brightness_0(sample: Sample) -> UInt8[np.ndarray, "h w *c"]:
+    """The brightest level of a sample alone, as `read_levels` gives it.
 
     Raises:
-        DataError: the file is missing, is no image, or is cut off.
+        DataError: the file cannot be read, or does not fit the depth of its part.
     """
-    pixels = _decode(file)
-    if pixels.dtype == np.uint16:
-        pixels = (pixels // 257).astype(np.uint8)
-    if pixels.ndim == 3:
-        colours = pixels[..., :3]  # an alpha channel carries no brightness
-        is_grey = (colours == colours[..., :1]).all()
-        pixels = colours[..., 0] if is_grey else colours[..., ::-1]
-    return np.ascontiguousarray(pixels)
+    return read_pages(sample.level_files[0], sample.reading.bits)[0]
+
+
+def read_image(file: Path, bits: int | None = None) -> UInt8[np.ndarray, "h w *c"]:
+    """Decode an image of 8 or 16 bits, upright, into [0, 255]: grey (h w) or RGB (h w 3).
+
+    16 bits are scaled by 1/257 to the full range of 8; of fewer bits in 16 the highest 8 are kept.
+
+    Args:
+        bits: depth of the part that the file belongs to; None: as the file states, else all 16.
+
+    Raises:
+        DataError: the file is missing, is no image, is damaged, holds several pages, or does not
+            fit the depth.
+    """
+    pages = read_pages(file, bits)
+    if len(pages) > 1:
+        raise DataError(
+            f"{file}: holds {len(pages)} pages. Pages are read as brightness levels where each "
+            "sample of a part is one file; save them as files x_b0, x_b1, ..."
+        )
+    return pages[0]
+
+
+def read_pages(file: Path, bits: int | None = None) -> list[UInt8[np.ndarray, "h w *c"]]:
+    """As `read_image`, of every page of a file.
+
+    Raises:
+        DataError: as `read_image`, but for the pages.
+    """
+    return [_brightness(page, file, bits) for page in decode(file)]
 
 
 def read_mask(sample: Sample, shape: Sequence[int]) -> Bool[np.ndarray, "h w"]:
@@ -127,43 +191,51 @@ def read_mask(sample: Sample, shape: Sequence[int]) -> Bool[np.ndarray, "h w"]:
         shape: height and width of the sample's images.
 
     Raises:
-        DataError: the mask cannot be read or is of another size.
+        DataError: a mask cannot be read, is of another size, or is no mask by its values.
     """
-    height, width = shape
-    marked = np.zeros((height, width), dtype=bool)
-    for file in sample.mask_files:
-        pixels = _decode(file)
-        if pixels.ndim == 3:
-            pixels = pixels[..., :3].max(axis=2)
-        if pixels.shape != (height, width):
-            raise DataError(
-                f"{sample.title}: mask {file.name} is "
-                f"{pixels.shape[1]}x{pixels.shape[0]}, its images are {width}x{height}. "
-                "Draw the mask on the image itself, at its size."
-            )
-        marked |= pixels > 0
+    marked = np.zeros(tuple(shape), dtype=bool)
+    for mask in read_mask_values(sample, shape):
+        marked |= mask.marked
     return marked
 
 
-def _decode(file: Path) -> UInt8[np.ndarray, "h w *c"] | UInt16[np.ndarray, "h w *c"]:
-    try:
-        content = file.read_bytes()
-    except OSError as error:
-        raise DataError(f"{file}: cannot be read ({error.strerror})") from None
-    if is_truncated(content):
-        raise DataError(
-            f"{file}: is cut off after {len(content)} bytes. Copy it again, or remove the sample."
+def read_mask_values(sample: Sample, shape: Sequence[int]) -> list[MaskValues]:
+    """Each mask of a sample, with how its values were understood.
+
+    Raises:
+        DataError: as `read_mask`.
+    """
+    return [_mask(sample, file, tuple(shape)) for file in sample.mask_files]
+
+
+def _mask(sample: Sample, file: Path, shape: tuple[int, ...]) -> MaskValues:
+    name = f"{sample.title}: mask {file.name}"
+    pages = decode(file, indices=True)
+    if len(pages) > 1:
+        raise DataError(f"{name} holds {len(pages)} pages; a mask is one. Save it alone, as PNG.")
+    found = pages[0].pixels.shape[:2]
+    if found != shape:
+        is_turned = found == shape[::-1]
+        hint = (
+            "It is turned by a quarter: orientation tags are obeyed, so save picture and mask "
+            "without them"
+            if is_turned
+            else "Draw the mask on the image itself, at its size"
         )
-    encoded = np.frombuffer(content, dtype=np.uint8)
-    try:
-        pixels = cv2.imdecode(encoded, cv2.IMREAD_UNCHANGED) if encoded.size else None
-    except cv2.error:
-        pixels = None
-    if pixels is None:
-        raise DataError(f"{file}: is no readable image. Replace the file, or remove the sample.")
-    if pixels.dtype not in (np.uint8, np.uint16):
         raise DataError(
-            f"{file}: holds {pixels.dtype} pixels; images of 8 or 16 bits are understood."
+            f"{name} is {found[1]}x{found[0]}, its images are {shape[1]}x{shape[0]}. {hint}."
         )
-    decoded: UInt8[np.ndarray, "h w *c"] | UInt16[np.ndarray, "h w *c"] = pixels
-    return decoded
+    return mask_values(pages[0], name, void_value=sample.reading.void_value)
+
+
+def _brightness(picture: Picture, file: Path, bits: int | None) -> UInt8[np.ndarray, "h w *c"]:
+    reason = "" if bits is None else misfit(picture, bits)
+    if reason:
+        raise DataError(
+            f"{file}: {reason}; all files of a part have one depth. Export it as the others, or "
+            "say the depth in preprocess.bits."
+        )
+    pixels = to_8_bits(picture, bits)
+    if pixels.ndim == 3 and (pixels == pixels[..., :1]).all():
+        pixels = pixels[..., 0]
+    return np.ascontiguousarray(pixels)

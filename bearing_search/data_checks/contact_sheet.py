@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import UInt8
 
-from bearing_search.data.samples import read_image
+from bearing_search.data.samples import read_pages
 from bearing_search.data_checks.copies import how_turned
 from bearing_search.data_checks.findings import Finding
 from bearing_search.data_checks.thumbnail import turned
@@ -54,7 +54,7 @@ def write_sheet(findings: Sequence[Finding], file: Path) -> bool:
 
 
 def _block(found: Finding) -> Picture:
-    first, second = (_stretched(read_image(Path(file))) for file in found.files)
+    first, second = (_stretched(read_pages(Path(file))[0]) for file in found.files)
     cells = [
         montage.fitted(image, _CELL, _CELL) for image in (turned(first, found.orientation), second)
     ]

@@ -48,7 +48,7 @@ def count_part(samples: Sequence[Sample], config: SplitConfig) -> tuple[Counts, 
     folds, findings = _folds(part, train, config)
     counts = Counts(
         part=part,
-        levels=len(samples[0].level_files),
+        levels=samples[0].num_levels,
         train_normal=_count(train, is_anomalous=False),
         train_normal_groups=_groups(train, is_anomalous=False),
         train_anomalous=_count(train, is_anomalous=True),

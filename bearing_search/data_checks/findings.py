@@ -1,7 +1,6 @@
 """What the guard says: one finding is one sentence about certain samples, and what to do."""
 
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Literal
 
 from bearing_search.data.samples import Sample
@@ -54,4 +53,4 @@ class LeakReport:
 
 def image_of(sample: Sample, level: int = 0) -> str:
     """The file of a sample that shows it in a finding."""
-    return str(Path(sample.level_files[level]))
+    return str(sample.file_of_level(level))

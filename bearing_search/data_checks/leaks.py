@@ -188,7 +188,7 @@ def _same_files(
     """Pairs of samples with an image in common; images that show nothing are no evidence."""
     owners: dict[str, list[tuple[int, Path]]] = defaultdict(list)
     for thumbnail in thumbnails:
-        file = samples[thumbnail.owner].level_files[thumbnail.level]
+        file = samples[thumbnail.owner].file_of_level(thumbnail.level)
         owners[contents[file]].append((thumbnail.owner, file))
     for holders in owners.values():
         for (one, first), (other, second) in combinations(holders, 2):

@@ -4,7 +4,7 @@ Axis letters: h, w rows and columns.
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 import cv2
@@ -12,14 +12,15 @@ import numpy as np
 from jaxtyping import Float32, UInt8
 
 from bearing_search.config import PreprocessConfig, parse, to_plain
-from bearing_search.data.samples import Sample, read_levels, read_mask
+from bearing_search.data.samples import Sample, read_levels, read_mask_values
+from bearing_search.data_checks.masks.mask_facts import MaskFacts, mask_facts
 from bearing_search.errors import RoiNotFoundError
 from bearing_search.preprocess.cached_detection import detect_sample
 from bearing_search.preprocess.contrast import grey
 from bearing_search.preprocess.image_cache import content_of, entry, load_facts, store_facts
 from bearing_search.preprocess.pipeline import NoRoi, RoiReference, extract, fit_reference
 
-VERSION = 1
+VERSION = 2
 """Raised whenever other facts are found in equal files."""
 
 _LONGER_SIDE_PX = 640
@@ -56,6 +57,8 @@ class SampleFacts:
 
     no_roi: str = ""
     """Why there is no region of interest; empty: there is one."""
+
+    mask: MaskFacts = field(default_factory=MaskFacts)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -131,7 +134,7 @@ def _edges(image: UInt8[np.ndarray, "h w"], scale: float) -> Float32[np.ndarray,
 def _facts(
     sample: Sample, reference: RoiReference | None, config: PreprocessConfig, cache: Path
 ) -> SampleFacts:
-    settings = [content_of(sample), sample.title, to_plain(config)]
+    settings = [content_of(sample), sample.title, asdict(sample.reading), to_plain(config)]
     known_reference = asdict(reference) if reference else None
     file = entry(cache, ".json", "quality", VERSION, *settings, known_reference)
     known = load_facts(file)
@@ -146,12 +149,15 @@ def _measured(
     sample: Sample, reference: RoiReference | None, config: PreprocessConfig, cache: Path
 ) -> SampleFacts:
     levels = [grey(level) for level in read_levels(sample)]
-    marked = int(read_mask(sample, levels[0].shape).sum())
+    masks = read_mask_values(sample, levels[0].shape)
+    marked = np.zeros(levels[0].shape, dtype=bool)
+    for mask in masks:
+        marked |= mask.marked
     shifts = []
     for number, level in enumerate(levels[1:], start=1):
         x, y, response = shift_between(levels[0], level)
         shifts.append(Shift(level=number, x=x, y=y, response=response))
-    lost_px, lost_regions, no_roi = 0, 0, ""
+    lost_px, lost_regions, no_roi, roi_share = 0, 0, "", 0.0
     if reference is not None and reference.geometry != "none":
         detection = detect_sample(sample, reference.geometry, config, cache)
         roi = extract(sample, reference, config, detection)
@@ -159,11 +165,13 @@ def _measured(
             no_roi = roi.reason
         else:
             lost_px, lost_regions = roi.lost_pixels, roi.lost_regions
+            roi_share = float(roi.mask.sum() / max(roi.roi_mask.sum(), 1))
     return SampleFacts(
         medians=tuple(float(np.median(level)) for level in levels),
         shifts=tuple(shifts),
-        marked_px=marked,
+        marked_px=int(marked.sum()),
         lost_px=lost_px,
         lost_regions=lost_regions,
         no_roi=no_roi,
+        mask=mask_facts(masks, marked, levels[0], roi_share),
     )

@@ -1,10 +1,13 @@
 """What the measured facts of a part mean: levels swapped or moved, masks lost or empty."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import pairwise
 
+from bearing_search.data.decoding.bit_depth import PartDepth
+from bearing_search.data.readings import depth_lines
 from bearing_search.data.samples import Sample
 from bearing_search.data_checks.findings import Finding, Severity
+from bearing_search.data_checks.masks.mask_findings import mask_findings
 from bearing_search.data_checks.quality import PartFacts, SampleFacts
 
 SHIFT_FROM_PX = 1.5
@@ -25,8 +28,22 @@ def quality_findings(part: PartFacts) -> list[Finding]:
     return [
         *_regions(part, measured),
         *_masks(part.part, measured),
+        *mask_findings(part.part, [(s, f.mask) for s, f in measured if s.mask_files]),
         *_brightness(part.part, measured),
         *_registration(part.part, measured),
+    ]
+
+
+def depth_findings(depths: Mapping[str, PartDepth]) -> list[Finding]:
+    """Parts that use fewer bits of 16 than there are, or may: a warning where it is in doubt."""
+    return [
+        Finding(
+            severity="warning" if depths[part].doubt else "note",
+            kind="depth",
+            part=part,
+            text=line,
+        )
+        for part, line in depth_lines(depths).items()
     ]
 
 

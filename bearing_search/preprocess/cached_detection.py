@@ -30,7 +30,8 @@ def detect_sample(
     except OSError as error:
         raise DataError(f"{file}: cannot be read ({error.strerror})") from None
     settings = json.dumps(_settings(config), sort_keys=True)
-    return _detect_file(file, status.st_mtime_ns, status.st_size, geometry, settings, cache)
+    stamp = status.st_mtime_ns, status.st_size, sample.reading.bits
+    return _detect_file(file, stamp, geometry, settings, cache)
 
 
 def facts_of(shape: Shape | None) -> dict[str, Any]:
@@ -51,7 +52,7 @@ def shape_of(facts: dict[str, Any]) -> Shape | None:
 
 def _settings(config: PreprocessConfig) -> dict[str, Any]:
     """What detection reads of the settings; the tolerances of the choice are left out."""
-    unused = {"geometry", "mid_level_parts"}
+    unused = {"geometry", "mid_level_parts", "levels", "bits", "void_value"}
     plain = {name: value for name, value in to_plain(config).items() if name not in unused}
     for name in ("radius_tolerance_px", "ring_half_width_px", "top_k", "crop_radius", "refine"):
         plain["circle"].pop(name)
@@ -63,22 +64,21 @@ def _settings(config: PreprocessConfig) -> dict[str, Any]:
 @lru_cache(maxsize=4096)
 def _detect_file(
     file: Path,
-    modified_ns: int,
-    num_bytes: int,
+    stamp: tuple[int, int, int | None],
     geometry: Geometry,
     settings: str,
     cache: Path | None,
 ) -> ShapeCandidates:
-    """`modified_ns` and `num_bytes` only make a changed file another entry."""
-    stored = None
+    """`stamp` is when the file was changed, its size, and the depth of its part."""
+    stored, bits = None, stamp[2]
     if cache is not None:
         content = sha256_of_file(file)
-        stored = entry(cache, ".json", "detection", content, geometry, settings)
+        stored = entry(cache, ".json", "detection", content, geometry, settings, bits)
         known = load_facts(stored)
         if known is not None:
             return _from_facts(known)
     try:
-        image = recent_images.read(file)
+        image = recent_images.read(file, bits)
         detection = detect(image, geometry, parse(PreprocessConfig, json.loads(settings)))
     except DataError as error:
         named = str(error).startswith(str(file))

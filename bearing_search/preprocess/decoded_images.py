@@ -9,12 +9,12 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import UInt8
 
-from bearing_search.data.samples import read_image
+from bearing_search.data.samples import read_pages
 
 MAX_BYTES = 48 * 2**20
 """What one process may keep."""
 
-_Key = tuple[Path, int, int]
+_Key = tuple[Path, int | None, int, int]
 
 
 class RecentImages:
@@ -29,15 +29,18 @@ class RecentImages:
         self._kept: OrderedDict[_Key, UInt8[np.ndarray, "h w *c"]] = OrderedDict()
         self._num_bytes = 0
 
-    def read(self, file: Path) -> UInt8[np.ndarray, "h w *c"]:
-        """Decode a picture and keep it; it must not be written to.
+    def read(self, file: Path, bits: int | None = None) -> UInt8[np.ndarray, "h w *c"]:
+        """Decode a picture, or the first of several pages, and keep it; it must not be written to.
+
+        Args:
+            bits: as of `read_image`.
 
         Raises:
-            DataError: as `read_image`.
+            DataError: as `read_pages`.
         """
-        image = read_image(file)
+        image = read_pages(file, bits)[0]
         image.flags.writeable = False
-        key = _key(file)
+        key = _key(file, bits)
         if key not in self._kept and image.nbytes <= self._max_bytes:
             self._kept[key] = image
             self._num_bytes += image.nbytes
@@ -45,15 +48,18 @@ class RecentImages:
             self._num_bytes -= self._kept.popitem(last=False)[1].nbytes
         return image
 
-    def take(self, file: Path) -> UInt8[np.ndarray, "h w *c"]:
+    def take(self, file: Path, bits: int | None = None) -> UInt8[np.ndarray, "h w *c"]:
         """The picture if it is kept, else decoded now; an altered file is decoded again.
 
+        Args:
+            bits: as of `read_image`.
+
         Raises:
-            DataError: as `read_image`.
+            DataError: as `read_pages`.
         """
-        kept = self._kept.pop(_key(file), None) if self._kept and file.exists() else None
+        kept = self._kept.pop(_key(file, bits), None) if self._kept and file.exists() else None
         if kept is None:
-            return read_image(file)
+            return read_pages(file, bits)[0]
         self._num_bytes -= kept.nbytes
         return kept
 
@@ -65,6 +71,6 @@ process begins with an empty one, since a trial's context reaches it pickled. Wh
 how often a file is decoded, and no result."""
 
 
-def _key(file: Path) -> _Key:
+def _key(file: Path, bits: int | None) -> _Key:
     status = file.stat()
-    return file, status.st_mtime_ns, status.st_size
+    return file, bits, status.st_mtime_ns, status.st_size

@@ -13,7 +13,7 @@ from jaxtyping import Bool, UInt8
 
 from bearing_search.config import PreprocessConfig
 from bearing_search.data.samples import Sample, read_levels, read_mask
-from bearing_search.preprocess.brightness import fuse
+from bearing_search.preprocess.brightness import check_levels, fuse
 from bearing_search.preprocess.cached_detection import detect_sample
 from bearing_search.preprocess.circle.choice import ring_mask
 from bearing_search.preprocess.decoded_images import recent_images
@@ -118,6 +118,9 @@ def extract_from(
         mask: ground truth, of the same size.
         detection: candidates in brightness 0; None for a part that is used whole.
         name: how messages call the sample.
+
+    Raises:
+        DataError: the levels cannot become channels.
     """
     if detection is None:
         return cut(levels, mask, None, reference, config)
@@ -140,11 +143,16 @@ def cut(
         levels: brightness 0 first.
         mask: ground truth, of the same size.
         shape: what was chosen; None keeps the whole image.
+
+    Raises:
+        DataError: the levels cannot become channels (`check_levels`).
     """
+    check_levels(reference.part, len(levels), config.levels)
     height, width = mask.shape
     window = window_of(shape, reference, config, width=width, height=height)
     cropped = [crop(level, window) for level in levels]
-    fused = fuse(cropped, mid_level=reference.part in config.mid_level_parts)
+    is_mid_level = reference.part in config.mid_level_parts
+    fused = fuse(cropped, mid_level=is_mid_level, channels=config.levels)
     roi_mask = crop(np.ones((height, width), dtype=bool), window)
     if isinstance(shape, Circle):
         delta = config.circle.ring_half_width_px

@@ -10,6 +10,7 @@ Axis letters: n samples; s side of the input; m side of the map; h, w rows and c
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -162,16 +163,16 @@ def _one(
     map_px: int,
     cache: Path,
 ) -> _Entry | str:
-    content = content_of(sample)
+    content, reading, sizes = content_of(sample), asdict(sample.reading), (input_px, map_px)
     # a reason quotes the title, and the tolerances that chose the shape
-    facts = [content, sample.title, to_plain(config), asdict(reference)]
+    facts = [content, sample.title, reading, to_plain(config), asdict(reference)]
     outcome_file = entry(cache, ".json", "outcome", *facts)
     outcome = load_facts(outcome_file)
     if outcome is not None and "reason" in outcome:
         return str(outcome["reason"])
     if outcome is not None:
         shape = shape_of(outcome)
-        file = _pixels_file(cache, content, shape, reference, config, (input_px, map_px))
+        file = _pixels_file(cache, [content, reading], shape, reference, config, sizes)
         arrays = load_arrays(file)
         if arrays is not None:
             return _Entry.from_arrays(arrays)
@@ -185,7 +186,7 @@ def _one(
         store_facts(outcome_file, {"reason": roi.reason})
         return roi.reason
     made = _resized(roi, input_px, map_px)
-    file = _pixels_file(cache, content, roi.shape, reference, config, (input_px, map_px))
+    file = _pixels_file(cache, [content, reading], roi.shape, reference, config, sizes)
     store_arrays(file, made.arrays())
     store_facts(outcome_file, facts_of(roi.shape))
     return made
@@ -193,21 +194,26 @@ def _one(
 
 def _pixels_file(
     cache: Path,
-    content: str,
+    read: Sequence[Any],
     shape: Shape | None,
     reference: RoiReference,
     config: PreprocessConfig,
     sizes: tuple[int, int],
 ) -> Path:
-    """Named by the shape and not by the tolerances that chose it: a search of delta_r shares it."""
+    """Named by the shape and not by the tolerances that chose it: a search of delta_r shares it.
+
+    Args:
+        read: the content of the sample's files, and how they are read.
+    """
     cut = [
         config.circle.ring_half_width_px,
         config.circle.crop_radius,
         reference.centre,
         reference.crop_px,
         reference.part in config.mid_level_parts,
+        list(config.levels),
     ]
-    return entry(cache, ".npz", "pixels", content, facts_of(shape), cut, sizes)
+    return entry(cache, ".npz", "pixels", *read, facts_of(shape), cut, sizes)
 
 
 def _resized(roi: Roi, input_px: int, map_px: int) -> _Entry:

@@ -11,7 +11,7 @@ import numpy as np
 from jaxtyping import UInt8
 
 from bearing_search.config import PreprocessConfig
-from bearing_search.data.samples import Sample, read_image
+from bearing_search.data.samples import Sample, read_brightness_0
 from bearing_search.preprocess.locate import NoRoi, RoiReference, detect, locate
 from bearing_search.preprocess.shapes import Circle, Shape
 
@@ -56,7 +56,7 @@ def roi_score(
     shapes: list[Shape] = []
     moves: list[float] = []
     for index in chosen:
-        image = read_image(samples[index].level_files[0])
+        image = read_brightness_0(samples[index])
         shape = _found(image, reference, config)
         if shape is None:
             continue

@@ -12,6 +12,7 @@ from jaxtyping import Bool, Float32, UInt8
 
 from bearing_search.config import TrialConfig
 from bearing_search.data.dataset import DataSet
+from bearing_search.data.readings import with_readings
 from bearing_search.evaluation.predictions import Predictions
 from bearing_search.plots import montage
 from bearing_search.plots.montage import Picture
@@ -69,6 +70,7 @@ def shown_samples(
         cache: folder of prepared images.
     """
     places = chosen_samples(before.is_anomalous)
+    data = with_readings(data, config, cache=cache)
     by_title = {sample.title: sample for sample in data.samples("test", part)}
     reference = fit_reference(data.samples("train", part), config.preprocess, cache=cache)
     prepared = prepare(
@@ -80,7 +82,7 @@ def shown_samples(
         cache=cache,
     )
     # several brightness levels as colour channels are hard to read: only brightness 0 is shown
-    is_stack = len(prepared.samples[0].level_files) > 1
+    is_stack = prepared.samples[0].num_levels > 1
     grey = np.repeat(prepared.images[..., :1], 3, axis=3)
     return Shown(
         names=tuple(before.names[place] for place in places),

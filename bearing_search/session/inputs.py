@@ -2,12 +2,16 @@
 
 import os
 import re
+from collections.abc import Mapping
 from pathlib import Path
 
+from rich.console import Console
 from rich.progress import Progress
 
+from bearing_search.config import TrialConfig
 from bearing_search.data.dataset import DataSet, content_digest, load_data_set
 from bearing_search.data.demo.dataset import render_demo_set
+from bearing_search.data.readings import depth_lines, with_readings
 from bearing_search.errors import ResourceError
 from bearing_search.search_space.space import SearchSpace
 from bearing_search.session.preflight import check_folds
@@ -53,6 +57,32 @@ def resolve_data(data: str, results: Path) -> tuple[Path, DataSet]:
                 on_progress=lambda done, total: bars.update(task, completed=done, total=total),
             )
     return folder, load_data_set(folder)
+
+
+def with_depths_told(
+    data_set: DataSet,
+    config: TrialConfig,
+    results: Path,
+    console: Console,
+    known: Mapping[str, int] | None = None,
+) -> DataSet:
+    """The data set with the bit depth and number of levels of each part; odd depths are printed.
+
+    Args:
+        known: bit depths that were found when a sweep began.
+
+    Raises:
+        DataError: a training file cannot be read, or the samples of a part differ in levels.
+    """
+    found = with_readings(data_set, config, cache=results / "cache", known=known)
+    for line in depth_lines(found.depths).values():
+        console.print(line)
+    return found
+
+
+def recorded_bits(data_set: DataSet) -> dict[str, int]:
+    """Bit depth of the parts that have 16-bit files."""
+    return {part: depth.bits for part, depth in data_set.depths.items() if depth.bits != 8}
 
 
 def train_digest(data_set: DataSet) -> str:

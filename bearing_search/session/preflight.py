@@ -23,6 +23,7 @@ from bearing_search.data_checks.findings import Finding
 from bearing_search.errors import DataError, ResourceError
 from bearing_search.filesystem.atomic import write_json
 from bearing_search.filesystem.digest import sha256_of_json
+from bearing_search.preprocess.brightness import check_levels
 from bearing_search.science_digest import RECORD
 from bearing_search.search_space.space import SearchSpace
 from bearing_search.sweep.worker.plugin_tables import PluginTables, plugin_tables
@@ -118,18 +119,26 @@ def check_folds(data_set: DataSet, config: TrialConfig) -> dict[str, list[Fold]]
     return folds_of_parts({part: data_set.samples("train", part) for part in parts}, config)
 
 
-def check_images(samples: Sequence[Sample], console: Console) -> None:
+def check_images(
+    samples: Sequence[Sample], console: Console, configs: Sequence[TrialConfig] = ()
+) -> None:
     """Read every image and mask once, to find a broken file now rather than hours later.
+
+    Args:
+        configs: they choose which brightness levels become channels.
 
     Raises:
         DataError: naming the first broken sample and their number.
     """
+    choices = {config.preprocess.levels for config in configs}
     problems = []
     with Progress(console=console, transient=True, disable=not console.is_terminal) as bars:
         for sample in bars.track(samples, description="reading the images"):
             try:
                 levels = read_levels(sample)
                 read_mask(sample, levels[0].shape[:2])
+                for channels in choices:
+                    check_levels(sample.part, len(levels), channels)
             except DataError as error:
                 problems.append(str(error))
     if problems:

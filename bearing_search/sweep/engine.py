@@ -106,6 +106,7 @@ def _run_trials(
             cache=folder.cache,
             threads=plan.threads,
             gpus=plan.gpus,
+            bits=folder.record.bits,
             shares_stages=folder.record.shares_stages,
             code=local_code_version() if is_cluster else None,
             depot=depot,

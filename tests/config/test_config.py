@@ -126,3 +126,24 @@ def test_trials_of_one_setting_differ_in_their_seed_only():
     assert one.setting == other.setting
     assert one.digest != other.digest
     assert TrialConfig(parts=("LC",)).setting != one.setting
+
+
+@pytest.mark.parametrize(
+    ("preprocess", "says"),
+    [
+        ({"levels": [0, 1, 2, 3]}, "one to three of level numbers"),
+        ({"levels": [-1]}, "level numbers from 0 up"),
+        ({"levels": ["median"]}, "levels"),
+        ({"bits": {"LC": 4}}, "each must be 8 to 16"),
+        ({"bits": {"LC": 24}}, "each must be 8 to 16"),
+        ({"void_value": 0}, "at least 1"),
+    ],
+)
+def test_levels_bits_and_void_values_that_cannot_be_are_refused(preprocess, says):
+    with pytest.raises(ConfigError, match=says):
+        parse(TrialConfig, {"preprocess": preprocess})
+
+
+def test_levels_are_numbers_and_names():
+    preprocess = parse(TrialConfig, {"preprocess": {"levels": [0, "std", 3]}}).preprocess
+    assert preprocess.levels == (0, "std", 3)

@@ -4,7 +4,6 @@ import cv2
 import numpy as np
 import pytest
 
-from bearing_search.data.samples import read_image
 from bearing_search.preprocess import decoded_images
 from bearing_search.preprocess.decoded_images import RecentImages
 
@@ -15,13 +14,13 @@ def pictures(tmp_path, monkeypatch):
     files = [tmp_path / f"{number}.png" for number in range(3)]
     for number, file in enumerate(files):
         cv2.imwrite(str(file), np.full((10, 10), number, np.uint8))
-    decoded = []
+    decoded, read = [], decoded_images.read_pages
 
-    def read(file):
+    def counted(file, bits):
         decoded.append(file)
-        return read_image(file)
+        return read(file, bits)
 
-    monkeypatch.setattr(decoded_images, "read_image", read)
+    monkeypatch.setattr(decoded_images, "read_pages", counted)
     return files, decoded
 
 

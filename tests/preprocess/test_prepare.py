@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bearing_search.config import PreprocessConfig, parse
+from bearing_search.data.part_reading import PartReading
 from bearing_search.errors import DataError
 from bearing_search.preprocess.pipeline import fit_reference
 from bearing_search.preprocess.prepare import prepare, shrink_any
@@ -168,3 +169,25 @@ def test_four_processes_may_ask_for_the_same_at_once(rings, tmp_path):
     assert all(process.returncode == 0 for process in asking)
     assert not list(cache.rglob("*.tmp"))
     assert len(list(cache.rglob("*.npz"))) == len(rings)
+
+
+def test_what_is_cached_is_named_by_how_the_files_are_read(save, tmp_path):
+    level = draw_ring().astype(np.uint16) * 16
+    samples = [save(f"n{number}", [level, level // 2, level // 4, level]) for number in range(2)]
+    mask = np.zeros((320, 400), dtype=bool)
+    mask[150:153, 288] = True
+    samples.append(save("d0", [level, level // 2, level // 4, level], mask))
+    cache = tmp_path / "cache"
+
+    def made(**changes):
+        reading, levels = PartReading(bits=12), changes.pop("levels", (0, 1, 2))
+        read = [replace(sample, reading=replace(reading, **changes)) for sample in samples]
+        return ready(read, cache, replace(CONFIG, levels=levels))
+
+    plain = made()
+    assert made(bits=14).images.max() < plain.images.max() / 3
+    assert not made(void_value=255).masks.any()
+    assert (made(levels=(3, 0, 0)).images[..., 0] == plain.images[..., 0]).all()
+    assert (made(levels=(3, 0, 0)).images[..., 1] == plain.images[..., 0]).all()
+    assert made().digest == plain.digest
+    assert plain.masks.any()

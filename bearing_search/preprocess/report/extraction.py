@@ -13,7 +13,7 @@ import numpy as np
 
 from bearing_search.config import Geometry, PreprocessConfig
 from bearing_search.data.image_folder import ImageFolder
-from bearing_search.data.samples import Sample, read_image, read_levels, read_mask
+from bearing_search.data.samples import Sample, read_brightness_0, read_levels, read_mask
 from bearing_search.errors import DataError, RoiNotFoundError
 from bearing_search.plots.montage import Picture
 from bearing_search.preprocess.locate import (
@@ -108,7 +108,7 @@ def _detected(
     sample: Sample, *, geometry: Geometry, config: PreprocessConfig
 ) -> ShapeCandidates | str:
     try:
-        return detect(read_image(sample.level_files[0]), geometry, config)
+        return detect(read_brightness_0(sample), geometry, config)
     except DataError as error:
         return str(error)
 

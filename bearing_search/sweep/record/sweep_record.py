@@ -103,6 +103,10 @@ class SweepRecord:
     """Absolute path of the data set."""
 
     data_digest: str
+    bits: Mapping[str, int] = field(default_factory=dict)
+    """Part -> bits that its 16-bit files use, as found in train when the sweep began. A part of
+    8-bit files is missing, as are those of sweeps of before."""
+
     allowed_leak: AllowedLeak | None = None
     """Leaks that were found and allowed; None: no leak was found."""
 

@@ -1,7 +1,7 @@
 """Settings that all trials of a session share, and the flag that asks one to stop."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -36,6 +36,9 @@ class WorkerContext:
     threads: int
     gpus: float
     shares_stages: bool
+    """See `TrialContext`."""
+
+    bits: Mapping[str, int] = field(default_factory=dict)
     """See `TrialContext`."""
 
     code: CodeVersion | None = None

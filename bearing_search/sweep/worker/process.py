@@ -78,6 +78,7 @@ def run_payload(
         data=worker_context.data,
         folder=folder,
         cache=worker_context.cache,
+        bits=worker_context.bits,
         shares_stages=worker_context.shares_stages,
         device=device,
         should_stop=stop,

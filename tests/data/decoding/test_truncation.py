@@ -2,8 +2,8 @@ import cv2
 import numpy as np
 import pytest
 
+from bearing_search.data.decoding.truncation import is_truncated
 from bearing_search.data.samples import read_image
-from bearing_search.data.truncation import is_truncated
 from bearing_search.errors import DataError
 
 PIXELS = np.random.default_rng(0).integers(0, 256, (60, 90), dtype=np.uint8)

@@ -1,0 +1,138 @@
+"""How many bits of 16 a part's pictures use: one answer for the whole part and all its levels.
+
+Cameras of 10, 12 and 14 bits are commonly saved in 16-bit files. What the files state (sBIT,
+MaxSampleValue, SignificantBits, the maximum of a PGM, a JPEG 2000's own depth) wins where the
+numbers fit; else the largest number of all training files tells. Axis letters: h, w rows and
+columns; c colours.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import UInt8, UInt16
+
+from bearing_search.data.decoding.picture import Picture
+
+DEPTHS = (8, 10, 12, 14, 16)
+"""What a part may have; a stated depth may lie between them."""
+
+FULL = 16
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FileDepth:
+    """What one file tells about its depth."""
+
+    container: int
+    """8 or 16: bits that a number has in memory."""
+
+    stated: int | None = None
+    """Depth that the file states, 9 to 16; None: it states none."""
+
+    peak: int = 0
+    """Largest number; only of 16-bit files."""
+
+    used: int = 0
+    """All numbers, or-ed bit by bit; its zeros at the low end are shared by all."""
+
+    is_8_bit_scaled: bool = False
+    """Every number is a multiple of 257: 8 bits, spread over 16."""
+
+    @property
+    def is_left_aligned(self) -> bool:
+        """The lowest two bits or more are never used: fewer bits, shifted to the top."""
+        return self.used != 0 and self.used & 3 == 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PartDepth:
+    """The answer for a part."""
+
+    bits: int
+    """8: all files have 8 bits; else of 16."""
+
+    why: str
+    """What it was inferred from, for people."""
+
+    doubt: str = ""
+    """What else the files may be; empty: they leave no doubt."""
+
+
+def depth_of(picture: Picture) -> FileDepth:
+    """Measure one decoded file."""
+    pixels = picture.pixels
+    if pixels.dtype == np.uint8:
+        return FileDepth(container=8)
+    used = int(np.bitwise_or.reduce(pixels, axis=None)) if pixels.size else 0
+    return FileDepth(
+        container=16,
+        stated=picture.stated_bits,
+        peak=int(pixels.max(initial=0)),
+        used=used,
+        is_8_bit_scaled=bool((pixels % 257 == 0).all()),
+    )
+
+
+def depth_of_part(files: Sequence[FileDepth]) -> PartDepth:
+    """The depth that all files of a part share.
+
+    Args:
+        files: of the training side, all levels.
+    """
+    wide = [file for file in files if file.container == FULL]
+    if not wide:
+        return PartDepth(bits=8, why="8-bit files")
+    peak = max(file.peak for file in wide)
+    stated = sorted({file.stated for file in wide if file.stated is not None})
+    if stated and peak < 2 ** stated[-1]:
+        numbers = [str(bits) for bits in stated]
+        numbers += ["nothing"] * any(file.stated is None for file in wide)
+        doubt = f"some files state {' and some '.join(numbers)}" if len(numbers) > 1 else ""
+        return PartDepth(bits=stated[-1], why="as the files state", doubt=doubt)
+    guess = next(bits for bits in DEPTHS if peak < 2**bits)
+    if all(file.is_8_bit_scaled for file in wide) and peak:
+        return PartDepth(bits=FULL, why="8 bits spread over 16")
+    if guess == FULL:
+        return PartDepth(bits=FULL, why=f"largest number {peak}")
+    is_aligned = all(file.is_left_aligned for file in wide if file.peak)
+    if guess == 14 and is_aligned:
+        return PartDepth(bits=FULL, why="the low bits are never used: shifted to the top of 16")
+    doubt = ""
+    if guess == 8:
+        doubt = "they may have 16 and be nearly black"
+    elif is_aligned:
+        doubt = "they may be fewer bits, shifted to the top of 16, under little light"
+    return PartDepth(bits=guess, why=f"largest number {peak}", doubt=doubt)
+
+
+def misfit(picture: Picture, bits: int) -> str:
+    """Why a file does not fit its part's depth; empty: it does.
+
+    Args:
+        bits: of the part; 8 means that all training files have 8 bits.
+    """
+    if picture.pixels.dtype == np.uint8 or bits == FULL:
+        return ""
+    peak = int(picture.pixels.max(initial=0))
+    if bits == 8 and peak >= 2**14:
+        return ""  # all of 16 bits: scaled, it means the same
+    if bits == 8 and peak > 255:
+        return f"holds numbers up to {peak} in 16 bits, the training files 8 bits"
+    if peak >= 2**bits:
+        return f"holds {peak}, which is more than {bits} bits ({2**bits - 1})"
+    return ""
+
+
+def to_8_bits(picture: Picture, bits: int | None) -> UInt8[np.ndarray, "h w *c"]:
+    """Numbers of a picture in [0, 255]: of 16 bits v // 257, of fewer their eight highest bits.
+
+    Args:
+        bits: of the part; None: as the file states, else all 16.
+    """
+    pixels: UInt8[np.ndarray, "h w *c"] | UInt16[np.ndarray, "h w *c"] = picture.pixels
+    if pixels.dtype == np.uint16:
+        depth = bits if bits is not None else picture.stated_bits or FULL
+        is_full = depth == FULL or (depth == 8 and int(pixels.max(initial=0)) >= 2**14)
+        pixels = (pixels // 257 if is_full else pixels >> (depth - 8)).astype(np.uint8)
+    return 255 - pixels if picture.is_inverted else pixels

@@ -1,0 +1,211 @@
+"""What the numbers of a mask mean: above 0, above half, or that it is no mask at all.
+
+0/255, 0/1, class and instance ids mean "above 0". Lossy compression and resampling spread numbers
+around 0 and around the maximum, where "above 0" would mark specks and rims; such masks are cut at
+half of the maximum. Numbers that spread over all of the range are a picture or a probability map.
+Axis letters: h, w rows and columns.
+"""
+
+from dataclasses import dataclass
+from typing import Literal
+
+import cv2
+import numpy as np
+from jaxtyping import Bool, Int, Int32, Int64
+
+from bearing_search.data.decoding.picture import Picture
+from bearing_search.errors import DataError
+
+Rule = Literal["above 0", "above half", "alpha"]
+"""How marks were read: `alpha` where only the opacity differs between pixels."""
+
+_LOW, _HIGH = 1 / 8, 7 / 8
+"""Shares of the maximum between which a pixel is neither background nor mark."""
+
+_RIM_PX = 2
+"""How far from a mark's edge such pixels lie where a mask was compressed or resampled."""
+
+_MOST_STRAY = 0.25
+"""Share of the marked pixels that may be such pixels away from any edge."""
+
+_FLAT_FROM = 0.5
+_LEAST_SMEARED_MAXIMUM = 64
+"""Below it, numbers in a lossless file are ids."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MaskValues:
+    """A mask, and how it was understood."""
+
+    marked: Bool[np.ndarray, "h w"]
+    rule: Rule = "above 0"
+    has_void: bool = False
+    """Some pixels are neither normal nor anomalous, by `preprocess.void_value`."""
+
+    suspects_void: bool = False
+    """The highest index of a palette, 255, lies beside small ones: a void border as in VOC."""
+
+
+def mask_values(picture: Picture, name: str, *, void_value: int | None = None) -> MaskValues:
+    """Understand a decoded mask. Transparent pixels are background.
+
+    Args:
+        picture: with the indices of its palette, if it has one.
+        name: how messages call the mask.
+        void_value: number that counts as unmarked.
+
+    Raises:
+        DataError: no pixel is background, or the numbers spread over the whole range.
+    """
+    numbers = _numbers(picture)
+    alpha = picture.alpha
+    if alpha is not None and _is_constant(numbers) and not _is_constant(alpha):
+        return MaskValues(marked=alpha > int(alpha.max()) // 2, rule="alpha")
+    if alpha is not None:
+        numbers = np.where(alpha == 0, 0, numbers)
+    has_void = void_value is not None and bool((numbers == void_value).any())
+    if has_void:
+        numbers = np.where(numbers == void_value, 0, numbers)
+    values = _values(numbers)
+    marked = numbers > 0
+    rule: Rule = "above 0"
+    if len(values) > 2 or (len(values) == 2 and values[0] > 0):
+        box = _box(marked)
+        inside = numbers[box].astype(np.int32)
+        if picture.is_lossy or _is_smeared(inside, _Regions.of(inside), int(values[-1])):
+            rule = "above half"
+            marked[box] = _cut_at_half(inside, int(values[-1]), name)
+    _refuse_no_background(marked, values, name)
+    return MaskValues(
+        marked=marked,
+        rule=rule,
+        has_void=has_void,
+        suspects_void=void_value is None and _suspects_void(values),
+    )
+
+
+def _numbers(picture: Picture) -> np.ndarray:
+    """One number a pixel (h w), of 8 or 16 bits: the largest of its colours."""
+    pixels = picture.pixels
+    if picture.is_inverted:
+        pixels = np.iinfo(pixels.dtype).max - pixels
+    return pixels.max(axis=2) if pixels.ndim == 3 else pixels
+
+
+def _values(numbers: np.ndarray) -> Int[np.ndarray, " n"]:
+    """The numbers that occur, ascending."""
+    bins = 2 ** (8 * numbers.dtype.itemsize)
+    counts = cv2.calcHist([np.ascontiguousarray(numbers)], [0], None, [bins], [0, bins])
+    return np.flatnonzero(counts.ravel())
+
+
+def _box(marked: Bool[np.ndarray, "h w"]) -> tuple[slice, slice]:
+    """The rows and columns that hold all marks, with as much around them as rims need."""
+    x, y, width, height = cv2.boundingRect(marked.view(np.uint8))
+    around = _RIM_PX + 1
+    return (
+        slice(max(0, y - around), y + height + around),
+        slice(max(0, x - around), x + width + around),
+    )
+
+
+def _is_constant(numbers: np.ndarray) -> bool:
+    return bool((numbers == numbers.flat[0]).all()) if numbers.size else True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Regions:
+    """8-connected regions of numbers above 0."""
+
+    labels: Int32[np.ndarray, "h w"]
+    """0 where the number is 0."""
+
+    peaks: Int64[np.ndarray, " n"]
+    """Largest number of each region, by label."""
+
+    @classmethod
+    def of(cls, numbers: Int32[np.ndarray, "h w"]) -> "_Regions":
+        positive = numbers > 0
+        count, labels = cv2.connectedComponents(positive.astype(np.uint8), connectivity=8)
+        peaks = np.zeros(count, np.int64)
+        np.maximum.at(peaks, labels[positive], numbers[positive])
+        return cls(labels=labels, peaks=peaks)
+
+
+def _is_smeared(numbers: Int32[np.ndarray, "h w"], regions: _Regions, maximum: int) -> bool:
+    """Whether most regions hold numbers that differ from their neighbours; ids lie in flat areas.
+
+    Each region counts by the sum of its numbers, so that faint specks do not outweigh a mark.
+    """
+    if maximum < _LEAST_SMEARED_MAXIMUM:
+        return False
+    positive = numbers > 0
+    region, inside = regions.labels[positive], numbers[positive]
+    lower = inside < regions.peaks[region]
+    size = regions.peaks.size
+    flat = np.bincount(region, weights=_is_flat(numbers)[positive] & lower, minlength=size)
+    of = np.bincount(region, weights=lower, minlength=size)
+    weight = np.bincount(region, weights=inside, minlength=size)
+    return bool(2 * weight[flat < _FLAT_FROM * of].sum() > weight.sum())
+
+
+def _cut_at_half(
+    numbers: Int32[np.ndarray, "h w"], maximum: int, name: str
+) -> Bool[np.ndarray, "h w"]:
+    """Above half of the region's own maximum, so that classes of other numbers stay; no specks.
+
+    Raises:
+        DataError: numbers in between lie elsewhere than at edges.
+    """
+    regions = _Regions.of(numbers)
+    peaks = regions.peaks[regions.labels]
+    marked: Bool[np.ndarray, "h w"] = (2 * numbers > peaks) & (peaks > _LOW * maximum)
+    _refuse_spread(numbers, marked, peaks, name)
+    return marked
+
+
+def _is_flat(numbers: Int32[np.ndarray, "h w"]) -> Bool[np.ndarray, "h w"]:
+    """Pixels that equal a neighbour beside them and one above or below."""
+    padded = cv2.copyMakeBorder(numbers, 1, 1, 1, 1, cv2.BORDER_CONSTANT, value=-1)
+    inner = padded[1:-1, 1:-1]
+    across = (inner == padded[1:-1, :-2]) | (inner == padded[1:-1, 2:])
+    down = (inner == padded[:-2, 1:-1]) | (inner == padded[2:, 1:-1])
+    flat: Bool[np.ndarray, "h w"] = across & down
+    return flat
+
+
+def _refuse_spread(
+    numbers: Int32[np.ndarray, "h w"],
+    marked: Bool[np.ndarray, "h w"],
+    peaks: Int64[np.ndarray, "h w"],
+    name: str,
+) -> None:
+    """Refuse a picture or a probability map: numbers in between lie elsewhere than at edges."""
+    kernel = np.ones((2 * _RIM_PX + 1, 2 * _RIM_PX + 1), np.uint8)
+    solid = marked.astype(np.uint8)
+    rim = cv2.dilate(solid, kernel) != cv2.erode(solid, kernel)
+    share = numbers / np.maximum(peaks, 1)
+    between = (share > _LOW) & (share < _HIGH)
+    stray = int((between & ~rim).sum())
+    if stray > _MOST_STRAY * int(marked.sum()):
+        share_between = between.sum() / (numbers > 0).sum()
+        raise DataError(
+            f"{name} is no mask: {100 * share_between:.0f} % of its pixels above 0 have numbers in "
+            f"between, neither near 0 nor near the maximum {peaks.max()}, as in a picture or a map "
+            "of probabilities. Save it with two values, 0 for normal."
+        )
+
+
+def _refuse_no_background(marked: Bool[np.ndarray, "h w"], values: np.ndarray, name: str) -> None:
+    """Refuse several values of which none is 0: the background has another number."""
+    if len(values) > 1 and marked.size and marked.all():
+        shown = ", ".join(str(value) for value in values[:4]) + ", ..." * (len(values) > 4)
+        raise DataError(
+            f"{name} marks every pixel: its values are {shown}, none of them 0. Normal pixels must "
+            "be 0: save it again with a background of 0."
+        )
+
+
+def _suspects_void(values: np.ndarray) -> bool:
+    ids = values[(values > 0) & (values < 255)]
+    return bool(255 in values and len(ids) and ids.max() < 64)
