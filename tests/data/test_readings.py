@@ -86,7 +86,7 @@ def test_test_files_are_not_opened_for_it(twelve_bits):
 
 def test_a_depth_is_measured_once_and_kept_under_the_content(twelve_bits, monkeypatch):
     read(twelve_bits)
-    measured = []
+    measured: list[object] = []
     monkeypatch.setattr(part_reading, "_measured", measured.append)
     assert read(twelve_bits).depths["LC"].bits == 12
     assert measured == []

@@ -4,6 +4,7 @@ import cv2
 import numpy as np
 import pytest
 
+from bearing_search.data.samples import read_pages
 from bearing_search.preprocess import decoded_images
 from bearing_search.preprocess.decoded_images import RecentImages
 
@@ -14,7 +15,7 @@ def pictures(tmp_path, monkeypatch):
     files = [tmp_path / f"{number}.png" for number in range(3)]
     for number, file in enumerate(files):
         cv2.imwrite(str(file), np.full((10, 10), number, np.uint8))
-    decoded, read = [], decoded_images.read_pages
+    decoded, read = [], read_pages
 
     def counted(file, bits):
         decoded.append(file)
