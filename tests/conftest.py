@@ -1,4 +1,5 @@
 import importlib
+import os
 from copy import deepcopy
 from pathlib import Path
 
@@ -12,8 +13,10 @@ from bearing_search.evaluation.anomaly_maps import PostprocessSpec
 from bearing_search.evaluation.predictions import Predictions
 
 # no test is timed: on a busy machine an example may take seconds
-settings.register_profile("untimed", deadline=None, suppress_health_check=[HealthCheck.too_slow])
-settings.load_profile("untimed")
+untimed = {"deadline": None, "suppress_health_check": [HealthCheck.too_slow]}
+settings.register_profile("quick", max_examples=20, **untimed)
+settings.register_profile("thorough", max_examples=100, **untimed)  # see .ci/run
+settings.load_profile("quick")
 
 UNTOUCHED = PostprocessSpec(
     detector="dinomaly",
@@ -40,6 +43,14 @@ TINY = {
     "padim": {"blocks": [2, 3], "dims": 20},
     "protocol": {"map_px": 64},
 }
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _no_test_cuts_the_power():
+    """Nothing waits until a file is on the disk; a closed descriptor is an error as ever."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(os, "fsync", os.fstat)
+        yield
 
 
 @pytest.fixture
