@@ -29,12 +29,13 @@ UNTOUCHED = PostprocessSpec(
 
 TINY = {
     "split": {"folds": 2},
-    "encoder": {"name": "vit_tiny_patch16_224", "weights": "random", "input_px": 64},
+    "encoder": {"name": "test_vit", "weights": "random", "input_px": 64},
     "finetune": {
         "epochs": 3,
         "reconstruction_only_epochs": 1,
         "alternation_period": 1,
         "batch_size": 4,
+        "ssim_layers": [5, 6],
     },
     "decoder": {"iterations": 6, "batch_size": 4, "lr_warmup_iters": 2},
     "dinomaly": {"mining_ramp_iters": 4, "target_blocks": [3, 4], "decoder_blocks": 2},
