@@ -44,14 +44,21 @@ def checked(target):
         return type(target)(checked(target.__func__))
     if isinstance(target, property):
         return property(*(f and checked(f) for f in (target.fget, target.fset, target.fdel)))
-    if any(map(has_array, inspect.get_annotations(target).values())):
+    if any(has_array(resolved(a, target)) for a in target.__annotations__.values()):
         return jaxtyped(target, typechecker=check_types)
     return check_types(target)
 
 
+def resolved(annotation, function):
+    if not isinstance(annotation, str):
+        return annotation
+    try:
+        return eval(annotation, function.__globals__)
+    except NameError:  # a class that is being defined, or comes later
+        return None
+
+
 def has_array(annotation) -> bool:
-    if isinstance(annotation, str):  # may be one: jaxtyping finds out
-        return True
     is_array = inspect.isclass(annotation) and issubclass(annotation, AbstractArray)
     return is_array or any(map(has_array, typing.get_args(annotation)))
 
