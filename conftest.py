@@ -9,6 +9,7 @@ code cannot be written.
 
 import ast
 import dataclasses
+import gc
 import hashlib
 import inspect
 import os
@@ -105,6 +106,17 @@ class Finder:
 
 assert PACKAGE not in sys.modules, f"{PACKAGE} was imported before its checks were installed"
 sys.meta_path.insert(0, Finder())
+
+gc.disable()  # what is imported stays: looking for rubbish in it took as long as importing it
+
+
+def pytest_collection_finish():
+    gc.freeze()
+    gc.enable()
+
+
+def pytest_unconfigure():
+    gc.unfreeze()  # so that what is left at the end is taken down in order
 
 
 @pytest.hookimpl(tryfirst=True)  # before that of pytest-xdist
