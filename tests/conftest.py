@@ -1,4 +1,5 @@
 import importlib
+import os
 from copy import deepcopy
 from pathlib import Path
 from typing import Any
@@ -24,8 +25,10 @@ from bearing_search.sweep.folder.sweep_folder import create_sweep
 from bearing_search.sweep.record.sweep_record import SweepRecord
 
 # no test is timed: on a busy machine an example may take seconds
-settings.register_profile("untimed", deadline=None, suppress_health_check=[HealthCheck.too_slow])
-settings.load_profile("untimed")
+untimed = {"deadline": None, "suppress_health_check": [HealthCheck.too_slow]}
+settings.register_profile("quick", max_examples=20, **untimed)
+settings.register_profile("thorough", max_examples=100, **untimed)  # see .ci/run
+settings.load_profile("quick")
 
 UNTOUCHED = PostprocessSpec(
     detector="dinomaly",
@@ -38,12 +41,13 @@ UNTOUCHED = PostprocessSpec(
 
 TINY = {
     "split": {"folds": 2},
-    "encoder": {"name": "vit_tiny_patch16_224", "weights": "random", "input_px": 64},
+    "encoder": {"name": "test_vit", "weights": "random", "input_px": 64},
     "finetune": {
         "epochs": 3,
         "reconstruction_only_epochs": 1,
         "alternation_period": 1,
         "batch_size": 4,
+        "ssim_layers": [5, 6],
     },
     "decoder": {"iterations": 6, "batch_size": 4, "lr_warmup_iters": 2},
     "dinomaly": {"mining_ramp_iters": 4, "target_blocks": [3, 4], "decoder_blocks": 2},
@@ -52,6 +56,14 @@ TINY = {
     "padim": {"blocks": [2, 3], "dims": 20},
     "protocol": {"map_px": 64},
 }
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _no_test_cuts_the_power():
+    """Nothing waits until a file is on the disk; a closed descriptor is an error as ever."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(os, "fsync", os.fstat)
+        yield
 
 
 @pytest.fixture

@@ -113,6 +113,22 @@ def test_parts_have_folds_of_their_own_number_and_weigh_the_same(tmp_path, make_
     assert stream[-1].values[OBJECTIVE] == pytest.approx((few + many) / 2)
 
 
+@pytest.fixture(scope="module")
+def numbers_of_whole_trial(tmp_path_factory):
+    """What a trial that nobody stops says, by its config; the data are always the same."""
+    known = {}
+
+    def numbers_of(config, data):
+        if config.digest not in known:
+            folder = tmp_path_factory.mktemp("whole")
+            known[config.digest] = numbers(
+                run_trial(config, context(folder, data, shares_stages=False))
+            )
+        return known[config.digest]
+
+    return numbers_of
+
+
 @pytest.mark.parametrize(
     ("detector", "stop_after"),
     [
@@ -123,18 +139,18 @@ def test_parts_have_folds_of_their_own_number_and_weigh_the_same(tmp_path, make_
     ],
 )
 def test_a_stopped_trial_goes_on_where_it_was_and_ends_with_the_same_numbers(
-    tmp_path, make_set, tiny_config, detector, stop_after
+    tmp_path, make_set, tiny_config, numbers_of_whole_trial, detector, stop_after
 ):
     data = make_set()
     tiny_config = replace(tiny_config, detector=detector)
-    whole = list(run_trial(tiny_config, context(tmp_path, data, "whole", shares_stages=False)))
+    whole = numbers_of_whole_trial(tiny_config, data)
 
     first = list(run_trial(tiny_config, context(tmp_path, data, "parts", stop_after)))
     assert all(OBJECTIVE not in measurement.values for measurement in first)
     rest = list(run_trial(tiny_config, context(tmp_path, data, "parts")))
 
-    assert numbers(rest) == numbers(whole)
-    assert numbers(first) == numbers(whole[: len(first)])
+    assert numbers(rest) == whole
+    assert numbers(first) == whole[: len(first)]
     assert len(traces(tmp_path)) == 2 * 3  # folds; a beginning, the encoder, the detector
     for text in traces(tmp_path).values():
         done = 0

@@ -23,7 +23,7 @@ from bearing_search.trial_history.measurement_log import MEASUREMENTS_FILE, last
 
 HERE = Path(__file__).parent
 METRIC = "val/image_clear_share"
-BLOCKS = [12, 1, 2]
+BLOCKS = [6, 1, 2]
 """The base's, then the lowest of all that has not been tried."""
 
 MAIN = """
@@ -58,9 +58,9 @@ def test_a_sweep_of_plug_ins_is_drawn_trained_scored_resumed_and_reported(
 ):
     results, script, space = tmp_path / "results", tmp_path / "toys.py", tmp_path / "space.yaml"
     script.write_text(MAIN)
-    base = tiny_raw | {"detector": "toy", "toy": {"block": 12}}
+    base = tiny_raw | {"detector": "toy", "toy": {"block": 6}}
     base["finetune"] = {"epochs": 0, "reconstruction_only_epochs": 0}
-    vary = {"toy.block": {"int": [1, 12]}}
+    vary = {"toy.block": {"int": [1, 6]}}
     objectives = [{"val/pixel_aupro": "max"}, {METRIC: "max"}]
     space.write_text(yaml.safe_dump({"base": base, "vary": vary, "objectives": objectives}))
     folders = make_set(levels=1)

@@ -267,7 +267,7 @@ def test_a_file_that_is_missing_or_no_text_is_said_in_one_line(tmp_path):
         load_search_space(tmp_path / "picture.yaml")
 
 
-@settings(max_examples=30)
+@settings(max_examples=settings().max_examples // 3)  # each takes .2 s
 @given(
     period=st.integers(1, 9),
     layers=st.sets(st.integers(1, 12), min_size=1),

@@ -3,6 +3,7 @@
 import importlib.util
 import json
 import os
+import sqlite3
 import subprocess
 import sys
 import time
@@ -10,6 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import sqlalchemy
 
 from bearing_search.sweep.driver.controller import SweepController, trial_payload
 from bearing_search.sweep.driver.session import StopRequest, begin_session
@@ -21,6 +23,19 @@ from bearing_search.sweep.worker.context import WorkerContext
 from bearing_search.sweep.worker.process import THREAD_VARIABLES, run_payload
 
 HERE = Path(__file__).parent
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _no_commit_waits_for_the_disk():
+    """SQLite leaves it to the operating system when to write: tests kill processes, no machines."""
+
+    def relax(connection, _):
+        if isinstance(connection, sqlite3.Connection):
+            connection.execute("pragma synchronous=off")
+
+    sqlalchemy.event.listen(sqlalchemy.Engine, "connect", relax)
+    yield
+    sqlalchemy.event.remove(sqlalchemy.Engine, "connect", relax)
 
 
 @pytest.fixture(scope="session")

@@ -1,3 +1,4 @@
+import shutil
 from dataclasses import replace
 
 import pytest
@@ -8,11 +9,21 @@ from bearing_search.sweep.record.sweep_record import SeedPlan, SweepRecord
 from bearing_search.sweep.warm_start import prior_trials
 
 
+@pytest.fixture(scope="module")
+def kept(tmp_path_factory):
+    return tmp_path_factory.mktemp("kept") / "first"
+
+
 @pytest.fixture
-def first(new_sweep, simulate, fakes):
-    folder = new_sweep(name="first", target=12, seeds=SeedPlan(audit=2))
-    simulate(folder, fakes.run_trial)
-    return folder
+def first(kept, tmp_path, new_sweep, simulate, fakes):
+    """A finished sweep, which is simulated once and copied for each test."""
+    if not kept.exists():
+        folder = new_sweep(name="first", target=12, seeds=SeedPlan(audit=2))
+        simulate(folder, fakes.run_trial)
+        shutil.copytree(folder.root, kept)
+        return folder
+    shutil.copytree(kept, tmp_path / "first")
+    return load_sweep(tmp_path, "first")
 
 
 @pytest.fixture

@@ -38,7 +38,8 @@ def test_the_neck_too_must_exist(tiny_config):
 
 
 def test_ssim_layers_are_looked_at_only_where_they_are_used(tiny_config):
-    config = replace(tiny_config, encoder=SIX_BLOCKS)
+    twelfth = replace(tiny_config.finetune, ssim_layers=(11, 12))
+    config = replace(tiny_config, encoder=SIX_BLOCKS, finetune=twelfth)
     with pytest.raises(ConfigError, match=r"finetune\.ssim_layers names block 11"):
         load_backbone(config)
     load_backbone(replace(config, finetune=FROZEN))
