@@ -80,7 +80,7 @@ def test_bad_pictures_are_one_line_each_and_the_others_go_on(run, plain, tmp_pat
     assert "shows nothing" in rows["black"]["reason"]
     assert "half.png: is cut off" in rows["half"]["reason"]
     assert "text.jpg: is no readable image" in rows["text"]["reason"]
-    assert "leaves the image" in rows["leaves"]["reason"]
+    assert "extends beyond the image" in rows["leaves"]["reason"]
     printed = capsys.readouterr().out
     assert "found 4 of 8 (50.0 %), no ROI 2, unusable 2" in printed
     assert all(printed.count(row["reason"]) == 1 for row in rows.values() if row["reason"])
