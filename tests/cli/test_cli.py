@@ -70,7 +70,7 @@ def test_an_empty_or_wrong_folder(tmp_path, attempt):
     assert attempt(tmp_path / "empty")[0] == 3
     status, says = attempt(tmp_path / "nowhere")
     assert status == 3
-    assert "is no folder" in says
+    assert "not a folder" in says
 
 
 def test_a_missing_level(make_set, attempt):

@@ -136,7 +136,7 @@ def test_a_missing_last_level_is_named(tmp_path):
 def test_an_empty_or_missing_folder_says_what_was_wanted(tmp_path):
     with pytest.raises(DataError, match="no images found"):
         load_data_set(tmp_path)
-    with pytest.raises(DataError, match="is no folder"):
+    with pytest.raises(DataError, match="not a folder"):
         load_data_set(tmp_path / "none")
 
 
@@ -173,7 +173,7 @@ def test_a_faint_mark_of_a_sixteen_bit_mask_counts(tmp_path):
 
 def test_a_file_that_is_no_image_is_named(tmp_path):
     (tmp_path / "x.png").write_text("not an image")
-    with pytest.raises(DataError, match=r"x\.png: is no readable image"):
+    with pytest.raises(DataError, match=r"x\.png: not a readable image"):
         read_image(tmp_path / "x.png")
 
 
@@ -194,5 +194,5 @@ def test_two_samples_cannot_share_a_mask(tmp_path):
     three_level_part(tmp_path)
     for level in range(3):
         image(tmp_path / f"LC/test/dent/d_b{level}.png")
-    with pytest.raises(DataError, match="LC/train/dent/d and LC/test/dent/d have one mask"):
+    with pytest.raises(DataError, match="LC/train/dent/d and LC/test/dent/d share the mask"):
         load_data_set(tmp_path)

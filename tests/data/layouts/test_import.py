@@ -231,7 +231,7 @@ def test_an_unknown_layout_and_an_unknown_name_are_refused(tmp_path):
 def test_pictures_without_labels_are_normal_where_the_user_says_so(tmp_path):
     for number in range(10):
         sources.picture(tmp_path / f"raw/top/{number}.png")
-    with pytest.raises(DataError, match=r"10 pictures lie there; .* --as pictures"):
+    with pytest.raises(DataError, match=r"It holds 10 images; .* --as pictures"):
         load_data_set(tmp_path / "raw")
     import_data_set(tmp_path / "raw", tmp_path / "data", layout="pictures")
     data = load_data_set(tmp_path / "data")
