@@ -103,7 +103,7 @@ def test_the_manifest_wins_over_the_folders(tmp_path):
         ({"label": "bad"}, "label is 'bad'; wanted normal or anomalous"),
         ({"b0": "x/none.png"}, "line 2: x/none.png does not exist"),
         ({"b0": ""}, "sample s1 has no b0"),
-        ({"part": "../LC"}, "'../LC' cannot name a part"),
+        ({"part": "../LC"}, "'../LC' is not a valid part name"),
         ({"label": "anomalous", "defect": "dent"}, "anomalous, but has no mask"),
     ],
 )
@@ -151,7 +151,7 @@ def test_levels_of_different_size_and_a_mask_of_another_size_are_refused(tmp_pat
     dent, good = load_data_set(tmp_path).samples("train")
     with pytest.raises(DataError, match="levels differ in size"):
         read_levels(good)
-    with pytest.raises(DataError, match="is 30x20, its images are 40x30"):
+    with pytest.raises(DataError, match="is 30x20, but its images are 40x30"):
         read_mask(dent, (30, 40))
 
 

@@ -72,7 +72,9 @@ def test_no_circle_at_all_is_said():
 
 
 def test_a_ring_that_leaves_the_frame_is_named_as_such():
-    with pytest.raises(RoiNotFoundError, match=r"extends beyond the image\. Photograph the whole part"):
+    with pytest.raises(
+        RoiNotFoundError, match=r"extends beyond the image\. Photograph the whole part"
+    ):
         choose([circle(x=40)])
 
 

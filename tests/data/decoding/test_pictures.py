@@ -336,7 +336,12 @@ REFUSED = {
         12,
         r"holds the value 56026, which exceeds 12 bits \(4095\); .* preprocess.bits",
     ),
-    "12 bits in a part of 8": ("a.png", encoded(".png", WIDE * 16), 8, "the training files have 8 bits"),
+    "12 bits in a part of 8": (
+        "a.png",
+        encoded(".png", WIDE * 16),
+        8,
+        "the training files have 8 bits",
+    ),
 }
 
 
