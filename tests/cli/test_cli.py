@@ -96,7 +96,7 @@ def test_a_mask_of_another_size(make_set, attempt):
     cv2.imwrite(str(mask), np.full((10, 10), 255, np.uint8))
     status, says = attempt(data)
     assert status == 3
-    assert "is 10x10, its images are 80x80" in says
+    assert "is 10x10, but its images are 80x80" in says
 
 
 def test_no_anomalous_validation_sample(make_set, attempt):
