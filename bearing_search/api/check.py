@@ -51,12 +51,12 @@ class DataReport:
     """Folder of the data set."""
 
     digest: str
-    """Of the training files."""
+    """Digest of the training files."""
 
     parts: tuple[PartReport, ...]
     findings: tuple[Finding, ...]
     picture: str
-    """File that shows suspicious pairs side by side; empty: there are none."""
+    """File that shows suspicious pairs side by side; empty if there are none."""
 
     @property
     def is_usable(self) -> bool:
@@ -83,9 +83,9 @@ def check_data(
 
     Args:
         data: folder of a data set, or `demo` for the rendered demo data.
-        space: what will be searched; it says how regions are found and folds are made. Default: the
+        space: what will be searched; it sets how regions are found and folds are made. Default: the
             paper's settings.
-        results: folder of the cache, and of the picture of suspicious pairs.
+        results: folder of the cache, and of the image of suspicious pairs.
         console: where progress is printed. Default: stdout.
 
     Raises:
@@ -104,7 +104,7 @@ def look_at(
     """Check the images, the masks, the regions of interest and the split of a data set.
 
     Args:
-        configs: the first says how regions are found and folds are made, all which parts are used.
+        configs: the first sets how regions are found and folds are made; parts of any are used.
 
     Raises:
         DataError: a file cannot be read.

@@ -1,4 +1,4 @@
-"""The chosen setting, trained on all of train and scored on test; once."""
+"""Trains the chosen setting on all of train and scores it on test, once."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -36,13 +36,13 @@ from bearing_search.sweep.status import sweep_status
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EvaluationRequest:
-    """What `evaluate` is asked."""
+    """Options of `evaluate`."""
 
     trial: int | None = None
     """Number of the trial; None: the one to use."""
 
     again: bool = False
-    """Whether test is opened although it was opened before; reports count it."""
+    """Whether test may be opened again; reports count how often it was."""
 
     device: str = "auto"
     """cpu, cuda, or auto."""
@@ -54,14 +54,14 @@ class EvaluationRequest:
 def evaluate(
     folder: SweepFolder, asked: EvaluationRequest, console: Console | None = None
 ) -> Evaluation:
-    """Train a setting on all of train and score it on test, beside the frozen encoder.
+    """Train a setting on all of train and score it on test, alongside the frozen encoder.
 
-    Test is opened once: asked again for the same trial, it returns what was found then.
+    Test is opened once: a second call for the same trial returns the first result.
 
     Raises:
         SweepError: no trial is complete, the named one is not, or test was opened for another.
-        LeakError: train and test share samples, and nobody has allowed it.
-        ConfigError: the device is unknown or not there.
+        LeakError: train and test share samples, and that is not allowed.
+        ConfigError: the device is unknown or not available.
     """
     console = console or terminal()
     refuse_incomparable([folder])
@@ -72,7 +72,7 @@ def evaluate(
         return measure(folder, number, chosen_device(asked.device), console, opened)
     if opened.trial != number:
         raise SweepError(
-            f"{folder.record.name}: test was opened for trial {opened.trial} already. A second "
+            f"{folder.record.name}: test was already opened for trial {opened.trial}. A second "
             "look makes its score optimistic; --again takes one all the same, and the report says "
             "so."
         )
@@ -80,10 +80,10 @@ def evaluate(
 
 
 def guarded(folder: SweepFolder, number: int, reason: str, console: Console) -> SweepFolder:
-    """The sweep, with what the leak guard let pass; test may have changed since it began.
+    """The sweep, with the leaks that are allowed; test may have changed since it began.
 
     Raises:
-        LeakError: train and test share what nobody has allowed.
+        LeakError: train and test share samples, and that is not allowed.
     """
     config, root = trial_config(folder.root, number), folder.root.parent
     data_set = load_data_set(Path(folder.record.data))
@@ -100,16 +100,16 @@ def guarded(folder: SweepFolder, number: int, reason: str, console: Console) -> 
 
 
 def chosen_trial(folder: SweepFolder, number: int | None, console: Console) -> int:
-    """The trial that was asked for, or the one to use: the cheapest of those tied with the best.
+    """The requested trial, or the one to use: the cheapest of those tied with the best.
 
     Raises:
-        SweepError: no trial is complete or keeps the constraints, the named one is not complete, or
-            the sweep is no search.
+        SweepError: no trial is complete or meets the constraints, the named one is not complete, or
+            the sweep is not a search.
     """
     if folder.record.task == "reproduction":
         raise SweepError(
-            f"{folder.record.name}: a reproduction; its trials were scored on test already, and "
-            "nothing may be chosen by that"
+            f"{folder.record.name}: a reproduction; its trials were already scored on test, and "
+            "no setting may be chosen by that"
         )
     complete = [t for t in sweep_status(folder).trials if t.state == "complete"]
     if not complete:
@@ -119,8 +119,8 @@ def chosen_trial(folder: SweepFolder, number: int | None, console: Console) -> i
         assert board is not None
         if board.selection.chosen is None:
             raise SweepError(
-                f"{folder.record.name}: every complete trial misses a constraint, so that none is "
-                "to be used; name one with --trial"
+                f"{folder.record.name}: every complete trial misses a constraint, so none is "
+                "recommended; name one with --trial"
             )
         return board.selection.chosen.number
     if number not in {t.number for t in complete}:
@@ -138,7 +138,7 @@ def measure(
     console: Console,
     earlier: Evaluation | None,
 ) -> Evaluation:
-    """Train both encoders' decoders, open the test set, write what was found."""
+    """Train a detector on both encoders, score them on test, and write the result."""
     check_installation()
     from bearing_search.trial import run_final  # torch: seconds
 
@@ -188,7 +188,7 @@ def measure(
 
 
 def with_bits(config: TrialConfig, known: Mapping[str, int]) -> TrialConfig:
-    """The config with the bit depths that its sweep found, so that they lie beside its weights."""
+    """The config with the bit depths found by its sweep, to be saved with its weights."""
     odd = {part: bits for part, bits in known.items() if bits != FULL}
     if not odd:
         return config
@@ -197,7 +197,7 @@ def with_bits(config: TrialConfig, known: Mapping[str, int]) -> TrialConfig:
 
 
 def final_folder(folder: SweepFolder, config: TrialConfig, earlier: Evaluation | None) -> Path:
-    """Folder of one final training: an interrupted one goes on, another look starts afresh."""
+    """Folder of one final training: an interrupted one is resumed, another look starts afresh."""
     look = (earlier.times_opened if earlier else 0) + 1
     digest = config_digest(to_plain(config), FIRST_SCHEME)  # every setting of today counts
     return folder.root / "evaluate" / f"look{look}-{digest}"

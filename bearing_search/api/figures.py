@@ -1,4 +1,4 @@
-"""Pictures of a sweep or a trial."""
+"""Figures of a sweep or a trial."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ from bearing_search.errors import SweepError
 
 @dataclass(frozen=True, slots=True)
 class Figure:
-    """A picture as PNG; notebooks show it."""
+    """A figure as PNG, displayed by notebooks."""
 
     name: str
     png: bytes
@@ -21,7 +21,7 @@ class Figure:
         return target
 
     def _repr_png_(self) -> bytes:
-        """The PNG, under the name that IPython asks for."""
+        """The PNG, under the name that IPython expects."""
         return self.png
 
 
@@ -31,10 +31,10 @@ def figure_files(folder: Path) -> dict[str, Path]:
 
 
 def read_figure(name: str, files: Mapping[str, Path], *, owner: str) -> Figure:
-    """One of the pictures.
+    """Read one of the figures.
 
     Raises:
-        SweepError: there is no such picture; the existing ones are listed.
+        SweepError: there is no such figure; the existing ones are listed.
     """
     if name not in files:
         raise SweepError(f"{owner}: no figure {name}; there are: {', '.join(files) or 'none'}")

@@ -1,4 +1,4 @@
-"""Regions of interest of every picture, without training anything."""
+"""Regions of interest of every image, without training anything."""
 
 import os
 from collections.abc import Callable
@@ -17,13 +17,13 @@ from bearing_search.preprocess.report.extraction import PartExtraction, look_at_
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RegionRequest:
-    """How regions are looked for."""
+    """Options for finding regions."""
 
     part: str | None = None
     """Only this part; None: all."""
 
     geometry: Geometry | None = None
-    """How the region is found; None: as the paper's settings say for the part."""
+    """How the region is found; None: the default geometry of the part."""
 
     radius_tolerance_px: float | None = None
     """Delta_r. None: the default, which a plain folder's own spread may widen."""
@@ -38,16 +38,16 @@ class RegionRequest:
 def extract_regions(
     data: Path, asked: RegionRequest, on_progress: Callable[[str, int], Callable[[], None]]
 ) -> list[PartExtraction]:
-    """Find the region of interest of every picture, part by part.
+    """Find the region of interest of every image, part by part.
 
     Args:
-        data: a data set, or a folder of pictures.
-        asked: how.
-        on_progress: called with a part's name and its number of steps; returns what is called
+        data: a data set, or a folder of images.
+        asked: parts, geometry and tolerances.
+        on_progress: called with a part's name and its number of steps; returns the function to call
             after each step.
 
     Raises:
-        DataError: there is no picture, or a data set's file cannot be read.
+        DataError: there is no image, or a data set's file cannot be read.
         ConfigError: there is no such part, or a setting is out of range.
     """
     pictures = _pictures(data, is_geometry_given=asked.geometry is not None)
@@ -69,7 +69,7 @@ def extract_regions(
 
 
 def _pictures(data: Path, *, is_geometry_given: bool) -> ImageFolder:
-    """A data set's samples; where it is none or has a flaw, whatever pictures there are."""
+    """A data set's samples; if it is not one, or has a flaw, all images in the folder."""
     try:
         return ImageFolder(samples=load_data_set(data).all_samples, flawed=())
     except DataError as error:
@@ -80,16 +80,16 @@ def _pictures(data: Path, *, is_geometry_given: bool) -> ImageFolder:
         if is_data_set or is_geometry_given:
             return found
         raise DataError(
-            f"{error} For a plain folder of pictures, say how the region is found: "
+            f"{error} For a plain folder of images, choose how the region is found: "
             "--geometry circle, inverted_circle or ellipse."
         ) from None
 
 
 def _read_alike(pictures: ImageFolder, settings: PreprocessConfig) -> ImageFolder:
-    """The pictures with the depth of their part; where a file is broken, as each file states it."""
+    """The images with the depth of their part; if a file is broken, as each file states it."""
     try:
         samples, _ = read_alike(pictures.samples, settings, cache=None, known={})
-    except DataError:  # named in the row of its sample
+    except DataError:  # reported in the row of its sample
         return pictures
     return replace(pictures, samples=tuple(samples))
 

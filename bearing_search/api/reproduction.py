@@ -1,4 +1,4 @@
-"""The paper's Table 2 on a data set, with intervals, by the scheduler of `run`."""
+"""Reproduces the paper's Table 2 on a data set, with intervals, using the scheduler of `run`."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -48,7 +48,7 @@ class ReproductionOptions(TypedDict, total=False):
     """`paper` or `cpu`. Default: cpu for the demo data, else paper."""
 
     seeds: int | None
-    """Trainings of each kind. Default: 3, in the cpu profile 1."""
+    """Number of runs of each kind. Default: 3, in the cpu profile 1."""
 
     scope: Scope
     """A model for each part (default), or one for all of them."""
@@ -84,7 +84,7 @@ def reproduce(
 ) -> Sweep:
     """Train every detector on the frozen and the fine-tuned encoder and score it on test.
 
-    Called again, it goes on. Tables and figures are in the sweep's folder.
+    A second call resumes it. Tables and figures are in the sweep's folder.
 
     Args:
         data: folder of a data set, or `demo`.
@@ -93,8 +93,8 @@ def reproduce(
         options: see `ReproductionOptions`.
 
     Raises:
-        ConfigError, DataError, WeightsError, ResourceError: what no trial could run with.
-        SweepError: a sweep of that name asks something else.
+        ConfigError, DataError, WeightsError, ResourceError: no trial could run.
+        SweepError: a sweep of that name has another design.
         LeakError: train and test share samples, and `allow_leak` is empty.
     """
     console = options.get("console") or terminal()
@@ -134,12 +134,12 @@ def reproduce(
 def opened(
     root: Path, record: SweepRecord, data_set: DataSet, console: Console, allow_leak: str
 ) -> SweepFolder:
-    """The sweep's folder: the one that exists, if it asks the same of the same data.
+    """The sweep's folder: new, or the existing one if it has the same design and data.
 
     Raises:
-        ConfigError, DataError, WeightsError: what no trial could run with.
-        SweepError: a sweep of that name asks something else.
-        LeakError: train and test share samples, and nobody allowed it.
+        ConfigError, DataError, WeightsError: no trial could run.
+        SweepError: a sweep of that name has another design.
+        LeakError: train and test share samples, and that is not allowed.
     """
     check_name(record.name)
     space = parse_search_space(record.space_text, record.name)
@@ -156,9 +156,9 @@ def opened(
         return create_sweep(root, record, space)
     folder = load_sweep(root, record.name)
     if folder.record.task != "reproduction":
-        raise SweepError(f"{record.name}: is a search, no reproduction; choose another --name")
+        raise SweepError(f"{record.name}: is a search, not a reproduction; choose another --name")
     folder.refuse_changes(space=space, data_digest=record.data_digest)
-    console.print(f"{record.name} exists; going on with it")
+    console.print(f"{record.name} exists; resuming it")
     return folder
 
 
@@ -183,7 +183,7 @@ def weights_of(pairs: Sequence[str]) -> dict[str, str]:
     """`DETECTOR=WEIGHTS` pairs as a mapping; a path is made absolute.
 
     Raises:
-        ConfigError: a pair is none, or names no detector.
+        ConfigError: a pair is malformed, or names no detector.
     """
     found = {}
     for pair in pairs:
@@ -204,8 +204,8 @@ def finetune_settings(
     """Fine-tuning settings and their name: of a file, a trial, or the one `evaluate` would take.
 
     Raises:
-        ConfigError: the file is no config or space, or its encoder stays frozen.
-        SweepError: no such sweep, or no trial of it is complete.
+        ConfigError: the file is not a config or space, or its encoder stays frozen.
+        SweepError: there is no such sweep, or no trial of it is complete.
     """
     if Path(source).is_file():
         config, called = _config_of(Path(source)), Path(source).name

@@ -1,4 +1,4 @@
-"""An existing sweep goes on."""
+"""Resumes an existing sweep."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -22,21 +22,21 @@ class ResumeOptions(SessionFlags, total=False):
     """Options of `Sweep.resume`; each is a flag of `resume` as well."""
 
     space: str | None
-    """The space as it is now, to compare with the sweep's own."""
+    """The space in its current form, to be compared with the sweep's."""
 
     accept_change: Sequence[str]
-    """`space`, `code`: go on although this has changed; every report repeats it."""
+    """`space`, `code`: resume although this has changed; every report repeats it."""
 
     console: Console | None
     """Where progress is printed. Default: stdout; `Console(quiet=True)` prints nothing."""
 
 
 def resume(sweep: Sweep, **options: Unpack[ResumeOptions]) -> Sweep:
-    """Go on with a sweep towards its target; return it with the outcome of this session.
+    """Resume a sweep towards its target; return it with the outcome of this session.
 
     Raises:
         SweepError: another process drives it, or its data, space or code changed.
-        ConfigError: an option is impossible.
+        ConfigError: an option is invalid.
         TrialFailedError: it ended without a score.
     """
     console = options.get("console") or terminal()

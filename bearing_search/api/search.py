@@ -1,4 +1,4 @@
-"""A new sweep: checked, searched, compared."""
+"""Starts a new sweep: check, search, compare."""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -58,7 +58,7 @@ class SearchOptions(ResourceFlags, total=False):
     """none (default), median, ...: a key of `PRUNERS`."""
 
     shares_stages: bool
-    """Whether trials share what their stages compute. Default: True."""
+    """Whether trials share the results of their stages. Default: True."""
 
     storage: str
     """Database URL of the study. Default: sqlite in the sweep's folder."""
@@ -87,7 +87,7 @@ def run_search(
 ) -> Sweep:
     """Train and score trials until the target is reached; return the sweep.
 
-    Ctrl-C ends it early: running trials save their state, and `Sweep.resume` goes on.
+    Ctrl-C ends it early: running trials save their state, and `Sweep.resume` continues.
 
     Args:
         space: a YAML file, the name of a shipped space, its content as nested mappings, or a
@@ -162,7 +162,7 @@ def run_search(
 
 
 def _as_space(space: str | Path | Mapping[str, Any] | SearchSpace) -> tuple[SearchSpace, str]:
-    """The space, and what its sweep is called after."""
+    """The space, and the name from which its sweep's is derived."""
     if isinstance(space, SearchSpace):
         return space, "space"
     if isinstance(space, Mapping):

@@ -29,7 +29,7 @@ class Sweep:
 
     Args:
         folder: of the sweep.
-        outcome: how the session that has just run it ended; None: it was only opened.
+        outcome: how the session that just ran it ended; None: it was only opened.
     """
 
     def __init__(self, folder: SweepFolder, outcome: SweepOutcome | None = None) -> None:
@@ -77,7 +77,7 @@ class Sweep:
 
     @property
     def best(self) -> RankedSetting:
-        """The setting with the highest objective, of those that miss no constraint.
+        """The setting with the highest objective among those that meet every constraint.
 
         Raises:
             SweepError: no trial is complete.
@@ -107,7 +107,7 @@ class Sweep:
         return leaderboard_table(self._complete_board())
 
     def report(self) -> str:
-        """What may be concluded, as Markdown: the page that `compare` prints.
+        """The conclusions, as Markdown: the page that `compare` prints.
 
         Raises:
             SweepError: no trial is complete.
@@ -138,7 +138,7 @@ class Sweep:
         return curves_table(self._require(trial, "measurements.jsonl") / "measurements.jsonl")
 
     def image_scores(self, trial: int) -> pd.DataFrame:
-        """The image score of every held-out picture of a trial; see `tables.scores_table`.
+        """The image score of every held-out sample of a trial; see `tables.scores_table`.
 
         Raises:
             SweepError: there is no such trial, or no fold of it is scored yet.
@@ -152,16 +152,16 @@ class Sweep:
         return scores_table(found)
 
     def figure(self, name: str, trial: int | None = None) -> Figure:
-        """A picture: `leaderboard` or `pareto` of the sweep; of a trial, see `figures`.
+        """A figure: `leaderboard` or `pareto` of the sweep; for a trial's, see `figures`.
 
         Raises:
-            SweepError: there is no such picture; the names of those that exist are listed.
+            SweepError: there is no such figure; the existing names are listed.
         """
         owner = self.name if trial is None else f"trial {trial} of {self.name}"
         return read_figure(name, self._figure_files(trial), owner=owner)
 
     def figures(self, trial: int | None = None) -> list[str]:
-        """Names of the pictures of the sweep, or of a trial (`curves_LC`, `heat_maps_LC`).
+        """Names of the figures of the sweep, or of a trial (`curves_LC`, `heat_maps_LC`).
 
         Raises:
             SweepError: there is no such trial.
@@ -169,7 +169,7 @@ class Sweep:
         return list(self._figure_files(trial))
 
     def resume(self, **options: Unpack[ResumeOptions]) -> Sweep:
-        """Go on towards the target, or a higher one (`trials=`); see `resume.ResumeOptions`.
+        """Resume towards the target, or a higher one (`trials=`); see `resume.ResumeOptions`.
 
         Raises:
             SweepError: another process drives it, or its data, space or code changed.
@@ -188,7 +188,7 @@ class Sweep:
         allow_leak: str = "",
         console: Console | None = None,
     ) -> Evaluation:
-        """Train a setting on all of train and score it on test; once, see `evaluate`.
+        """Train a setting on all of train and score it on test, once; see `evaluation.evaluate`.
 
         Args:
             trial, again, device, allow_leak: as in `evaluation.EvaluationRequest`.
@@ -223,7 +223,7 @@ class Sweep:
         return figure_files(self._require(trial, "config.json") / "artifacts")
 
     def _require(self, trial: int, file: str) -> Path:
-        """Folder of a trial that has the file."""
+        """Folder of a trial, which must have the file."""
         folder = self.folder.trial_folder(trial)
         if not (folder / file).exists():
             begun = sorted(int(one.parent.name) for one in self.path.glob("trials/*/config.json"))
@@ -235,7 +235,7 @@ class Sweep:
 
 
 def open_sweep(sweep: str | Path, results: str | Path = "results") -> Sweep:
-    """A sweep that exists.
+    """Open an existing sweep.
 
     Args:
         sweep: its name, or the path of its folder.

@@ -1,4 +1,4 @@
-"""What a sweep holds, as pandas data frames."""
+"""The content of a sweep as pandas data frames."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -21,8 +21,8 @@ def trials_table(status: SweepStatus, board: Leaderboard | None) -> pd.DataFrame
 
     Columns: `state`, `purpose` and `seed`; every searched setting by its dotted path; the objective
     with `low` and `high`, the 95 % interval of its setting (over groups, and over seeds where the
-    setting was run more than once); further objectives; `cost_s`, seconds of its stages, whoever
-    computed them; `duration_s`; `started`; `reason`, why it failed or what it was copied from.
+    setting was run more than once); further objectives; `cost_s`, seconds of its stages, including
+    reused ones; `duration_s`; `started`; `reason`, why it failed or what it was copied from.
     """
     intervals = _intervals(board)
     rows = {}
@@ -49,8 +49,8 @@ def leaderboard_table(board: Leaderboard) -> pd.DataFrame:
     """One row per complete setting, best first, indexed by the first of its trials.
 
     Columns: `sweep`; every searched setting; the objective and the image AUROC, each with `low` and
-    `high`; `tied`, whether it cannot be told from the best; `feasible`, whether it keeps the
-    constraints; `to_use`; `runs`, under how many seeds it was run; `cost_s`.
+    `high`; `tied`, whether it is statistically tied with the best; `feasible`, whether it meets the
+    constraints; `to_use`; `runs`, the number of seeds it was run with; `cost_s`.
     """
     chosen = board.selection.chosen
     rows = [_setting_row(entry, is_chosen=entry is chosen) for entry in board.selection.entries]
@@ -58,7 +58,7 @@ def leaderboard_table(board: Leaderboard) -> pd.DataFrame:
 
 
 def curves_table(file: Path) -> pd.DataFrame:
-    """What a trial measured, indexed by step: `stage`, `progress`, and a column per metric.
+    """A trial's measurements, indexed by step: `stage`, `progress`, and a column per metric.
 
     Args:
         file: its measurements.jsonl.
@@ -71,10 +71,10 @@ def curves_table(file: Path) -> pd.DataFrame:
 
 
 def scores_table(folds: Mapping[str, Predictions]) -> pd.DataFrame:
-    """One row per scored picture: `part`, `fold`, `sample`, `group`, `is_anomalous`, `image_score`.
+    """One row per scored sample: `part`, `fold`, `sample`, `group`, `is_anomalous`, `image_score`.
 
-    Image scores rank the pictures of one fold; folds are different detectors, whose scores differ
-    in scale.
+    Image scores rank the samples of one fold; each fold has its own detector, and their scores
+    differ in scale.
 
     Args:
         folds: predictions of each fold, by `LC/fold0`.

@@ -1,4 +1,4 @@
-"""One trial in this process, without Ray: for debugging, and for a notebook."""
+"""Runs one trial in this process, without Ray, for debugging and notebooks."""
 
 from dataclasses import asdict
 from pathlib import Path
@@ -28,13 +28,13 @@ class TrainOptions(TypedDict, total=False):
     """Further options of `train`; each is a flag of the command as well."""
 
     out: Path | None
-    """Folder of the trial; the same folder again goes on there. Default: below results."""
+    """Folder of the trial; if it exists, the trial is resumed. Default: below results."""
 
     device: str
     """cpu, cuda, or auto (default)."""
 
     shares_stages: bool
-    """Whether stages that other trials computed are reused. Default: True."""
+    """Whether stages computed by other trials are reused. Default: True."""
 
     allow_leak: str
     """Why samples shared by train and test are accepted; every report repeats it."""
@@ -74,7 +74,7 @@ def train(
     )
     from bearing_search.trial import run_trial  # loads torch
 
-    # scheme 1 counts every setting of today: no two configs share a folder, and old ones are found
+    # scheme 1 covers every current setting: no two configs share a folder, and old ones are found
     name = f"train-{config_digest(to_plain(trial), FIRST_SCHEME)}"
     folder = (options.get("out") or results_folder / name).absolute()
     folder.mkdir(parents=True, exist_ok=True)
@@ -93,10 +93,10 @@ def train(
 
 
 def read_config(file: Path) -> TrialConfig:
-    """One trial's config from a file.
+    """Read one trial's config from a file.
 
     Raises:
-        ConfigError: the file cannot be read, or is no config.
+        ConfigError: the file cannot be read, or is not a config.
     """
     try:
         raw = yaml.safe_load(file.read_text(encoding="utf-8"))

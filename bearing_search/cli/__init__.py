@@ -58,8 +58,7 @@ COMMANDS: Mapping[str, LazyCommand] = {
     ),
     "import": LazyCommand(
         f"{_COMMANDS}.import_data:import_data",
-        "Write a manifest of a data set of another layout, and the masks that it has in other "
-        "forms.",
+        "Import a data set with another layout: write its manifest, and masks from outlines.",
     ),
     "ui": LazyCommand(
         f"{_COMMANDS}.ui:ui", "Compare runs in MLflow's web pages; Ctrl-C stops the server."
@@ -112,13 +111,13 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(f"error: {error}", file=sys.stderr)
         return error.exit_status
     except typer.TyperException as error:
-        text = error.format_message()  # the help page, where no command was named
+        text = error.format_message()  # the help page, if no command was named
         print(text if text.startswith("Usage:") else f"error: {text}", file=sys.stderr)
         return error.exit_code
     except (typer.Abort, KeyboardInterrupt):
         print("interrupted", file=sys.stderr)
         return INTERRUPTED
-    except Exception as error:  # a full disk may speak through any library
+    except Exception as error:  # a full disk can surface in any library
         if not is_disk_full(error):
             raise  # a bug
         print(f"error: {disk_full_error(error, Path.cwd())}", file=sys.stderr)

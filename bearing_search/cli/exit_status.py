@@ -1,4 +1,4 @@
-"""Exit statuses that no exception stands for."""
+"""Exit statuses that belong to no exception."""
 
 from __future__ import annotations
 

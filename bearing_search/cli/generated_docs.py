@@ -2,7 +2,8 @@
 
     python -m bearing_search.cli.generated_docs
 
-rewrites docs/settings.md and the table between the two marks in docs/method.md. Tests compare.
+rewrites docs/settings.md and the table between the two marks in docs/method.md. A test checks that
+they are up to date.
 """
 
 import ast
@@ -57,7 +58,7 @@ def settings_page() -> str:
 
 
 def meanings(config_type: type) -> dict[str, str]:
-    """The string below each field of a dataclass, on one line."""
+    """Field -> the string below it in a dataclass, on one line."""
     (body,) = ast.parse(textwrap.dedent(inspect.getsource(config_type))).body
     found = {}
     for line, below in pairwise(getattr(body, "body", [])):

@@ -33,11 +33,11 @@ DepotUrl = Annotated[
 ]
 Audit = Annotated[
     int | None,
-    typer.Option(help="Seeds to run the base setting under, to measure the scatter.", min=0),
+    typer.Option(help="Number of seeds for the base setting, to measure its scatter.", min=0),
 ]
 Finalists = Annotated[
     int | None,
-    typer.Option(help="Number of best settings to rerun under other seeds.", min=0),
+    typer.Option(help="Number of best settings to rerun with other seeds.", min=0),
 ]
 Seeds = Annotated[
     int | None, typer.Option(help="Seeds per finalist, including its first run.", min=2)
@@ -93,7 +93,7 @@ def one_of(name: str, table: Collection[str]) -> str:
     """The name, if it is in a table of samplers or pruners.
 
     Raises:
-        ValueError: it is not; Typer turns this into an error with status 2.
+        ValueError: it is not in the table; Typer turns this into an error with status 2.
     """
     if name not in table:
         raise ValueError(f"{name!r} is not one of {', '.join(map(repr, table))}.")

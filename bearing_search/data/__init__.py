@@ -1,1 +1,1 @@
-"""Files on disk -> samples, folds, and drawn defects."""
+"""Files on disk -> samples, folds, and synthetic defects."""

@@ -1,4 +1,4 @@
-"""A data set: which samples there are, by the first of `DATA_READERS` that knows its layout."""
+"""The samples of a data set, listed by the first of `DATA_READERS` that recognises its layout."""
 
 import hashlib
 import shlex
@@ -23,7 +23,7 @@ from bearing_search.filesystem.digest import sha256_of_file
 
 @dataclass(frozen=True)
 class DataSet:
-    """All samples below one folder; nothing of them is opened yet."""
+    """All samples below one folder; no image has been opened yet."""
 
     root: Path
     all_samples: tuple[Sample, ...]
@@ -35,7 +35,7 @@ class DataSet:
 
     @cached_property
     def remarks(self) -> tuple[Remark, ...]:
-        """What its reader has to say of the files, such as which are left out."""
+        """Its reader's remarks on the files, such as which are left out."""
         if self.reader not in DATA_READERS:
             return ()
         return tuple(DATA_READERS[self.reader].remarks(self.root, self.all_samples))
@@ -72,12 +72,12 @@ def load_data_set(root: Path) -> DataSet:
     """Find every sample below `root`, by the first reader that recognises it.
 
     Raises:
-        DataError: no such folder, nothing in it that looks like a data set, a layout that must be
-            brought in first, a level that is missing, a sample that is listed twice, an anomalous
-            sample without mask, a mask of two samples.
+        DataError: the folder does not exist, holds no data set, or has a layout that must be
+            imported first; or a level is missing, a sample is listed twice, an anomalous sample has
+            no mask, or two samples share a mask.
     """
     if not root.is_dir():
-        raise DataError(f"{root}: is no folder. --data wants the folder that holds the parts.")
+        raise DataError(f"{root}: not a folder. --data takes the folder that holds the parts.")
     name = reader_of(root)
     if name in (None, "folders"):
         _refuse_foreign_layout(root)
@@ -95,7 +95,7 @@ def load_data_set(root: Path) -> DataSet:
 def content_digest(
     samples: Iterable[Sample], *, on_file: Callable[[Path], None] = lambda file: None
 ) -> str:
-    """Sixteen hex digits that name what the samples are and what their files hold.
+    """Sixteen hex digits over what the samples are and the contents of their files.
 
     Raises:
         DataError: a file cannot be read.
@@ -134,7 +134,7 @@ def _nothing_found(root: Path, readers: Sequence[str]) -> DataError:
 
 
 def _wrong_case(root: Path) -> str:
-    """A sentence where train/ is there under another spelling; empty: it is not."""
+    """A sentence if train/ exists with other capitals; else empty."""
     for part in (Folder(root), *Folder(root).folders.values()):
         for name in part.folders:
             if name.lower() == "train" != name:
@@ -143,18 +143,18 @@ def _wrong_case(root: Path) -> str:
 
 
 def _unread_pictures(root: Path) -> str:
-    """A sentence on pictures that lie there and have another suffix; empty: there are none."""
+    """A sentence on images that are there but not read as a data set; empty: there are none."""
     names = [name for folder in Folder(root).walk(5) for name in folder.files if is_picture(name)]
     counts = Counter(suffix_of(name) for name in names if suffix_of(name) not in IMAGE_SUFFIXES)
     if not counts and names:
         return (
-            f" {len(names)} pictures lie there; if all show normal things: python -m "
+            f" It holds {len(names)} images; if all are normal: python -m "
             f"bearing_search import {shlex.quote(str(root))} --out DATA --as pictures"
         )
     if not counts:
         return ""
     kinds = few([f"{count} {suffix} files" for suffix, count in counts.most_common()])
-    return f" There are {kinds}; read are {read_suffixes()}."
+    return f" It holds {kinds}; supported are {read_suffixes()}."
 
 
 def _require_names_and_levels(root: Path, samples: Sequence[Sample]) -> None:
@@ -179,15 +179,15 @@ def _require_masks(samples: Sequence[Sample]) -> None:
 
 
 def _require_own_masks(samples: Sequence[Sample]) -> None:
-    """The masks of train and test share a folder, so two samples of one name share a mask."""
+    """Masks of train and test share a folder, so two samples with one name would share a mask."""
     owner: dict[Path, Sample] = {}
     for sample in samples:
         for mask in sample.mask_files:
             other = owner.setdefault(mask, sample)
             if other is not sample:
                 raise DataError(
-                    f"{sample.title} and {other.title} have one mask, {mask.name}, which can fit "
-                    "only one of them. Rename the files of one sample, its mask with them."
+                    f"{sample.title} and {other.title} share the mask {mask.name}, which can fit "
+                    "only one of them. Rename the files of one sample, and its mask with them."
                 )
 
 
@@ -201,7 +201,7 @@ def _require_equal_levels(samples: Sequence[Sample]) -> None:
             raise DataError(
                 f"{long[0].title}: has {len(long[0].level_files)} brightness levels "
                 f"({long[0].level_files[-1].name}), {counts[usual]} others of {part} have {usual}. "
-                "Remove the further files, or add theirs."
+                "Remove the extra files, or add the missing ones."
             )
         short = [sample for sample in of_part if len(sample.level_files) < most]
         if short:

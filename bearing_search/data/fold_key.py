@@ -1,6 +1,6 @@
-"""The key of one fold of one part: `LC/fold0`, and `LC/all` where all of train was trained on.
+"""The key of one fold of one part: `LC/fold0`, or `LC/all` for training on all of train.
 
-It names the folder of a unit below its trial's, and stands in metric names, JSON and MLflow tags.
+It names a unit's folder inside its trial's, and appears in metric names, JSON and MLflow tags.
 """
 
 import re
@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from typing import Literal
 
 TOGETHER = "all"
-"""Where parts that are trained together keep what they share; no part may have this name then."""
+"""Name for what parts trained together share; no part may then have this name."""
 
 Fold = int | Literal["all"]
-"""Number of a fold, from 0; `all`: nothing was held out, the unit is scored on test."""
+"""Number of a fold, from 0; `all`: nothing is held out, and the unit is scored on test."""
 
 _KEY = re.compile(r"(?P<part>[^/]+)/(?:fold(?P<number>0|[1-9][0-9]*)|all)")
 
@@ -21,7 +21,7 @@ class FoldKey:
     """Part and fold of one unit; `str` gives the key, `parse` reads it.
 
     Raises:
-        ValueError: no key can be made of them.
+        ValueError: the part or the fold is invalid.
     """
 
     part: str
@@ -32,8 +32,8 @@ class FoldKey:
     def __post_init__(self) -> None:
         if _KEY.fullmatch(str(self)) is None:
             raise ValueError(
-                f"{self.part!r}, {self.fold!r}: a key wants a part's name without / and a fold "
-                "from 0 up, or 'all'"
+                f"{self.part!r}, {self.fold!r}: a key needs a part name without / and a fold "
+                "number from 0, or 'all'"
             )
 
     def __str__(self) -> str:
@@ -41,13 +41,13 @@ class FoldKey:
 
     @classmethod
     def parse(cls, key: str) -> "FoldKey":
-        """The key that was written as text.
+        """Parse a key.
 
         Raises:
-            ValueError: it is none.
+            ValueError: the text is not a key.
         """
         match = _KEY.fullmatch(key)
         if match is None:
-            raise ValueError(f"{key!r}: no key of a fold; wanted <part>/fold<number> or <part>/all")
+            raise ValueError(f"{key!r}: not a fold key; wanted <part>/fold<number> or <part>/all")
         number = match["number"]
         return cls(match["part"], "all" if number is None else int(number))

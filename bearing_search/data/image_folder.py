@@ -1,7 +1,7 @@
-"""Whatever pictures lie below a folder, as samples: for looking at them, not for training.
+"""All images below a folder as samples, for inspection rather than training.
 
-`load_data_set` refuses a data set with a flaw; here the flawed sample is named and the others
-go on, and a plain folder of pictures will do.
+`load_data_set` refuses a data set with a flaw; here flawed samples are reported and the others
+used, and a plain folder of images is enough.
 """
 
 from collections import defaultdict
@@ -16,24 +16,24 @@ from bearing_search.errors import DataError
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ImageFolder:
-    """Samples that can be tried, and those that cannot, each with its reason."""
+    """Usable samples, and unusable ones with the reason."""
 
     samples: tuple[Sample, ...]
     flawed: tuple[tuple[Sample, str], ...]
 
 
 def find_images(root: Path) -> ImageFolder:
-    """Every picture below `root`, levels gathered by `_b<level>`.
+    """Find every image below `root`; levels are grouped by `_b<level>`.
 
-    A path `<part>/<train or test>/<defect>/...` says part, split and defect as in a data set; any
-    other folder is a part of its own, and all its pictures count as training side. Folders named
+    A path `<part>/<train or test>/<defect>/...` gives part, split and defect as in a data set; any
+    other folder is a separate part whose images all count as training samples. Folders named
     ground_truth hold masks.
 
     Raises:
-        DataError: there is no picture.
+        DataError: there is no such folder, or no image in it.
     """
     if not root.is_dir():
-        raise DataError(f"{root}: is no folder. Name a data set, or a folder of pictures.")
+        raise DataError(f"{root}: not a folder. Name a data set or a folder of images.")
     levels: dict[tuple[Path, str], dict[int, Path]] = defaultdict(dict)
     for file in sorted(root.rglob("*")):
         inside = file.relative_to(root)
@@ -43,7 +43,7 @@ def find_images(root: Path) -> ImageFolder:
             levels[inside.parent, name].setdefault(level, file)
     if not levels:
         raise DataError(
-            f"{root}: no picture in it or below it; looked for {', '.join(sorted(IMAGE_SUFFIXES))}."
+            f"{root}: no images in it or below it; looked for {', '.join(sorted(IMAGE_SUFFIXES))}."
         )
     masks = {folder: _masks(root, folder) for folder, _ in levels}
     samples = {
@@ -58,7 +58,7 @@ def find_images(root: Path) -> ImageFolder:
 
 
 def _masks(root: Path, folder: Path) -> Masks:
-    """The masks of a folder's pictures, by the name of the sample."""
+    """The masks of a folder's images, by sample name."""
     match folder.parts:
         case (part, "train" | "test" as split, defect):
             return masks_in(mask_places(Folder(root / part), split, defect))
@@ -92,7 +92,7 @@ def _flaw(
     samples: dict[tuple[Path, str], Sample],
     levels: dict[tuple[Path, str], dict[int, Path]],
 ) -> str | None:
-    """Why a sample cannot be used: it lacks a level that others of its part have."""
+    """Why a sample cannot be used (others of its part have a level that it lacks), or None."""
     sample = samples[key]
     wanted = {
         level
@@ -105,6 +105,6 @@ def _flaw(
         return None
     first = f"{sample.name}_b{missing[0]}"
     return (
-        f"{sample.title}: brightness level {missing[0]} is missing ({first} not found beside "
+        f"{sample.title}: brightness level {missing[0]} is missing ({first} not found next to "
         f"{sample.level_files[0].name}). Add the file, or remove the sample."
     )

@@ -1,7 +1,7 @@
-"""How the files of a part are read: found once, on the training side, from headers where they tell.
+"""How the files of a part are read: found once, from the headers of training files if possible.
 
-Only of 16-bit files pixels are needed, for their largest number; the answer is kept in the cache
-under the file's content.
+Only 16-bit files need their pixels read, for the largest value; the result is cached by the file's
+content.
 """
 
 import json
@@ -20,7 +20,7 @@ from bearing_search.filesystem.atomic import write_atomically
 from bearing_search.filesystem.digest import sha256_of_file, sha256_of_text
 
 VERSION = 1
-"""Raised whenever another depth is found in equal files."""
+"""Incremented when a different depth is found for the same files."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,13 +28,13 @@ class PartReading:
     """What all files of a part have in common. None: not known, so nothing is required."""
 
     bits: int | None = None
-    """Depth of its pictures: 8, or so many bits of 16."""
+    """Bit depth of its images: 8, or the number of bits used of 16."""
 
     num_levels: int | None = None
     """Brightness levels of each sample, pages included."""
 
     void_value: int | None = None
-    """Number in masks that means neither normal nor anomalous; counts as unmarked."""
+    """Value in masks that means neither normal nor anomalous; counts as unmarked."""
 
 
 NOTHING_KNOWN = PartReading()
@@ -47,8 +47,8 @@ def reading_of_part(
 
     Args:
         samples: brightness files of each training sample.
-        bits: the part's depth if it is known; then no pixel is looked at.
-        cache: folder where the depth of a file is kept; None: it is not kept.
+        bits: the part's depth if it is known; then no pixel is read.
+        cache: folder that caches the depth of each file; None: no cache.
 
     Raises:
         DataError: a file cannot be read, or the samples differ in their number of levels.
@@ -62,10 +62,10 @@ def reading_of_part(
 
 
 def num_pages(file: Path) -> int:
-    """Pages of a file; 1 of everything but a TIFF.
+    """Number of pages in a file; 1 unless it is a TIFF.
 
     Raises:
-        DataError: it is no regular file, or cannot be read.
+        DataError: it is not a regular file, or cannot be read.
     """
     refuse_special_file(file)
     if format_of(read_head(file)[:16]) != "tiff":
@@ -74,7 +74,7 @@ def num_pages(file: Path) -> int:
 
 
 def _num_levels(part: str, samples: Iterable[Sequence[Path]]) -> int | None:
-    """Levels of the first sample; files of several pages are levels where there is one a sample."""
+    """Number of levels of every sample; the pages of a file are levels if a sample has one file."""
     first: tuple[int, Path] | None = None
     for files in samples:
         number = num_pages(files[0]) if len(files) == 1 else len(files)
@@ -84,7 +84,7 @@ def _num_levels(part: str, samples: Iterable[Sequence[Path]]) -> int | None:
             raise DataError(
                 f"{files[0]}: gives {number} brightness level{'s' * (number != 1)}, "
                 f"{first[1].name} gives {first[0]}; all samples of {part} need the same number. "
-                "Save the pages as files x_b0, x_b1, ..., or the wanted page alone."
+                "Save the pages as files x_b0, x_b1, ..., or only the page that you want."
             )
     return first[0] if first else None
 
@@ -106,7 +106,7 @@ def _depth(file: Path, cache: Path | None) -> FileDepth:
 
 
 def _measured(file: Path) -> FileDepth:
-    """Of all pages together."""
+    """Measure all pages of a file together."""
     pages = [depth_of(page) for page in decode(file)]
     used = 0
     for page in pages:
@@ -121,7 +121,7 @@ def _measured(file: Path) -> FileDepth:
 
 
 def _container(file: Path) -> int:
-    """8 where a file's header says that its numbers have at most 8 bits, else 16."""
+    """8 if a file's header states at most 8 bits per value, else 16."""
     head = read_head(file)
     match format_of(head):
         case "png":
@@ -133,4 +133,4 @@ def _container(file: Path) -> int:
             return 16 if pnm_maximum(head) > 255 else 8
         case "jpeg2000":
             return 16 if jpeg2000_bits(head) else 8
-    return 8  # JPEG, BMP and WebP; what is no image is found when it is decoded
+    return 8  # JPEG, BMP and WebP; a file that is not an image is reported when decoded

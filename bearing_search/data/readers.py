@@ -1,6 +1,6 @@
 """The table of data readers: how the files of a data set become samples. No torch.
 
-Code outside the package may add to it, before a data set of that layout is loaded:
+Code outside the package can add to it before loading a data set of that layout:
 
     DATA_READERS["voc"] = DataReader(wanted="ImageSets/*.txt", recognises=..., read=...)
 """
@@ -22,7 +22,7 @@ from bearing_search.data.samples import Sample
 
 
 def no_remarks(root: Path, samples: Sequence[Sample]) -> Iterable[Remark]:
-    """Nothing to say."""
+    """Return no remarks."""
     return ()
 
 
@@ -30,21 +30,21 @@ def no_remarks(root: Path, samples: Sequence[Sample]) -> Iterable[Remark]:
 class DataReader:
     """One layout of files; its name is its key in `DATA_READERS`.
 
-    Its functions stand at the top level of a module, as workers get them by name.
+    Its functions must be at the top level of a module, because workers import them by name.
     """
 
     wanted: str
-    """What a data set of this layout holds, for the error where no reader recognises a folder."""
+    """What a data set of this layout holds, for the error if no reader recognises a folder."""
 
     recognises: Callable[[Path], bool]
-    """Whether the folder, which exists, is one of its own. If so, no other reader is tried."""
+    """Whether an existing folder has this layout. If so, no other reader is tried."""
 
     read: Callable[[Path], Iterable[Sample]]
-    """All its samples, in any order; opens no image. Raises DataError where the layout has a flaw.
-    `load_data_set` sorts them, and checks what holds for every layout."""
+    """Lists all samples in any order, without opening an image; raises DataError if the layout has
+    a flaw. `load_data_set` sorts them, and makes the checks common to all layouts."""
 
     remarks: Callable[[Path, Sequence[Sample]], Iterable[Remark]] = no_remarks
-    """What `check` should say of the files, such as which are left out."""
+    """Remarks on the files for `check` to show, such as which are left out."""
 
 
 DATA_READERS: dict[str, DataReader] = {
@@ -61,9 +61,9 @@ DATA_READERS: dict[str, DataReader] = {
         remarks=remarks_on_folders,
     ),
 }
-"""Name -> reader, tried in this order: the manifest wins over the folders."""
+"""Name -> reader, tried in this order: a manifest takes precedence over folders."""
 
 
 def reader_of(root: Path) -> str | None:
-    """Name of the first reader that recognises the folder; None: no reader does."""
+    """Name of the first reader that recognises the folder, or None."""
     return next((name for name, one in DATA_READERS.items() if one.recognises(root)), None)

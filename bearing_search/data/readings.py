@@ -1,4 +1,4 @@
-"""Gives every sample what the files of its part have in common: bit depth, levels, void value."""
+"""Attaches to each sample what its part's files have in common: bit depth, levels, void value."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -14,14 +14,14 @@ from bearing_search.data.samples import Sample
 def with_readings(
     data_set: DataSet, config: TrialConfig, *, cache: Path, known: Mapping[str, int] | None = None
 ) -> DataSet:
-    """The data set, with what the files of each part that a config uses have in common.
+    """The data set, with what the files of each part used by a config have in common.
 
-    Found on the training side, by headers, and by pixels only of 16-bit files; test files stay
-    unopened. A later trial finds what is kept in the cache.
+    Found from the headers of training files, and from pixels for 16-bit files only; test files are
+    not opened. Later trials take the result from the cache.
 
     Args:
         cache: folder shared by all trials.
-        known: bit depths that were found before, by part; `preprocess.bits` still wins.
+        known: bit depths found earlier, by part; `preprocess.bits` takes precedence.
 
     Raises:
         DataError: a training file cannot be read, or the samples of a part differ in levels.
@@ -45,11 +45,11 @@ def read_alike(
     """The samples, each with the reading of its part, and the bit depth of each part.
 
     Args:
-        cache: as of `with_readings`; None: nothing is kept.
-        known: as of `with_readings`.
+        cache: as for `with_readings`; None: no cache.
+        known: as for `with_readings`.
 
     Raises:
-        DataError: as `with_readings`.
+        DataError: as for `with_readings`.
     """
     given = {**known, **(config.bits or {})}
     readings: dict[str, PartReading] = {}
@@ -62,7 +62,7 @@ def read_alike(
 
 
 def depth_lines(depths: Mapping[str, PartDepth]) -> dict[str, str]:
-    """Part -> what is to be said of its bit depth, where it uses fewer than 16 of 16 bits."""
+    """Part -> message on its bit depth, where it uses fewer than 16 of 16 bits or is in doubt."""
     lines = {}
     for part, depth in depths.items():
         if depth.bits not in (8, 16) or depth.doubt:

@@ -1,4 +1,4 @@
-"""What a reader has to say of a data set that it has read."""
+"""Remarks of a reader on a data set."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -6,11 +6,11 @@ from typing import Literal
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Remark:
-    """One thing that a user should know of how files became samples; `check` shows it."""
+    """One thing that users should know about how files became samples; `check` shows it."""
 
     severity: Literal["warning", "note"]
     kind: str
-    """What it is about, as a word: `left out`, `layout`, `encoding`, ..."""
+    """Its topic: `left out`, `layout`, `encoding`, ..."""
 
     text: str
     """What was found, without a full stop."""
@@ -22,4 +22,4 @@ class Remark:
     """The part it is about; empty: the whole set."""
 
     files: tuple[str, ...] = ()
-    """Names of the files it is about, all of them."""
+    """Names of all files it is about."""

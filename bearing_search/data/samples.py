@@ -1,6 +1,6 @@
 """Files on disk -> samples: one view of one part at one or more brightness levels, with its mask.
 
-Nothing here opens an image before it is asked for. Axis letters: h, w rows and columns, c colours.
+No image is opened before it is requested. Axis letters: h, w rows and columns, c colours.
 """
 
 import re
@@ -43,13 +43,13 @@ _LEVEL = re.compile(r"(?P<name>.+)_b(?P<level>\d)")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sample:
-    """One view of one physical part: what is scored as one unit."""
+    """One view of one physical part, scored as one unit."""
 
     part: str
-    """LC, SC, OD, or whatever the data set calls it."""
+    """LC, SC, OD, or another name used by the data set."""
 
     split: Split
-    """`test` is opened by `evaluate` alone."""
+    """`test` is opened only by `evaluate`."""
 
     defect: str
     """Kind of defect; `good` for normal samples."""
@@ -58,31 +58,31 @@ class Sample:
     """Unique within its part and split."""
 
     group: str
-    """The physical thing; samples of one group never part company in a split."""
+    """The physical object; a split never separates samples of one group."""
 
     is_anomalous: bool
-    """Comes from the data set, never from the mask."""
+    """Taken from the data set, never from the mask."""
 
     level_files: tuple[Path, ...]
-    """Brightness 0, 1, 2, ...; a single file of several pages has a level for each page."""
+    """Brightness 0, 1, 2, ...; in a single file of several pages, each page is a level."""
 
     mask_file: Path | None = None
-    """Pixel mask; None for normal samples and where nobody drew one."""
+    """Pixel mask; None for normal samples and where there is none."""
 
     more_mask_files: tuple[Path, ...] = ()
-    """Further masks of the sample, such as one for each defect; they are united with the first."""
+    """Further masks of the sample, such as one for each defect; merged with the first."""
 
     reading: PartReading = NOTHING_KNOWN
     """How its files are read, the same for its whole part; see `readings.with_readings`."""
 
     @property
     def title(self) -> str:
-        """How messages call the sample."""
+        """The sample's name in messages."""
         return f"{self.part}/{self.split}/{self.defect}/{self.name}"
 
     @property
     def num_levels(self) -> int:
-        """Brightness levels, pages of a single file included where they are known."""
+        """Number of brightness levels, counting the pages of a single file where known."""
         return self.reading.num_levels or len(self.level_files)
 
     def file_of_level(self, level: int) -> Path:
@@ -96,12 +96,12 @@ class Sample:
 
     @property
     def mask_files(self) -> tuple[Path, ...]:
-        """All masks of the sample, which are united; empty where there is none."""
+        """All masks of the sample, to be merged; empty if there are none."""
         return (*([self.mask_file] if self.mask_file else []), *self.more_mask_files)
 
 
 def name_and_level(file: Path) -> tuple[str, int]:
-    """Sample and brightness that a file name says: `s1_b2.png` is brightness 2 of s1; 0 if none."""
+    """Sample and brightness from a file name: `s1_b2.png` is brightness 2 of s1; 0 by default."""
     match = _LEVEL.fullmatch(file.stem)
     return (match["name"], int(match["level"])) if match else (file.stem, 0)
 
@@ -111,10 +111,10 @@ def read_levels(
 ) -> list[UInt8[np.ndarray, "h w ..."]]:
     """The brightness levels of a sample, brightness 0 first: grey (h w) or, in colour, RGB (h w 3).
 
-    A sample of one file with several pages has a level for each page.
+    In a sample of one file with several pages, each page is a level.
 
     Args:
-        read: how brightness 0 is read, given its depth, where somebody has it decoded already.
+        read: reads brightness 0 instead of `read_image`, as where it may be decoded already.
 
     Raises:
         DataError: a file cannot be read or does not fit the depth of its part, or the levels differ
@@ -129,8 +129,8 @@ def read_levels(
         levels = [(read or read_image)(first, bits), *(read_image(file, bits) for file in others)]
     if wanted is not None and len(levels) != wanted:
         raise DataError(
-            f"{sample.title}: {first.name} gives {len(levels)} of {wanted} brightness levels that "
-            f"{sample.part} has. Save each level as a file x_b0, x_b1, ..., or remove the sample."
+            f"{sample.title}: {first.name} gives {len(levels)} of the {wanted} brightness levels "
+            f"of {sample.part}. Save each level as a file x_b0, x_b1, ..., or remove the sample."
         )
     sizes = {level.shape[:2] for level in levels}
     if len(sizes) > 1:
@@ -140,13 +140,13 @@ def read_levels(
         )
         raise DataError(
             f"{sample.title}: its brightness levels differ in size ({found}). "
-            "They must show the same pixels: export them again at one size."
+            "They must show the same pixels: export them again at the same size."
         )
     return levels
 
 
 def read_brightness_0(sample: Sample) -> UInt8[np.ndarray, "h w *c"]:
-    """The brightest level of a sample alone, as `read_levels` gives it.
+    """Only the brightest level of a sample, as `read_levels` returns it.
 
     Raises:
         DataError: the file cannot be read, or does not fit the depth of its part.
@@ -157,13 +157,13 @@ def read_brightness_0(sample: Sample) -> UInt8[np.ndarray, "h w *c"]:
 def read_image(file: Path, bits: int | None = None) -> UInt8[np.ndarray, "h w *c"]:
     """Decode an image of 8 or 16 bits, upright, into [0, 255]: grey (h w) or RGB (h w 3).
 
-    16 bits are scaled by 1/257 to the full range of 8; of fewer bits in 16 the highest 8 are kept.
+    16-bit values are scaled by 1/257; with fewer bits in 16, the 8 most significant are kept.
 
     Args:
         bits: depth of the part that the file belongs to; None: as the file states, else all 16.
 
     Raises:
-        DataError: the file is missing, is no image, is damaged, holds several pages, or does not
+        DataError: the file is missing, not an image, or damaged, holds several pages, or does not
             fit the depth.
     """
     pages = read_pages(file, bits)
@@ -176,22 +176,22 @@ def read_image(file: Path, bits: int | None = None) -> UInt8[np.ndarray, "h w *c
 
 
 def read_pages(file: Path, bits: int | None = None) -> list[UInt8[np.ndarray, "h w *c"]]:
-    """As `read_image`, of every page of a file.
+    """Like `read_image`, for every page of a file.
 
     Raises:
-        DataError: as `read_image`, but for the pages.
+        DataError: as for `read_image`, but several pages are allowed.
     """
     return [_brightness(page, file, bits) for page in decode(file)]
 
 
 def read_mask(sample: Sample, shape: Sequence[int]) -> Bool[np.ndarray, "h w"]:
-    """Ground truth of a sample, its masks united; without a mask file nothing is marked.
+    """Ground truth of a sample, the union of its masks; without a mask file nothing is marked.
 
     Args:
         shape: height and width of the sample's images.
 
     Raises:
-        DataError: a mask cannot be read, is of another size, or is no mask by its values.
+        DataError: a mask cannot be read, has another size, or has values that no mask has.
     """
     marked = np.zeros(tuple(shape), dtype=bool)
     for mask in read_mask_values(sample, shape):
@@ -200,10 +200,10 @@ def read_mask(sample: Sample, shape: Sequence[int]) -> Bool[np.ndarray, "h w"]:
 
 
 def read_mask_values(sample: Sample, shape: Sequence[int]) -> list[MaskValues]:
-    """Each mask of a sample, with how its values were understood.
+    """Each mask of a sample, with the interpretation of its values.
 
     Raises:
-        DataError: as `read_mask`.
+        DataError: as for `read_mask`.
     """
     return [_mask(sample, file, tuple(shape)) for file in sample.mask_files]
 
@@ -212,18 +212,18 @@ def _mask(sample: Sample, file: Path, shape: tuple[int, ...]) -> MaskValues:
     name = f"{sample.title}: mask {file.name}"
     pages = decode(file, indices=True)
     if len(pages) > 1:
-        raise DataError(f"{name} holds {len(pages)} pages; a mask is one. Save it alone, as PNG.")
+        raise DataError(f"{name} holds {len(pages)} pages; a mask has one. Save it alone, as PNG.")
     found = pages[0].pixels.shape[:2]
     if found != shape:
         is_turned = found == shape[::-1]
         hint = (
-            "It is turned by a quarter: orientation tags are obeyed, so save picture and mask "
+            "It is rotated by 90 degrees: orientation tags are applied, so save image and mask "
             "without them"
             if is_turned
             else "Draw the mask on the image itself, at its size"
         )
         raise DataError(
-            f"{name} is {found[1]}x{found[0]}, its images are {shape[1]}x{shape[0]}. {hint}."
+            f"{name} is {found[1]}x{found[0]}, but its images are {shape[1]}x{shape[0]}. {hint}."
         )
     return mask_values(pages[0], name, void_value=sample.reading.void_value)
 
@@ -232,8 +232,8 @@ def _brightness(picture: Picture, file: Path, bits: int | None) -> UInt8[np.ndar
     reason = "" if bits is None else misfit(picture, bits)
     if reason:
         raise DataError(
-            f"{file}: {reason}; all files of a part have one depth. Export it as the others, or "
-            "say the depth in preprocess.bits."
+            f"{file}: {reason}; all files of a part need one depth. Export it like the others, or "
+            "set the depth in preprocess.bits."
         )
     pixels = to_8_bits(picture, bits)
     if pixels.ndim == 3 and (pixels == pixels[..., :1]).all():

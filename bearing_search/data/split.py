@@ -12,16 +12,16 @@ from bearing_search.data.samples import Sample
 from bearing_search.errors import DataError
 
 MOST_FOLDS = 5
-"""Of a part whose `split.folds` is not given: each costs a training, and beyond five the training
-sides hardly grow."""
+"""Most folds if `split.folds` is not given: each costs a training run, and beyond five the
+training sides hardly grow."""
 
 FOLDS_OF_DRAWN_DEFECTS = 3
-"""Of a part without defects in train: every held-out fold has plenty of drawn ones."""
+"""The same without defects in train: every held-out fold has plenty of synthetic ones."""
 
 
 @dataclass(frozen=True, slots=True)
 class Fold:
-    """One division of a part's training split. Nothing of `held_out` may be learned from."""
+    """One division of a part's training split. Nothing may be learned from `held_out`."""
 
     index: int
     train: tuple[Sample, ...]
@@ -29,7 +29,7 @@ class Fold:
 
 
 def num_folds(samples: Sequence[Sample], config: SplitConfig) -> int:
-    """How many folds a part gets: the number of the config, or as many as its groups allow.
+    """Number of folds of a part: as configured, or as many as its groups allow.
 
     A group that holds samples of both kinds counts for both.
 
@@ -55,15 +55,15 @@ def num_folds(samples: Sequence[Sample], config: SplitConfig) -> int:
 def make_folds(samples: Sequence[Sample], config: SplitConfig) -> list[Fold]:
     """Hold out each group once, with anomalous and normal samples spread evenly over the folds.
 
-    Groups that hold both kinds are dealt first, and count as load of both. scikit-learn's
-    StratifiedGroupKFold was not taken: it does not promise that the few anomalous groups are dealt
-    evenly.
+    Groups that hold both kinds are assigned first, and count towards both. scikit-learn's
+    StratifiedGroupKFold is not used because it does not guarantee that the few anomalous groups are
+    spread evenly.
 
     Args:
         samples: training samples of one part.
 
     Raises:
-        DataError: as `num_folds` says.
+        DataError: as for `num_folds`.
     """
     folds = num_folds(samples, config)
     groups = _groups_by_label(samples)
@@ -88,21 +88,21 @@ def make_folds(samples: Sequence[Sample], config: SplitConfig) -> list[Fold]:
 def folds_of_parts(
     train: Mapping[str, Sequence[Sample]], config: TrialConfig
 ) -> dict[str, list[Fold]]:
-    """The folds of every part; parts that are trained together have equally many.
+    """The folds of every part; parts that are trained together have the same number.
 
-    Each part is dealt on its own: groups of two parts that share a name are different things.
+    Each part is split separately: groups of two parts with the same name are different objects.
 
     Args:
         train: training samples of every part.
 
     Raises:
-        DataError: as `num_folds` says, or a part has the name of what all parts share.
+        DataError: as for `num_folds`, or a part has the name of what all parts share.
     """
     split = config.split
     if config.scope == "multi_part" and train:
         if TOGETHER in train:
             raise DataError(
-                f"a part is named {TOGETHER}, which is where scope: multi_part keeps what its "
+                f"a part is named {TOGETHER}, a name that scope: multi_part needs for what its "
                 "parts share. Rename the part."
             )
         split = replace(split, folds=min(num_folds(found, split) for found in train.values()))
@@ -130,10 +130,10 @@ def _deal(
     load: Float[np.ndarray, " k"],
     rng: np.random.Generator,
 ) -> dict[str, int]:
-    """Group -> fold, the largest first, each to the fold with the least load so far.
+    """Group -> fold: the largest first, each to the fold with the least load so far.
 
     Args:
-        load: samples that each fold holds already.
+        load: number of samples already in each fold.
     """
     if not groups:
         return {}
@@ -162,10 +162,10 @@ def _ways_out(label: str, found: int) -> str:
         return f"Lower split.folds (--folds): at most {found}. Or add {label} samples."
     if label == "normal":
         return (
-            "Add normal samples of other things to train; a group with any anomalous sample counts "
-            "as anomalous."
+            "Add normal samples of other objects to train; a group with any anomalous sample "
+            "counts as anomalous."
         )
     return (
-        "Lower split.folds (--folds): not possible: add samples of another defective thing to "
-        "train. Or move this one to test: train may be without defects, and some are drawn then."
+        "Fewer folds (--folds) are not possible: add samples of another defective object to train. "
+        "Or move this one to test: train may be without defects; synthetic ones are used then."
     )

@@ -1,8 +1,8 @@
-"""Defects drawn onto normal images, for parts whose training split has none.
+"""Synthetic defects on normal images, for parts whose training split has none.
 
 Cut-paste with scars (Li et al. 2021, CutPaste) and smooth noise blobs (Zavrtanik et al. 2021,
-DRAEM). They stand in for real defects in the patch task and in validation, and whoever reports
-a score made with them says so.
+DRAEM). They replace real defects in the patch task and in validation; reports mark the scores
+obtained with them.
 """
 
 import cv2
@@ -10,7 +10,7 @@ import numpy as np
 from jaxtyping import Bool, Float, UInt8
 
 _LEAST_CHANGE = 25
-"""Grey levels by which a drawn defect differs from what it covers, at least on average."""
+"""Minimum mean difference, in grey levels, between a defect and what it covers."""
 
 
 def draw_defect(
@@ -20,7 +20,7 @@ def draw_defect(
 ) -> tuple[UInt8[np.ndarray, "h w 3"], Bool[np.ndarray, "h w"]]:
     """A copy of the image with one defect, and the pixels that the defect covers.
 
-    The defect is a scar, a patch or a blob filled with another place of the same image, made
+    The defect is a scar, a patch or a blob, filled from elsewhere in the same image and made
     lighter or darker; it covers roughly .1 to 3 % of the image, all of it inside `allowed`.
 
     Args:
@@ -43,7 +43,7 @@ def draw_defect(
 
 def _shape(allowed: Bool[np.ndarray, "h w"], rng: np.random.Generator) -> Bool[np.ndarray, "h w"]:
     rows, columns = np.nonzero(allowed)
-    while True:  # a centre on the rim can leave nothing; another one will not
+    while True:  # a centre at the rim can leave an empty mask; try another
         pick = rng.integers(len(rows))
         centre = (float(columns[pick]), float(rows[pick]))
         match rng.integers(3):
@@ -65,7 +65,7 @@ def _rectangle(
     width: tuple[float, float],
     rng: np.random.Generator,
 ) -> Bool[np.ndarray, "h w"]:
-    """Turned rectangle; lengths as shares of the image's shorter side."""
+    """Rotated rectangle; lengths as shares of the image's shorter side."""
     side = min(shape)
     size = (max(1.0, side * rng.uniform(*length)), max(1.0, side * rng.uniform(*width)))
     corners = cv2.boxPoints((centre, size, float(rng.uniform(0, 180))))
@@ -77,7 +77,7 @@ def _rectangle(
 def _blob(
     shape: tuple[int, ...], centre: tuple[float, float], rng: np.random.Generator
 ) -> Bool[np.ndarray, "h w"]:
-    """Smooth noise, cut at half height under a bell around the centre."""
+    """Smooth noise under a Gaussian around the centre, thresholded at .5."""
     height, width = shape
     noise: Float[np.ndarray, "h w"] = cv2.resize(
         rng.random((max(4, height // 12), max(4, width // 12))),

@@ -1,7 +1,7 @@
 """Brightness levels -> the three channels that the encoder sees.
 
-Axis letters: n levels; h, w rows and columns; c colours. Source: paper, section 3.1; what fewer or
-more levels and colour become is our choice.
+Axis letters: n levels; h, w rows and columns; c colours. Source: paper, section 3.1; the handling
+of fewer or more levels and of colour is our choice.
 """
 
 from collections.abc import Sequence
@@ -27,14 +27,14 @@ def fuse(
     """Stack brightness levels as channels.
 
     Three levels give b0, b1, b2, or with `mid_level` b0, mean(b0, b1), b1. Two give b0, their
-    mean, b1. One grey level is repeated; one colour level keeps its colours. Of several levels in
-    colour only the brightness is kept: there are three channels, and the paper has grey images.
+    mean, b1. One grey level is repeated; one colour level keeps its colours. Several colour levels
+    are converted to grey: there are only three channels, and the paper's images are grey.
 
     Args:
         levels: brightness 0 first, of one size; more than three only with `channels`.
-        mid_level: brightness 2 shows nothing; put the mean of the others between them.
-        channels: which levels, or what of all levels, become the channels instead; one is repeated,
-            between two comes their mean. A single level is not affected.
+        mid_level: ignore brightness 2, which shows nothing; the mean of the others is the middle.
+        channels: levels, or statistics over all levels, to use as channels instead; one is
+            repeated, two get their mean in between. Ignored with a single level.
 
     Raises:
         ValueError: there are more than three levels and no channels are chosen.
@@ -58,16 +58,16 @@ def fuse(
 
 
 def check_levels(part: str, num_levels: int, channels: Sequence[Channel]) -> None:
-    """Refuse a part whose levels cannot become channels.
+    """Check that a part's levels can become channels.
 
     Raises:
         DataError: it has more levels than channels and none are chosen, or lacks a chosen one.
     """
     if num_levels > MOST_LEVELS and not channels:
         raise DataError(
-            f"{part}: has {num_levels} brightness levels, but an image has three channels. Choose "
-            f"in preprocess.levels: level numbers such as [0, 1, {num_levels - 1}], or mean, max, "
-            "std and ratio of all levels, such as [mean, std, ratio]."
+            f"{part}: has {num_levels} brightness levels, but an image has three channels. Set "
+            f"preprocess.levels to level numbers, such as [0, 1, {num_levels - 1}], or to "
+            "statistics over all levels (mean, max, std, ratio), such as [mean, std, ratio]."
         )
     wanted = max((one for one in channels if isinstance(one, int)), default=0)
     if 1 < num_levels <= wanted:
@@ -80,8 +80,8 @@ def check_levels(part: str, num_levels: int, channels: Sequence[Channel]) -> Non
 def _channel(
     levels: Sequence[UInt8[np.ndarray, "h w"]], channel: Channel
 ) -> UInt8[np.ndarray, "h w"]:
-    """A level, or of each pixel's levels: mean, maximum, twice the standard deviation (at most 255
-    then), or 255 times the least over the largest, 255 where all are equal."""
+    """One level, or a statistic over each pixel's levels: mean, maximum, twice the standard
+    deviation (clipped to 255), or 255 times minimum over maximum (255 where all are equal)."""
     if isinstance(channel, int):
         return levels[channel]
     stack: Float32[np.ndarray, "n h w"] = np.stack(levels).astype(np.float32)

@@ -1,4 +1,4 @@
-"""Candidates of a sample, remembered: they depend on no tolerance and on no reference."""
+"""Cached shape candidates of a sample; they depend on neither tolerances nor the reference."""
 
 import json
 from dataclasses import asdict, replace
@@ -19,7 +19,7 @@ from bearing_search.preprocess.shapes import Circle, Ellipse, Shape
 def detect_sample(
     sample: Sample, geometry: Geometry, config: PreprocessConfig, cache: Path | None = None
 ) -> ShapeCandidates:
-    """Candidates in the sample's brightness 0, found once per process, or once per `cache`.
+    """Candidates in the sample's brightness 0, detected once per process, or once per `cache`.
 
     Raises:
         DataError: brightness 0 cannot be read.
@@ -35,12 +35,12 @@ def detect_sample(
 
 
 def facts_of(shape: Shape | None) -> dict[str, Any]:
-    """A shape as JSON's own types; `shape_of` reads it back."""
+    """A shape as a dictionary of JSON types; `shape_of` reads it back."""
     return {} if shape is None else {"kind": type(shape).__name__, **asdict(shape)}
 
 
 def shape_of(facts: dict[str, Any]) -> Shape | None:
-    """The shape that `facts_of` wrote down."""
+    """The shape encoded by `facts_of`."""
     values = {name: value for name, value in facts.items() if name != "kind"}
     match facts.get("kind"):
         case "Circle":
@@ -51,7 +51,7 @@ def shape_of(facts: dict[str, Any]) -> Shape | None:
 
 
 def _settings(config: PreprocessConfig) -> dict[str, Any]:
-    """What detection reads of the settings; the tolerances of the choice are left out."""
+    """The settings that detection depends on, without those that only choose or crop."""
     unused = {"geometry", "mid_level_parts", "levels", "bits", "void_value"}
     plain = {name: value for name, value in to_plain(config).items() if name not in unused}
     for name in ("radius_tolerance_px", "ring_half_width_px", "top_k", "crop_radius", "refine"):
@@ -69,7 +69,7 @@ def _detect_file(
     settings: str,
     cache: Path | None,
 ) -> ShapeCandidates:
-    """`stamp` is when the file was changed, its size, and the depth of its part."""
+    """`stamp`: the file's modification time and size, and the bit depth of its part."""
     stored, bits = None, stamp[2]
     if cache is not None:
         content = sha256_of_file(file)

@@ -13,7 +13,7 @@ from jaxtyping import Bool, Float, UInt8
 from bearing_search.config import ContrastConfig
 
 EDGE_FLOOR = 6.0
-"""Weakest step, in grey levels after equalisation, that can be an edge; below it lies noise."""
+"""Weakest step, in grey levels after equalisation, that can be an edge; below it is noise."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,7 +29,7 @@ class Edges:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Contrast:
-    """What CGMP makes of one image."""
+    """CGMP's result for one image."""
 
     scale: float
     """Working copy / original image, at most 1."""
@@ -40,12 +40,12 @@ class Contrast:
 
 
 def grey(image: UInt8[np.ndarray, "h w *c"]) -> UInt8[np.ndarray, "h w"]:
-    """Brightness of an RGB image; a grey image is given back as it is."""
+    """Convert an RGB image to grey; a grey image is returned unchanged."""
     return image if image.ndim == 2 else cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)
 
 
 def enhance(image: UInt8[np.ndarray, "h w"], config: ContrastConfig) -> Contrast:
-    """CLAHE, blur, Otsu, closing, and the edges between."""
+    """Apply CLAHE, blur, Otsu's threshold and closing; edges come from the blurred image."""
     scale = min(1.0, config.working_px / max(image.shape))
     small = image
     if scale < 1:
@@ -62,15 +62,15 @@ def enhance(image: UInt8[np.ndarray, "h w"], config: ContrastConfig) -> Contrast
 
 
 def edges_of(smooth: UInt8[np.ndarray, "h w"]) -> Edges:
-    """Canny edges whose thresholds follow the image: a faint part keeps its outline.
+    """Canny edges with thresholds adapted to the image, so that a faint part keeps its outline.
 
-    The upper threshold is where the steepest tenth of the pixels begins, but at least EDGE_FLOOR
-    and three times the median, which is what noise and grain give; the lower is .4 of it.
+    The upper threshold is the 70th percentile of the gradient, but at least EDGE_FLOOR and three
+    times the median (the level of noise and grain); the lower is .4 of it.
     """
     gx = cv2.Sobel(smooth, cv2.CV_16S, 1, 0)
     gy = cv2.Sobel(smooth, cv2.CV_16S, 0, 1)
     steepness = np.abs(gx).astype(np.float32) + np.abs(gy)
-    # a step of one grey level gives a Sobel answer of 4
+    # a step of one grey level gives a Sobel response of 4
     median, steep = np.percentile(steepness[::2, ::2], (50, 70))
     high = max(4 * EDGE_FLOOR, float(steep), 3 * float(median))
     rows, columns = np.nonzero(cv2.Canny(gx, gy, 0.4 * high, high))

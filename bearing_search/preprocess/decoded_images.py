@@ -1,4 +1,4 @@
-"""Pictures decoded lately: both passes read brightness 0, and decoding is half of their time.
+"""Recently decoded images: both passes read brightness 0, and decoding is half of their time.
 
 Axis letters: h, w rows and columns; c colours.
 """
@@ -12,16 +12,15 @@ from jaxtyping import UInt8
 from bearing_search.data.samples import read_pages
 
 MAX_BYTES = 48 * 2**20
-"""What one process may keep."""
+"""Limit on what one process keeps."""
 
 _Key = tuple[Path, int | None, int, int]
 
 
 class RecentImages:
-    """The first pass leaves its pictures here, the second takes them away.
+    """Images decoded by the first pass, kept for the second.
 
-    The newest are kept as long as they fit; a picture that was taken is forgotten, since
-    nobody needs it a third time.
+    The newest are kept up to the limit. `take` removes an image: nothing needs it a third time.
     """
 
     def __init__(self, max_bytes: int = MAX_BYTES) -> None:
@@ -30,13 +29,13 @@ class RecentImages:
         self._num_bytes = 0
 
     def read(self, file: Path, bits: int | None = None) -> UInt8[np.ndarray, "h w *c"]:
-        """Decode a picture, or the first of several pages, and keep it; it must not be written to.
+        """Decode an image, or the first of several pages, and keep it; the array is read-only.
 
         Args:
-            bits: as of `read_image`.
+            bits: as for `read_image`.
 
         Raises:
-            DataError: as `read_pages`.
+            DataError: as for `read_pages`.
         """
         image = read_pages(file, bits)[0]
         image.flags.writeable = False
@@ -49,13 +48,13 @@ class RecentImages:
         return image
 
     def take(self, file: Path, bits: int | None = None) -> UInt8[np.ndarray, "h w *c"]:
-        """The picture if it is kept, else decoded now; an altered file is decoded again.
+        """Remove and return the kept image; decode the file if it is not kept or has changed.
 
         Args:
-            bits: as of `read_image`.
+            bits: as for `read_image`.
 
         Raises:
-            DataError: as `read_pages`.
+            DataError: as for `read_pages`.
         """
         kept = self._kept.pop(_key(file, bits), None) if self._kept and file.exists() else None
         if kept is None:
@@ -65,10 +64,10 @@ class RecentImages:
 
 
 recent_images = RecentImages()
-"""Of this process, as what `detect_sample` remembers: `fit_reference`, `prepare`, `extract` and
-`roi_score` are called one after the other, with nothing in common but the samples' files. A trial's
-process begins with an empty one, since a trial's context reaches it pickled. What is kept changes
-how often a file is decoded, and no result."""
+"""One per process, like the cache of `detect_sample`: `fit_reference`, `prepare`, `extract` and
+`roi_score` are called one after the other and share nothing but the samples' files. A trial's
+process starts with an empty one, because the trial's context is pickled. It affects how often a
+file is decoded, never a result."""
 
 
 def _key(file: Path, bits: int | None) -> _Key:

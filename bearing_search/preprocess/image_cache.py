@@ -1,8 +1,8 @@
-"""Files named by what they hold, shared by all trials.
+"""Preprocessing cache shared by all trials; entries are named by a hash of their inputs.
 
-An entry is written under a temporary name and renamed, so that any number of processes may ask for
-one at the same time: the worst that happens is that two make the same one. An entry that cannot be
-read, for a disk was full, is made again.
+An entry is written under a temporary name and renamed, so that any number of processes can use the
+cache at the same time; at worst, two compute the same entry. An unreadable entry, as after a full
+disk, is computed again.
 """
 
 import hashlib
@@ -21,11 +21,11 @@ from bearing_search.filesystem.atomic import replacing, write_atomically
 from bearing_search.filesystem.digest import sha256_of_file, sha256_of_text
 
 VERSION = 3
-"""Raised whenever preprocessing gives other shapes or pixels for equal settings."""
+"""Incremented when preprocessing gives different shapes or pixels for the same settings."""
 
 
 def content_of(sample: Sample) -> str:
-    """Digest of the bytes of all files of a sample.
+    """Digest of the contents of all files of a sample.
 
     Raises:
         DataError: a file cannot be read.
@@ -40,14 +40,14 @@ def content_of(sample: Sample) -> str:
 
 
 def entry(cache: Path, suffix: str, *facts: Any) -> Path:
-    """File of the entry that the given JSON-like facts determine, with the libraries' versions."""
+    """Path of the entry for the given JSON-like inputs and the libraries' versions."""
     everything = [*facts, VERSION, cv2.__version__, np.__version__]
     name = sha256_of_text(json.dumps(everything, sort_keys=True))[:32]
     return cache / name[:2] / f"{name}{suffix}"
 
 
 def load_facts(file: Path) -> dict[str, Any] | None:
-    """A JSON entry, or None."""
+    """Read a JSON entry; None if it is missing or damaged."""
     try:
         facts: dict[str, Any] = json.loads(file.read_text())
     except (FileNotFoundError, ValueError):
@@ -56,13 +56,13 @@ def load_facts(file: Path) -> dict[str, Any] | None:
 
 
 def store_facts(file: Path, facts: Mapping[str, Any]) -> None:
-    """Write a JSON entry; floats come back as they were."""
+    """Write a JSON entry; floats survive the round trip exactly."""
     file.parent.mkdir(parents=True, exist_ok=True)
     write_atomically(file, json.dumps(facts).encode())
 
 
 def load_arrays(file: Path) -> dict[str, np.ndarray] | None:
-    """An entry of arrays, or None; its checksums are tested."""
+    """Read an entry of arrays and verify its checksums; None if it is missing or damaged."""
     try:
         with np.load(file) as stored:
             return {name: stored[name] for name in stored.files}

@@ -1,6 +1,6 @@
 """Image -> shape of the part, or the reason why there is none.
 
-Knows the geometries; knows no files. Axis letters: h, w rows and columns; c colours.
+Handles the geometries; reads no files. Axis letters: h, w rows and columns; c colours.
 """
 
 from collections.abc import Sequence
@@ -38,23 +38,23 @@ class ShapeCandidates:
     height: int
     candidates: tuple[Shape, ...]
     scale: float
-    """Of the working copy in which they were found."""
+    """Scale of the working copy in which they were found."""
 
     is_uniform: bool
-    """The image shows nothing: all black, all white."""
+    """The image shows nothing, such as all black or all white."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RoiReference:
-    """What is estimated over the training side of a fold, for one part."""
+    """Estimates from the training side of a fold, for one part."""
 
     part: str
     geometry: Geometry
     num_samples: int
-    """Samples looked at."""
+    """Samples examined."""
 
     num_found: int
-    """Those that had a candidate, from which the rest was estimated."""
+    """Samples with a candidate, from which the rest is estimated."""
 
     mean_radius_px: float = 0.0
     """r_mean of circles; 0 for other geometries."""
@@ -74,13 +74,13 @@ class NoRoi:
     """One line: what was found, what was wanted, which setting to change."""
 
     closest: Circle | Ellipse | None
-    """The candidate that came nearest, if there was any."""
+    """The closest candidate, if any."""
 
 
 def detect(
     image: UInt8[np.ndarray, "h w *c"], geometry: Geometry, config: PreprocessConfig
 ) -> ShapeCandidates:
-    """Find every candidate in brightness 0; `none` has no candidates.
+    """Find every candidate in brightness 0; geometry `none` has no candidates.
 
     Raises:
         DataError: the image is smaller than what `pre_crop_px` cuts away.
@@ -119,7 +119,7 @@ def estimate_reference(
 ) -> RoiReference:
     """First pass: mean radius, or reference centre and crop, over the training side of a fold.
 
-    r_mean is the median of each image's best guess: what few images get wrong does not move it.
+    r_mean is the median of the images' best guesses, so a few wrong ones do not move it.
 
     Raises:
         RoiNotFoundError: no image has a candidate.
@@ -170,13 +170,13 @@ def locate(
     """Second pass: choose among the candidates of one image, and refine the chosen one.
 
     Args:
-        image: brightness 0, of which `detection` is.
-        name: how messages call the image.
+        image: brightness 0, in which `detection` was found.
+        name: the image's name in messages.
     """
     if detection.is_uniform:
         return NoRoi(
-            reason=f"{name}: brightness 0 shows nothing, all its pixels are about equal. "
-            "Check the light, and that the brightest level is the first.",
+            reason=f"{name}: brightness 0 shows nothing: all its pixels are about equal. "
+            "Check the lighting, and that the brightest level comes first.",
             closest=None,
         )
     reach = max(4.0, 2.5 / detection.scale)
@@ -239,7 +239,7 @@ def _ellipses(detection: ShapeCandidates) -> list[Ellipse]:
 def _require_any(found: Sequence[object], part: str, geometry: str, num_samples: int) -> None:
     if not found:
         raise RoiNotFoundError(
-            f"{part}: no {geometry} in any of {num_samples} training samples. Look at the sheet "
-            f"of `python -m bearing_search roi`; another geometry is set by "
+            f"{part}: no {geometry} in any of {num_samples} training samples. Look at the contact "
+            f"sheet of `python -m bearing_search roi`; set another geometry with "
             f"preprocess.geometry.{part}."
         )

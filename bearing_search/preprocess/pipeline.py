@@ -41,29 +41,29 @@ class Roi:
     """Pixels that are kept."""
 
     mask: Bool[np.ndarray, "h w"]
-    """Ground truth, nothing marked outside `roi_mask`."""
+    """Ground truth, cleared outside `roi_mask`."""
 
     shape: Circle | Ellipse | None
     """In pixels of the original image; None for a part that is used whole."""
 
     lost_regions: int
-    """8-connected regions of the ground truth that lie wholly outside: they cannot be found."""
+    """8-connected regions of the ground truth that lie entirely outside and cannot be found."""
 
     lost_pixels: int
-    """Marked pixels outside, of those regions and of regions that are cut."""
+    """Marked pixels outside, in those regions and in regions cut by the boundary."""
 
     notes: tuple[str, ...] = ()
-    """What the user should know though the sample is usable, one line each."""
+    """Warnings about a sample that is usable all the same, one line each."""
 
 
 def fit_reference(
     samples: Sequence[Sample], config: PreprocessConfig, *, cache: Path | None = None
 ) -> RoiReference:
-    """Estimate what the second pass needs, from the training side of a fold. One part only.
+    """Estimate one part's reference for the second pass from the training side of a fold.
 
     Args:
         samples: the training side.
-        cache: folder shared by all trials, where what was found in an image is kept.
+        cache: folder shared by all trials that keeps the candidates found in each image.
 
     Raises:
         DataError: a brightness 0 cannot be read, or (RoiNotFoundError) no sample has a candidate.
@@ -90,10 +90,10 @@ def extract(
     """Find the sample's region of interest and cut it out.
 
     Args:
-        detection: the sample's candidates if the caller has them; else they are found here.
+        detection: the sample's candidates; None: they are detected here, if needed.
 
     Raises:
-        DataError: a file cannot be read, levels or mask differ in size.
+        DataError: a file cannot be read, or levels or mask differ in size.
     """
     levels = read_levels(sample, read=recent_images.take)
     mask = read_mask(sample, levels[0].shape[:2])
@@ -111,13 +111,13 @@ def extract_from(
     *,
     name: str,
 ) -> Roi | NoRoi:
-    """As `extract`, of pixels that are in memory already.
+    """Like `extract`, for pixels already in memory.
 
     Args:
         levels: brightness 0 first.
         mask: ground truth, of the same size.
         detection: candidates in brightness 0; None for a part that is used whole.
-        name: how messages call the sample.
+        name: the sample's name in messages.
 
     Raises:
         DataError: the levels cannot become channels.
@@ -137,12 +137,12 @@ def cut(
     reference: RoiReference,
     config: PreprocessConfig,
 ) -> Roi:
-    """Fuse the levels, crop them and the mask alike, and clear what lies outside the ring.
+    """Crop the levels and the mask, fuse the levels, and clear everything outside the ring.
 
     Args:
         levels: brightness 0 first.
         mask: ground truth, of the same size.
-        shape: what was chosen; None keeps the whole image.
+        shape: the chosen shape; None keeps the whole image.
 
     Raises:
         DataError: the levels cannot become channels (`check_levels`).

@@ -1,7 +1,7 @@
-"""The cached door for the training stages: samples of one part as arrays of one size.
+"""Cached preprocessing for the training stages: samples of one part as arrays of one size.
 
-Three things are kept for a sample: what shapes its image holds, which one the settings choose, and
-the pixels that the chosen shape cuts out. A search over tolerances makes new choices, but few new
+Three things are cached per sample: the candidate shapes in its image, the one that the settings
+choose, and the pixels cut out by it. A search over tolerances makes new choices, but few new
 pixels.
 
 Axis letters: n samples; s side of the input; m side of the map; h, w rows and columns.
@@ -34,7 +34,7 @@ from bearing_search.preprocess.shapes import Shape
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PreparedSet:
-    """What training and scoring read."""
+    """Preprocessed samples of one part, as training and scoring read them."""
 
     samples: tuple[Sample, ...]
     """Those with a region of interest, in the order given."""
@@ -43,22 +43,22 @@ class PreparedSet:
     """Regions of interest, resized; area interpolation where they shrink."""
 
     roi_masks: Bool[np.ndarray, "n s s"]
-    """A pixel counts where any part of it is kept."""
+    """A pixel is set where any part of it is kept."""
 
     masks: Bool[np.ndarray, "n s s"]
-    """A pixel counts where any part of it is marked."""
+    """A pixel is set where any part of it is marked."""
 
     map_masks: Bool[np.ndarray, "n m m"]
-    """The same at the size of the map: a threshold of .5 would erase small dents."""
+    """The same at the size of the map; a threshold of .5 would erase small dents."""
 
     lost_regions: Int[np.ndarray, " n"]
-    """Per sample, regions of the ground truth that lie wholly outside the region of interest."""
+    """Number of ground-truth regions entirely outside the region of interest, per sample."""
 
     no_roi: tuple[tuple[Sample, str], ...]
-    """Samples without region of interest, with the reason."""
+    """Samples without a region of interest, with the reason."""
 
     digest: str
-    """Sixteen hex digits of the content of the arrays: settings that change nothing keep it."""
+    """Sixteen hex digits over the arrays' contents; settings without effect leave it unchanged."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,12 +70,12 @@ class _Entry:
     lost_regions: int
 
     def arrays(self) -> dict[str, np.ndarray]:
-        """As the cache keeps it."""
+        """The arrays to store in the cache."""
         return {name: np.asarray(value) for name, value in asdict(self).items()}
 
     @classmethod
     def from_arrays(cls, arrays: dict[str, np.ndarray]) -> "_Entry":
-        """Back from the cache."""
+        """Rebuild the entry from cached arrays."""
         return cls(
             image=arrays["image"],
             roi_mask=arrays["roi_mask"],
@@ -103,7 +103,7 @@ def prepare(
         cache: folder shared by all trials.
 
     Raises:
-        DataError: a file cannot be read, levels or mask differ in size.
+        DataError: a file cannot be read, or levels or mask differ in size.
     """
     cache.mkdir(parents=True, exist_ok=True)
     kept: list[Sample] = []
@@ -164,7 +164,7 @@ def _one(
     cache: Path,
 ) -> _Entry | str:
     content, reading, sizes = content_of(sample), asdict(sample.reading), (input_px, map_px)
-    # a reason quotes the title, and the tolerances that chose the shape
+    # a reason quotes the title and the tolerances
     facts = [content, sample.title, reading, to_plain(config), asdict(reference)]
     outcome_file = entry(cache, ".json", "outcome", *facts)
     outcome = load_facts(outcome_file)
@@ -200,10 +200,10 @@ def _pixels_file(
     config: PreprocessConfig,
     sizes: tuple[int, int],
 ) -> Path:
-    """Named by the shape and not by the tolerances that chose it: a search of delta_r shares it.
+    """Cache file named by the shape, not by the tolerances: a search over delta_r shares it.
 
     Args:
-        read: the content of the sample's files, and how they are read.
+        read: digest of the sample's files, and how they are read.
     """
     cut = [
         config.circle.ring_half_width_px,
@@ -234,7 +234,7 @@ def _resized(roi: Roi, input_px: int, map_px: int) -> _Entry:
 def _stack(
     arrays: Sequence[np.ndarray], shape: tuple[int, ...], dtype: type[np.generic]
 ) -> np.ndarray:
-    """`np.stack` that knows the shape of nothing."""
+    """`np.stack` that also handles an empty sequence."""
     return np.stack(arrays) if arrays else np.zeros((0, *shape), dtype=dtype)
 
 

@@ -1,8 +1,8 @@
 """Sub-pixel fit of a circle or ellipse to its edge in the original image.
 
-Along normals of the shape the steepest step is found to a fraction of a pixel; the shape is then
-fitted to those points with weights that give outliers none (Tukey), so that a neighbour or a dent
-does not pull. Axis letters: n normals; k positions on one normal.
+The steepest step along each normal of the shape is found to a fraction of a pixel; the shape is
+then fitted to those points with Tukey weights, which exclude outliers, so that a neighbour or a
+dent does not distort it. Axis letters: n normals; k positions on one normal.
 """
 
 import math
@@ -20,7 +20,7 @@ ROUNDS = 2
 
 
 def refine_circle(image: UInt8[np.ndarray, "h w"], circle: Circle, *, reach_px: float) -> Circle:
-    """The circle moved onto the edge that lies within `reach_px` of it; as it was if none does."""
+    """Move the circle onto the edge within `reach_px` of it; unchanged if there is none."""
     fitted = circle
     for _ in range(ROUNDS):
         outline = Ellipse(
@@ -43,8 +43,8 @@ def edge_points(
 ) -> tuple[Float[np.ndarray, "n 2"], Float[np.ndarray, " n"]]:
     """The steepest step on each normal of `outline`, and its steepness as weight.
 
-    The direction of the step, from bright to dark or back, is that of the majority: the other
-    edge of a thin ring does not attract. Normals that leave the image have weight 0.
+    Only steps in the majority's direction (bright to dark or dark to bright) count, so the other
+    edge of a thin ring does not attract the fit. Points outside the image have weight 0.
     """
     anchors, normals = outline.boundary(NUM_NORMALS), outline.normals(NUM_NORMALS)
     offsets = np.arange(-reach_px, reach_px + 0.25, 0.5)
@@ -75,7 +75,7 @@ def edge_points(
 
 
 def tukey(residuals: Float[np.ndarray, " n"]) -> Float[np.ndarray, " n"]:
-    """Biweight: 1 near 0, 0 from 4.7 robust standard deviations (at least half a pixel) on."""
+    """Tukey's biweight: 1 at 0, and 0 from 4.7 robust standard deviations (each >= .5 px) on."""
     spread = max(0.5, 1.4826 * float(np.median(np.abs(residuals))))
     share = np.minimum(1.0, np.abs(residuals) / (4.685 * spread))
     return np.asarray((1 - share**2) ** 2)
@@ -84,7 +84,7 @@ def tukey(residuals: Float[np.ndarray, " n"]) -> Float[np.ndarray, " n"]:
 def _weighted_circle(
     points: Float[np.ndarray, "n 2"], weights: Float[np.ndarray, " n"], start: Circle
 ) -> Circle | None:
-    """Geometric least squares, weighted anew in each of eight steps; None without enough edge."""
+    """Geometric least squares, reweighted in each of eight steps; None with too few edge points."""
     is_edge = weights > 0.25 * float(np.median(weights))
     if is_edge.sum() < NUM_NORMALS // 4:
         return None
@@ -108,7 +108,7 @@ def _distance(one: Circle, other: Circle) -> float:
 def refine_ellipse(
     image: UInt8[np.ndarray, "h w"], ellipse: Ellipse, *, reach_px: float
 ) -> Ellipse:
-    """The ellipse moved onto the edge that lies within `reach_px` of it; as it was if none does."""
+    """Move the ellipse onto the edge within `reach_px` of it; unchanged if there is none."""
     fitted = ellipse
     for _ in range(ROUNDS):
         points, weights = edge_points(image, fitted, reach_px)
@@ -122,7 +122,7 @@ def refine_ellipse(
 def _weighted_ellipse(
     points: Float[np.ndarray, "n 2"], weights: Float[np.ndarray, " n"], start: Ellipse
 ) -> Ellipse | None:
-    """Direct fit to the points that no earlier round called outliers; None without enough edge."""
+    """Six direct fits, each to the inliers of the one before; None with too few edge points."""
     is_edge = weights > 0.25 * float(np.median(weights))
     kept = points[is_edge]
     if len(kept) < NUM_NORMALS // 4:
@@ -140,6 +140,6 @@ def _weighted_ellipse(
 
 
 def _farthest(one: Ellipse, other: Ellipse) -> float:
-    """Largest distance of the boundary of `one` from that of `other`."""
+    """Largest distance from the boundary of `one` to that of `other`."""
     distance, _ = signed_distance(one.boundary(72), other)
     return float(np.abs(distance).max())

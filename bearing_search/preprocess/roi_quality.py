@@ -1,4 +1,4 @@
-"""How good preprocessing settings are, judged without labels and before any GPU is spent.
+"""Scores preprocessing settings without labels and without a GPU.
 
 Axis letters: h, w rows and columns; c colours.
 """
@@ -16,24 +16,24 @@ from bearing_search.preprocess.locate import NoRoi, RoiReference, detect, locate
 from bearing_search.preprocess.shapes import Circle, Shape
 
 SHIFTS_PX = ((5, 3), (-4, 6))
-"""How far the picture is moved, right and down, to see whether the region follows."""
+"""Shifts of the image, right and down, that test whether the region follows."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RoiScore:
-    """Three numbers for one part; more is better for the first only."""
+    """Three scores of one part; higher is better for the first, lower for the others."""
 
     found_share: float
     """Share of the samples with a region of interest."""
 
     size_spread: float
     """Standard deviation of the radius (ellipse: half major axis) as a share of its mean.
-    Machined parts are equal, so a spread is the extraction's. NaN with fewer than two found."""
+    Machined parts are equal, so any spread is due to the extraction. NaN with fewer than two."""
 
     instability_px: float
-    """How far the shape moves against the picture when the picture is shifted by a few pixels, in
-    pixels, mean over shifts and samples. A shape lost by the shift counts as its own size. NaN
-    where none is found."""
+    """How far the shape moves relative to the image when the image is shifted by a few pixels, in
+    pixels, mean over shifts and samples. A shape lost by the shift counts with its own size. NaN
+    if none is found."""
 
 
 def roi_score(

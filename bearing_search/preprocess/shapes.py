@@ -1,6 +1,6 @@
-"""Circles and ellipses in pixels of an image; x to the right, y downwards, pixel centres whole.
+"""Circles and ellipses in pixels of an image; x right, y down, pixel centres at integers.
 
-Axis letters: n points (of edges, where those are meant).
+Axis letters: n points (edge points, where those are meant).
 """
 
 import math
@@ -12,10 +12,10 @@ import numpy as np
 from jaxtyping import Bool, Float
 
 CLEAN = 0.95
-"""Coverage from which on a plain least-squares fit needs no second opinion."""
+"""Coverage from which a plain least-squares fit is accepted without trying alternatives."""
 
 OWN_BAND_PX = 1.5
-"""An edge belongs to a shape up to this distance, in pixels of the working copy."""
+"""Largest distance at which an edge belongs to a shape, in pixels of the working copy."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,7 +28,7 @@ class Circle:
     coverage: float = 1.0
 
     def boundary(self, num_points: int) -> Float[np.ndarray, "n 2"]:
-        """Points x, y at even angles."""
+        """Points x, y at evenly spaced angles."""
         return Ellipse(
             x=self.x, y=self.y, semi_major=self.radius, semi_minor=self.radius, angle_deg=0.0
         ).boundary(num_points)
@@ -56,7 +56,7 @@ class Ellipse:
     coverage: float = 1.0
 
     def boundary(self, num_points: int) -> Float[np.ndarray, "n 2"]:
-        """Points x, y at even parameter angles."""
+        """Points x, y at evenly spaced parameter angles."""
         turn = np.linspace(0.0, 2 * math.pi, num_points, endpoint=False)
         along, across = self.semi_major * np.cos(turn), self.semi_minor * np.sin(turn)
         tilt = math.radians(self.angle_deg)
@@ -113,13 +113,13 @@ def owners_of_edges(
     coverage: Callable[[Bool[np.ndarray, " n"], OneShape], float],
     min_coverage: float,
 ) -> list[OneShape]:
-    """Best covered first, each shape owns its edges; one that lives on edges of others goes.
+    """The shapes that cover enough edges not already owned by a better covered shape.
 
     Args:
         num_edges: how many edge points there are.
-        near: which of them lie within a distance of a shape and along it.
-        coverage: share of a shape's boundary that some of them cover.
-        min_coverage: what a shape must reach with the edges that are left to it.
+        near: which of them lie within a distance of a shape and run along it.
+        coverage: share of a shape's boundary covered by some of them.
+        min_coverage: coverage that a shape must reach with the edges left to it.
     """
     is_free = np.ones(num_edges, dtype=bool)
     kept: list[OneShape] = []
@@ -132,13 +132,13 @@ def owners_of_edges(
 
 
 def scaled_point(x: float, y: float, scale: float) -> tuple[float, float]:
-    """Where a point lands when the image is resized by `scale`: pixel *corners* keep their place,
-    so that a centre at 0 goes to (scale - 1) / 2, as OpenCV resizes."""
+    """A point's position after the image is resized by `scale`. As in OpenCV, pixel *corners*
+    stay in place, so a pixel centre at 0 moves to (scale - 1) / 2."""
     return (x + 0.5) * scale - 0.5, (y + 0.5) * scale - 0.5
 
 
 def outside_share(shape: Shape, width: int, height: int, num_points: int = 180) -> float:
-    """Share of the boundary, sampled at even angles, that lies outside the image."""
+    """Share of the boundary, sampled at evenly spaced angles, that lies outside the image."""
     points = shape.boundary(num_points)
     is_inside = (
         (points[:, 0] >= -0.5)

@@ -1,4 +1,4 @@
-"""The rectangle that is cut out of every level and of the mask; it may reach beyond the image.
+"""The rectangle cropped from every level and from the mask; it may extend beyond the image.
 
 Axis letters: h, w rows and columns of the whole image; *rest further axes.
 """
@@ -33,7 +33,7 @@ def window_of(
     width: int,
     height: int,
 ) -> Window:
-    """The crop that belongs to a chosen shape, in pixels of the original image."""
+    """The crop for a chosen shape, in pixels of the original image."""
     if isinstance(shape, Circle):
         delta = config.circle.ring_half_width_px
         half = shape.radius + (delta if config.circle.crop_radius == "outer" else -delta)
@@ -50,7 +50,7 @@ def window_of(
 
 
 def crop(image: Shaped[np.ndarray, "h w *rest"], window: Window) -> Shaped[np.ndarray, "y x *rest"]:
-    """Pixels of the window; 0 where it reaches beyond the image."""
+    """Pixels of the window; 0 where it extends beyond the image."""
     height, width = image.shape[:2]
     result = np.zeros((window.height, window.width, *image.shape[2:]), dtype=image.dtype)
     rows, columns = _overlap(window, width, height)
@@ -65,7 +65,7 @@ def crop(image: Shaped[np.ndarray, "h w *rest"], window: Window) -> Shaped[np.nd
 def paste(
     image: Shaped[np.ndarray, "h w"], window: Window, patch: Shaped[np.ndarray, "y x"]
 ) -> None:
-    """Write a patch of the window's size into the image, in place; what lies beyond is dropped."""
+    """Write a patch of the window's size into the image, in place; parts beyond it are dropped."""
     rows, columns = _overlap(window, image.shape[1], image.shape[0])
     image[rows, columns] = patch[
         rows.start - window.top : rows.stop - window.top,
@@ -74,7 +74,7 @@ def paste(
 
 
 def lost_regions(mask: Bool[np.ndarray, "h w"], lost: Bool[np.ndarray, "h w"]) -> int:
-    """How many 8-connected regions of a mask lie wholly among its lost pixels."""
+    """Number of 8-connected regions of a mask that consist only of lost pixels."""
     if not lost.any():
         return 0
     num_labels, labels = cv2.connectedComponents(mask.astype(np.uint8), connectivity=8)
@@ -84,11 +84,11 @@ def lost_regions(mask: Bool[np.ndarray, "h w"], lost: Bool[np.ndarray, "h w"]) -
 
 
 def notes_on(window: Window, width: int, height: int) -> tuple[str, ...]:
-    """What is worth knowing about where the window lies in an image of this size."""
+    """Warnings where the window is larger than an image of this size or extends beyond it."""
     if window.width > width or window.height > height:
         return (
             f"the crop of {window.width}x{window.height} px is larger than the image of "
-            f"{width}x{height}; what lies beyond is black and not part of the ROI. Lower "
+            f"{width}x{height}; the area beyond is black and not part of the ROI. Lower "
             "preprocess.circle.ring_half_width_px or preprocess.ellipse.crop_px.",
         )
     beyond = max(
@@ -99,8 +99,8 @@ def notes_on(window: Window, width: int, height: int) -> tuple[str, ...]:
     )
     if beyond > 0:
         return (
-            f"the crop reaches {beyond} px beyond the image; "
-            "what lies there is black and not part of the ROI.",
+            f"the crop extends {beyond} px beyond the image; "
+            "the area beyond is black and not part of the ROI.",
         )
     return ()
 

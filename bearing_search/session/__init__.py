@@ -1,1 +1,1 @@
-"""What surrounds the trials of a session: inputs, leak gate, preflight checks, progress, report."""
+"""A session around its trials: inputs, leak gate, preflight checks, progress, report."""

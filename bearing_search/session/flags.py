@@ -14,13 +14,13 @@ class ResourceFlags(TypedDict, total=False):
     """Options of a new sweep; a key that is missing or None takes its default."""
 
     gpus_per_trial: float | None
-    """.5 puts two trials on one GPU. Default: 1 where there is any."""
+    """.5 puts two trials on one GPU. Default: 1 if there is any GPU."""
 
     cpus_per_trial: int | None
     """Cores, and threads, of each trial."""
 
     concurrent: int | None
-    """Most trials that run side by side."""
+    """Maximum number of trials that run at the same time."""
 
     address: str | None
     """Existing Ray cluster, as host:port."""
@@ -35,16 +35,16 @@ class ResourceFlags(TypedDict, total=False):
     """GPU hours after which trials stop and stay resumable."""
 
     max_failures: int | None
-    """Most restarts of a trial after its process died or raised. Default: 3."""
+    """Maximum restarts of a trial after its process died or raised. Default: 3."""
 
     trial_timeout: float | None
     """Seconds after which a trial fails."""
 
     audit: int | None
-    """Number of seeds under which the base setting is run."""
+    """Number of seeds with which the base setting is run."""
 
     finalists: int | None
-    """How many of the best settings are run again under other seeds."""
+    """Number of best settings that are run again with other seeds."""
 
     seeds: int | None
     """Number of seeds of each finalist, its first run included."""
@@ -57,27 +57,27 @@ class SessionFlags(ResourceFlags, total=False):
     """Options of a session of an existing sweep; a missing key changes nothing."""
 
     trials: int | None
-    """Target: trials that are to be complete or pruned in the end."""
+    """Target number of complete or pruned trials."""
 
     retry_failed: bool
     """Run failed trials again, before anything else."""
 
     join: bool
-    """Drive the sweep beside other drivers (PostgreSQL only)."""
+    """Drive the sweep together with other drivers (PostgreSQL only)."""
 
 
 def session_options(
     kept: SweepRecord | None = None, **flags: Unpack[SessionFlags]
 ) -> SessionOptions:
-    """The session options that the flags stand for.
+    """The session options given by the flags.
 
     Args:
-        kept: record of an existing sweep, whose resources and seeds hold where no flag names
-            others. None: the sweep is new.
+        kept: record of an existing sweep, whose resources and seeds apply unless a flag replaces
+            them. None: the sweep is new.
         flags: see `SessionFlags`.
 
     Raises:
-        ConfigError: the resources or seeds are impossible.
+        ConfigError: the resources or seeds are invalid.
     """
     asked = Resources(
         gpus_per_trial=flags.get("gpus_per_trial"),
@@ -129,7 +129,7 @@ def accepted_changes(names: Sequence[str]) -> list[Changeable]:
 
 
 def _seed_plan(kept: SeedPlan, flags: SessionFlags) -> SeedPlan | None:
-    """The seeds that the flags ask for, completed by the recorded ones; None: no flag names any."""
+    """The seeds requested by flags, completed by the recorded ones; None: no flag sets any."""
     audit, finalists, each = flags.get("audit"), flags.get("finalists"), flags.get("seeds")
     if (audit, finalists, each) == (None, None, None):
         return None

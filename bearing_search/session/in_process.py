@@ -14,15 +14,15 @@ _LINE_EVERY_S = 5.0
 
 
 def chosen_device(device: str) -> str:
-    """`cpu` or `cuda`; `auto` is a GPU where there is one.
+    """`cpu` or `cuda`; `auto` is a GPU if there is one.
 
     Raises:
-        ConfigError: cuda was asked for and is not there, or another name was given.
+        ConfigError: cuda is not available, or the name is unknown.
     """
     import torch
 
     if device not in ("auto", "cpu", "cuda"):
-        raise ConfigError(f"device is {device!r}; cpu, cuda or auto")
+        raise ConfigError(f"device is {device!r}; wanted cpu, cuda or auto")
     has_gpu = torch.cuda.is_available()
     if device == "cuda" and not has_gpu:
         raise ConfigError("device is 'cuda', but torch finds no GPU; use --device cpu")
@@ -30,7 +30,7 @@ def chosen_device(device: str) -> str:
 
 
 def use_cores(count: int | None = None) -> None:
-    """Give torch the cores that this process may run on."""
+    """Let torch use all cores that this process may run on."""
     import torch
 
     torch.set_num_threads(count or len(os.sched_getaffinity(0)))

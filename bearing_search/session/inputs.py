@@ -29,8 +29,9 @@ def writable_results(results: Path) -> Path:
     """
     if re.match(r"[a-z][a-z0-9+.\-]+:/", str(results)):
         raise ResourceError(
-            f"{results}: is a URL; wanted a folder, which trials lock and write checkpoints into "
-            "(docs/clusters.md). Search in a folder and copy it there afterwards, or mount it"
+            f"{results}: is a URL; wanted a folder, in which trials take locks and write "
+            "checkpoints (docs/clusters.md). Search in a folder and copy it there afterwards, or "
+            "mount it"
         )
     try:
         results.mkdir(parents=True, exist_ok=True)
@@ -69,7 +70,7 @@ def with_depths_told(
     """The data set with the bit depth and number of levels of each part; odd depths are printed.
 
     Args:
-        known: bit depths that were found when a sweep began.
+        known: bit depths found when a sweep began.
 
     Raises:
         DataError: a training file cannot be read, or the samples of a part differ in levels.
@@ -86,12 +87,12 @@ def recorded_bits(data_set: DataSet) -> dict[str, int]:
 
 
 def train_digest(data_set: DataSet) -> str:
-    """Digest of the training split, all that a search may see. Test files are not opened."""
+    """Digest of the training split, which is all that a search may see; test is not opened."""
     return content_digest(data_set.samples("train"))
 
 
 def digest_for(task: SweepTask, data_set: DataSet) -> str:
-    """Digest of what a sweep reads: train, and also test in a reproduction."""
+    """Digest of the files that a sweep reads: train, and in a reproduction also test."""
     if task == "search":
         return train_digest(data_set)
     return content_digest(data_set.all_samples)
@@ -109,9 +110,9 @@ def split_lines(data_set: DataSet, space: SearchSpace) -> list[str]:
             f"{sum(s.is_anomalous for s in f.held_out)}"
             for f in folds
         )
-        note = "" if anomalous else "; no defects in train: they will be drawn (synthetic)"
+        note = "" if anomalous else "; no defects in train: synthetic ones will be used"
         lines.append(
             f"{part}: {len(train) - anomalous} normal + {anomalous} anomalous for training; "
-            f"held out fold by fold {held_out}{note}"
+            f"held out by fold {held_out}{note}"
         )
     return lines

@@ -34,17 +34,17 @@ def refuse_leaks(
     """Look for leaks in the data of trials; print warnings, refuse leaks that are not allowed.
 
     Args:
-        configs: of the trials; they say which parts are used, and whether one model learns from
-            all of them, so that parts leak into each other.
-        root: the results folder, for the cache and the picture.
-        reason: why a leak is to be accepted; empty: it is not.
-        known: what was accepted for this sweep before.
+        configs: of the trials; they set which parts are used, and whether one model learns from
+            all of them, so that parts can leak into each other.
+        root: the results folder, for the cache and the contact sheet.
+        reason: why a leak is accepted; empty: it is not.
+        known: leaks accepted earlier for this sweep.
 
     Returns:
-        What is accepted, for the reports; None where there is no leak.
+        The accepted leaks, for the reports; None if there is no leak.
 
     Raises:
-        LeakError: naming the first leak, their number, and the picture of all.
+        LeakError: naming the first leak, their number, and the contact sheet.
         DataError: a file cannot be read.
     """
     report = look_for_leaks(data_set, configs, root, console)
@@ -71,7 +71,7 @@ def refuse_leaks(
 def look_for_leaks(
     data_set: DataSet, configs: Sequence[TrialConfig], root: Path, console: Console
 ) -> LeakReport:
-    """Leaks in the data of trials; shows progress meanwhile."""
+    """Look for leaks in the data of trials, showing progress."""
     chosen = {part for config in configs for part in data_set.chosen_parts(config.parts)}
     together = any(config.scope == "multi_part" for config in configs)
     samples = [sample for sample in data_set.all_samples if sample.part in chosen]
@@ -80,14 +80,14 @@ def look_for_leaks(
 
 
 def draw(report: LeakReport, root: Path) -> Path | None:
-    """The picture of all pairs, leaks first; None if there are none."""
+    """Write the contact sheet of all pairs, leaks first; None if there are none."""
     file = root / "check" / f"leaks-{report.digest[:8]}.png"
     ordered = sorted(report.findings, key=lambda found: found.severity != "leak")
     return file if write_sheet(ordered, file) else None
 
 
 def file_lines(data_set: DataSet, configs: Sequence[TrialConfig]) -> list[str]:
-    """What the reader says of the files, such as which are left out; the first few."""
+    """The reader's remarks on the files, such as which are left out; the first few."""
     parts = [part for config in configs for part in data_set.chosen_parts(config.parts)]
     return _few(file_findings(data_set, parts))
 
@@ -107,13 +107,13 @@ def _few(findings: Sequence[Finding]) -> list[str]:
 
 def sentence(found: Finding) -> str:
     """A finding and the advice on it, as sentences."""
-    text = found.text.removesuffix(".")  # leaves three dots two, and a full stop follows
+    text = found.text.removesuffix(".")  # an ellipsis keeps two dots; the full stop is the third
     return f"{text}. {found.advice}." if found.advice else f"{text}."
 
 
 @contextmanager
 def share_bar(what: str, console: Console) -> Iterator[Callable[[float], None]]:
-    """Shows progress: a bar on a terminal, elsewhere a line every 10 s."""
+    """Show progress: a bar on a terminal, elsewhere a line every 10 s."""
     estimate, last = Estimate(1.0), time.monotonic()
     bars = Progress(
         TextColumn("{task.description}"),

@@ -1,4 +1,4 @@
-"""Post-processing of a trial, chosen after training."""
+"""Chooses the post-processing of a trial after training."""
 
 import json
 import os
@@ -16,7 +16,7 @@ from bearing_search.trial_history.records import trial_folder
 
 
 def tuned(sweep: Path, number: int, console: Console) -> PostprocessTuning:
-    """Gain that other post-processing brings to a trial, estimated on its held-out folds."""
+    """Gain of other post-processing settings for a trial, estimated on its held-out folds."""
     with bar(console, "trying other post-processing") as on_progress:
         return tune_postprocess(
             fold_predictions(trial_folder(sweep, number)),

@@ -33,7 +33,7 @@ def check_installation() -> None:
     """Refuse a CPU-only torch next to a torchvision of another build: timm cannot import them.
 
     Raises:
-        ResourceError: with the command that repairs it.
+        ResourceError: with the command that fixes it.
     """
     try:
         torch, torchvision = version("torch"), version("torchvision")
@@ -48,10 +48,10 @@ def check_installation() -> None:
 
 
 def file_findings(data_set: DataSet, parts: Sequence[str]) -> list[Finding]:
-    """What the reader of a data set says of its files, such as which are left out.
+    """The reader's remarks on a data set's files, such as which are left out.
 
     Args:
-        parts: those in question; what belongs to no part of the set is told, too.
+        parts: of interest; remarks that concern no part of the set are included.
     """
     others = set(data_set.parts) - set(parts)
     return [
@@ -68,7 +68,7 @@ def file_findings(data_set: DataSet, parts: Sequence[str]) -> list[Finding]:
 
 
 def edge_configs(space: SearchSpace) -> list[TrialConfig]:
-    """Trial 0 and the extremes of every parameter, all of which must be possible."""
+    """Configs of trial 0 and of the extremes of every parameter, all of which must be valid."""
     tried = [space.default_suggestion()]
     for path in space.parameters:
         tried += space.extremes(path)
@@ -82,7 +82,7 @@ def check_models(configs: Sequence[TrialConfig], *, cache: Path) -> str:
     a hub are always loaded.
 
     Args:
-        configs: of the trials that are to run.
+        configs: of the trials to run.
         cache: folder in which a passed check is remembered.
 
     Returns:
@@ -125,7 +125,7 @@ def check_images(
     """Read every image and mask once, to find a broken file now rather than hours later.
 
     Args:
-        configs: they choose which brightness levels become channels.
+        configs: they set which brightness levels become channels.
 
     Raises:
         DataError: naming the first broken sample and their number.
@@ -149,7 +149,7 @@ def check_images(
 def _models_key(configs: Sequence[TrialConfig], tables: PluginTables) -> str | None:
     """Digest of everything that `check_models` depends on; None if only loading can tell.
 
-    Size and time of a weights file stand for its content, which a trial reads in any case.
+    Size and time of a weights file stand in for its content, which a trial reads in any case.
     """
     weights = {config.encoder.weights for config in configs}
     if "hub" in weights:

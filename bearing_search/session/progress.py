@@ -54,7 +54,7 @@ class SweepProgress:
             disable=not console.is_terminal,
         )
         self._overall = self._bars.add_task("", total=1.0, note="starting Ray")
-        self._estimate = Estimate(1.0)  # until the sweep says how much there is to do
+        self._estimate = Estimate(1.0)  # until the amount of work is known
         self._target, self._objective, self._ranks = 0, "", False
         self._tasks: dict[int, TaskID] = {}
         self._progress: dict[int, float] = {}
@@ -118,7 +118,7 @@ class SweepProgress:
         score = f": {self._objective} {value:.4f}" if value is not None else ""
         why = f": {trial.reason}" if trial.reason else ""
         self._console.print(f"trial {number} {trial.state}{score}{why} ({took})")
-        # a reason is that it misses a constraint, or has the end of another trial
+        # with a reason, it misses a constraint or is a copy of another trial
         if value is not None and not trial.reason and number not in self._seed_runs:
             self._keep_best(value, number)
         self._refresh()

@@ -44,13 +44,13 @@ def announce_reproduction(folder: SweepFolder, data_set: DataSet, console: Conso
     for part in data_set.parts:
         train, test = (_counts(data_set, split, part) for split in ("train", "test"))
         console.print(f"  {part}: {train} for training, {test} for test")
-    console.print("  test is read by design, once a run; choose no setting by the table")
+    console.print("  test is read by design, once per run; choose no setting by the table")
 
 
 def estimate(work: Work, speed: Speed, resources: Resources) -> str:
     """Estimated duration of the work, as a phrase."""
     if not work.is_known:
-        return "how long it takes is not known: the size of an encoder is not in its name"
+        return "duration unknown: an encoder's name does not reveal its size"
     at_once = speed.count if speed.device == "cuda" else min(speed.count, MAX_CPU_TRIALS)
     if resources.concurrent is not None:
         at_once = min(at_once, resources.concurrent)
@@ -103,15 +103,15 @@ def finish_reproduction(
     points = grid_points(space, folder.record.digest_scheme)
     if not is_table_2([space.trial(point) for point in points]):
         console.print(
-            f"{complete} of {outcome.target} runs scored on test. Their design has more "
+            f"{complete} of {outcome.target} runs were scored on test. Their design has more "
             "parameters than Table 2, so there is no table."
         )
         return []
     with console.status("writing the tables"):
         measured = write_report(folder, outcome.trials)
     missing = outcome.target - complete
-    again = f"; {missing} are missing, `resume {name}` goes on with them" if missing else ""
-    console.print(f"\n{complete} of {outcome.target} runs scored on test{again}.")
+    again = f"; {missing} are missing, `resume {name}` runs them" if missing else ""
+    console.print(f"\n{complete} of {outcome.target} runs were scored on test{again}.")
     for text in (*conclusions(measured), *how_sure(measured)):
         console.print(f"  {text}")
     page = folder.root / "table2.html"

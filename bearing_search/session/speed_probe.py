@@ -20,11 +20,11 @@ class Speed:
     """GPUs, or cores that this process may use."""
 
     gflop_per_s: float
-    """Of one GPU, or of all those cores together, in the precision that trials use."""
+    """Speed of one GPU, or of all those cores together, in the precision that trials use."""
 
 
 def measure_speed(*, use_gpus: bool) -> Speed:
-    """Time matrix products of the sizes that occur in the networks; mostly takes torch's import."""
+    """Time matrix products of the sizes used in the networks; mostly takes torch's import."""
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(1, mp_context=context) as process:
         return process.submit(_measure, use_gpus).result()

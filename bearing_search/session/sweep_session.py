@@ -26,7 +26,7 @@ _FUNCTIONS: Mapping[SweepTask, str] = {"search": "run_trial", "reproduction": "r
 
 
 def drive(folder: SweepFolder, options: SessionOptions, console: Console) -> SweepOutcome:
-    """Run a sweep's trials, print how the session ended, and return that.
+    """Run a sweep's trials; print and return how the session ended.
 
     Raises:
         TrialFailedError: it ended without a single score.
@@ -37,12 +37,12 @@ def drive(folder: SweepFolder, options: SessionOptions, console: Console) -> Swe
     outcome = run_sweep(folder, run_trial, options, [SweepProgress(console), tracker])
     if outcome.stopped_by:
         console.print(
-            f"stopped by {outcome.stopped_by}; nothing is lost. Go on with:\n"
+            f"stopped by {outcome.stopped_by}; nothing is lost. Resume with:\n"
             f"  {program()} resume {name}{results_flag(root)}"
         )
     elif not outcome.count("complete"):
         reasons = [trial.reason for trial in outcome.trials if trial.reason]
-        last = f"; the last said: {reasons[-1]}" if reasons else ""
+        last = f"; the last reason: {reasons[-1]}" if reasons else ""
         raise TrialFailedError(f"{name}: no trial gave a score{last}")
     if outcome.shortfall:
         console.print(outcome.shortfall)

@@ -18,7 +18,7 @@ def terminal(*, stderr: bool = False) -> Console:
 
 
 def program() -> str:
-    """Command that calls this program from the user's shell, with the current interpreter."""
+    """Command that runs this program from the user's shell with the current interpreter."""
     python = Path(sys.executable)
     found = shutil.which(python.name)
     if found is not None and Path(found) == python:

@@ -70,7 +70,7 @@ def test_an_empty_or_wrong_folder(tmp_path, attempt):
     assert attempt(tmp_path / "empty")[0] == 3
     status, says = attempt(tmp_path / "nowhere")
     assert status == 3
-    assert "is no folder" in says
+    assert "not a folder" in says
 
 
 def test_a_missing_level(make_set, attempt):
@@ -96,7 +96,7 @@ def test_a_mask_of_another_size(make_set, attempt):
     cv2.imwrite(str(mask), np.full((10, 10), 255, np.uint8))
     status, says = attempt(data)
     assert status == 3
-    assert "is 10x10, its images are 80x80" in says
+    assert "is 10x10, but its images are 80x80" in says
 
 
 def test_no_anomalous_validation_sample(make_set, attempt):

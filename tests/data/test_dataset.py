@@ -103,7 +103,7 @@ def test_the_manifest_wins_over_the_folders(tmp_path):
         ({"label": "bad"}, "label is 'bad'; wanted normal or anomalous"),
         ({"b0": "x/none.png"}, "line 2: x/none.png does not exist"),
         ({"b0": ""}, "sample s1 has no b0"),
-        ({"part": "../LC"}, "'../LC' cannot name a part"),
+        ({"part": "../LC"}, "'../LC' is not a valid part name"),
         ({"label": "anomalous", "defect": "dent"}, "anomalous, but has no mask"),
     ],
 )
@@ -136,7 +136,7 @@ def test_a_missing_last_level_is_named(tmp_path):
 def test_an_empty_or_missing_folder_says_what_was_wanted(tmp_path):
     with pytest.raises(DataError, match="no images found"):
         load_data_set(tmp_path)
-    with pytest.raises(DataError, match="is no folder"):
+    with pytest.raises(DataError, match="not a folder"):
         load_data_set(tmp_path / "none")
 
 
@@ -151,7 +151,7 @@ def test_levels_of_different_size_and_a_mask_of_another_size_are_refused(tmp_pat
     dent, good = load_data_set(tmp_path).samples("train")
     with pytest.raises(DataError, match="levels differ in size"):
         read_levels(good)
-    with pytest.raises(DataError, match="is 30x20, its images are 40x30"):
+    with pytest.raises(DataError, match="is 30x20, but its images are 40x30"):
         read_mask(dent, (30, 40))
 
 
@@ -173,7 +173,7 @@ def test_a_faint_mark_of_a_sixteen_bit_mask_counts(tmp_path):
 
 def test_a_file_that_is_no_image_is_named(tmp_path):
     (tmp_path / "x.png").write_text("not an image")
-    with pytest.raises(DataError, match=r"x\.png: is no readable image"):
+    with pytest.raises(DataError, match=r"x\.png: not a readable image"):
         read_image(tmp_path / "x.png")
 
 
@@ -194,5 +194,5 @@ def test_two_samples_cannot_share_a_mask(tmp_path):
     three_level_part(tmp_path)
     for level in range(3):
         image(tmp_path / f"LC/test/dent/d_b{level}.png")
-    with pytest.raises(DataError, match="LC/train/dent/d and LC/test/dent/d have one mask"):
+    with pytest.raises(DataError, match="LC/train/dent/d and LC/test/dent/d share the mask"):
         load_data_set(tmp_path)

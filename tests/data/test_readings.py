@@ -53,7 +53,7 @@ def test_the_depth_of_all_levels_scales_each_of_them(twelve_bits):
     assert peaks(found) == [218, 54, 218 * 12 // 16, 54]
     assert peaks(found, "test") == [218 * 18 // 16, 54]
     line = depth_lines(found.depths)["LC"]
-    assert line.startswith("LC: 12 bits in 16 (largest number 3488")
+    assert line.startswith("LC: 12 bits in 16 (largest value 3488")
     assert "preprocess.bits: {LC: 16}" in line
 
 
@@ -73,7 +73,7 @@ def test_what_a_sweep_found_is_not_looked_for_again(twelve_bits):
 def test_a_file_of_test_that_does_not_fit_is_named(twelve_bits):
     write(twelve_bits / "LC/test/good/t_b0.png", GREY * 250)
     found = read(twelve_bits)
-    with pytest.raises(DataError, match=r"t_b0.png: holds 54500, which is more than 12 bits"):
+    with pytest.raises(DataError, match=r"t_b0.png: holds the value 54500, which exceeds 12 bits"):
         peaks(found, "test")
 
 
@@ -153,7 +153,7 @@ def test_a_test_sample_of_another_number_of_pages_is_refused(tmp_path):
     write(tmp_path / "LC/train/good/a.tif", np.stack([GREY, GREY]))
     write(tmp_path / "LC/test/good/t.tif", GREY)
     found = read(tmp_path)
-    with pytest.raises(DataError, match=r"t.tif gives 1 of 2 brightness levels that LC has"):
+    with pytest.raises(DataError, match=r"t.tif gives 1 of the 2 brightness levels of LC"):
         peaks(found, "test")
 
 

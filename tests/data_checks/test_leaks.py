@@ -195,7 +195,7 @@ def test_progress_ends_at_the_whole(plates, tmp_path):
 def test_an_unreadable_test_image_is_named(plates, tmp_path):
     root = plates()
     (root / "lid/test/good/s100.png").write_bytes(b"no image")
-    with pytest.raises(DataError, match=r"s100\.png: is no readable image"):
+    with pytest.raises(DataError, match=r"s100\.png: not a readable image"):
         find_leaks(load_data_set(root).all_samples, tmp_path / "cache")
 
 

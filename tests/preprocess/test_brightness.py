@@ -79,7 +79,9 @@ def test_a_single_level_is_not_affected_by_the_choice():
 
 
 def test_more_levels_than_channels_want_a_choice():
-    with pytest.raises(DataError, match=r"LC: has 4 .* preprocess.levels: .* \[0, 1, 3\]"):
+    with pytest.raises(
+        DataError, match=r"LC: has 4 .* preprocess.levels to level numbers, such as \[0, 1, 3\]"
+    ):
         check_levels("LC", 4, ())
     with pytest.raises(DataError, match=r"levels 0 to 2, but preprocess.levels names 3"):
         check_levels("LC", 3, (0, 1, 3))

@@ -43,7 +43,7 @@ def test_only_the_top_k_compete():
     small = circle(x=295, y=165, radius=85)
     assert choose([large, small], top_k=1) == large
     # with both, the second is as far from the centre: nobody can say which is meant
-    with pytest.raises(RoiNotFoundError, match="two circles are equally near"):
+    with pytest.raises(RoiNotFoundError, match="two circles are equally close"):
         choose([large, small], top_k=2)
 
 
@@ -61,7 +61,7 @@ def test_no_plausible_radius_says_how_far_off_the_closest_is_and_what_to_set():
     with pytest.raises(RoiNotFoundError) as error:
         choose([circle(radius=50), circle(radius=30)])
     assert str(error.value) == (
-        "LC_031: no circle with a radius of 80 to 120 px; found the closest of 2 is 50 px off. "
+        "LC_031: no circle with a radius of 80 to 120 px; found 2, the closest 50 px off. "
         "Widen preprocess.circle.radius_tolerance_px, now 20."
     )
 
@@ -72,7 +72,9 @@ def test_no_circle_at_all_is_said():
 
 
 def test_a_ring_that_leaves_the_frame_is_named_as_such():
-    with pytest.raises(RoiNotFoundError, match=r"leaves the image\. Photograph the whole part"):
+    with pytest.raises(
+        RoiNotFoundError, match=r"extends beyond the image\. Photograph the whole part"
+    ):
         choose([circle(x=40)])
 
 
@@ -131,7 +133,7 @@ def test_two_equal_rings_are_not_guessed_between():
     image[:, 200:] = image[:, 199::-1]
     outcome = found(image, mean=90)
     assert isinstance(outcome, NoRoi)
-    assert "two circles are equally near" in outcome.reason
+    assert "two circles are equally close" in outcome.reason
 
 
 def test_a_neighbour_cut_off_at_the_border_is_not_chosen():

@@ -57,7 +57,7 @@ def test_clutter_that_encloses_nothing_stands_back():
 
 
 def test_an_ellipse_that_leaves_the_image_is_named_as_such():
-    with pytest.raises(RoiNotFoundError, match=r"OD_007: the ellipse .* leaves the image"):
+    with pytest.raises(RoiNotFoundError, match=r"OD_007: the ellipse .* extends beyond the image"):
         choose([tall(semi_major=170)])
 
 

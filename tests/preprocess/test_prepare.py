@@ -126,7 +126,7 @@ def test_a_broken_file_stops_the_preparation(rings, tmp_path):
     reference = fit_reference(rings, CONFIG)
     file = rings[1].level_files[2]
     file.write_bytes(file.read_bytes()[:-100])
-    with pytest.raises(DataError, match=r"n1_b2\.png: is cut off"):
+    with pytest.raises(DataError, match=r"n1_b2\.png: is truncated"):
         ready(rings, tmp_path / "cache", reference=reference)
 
 

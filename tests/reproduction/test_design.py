@@ -175,7 +175,7 @@ def replace_runs(work: Work) -> Work:
 
 def test_an_unknown_size_is_no_estimate():
     speed = Speed(device="cpu", count=2, gflop_per_s=100.0)
-    assert "not known" in estimate(Work(is_known=False), speed, Resources())
+    assert "duration unknown" in estimate(Work(is_known=False), speed, Resources())
     assert "about 1" in estimate(Work(gflop=3300.0), speed, Resources())
 
 

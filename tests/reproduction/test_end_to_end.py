@@ -60,8 +60,8 @@ def test_a_killed_reproduction_goes_on_with_the_same_command(tmp_path, make_set,
     process = command(tmp_path, tiny_raw, *arguments)
     out, err = process.communicate(timeout=400)
     assert process.returncode == 0, out + err
-    assert "again exists; going on with it" in err
-    assert "4 of 4 runs scored on test" in err
+    assert "again exists; resuming it" in err
+    assert "4 of 4 runs were scored on test" in err
     assert {file: file.stat().st_mtime for file in done} == done
 
     found = json.loads(out)

@@ -60,7 +60,7 @@ def test_a_reproduction_is_resumed_by_its_name_and_ranks_nothing(tmp_path, make_
     out, err = second.communicate(timeout=300)
 
     assert second.returncode == 0, out + err
-    assert "4 of 4 runs scored on test." in out
+    assert "4 of 4 runs were scored on test." in out
     assert (folder.root / "table2.html").exists()
     assert "best" not in out.lower()
     units = sorted(folder.root.glob("trials/*/plate/all/unit.json"))

@@ -38,7 +38,7 @@ def check(
         str | None, typer.Option(help="Folder of the data set for a space, or `demo`.")
     ] = None,
     weights: Annotated[
-        bool, typer.Option(help="Of a space: load the encoder's weights, as `run` will.")
+        bool, typer.Option(help="For a space: load the encoder's weights, as `run` will.")
     ] = True,
     results: Results = Path("results"),
     json: AsJson = False,
@@ -86,7 +86,7 @@ def _resolved(target: str, data: str | None) -> tuple[SearchSpace | None, str | 
         return load_search_space(find_space(target)), data or target
     if Path(target).is_dir():
         if data is not None:
-            raise ConfigError(f"{target}: is a data folder, and --data names another. Drop one.")
+            raise ConfigError(f"{target}: is a data folder, and --data names another. Omit one.")
         return None, target
     try:
         return load_search_space(find_space(target)), data
@@ -117,7 +117,7 @@ def _print_space(space: SearchSpace, name: str, console: Console) -> dict[str, A
     for one in space.objective_spec.others:
         console.print(f"  also {one}, of the whole trial")
     for constraint in space.objective_spec.constraints:
-        console.print(f"  a setting to use keeps {constraint}")
+        console.print(f"  a recommended setting meets {constraint}")
     return {"question": space.question, "parameters": parameters}
 
 

@@ -31,4 +31,4 @@ def demo_data(
             seed=seed,
             on_progress=lambda done, total: bars.update(task, completed=done, total=total),
         )
-    print(f"{directory}: a data set for --data; its truth is in truth.json")
+    print(f"{directory}: a data set for --data; the true outlines are in truth.json")

@@ -22,7 +22,7 @@ def evaluate(
 ) -> None:
     """Train the recommended setting on all of train and score it on test, once.
 
-    The frozen encoder is scored beside it. Asked again, the command repeats its first answer.
+    The frozen encoder is scored alongside. Run again, the command repeats its first result.
     """
     from bearing_search.reporting.evaluation_markdown import evaluation_markdown
     from bearing_search.session.terminal import terminal

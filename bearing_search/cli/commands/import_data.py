@@ -1,4 +1,4 @@
-"""`import`: a data set of another layout becomes one for --data, without copying a picture."""
+"""`import`: makes a data set with another layout usable as --data, without copying images."""
 
 import shlex
 from pathlib import Path
@@ -17,19 +17,19 @@ def import_data(
         typer.Option(
             "--as",
             metavar="NAME",
-            help="Its layout where it is not recognised, such as coco; an unknown name lists all.",
+            help="Layout, if it is not recognised, such as coco; an unknown name lists all.",
         ),
     ] = None,
     test_share: Annotated[
         float | None,
         typer.Option(
-            help="Share of each kind that is test, of a set without train and test; 0.3 by default."
+            help="Share of each kind that becomes test if the set has no split. Default: 0.3."
         ),
     ] = None,
 ) -> None:
-    """Write a manifest of a data set of another layout, and the masks that it has in other forms.
+    """Import a data set with another layout: write its manifest, and masks from outlines.
 
-    Pictures are named where they lie; none is copied. The same data give the same bytes.
+    Images are referenced in place, not copied. The same data give the same bytes.
     """
     from bearing_search.data.importing.import_data_set import import_data_set
     from bearing_search.data.layouts.table import LAYOUTS
@@ -41,7 +41,7 @@ def import_data(
     for sentence in found.said:
         print(f"  {sentence}")
     if found.num_drawn:
-        print(f"  {found.num_drawn} masks are drawn or joined in {out / 'masks'}")
+        print(f"  {found.num_drawn} masks were rendered or merged in {out / 'masks'}")
     if found.num_bare:
         print(f"  {found.num_bare} anomalous samples have no mask")
-    print(f"written to {out}; look at it: python -m bearing_search check {shlex.quote(str(out))}")
+    print(f"written to {out}; now check it: python -m bearing_search check {shlex.quote(str(out))}")

@@ -33,7 +33,7 @@ def reproduce(
     ] = "vitad,dinomaly",
     seeds: Annotated[
         int | None,
-        typer.Option(help="Trainings of each kind. Default: 3, in the cpu profile 1.", min=1),
+        typer.Option(help="Number of runs of each kind. Default: 3, in the cpu profile 1.", min=1),
     ] = None,
     scope: Annotated[
         Scope,
@@ -43,7 +43,7 @@ def reproduce(
         str | None,
         typer.Option(
             help="Fine-tuning settings of EN_train: a YAML file (a space's base, or one trial), or "
-            "a sweep, whose setting to use gives them, or SWEEP:NUMBER, one of its trials. "
+            "a sweep (its recommended setting), or SWEEP:NUMBER (one of its trials). "
             "Default: the paper's."
         ),
     ] = None,

@@ -16,11 +16,11 @@ if TYPE_CHECKING:
 
 
 def roi(
-    data: Annotated[Path, typer.Argument(help="A data set, or a folder of pictures.")],
+    data: Annotated[Path, typer.Argument(help="A data set, or a folder of images.")],
     part: Annotated[str | None, typer.Option(help="Only this part.")] = None,
     geometry: Annotated[
         Geometry | None,
-        typer.Option(help="How the region is found; needed for a plain folder of pictures."),
+        typer.Option(help="How the region is found; needed for a plain folder of images."),
     ] = None,
     out: Annotated[Path, typer.Option(help="Folder for sheets, roi.csv, summary.txt.")] = Path(
         "roi"

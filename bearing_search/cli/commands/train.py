@@ -16,7 +16,7 @@ def train(
     results: Results = Path("results"),
     out: Annotated[
         Path | None,
-        typer.Option(help="Folder of the trial; given again, the trial continues there."),
+        typer.Option(help="Folder of the trial; if it exists, the trial is resumed."),
     ] = None,
     device: Device = "auto",
     no_sharing: NoSharing = False,

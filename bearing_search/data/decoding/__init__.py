@@ -1,1 +1,1 @@
-"""Bytes on disk -> arrays: every kind of picture and mask that is read, and what is refused."""
+"""Bytes on disk -> arrays: every supported kind of image and mask, and what is refused."""

@@ -1,9 +1,9 @@
-"""How many bits of 16 a part's pictures use: one answer for the whole part and all its levels.
+"""How many bits of 16 a part's images use: one value for the whole part and all its levels.
 
-Cameras of 10, 12 and 14 bits are commonly saved in 16-bit files. What the files state (sBIT,
-MaxSampleValue, SignificantBits, the maximum of a PGM, a JPEG 2000's own depth) wins where the
-numbers fit; else the largest number of all training files tells. Axis letters: h, w rows and
-columns; c colours.
+Images of 10-, 12- and 14-bit cameras are commonly saved in 16-bit files. The depth that the files
+state (sBIT, MaxSampleValue, SignificantBits, the maximum of a PGM, a JPEG 2000's depth) is used if
+the values fit; otherwise it is inferred from the largest value in all training files. Axis letters:
+h, w rows and columns; c colours.
 """
 
 from collections.abc import Sequence
@@ -15,29 +15,29 @@ from jaxtyping import UInt8, UInt16
 from bearing_search.data.decoding.picture import Picture
 
 DEPTHS = (8, 10, 12, 14, 16)
-"""What a part may have; a stated depth may lie between them."""
+"""Depths that can be inferred; a stated depth may lie between them."""
 
 FULL = 16
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FileDepth:
-    """What one file tells about its depth."""
+    """What one file reveals about its depth."""
 
     container: int
-    """8 or 16: bits that a number has in memory."""
+    """8 or 16: bits per value in memory."""
 
     stated: int | None = None
     """Depth that the file states, 9 to 16; None: it states none."""
 
     peak: int = 0
-    """Largest number; only of 16-bit files."""
+    """Largest value; only for 16-bit files."""
 
     used: int = 0
-    """All numbers, or-ed bit by bit; its zeros at the low end are shared by all."""
+    """Bitwise OR of all values; its trailing zeros are common to all of them."""
 
     is_8_bit_scaled: bool = False
-    """Every number is a multiple of 257: 8 bits, spread over 16."""
+    """Every value is a multiple of 257: 8 bits, spread over 16."""
 
     @property
     def is_left_aligned(self) -> bool:
@@ -47,16 +47,16 @@ class FileDepth:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PartDepth:
-    """The answer for a part."""
+    """The bit depth of a part."""
 
     bits: int
-    """8: all files have 8 bits; else of 16."""
+    """8: all files have 8 bits; else the number of bits used of 16."""
 
     why: str
-    """What it was inferred from, for people."""
+    """How it was determined, for messages."""
 
     doubt: str = ""
-    """What else the files may be; empty: they leave no doubt."""
+    """What else the files may be; empty: there is no doubt."""
 
 
 def depth_of(picture: Picture) -> FileDepth:
@@ -94,20 +94,20 @@ def depth_of_part(files: Sequence[FileDepth]) -> PartDepth:
     if all(file.is_8_bit_scaled for file in wide) and peak:
         return PartDepth(bits=FULL, why="8 bits spread over 16")
     if guess == FULL:
-        return PartDepth(bits=FULL, why=f"largest number {peak}")
+        return PartDepth(bits=FULL, why=f"largest value {peak}")
     is_aligned = all(file.is_left_aligned for file in wide if file.peak)
     if guess == 14 and is_aligned:
-        return PartDepth(bits=FULL, why="the low bits are never used: shifted to the top of 16")
+        return PartDepth(bits=FULL, why="the low bits are unused: shifted to the top of 16")
     doubt = ""
     if guess == 8:
-        doubt = "they may have 16 and be nearly black"
+        doubt = "they may have 16 bits and be nearly black"
     elif is_aligned:
-        doubt = "they may be fewer bits, shifted to the top of 16, under little light"
-    return PartDepth(bits=guess, why=f"largest number {peak}", doubt=doubt)
+        doubt = "they may be underexposed images of fewer bits, shifted to the top of 16"
+    return PartDepth(bits=guess, why=f"largest value {peak}", doubt=doubt)
 
 
 def misfit(picture: Picture, bits: int) -> str:
-    """Why a file does not fit its part's depth; empty: it does.
+    """Why a file does not fit its part's depth; empty if it does.
 
     Args:
         bits: of the part; 8 means that all training files have 8 bits.
@@ -116,16 +116,16 @@ def misfit(picture: Picture, bits: int) -> str:
         return ""
     peak = int(picture.pixels.max(initial=0))
     if bits == 8 and peak >= 2**14:
-        return ""  # all of 16 bits: scaled, it means the same
+        return ""  # uses all 16 bits: equivalent once scaled
     if bits == 8 and peak > 255:
-        return f"holds numbers up to {peak} in 16 bits, the training files 8 bits"
+        return f"holds values up to {peak} in 16 bits, but the training files have 8 bits"
     if peak >= 2**bits:
-        return f"holds {peak}, which is more than {bits} bits ({2**bits - 1})"
+        return f"holds the value {peak}, which exceeds {bits} bits ({2**bits - 1})"
     return ""
 
 
 def to_8_bits(picture: Picture, bits: int | None) -> UInt8[np.ndarray, "h w *c"]:
-    """Numbers of a picture in [0, 255]: of 16 bits v // 257, of fewer their eight highest bits.
+    """Pixels of an image in [0, 255]: v // 257 for 16 bits, for fewer their eight highest bits.
 
     Args:
         bits: of the part; None: as the file states, else all 16.

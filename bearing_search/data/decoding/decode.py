@@ -1,4 +1,4 @@
-"""One file -> its pages: the format decides who decodes, and what is refused by its headers.
+"""One file -> its pages: chooses the decoder by format, and refuses files by their headers.
 
 Axis letters: h, w rows and columns; c colours.
 """
@@ -23,25 +23,25 @@ from bearing_search.data.decoding.tiff_tags import refuse_by_tags, tiff_pages
 from bearing_search.data.decoding.truncation import is_truncated
 from bearing_search.errors import DataError
 
-_UNREADABLE = "is no readable image. Replace the file, or remove the sample."
+_UNREADABLE = "not a readable image. Replace the file, or remove the sample."
 _ANIMATED_WEBP = 0x02
 
 
 def decode(file: Path, *, indices: bool = False) -> tuple[Picture, ...]:
-    """Every page of a file, upright, numbers as stored.
+    """Decode every page of a file, upright, with values as stored.
 
     Args:
-        indices: of a palette, give the indices instead of the colours.
+        indices: return a palette image's indices instead of its colours.
 
     Raises:
-        DataError: the file is missing, no regular file, no image, cut off, damaged, animated, or of
-            a kind that is not read; the line names file and reason.
+        DataError: the file is missing, not a regular file, not an image, truncated, damaged,
+            animated, or of an unsupported kind; the message names file and reason.
     """
     content = read_content(file)
     name = str(file)
     if is_truncated(content):
         raise DataError(
-            f"{name}: is cut off after {len(content)} bytes. Copy it again, or remove the sample."
+            f"{name}: is truncated after {len(content)} bytes. Copy it again, or remove the sample."
         )
     kind = format_of(content)
     match kind:
@@ -51,7 +51,7 @@ def decode(file: Path, *, indices: bool = False) -> tuple[Picture, ...]:
         case "tiff":
             return _tiff(content, name, indices=indices)
         case "gif":
-            raise DataError(f"{name}: is a GIF, which is not read. Save it as PNG.")
+            raise DataError(f"{name}: is a GIF, which is not supported. Save it as PNG.")
     _refuse_animation(content, kind, name)
     picture = _indexed(content, kind, name) if indices else None
     if picture is None:
@@ -60,12 +60,12 @@ def decode(file: Path, *, indices: bool = False) -> tuple[Picture, ...]:
 
 
 def is_lossy(content: bytes, kind: Format) -> bool:
-    """Whether the format changes numbers: JPEG, and WebP that is not lossless."""
+    """Whether the format's compression is lossy: JPEG, and WebP that is not lossless."""
     return kind == "jpeg" or (kind == "webp" and b"VP8L" not in content[:4096])
 
 
 def jpeg2000_bits(content: bytes) -> int | None:
-    """Depth that a JPEG 2000 states (SIZ), where it is above 8."""
+    """Depth that a JPEG 2000 states (SIZ) if it is 9 to 16, else None."""
     at = content.find(b"\xff\x4f\xff\x51")
     if at < 0 or len(content) <= at + 42:
         return None
@@ -88,13 +88,13 @@ def _by_opencv(content: bytes, kind: Format, name: str) -> Picture:
         raise DataError(f"{name}: {_UNREADABLE}")
     if pixels.dtype not in (np.uint8, np.uint16):
         raise DataError(
-            f"{name}: holds {pixels.dtype} pixels; images of 8 or 16 bits are understood."
+            f"{name}: holds {pixels.dtype} pixels; images of 8 or 16 bits are supported."
         )
     return from_opencv(pixels)
 
 
 def _with_header(picture: Picture, content: bytes, kind: Format) -> Picture:
-    """What OpenCV leaves out: stated depth, a transparent grey, whether it is lossy."""
+    """Add what OpenCV leaves out: stated depth, a transparent grey, whether it is lossy."""
     if kind == "jpeg2000":
         return replace(picture, stated_bits=jpeg2000_bits(content))
     if kind != "png":
@@ -137,13 +137,13 @@ def _refuse_animation(content: bytes, kind: Format, name: str) -> None:
         kind == "webp" and content[12:16] == b"VP8X" and bool(content[20] & _ANIMATED_WEBP)
     )
     if is_animated:
-        raise DataError(f"{name}: is animated. Save the frame that you mean as a picture alone.")
+        raise DataError(f"{name}: is animated. Save the frame that you want as a single image.")
 
 
 def _indexed(content: bytes, kind: Format, name: str) -> Picture | None:
-    """A PNG or BMP of a palette as indices, with alpha where entries are transparent; else None.
+    """A PNG or BMP with a palette as indices, with alpha if entries are transparent; else None.
 
-    A BMP whose palette is all greys is a grey picture: BMP has no other way to store one.
+    A BMP whose palette is all greys is a grey image: BMP has no other way to store one.
     """
     has_palette = (kind == "png" and png_header(content).colour_type == PALETTE) or (
         kind == "bmp" and 1 <= int.from_bytes(content[28:30], "little") <= 8

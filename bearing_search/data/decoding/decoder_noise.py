@@ -1,8 +1,8 @@
-"""Keeps what decoders print off the terminal, and says what they printed.
+"""Captures what decoders print, and keeps it off the terminal.
 
-libjpeg, libpng and libtiff write warnings to file descriptor 2, past `sys.stderr`. While a picture
-is decoded the descriptor leads into memory: some 10 microseconds a picture. What other threads
-write in that time is written to the real stderr afterwards.
+libjpeg, libpng and libtiff write warnings to file descriptor 2, bypassing `sys.stderr`. During
+decoding the descriptor is redirected to memory, which takes some 10 microseconds per image. What
+other threads write meanwhile is written to the real stderr afterwards.
 """
 
 import os
@@ -33,13 +33,13 @@ class DecoderLines:
 
     @property
     def jpeg_damage(self) -> str:
-        """libjpeg's first word on a broken picture; empty: it found nothing wrong."""
+        """libjpeg's first message about a damaged image; empty: it found no damage."""
         return next((line for line in self.lines if _DAMAGED_JPEG.match(line)), "")
 
 
 @contextmanager
 def captured_decoder_lines() -> Iterator[DecoderLines]:
-    """Collect what decoders print inside the block; lines of others are printed afterwards."""
+    """Collect what decoders print inside the block; other lines are printed afterwards."""
     found = DecoderLines()
     with _LOCK:
         try:

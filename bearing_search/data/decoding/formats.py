@@ -1,4 +1,4 @@
-"""Which kinds of files are read, by suffix and by their first bytes; and how a file is opened."""
+"""Supported file formats, by suffix and by first bytes; and how a file is opened."""
 
 import stat
 from pathlib import Path
@@ -7,7 +7,7 @@ from typing import Literal
 from bearing_search.errors import DataError
 
 Format = Literal["png", "jpeg", "bmp", "tiff", "webp", "pnm", "jpeg2000", "gif", "unknown"]
-"""What the first bytes of a file say it is; a suffix may be wrong."""
+"""Format by the first bytes of a file; its suffix may be wrong."""
 
 FORMAT_OF_SUFFIX: dict[str, Format] = {
     ".png": "png",
@@ -24,7 +24,7 @@ FORMAT_OF_SUFFIX: dict[str, Format] = {
     ".jp2": "jpeg2000",
     ".j2k": "jpeg2000",
 }
-"""Lower-case suffix -> what such a file should be. Only these suffixes are looked for."""
+"""Lower-case suffix -> expected format. Only files with these suffixes are read."""
 
 IMAGE_SUFFIXES = frozenset(FORMAT_OF_SUFFIX)
 
@@ -51,7 +51,7 @@ _SPECIAL = (
 
 
 def format_of(content: bytes) -> Format:
-    """What the first bytes are the beginning of."""
+    """Detect the format from the first bytes."""
     if content[:4] == b"RIFF" and content[8:12] == b"WEBP":
         return "webp"
     if content[:1] == b"P" and content[1:2] in b"123456" and content[2:3].isspace():
@@ -60,7 +60,7 @@ def format_of(content: bytes) -> Format:
 
 
 def refuse_special_file(file: Path) -> None:
-    """Refuse what is no regular file, without opening it: reading a FIFO would wait for ever.
+    """Refuse anything but a regular file without opening it: reading a FIFO would block forever.
 
     Raises:
         DataError: it is a folder, FIFO, socket or device, or does not exist.
@@ -78,7 +78,7 @@ def read_content(file: Path) -> bytes:
     """All bytes of a regular file.
 
     Raises:
-        DataError: it is no regular file, or cannot be read.
+        DataError: it is not a regular file, or cannot be read.
     """
     refuse_special_file(file)
     try:
@@ -91,7 +91,7 @@ def read_head(file: Path) -> bytes:
     """The first 64 KiB of a regular file, where headers are.
 
     Raises:
-        DataError: it is no regular file, or cannot be read.
+        DataError: it is not a regular file, or cannot be read.
     """
     refuse_special_file(file)
     try:

@@ -1,9 +1,9 @@
-"""What the numbers of a mask mean: above 0, above half, or that it is no mask at all.
+"""Interprets the values of a mask: marked above 0, marked above half, or not a mask at all.
 
-0/255, 0/1, class and instance ids mean "above 0". Lossy compression and resampling spread numbers
-around 0 and around the maximum, where "above 0" would mark specks and rims; such masks are cut at
-half of the maximum. Numbers that spread over all of the range are a picture or a probability map.
-Axis letters: h, w rows and columns.
+0/255, 0/1, class and instance ids mean "above 0". Lossy compression and resampling spread values
+around 0 and around the maximum, where "above 0" would mark specks and rims; such masks are
+thresholded at half of the maximum. Values spread over the whole range are a photo or a probability
+map. Axis letters: h, w rows and columns.
 """
 
 from dataclasses import dataclass
@@ -17,45 +17,45 @@ from bearing_search.data.decoding.picture import Picture
 from bearing_search.errors import DataError
 
 Rule = Literal["above 0", "above half", "alpha"]
-"""How marks were read: `alpha` where only the opacity differs between pixels."""
+"""Which pixels count as marked: `alpha` where only the opacity differs between pixels."""
 
 _LOW, _HIGH = 1 / 8, 7 / 8
-"""Shares of the maximum between which a pixel is neither background nor mark."""
+"""Shares of the maximum between which a pixel is neither background nor marked."""
 
 _RIM_PX = 2
-"""How far from a mark's edge such pixels lie where a mask was compressed or resampled."""
+"""How far such pixels lie from a region's edge in a compressed or resampled mask."""
 
 _MOST_STRAY = 0.25
-"""Share of the marked pixels that may be such pixels away from any edge."""
+"""Largest number of such pixels away from any edge, as a share of the marked pixels."""
 
 _FLAT_FROM = 0.5
 _LEAST_SMEARED_MAXIMUM = 64
-"""Below it, numbers in a lossless file are ids."""
+"""Below it, values in a lossless file are ids."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MaskValues:
-    """A mask, and how it was understood."""
+    """A mask, and how its values were interpreted."""
 
     marked: Bool[np.ndarray, "h w"]
     rule: Rule = "above 0"
     has_void: bool = False
-    """Some pixels are neither normal nor anomalous, by `preprocess.void_value`."""
+    """Some pixels are neither normal nor anomalous, according to `preprocess.void_value`."""
 
     suspects_void: bool = False
-    """The highest index of a palette, 255, lies beside small ones: a void border as in VOC."""
+    """The value 255 occurs beside small ids, as in VOC's void borders."""
 
 
 def mask_values(picture: Picture, name: str, *, void_value: int | None = None) -> MaskValues:
-    """Understand a decoded mask. Transparent pixels are background.
+    """Interpret a decoded mask. Transparent pixels are background.
 
     Args:
         picture: with the indices of its palette, if it has one.
-        name: how messages call the mask.
-        void_value: number that counts as unmarked.
+        name: the mask's name in messages.
+        void_value: value that counts as unmarked.
 
     Raises:
-        DataError: no pixel is background, or the numbers spread over the whole range.
+        DataError: no pixel is background, or the values are spread over the whole range.
     """
     numbers = _numbers(picture)
     alpha = picture.alpha
@@ -85,7 +85,7 @@ def mask_values(picture: Picture, name: str, *, void_value: int | None = None) -
 
 
 def _numbers(picture: Picture) -> np.ndarray:
-    """One number a pixel (h w), of 8 or 16 bits: the largest of its colours."""
+    """One value per pixel (h w), of 8 or 16 bits: the largest of its channels."""
     pixels = picture.pixels
     if picture.is_inverted:
         pixels = np.iinfo(pixels.dtype).max - pixels
@@ -93,14 +93,14 @@ def _numbers(picture: Picture) -> np.ndarray:
 
 
 def _values(numbers: np.ndarray) -> Int[np.ndarray, " n"]:
-    """The numbers that occur, ascending."""
+    """The values that occur, ascending."""
     bins = 2 ** (8 * numbers.dtype.itemsize)
     counts = cv2.calcHist([np.ascontiguousarray(numbers)], [0], None, [bins], [0, bins])
     return np.flatnonzero(counts.ravel())
 
 
 def _box(marked: Bool[np.ndarray, "h w"]) -> tuple[slice, slice]:
-    """The rows and columns that hold all marks, with as much around them as rims need."""
+    """The rows and columns that hold all marked pixels, with a margin for their rims."""
     x, y, width, height = cv2.boundingRect(marked.view(np.uint8))
     around = _RIM_PX + 1
     return (
@@ -115,13 +115,13 @@ def _is_constant(numbers: np.ndarray) -> bool:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Regions:
-    """8-connected regions of numbers above 0."""
+    """8-connected regions of values above 0."""
 
     labels: Int32[np.ndarray, "h w"]
-    """0 where the number is 0."""
+    """0 where the value is 0."""
 
     peaks: Int64[np.ndarray, " n"]
-    """Largest number of each region, by label."""
+    """Largest value of each region, by label."""
 
     @classmethod
     def of(cls, numbers: Int32[np.ndarray, "h w"]) -> "_Regions":
@@ -133,9 +133,9 @@ class _Regions:
 
 
 def _is_smeared(numbers: Int32[np.ndarray, "h w"], regions: _Regions, maximum: int) -> bool:
-    """Whether most regions hold numbers that differ from their neighbours; ids lie in flat areas.
+    """Whether values in most regions differ from their neighbours; ids form flat areas.
 
-    Each region counts by the sum of its numbers, so that faint specks do not outweigh a mark.
+    Each region is weighted by the sum of its values, so that faint specks do not outweigh a defect.
     """
     if maximum < _LEAST_SMEARED_MAXIMUM:
         return False
@@ -152,10 +152,10 @@ def _is_smeared(numbers: Int32[np.ndarray, "h w"], regions: _Regions, maximum: i
 def _cut_at_half(
     numbers: Int32[np.ndarray, "h w"], maximum: int, name: str
 ) -> Bool[np.ndarray, "h w"]:
-    """Above half of the region's own maximum, so that classes of other numbers stay; no specks.
+    """Pixels above half of their region's maximum, so that smaller class ids stay; no specks.
 
     Raises:
-        DataError: numbers in between lie elsewhere than at edges.
+        DataError: values in between occur away from edges.
     """
     regions = _Regions.of(numbers)
     peaks = regions.peaks[regions.labels]
@@ -165,7 +165,7 @@ def _cut_at_half(
 
 
 def _is_flat(numbers: Int32[np.ndarray, "h w"]) -> Bool[np.ndarray, "h w"]:
-    """Pixels that equal a neighbour beside them and one above or below."""
+    """Pixels equal to a neighbour on the left or right and to one above or below."""
     padded = cv2.copyMakeBorder(numbers, 1, 1, 1, 1, cv2.BORDER_CONSTANT, value=-1)
     inner = padded[1:-1, 1:-1]
     across = (inner == padded[1:-1, :-2]) | (inner == padded[1:-1, 2:])
@@ -180,7 +180,7 @@ def _refuse_spread(
     peaks: Int64[np.ndarray, "h w"],
     name: str,
 ) -> None:
-    """Refuse a picture or a probability map: numbers in between lie elsewhere than at edges."""
+    """Refuse a photo or a probability map, where values in between occur away from edges."""
     kernel = np.ones((2 * _RIM_PX + 1, 2 * _RIM_PX + 1), np.uint8)
     solid = marked.astype(np.uint8)
     rim = cv2.dilate(solid, kernel) != cv2.erode(solid, kernel)
@@ -190,14 +190,14 @@ def _refuse_spread(
     if stray > _MOST_STRAY * int(marked.sum()):
         share_between = between.sum() / (numbers > 0).sum()
         raise DataError(
-            f"{name} is no mask: {100 * share_between:.0f} % of its pixels above 0 have numbers in "
-            f"between, neither near 0 nor near the maximum {peaks.max()}, as in a picture or a map "
-            "of probabilities. Save it with two values, 0 for normal."
+            f"{name} is not a mask: {100 * share_between:.0f} % of its pixels above 0 have values "
+            f"in between, neither near 0 nor near the maximum {peaks.max()}, as in a photo or a "
+            "probability map. Save it with two values, 0 for normal."
         )
 
 
 def _refuse_no_background(marked: Bool[np.ndarray, "h w"], values: np.ndarray, name: str) -> None:
-    """Refuse several values of which none is 0: the background has another number."""
+    """Refuse several values of which none is 0: the background has another value."""
     if len(values) > 1 and marked.size and marked.all():
         shown = ", ".join(str(value) for value in values[:4]) + ", ..." * (len(values) > 4)
         raise DataError(

@@ -1,8 +1,8 @@
-"""How a file says that it is to be turned (EXIF 274), and turning it.
+"""Reads the EXIF orientation of a file (tag 274), and applies it.
 
-One rule for every format: the tag is obeyed, in images and masks alike, as viewers and labelling
-tools do. TIFF is turned by OpenCV itself; JPEG, PNG and WebP are turned here. Axis letters: h, w
-rows and columns; c colours.
+One rule for every format: the tag is applied, to images and masks alike, as viewers and labelling
+tools do. OpenCV itself rotates TIFFs; JPEG, PNG and WebP are rotated here. Axis letters: h, w rows
+and columns; c colours.
 """
 
 from collections.abc import Iterator
@@ -19,7 +19,7 @@ _EXIF = b"Exif\0\0"
 
 
 def orientation_of(content: bytes, kind: Format) -> int:
-    """EXIF orientation of a JPEG, PNG or WebP, 1 to 8; 1 where nothing valid is said."""
+    """EXIF orientation of a JPEG, PNG or WebP, 1 to 8; 1 without a valid tag."""
     match kind:
         case "jpeg":
             found = [_value(exif) for exif in _jpeg_exif(content)]
@@ -33,7 +33,7 @@ def orientation_of(content: bytes, kind: Format) -> int:
 
 
 def turned(pixels: np.ndarray, orientation: int) -> np.ndarray:
-    """The picture as it is to be seen; 5 to 8 swap height and width."""
+    """Apply an EXIF orientation; 5 to 8 swap height and width."""
     if orientation >= 5:
         pixels = pixels.swapaxes(0, 1)
     if orientation in (3, 4, 7, 8):
@@ -50,20 +50,20 @@ def _value(exif: bytes) -> int:
     try:
         tags.load(exif if exif.startswith(_EXIF) else _EXIF + exif)
         value = tags.get(_TAG, UPRIGHT)
-    except Exception:  # Pillow raises what it likes on a broken block, which then says nothing
+    except Exception:  # Pillow raises many kinds on a broken block, which is then ignored
         return UPRIGHT
     return value if isinstance(value, int) and value in range(1, 9) else UPRIGHT
 
 
 def _jpeg_exif(content: bytes) -> Iterator[bytes]:
-    """EXIF blocks among the segments before the picture."""
+    """EXIF blocks among the segments before the image data."""
     at = 2
     while at + 4 <= len(content) and content[at] == 0xFF:
         marker = content[at + 1]
         if marker == 0xFF:  # padding
             at += 1
             continue
-        if marker in (0xDA, 0xD9):  # the picture begins, or ends
+        if marker in (0xDA, 0xD9):  # the image data begin, or end
             return
         length = int.from_bytes(content[at + 2 : at + 4], "big")
         data = content[at + 4 : at + 2 + length]

@@ -1,4 +1,4 @@
-"""What the header chunks of a PNG say: depth, colour type, significant bits, transparency."""
+"""Reads the header chunks of a PNG: depth, colour type, significant bits, transparency."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -11,27 +11,27 @@ GREY = 0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PngHeader:
-    """Facts of a PNG that its pixels do not tell."""
+    """Facts about a PNG that its pixels do not reveal."""
 
     bits: int
-    """Of a sample: 1, 2, 4, 8 or 16."""
+    """Per sample: 1, 2, 4, 8 or 16."""
 
     colour_type: int
     significant_bits: int | None
-    """The largest number of sBIT; None: it has none."""
+    """The largest value in sBIT; None: it has none."""
 
     transparent_grey: int | None
-    """The one grey that is transparent (tRNS of a grey picture); None: there is none."""
+    """The one transparent grey (tRNS of a grey image); None: there is none."""
 
     frames: int
     """More than 1: animated (APNG)."""
 
     exif: bytes
-    """Content of eXIf; empty: it has none."""
+    """Content of eXIf; empty if it has none."""
 
 
 def png_header(content: bytes) -> PngHeader:
-    """Read the chunks as far as `content` goes; it may be a file's beginning."""
+    """Read the chunks as far as `content` goes; it may be only the beginning of a file."""
     bits, colour_type, frames, exif = 8, GREY, 1, b""
     significant: int | None = None
     grey: int | None = None
@@ -58,7 +58,7 @@ def png_header(content: bytes) -> PngHeader:
 
 
 def _chunks(content: bytes) -> Iterator[tuple[bytes, bytes]]:
-    """Name and data of each chunk but the pixels': length, name, data, checksum."""
+    """Name and data of each chunk except pixel data (layout: length, name, data, checksum)."""
     at = 8
     while at + 12 <= len(content):
         length, name = int.from_bytes(content[at : at + 4], "big"), content[at + 4 : at + 8]

@@ -1,4 +1,4 @@
-"""PGM, PPM and PBM, with any maximum: OpenCV leaves their numbers unscaled.
+"""Decodes PGM, PPM and PBM with any maximum: OpenCV leaves their values unscaled.
 
 Axis letters: h, w rows and columns; c colours.
 """
@@ -17,7 +17,7 @@ _MOST_NUMBERS = 2**30
 
 
 def pnm_maximum(head: bytes) -> int:
-    """The largest number that a file's pixels may be, as its header says; 255 where it says none.
+    """The largest pixel value that a file's header allows; 1 for PBM.
 
     Raises:
         DataError: the header is broken.
@@ -28,13 +28,13 @@ def pnm_maximum(head: bytes) -> int:
 def decode_pnm(
     content: bytes, name: str
 ) -> tuple[UInt8[np.ndarray, "h w *c"] | UInt16[np.ndarray, "h w *c"], int | None]:
-    """Grey (h w) or RGB (h w 3) of 8 or 16 bits, and the depth that the maximum states.
+    """Grey (h w) or RGB (h w 3) of 8 or 16 bits, and the depth implied by the maximum.
 
-    Maxima below 255 are scaled to 255, such as 1023 and 4095 are kept and stated (10, 12 bits),
-    others above 255 are scaled to 65535, which is stated as 16.
+    A maximum below 255 is scaled to 255. Maxima such as 1023 and 4095 are kept and stated (10, 12
+    bits); others above 255 are scaled to 65535, which is stated as 16.
 
     Args:
-        name: how messages call the file.
+        name: the file's name in messages.
 
     Raises:
         DataError: the header is broken, or pixels are missing or above the maximum.
@@ -43,10 +43,10 @@ def decode_pnm(
     colours = 3 if kind in (3, 6) else 1
     count = width * height * colours
     if not 0 < count <= _MOST_NUMBERS or not 0 < maximum <= 65535:
-        raise DataError(f"{name}: says {width}x{height}, maximum {maximum}. Save it again as PNG.")
+        raise DataError(f"{name}: has {width}x{height}, maximum {maximum}. Save it again as PNG.")
     numbers = _numbers(content[start:], kind, (width, height, count), maximum)
     if numbers.size < count:
-        raise DataError(f"{name}: is cut off. Copy it again, or remove the sample.")
+        raise DataError(f"{name}: is truncated. Copy it again, or remove the sample.")
     if kind in (1, 4):
         numbers = 1 - numbers  # 1 is black
     if int(numbers.max()) > maximum:
@@ -59,7 +59,7 @@ def decode_pnm(
 
 
 def _header(content: bytes, name: str) -> tuple[int, int, int, int, int]:
-    """Number of the kind, width, height, maximum, and where the pixels begin."""
+    """Number of the kind, width, height, maximum, and the offset of the pixels."""
     match = _HEADER.match(content)
     at, values = (match.end() if match else 0), []
     kind = int(match[1]) if match else 0
@@ -71,7 +71,7 @@ def _header(content: bytes, name: str) -> tuple[int, int, int, int, int]:
         values.append(int(token[1]))
         at = token.end()
     if not match or len(values) < wanted:
-        raise DataError(f"{name}: is no readable image. Replace the file, or remove the sample.")
+        raise DataError(f"{name}: not a readable image. Replace the file, or remove the sample.")
     maximum = values[2] if wanted == 3 else 1
     return kind, values[0], values[1], maximum, at + 1  # one blank ends the header
 

@@ -1,4 +1,4 @@
-"""TIFFs through tifffile: those that OpenCV cannot decode, or decodes wrongly, and those of pages.
+"""Decodes TIFFs by tifffile: those that OpenCV cannot decode or gets wrong, and multi-page ones.
 
 Axis letters: h, w rows and columns; c colours.
 """
@@ -17,16 +17,16 @@ logging.getLogger("tifffile").propagate = False
 
 
 def decode_tiff(content: bytes, pages: tuple[TiffTags, ...], name: str) -> tuple[Picture, ...]:
-    """Every page, upright; MinIsWhite is left to be undone.
+    """Decode every page, upright; MinIsWhite is not undone.
 
     Args:
         pages: their tags.
-        name: how messages call the file.
+        name: the file's name in messages.
 
     Raises:
         DataError: a page cannot be decoded, or imagecodecs is needed and not installed.
     """
-    from tifffile import TiffFile  # a tenth of a second, which only TIFFs need
+    from tifffile import TiffFile  # takes .1 s, which only TIFFs need
 
     found = []
     try:
@@ -43,7 +43,7 @@ def decode_tiff(content: bytes, pages: tuple[TiffTags, ...], name: str) -> tuple
 def _picture(pixels: np.ndarray, tags: TiffTags, name: str) -> Picture:
     if pixels.dtype not in (np.uint8, np.uint16, np.bool_):
         raise DataError(
-            f"{name}: holds {pixels.dtype} pixels; images of 8 or 16 bits are understood."
+            f"{name}: holds {pixels.dtype} pixels; images of 8 or 16 bits are supported."
         )
     pixels = pixels.astype(np.uint8) if pixels.dtype == np.bool_ else pixels
     pixels = _interleaved(pixels, tags)
@@ -62,7 +62,7 @@ def _picture(pixels: np.ndarray, tags: TiffTags, name: str) -> Picture:
 
 
 def _interleaved(pixels: np.ndarray, tags: TiffTags) -> np.ndarray:
-    """Grey (h w), or samples last (h w c); tifffile gives planes first."""
+    """Grey (h w), or samples last (h w c); tifffile returns planes first."""
     size = (tags.height, tags.width)
     if tags.samples == 1:
         return pixels.reshape(size)

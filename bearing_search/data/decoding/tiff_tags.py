@@ -1,9 +1,9 @@
-"""What the tags of a TIFF say, and who can decode it: decided before any pixel is touched.
+"""Reads the tags of a TIFF and chooses its decoder, before any pixel is touched.
 
-OpenCV decodes plain TIFFs. Some it refuses, and some it gives wrongly and reports success: pictures
-in JPEG 2000, JPEG XL or PNG compression are black, 16-bit colours in planes are mixed up, 16-bit
-MinIsWhite is not inverted, straight alpha is multiplied into the colours, of three grey samples one
-is left. Those go to tifffile; a raw mosaic goes to nobody.
+OpenCV decodes plain TIFFs. It refuses some, and gets others wrong without an error: images in JPEG
+2000, JPEG XL or PNG compression are black, 16-bit colours in planes are mixed up, 16-bit MinIsWhite
+is not inverted, straight alpha is multiplied into the colours, and of three grey samples only one
+is left. tifffile decodes those; raw mosaics are refused.
 """
 
 import io
@@ -33,7 +33,7 @@ class TiffTags:
     width: int
     height: int
     bits: int
-    """Of a sample, as stored: 1 to 64."""
+    """Per sample, as stored: 1 to 64."""
 
     samples: int
     """Per pixel, alpha included."""
@@ -42,7 +42,7 @@ class TiffTags:
     compression_name: str
     photometric: int
     in_planes: bool
-    """Colours lie one after the other (PlanarConfiguration 2)."""
+    """Colours are stored one plane after the other (PlanarConfiguration 2)."""
 
     sample_format: int
     """1 unsigned, 2 signed, 3 floating point."""
@@ -55,11 +55,11 @@ class TiffTags:
     """A smaller copy of another page (NewSubfileType)."""
 
     stated_bits: int | None
-    """Significant bits that MaxSampleValue, SMaxSampleValue or OME's metadata name."""
+    """Significant bits according to MaxSampleValue, SMaxSampleValue or OME's metadata."""
 
     @property
     def decoder(self) -> Decoder:
-        """Who gives the pixels as the tags mean them."""
+        """The decoder that interprets these tags correctly."""
         wrong_in_opencv = (
             self.compression not in _BY_OPENCV
             or (self.in_planes and self.samples > 1 and self.bits != 8)
@@ -71,7 +71,7 @@ class TiffTags:
 
     @property
     def colours(self) -> int:
-        """Samples of a pixel that are brightness: three grey ones count, whatever they are."""
+        """Samples per pixel that are brightness; grey without alpha counts extra ones too."""
         has_alpha = any(meaning in _ALPHA for meaning in self.extra_samples)
         if self.photometric in (_MIN_IS_WHITE, _MIN_IS_BLACK) and not has_alpha:
             return self.samples
@@ -79,13 +79,13 @@ class TiffTags:
 
     @property
     def alpha(self) -> int | None:
-        """Position of the sample that is opacity; None: there is none."""
+        """Index of the opacity sample; None: there is none."""
         found = [at for at, meaning in enumerate(self.extra_samples) if meaning in _ALPHA]
         return self.samples - len(self.extra_samples) + found[0] if found else None
 
     @property
     def is_inverted(self) -> bool:
-        """The largest number is black."""
+        """The largest value is black."""
         return self.photometric == _MIN_IS_WHITE
 
     @property
@@ -95,13 +95,13 @@ class TiffTags:
 
     @property
     def is_packed(self) -> bool:
-        """9 to 15 bits without gaps; OpenCV scales them to all of 16."""
+        """9 to 15 bits without gaps; OpenCV scales them to the full 16."""
         return 8 < self.bits < 16
 
 
 def tiff_pages(source: bytes | Path) -> tuple[TiffTags, ...] | None:
-    """Tags of every page of a TIFF; None where its directories cannot be followed."""
-    from tifffile import TiffFile  # a tenth of a second, which only TIFFs need
+    """Tags of every page of a TIFF; None if its directories are damaged."""
+    from tifffile import TiffFile  # takes .1 s, which only TIFFs need
 
     try:
         with TiffFile(io.BytesIO(source) if isinstance(source, bytes) else source) as tiff:
@@ -111,35 +111,33 @@ def tiff_pages(source: bytes | Path) -> tuple[TiffTags, ...] | None:
 
 
 def refuse_by_tags(pages: tuple[TiffTags, ...], name: str) -> None:
-    """Refuse what nobody here can turn into a picture, before it is decoded.
+    """Refuse TIFFs that no decoder supports, before decoding.
 
     Args:
-        name: how messages call the file.
+        name: the file's name in messages.
 
     Raises:
-        DataError: a raw mosaic, pixels that are not unsigned numbers of 1 to 16 bits, a compression
-            that is not known, pages of different size.
+        DataError: a raw mosaic, pixels that are not unsigned integers of 1 to 16 bits, an unknown
+            compression, or pages of different size.
     """
     first = pages[0]
     if first.photometric in (_CFA, _LINEAR_RAW):
-        raise DataError(f"{name}: a raw mosaic; develop it first, and save it as PNG or TIFF.")
+        raise DataError(f"{name}: is a raw mosaic. Develop it first, and save it as PNG or TIFF.")
     kind = _KINDS.get(first.sample_format, "unknown")
     if kind != "uint" or not 1 <= first.bits <= 16:
         raise DataError(
-            f"{name}: holds {kind}{first.bits} pixels; images of 8 or 16 bits are understood."
+            f"{name}: holds {kind}{first.bits} pixels; images of 8 or 16 bits are supported."
         )
     if first.compression not in _BY_OPENCV | _BY_TIFFFILE:
         raise DataError(
             f"{name}: is compressed by {first.compression_name} (tag 259 is {first.compression}), "
-            "which is not read. Save it without compression, or as PNG."
+            "which is not supported. Save it without compression, or as PNG."
         )
     sizes = [(page.width, page.height) for page in pages]
     if len(set(sizes)) > 1 or any(page.is_reduced for page in pages[1:]):
         told = ", ".join(f"{width}x{height}" for width, height in sizes[:4])
         small = " (one is a thumbnail)" if len(set(sizes)) > 1 else " (a reduced copy)"
-        raise DataError(
-            f"{name}: holds {len(pages)} pages of {told}{small}. Save the picture alone."
-        )
+        raise DataError(f"{name}: holds {len(pages)} pages of {told}{small}. Save the image alone.")
 
 
 def _tags_of(page: Any) -> TiffTags:
@@ -178,12 +176,12 @@ def _number(tag: Any, default: int) -> int:
 
 
 def _significant_bits(description: str) -> int:
-    """OME-XML's SignificantBits; 0: not given."""
+    """OME-XML's SignificantBits; 0 if not given."""
     match = re.search(r'SignificantBits="(\d+)"', description)
     return int(match[1]) if match else 0
 
 
 def _stated(largest: tuple[int, ...], significant: int) -> int | None:
-    """A maximum counts where it is the top of a depth: some writers put in the picture's own."""
+    """The stated depth; a maximum counts only if it is 2^n - 1: some writers store the image's."""
     tops = [value.bit_length() for value in largest if value > 255 and value & (value + 1) == 0]
     return next((bits for bits in (significant, *tops) if 8 < bits < 16), None)

@@ -1,14 +1,14 @@
-"""Whether the bytes of an image file end too early.
+"""Detects truncated image files.
 
-Some decoders give the half that is there and fill the rest with grey; a trial must not learn that.
-Checked before decoding, by the formats' own bookkeeping: PNG and WebP state the length of every
-piece, BMP its own, JPEG ends with a marker. TIFF's directory comes last or first as the writer
-liked; its decoder refuses what is missing.
+Some decoders return the part that is there and fill the rest with grey; a trial must not learn
+that. Checked before decoding, from the format's structure: PNG states the length of every chunk,
+WebP and BMP that of the file, and JPEG ends with a marker. A TIFF's directory may come first or
+last; its decoder reports missing data.
 """
 
 
 def is_truncated(content: bytes) -> bool:
-    """Whether a PNG, JPEG, BMP or WebP file lacks its end; False for anything else."""
+    """Whether a PNG, JPEG, BMP or WebP file is truncated; False for anything else."""
     if content.startswith(b"\x89PNG\r\n\x1a\n"):
         return not _png_is_whole(content)
     if content.startswith(b"\xff\xd8"):
@@ -32,7 +32,7 @@ def _png_is_whole(content: bytes) -> bool:
 
 
 def _jpeg_is_whole(content: bytes) -> bool:
-    """Skip the segments before the picture, among which a thumbnail may hide an end marker."""
+    """Skip the segments before the image data, where a thumbnail may contain an end marker."""
     at = 2
     while at + 4 <= len(content) and content[at] == 0xFF:
         if content[at + 1] == 0xFF:  # padding

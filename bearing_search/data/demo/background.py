@@ -1,4 +1,4 @@
-"""What lies behind a rendered part: bench, fixture, LED dots, other parts cut off at the border.
+"""The background of a rendered part: bench, fixture, LED dots, other parts cut off by the border.
 
 Axis letters: h, w rows and columns.
 """
@@ -15,7 +15,7 @@ Grid = Float[np.ndarray, "h w"]
 
 
 def bench(rng: np.random.Generator, *, dark: float, bright: float, grain: float) -> Grid:
-    """A ground with uneven light and a grain, brightness from `dark` to `bright`."""
+    """A grainy surface in uneven light, with brightness from `dark` to `bright`."""
     coarse = cv2.resize(
         rng.uniform(0.0, 1.0, (4, 5)).astype(np.float32),
         (WIDTH, HEIGHT),
@@ -30,7 +30,7 @@ def bench(rng: np.random.Generator, *, dark: float, bright: float, grain: float)
 
 
 def add_led_dots(image: Grid, rng: np.random.Generator, *, clear_px: float) -> None:
-    """Rings of bright dots around the picture's middle: a ring light mirrored in the bench.
+    """Add rings of bright dots around the image's centre: a ring light reflected by the bench.
 
     Args:
         clear_px: radius within which there are none.
@@ -51,12 +51,12 @@ def add_led_dots(image: Grid, rng: np.random.Generator, *, clear_px: float) -> N
 def add_fixture(
     image: Grid, rng: np.random.Generator, *, number: int, bright: float, clear_px: float
 ) -> None:
-    """Rails, clamps and screw heads, out of focus, each with light falling off along it.
+    """Add rails, clamps and screw heads, out of focus, each with light falling off along it.
 
     Args:
         number: of rails and clamps.
-        bright: of the brightest.
-        clear_px: what comes nearer than this to the picture's middle is left out.
+        bright: brightness of the brightest.
+        clear_px: anything closer than this to the image's centre is left out.
     """
     layer, cover = np.zeros_like(image), np.zeros_like(image)
     columns = np.linspace(-1.0, 1.0, WIDTH, dtype=np.float32)[None]
@@ -85,7 +85,7 @@ def add_fixture(
 
 
 def _add_screw(layer: Grid, at: tuple[int, int], rng: np.random.Generator, value: float) -> None:
-    """A hexagon socket: bright rim, dark hole."""
+    """Draw a hexagon socket: bright rim, dark hole."""
     radius = int(rng.integers(9, 18))
     cv2.circle(layer, at, radius, 1.5 * value, -1, cv2.LINE_AA)
     cv2.circle(layer, at, max(2, radius - 3), 0.9 * value, -1, cv2.LINE_AA)
@@ -93,7 +93,7 @@ def _add_screw(layer: Grid, at: tuple[int, int], rng: np.random.Generator, value
 
 
 def add_neighbour(image: Grid, rng: np.random.Generator, *, radius: float, value: float) -> None:
-    """Another ring of the batch, most of it beyond the left or right border."""
+    """Add another ring of the batch, mostly beyond the left or right border."""
     side = rng.choice([-1, 1])
     inside = rng.uniform(0.05, 0.3) * radius
     x = WIDTH / 2 + side * (WIDTH / 2 + radius - inside)
@@ -108,7 +108,7 @@ def add_neighbour(image: Grid, rng: np.random.Generator, *, radius: float, value
 
 
 def add_shadow(image: Grid, level: Grid, *, dx: float, dy: float, depth: float) -> None:
-    """The part's soft shadow, thrown by (dx, dy) pixels."""
+    """Add the part's soft shadow, offset by (dx, dy) pixels."""
     solid = (level < 1.0).astype(np.float32)
     shift = np.array([[1, 0, dx], [0, 1, dy]], dtype=np.float32)
     moved = cv2.warpAffine(solid, shift, (WIDTH, HEIGHT))

@@ -1,6 +1,6 @@
 """Renders a whole bearing data set: files, masks, manifest and the true outlines.
 
-Everything is written into a folder with a temporary name that is renamed when it is complete, so
+Everything is written into a folder with a temporary name, which is renamed once it is complete, so
 that an interrupted rendering is never mistaken for a finished one.
 """
 
@@ -33,10 +33,10 @@ PAPER_COUNTS: dict[str, dict[Split, tuple[int, int]]] = {
 """Table 1 of the paper: normal and anomalous samples."""
 
 MIN_TRAIN_ANOMALOUS = 4
-"""Of each part in the small set: two folds need anomalous groups in each."""
+"""Per part of the small set: each of two folds needs anomalous groups."""
 
 VIEWS_PER_RING = 6
-"""Most views of one ring in OD: the paper photographs it every 60 degrees."""
+"""Maximum number of views of one ring in OD: the paper photographs it every 60 degrees."""
 
 MANIFEST_COLUMNS = (
     "part",
@@ -72,13 +72,13 @@ def render_demo_set(
     seed: int,
     on_progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> None:
-    """Render the demo set into a new folder. Equal seeds give equal bytes.
+    """Render the demo set into a new folder. The same seed gives the same bytes.
 
     Args:
         directory: must not exist yet.
         scale: `paper` has the counts of the paper's Table 1, `small` a fifth of them, rounded up.
-        seed: of everything that is drawn.
-        on_progress: told how many samples are done, of how many.
+        seed: of everything random.
+        on_progress: called with the number of samples done and their total.
 
     Raises:
         DataError: the folder exists, or cannot be written.
@@ -127,7 +127,7 @@ def plan(scale: Scale, seed: int) -> Iterator[Planned]:
     for part_index, (part, splits) in enumerate(counts(scale).items()):
         for split_index, (split, (normal, anomalous)) in enumerate(splits.items()):
             rings = _rings(part, normal, anomalous)
-            # one folder holds the masks of both splits, so a name serves one sample of its part
+            # one folder holds the masks of both splits, so names are unique within a part
             first = sum(splits["train"]) if split == "test" else 0
             for index, ring in enumerate(rings):
                 group = f"{part}-{split}-{ring:03d}"
@@ -145,8 +145,8 @@ def plan(scale: Scale, seed: int) -> Iterator[Planned]:
 def _rings(part: str, normal: int, anomalous: int) -> list[int]:
     """Which ring each sample shows, normal samples first.
 
-    End faces have one view each. Of a raceway there are up to six: a dented ring shows its dent
-    in one or two of them, and is normal in others.
+    End faces have one view each. A raceway has up to six: a dented ring shows its dent in one or
+    two of them, and is normal in others.
     """
     if part != "OD":
         return list(range(normal + anomalous))
@@ -156,7 +156,7 @@ def _rings(part: str, normal: int, anomalous: int) -> list[int]:
     shared = min(normal // 3, sum(min(1, r) for r in room))
     of_normal = list(range(shared))
     alone = normal - shared
-    views = 4 if alone > 4 else math.ceil(alone / 2)  # two rings, where there are two samples
+    views = 4 if alone > 4 else math.ceil(alone / 2)  # two rings if there are two samples
     of_normal += [dented + index // views for index in range(alone)]
     return of_normal + of_anomalous
 

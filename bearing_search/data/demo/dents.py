@@ -1,4 +1,4 @@
-"""Dents as height fields: what a blow or a dragged chip leaves on steel, with its exact mask.
+"""Dents as height fields: the marks of a blow or a dragged chip on steel, with exact masks.
 
 Axis letters: h, w rows and columns.
 """
@@ -17,12 +17,12 @@ KINDS: tuple[Kind, ...] = ("dent", "nick", "scratch")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Dent:
-    """Slopes of a dented surface, and the pixels that are dented."""
+    """Slopes of a dented surface, and the dented pixels."""
 
     slope_x: Float[np.ndarray, "h w"]
     slope_y: Float[np.ndarray, "h w"]
     depth: Float[np.ndarray, "h w"]
-    """From 0 to 1 at the deepest point: how much of the light from around is kept out."""
+    """From 0 to 1 at the deepest point: how much of the ambient light is blocked."""
 
     mask: Bool[np.ndarray, "h w"]
 
@@ -39,13 +39,13 @@ def make_dent(
     """Press a dent of about `area_px` into the surface.
 
     Args:
-        at: x, y of its middle.
+        at: x, y of its centre.
         steepness: largest slope of its walls.
-        allowed: pixels of the surface it may mark; it ends where the surface does.
+        allowed: pixels of the surface that it may cover.
     """
     height, width = allowed.shape
     reach = _distance_in(kind, at, area_px, rng, height, width)
-    # 1 at the middle, 0 from the outline outwards, without a kink at either end
+    # 1 at the centre, 0 from the outline outwards, smooth at both ends
     depth = np.clip(1.0 - reach**2, 0.0, 1.0) ** 2 * allowed
     depth = depth.astype(np.float32)
     slope_y, slope_x = np.gradient(depth)
@@ -68,7 +68,7 @@ def _distance_in(
     height: int,
     width: int,
 ) -> Float[np.ndarray, "h w"]:
-    """Distance from the dent's middle or middle line, 1 on its outline."""
+    """Distance from the dent's centre or centre line, 1 on its outline."""
     rows, columns = np.mgrid[:height, :width].astype(np.float32)
     angle = rng.uniform(0.0, math.pi)
     x, y = columns - at[0], rows - at[1]

@@ -39,7 +39,7 @@ Grid = Float[np.ndarray, "h w"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rendered:
-    """One sample: its levels, its mask, and where its outline truly is."""
+    """One sample: its levels, its mask, and its true outline."""
 
     levels: tuple[UInt8[np.ndarray, "h w"], ...]
     mask: Bool[np.ndarray, "h w"]
@@ -57,9 +57,9 @@ def render(
 
     Args:
         part: LC, SC or OD.
-        defect: what the ring suffered; None for a normal one.
-        ring_rng: draws what all views of one ring share: its steel.
-        rng: draws what is new in each view.
+        defect: kind of defect; None for a normal sample.
+        ring_rng: for what all views of one ring share: its steel.
+        rng: for what differs in each view.
     """
     steel = ring_rng.uniform(0.9, 1.1)
     marks = ring_rng.uniform(0.8, 1.25)
@@ -94,7 +94,7 @@ def render(
     )
     scene = _background(part, surface, rng)
     cover = np.clip((1.0 - surface.level) * pose.half_width + 0.5, 0.0, 1.0)
-    if part == "SC":  # the bright ground shows through the bore
+    if part == "SC":  # the bright background shows through the bore
         bore = BANDS[part][0].stop
         cover *= np.clip((surface.level - bore) * pose.half_width + 0.5, 0.0, 1.0)
     scene = scene * (1.0 - cover) + metal * cover
@@ -107,7 +107,7 @@ def render(
 
 
 def kind_of(index: int) -> Kind:
-    """The kinds take turns, so that every part has all of them."""
+    """The kind of the n-th defect: kinds alternate, so that every part has all of them."""
     return KINDS[index % len(KINDS)]
 
 
@@ -173,7 +173,7 @@ def _background(part: str, surface: Surface, rng: np.random.Generator) -> Grid:
 
 
 def _waviness(rng: np.random.Generator) -> tuple[Grid, Grid]:
-    """Slopes of a surface that is not quite flat, over tens of pixels."""
+    """Slopes of a surface that is slightly uneven, over tens of pixels."""
     height = cv2.resize(
         rng.standard_normal((HEIGHT // 40, WIDTH // 40)).astype(np.float32),
         (WIDTH, HEIGHT),
@@ -184,7 +184,7 @@ def _waviness(rng: np.random.Generator) -> tuple[Grid, Grid]:
 
 
 def _stains(rng: np.random.Generator) -> Grid:
-    """Oil films and dust on normal and anomalous rings alike, as a factor."""
+    """Oil films and dust, on normal and anomalous rings alike, as a factor."""
     film = cv2.resize(
         rng.standard_normal((8, 10)).astype(np.float32),
         (WIDTH, HEIGHT),
@@ -204,7 +204,7 @@ def _dentable(part: str, surface: Surface) -> Bool[np.ndarray, "h w"]:
 
 
 def _place(part: str, surface: Surface, rng: np.random.Generator) -> tuple[float, float]:
-    """A point well within the band that may be dented."""
+    """A point well within the band that can be dented."""
     (band,) = [band for band in BANDS[part] if band.holds_dents]
     margin = 0.25 * (band.stop - band.start)
     inside = (surface.level > band.start + margin) & (surface.level < band.stop - margin)

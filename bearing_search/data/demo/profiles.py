@@ -1,4 +1,4 @@
-"""What the three parts of the demo set look like: profiles, exposures, steepness of dents."""
+"""Appearance of the three parts of the demo set: profiles, exposures, steepness of dents."""
 
 from bearing_search.data.demo.scene import Band
 
@@ -25,7 +25,7 @@ BANDS: dict[str, tuple[Band, ...]] = {
         Band(start=0.915, stop=1.0, slope=0.25, reflectance=0.6, grooves=0.06),
     ),
 }
-"""Profile of each part from its middle outwards."""
+"""Profile of each part from its centre outwards."""
 
 EXPOSURES: dict[str, tuple[float, float, float]] = {
     "LC": (1.0, 0.5, 0.045),

@@ -1,9 +1,9 @@
-"""Renders turned-steel rings under one directional light: the part, its surroundings, the camera.
+"""Renders rings of turned steel under one directional light: surface, shading, camera.
 
-A part is a family of nested ellipses: `level` s is 1 on its outline and falls to the centre, `turn`
-is the angle around it. An end face seen from above has concentric circles; the conical raceway of
-a tapered inner ring, seen obliquely, has ellipses whose centres move along the axis. What a point
-looks like follows from the slopes of its surface: of the profile, of the grooves, of a dent.
+A part is a family of nested ellipses: `level` s is 1 on its outline and falls to 0 at the centre,
+`turn` is the angle around it. An end face seen from above has concentric circles; the conical
+raceway of a tapered inner ring, seen obliquely, has ellipses whose centres move along the axis. The
+brightness of a point depends on the slopes of its surface: of the profile, of grooves, of a dent.
 
 Axis letters: h, w rows and columns.
 """
@@ -23,12 +23,12 @@ Grid = Float[np.ndarray, "h w"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Band:
-    """A stretch of the profile between two levels."""
+    """A section of the profile between two levels."""
 
     start: float
     stop: float
     slope: float
-    """Fall of the surface towards the outside: 0 a flat face, 1 a chamfer of 45 degrees."""
+    """Descent of the surface towards the outside: 0 a flat face, 1 a chamfer of 45 degrees."""
 
     reflectance: float
     grooves: float
@@ -39,7 +39,7 @@ class Band:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pose:
-    """Where a part lies in the image; lengths in pixels."""
+    """Position and size of a part in the image; lengths in pixels."""
 
     x: float
     y: float
@@ -59,7 +59,7 @@ class Light:
     x: float
     y: float
     along: float
-    """Roughness along the grooves: small, the highlight is narrow there."""
+    """Roughness along the grooves; a small value makes the highlight narrow in that direction."""
 
     across: float
     """Roughness across the grooves."""
@@ -70,7 +70,7 @@ class Light:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Surface:
-    """Coordinates of every pixel on the part."""
+    """Part coordinates of every pixel."""
 
     level: Grid
     turn: Grid
@@ -84,7 +84,7 @@ class Slopes:
     """Slopes of the surface at every pixel."""
 
     outwards: Grid
-    """Of the profile, and of marks across it."""
+    """Slope of the profile, and of marks across it."""
 
     x: Grid
     """Further slope in image coordinates, to the right: marks, dents, waviness."""
@@ -94,7 +94,7 @@ class Slopes:
 
 
 def surface_of(pose: Pose) -> Surface:
-    """Solve for the ellipse of the family that passes through each pixel."""
+    """Find the ellipse of the family that passes through each pixel."""
     rows, columns = np.mgrid[:HEIGHT, :WIDTH].astype(np.float32)
     tilt = math.radians(pose.tilt_deg)
     dx, dy = columns - pose.x, rows - pose.y
@@ -122,7 +122,7 @@ def profile(surface: Surface, bands: tuple[Band, ...], edge: float) -> tuple[Gri
     """Slope, reflectance and strength of the grooves of every pixel; 0 reflectance off the part.
 
     Args:
-        edge: how soft a step between two bands is, as a level.
+        edge: width over which a step between two bands is smoothed, as a level.
     """
     table = np.linspace(0.0, 1.5, 3001)
     place = np.minimum((surface.level * 2000).astype(np.int32), 3000)
@@ -162,7 +162,7 @@ def groove_slopes(surface: Surface, rng: np.random.Generator, *, along_axis: boo
 def _around_the_ring(
     rng: np.random.Generator, num_turns: int, num_levels: int
 ) -> Float[np.ndarray, "turns levels"]:
-    """Soft noise whose last row repeats its first: a full turn ends where it began."""
+    """Smooth noise whose last row repeats its first, so that a full turn is seamless."""
     noise = rng.standard_normal((num_turns, num_levels)).astype(np.float32)
     padded = np.pad(noise, ((3, 4), (0, 0)), mode="wrap")
     soft: Float[np.ndarray, "turns levels"] = cv2.GaussianBlur(padded, (0, 0), 0.7)
@@ -201,7 +201,7 @@ def shade(
 def expose(
     radiance: Grid, exposure: float, rng: np.random.Generator, *, blur_px: float = 0.8
 ) -> UInt8[np.ndarray, "h w"]:
-    """What the sensor makes of a scene: defocus, saturation, shot and read noise, 8 bits."""
+    """The sensor's image of a scene: defocus, saturation, shot and read noise, 8 bits."""
     blurred = cv2.GaussianBlur(radiance, (0, 0), blur_px)
     signal = 255.0 * np.clip(exposure * blurred, 0.0, 1.2)
     noise = rng.standard_normal(signal.shape, dtype=np.float32)

@@ -1,1 +1,1 @@
-"""Files as they lie in folders: listed once, masks and pictures found by name."""
+"""Files in folders: listed once, with masks and images found by name."""

@@ -1,4 +1,4 @@
-"""JSON files of other people: read, or refused in one line."""
+"""Reads JSON files from elsewhere, or refuses them in one line."""
 
 import json
 from pathlib import Path
@@ -8,19 +8,19 @@ from bearing_search.errors import DataError
 
 
 def read_json(file: Path) -> Any:
-    """What a JSON file holds.
+    """The content of a JSON file.
 
     Raises:
-        DataError: it cannot be read, or is no JSON.
+        DataError: it cannot be read, or is not JSON.
     """
     try:
         return json.loads(file.read_text(encoding="utf-8-sig"))
     except (OSError, ValueError, RecursionError) as error:
-        raise DataError(f"{file}: is no JSON file ({error}).") from None
+        raise DataError(f"{file}: not a JSON file ({error}).") from None
 
 
 def json_object(file: Path) -> dict[str, Any]:
-    """What a JSON file holds if that is an object; empty: it is something else, or no JSON."""
+    """The object in a JSON file; empty if it holds anything else or is not JSON."""
     try:
         content = read_json(file)
     except DataError:

@@ -1,4 +1,4 @@
-"""What lies in a folder, read once: a data set of 100,000 files costs one call a folder."""
+"""The content of folders, read once: a data set of 100,000 files costs one call per folder."""
 
 import os
 from collections.abc import Iterator
@@ -10,7 +10,7 @@ from bearing_search.data.samples import IMAGE_SUFFIXES
 from bearing_search.errors import DataError
 
 _CLUTTER = frozenset({"thumbs.db", "desktop.ini", "__macosx"})
-"""What operating systems leave in folders, beside names that begin with a dot."""
+"""What operating systems leave in folders, besides names that begin with a dot."""
 
 UNREAD_PICTURES = frozenset(
     {
@@ -19,12 +19,12 @@ UNREAD_PICTURES = frozenset(
         *(".svg", ".jfif", ".jpe", ".dib", ".npy", ".bin"),
     }
 )
-"""Suffixes of pictures, apart from those that are read."""
+"""Suffixes of image files that are not supported."""
 
 
 @dataclass(frozen=True)
 class Folder:
-    """A folder and, once asked for, what lies in it. Names that begin with a dot are left out."""
+    """A folder, with its content read on first use. Names that begin with a dot are left out."""
 
     path: Path
 
@@ -40,12 +40,12 @@ class Folder:
 
     @cached_property
     def others(self) -> tuple[str, ...]:
-        """Names of what is neither: pipes, sockets, links to nowhere."""
+        """Names of what is neither: pipes, sockets, broken links."""
         return tuple(name for name, kind in self._entries if kind == "other")
 
     @property
     def pictures(self) -> tuple[str, ...]:
-        """Names of the files that have the suffix of a picture that is read."""
+        """Names of the files with the suffix of a supported image."""
         return tuple(name for name in self.files if is_read(name))
 
     @cached_property
@@ -58,14 +58,14 @@ class Folder:
         return tuple(sorted(found))
 
     def below(self, *names: str) -> "Folder | None":
-        """The folder of that path; None: there is none."""
+        """The folder with that path; None: there is none."""
         folder: Folder | None = self
         for name in names:
             folder = folder.folders.get(name) if folder else None
         return folder
 
     def walk(self, depth: int = 12) -> "Iterator[Folder]":
-        """This folder and all below it, down to `depth`; links that lead back are not followed."""
+        """This folder and all below it, down to `depth`; circular links are not followed."""
         yield from self._walk(depth, frozenset())
 
     def _walk(self, depth: int, above: frozenset[Path]) -> "Iterator[Folder]":
@@ -79,12 +79,12 @@ class Folder:
 
 
 def is_hidden(name: str) -> bool:
-    """Whether nobody put this file there: it begins with a dot, or an operating system made it."""
+    """Whether a name begins with a dot, or is that of an operating system's own files."""
     return name.startswith(".") or name.lower() in _CLUTTER
 
 
 def suffix_of(name: str) -> str:
-    """Suffix of a file name in lower case, with its dot; empty: it has none."""
+    """Suffix of a file name in lower case, with its dot; empty if it has none."""
     return os.path.splitext(name)[1].lower()  # noqa: PTH122 (a Path for each name costs as much)
 
 
@@ -94,22 +94,22 @@ def stem_of(name: str) -> str:
 
 
 def is_read(name: str) -> bool:
-    """Whether a file of that name is read as a picture."""
+    """Whether a file of that name is read as an image."""
     return suffix_of(name) in IMAGE_SUFFIXES
 
 
 def is_picture(name: str) -> bool:
-    """Whether a file of that name is a picture, be it of a kind that is read or not."""
+    """Whether a file of that name is an image, supported or not."""
     return suffix_of(name) in IMAGE_SUFFIXES | UNREAD_PICTURES
 
 
 def few(names: list[str] | tuple[str, ...], most: int = 3) -> str:
-    """The first of several names, and three dots where there are more."""
+    """The first of several names, with an ellipsis if there are more."""
     return ", ".join(names[:most]) + (", ..." if len(names) > most else "")
 
 
 def read_suffixes() -> str:
-    """The suffixes of pictures that are read, as text."""
+    """The suffixes of supported images, as text."""
     return ", ".join(sorted(IMAGE_SUFFIXES))
 
 

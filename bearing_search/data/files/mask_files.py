@@ -1,8 +1,8 @@
-"""Which mask belongs to which sample, by the names that people and tools give them.
+"""Matches masks to samples by the names that people and tools give them.
 
-Of sample `x`: `x_mask.png`, `x.png`, `x_GT.png`, `x_label.png`, with any suffix that is read, or
-whatever lies in a folder `x/`, which is united. They lie in `ground_truth/<defect>/`, in a folder
-`masks`, `Label` or the like, or beside the pictures if their names end like a mask's.
+For sample `x`: `x_mask.png`, `x.png`, `x_GT.png`, `x_label.png`, with any supported suffix, or all
+images in a folder `x/`, which are merged. They are in `ground_truth/<defect>/`, in a folder such as
+`masks` or `Label`, or next to the images if their names end like a mask's.
 """
 
 import re
@@ -35,7 +35,7 @@ Masks = Mapping[str, list[tuple[Path, ...]]]
 
 
 def named_like_a_mask(name: str) -> str | None:
-    """The stem of the picture that a file named like a mask belongs to; None: it is named else."""
+    """The stem of the image that a file named like a mask belongs to; None for other names."""
     match = _ENDING.fullmatch(stem_of(name))
     return match["name"] if match else None
 
@@ -46,9 +46,9 @@ def is_mask_folder(name: str) -> bool:
 
 
 def holds_masks(folder: Folder) -> bool:
-    """Whether a folder among those of kinds holds masks, by its name and what is in it.
+    """Whether a folder among those of defect kinds holds masks, by its name and content.
 
-    One named `label` may be a kind of defect, too; then its pictures are not named like masks.
+    `label` may also be a kind of defect; then its images are not named like masks.
     """
     name = folder.path.name.lower()
     if name not in ("label", "labels"):
@@ -57,7 +57,7 @@ def holds_masks(folder: Folder) -> bool:
 
 
 def masks_in(folders: Iterable[Folder]) -> Masks:
-    """Every mask that lies in the folders, under each name that its sample may have."""
+    """Every mask in the folders, under each name that its sample may have."""
     found: dict[str, list[tuple[Path, ...]]] = defaultdict(list)
     for folder in folders:
         for name in folder.pictures:
@@ -70,7 +70,7 @@ def masks_in(folders: Iterable[Folder]) -> Masks:
 
 
 def masks_beside(folder: Folder) -> dict[str, list[str]]:
-    """Names of masks among pictures, by the stem of theirs, such as `x_GT.png` beside `x.png`."""
+    """Names of masks next to their images, by the image's stem: `x_GT.png` next to `x.png`."""
     stems = {stem_of(name) for name in folder.pictures}
     stems |= {match["name"] for stem in stems if (match := _LEVEL.fullmatch(stem))}
     found: dict[str, list[str]] = defaultdict(list)
@@ -82,7 +82,7 @@ def masks_beside(folder: Folder) -> dict[str, list[str]]:
 
 
 def mask_places(part: Folder, split: str, defect: str) -> Iterator[Folder]:
-    """The folders below a part where masks of one kind of defect may lie; see the module."""
+    """The folders below a part that may hold masks of one kind of defect; see the module."""
     places = [part.folders[name] for name in part.folders if is_mask_folder(name)]
     for place in places:
         for below in (place.below(defect), place.below(split, defect)):
@@ -98,24 +98,24 @@ def mask_places(part: Folder, split: str, defect: str) -> Iterator[Folder]:
 
 
 def one_mask(title: str, found: list[tuple[Path, ...]]) -> tuple[Path, ...]:
-    """The mask of a sample; empty: it has none.
+    """The mask of a sample; empty if it has none.
 
     Raises:
-        DataError: there are several, so that which is meant cannot be told.
+        DataError: there are several, so the choice is ambiguous.
     """
     files = list(dict.fromkeys(found))
     if len(files) > 1:
         names = [f"{one[0].parent.name}/{one[0].name}" for one in files]
         raise DataError(
             f"{title}: has {len(files)} masks, {few(names)}. Keep one; or, if each marks a part of "
-            f"what is wrong, put all of them into a folder {title.rsplit('/', 1)[-1]}/ there: they "
-            "are united then."
+            f"the defect, put all of them into a folder {title.rsplit('/', 1)[-1]}/ there: they "
+            "are merged then."
         )
     return files[0] if files else ()
 
 
 def mask_hint(sample: Sample) -> str:
-    """What lies where the mask of a sample was looked for, as a sentence; empty: nothing does."""
+    """A sentence on what was found where a sample's mask was expected; empty: nothing."""
     folder = sample.level_files[0].parent
     part = Folder(folder.parent.parent)
     if folder.parent.name not in part.folders:
@@ -124,7 +124,7 @@ def mask_hint(sample: Sample) -> str:
         unread = [n for n in place.files if sample.name in _owners(stem_of(n)) and not is_read(n)]
         if unread and is_picture(unread[0]):
             suffix = Path(unread[0]).suffix
-            return f"{unread[0]} is there, but {suffix} is not read (read are {read_suffixes()})."
+            return f"{unread[0]} is there, but {suffix} is not supported ({read_suffixes()} are)."
         names = [name for name in (*place.files, *place.folders) if name != folder.name]
         if names:
             near = [name for name in names if sample.name in name]
@@ -135,7 +135,7 @@ def mask_hint(sample: Sample) -> str:
 
 
 def _owners(stem: str) -> set[str]:
-    """The names that the sample of a mask may have."""
+    """The names that a mask's sample may have."""
     owners = {stem}
     for ending in (_ENDING, _LEVEL):
         owners |= {match["name"] for owner in owners if (match := ending.fullmatch(owner))}

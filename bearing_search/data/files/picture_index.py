@@ -1,4 +1,4 @@
-"""The pictures below a folder, found by the paths and names that lists and labels give them."""
+"""Finds the images below a folder by the paths and names in lists and label files."""
 
 from collections import defaultdict
 from pathlib import Path, PurePosixPath
@@ -8,7 +8,7 @@ from bearing_search.errors import DataError
 
 
 class PictureIndex:
-    """All pictures below a folder, by name and by stem."""
+    """All images below a folder, by name and by stem."""
 
     def __init__(self, root: Folder) -> None:
         self.root = root.path
@@ -20,17 +20,17 @@ class PictureIndex:
                 self._by_stem[stem_of(name)].append(folder.path / name)
 
     def find(self, said: str, *, near: Path) -> Path:
-        """The picture that a list or a label means.
+        """Find the image that a list or a label refers to.
 
-        It may be given relative to the list, or with folders of another machine or of a bucket: of
-        all pictures of the name, the one is taken whose path agrees furthest from its end.
+        The path may be relative to the list, or have folders of another machine or of a bucket: of
+        all images with that name, the one whose path has the longest matching end is taken.
 
         Args:
-            said: the path as it stands in the source; backslashes are slashes.
+            said: the path as written in the source; backslashes count as slashes.
             near: the folder of the list or label.
 
         Raises:
-            DataError: there is none, or two fit equally well.
+            DataError: there is none, or two match equally well.
         """
         parts = PurePosixPath(said.replace("\\", "/")).parts
         name = parts[-1] if parts else ""
@@ -40,7 +40,7 @@ class PictureIndex:
         return self._nearest(said, found, parts)
 
     def by_stem(self, stem: str, *, apart_from: tuple[str, ...] = ()) -> list[Path]:
-        """The pictures of that name without suffix, outside of folders of certain names."""
+        """The images with that stem, except in folders with certain names."""
         return [
             file
             for file in self._by_stem.get(stem, [])
@@ -50,15 +50,15 @@ class PictureIndex:
     def _nearest(self, said: str, found: list[Path], parts: tuple[str, ...]) -> Path:
         if not found:
             raise DataError(
-                f"{said}: no such picture below {self.root}. Put the pictures there, beside what "
-                "lists them."
+                f"{said}: no such image below {self.root}. Put the images there, next to the file "
+                "that lists them."
             )
         ranked = sorted(((_agreement(file, parts), file) for file in found), reverse=True)
         best = [file for agreement, file in ranked if agreement == ranked[0][0]]
         if len(best) > 1:
             names = [file.relative_to(self.root).as_posix() for file in sorted(best)]
             raise DataError(
-                f"{said}: may be any of {few(names)} below {self.root}. Keep one, or give the "
+                f"{said}: could be any of {few(names)} below {self.root}. Keep one, or give the "
                 "folder in the list."
             )
         return best[0]

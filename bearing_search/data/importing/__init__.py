@@ -1,1 +1,1 @@
-"""Bringing in a data set of another layout: raw samples -> a manifest and drawn masks."""
+"""Imports a data set with another layout: raw samples -> a manifest and rendered masks."""

@@ -1,4 +1,4 @@
-"""A data set of another layout -> a manifest that names its files, and the masks that it lacks."""
+"""A data set with another layout -> a manifest of its files, and the masks that it lacks."""
 
 import csv
 import io
@@ -37,7 +37,7 @@ _COLUMNS = ("part", "split", "label", "defect", "sample", "group")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ImportedSet:
-    """What was brought in."""
+    """Summary of an import."""
 
     out: Path
     layout: str
@@ -47,28 +47,28 @@ class ImportedSet:
     """Part, split, defect (`good`: normal), number of samples; sorted."""
 
     num_drawn: int
-    """Masks that were drawn or joined."""
+    """Masks that were rendered or merged."""
 
     num_bare: int
     """Anomalous samples without a mask."""
 
     said: tuple[str, ...]
-    """What was decided, and what is left out, a sentence each."""
+    """Choices made and files left out, one sentence each."""
 
 
 def import_data_set(
     raw: Path, out: Path, *, layout: str | None = None, test_share: float | None = None
 ) -> ImportedSet:
-    """Write a manifest of the samples below `raw` into `out`, and the masks that must be drawn.
+    """Write a manifest of the samples below `raw` into `out`, and masks not available as files.
 
-    No picture is copied: the manifest names the files where they lie, relatively if they are below
-    `out`. The same data give the same bytes again.
+    No image is copied: the manifest refers to the files in place, by relative path if they are
+    below `out`. The same data give the same bytes again.
 
     Args:
         raw: the data set as it was downloaded or exported.
         out: new folder, or the folder of an earlier import of the same data.
         layout: key of `LAYOUTS`; None: the first that recognises the folder.
-        test_share: of each kind, for a set without train and test of its own.
+        test_share: share of each kind, for a set without its own train and test.
 
     Raises:
         DataError: the layout is not recognised or is damaged, or `out` holds something else.
@@ -80,7 +80,7 @@ def import_data_set(
     samples, said = _divided(found, test_share)
     samples = with_unique_names(with_plain_parts(samples))
     if not samples:
-        raise DataError(f"{raw}: no pictures found for the layout {name}. Try another with --as.")
+        raise DataError(f"{raw}: no images found for the layout {name}. Try another with --as.")
     _start(raw, out, name)
     rows = [_row(sample, out) for sample in samples]
     write_atomically(out / MANIFEST, _csv(rows))
@@ -96,23 +96,23 @@ def import_data_set(
 
 def _layout(raw: Path, asked: str | None) -> str:
     if not raw.is_dir():
-        raise DataError(f"{raw}: is no folder. Name the folder of the data set.")
+        raise DataError(f"{raw}: not a folder. Name the folder of the data set.")
     if asked is not None and asked not in LAYOUTS:
-        raise DataError(f"--as {asked}: no such layout; known are {', '.join(LAYOUTS)}.")
+        raise DataError(f"--as {asked}: unknown layout; choose from {', '.join(LAYOUTS)}.")
     name = asked or layout_of(raw)
     if name is None:
         names = ", ".join(entry.name for entry in sorted(raw.iterdir())[:5]) or "nothing"
         raise DataError(
-            f"{raw}: no layout recognised; it holds {names}. Say which with --as "
+            f"{raw}: no layout recognised; it holds {names}. Choose one with --as "
             f"({', '.join(LAYOUTS)}), or write a {MANIFEST}."
         )
     return name
 
 
 def _require_own_folder(raw: Path, out: Path) -> None:
-    """Raise unless `out` is new, empty, or what an earlier import of `raw` has written."""
+    """Raise unless `out` is new, empty, or was written by an earlier import of `raw`."""
     if out.is_relative_to(raw):
-        raise DataError(f"--out {out}: lies in the data set itself. Name a folder beside it.")
+        raise DataError(f"--out {out}: is inside the data set. Name a folder next to it.")
     if not out.exists():
         return
     if not out.is_dir():
@@ -121,13 +121,13 @@ def _require_own_folder(raw: Path, out: Path) -> None:
     others = sorted(entry.name for entry in out.iterdir() if entry.name not in spared)
     if others and _source(out) != str(raw):
         raise DataError(
-            f"--out {out}: holds {', '.join(others[:3])}, which no import of {raw} wrote. Name a "
-            "new folder."
+            f"--out {out}: holds {', '.join(others[:3])}, not written by an import of {raw}. Name "
+            "a new folder."
         )
 
 
 def _source(out: Path) -> str:
-    """The data set that an earlier import into the folder was of; empty: there was none."""
+    """Source of an earlier import into the folder; empty: there was none."""
     try:
         return str(json.loads((out / MARKER).read_text(encoding="utf-8"))["source"])
     except (OSError, ValueError, KeyError, TypeError):
@@ -138,21 +138,23 @@ def _divided(found: RawSet, share: float | None) -> tuple[Sequence[RawSample], l
     num_open = sum(sample.split is None for sample in found.samples)
     if not num_open:
         if share is not None:
-            raise DataError("--test-share: this data set has its own train and test. Drop it.")
+            raise DataError(
+                "--test-share: this data set has its own train and test. Omit the flag."
+            )
         return found.samples, []
     share = TEST_SHARE if share is None else share
     return with_splits(found.samples, share), [
-        f"no train and test of its own: {share:.0%} of the groups of each kind are test, by a hash "
-        "of their names (--test-share)"
+        f"no train and test in the source: {share:.0%} of the groups of each kind are test, by a "
+        "hash of their names (--test-share)"
     ]
 
 
 def _start(raw: Path, out: Path, layout: str) -> None:
-    """Make the folder, say in it what it is of, and clear what an earlier import has drawn."""
+    """Create the folder, record its source, and remove the results of an earlier import."""
     out.mkdir(parents=True, exist_ok=True)
     text = json.dumps({"source": str(raw), "layout": layout}, indent=2, ensure_ascii=False)
     write_atomically(out / MARKER, f"{text}\n".encode("utf-8", "surrogateescape"))
-    (out / MANIFEST).unlink(missing_ok=True)  # it names masks that are drawn anew
+    (out / MANIFEST).unlink(missing_ok=True)  # it refers to masks that are rendered again
     shutil.rmtree(out / MASKS, ignore_errors=True)
 
 
@@ -177,7 +179,7 @@ def _row(sample: RawSample, out: Path) -> dict[str, str]:
 
 
 def _drawn(sample: RawSample, out: Path) -> Path:
-    """The file of a mask that the source has not as it is needed."""
+    """Write a mask that the source does not have as a usable file; return its path."""
     draw = sample.draw or partial(united, sample.mask_files, sample.level_files[0])
     part, split, defect, name = key_of(sample)
     file = out / MASKS / part / split / defect / f"{plain_name(name) or 'sample'}.png"
@@ -202,7 +204,7 @@ def _csv(rows: Sequence[dict[str, str]]) -> bytes:
         return stream.getvalue().encode()
     except UnicodeEncodeError as error:
         raise DataError(
-            f"{error.object[error.start - 20 : error.end + 20]!r}: a file name is not in UTF-8. "
+            f"{error.object[error.start - 20 : error.end + 20]!r}: a file name is not UTF-8. "
             "Rename the file."
         ) from None
 

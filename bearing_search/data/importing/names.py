@@ -1,4 +1,4 @@
-"""The names that samples get in a manifest: fit for folders, and each used once."""
+"""The names of samples in a manifest: unique, and valid as folder names."""
 
 import os
 import re
@@ -17,7 +17,7 @@ Key = tuple[str, str, str, str]
 
 
 def with_plain_parts(samples: Iterable[RawSample]) -> list[RawSample]:
-    """The samples, with parts and defects that can name folders."""
+    """The samples, with parts and defects that are valid folder names."""
     return [
         replace(
             sample,
@@ -29,10 +29,10 @@ def with_plain_parts(samples: Iterable[RawSample]) -> list[RawSample]:
 
 
 def with_unique_names(samples: Iterable[RawSample]) -> list[RawSample]:
-    """The samples in order of their keys; where several have one, folders or suffixes are added.
+    """The samples sorted by key; names that occur twice get folders or suffixes added.
 
     Raises:
-        DataError: two samples have one name all the same.
+        DataError: two samples still have the same name.
     """
     alike: dict[Key, list[RawSample]] = defaultdict(list)
     for sample in samples:
@@ -48,7 +48,7 @@ def with_unique_names(samples: Iterable[RawSample]) -> list[RawSample]:
 
 
 def _apart(found: list[RawSample]) -> list[RawSample]:
-    """Samples of one name, named after the folders in which they differ, or else their suffix."""
+    """Samples of the same name, renamed by the folders in which they differ, or by suffix."""
     if len(found) == 1:
         return found
     files = [sample.level_files[0] for sample in found]
@@ -62,10 +62,10 @@ def _apart(found: list[RawSample]) -> list[RawSample]:
 
 
 def key_of(sample: RawSample) -> Key:
-    """What a sample is found by."""
+    """The key that identifies a sample."""
     return sample.part, sample.split or "", sample.defect or GOOD, sample.name
 
 
 def plain_name(name: str) -> str:
-    """A name that can be a folder's."""
+    """Make a name valid as a folder name."""
     return re.sub(r"[^\w.+ -]", "_", name).lstrip(". +-")

@@ -1,4 +1,4 @@
-"""A sample as a foreign layout has it: perhaps without a split, perhaps with shapes for a mask."""
+"""A sample in a foreign layout: it may lack a split, and may have shapes instead of a mask."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -10,16 +10,16 @@ from jaxtyping import Bool
 from bearing_search.data.samples import Split
 
 Draw = Callable[[], Bool[np.ndarray, "h w"]]
-"""Draws a mask that no file of the source holds as it is."""
+"""Renders a mask that the source does not have as a usable file."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RawSample:
-    """One sample of a data set that is to be brought in; no file is opened for it."""
+    """One sample of a data set to be imported; its files have not been opened."""
 
     part: str
     name: str
-    """Should be unique within part, split and defect; where it is not, the suffix is added."""
+    """Should be unique within part, split and defect; otherwise folders or suffix are added."""
 
     level_files: tuple[Path, ...]
     """Brightness 0, 1, ..."""
@@ -28,23 +28,23 @@ class RawSample:
     """None: the source does not divide its samples."""
 
     defect: str = ""
-    """Kind of defect; empty: it is normal."""
+    """Kind of defect; empty if it is normal."""
 
     group: str = ""
-    """The physical thing, where the source names it; empty: the sample is one of its own."""
+    """The physical object, if the source names it; empty: the sample is its own group."""
 
     mask_files: tuple[Path, ...] = ()
-    """Masks that mean "above 0", united if there are several."""
+    """Masks in which values above 0 are marked; merged if there are several."""
 
     draw: Draw | None = None
-    """How the mask is made where it is no file that can be used as it is."""
+    """Renders the mask if there is no usable mask file."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RawSet:
-    """What a foreign layout holds, and what is to be said of it."""
+    """The samples of a foreign layout, with messages about them."""
 
     samples: tuple[RawSample, ...]
 
     said: tuple[str, ...] = ()
-    """Choices that were made for the user, and files that were left out, a sentence each."""
+    """Choices made for the user, and files left out, one sentence each."""

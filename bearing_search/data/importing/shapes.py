@@ -1,4 +1,4 @@
-"""Outlines, runs and colours of labelling tools -> masks.
+"""Outlines, run lengths and colours of labelling tools -> masks.
 
 Coordinates are pixels of the image: x to the right, y down, the origin in the corner of the first
 pixel. Axis letters: h, w rows and columns; n points.
@@ -19,20 +19,20 @@ from bearing_search.errors import DataError
 Points = Sequence[Sequence[float]]
 Mask = Bool[np.ndarray, "h w"]
 _FAR = 100_000
-"""Where corners far outside of the image are cut, in pixels."""
+"""Limit to which corners far outside the image are clipped, in pixels."""
 
 _CHARACTERS = range(48, 112)
-"""Of compressed runs: six bits each, the highest says that another one follows."""
+"""Codes of compressed runs: six bits each; the highest means that another one follows."""
 
 
 def empty(height: int, width: int) -> Mask:
     """A mask that marks nothing, h x w.
 
     Raises:
-        DataError: the size is none.
+        DataError: the size is invalid.
     """
     if not (0 < height <= 65535 and 0 < width <= 65535):
-        raise DataError(f"a mask of {width}x{height} pixels cannot be drawn")
+        raise DataError(f"a mask of {width}x{height} pixels is not possible")
     return np.zeros((height, width), dtype=bool)
 
 
@@ -40,11 +40,11 @@ def add_polygon(mask: Mask, points: Points) -> None:
     """Mark the inside of an outline, its border included.
 
     Raises:
-        DataError: a coordinate is no number.
+        DataError: a coordinate is not a number.
     """
     found = np.asarray(points, dtype=float).reshape(-1, 2)
     if not np.isfinite(found).all():
-        raise DataError("an outline has a corner that is no number")
+        raise DataError("an outline has a corner that is not a number")
     outline = np.round(found.clip(-_FAR, _FAR)).astype(np.int32).reshape(-1, 1, 2)
     drawn = np.zeros(mask.shape, dtype=np.uint8)
     cv2.fillPoly(drawn, [outline], 1)
@@ -52,7 +52,7 @@ def add_polygon(mask: Mask, points: Points) -> None:
 
 
 def add_rectangle(mask: Mask, left: float, top: float, right: float, bottom: float) -> None:
-    """Mark a box, whichever of its corners come first."""
+    """Mark a box, given by opposite corners in any order."""
     left, right = sorted((left, right))
     top, bottom = sorted((top, bottom))
     rows, columns = _span(top, bottom), _span(left, right)
@@ -60,7 +60,7 @@ def add_rectangle(mask: Mask, left: float, top: float, right: float, bottom: flo
 
 
 def add_ellipse(mask: Mask, centre: Sequence[float], radii: Sequence[float]) -> None:
-    """Mark an ellipse whose axes are those of the image."""
+    """Mark an axis-aligned ellipse."""
     y, x = np.ogrid[: mask.shape[0], : mask.shape[1]]
     across = (x + 0.5 - centre[0]) / max(radii[0], 0.5)
     down = (y + 0.5 - centre[1]) / max(radii[1], 0.5)
@@ -68,7 +68,7 @@ def add_ellipse(mask: Mask, centre: Sequence[float], radii: Sequence[float]) -> 
 
 
 def add_window(mask: Mask, window: Bool[np.ndarray, "height width"], left: int, top: int) -> None:
-    """Mark what a smaller mask marks whose corner lies at (left, top); what sticks out is cut."""
+    """Mark what a smaller mask with its corner at (left, top) marks; the rest is clipped."""
     height, width = window.shape
     y0, x0 = max(top, 0), max(left, 0)
     y1, x1 = min(top + height, mask.shape[0]), min(left + width, mask.shape[1])
@@ -77,10 +77,10 @@ def add_window(mask: Mask, window: Bool[np.ndarray, "height width"], left: int, 
 
 
 def runs_to_mask(counts: Sequence[int], height: int, width: int, *, by_columns: bool) -> Mask:
-    """The mask of run lengths, which tell by turns what is not marked and what is.
+    """The mask of run lengths that alternate between unmarked and marked pixels.
 
     Args:
-        by_columns: pixels are counted down the columns, as COCO does; else along the rows.
+        by_columns: pixels are counted down the columns, as in COCO; else along the rows.
 
     Raises:
         DataError: the runs do not fill the mask.
@@ -88,7 +88,7 @@ def runs_to_mask(counts: Sequence[int], height: int, width: int, *, by_columns: 
     lengths = np.asarray(counts, dtype=np.int64)
     mask = empty(height, width)
     if (lengths < 0).any() or lengths.sum() != height * width:
-        raise DataError(f"the runs of a mask count {lengths.sum()} pixels, not {width}x{height}")
+        raise DataError(f"the runs of a mask cover {lengths.sum()} pixels, not {width}x{height}")
     marks = np.arange(len(lengths)) % 2 == 1
     flat: Bool[np.ndarray, " n"] = np.repeat(marks, lengths)
     if by_columns:
@@ -99,18 +99,18 @@ def runs_to_mask(counts: Sequence[int], height: int, width: int, *, by_columns: 
 def decompress_runs(text: str) -> list[int]:
     """The run lengths of COCO's compressed text.
 
-    Each number is written five bits at a time, lowest first, as characters from 48 up; bit 5 says
-    that more follow, and the last one's bit 4 that the number is negative. From the fourth number
-    on, the difference to the number two before is written.
+    Each number is written five bits at a time, lowest first, as characters from 48 up; bit 5 means
+    that more follow, and bit 4 of the last one that the number is negative. From the fourth number
+    on, the difference from the number two before is written.
 
     Raises:
-        DataError: the text holds something else.
+        DataError: the text is not valid.
     """
     counts: list[int] = []
     value = shift = 0
     for character in text:
         if ord(character) not in _CHARACTERS:
-            raise DataError(f"the runs of a mask hold the character {character!r}")
+            raise DataError(f"the runs of a mask contain the character {character!r}")
         bits = ord(character) - 48
         value |= (bits & 0x1F) << shift
         shift += 5
@@ -126,10 +126,10 @@ def decompress_runs(text: str) -> list[int]:
 
 
 def decode_embedded(text: str) -> Mask:
-    """The mask in a picture that stands in a text as base64.
+    """The mask in an image embedded as base64.
 
     Raises:
-        DataError: it is none.
+        DataError: the text is not an image.
     """
     try:
         content = base64.b64decode(text, validate=True)
@@ -137,7 +137,7 @@ def decode_embedded(text: str) -> Mask:
     except (binascii.Error, cv2.error):
         pixels = None
     if pixels is None:
-        raise DataError("an embedded mask is no picture")
+        raise DataError("an embedded mask is not an image")
     mask: Mask = pixels > 0
     return mask
 
@@ -145,18 +145,18 @@ def decode_embedded(text: str) -> Mask:
 def mask_of_colours(
     file: Path, colours: Sequence[tuple[int, int, int]], *, are_background: bool
 ) -> Mask:
-    """The mask in a picture that has a colour for each class; what is transparent is not marked.
+    """The mask in an image with a colour for each class; transparent pixels are not marked.
 
     Args:
-        colours: RGB, of the background, or of what is marked.
-        are_background: which of the two they are.
+        colours: RGB, of the background or of what is marked.
+        are_background: the colours are those of the background.
 
     Raises:
         DataError: the file cannot be read.
     """
     pixels = _decode(file)
     if pixels.dtype != np.uint8:
-        raise DataError(f"{file}: is no mask of 8 bits, but has a colour for each class.")
+        raise DataError(f"{file}: not an 8-bit mask; wanted one with a colour for each class.")
     if pixels.ndim == 2:
         pixels = cv2.cvtColor(pixels, cv2.COLOR_GRAY2BGR)
     keys = _keys(pixels[..., 2::-1].astype(np.int32))
@@ -168,7 +168,7 @@ def mask_of_colours(
 
 
 def size_of(file: Path) -> tuple[int, int]:
-    """Height and width of a picture, as it is read everywhere.
+    """Height and width of an image, as decoded everywhere.
 
     Raises:
         DataError: it cannot be read.
@@ -178,10 +178,10 @@ def size_of(file: Path) -> tuple[int, int]:
 
 
 def united(masks: Sequence[Path], picture: Path) -> Mask:
-    """What the mask files of one picture mark together, read as everywhere.
+    """The union of an image's mask files, decoded as everywhere.
 
     Raises:
-        DataError: a file cannot be read, or a mask is of another size than the picture.
+        DataError: a file cannot be read, or a mask differs in size from the image.
     """
     sample = Sample(
         part=picture.parent.name,
@@ -207,7 +207,7 @@ def _decode(file: Path) -> UInt8[np.ndarray, "h w *c"] | UInt16[np.ndarray, "h w
     except cv2.error:
         pixels = None
     if pixels is None or pixels.dtype not in (np.uint8, np.uint16):
-        raise DataError(f"{file}: is no readable picture. Replace the file.")
+        raise DataError(f"{file}: not a readable image. Replace the file.")
     decoded: UInt8[np.ndarray, "h w *c"] | UInt16[np.ndarray, "h w *c"] = pixels
     return decoded
 

@@ -1,4 +1,4 @@
-"""Train and test for a data set that does not divide its samples: by a rule, the same each time."""
+"""Divides a data set without train and test, by a deterministic rule."""
 
 import hashlib
 from collections import defaultdict
@@ -9,15 +9,15 @@ from bearing_search.data.importing.raw_sample import RawSample
 from bearing_search.errors import DataError
 
 TEST_SHARE = 0.3
-"""Share of each kind that goes to test unless another is asked for."""
+"""Default share of each kind that goes to test."""
 
 
 def with_splits(samples: Sequence[RawSample], share: float) -> list[RawSample]:
-    """The samples with a split each: a share of every kind goes to test, whole groups.
+    """The samples, each with a split: a share of every kind goes to test, in whole groups.
 
     Groups are ordered by the kinds of defects that they hold, then by a hash of their name, and
-    every so many-th goes to test. So nothing depends on the order of files, a further sample moves
-    few others, and each kind has its share, give or take one.
+    evenly spaced ones go to test. So the order of files does not matter, adding a sample moves few
+    others, and each kind gets its share, give or take one.
 
     Args:
         samples: of all parts; those that have a split keep it.
@@ -43,7 +43,7 @@ def with_splits(samples: Sequence[RawSample], share: float) -> list[RawSample]:
 
 
 def open_without_test(samples: Iterable[RawSample]) -> tuple[RawSample, ...]:
-    """The samples, without a split if none of them is for test: then a rule divides them."""
+    """The samples, without a split if none of them is for test, so that a rule divides them."""
     found = tuple(samples)
     if any(sample.split == "test" for sample in found):
         return found
@@ -51,7 +51,7 @@ def open_without_test(samples: Iterable[RawSample]) -> tuple[RawSample, ...]:
 
 
 def group_of(sample: RawSample) -> str:
-    """The physical thing of a sample: what the source says, or the sample itself."""
+    """The physical object of a sample: as the source gives it, or the sample itself."""
     return sample.group or f"{sample.defect or 'good'}/{sample.name}"
 
 

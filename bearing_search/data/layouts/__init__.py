@@ -1,1 +1,1 @@
-"""How files are laid out: one module for each family of layouts."""
+"""Layouts of data sets: one module for each family."""

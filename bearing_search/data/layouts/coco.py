@@ -1,7 +1,7 @@
 """COCO: JSON files that list `images`, `annotations` and `categories`; outlines, runs or boxes.
 
-A file is named after its split, or lies in a folder that is, as with `instances_train.json` or
-Roboflow's `train/_annotations.coco.json`.
+A file, or its folder, is named after its split, such as `instances_train.json` or Roboflow's
+`train/_annotations.coco.json`.
 """
 
 import re
@@ -40,15 +40,15 @@ def is_coco(root: Folder) -> bool:
 
 
 def read_coco(root: Folder) -> RawSet:
-    """A picture with an annotation is anomalous, one without is normal.
+    """Read COCO: an image with an annotation is anomalous, one without is normal.
 
     Raises:
-        DataError: an entry is damaged, a picture is not there or listed twice, or an outline cannot
-            be drawn.
+        DataError: an entry is damaged, an image is missing or listed twice, or an outline cannot be
+            rendered.
     """
     index, samples, boxes = PictureIndex(root), dict[Path, RawSample](), 0
     sides = {file: _side(root, file) for file in _files(root)}
-    if "test" not in sides.values():  # what is there beside train serves as test
+    if "test" not in sides.values():  # validation serves as test
         sides = {file: "test" if _is_validation(file) else side for file, side in sides.items()}
     for file, split in sides.items():
         content = json_object(file)
@@ -60,7 +60,7 @@ def read_coco(root: Folder) -> RawSet:
         for image in content["images"]:
             picture = _picture(index, image, file)
             if picture in samples:
-                raise DataError(f"{file}: lists {picture.name} again. Keep one entry.")
+                raise DataError(f"{file}: lists {picture.name} twice. Keep one entry.")
             marked = [
                 one
                 for one in of_image.get(image.get("id"), [])
@@ -75,8 +75,8 @@ def read_coco(root: Folder) -> RawSet:
                 defect="+".join(sorted(kinds)),
                 draw=partial(_draw, picture, file, tuple(marked)) if marked else None,
             )
-    said = ["a picture without an annotation counts as normal"]
-    said += [f"{boxes} annotations have a box and no outline: the whole box is marked"] * bool(
+    said = ["an image without an annotation counts as normal"]
+    said += [f"{boxes} annotations have a box but no outline: the whole box is marked"] * bool(
         boxes
     )
     said += ["validation counts as test"] * any(
@@ -125,7 +125,7 @@ def _draw(picture: Path, file: Path, marked: Sequence[Entry]) -> Mask:
             _add(mask, one)
         except (DataError, TypeError, ValueError, IndexError, KeyError) as error:
             raise DataError(
-                f"{file}: annotation {one.get('id')} of {picture.name} cannot be drawn ({error})."
+                f"{file}: annotation {one.get('id')} of {picture.name} is not usable ({error})."
             ) from None
     return mask
 

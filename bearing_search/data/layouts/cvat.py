@@ -1,7 +1,7 @@
-"""CVAT's two exports that have outlines: "CVAT for images" (XML) and "Segmentation mask".
+"""CVAT's two exports with outlines: "CVAT for images" (XML) and "Segmentation mask".
 
-The XML has an `image` with `name`, `width` and `height` for each picture, and in it `polygon`,
-`box`, `ellipse`, `mask` (runs along the rows of a box) or `tag`. The other has a picture of classes
+The XML has an `image` with `name`, `width` and `height` for each file, containing `polygon`, `box`,
+`ellipse`, `mask` (runs along the rows of a box) or `tag`. The other has a class map for each image
 in `SegmentationClass/`, with the colours in `labelmap.txt`.
 """
 
@@ -40,10 +40,10 @@ def is_cvat_xml(root: Folder) -> bool:
 
 
 def read_cvat_xml(root: Folder) -> RawSet:
-    """A picture with an outline or with a tag that does not mean normal is anomalous.
+    """Read CVAT's XML: an image with an outline, or a tag other than normal, is anomalous.
 
     Raises:
-        DataError: the XML is damaged, or a picture is not there.
+        DataError: the XML is damaged, or an image is missing.
     """
     index, samples, lines = PictureIndex(root), [], 0
     for file in _xml_files(root):
@@ -64,7 +64,7 @@ def read_cvat_xml(root: Folder) -> RawSet:
                     draw=partial(_draw, file, image) if shapes else None,
                 )
             )
-    said = ["a picture without an outline counts as normal"]
+    said = ["an image without an outline counts as normal"]
     said += [f"{lines} lines and points have no area and are left out"] if lines else []
     return RawSet(samples=open_without_test(samples), said=tuple(said))
 
@@ -91,10 +91,10 @@ def _images(file: Path) -> list[ElementTree.Element]:
     try:
         content = file.read_bytes()
         if b"<!DOCTYPE" in content or b"<!ENTITY" in content:
-            raise DataError(f"{file}: declares entities, which CVAT does not. It is not read.")
+            raise DataError(f"{file}: declares XML entities, which CVAT never does; refused.")
         return ElementTree.fromstring(content).findall("image")
     except (OSError, ElementTree.ParseError) as error:
-        raise DataError(f"{file}: is no XML file ({error}).") from None
+        raise DataError(f"{file}: not an XML file ({error}).") from None
 
 
 def _side(root: Folder, file: Path) -> Split | None:
@@ -110,7 +110,7 @@ def _draw(file: Path, image: ElementTree.Element) -> Mask:
                 _add(mask, shape)
     except (DataError, ValueError, IndexError) as error:
         raise DataError(
-            f"{file}: the outlines of {image.get('name')} cannot be drawn ({error})."
+            f"{file}: the outlines of {image.get('name')} are not usable ({error})."
         ) from None
     return mask
 
@@ -148,10 +148,10 @@ def is_cvat_masks(root: Folder) -> bool:
 
 
 def read_cvat_masks(root: Folder) -> RawSet:
-    """A picture is anomalous where its mask of classes has a colour other than the background's.
+    """Read CVAT's masks: an image is anomalous if its class map is not all background.
 
     Raises:
-        DataError: `labelmap.txt` is damaged, a mask cannot be read, or its picture is not there.
+        DataError: `labelmap.txt` is damaged, a mask cannot be read, or its image is missing.
     """
     index, samples, masked = PictureIndex(root), [], set()
     for folder in (one for one in root.walk(2) if _CLASSES in one.folders):
@@ -160,10 +160,10 @@ def read_cvat_masks(root: Folder) -> RawSet:
             stem = stem_of(name)
             found = index.by_stem(stem, apart_from=(_CLASSES, _OBJECTS))
             if len(found) != 1:
-                number = f"{len(found)} pictures" if found else "no picture"
+                number = f"{len(found)} images" if found else "no image"
                 raise DataError(
                     f"{folder.path / _CLASSES / name}: {number} of that name below {root.path}. "
-                    "CVAT exports the pictures on request; put them beside, into images/."
+                    "CVAT exports the images on request; put them next to it, into images/."
                 )
             draw = partial(
                 mask_of_colours, folder.path / _CLASSES / name, background, are_background=True
@@ -172,7 +172,7 @@ def read_cvat_masks(root: Folder) -> RawSet:
             masked.add(found[0])
     bare = [file for file in _others(root) if file not in masked]
     samples += [_masked(root, file, None) for file in bare]
-    said = [f"{len(bare)} pictures without a mask count as normal"] if bare else []
+    said = [f"{len(bare)} images without a mask count as normal"] if bare else []
     return RawSet(samples=open_without_test(samples), said=tuple(said))
 
 
@@ -195,7 +195,7 @@ def _others(root: Folder) -> Iterator[Path]:
 
 
 def _background(folder: Folder) -> list[tuple[int, int, int]]:
-    """The background's colour by `labelmap.txt`; black where there is none."""
+    """The background's colour in `labelmap.txt`; black if it has none."""
     file = folder.path / "labelmap.txt"
     if "labelmap.txt" not in folder.files:
         return [(0, 0, 0)]
@@ -205,6 +205,6 @@ def _background(folder: Folder) -> list[tuple[int, int, int]]:
             try:
                 red, green, blue = map(int, rest.split(":")[0].split(","))
             except ValueError:
-                raise DataError(f"{file}: {line!r} gives no colour; wanted r,g,b.") from None
+                raise DataError(f"{file}: {line!r} has no colour; wanted r,g,b.") from None
             return [(red, green, blue)]
     return [(0, 0, 0)]

@@ -1,7 +1,7 @@
-"""Layouts without folders for kinds of defects: KolektorSDD2 and DAGM 2007.
+"""Layouts without folders for kinds of defects: KolektorSDD2, DAGM 2007, and plain images.
 
-The name of a mask says whose it is; KolektorSDD2 has one for every picture, which is empty for
-normal ones. Structures as vicoslab's `input_ksdd2.py` and `input_dagm.py` have them.
+Masks are matched by name; KolektorSDD2 has one for every image, which is empty for normal ones.
+Structures as in vicoslab's `input_ksdd2.py` and `input_dagm.py`.
 """
 
 from collections.abc import Iterator
@@ -18,7 +18,7 @@ _SPLITS: dict[str, Split] = {"train": "train", "test": "test"}
 
 
 def is_kolektor(root: Folder) -> bool:
-    """Whether train/ holds pictures with masks beside most of them, and no folders."""
+    """Whether train/ holds images with masks next to most of them, and no folders."""
     train = root.below("train")
     if train is None or train.folders:
         return False
@@ -27,16 +27,18 @@ def is_kolektor(root: Folder) -> bool:
 
 
 def read_kolektor(root: Folder) -> RawSet:
-    """KolektorSDD2: a picture is anomalous where its mask marks something; masks are opened.
+    """Read KolektorSDD2: an image is anomalous if its mask marks anything; masks are opened.
 
     Raises:
-        DataError: a mask cannot be read, or a picture has two.
+        DataError: a mask cannot be read, or an image has two.
     """
     samples = []
     for name, split in _SPLITS.items():
         folder = root.below(name)
         samples += list(_with_masks_beside(folder, root, split)) if folder else []
-    return RawSet(samples=tuple(samples), said=("a picture is anomalous where its mask says so",))
+    return RawSet(
+        samples=tuple(samples), said=("an image is anomalous if its mask marks anything",)
+    )
 
 
 def _with_masks_beside(folder: Folder, root: Folder, split: Split) -> Iterator[RawSample]:
@@ -59,15 +61,15 @@ def _with_masks_beside(folder: Folder, root: Folder, split: Split) -> Iterator[R
 
 
 def is_pictures(root: Folder) -> bool:
-    """Never by itself: nothing but the user says that all pictures are normal."""
+    """Always False: only the user can know that all images are normal."""
     return False
 
 
 def read_pictures(root: Folder) -> RawSet:
-    """Pictures without labels: all are normal, and each folder is a part.
+    """Read images without labels: all are normal, and each folder is a part.
 
     Raises:
-        DataError: a picture lacks a brightness level.
+        DataError: a brightness level is missing.
     """
     samples = [
         RawSample(
@@ -78,19 +80,19 @@ def read_pictures(root: Folder) -> RawSet:
         for folder in root.walk()
         for name, levels in files_by_level(folder).items()
     ]
-    return RawSet(samples=tuple(samples), said=("every picture counts as normal",))
+    return RawSet(samples=tuple(samples), said=("every image counts as normal",))
 
 
 def is_dagm(root: Folder) -> bool:
-    """Whether there are parts with Train/ and Test/ whose masks lie in Label/."""
+    """Whether there are parts with Train/ and Test/ that have their masks in Label/."""
     return any(_sides(part) for part in _parts(root))
 
 
 def read_dagm(root: Folder) -> RawSet:
-    """DAGM 2007: a picture is anomalous where Label/ holds a mask of it.
+    """Read DAGM 2007: an image is anomalous if Label/ holds a mask of it.
 
     Raises:
-        DataError: a picture has two masks.
+        DataError: an image has two masks.
     """
     samples = []
     for part in _parts(root):
@@ -109,7 +111,7 @@ def read_dagm(root: Folder) -> RawSet:
                         mask_files=files,
                     )
                 )
-    said = ("a picture is anomalous where Label/ holds a mask of it",)
+    said = ("an image is anomalous if Label/ holds a mask of it",)
     return RawSet(samples=tuple(samples), said=said)
 
 
@@ -118,7 +120,7 @@ def _parts(root: Folder) -> list[Folder]:
 
 
 def _sides(part: Folder) -> list[tuple[Split, Folder]]:
-    """Train and test of a part, if they hold pictures and one of them has a folder Label."""
+    """Train and test of a part, if they hold images and one of them has a folder Label."""
     found = [
         (_SPLITS[name.lower()], folder)
         for name, folder in part.folders.items()

@@ -1,7 +1,7 @@
-"""The layout that is read as it is: MVTec AD's, with `_b<level>` for brightness and train defects.
+"""The native layout: MVTec AD's, with `_b<level>` for brightness, and defects allowed in train.
 
 ``DATA/<part>/{train,test}/{good,<defect>}/<sample>[_b<level>].<ext>``
-with masks ``DATA/<part>/ground_truth/<defect>/<sample>_mask.<ext>``, or as `mask_files` says.
+with masks ``DATA/<part>/ground_truth/<defect>/<sample>_mask.<ext>``; see `mask_files` for others.
 """
 
 import re
@@ -26,7 +26,7 @@ LAYOUT = "<part>/train/good/<sample>_b0.png and so on"
 NORMAL_NAMES = frozenset(
     {"good", "ok", "normal", "normals", "pass", "passed", "nominal", "non_defective", "no_defect"}
 )
-"""What folders of normal samples are called, in lower case."""
+"""Names of folders of normal samples, in lower case."""
 
 _LEVEL_LIKE = re.compile(
     r"(?P<name>.+)_(?P<tag>B|bright(?:ness)?|exp(?:o|osure)?|ev|level|light|lit)_?(?P<number>\d+)",
@@ -35,7 +35,7 @@ _LEVEL_LIKE = re.compile(
 
 
 def has_part_folders(root: Path) -> bool:
-    """Whether the folder holds parts, or is one itself: then `samples_of_folders` says so."""
+    """Whether the folder holds parts, or is one itself, which `samples_of_folders` reports."""
     folder = Folder(root)
     return "train" in folder.folders or bool(part_folders(folder))
 
@@ -52,7 +52,7 @@ def samples_of_folders(root: Path) -> list[Sample]:
         _require_good(folder)
         raise DataError(
             f"{root}: holds train/ itself, so it is one part, not a data set. "
-            f"Point to the folder above it, {root.absolute().parent}."
+            f"Give the folder above it, {root.absolute().parent}."
         )
     return [sample for part in part_folders(folder) for sample in _samples_of_part(part)]
 
@@ -63,19 +63,19 @@ def part_folders(root: Folder) -> list[Folder]:
 
 
 def check_part_name(name: str, where: str) -> None:
-    """Part names become folder names, so nothing that climbs or hides is one.
+    """Check that a part's name is safe as a folder name: neither hidden nor a path.
 
     Raises:
         DataError: the name is empty, starts with a dot, or holds a separator.
     """
     if not re.fullmatch(r"[^\W.][\w.+ -]*", name):
         raise DataError(
-            f"{where}: {name!r} cannot name a part; letters, digits, and . + - _ inside."
+            f"{where}: {name!r} is not a valid part name; use letters, digits, and . + - _ inside."
         )
 
 
 def files_by_level(folder: Folder) -> dict[str, tuple[Path, ...]]:
-    """Sample -> its files, brightness 0 first, of the pictures in a folder that are no masks.
+    """Sample -> its files, brightness 0 first, of the images in a folder that are not masks.
 
     Raises:
         DataError: two files for one level, or a level is missing.
@@ -89,7 +89,7 @@ def files_by_level(folder: Folder) -> dict[str, tuple[Path, ...]]:
         name, level = name_and_level(file)
         if level in levels[name]:
             raise DataError(
-                f"{file}: a second file for brightness {level} of {name}, beside "
+                f"{file}: a second file for brightness {level} of {name}, besides "
                 f"{levels[name][level].name}. Keep one."
             )
         levels[name][level] = file
@@ -98,7 +98,7 @@ def files_by_level(folder: Folder) -> dict[str, tuple[Path, ...]]:
         if missing:
             raise DataError(
                 f"{folder.path / name}: brightness level {missing[0]} is missing "
-                f"({name}_b{missing[0]} not found beside {next(iter(files.values())).name})."
+                f"({name}_b{missing[0]} not found next to {next(iter(files.values())).name})."
             )
     return {name: tuple(files[i] for i in sorted(files)) for name, files in levels.items()}
 
@@ -112,7 +112,7 @@ def _samples_of_part(part: Folder) -> Iterator[Sample]:
 
 
 def _kinds(split: Folder | None) -> Iterator[Folder]:
-    """The folders of good samples and of kinds of defects; not those of masks among them."""
+    """The folders of good samples and of kinds of defects, without folders of masks."""
     for folder in split.folders.values() if split else ():
         if not holds_masks(folder):
             yield folder
@@ -143,7 +143,7 @@ def _samples_of_kind(part: Folder, split: Split, folder: Folder) -> Iterator[Sam
 
 
 def _require_good(part: Folder) -> None:
-    """Raise where a split has its normal samples in a folder of another name, or in none."""
+    """Raise if a split has its normal samples in a folder with another name, or in none."""
     for split in get_args(Split):
         folder = part.below(split)
         if folder is None or GOOD in folder.folders:
@@ -152,19 +152,19 @@ def _require_good(part: Folder) -> None:
         alike = [name for name in folder.folders if name.lower() in NORMAL_NAMES]
         if alike:
             raise DataError(
-                f"{part.path}: no folder good in {split}/; normal samples lie in {where}/good. "
+                f"{part.path}: no folder good in {split}/; normal samples belong in {where}/good. "
                 f"Rename {where}/{alike[0]} if it holds them."
             )
         if folder.pictures and not any(below.pictures for below in folder.folders.values()):
             raise DataError(
-                f"{part.path}: {len(folder.pictures)} images lie in {split}/ itself "
+                f"{part.path}: {len(folder.pictures)} images are in {split}/ itself "
                 f"({few(folder.pictures)}); put the normal ones into {where}/good, the others into "
                 f"{where}/<defect>, or list all in a manifest."
             )
 
 
 def _require_level_names(folder: Folder, files: Mapping[str, tuple[Path, ...]]) -> None:
-    """Raise where most names count brightness levels, but not as `_b0`."""
+    """Raise if most names number brightness levels, but not as `_b0`."""
     matches = [match for name in files if (match := _LEVEL_LIKE.fullmatch(name))]
     counts = Counter((match["name"], match["tag"]) for match in matches)
     several = [(key, count) for key, count in counts.items() if count > 1]
@@ -174,6 +174,6 @@ def _require_level_names(folder: Folder, files: Mapping[str, tuple[Path, ...]]) 
     numbers = sorted(int(match["number"]) for match in matches if match["tag"] == tag)
     raise DataError(
         f"{folder.path}: names end in _{tag}{numbers[0]}.._{tag}{numbers[-1]} "
-        f"({few(sorted(files))}); brightness levels of one sample are named _b0, _b1, _b2, "
+        f"({few(sorted(files))}); brightness levels of one sample must be named _b0, _b1, _b2, "
         "brightest first. Rename the files, or list them in a manifest."
     )

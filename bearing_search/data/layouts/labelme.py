@@ -1,8 +1,8 @@
-"""LabelMe: a JSON file beside each labelled picture, with its outlines.
+"""LabelMe: a JSON file next to each labelled image, with its outlines.
 
 A file has `imagePath`, `imageHeight`, `imageWidth` and `shapes`, each with `label`, `points` and
-`shape_type`: polygon, rectangle, circle (centre and a point of the rim) or mask (two corners, and a
-picture as base64). Lines and points have no area and are left out.
+`shape_type`: polygon, rectangle, circle (centre and a point on the rim) or mask (two corners, and
+an image as base64). Lines and points have no area and are left out.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -45,10 +45,10 @@ def is_labelme(root: Folder) -> bool:
 
 
 def read_labelme(root: Folder) -> RawSet:
-    """Every picture with a label file is anomalous if it has an outline; one without is normal.
+    """Read LabelMe: an image is anomalous if its label file has an outline, else normal.
 
     Raises:
-        DataError: a label file is damaged, or its picture is not there.
+        DataError: a label file is damaged, or its image is missing.
     """
     index, labels, lines = PictureIndex(root), dict[Path, tuple[Path, list[Shape]]](), 0
     for folder in root.walk():
@@ -62,13 +62,13 @@ def read_labelme(root: Folder) -> RawSet:
             lines += len(said) - len(shapes)
             if picture in labels:
                 raise DataError(
-                    f"{picture}: is labelled twice, by {labels[picture][0].name} and {name}. Keep "
+                    f"{picture}: is labelled twice, in {labels[picture][0].name} and {name}. Keep "
                     "one."
                 )
             labels[picture] = (folder.path / name, shapes)
     samples = [_sample(root, picture, *labels.get(picture, (None, []))) for picture in _all(root)]
     bare = sum(sample.level_files[0] not in labels for sample in samples)
-    said = [f"{bare} pictures without a label file count as normal"] if bare else []
+    said = [f"{bare} images without a label file count as normal"] if bare else []
     said += [f"{lines} lines and points have no area and are left out"] if lines else []
     return RawSet(samples=open_without_test(samples), said=tuple(said))
 
@@ -91,7 +91,7 @@ def _all(root: Folder) -> Iterator[Path]:
 
 
 def _picture(index: PictureIndex, content: Mapping[str, Any], folder: Path, stem: str) -> Path:
-    """The labelled picture: by its path in the file, or the one of the file's own name."""
+    """The labelled image: by its path in the label file, or by the label file's own name."""
     beside = [file for file in index.by_stem(stem) if file.parent == folder]
     said = str(content["imagePath"])
     if len(beside) == 1 and beside[0].name != said.replace("\\", "/").rsplit("/", 1)[-1]:
@@ -118,7 +118,7 @@ def _draw(picture: Path, file: Path, shapes: Sequence[Shape]) -> Mask:
         try:
             _add(mask, shape)
         except (DataError, TypeError, ValueError, IndexError, KeyError) as error:
-            raise DataError(f"{file}: a shape cannot be drawn ({error}).") from None
+            raise DataError(f"{file}: a shape is not usable ({error}).") from None
     return mask
 
 

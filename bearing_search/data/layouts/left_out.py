@@ -1,4 +1,4 @@
-"""What lies in the folders of a data set and is not read: counted and named, by folder and kind."""
+"""Reports files in a data set's folders that are not read, by folder and kind."""
 
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
@@ -38,21 +38,21 @@ _KNOWN_PARTS = {
         }
     ),
 }
-"""Public sets that are laid out as they are read, by the names of their parts."""
+"""Public data sets in the native layout, by the names of their parts."""
 
 _NAMED = 5
-"""How many files a remark names."""
+"""Number of files that a remark names."""
 
 
 def remarks_on_folders(root: Path, samples: Sequence[Sample]) -> Iterator[Remark]:
-    """Which set it looks like, and what is left out: a remark for each folder and kind of file.
+    """Remarks on which public set it looks like, and on left-out files by folder and kind.
 
-    In folders of samples and of masks every file counts, elsewhere pictures do.
+    In folders of samples and of masks every file counts, elsewhere only images.
     """
     part_names = {sample.part for sample in samples}
     for title, known in _KNOWN_PARTS.items():
         if part_names <= known:
-            yield Remark(severity="note", kind="layout", text=f"{title}, which is read as it is")
+            yield Remark(severity="note", kind="layout", text=f"{title}, which is read directly")
     used = {file for sample in samples for file in sample.files}
     holding = {file.parent for file in used}
     parts = {part.path: part for part in part_folders(Folder(root))}
@@ -84,13 +84,13 @@ def _remark(where: str, kind: str, advice: str, names: list[str]) -> Remark:
 
 
 def _holds_samples(root: Path, folder: Path) -> bool:
-    """Whether a folder is `<part>/<split>/<kind>`, or lies in a folder of masks."""
+    """Whether a folder is `<part>/<split>/<kind>`, or is inside a folder of masks."""
     inside = folder.relative_to(root).parts
     return (len(inside) == 3 and inside[1] in _SPLITS) or any(map(is_mask_folder, inside[1:]))
 
 
 def _masks_of_normals(part: Folder, samples: Sequence[Sample]) -> Iterator[Path]:
-    """The masks in ground_truth/good, which only the leak guard opens."""
+    """The masks in ground_truth/good, which only the leak check opens."""
     folder = part.below("ground_truth", GOOD)
     if folder is None:
         return
@@ -104,17 +104,17 @@ def _reason(root: Path, path: Path, *, is_file: bool) -> tuple[str, str]:
     """Why a file is left out, and what to do."""
     inside = path.relative_to(root).parts[:-1]
     if not is_file:
-        return "no regular files", "Remove them"
+        return "not regular files", "Remove them"
     if not is_read(path.name):
         suffix = suffix_of(path.name) or "no suffix"
-        return suffix, f"Read are {read_suffixes()}" if is_picture(path.name) else ""
+        return suffix, f"Supported are {read_suffixes()}" if is_picture(path.name) else ""
     if any(map(is_mask_folder, inside[1:])):
-        return "of no sample", "A mask is named as its sample: <sample>_mask.png"
+        return "no such sample", "A mask is named after its sample: <sample>_mask.png"
     if len(inside) > 1 and inside[1] not in _SPLITS:
         near = [name for name in _SPLITS if name == inside[1].lower()]
         return f"not in {near[0]}/" if near else "neither in train/ nor in test/", ""
     if len(inside) == 2:
-        return "in no folder of a kind", f"Put them into {'/'.join(inside)}/good or <defect>"
+        return "not in a defect folder", f"Put them into {'/'.join(inside)}/good or <defect>"
     if len(inside) < 2:
-        return "in no part", "Parts hold train/good"
-    return "too deep", f"Samples lie in {'/'.join(inside[:3])} itself"
+        return "not in a part", "Parts hold train/good"
+    return "too deep", f"Samples belong in {'/'.join(inside[:3])} itself"

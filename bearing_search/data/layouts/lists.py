@@ -1,7 +1,7 @@
-"""Layouts whose lists say what each picture is: VisA's csv and Real-IAD's json.
+"""Layouts with lists of their images: VisA's csv and Real-IAD's json.
 
-Structures as amazon-science/spot-diff (`split_csv/1cls.csv`) and Tencent's
-`explicit_dataset.py` have them.
+Structures as in amazon-science/spot-diff (`split_csv/1cls.csv`) and Tencent's
+`explicit_dataset.py`.
 """
 
 import csv
@@ -32,10 +32,10 @@ def is_visa(root: Folder) -> bool:
 
 
 def read_visa(root: Folder) -> RawSet:
-    """VisA by its list; of several, the one-class split.
+    """Read VisA by its list; of several, the one-class split.
 
     Raises:
-        DataError: a line names an unknown split, or a picture that is not there.
+        DataError: a line names an unknown split or a missing image.
     """
     lists = _visa_lists(root)
     chosen = next((file for file in lists if file.stem == _VISA_FIRST), lists[0])
@@ -60,7 +60,7 @@ def read_visa(root: Folder) -> RawSet:
                 )
             )
     others = [file.relative_to(root.path).as_posix() for file in lists if file != chosen]
-    said = [f"{chosen.relative_to(root.path).as_posix()} says which samples are train and test"]
+    said = [f"train and test are taken from {chosen.relative_to(root.path).as_posix()}"]
     said += [f"not used: {few(others)}"] if others else []
     return RawSet(samples=tuple(samples), said=tuple(said))
 
@@ -98,10 +98,10 @@ def is_real_iad(root: Folder) -> bool:
 
 
 def read_real_iad(root: Folder) -> RawSet:
-    """Real-IAD: the views of one object are one group; a view without mask shows no defect.
+    """Read Real-IAD: the views of one object are one group; a view without a mask is normal.
 
     Raises:
-        DataError: a list lacks an entry, or names a picture that is not there.
+        DataError: a list lacks an entry, or names a missing image.
     """
     lists = _real_iad_lists(root)
     folder, files = next(iter(lists.items()))
@@ -111,20 +111,20 @@ def read_real_iad(root: Folder) -> RawSet:
         where = next((base for base in bases if _fits(base, content)), None)
         if where is None:
             raise DataError(
-                f"{file}: its pictures lie in none of {few([base.name for base in bases])} below "
+                f"{file}: its images are in none of {few([base.name for base in bases])} below "
                 f"{root.path}. Put them into {_RESOLUTIONS[0]}/<part>/."
             )
         for split in ("train", "test"):
             samples += list(_real_iad_samples(content, file, where, split))
     others = [path.name for path in lists if path != folder]
-    said = [f"{folder.name} says which samples are train and test"]
+    said = [f"train and test are taken from {folder.name}"]
     said += [f"not used: {few(others)}"] if others else []
     said.append("views of one object are one group; a view without a mask counts as normal")
     return RawSet(samples=tuple(samples), said=tuple(said))
 
 
 def _real_iad_lists(root: Folder) -> dict[Path, list[Path]]:
-    """Folder -> its lists; the one with the plainest name first, which holds the base split."""
+    """Folder -> its lists; the shortest name first, which holds the base split."""
     found = {}
     for folder in root.walk(3):
         files = [folder.path / name for name in folder.files if suffix_of(name) == ".json"]
@@ -145,7 +145,7 @@ def _bases(root: Folder) -> list[Path]:
 
 
 def _fits(base: Path, content: Mapping[str, Any]) -> bool:
-    """Whether the first picture of a list lies there."""
+    """Whether the first image of a list is there."""
     first = next((one for split in ("train", "test") for one in content.get(split, ())), None)
     return first is not None and _picture(base, content, first, "image_path").is_file()
 

@@ -1,4 +1,4 @@
-"""Samples from `manifest.csv`: one line a sample, paths relative to the manifest's folder."""
+"""Samples from `manifest.csv`: one line per sample, paths relative to the manifest's folder."""
 
 import codecs
 import csv
@@ -34,11 +34,11 @@ class _Table:
     encoding: str
     delimiter: str
     columns: Mapping[int, str]
-    """Position -> name of a column that is known."""
+    """Position -> name, for the columns that are known."""
 
     @property
     def aside(self) -> str:
-        """What may explain that a file is missing: its name was read in a guessed encoding."""
+        """Possible reason for a missing file: its name was read in a guessed encoding."""
         return f" (the manifest was read as {self.encoding}. {_SAVE})" if self._is_guess else ""
 
     @property
@@ -46,7 +46,7 @@ class _Table:
         return self.encoding == "cp949"
 
     def rows(self) -> Iterator[tuple[int, dict[str, str]]]:
-        """Number of the line, and column -> value, without the first line and empty ones."""
+        """Line number, and column -> value, without the first line and empty ones."""
         lines = csv.reader(io.StringIO(self.text, newline=""), delimiter=self.delimiter)
         next(lines)
         for row in lines:
@@ -58,14 +58,14 @@ class _Table:
 
 
 class _Files:
-    """Which files exist, asked of the disk once for each folder."""
+    """Which files exist; each folder is read from disk once."""
 
     def __init__(self, root: Path) -> None:
         self.root = str(root)
         self._names: dict[str, frozenset[str]] = {}
 
     def find(self, relative: str) -> Path | None:
-        """The file of that path; a backslash stands for a slash unless it is part of a name."""
+        """The file with that path, if any; a backslash counts as a slash unless part of a name."""
         for text in dict.fromkeys((relative, relative.replace("\\", "/"))):
             path = os.path.join(self.root, text)  # noqa: PTH118 (100,000 of them)
             folder, name = os.path.split(path)
@@ -86,10 +86,10 @@ def samples_of_manifest(root: Path) -> list[Sample]:
 
     Columns part, split (train or test), label (normal or anomalous, good or defective, OK or NG, 0
     or 1), defect, sample, group (default: the sample itself), b0, b1, ..., mask; further columns
-    are ignored. They are parted by commas, semicolons or tabs.
+    are ignored. They are separated by commas, semicolons or tabs.
 
     Raises:
-        DataError: naming file and line: a column or file is missing, or a value is unknown.
+        DataError: a column or file is missing, or a value is unknown; it names file and line.
     """
     table, files, parts = _table(root / MANIFEST), _Files(root), set[str]()
     samples = []
@@ -101,14 +101,14 @@ def samples_of_manifest(root: Path) -> list[Sample]:
                 parts.add(row["part"])
             samples.append(_sample(row, where, files, table.aside))
     except csv.Error as error:
-        raise DataError(f"{table.file}: is no CSV file ({error}).") from None
+        raise DataError(f"{table.file}: not a CSV file ({error}).") from None
     if not samples:
-        raise DataError(f"{table.file}: lists no sample.")
+        raise DataError(f"{table.file}: lists no samples.")
     return samples
 
 
 def remarks_on_manifest(root: Path, samples: Sequence[Sample]) -> Iterator[Remark]:
-    """How the manifest was read, where that was not as UTF-8 with commas."""
+    """Remarks on how the manifest was read, unless it is UTF-8 with commas."""
     table = _table(root / MANIFEST)
     if table.encoding not in ("utf-8", "utf-8-sig"):
         yield Remark(
@@ -120,7 +120,9 @@ def remarks_on_manifest(root: Path, samples: Sequence[Sample]) -> Iterator[Remar
     if table.delimiter != ",":
         name = {";": "semicolons", "\t": "tabs"}[table.delimiter]
         yield Remark(
-            severity="note", kind="manifest", text=f"the columns of {MANIFEST} are parted by {name}"
+            severity="note",
+            kind="manifest",
+            text=f"the columns of {MANIFEST} are separated by {name}",
         )
 
 
@@ -139,8 +141,8 @@ def _table(file: Path) -> _Table:
     if missing:
         raise DataError(
             f"{file}: lacks the column {', '.join(missing)}; its first line holds "
-            f"{first[:120].strip() or 'nothing'!r}. The first line names the columns, "
-            f"{','.join(_REQUIRED)} at least."
+            f"{first[:120].strip() or 'nothing'!r}. The first line names the columns, at least "
+            f"{','.join(_REQUIRED)}."
         )
     twins = sorted({name for name in names.values() if list(names.values()).count(name) > 1})
     if twins:
@@ -171,14 +173,14 @@ def _decoded(content: bytes, file: Path) -> tuple[str, str]:
             return content.decode(encoding), encoding
         except UnicodeDecodeError:
             continue
-    raise DataError(f"{file}: is text neither in {' nor in '.join(guesses)}. {_SAVE}")
+    raise DataError(f"{file}: not text in {' or '.join(guesses)}. {_SAVE}")
 
 
 def _file_names(folder: str) -> frozenset[str]:
     try:
         with os.scandir(folder) as entries:
             return frozenset(entry.name for entry in entries if entry.is_file())
-    except OSError:  # the line that names a file in it says so
+    except OSError:  # reported for the line that names a file in it
         return frozenset()
 
 

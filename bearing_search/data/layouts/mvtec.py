@@ -1,6 +1,6 @@
-"""Layouts of MVTec's family that are not read as they are: AD 2, LOCO, and BTAD with its `ok`/`ko`.
+"""Layouts of MVTec's family that must be imported: AD 2, LOCO, and BTAD with its `ok`/`ko`.
 
-Structures as anomalib's `mvtecad2.py`, `mvtec_loco.py` and `btech.py` have them.
+Structures as in anomalib's `mvtecad2.py`, `mvtec_loco.py` and `btech.py`.
 """
 
 import re
@@ -20,7 +20,7 @@ from bearing_search.data.samples import GOOD, Split
 _LIGHT = re.compile(r"(?P<thing>.+?)_(?P<light>regular|overexposed|underexposed|shift_\d+|mixed)")
 _BRIGHTEST_FIRST = ("overexposed", "regular", "mixed", "underexposed")
 _OTHER_SPLITS = ("validation", "val", "valid")
-"""Folders of normal samples that count as training side."""
+"""Folders of normal samples that count as train."""
 
 
 def parts_of(root: Folder) -> list[Folder]:
@@ -37,10 +37,10 @@ def is_ad2(root: Folder) -> bool:
 
 
 def read_ad2(root: Folder) -> RawSet:
-    """MVTec AD 2: `validation` joins train, `test_public` is test, lights stay together.
+    """Read MVTec AD 2: `validation` joins train, `test_public` is test, lights stay together.
 
-    The lights of one object become its brightness levels where every object of the part was taken
-    under the same ones; elsewhere each is a sample of its own, and the object is their group.
+    The lights of one object become its brightness levels if every object of the part was imaged
+    under the same ones; otherwise each is a separate sample, and the object is their group.
 
     Raises:
         DataError: two masks for one sample.
@@ -59,21 +59,21 @@ def read_ad2(root: Folder) -> RawSet:
             said.append(f"{part.path.name}: the lights of an object are its brightness levels")
         elif any(sample.group for sample in found):
             said.append(
-                f"{part.path.name}: not every object was taken under the same lights, so each "
-                "picture is a sample, and the pictures of one object are one group"
+                f"{part.path.name}: not every object was imaged under the same lights, so each "
+                "image is a sample, and the images of one object are one group"
             )
         for name in ("test_private", "test_private_mixed"):
             unlabelled = part.below(name)
             if unlabelled is not None:
                 said.append(
-                    f"{part.path.name}/{name}: {len(unlabelled.pictures)} pictures are left out, "
-                    "as nobody says what they show"
+                    f"{part.path.name}/{name}: {len(unlabelled.pictures)} images are left out, "
+                    "as they have no labels"
                 )
     return RawSet(samples=tuple(samples), said=tuple(said))
 
 
 def _plain(part: Folder, folder: str, split: Split) -> Iterator[RawSample]:
-    """Each picture of `<folder>/<kind>` as a sample."""
+    """The samples in each `<folder>/<kind>`."""
     inside = part.below(folder)
     for kind, below in inside.folders.items() if inside else ():
         if holds_masks(below):
@@ -95,7 +95,7 @@ def _plain(part: Folder, folder: str, split: Split) -> Iterator[RawSample]:
 
 
 def _lights_as_levels(found: list[RawSample]) -> list[RawSample]:
-    """One sample for each object, its lights as levels; empty: not all have the same lights."""
+    """One sample per object with its lights as levels; empty if they differ in lights."""
     things: dict[str, dict[str, RawSample]] = defaultdict(dict)
     for sample in found:
         match = _LIGHT.fullmatch(sample.name)
@@ -131,7 +131,7 @@ def _rank(light: str) -> tuple[int, str]:
 
 
 def is_loco(root: Folder) -> bool:
-    """Whether there are parts with validation/good and a folder of masks for each picture."""
+    """Whether there are parts with validation/good and a folder of masks for each image."""
     return any(
         part.below("validation", GOOD) and _has_folders_of_masks(part) for part in parts_of(root)
     )
@@ -144,7 +144,7 @@ def _has_folders_of_masks(part: Folder) -> bool:
 
 
 def read_loco(root: Folder) -> RawSet:
-    """MVTec LOCO AD: `validation` joins train; the masks of one picture are united.
+    """Read MVTec LOCO AD: `validation` joins train; the masks of one image are merged.
 
     Raises:
         DataError: two masks for one sample.
@@ -155,14 +155,14 @@ def read_loco(root: Folder) -> RawSet:
         for folder, split in _SPLITS.items()
         for sample in _plain(part, folder, split)
     ]
-    said = ("validation counts as train", "the masks of one picture are united")
+    said = ("validation counts as train", "the masks of one image are merged")
     return RawSet(samples=tuple(samples), said=said)
 
 
 _SPLITS: Mapping[str, Split] = {"train": "train", "validation": "train", "test": "test"}
 
 
-# ---- BTAD, and others whose normal samples do not lie in `good`
+# ---- BTAD, and others whose normal samples are not in `good`
 
 
 def is_btad(root: Folder) -> bool:
@@ -171,7 +171,7 @@ def is_btad(root: Folder) -> bool:
 
 
 def read_btad(root: Folder) -> RawSet:
-    """BTAD and its like: the folder of normal samples is `ok`, or another word for it.
+    """Read BTAD and the like: the folder of normal samples is `ok` or a synonym.
 
     Raises:
         DataError: two masks for one sample.

@@ -1,7 +1,7 @@
-"""Pictures sorted into folders, such as OK/ and NG/, perhaps by part, kind of defect or split.
+"""Images sorted into folders such as OK/ and NG/, perhaps also by part, kind of defect or split.
 
 The first folder of a path whose name means normal or defective decides. Folders above it name the
-part, or train and test; folders below one of defective samples name the kind of defect.
+part, or train and test; folders below a defective one name the kind of defect.
 """
 
 from collections import defaultdict
@@ -29,7 +29,7 @@ _DEFECTIVE_NAMES = frozenset(
         *("no_good", "not_good", "def", "damaged"),
     }
 )
-"""What folders of defective samples are called, in lower case."""
+"""Names of folders of defective samples, in lower case."""
 
 _NORMAL = NORMAL_NAMES | {"ok_front", "okay", "positive_ok", "양품", "정상", "合格", "良品"}
 _DEFECTIVE = _DEFECTIVE_NAMES | {"def_front", "불량", "불량품", "不良", "不良品", "不合格"}
@@ -38,28 +38,28 @@ _SIDES: dict[str, Split] = {
     **dict.fromkeys(("train", "training", *_VALIDATION), "train"),
     **dict.fromkeys(("test", "testing"), "test"),
 }
-"""Validation joins train, unless there is no test: then it serves as test."""
+"""Validation joins train, or serves as test if there is no test."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Place:
-    """A folder of pictures, and what its path says of them."""
+    """A folder of images, and what its path says about them."""
 
     folder: Folder
     part: str
     split: Split | None
     defect: str
     prefix: str
-    """Before the names of the samples, as folders below may repeat them."""
+    """Prepended to the names of samples, which may recur in other folders."""
 
 
 def is_ok_ng(root: Folder) -> bool:
-    """Whether pictures lie below folders that mean normal, as OK does."""
+    """Whether there are images below folders whose name means normal, such as OK."""
     return any(not place.defect for place in _places(root))
 
 
 def read_ok_ng(root: Folder) -> RawSet:
-    """Pictures in OK/ are normal, those in NG/ are defective; masks are found by their names.
+    """Read OK/ and NG/: images in OK/ are normal, those in NG/ defective; masks match by name.
 
     Raises:
         DataError: a sample has two masks, or lacks a level.
@@ -91,7 +91,7 @@ def read_ok_ng(root: Folder) -> RawSet:
 
 
 def _with_test(places: list[_Place]) -> list[_Place]:
-    """The places; where none is test, those of validation are."""
+    """The places; if none is test, validation becomes test."""
     if any(place.split == "test" for place in places):
         return places
     return [
@@ -103,7 +103,7 @@ def _with_test(places: list[_Place]) -> list[_Place]:
 
 
 def _masks(root: Folder) -> dict[str, Masks]:
-    """Part -> its masks, by the name of the sample."""
+    """Part -> its masks, by sample name."""
     folders: dict[str, list[Folder]] = defaultdict(list)
     for folder in root.walk(6):
         inside = _inside(root, folder)
@@ -114,18 +114,18 @@ def _masks(root: Folder) -> dict[str, Masks]:
 
 
 def _of_kind(found: list[tuple[Path, ...]], place: _Place) -> list[tuple[Path, ...]]:
-    """Of masks of one name, those that lie in a folder of the sample's own kind, if any do."""
+    """Among masks of one name, those in a folder of the sample's kind, if any; else all."""
     kind = place.folder.path.name
     return [one for one in found if kind in one[0].parts] or found
 
 
 def side_of(name: str) -> Split | None:
-    """The split that a folder of that name holds; None: the name says none."""
+    """The split that a folder's name stands for, or None."""
     return _SIDES.get(name.lower())
 
 
 def is_normal_word(name: str) -> bool:
-    """Whether a word for a sample means that nothing is wrong with it."""
+    """Whether a label means that a sample is normal."""
     return _means(name) is True
 
 
@@ -152,7 +152,7 @@ def _places(root: Folder) -> Iterator[_Place]:
 
 
 def _means(name: str) -> bool | None:
-    """True: the folder's samples are normal; False: defective; None: the name says neither."""
+    """True: the folder's samples are normal; False: defective; None: the name means neither."""
     plain = name.lower().replace("-", "_").replace(" ", "_")
     if plain in _NORMAL:
         return True
@@ -160,7 +160,7 @@ def _means(name: str) -> bool | None:
 
 
 def _part(root: Folder, above: tuple[str, ...]) -> str:
-    """The name of a part by the folders above its kinds; those of splits and pictures say none."""
+    """A part's name, from the folders above its kinds except those named like splits or images."""
     told = [name for name in above if name.lower() not in _SIDES and name.lower() not in _SAY_NONE]
     return "-".join(told) or root.path.name
 

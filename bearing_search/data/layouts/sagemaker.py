@@ -1,7 +1,7 @@
 """SageMaker Ground Truth's and Lookout for Vision's `.manifest`: a JSON object on each line.
 
-`source-ref` names the picture, `<job>` and `<job>-metadata` what it is, `<job>-ref` a mask whose
-colours `internal-color-map` explains. Buckets are not opened: pictures lie below the folder.
+`source-ref` names the image, `<job>` and `<job>-metadata` its class, `<job>-ref` a mask with the
+colours of `internal-color-map`. Buckets are not opened: images must be below the folder.
 """
 
 import json
@@ -26,15 +26,15 @@ Line = Mapping[str, Any]
 
 
 def is_sagemaker(root: Folder) -> bool:
-    """Whether a `.manifest` lies there whose first line has a `source-ref`."""
+    """Whether there is a `.manifest` that begins with a `source-ref`."""
     return bool(_manifests(root))
 
 
 def read_sagemaker(root: Folder) -> RawSet:
-    """The lines of all manifests; one that is named after train or test says the split.
+    """Read the lines of all manifests; a manifest named after train or test sets the split.
 
     Raises:
-        DataError: a line is no JSON object or says not what it shows, or a picture is not there.
+        DataError: a line is not a JSON object or lacks a class, or an image is missing.
     """
     index, samples = PictureIndex(root), []
     for file in _manifests(root):
@@ -55,7 +55,7 @@ def read_sagemaker(root: Folder) -> RawSet:
                 )
             )
     return RawSet(
-        samples=open_without_test(samples), said=("buckets are not opened: pictures lie below",)
+        samples=open_without_test(samples), said=("buckets are not opened: images are local",)
     )
 
 
@@ -86,17 +86,17 @@ def _lines(file: Path) -> Iterator[tuple[int, Line]]:
         except (ValueError, RecursionError):
             line = None
         if not isinstance(line, dict) or not isinstance(line.get(_SOURCE), str):
-            raise DataError(f"{file}, line {number}: is no JSON object with a {_SOURCE}.")
+            raise DataError(f"{file}, line {number}: not a JSON object with a {_SOURCE}.")
         yield number, line
 
 
 def _key(address: str) -> str:
-    """The path in an address, without bucket: `s3://bucket/a/b.png` is a/b.png."""
+    """The path in a URL, without the bucket: `s3://bucket/a/b.png` is a/b.png."""
     return address.split("://", 1)[1].partition("/")[2] if "://" in address else address
 
 
 def _mask_job(line: Line) -> str:
-    """The attribute that names a mask; empty: there is none."""
+    """The attribute that names a mask; empty if there is none."""
     jobs = [name for name in line if name.endswith("-ref") and name != _SOURCE]
     return jobs[0] if jobs else ""
 
@@ -111,7 +111,7 @@ def _colours(line: Line) -> dict[str, str]:
 
 
 def _defect(line: Line, where: str) -> str:
-    """The kind of defect; empty: the picture is normal. Class names say more than numbers."""
+    """The kind of defect, preferably by class name; empty: the image is normal."""
     kinds = [name for name in _colours(line) if name.lower() != _BACKGROUND]
     for name in line:
         meta = line.get(f"{name}-metadata")
@@ -123,7 +123,7 @@ def _defect(line: Line, where: str) -> str:
         return kinds[0] if len(kinds) == 1 else said
     if _mask_job(line):
         return "+".join(kinds) or "anomaly"
-    raise DataError(f"{where}: says not what it shows; wanted a class-name in its metadata.")
+    raise DataError(f"{where}: has no class; wanted a class-name in its metadata.")
 
 
 def _draw(line: Line, index: PictureIndex, file: Path) -> Draw | None:
@@ -142,5 +142,5 @@ def _rgb(code: str) -> tuple[int, int, int]:
     try:
         value = int(code[1:7], 16)
     except ValueError:
-        raise DataError(f"{code}: is no colour; wanted #rrggbb.") from None
+        raise DataError(f"{code}: not a colour; wanted #rrggbb.") from None
     return value >> 16, value >> 8 & 255, value & 255

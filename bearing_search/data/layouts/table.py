@@ -1,4 +1,4 @@
-"""The table of layouts that `import` brings in, and which of them a folder has."""
+"""The table of layouts that `import` supports, and detection of a folder's layout."""
 
 import shlex
 from collections.abc import Callable, Iterable
@@ -40,7 +40,7 @@ from bearing_search.data.samples import GOOD, Sample
 from bearing_search.errors import DataError
 
 NATIVE, MANIFEST_LAYOUT = "mvtec-ad", "manifest"
-"""Layouts that are read as they are."""
+"""Layouts that are read directly."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,14 +48,14 @@ class Layout:
     """One way to lay out a data set; its name is its key in `LAYOUTS`."""
 
     title: str
-    """What messages call it."""
+    """Its name in messages."""
 
     recognises: Callable[[Folder], bool]
     read: Callable[[Folder], RawSet]
-    """All its samples; opens images only where the layout leaves no other way to tell labels."""
+    """Reads all its samples; opens images only if labels cannot be determined otherwise."""
 
     why: str = ""
-    """Why it is not read as it is, as a sentence."""
+    """Why it is not read directly, as a sentence."""
 
 
 def _has_manifest(root: Folder) -> bool:
@@ -75,7 +75,7 @@ def _read_native(root: Folder) -> RawSet:
 
 
 def _as_raw(found: Iterable[Sample]) -> RawSet:
-    """Samples of a layout that is read as it is."""
+    """Convert samples of a layout that is read directly."""
     samples = [
         RawSample(
             part=sample.part,
@@ -88,7 +88,7 @@ def _as_raw(found: Iterable[Sample]) -> RawSet:
         )
         for sample in found
     ]
-    return RawSet(samples=tuple(samples), said=("this layout is also read as it is",))
+    return RawSet(samples=tuple(samples), said=("this layout can also be read without import",))
 
 
 def _is_halcon(root: Folder) -> bool:
@@ -97,8 +97,8 @@ def _is_halcon(root: Folder) -> bool:
 
 def _refuse_halcon(root: Folder) -> RawSet:
     raise DataError(
-        f"{root.path}: Halcon's .hdict is not read. Export the pictures and masks from the Deep "
-        "Learning Tool, into folders per class, and bring those in."
+        f"{root.path}: Halcon's .hdict is not supported. Export the images and masks from the Deep "
+        "Learning Tool into one folder per class, and import those."
     )
 
 
@@ -112,7 +112,7 @@ LAYOUTS: dict[str, Layout] = {
         title="BTAD (ok/ko)",
         recognises=is_btad,
         read=read_btad,
-        why="There is no folder good; normal samples lie in train/good.",
+        why="There is no folder good; normal samples belong in train/good.",
     ),
     NATIVE: Layout(title="MVTec AD", recognises=_is_native, read=_read_native),
     "mpdd": Layout(title="MPDD", recognises=_is_native, read=_read_native),
@@ -131,12 +131,12 @@ LAYOUTS: dict[str, Layout] = {
     "pictures": Layout(title="pictures without labels", recognises=is_pictures, read=read_pictures),
     "halcon": Layout(title="Halcon (.hdict)", recognises=_is_halcon, read=_refuse_halcon),
 }
-"""Name -> layout, tried in this order. Those before `mvtec-ad` have folders that are read as they
-are beside others, so that they must be told first."""
+"""Name -> layout, tried in this order. Those before `mvtec-ad` contain its folders among others,
+so they must be tried first."""
 
 
 def layout_of(root: Path) -> str | None:
-    """Name of the first layout that recognises the folder; None: no layout does.
+    """Name of the first layout that recognises the folder, or None.
 
     Raises:
         DataError: a folder cannot be read.
@@ -151,12 +151,12 @@ def layout_of(root: Path) -> str | None:
 
 
 def import_line(root: Path, name: str) -> str:
-    """What a folder is, and the command that brings it in, as a sentence."""
+    """A sentence with the layout of a folder and the command that imports it."""
     layout = LAYOUTS[name]
     if name == "halcon":
-        return f"{root}: holds .hdict files of Halcon, which are not read."
+        return f"{root}: holds Halcon's .hdict files, which are not supported."
     why = f"{layout.why} " if layout.why else ""
     return (
-        f"{root}: is laid out as {layout.title}. {why}Bring it in: "
+        f"{root}: has the layout of {layout.title}. {why}Import it: "
         f"python -m bearing_search import {shlex.quote(str(root))} --out DATA"
     )

@@ -1,9 +1,9 @@
 """Circles in one image: centres from CGMP's contours and from edge votes, radii from the edges.
 
 A contour of the binary image (the paper's candidate) is often merged with what lies behind the
-ring: LED dots, a neighbour. So a contour only proposes a centre, and edges whose direction passes
-through a common point propose more. Around every proposed centre, radii are kept on which edges
-cover enough of the circumference. All lengths here are pixels of the working copy.
+ring: LED dots, a neighbour. So a contour only proposes a centre; more are proposed where the
+normals of many edges meet. Around every proposed centre, radii are kept at which edges cover enough
+of the circumference. All lengths here are pixels of the working copy.
 
 Axis letters: n edge points; m centres; r radii.
 """
@@ -26,10 +26,10 @@ from bearing_search.preprocess.contrast import Contrast, Edges
 from bearing_search.preprocess.shapes import CLEAN, Circle
 
 NUM_CENTRES = 6
-"""How many places are examined for circles."""
+"""Number of centres examined from contours, and as many again from votes."""
 
 VOTING_EDGES = 2000
-"""Edge points that vote; more are thinned out evenly."""
+"""Edge points that vote, roughly; more are thinned out evenly."""
 
 
 def circle_candidates(contrast: Contrast, config: CircleConfig, *, inverted: bool) -> list[Circle]:
@@ -61,7 +61,7 @@ def circle_candidates(contrast: Contrast, config: CircleConfig, *, inverted: boo
 
 
 def _is_settled(start: Circle, fitted: Circle) -> bool:
-    """Whether a guess would only lead to a circle that is known and clean."""
+    """Whether a guess is close to a clean circle that was already found."""
     apart = math.hypot(start.x - fitted.x, start.y - fitted.y) + abs(start.radius - fitted.radius)
     return fitted.coverage >= CLEAN and apart < 4.0
 
@@ -85,7 +85,7 @@ def _contour_centres(
 
 
 def _voted_centres(edges: Edges, width: int, height: int) -> list[tuple[float, float]]:
-    """Where the lines through the edges, along their directions, meet most often."""
+    """Points where the most normals of edges meet."""
     step = max(1, len(edges.points) // VOTING_EDGES)
     points = edges.points[::step].astype(np.float32)
     directions = edges.directions[::step].astype(np.float32)
@@ -95,7 +95,7 @@ def _voted_centres(edges: Edges, width: int, height: int) -> list[tuple[float, f
     x = ((points[:, :1] + directions[:, :1] * reach) / 2).astype(np.int32)
     y = ((points[:, 1:] + directions[:, 1:] * reach) / 2).astype(np.int32)
     columns, rows = (width + 1) // 2, (height + 1) // 2
-    # read as unsigned, a negative place is beyond the end: one comparison for both sides
+    # viewed as unsigned, a negative index lies beyond the end: one comparison checks both bounds
     inside = (x.view(np.uint32) < columns) & (y.view(np.uint32) < rows)
     votes = np.bincount((y * columns + x)[inside], minlength=rows * columns)
     smooth = cv2.GaussianBlur(votes.reshape(rows, columns).astype(np.float32), (7, 7), 0)
@@ -108,8 +108,8 @@ def _voted_centres(edges: Edges, width: int, height: int) -> list[tuple[float, f
 def _covered_radii(
     edges: Edges, x: float, y: float, longest: int, min_coverage: float
 ) -> list[float]:
-    """Radii around a centre that is known to a few pixels, on which edges cover half of what
-    `min_coverage` asks for; the fit that follows is measured against the whole."""
+    """Radii around an approximate centre at which edges cover at least half of `min_coverage`;
+    after the fit the full coverage is required."""
     offset = edges.points - (x, y)
     distance = np.maximum(np.sqrt(offset[:, 0] ** 2 + offset[:, 1] ** 2), 1e-6)
     directions = edges.directions
@@ -120,7 +120,7 @@ def _covered_radii(
     arcs = np.minimum((turn * num_arcs).astype(int), num_arcs - 1)
     bins = (distance[aligned] / 2).astype(int)
     num_bins = longest // 2 + 2
-    # an arc of a 90th of the circle holds r * 2 pi / 90 edge points where it is an edge
+    # an arc of 1/90 of the circle holds r * 2 pi / 90 edge points if it is an edge
     held = np.bincount(bins * num_arcs + arcs, minlength=num_bins * num_arcs)
     held = held.reshape(num_bins, num_arcs)
     expected = np.maximum(1.0, (np.arange(num_bins) + 0.5) * 2 * 2 * math.pi / num_arcs)

@@ -1,4 +1,4 @@
-"""CGCM: which of an image's circles is the part's, and the ring around it.
+"""CGCM: chooses the part's circle among the candidates of an image, and the ring around it.
 
 Lengths are pixels of the original image. Axis letters: h, w rows and columns.
 Source: paper, section 3.1.
@@ -15,21 +15,20 @@ from bearing_search.errors import RoiNotFoundError
 from bearing_search.preprocess.shapes import Circle, outside_share
 
 CLEAR_EDGE = 0.7
-"""Coverage, as a share of the best, from which on an edge is as good as the best: a shadow's or a
-mirror image's is not."""
+"""Minimum coverage, as a share of the best, of a clear edge; shadows and reflections have less."""
 
 CLEAR_LEAD = 0.1
-"""Two separate circles are equally central when their distances to the image's centre differ by
-less than this share of the radius."""
+"""Two separate circles count as equally central when their distances to the image's centre differ
+by less than this share of the radius."""
 
 
 def best_guess(
     candidates: Sequence[Circle], config: CircleConfig, *, width: int, height: int
 ) -> Circle | None:
-    """The circle taken as the part's while the mean radius is still unknown (first pass).
+    """The part's likely circle while the mean radius is still unknown (first pass); None: none.
 
-    The largest that lies in the image, of those whose edges are nearly as complete as the best's:
-    the outline encloses everything else that is round on a part.
+    The largest inside the image of those whose edges are nearly as complete as the best one's: the
+    outline encloses everything else on a part that is round.
     """
     inside = _inside(candidates, config, width, height)
     if not inside:
@@ -49,9 +48,9 @@ def choose_circle(
 ) -> Circle:
     """The most central of the `top_k` largest circles of plausible radius (second pass).
 
-    Circles within one another are one thing, and its outermost stands for it: the inner and the
-    outer edge of a ring share a centre to a fraction of a pixel, so that nearness to the image's
-    centre alone would toss a coin. The paper does not mention the case.
+    Nested circles count as one part, represented by the outermost: the inner and outer edges of a
+    ring share a centre to a fraction of a pixel, so their distance to the image's centre alone
+    would decide at random. The paper does not mention the case.
 
     Args:
         candidates: detected circles, in any order.
@@ -80,14 +79,14 @@ def choose_circle(
         lead = _off_centre(ordered[1], centre) - _off_centre(ordered[0], centre)
         if lead < CLEAR_LEAD * ordered[0].radius and _are_apart(ordered[0], ordered[1]):
             raise RoiNotFoundError(
-                f"{image}: two circles are equally near to the centre: {ordered[0]} and "
-                f"{ordered[1]}. Keep one part in the picture, or cut the picture around it."
+                f"{image}: two circles are equally close to the centre: {ordered[0]} and "
+                f"{ordered[1]}. Photograph one part at a time, or crop the image to it."
             )
     return ordered[0]
 
 
 def closest_circle(candidates: Sequence[Circle], mean_radius_px: float) -> Circle | None:
-    """The candidate whose radius comes closest to the mean; shown where none was chosen."""
+    """The candidate whose radius is closest to the mean; shown where none was chosen."""
     if not candidates:
         return None
     return min(candidates, key=lambda c: abs(c.radius - mean_radius_px))
@@ -101,7 +100,7 @@ def ring_mask(
     Args:
         side: of the square.
         centre: x, y in pixels of the square.
-        inner: c_inner; at 0 or below nothing is masked inside.
+        inner: c_inner; 0 or less gives a full disc.
         outer: c_outer.
     """
     steps = np.arange(side)
@@ -142,8 +141,8 @@ def _why_none(
 ) -> str:
     if in_band:
         return (
-            f"{image}: the {in_band[0]} leaves the image. Photograph the whole part, or raise "
-            f"preprocess.circle.max_outside_share, now {config.max_outside_share:g}."
+            f"{image}: the {in_band[0]} extends beyond the image. Photograph the whole part, or "
+            f"raise preprocess.circle.max_outside_share, now {config.max_outside_share:g}."
         )
     tolerance = config.radius_tolerance_px
     wanted = f"{image}: no circle with a radius of {mean_radius_px - tolerance:.0f} to " + (
@@ -152,11 +151,11 @@ def _why_none(
     closest = closest_circle(candidates, mean_radius_px)
     if closest is None:
         return (
-            f"{wanted}no circle at all. Look at the image; where its edge is faint, lower "
+            f"{wanted}no circle at all. Look at the image; if its edge is faint, lower "
             f"preprocess.circle.min_coverage, now {config.min_coverage:g}."
         )
     return (
-        f"{wanted}the closest of {len(candidates)} is "
+        f"{wanted}{len(candidates)}, the closest "
         f"{abs(closest.radius - mean_radius_px):.0f} px off. Widen "
         f"preprocess.circle.radius_tolerance_px, now {tolerance:g}."
     )

@@ -15,10 +15,10 @@ from bearing_search.preprocess.contrast import Edges
 from bearing_search.preprocess.shapes import CLEAN, OWN_BAND_PX, Circle, owners_of_edges
 
 MIN_RADIUS_PX = 16.0
-"""Smallest radius looked for in the working copy: below it, LED dots are circles too."""
+"""Smallest radius searched for, in the working copy; below it, LED dots are circles too."""
 
 ALIGNED = 0.94
-"""Cosine between an edge's direction and the radius, from which on the edge can be the circle's."""
+"""Minimum cosine between the direction of an edge and the radius of the circle it belongs to."""
 
 NUM_TRIPLES = 160
 """Random triples tried where edges run side by side."""
@@ -27,8 +27,8 @@ NUM_TRIPLES = 160
 def fits_near(edges: Edges, start: Circle, rng: np.random.Generator) -> list[Circle]:
     """Circles on the edges near `start`.
 
-    A least-squares fit in a band is dragged between two edges that run side by side, a chamfer and
-    an outline; so where it does not cover its edge completely, circles through random triples are
+    A least-squares fit in a band ends up between two edges that run side by side, such as a chamfer
+    and an outline. So if it does not cover its edge completely, circles through random triples are
     tried, and up to two of them are fitted as well.
     """
     plain = _polished(edges, start, (max(3.0, 0.02 * start.radius), 2.0, OWN_BAND_PX))
@@ -46,19 +46,19 @@ def fits_near(edges: Edges, start: Circle, rng: np.random.Generator) -> list[Cir
 def near(
     edges: Edges, circle: Circle, band: float, aligned: float = ALIGNED
 ) -> Bool[np.ndarray, " n"]:
-    """Edges within `band` of a circle whose direction is its radius's."""
+    """Which edges lie within `band` of a circle and point along its radius."""
     x, y = edges.points[:, 0] - circle.x, edges.points[:, 1] - circle.y
     squares = x * x + y * y
     is_near: Bool[np.ndarray, " n"] = squares <= (circle.radius + band) ** 2
     is_near &= squares >= max(0.0, circle.radius - band) ** 2
-    directions = edges.directions[is_near]  # the few that are left: this is asked very often
+    directions = edges.directions[is_near]  # only the few left: this runs very often
     along = np.abs(x[is_near] * directions[:, 0] + y[is_near] * directions[:, 1])
     is_near[is_near] = along >= aligned * np.sqrt(squares[is_near])
     return is_near
 
 
 def coverage(points: Float[np.ndarray, "n 2"], circle: Circle) -> float:
-    """Share of the circumference, in arcs of about two pixels, that holds one of the points."""
+    """Share of the circumference's arcs, of about two pixels each, that contain a point."""
     num_arcs = int(np.clip(math.pi * circle.radius, 24, 720))
     turn = np.arctan2(points[:, 1] - circle.y, points[:, 0] - circle.x) / (2 * math.pi) + 0.5
     arcs = np.minimum((turn * num_arcs).astype(int), num_arcs - 1)
@@ -78,9 +78,9 @@ def without_doubles(circles: Sequence[Circle], edges: Edges, min_coverage: float
 
 
 def _polished(edges: Edges, start: Circle, bands: Sequence[float]) -> Circle | None:
-    """Least squares on the aligned edges in ever narrower bands."""
+    """Least squares on the aligned edges in successively narrower bands."""
     circle = start
-    # every later band lies well within this one: the many other edges are looked at only once
+    # every later band lies well within this one: the many other edges are examined only once
     around = near(edges, start, 2 * bands[0] + 8.0, aligned=0.8)
     edges = Edges(points=edges.points[around], directions=edges.directions[around])
     for band in bands:
@@ -130,7 +130,7 @@ def _through_triples(
 
 
 def _circumcircles(triples: Float[np.ndarray, "t 3 2"]) -> Float[np.ndarray, "k 3"]:
-    """x, y, radius of the circles through three points; those on a line are left out."""
+    """x, y, radius of the circles through three points; collinear triples are left out."""
     first = triples[:, 0]
     b, c = triples[:, 1] - first, triples[:, 2] - first
     doubled = 2 * (b[:, 0] * c[:, 1] - b[:, 1] * c[:, 0])

@@ -23,10 +23,10 @@ from bearing_search.preprocess.ellipse.seeds import MIN_SEMI_MINOR_PX, ellipse_s
 from bearing_search.preprocess.shapes import CLEAN, OWN_BAND_PX, Ellipse, owners_of_edges
 
 ALIGNED = 0.9
-"""Cosine between edge direction and normal, from which on an edge can be the ellipse's."""
+"""Minimum cosine between the direction of an edge and the normal of the ellipse it belongs to."""
 
 NUM_DOUBTFUL = 8
-"""How many fits that are not clean get one."""
+"""Number of fits with coverage below `CLEAN` around which random ellipses are tried."""
 
 NUM_QUINTUPLES = 250
 """Random quintuples tried around each of them."""
@@ -35,8 +35,8 @@ NUM_QUINTUPLES = 250
 def ellipse_candidates(contrast: Contrast, config: EllipseConfig) -> list[Ellipse]:
     """Every ellipse whose boundary is covered by edges to at least `min_coverage`.
 
-    A least-squares fit in a band is dragged between two edges that run side by side, a shadow and
-    an outline; so around the most promising fits, ellipses through random points are tried too.
+    A least-squares fit in a band ends up between two edges that run side by side, such as a shadow
+    and an outline. So around the most promising fits, ellipses through random points are tried too.
 
     Returns:
         Ellipses in pixels of the working copy, largest area first.
@@ -69,9 +69,9 @@ def ellipse_candidates(contrast: Contrast, config: EllipseConfig) -> list[Ellips
 
 
 def polished(edges: Edges, start: Ellipse, bands: Sequence[float]) -> Ellipse | None:
-    """Fit to the aligned edges near `start`, in ever narrower bands."""
+    """Fit to the aligned edges near `start`, in successively narrower bands."""
     ellipse = start
-    # every later band lies well within this one: the many other edges are looked at only once
+    # every later band lies well within this one: the many other edges are examined only once
     around = _near(edges, start, 2 * bands[0] + 8.0, aligned=0.7)
     edges = Edges(points=edges.points[around], directions=edges.directions[around])
     for band in bands:
@@ -157,7 +157,7 @@ def _near(
 
 
 def _coverage(points: Float[np.ndarray, "n 2"], ellipse: Ellipse) -> float:
-    """Share of the boundary, in pieces of about two pixels, that has one of the points near."""
+    """Share of the boundary's pieces, of about two pixels each, with a point nearby."""
     num_pieces = int(np.clip(math.pi * (ellipse.semi_major + ellipse.semi_minor) / 2, 36, 720))
     boundary = ellipse.boundary(4 * num_pieces)
     length = np.hypot(*np.diff(boundary, axis=0, append=boundary[:1]).T)

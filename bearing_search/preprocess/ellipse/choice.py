@@ -1,4 +1,4 @@
-"""EGGCC: which of an image's ellipses is the part's, and the crop common to all images.
+"""EGGCC: chooses the part's ellipse among the candidates, and the crop common to all images.
 
 Lengths are pixels of the original image. Source: paper, section 3.1.
 """
@@ -13,10 +13,10 @@ from bearing_search.preprocess.ellipse.fit import signed_distance
 from bearing_search.preprocess.shapes import Ellipse, outside_share
 
 NUM_BOUNDARY_POINTS = 72
-"""Boundary points tested for lying in the image, at even angles (at least 36)."""
+"""Boundary points, at evenly spaced angles, tested for lying in the image (at least 36)."""
 
 CLEAR_EDGE = 0.8
-"""Coverage, as a share of the best, from which on an edge is as good as the best."""
+"""Minimum coverage, as a share of the best, of a clear edge."""
 
 Box = tuple[int, int, int, int]
 """Left, up, right, down."""
@@ -27,9 +27,9 @@ def choose_ellipse(
 ) -> Ellipse:
     """The largest ellipse whose whole boundary lies in the image.
 
-    Of several that qualify, those with much poorer edges than the best stand back, unless they
-    enclose one of the best: background edges line up to large, half-covered ellipses, but a part's
-    outline may be faint where its bore is not. The paper does not mention the case.
+    Ellipses with much poorer edges than the best are ignored unless they enclose one with clear
+    edges: background edges can line up into large, half-covered ellipses, but a part's outline may
+    be fainter than its bore. The paper does not mention the case.
 
     Args:
         candidates: detected ellipses, in any order.
@@ -38,7 +38,7 @@ def choose_ellipse(
         image: name shown in the error.
 
     Raises:
-        RoiNotFoundError: there is none.
+        RoiNotFoundError: no ellipse lies entirely in the image.
     """
     inside = [e for e in candidates if outside_share(e, width, height, NUM_BOUNDARY_POINTS) == 0.0]
     if not inside:
@@ -52,7 +52,7 @@ def choose_ellipse(
 def ellipse_guess(
     candidates: Sequence[Ellipse], config: EllipseConfig, *, width: int, height: int
 ) -> Ellipse | None:
-    """The ellipse taken as the part's in the first pass: as `choose_ellipse`, None without any."""
+    """The part's ellipse in the first pass, chosen by `choose_ellipse`; None: there is none."""
     try:
         return choose_ellipse(candidates, config, width=width, height=height, image="")
     except RoiNotFoundError:
@@ -60,7 +60,7 @@ def ellipse_guess(
 
 
 def proposed_crop(ellipses: Sequence[Ellipse], config: EllipseConfig) -> Box:
-    """How far a crop around the mean centre must reach to hold the typical ellipse with margin.
+    """How far a crop around the mean centre must reach to contain a typical ellipse and a margin.
 
     The reach is the 90th percentile over the training side, so that one stray ellipse does not
     widen every crop.
@@ -77,7 +77,7 @@ def proposed_crop(ellipses: Sequence[Ellipse], config: EllipseConfig) -> Box:
 
 
 def mean_centre(ellipses: Sequence[Ellipse]) -> tuple[float, float]:
-    """The paper's mean centre, without ellipses that lie far from the median of the others."""
+    """The paper's mean centre, without ellipses far from the median centre."""
     centres = np.array([(e.x, e.y) for e in ellipses])
     away = np.hypot(*(centres - np.median(centres, axis=0)).T)
     near = away <= max(2.0, 3.0 * 1.4826 * float(np.median(away)))
@@ -99,7 +99,7 @@ def inside_share(ellipse: Ellipse, centre: tuple[float, float], crop: Box) -> fl
 
 
 def _encloses(outer: Ellipse, inner: Ellipse) -> bool:
-    """Whether `inner` lies inside `outer` and not at its rim."""
+    """Whether `inner` lies strictly inside `outer`."""
     distance, _ = signed_distance(inner.boundary(36), outer)
     return bool((distance < 0.0).all()) and inner.semi_minor < outer.semi_minor
 
@@ -107,11 +107,11 @@ def _encloses(outer: Ellipse, inner: Ellipse) -> bool:
 def _why_none(candidates: Sequence[Ellipse], config: EllipseConfig, image: str) -> str:
     if candidates:
         return (
-            f"{image}: the {candidates[0]}, the largest of {len(candidates)}, leaves the image. "
-            "Photograph the whole part."
+            f"{image}: the {candidates[0]}, the largest of {len(candidates)}, extends beyond the "
+            "image. Photograph the whole part."
         )
     return (
-        f"{image}: no ellipse at all. Look at the image; cut its surroundings away with "
-        f"preprocess.ellipse.pre_crop_px, now {list(config.pre_crop_px)}, or where the edge is "
+        f"{image}: no ellipse at all. Look at the image; crop its surroundings with "
+        f"preprocess.ellipse.pre_crop_px, now {list(config.pre_crop_px)}, or if the edge is "
         f"faint, lower preprocess.ellipse.min_coverage, now {config.min_coverage:g}."
     )

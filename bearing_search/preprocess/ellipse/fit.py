@@ -13,7 +13,7 @@ from bearing_search.preprocess.shapes import Ellipse
 
 
 def fit(points: Float[np.ndarray, "n 2"]) -> Ellipse | None:
-    """Direct least-squares ellipse; None where the points lie on none."""
+    """Direct least-squares fit of an ellipse; None if the points fit none."""
     (x, y), (first, second), angle = cv2.fitEllipseDirect(points.astype(np.float32))
     return from_axes(x, y, first / 2, second / 2, angle)
 
@@ -34,7 +34,7 @@ def from_axes(x: float, y: float, first: float, second: float, angle_deg: float)
 
 
 def ellipse_of_conic(conic: Float[np.ndarray, " 5"]) -> Ellipse | None:
-    """The ellipse a x^2 + b x y + c y^2 + d x + e y = 1, or None where it is none."""
+    """The ellipse a x^2 + b x y + c y^2 + d x + e y = 1, or None if the conic is not one."""
     a, b, c, d, e = conic
     form = np.array([[a, b / 2], [b / 2, c]])
     values, vectors = np.linalg.eigh(form)
@@ -51,7 +51,7 @@ def ellipse_of_conic(conic: Float[np.ndarray, " 5"]) -> Ellipse | None:
 def signed_distance(
     points: Float[np.ndarray, "n 2"], ellipse: Ellipse
 ) -> tuple[Float[np.ndarray, " n"], Float[np.ndarray, "n 2"]]:
-    """Distance to the boundary to first order (outside above 0), and the outward unit normals."""
+    """Distance to the boundary to first order (positive outside), and the outward unit normals."""
     tilt = math.radians(ellipse.angle_deg)
     cos, sin = math.cos(tilt), math.sin(tilt)
     x, y = points[:, 0] - ellipse.x, points[:, 1] - ellipse.y
@@ -65,7 +65,7 @@ def signed_distance(
 
 
 def are_the_same(one: Ellipse, other: Ellipse) -> bool:
-    """Whether two ellipses follow one edge."""
+    """Whether two ellipses follow the same edge."""
     (width, height), (other_width, other_height) = one.half_extent, other.half_extent
     apart = max(
         abs(one.x - other.x),

@@ -1,10 +1,10 @@
-"""Rough ellipses that the edges are then asked about: from contours, and from edge symmetry.
+"""Rough ellipses, to be tested against the edges, from contours and from edge symmetry.
 
 A contour of the binary image (the paper's candidate) follows a part only while the background
 stays on one side of the threshold, so contours are taken at several thresholds. Where clutter
-touches the outline no contour is clean; but an ellipse is symmetric about its centre, so pairs of
-parallel edges vote for the point between them, and around a voted centre three edge points and
-their mirror images make an ellipse. Lengths are pixels of the working copy.
+touches the outline no contour is clean. But an ellipse is symmetric about its centre, so pairs of
+parallel edges vote for their midpoint, and around a voted centre three edge points and their
+mirror images determine an ellipse. Lengths are pixels of the working copy.
 
 Axis letters: h, w rows and columns; n edge points; t triples.
 """
@@ -28,10 +28,10 @@ from bearing_search.preprocess.ellipse.fit import (
 from bearing_search.preprocess.shapes import Ellipse
 
 MIN_SEMI_MINOR_PX = 10.0
-"""Smallest half width looked for in the working copy."""
+"""Smallest semi-minor axis searched for, in the working copy."""
 
 THRESHOLDS = 8
-"""Grey levels, at even shares of the pixels, at which contours are taken beside Otsu's."""
+"""Number of thresholds besides Otsu's, at evenly spaced quantiles of the grey levels."""
 
 CONTOUR_SEEDS = 12
 """How many of the best fitting contours are examined against the edges."""
@@ -43,14 +43,14 @@ ELLIPSES_PER_CENTRE = 4
 """How many ellipses around one centre are examined: outline, chamfer, bore."""
 
 VOTING_EDGES = 1800
-"""Edge points that vote; more are thinned out evenly."""
+"""Edge points that vote, roughly; more are thinned out evenly."""
 
 NUM_TRIPLES = 300
 """Random triples of edge points tried around each centre."""
 
 
 def ellipse_seeds(contrast: Contrast) -> list[Ellipse]:
-    """Ellipses worth examining, without doubles."""
+    """Ellipses worth examining, without duplicates."""
     distinct: list[Ellipse] = []
     for seed in [*_contour_seeds(contrast), *_symmetry_seeds(contrast)]:
         if not any(are_the_same(seed, other) for other in distinct):
@@ -71,7 +71,7 @@ def _contour_seeds(contrast: Contrast) -> list[Ellipse]:
 
 
 def _rated(contour: np.ndarray) -> tuple[float, Ellipse] | None:
-    """Misfit as a share of the half width, and the ellipse of the contour or of its hull."""
+    """Misfit as a share of the semi-minor axis, and the ellipse of the contour or of its hull."""
     ratings = []
     for outline in (contour, cv2.convexHull(contour)):
         points = outline[:, 0].astype(float)
@@ -108,7 +108,7 @@ def _symmetry_seeds(contrast: Contrast) -> Iterator[Ellipse]:
 
 
 def _voted_centres(edges: Edges, width: int, height: int) -> list[tuple[float, float]]:
-    """Midpoints of edges that run in parallel, where they gather."""
+    """Points where the most midpoints of parallel edges coincide."""
     step = max(1, len(edges.points) // VOTING_EDGES)
     points, directions = edges.points[::step], edges.directions[::step]
     orientation = np.arctan2(directions[:, 1], directions[:, 0]) % math.pi
@@ -161,7 +161,7 @@ def _around(
 
 
 def _forms(offset: Float[np.ndarray, "n 2"], rng: np.random.Generator) -> Float[np.ndarray, "t 3"]:
-    """Quadratic forms a x^2 + 2 b x y + c y^2 = 1 through random triples, those of ellipses."""
+    """Quadratic forms a x^2 + 2 b x y + c y^2 = 1 of the ellipses through random triples."""
     triples = offset[rng.integers(0, len(offset), (NUM_TRIPLES, 3))]
     x, y = triples[..., 0], triples[..., 1]
     matrices = np.stack([x * x, 2 * x * y, y * y], axis=2)
@@ -179,7 +179,7 @@ def _on(
     offset: Float[np.ndarray, "n 2"],
     normal: Float[np.ndarray, "n 2"],
 ) -> Bool[np.ndarray, "t n"]:
-    """Points near the ellipse of each form, whose edges run along it."""
+    """Which points lie near the ellipse of each form, with edges that run along it."""
     a, b, c = (forms[:, [i]].astype(np.float32) for i in range(3))
     x, y = offset[:, 0].astype(np.float32), offset[:, 1].astype(np.float32)
     slope_x, slope_y = a * x + b * y, b * x + c * y

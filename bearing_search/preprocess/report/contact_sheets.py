@@ -1,4 +1,4 @@
-"""Extraction alone, over all samples: contact sheets, `roi.csv` and a summary to look at."""
+"""Report on the extraction of all samples: contact sheets, `roi.csv` and a summary."""
 
 import csv
 from collections.abc import Sequence
@@ -25,13 +25,13 @@ COLUMNS = (
     "candidates",
     "reason",
 )
-"""Of roi.csv; lengths in pixels of the original image, axes from end to end."""
+"""Columns of roi.csv; lengths in pixels of the original image, axes at full length."""
 
 TILES_PER_SHEET = 60
 
 
 def write_csv(reports: Sequence[PartExtraction], file: Path) -> None:
-    """One line a sample; numbers with three digits."""
+    """Write one line per sample; numbers have three decimals."""
     with file.open("w", newline="", encoding="utf-8") as stream:
         writer = csv.DictWriter(stream, COLUMNS)
         writer.writeheader()
@@ -39,7 +39,7 @@ def write_csv(reports: Sequence[PartExtraction], file: Path) -> None:
 
 
 def write_sheets(report: PartExtraction, folder: Path) -> list[Path]:
-    """Contact sheets of one part, those without ROI first; returns the files."""
+    """Write one part's contact sheets, samples without ROI first; return the files."""
     ordered = sorted(report.rows, key=lambda row: row.is_found)
     starts = range(0, len(ordered), TILES_PER_SHEET)
     files = []
@@ -55,7 +55,7 @@ def write_sheets(report: PartExtraction, folder: Path) -> list[Path]:
 
 
 def summary(report: PartExtraction) -> list[str]:
-    """Lines to read: found, spreads, what is lost, and every sample without ROI."""
+    """Lines of text: number found, spreads, lost regions, and every sample without ROI."""
     found = [row for row in report.rows if row.is_found]
     unreadable = sum(row.is_unreadable for row in report.rows)
     missing = len(report.rows) - len(found) - unreadable
@@ -69,7 +69,7 @@ def summary(report: PartExtraction) -> list[str]:
     if lost:
         regions = sum(row.lost_regions for row in lost)
         lines.append(
-            f"  {regions} marked regions lie wholly outside the ROI and cannot be found, in "
+            f"  {regions} marked regions lie entirely outside the ROI and cannot be found, in "
             f"{', '.join(row.sample.title for row in lost)}"
         )
     noted = [row for row in found if row.notes]

@@ -1,4 +1,4 @@
-"""A picture of what preprocessing did to one sample, for the contact sheet.
+"""Draws what preprocessing did to one sample, as a tile of the contact sheet.
 
 Axis letters: h, w rows and columns.
 """
@@ -37,11 +37,11 @@ def tile(
     *,
     caption: str,
 ) -> Picture:
-    """The input with candidates, choice, band and crop at the left, the region at the right.
+    """The input with candidates, choice, band and crop on the left, the region on the right.
 
     Args:
         image: brightness 0.
-        reference: None where none could be estimated; then there is no band and no crop.
+        reference: None if it could not be estimated; then there is no band and no crop.
         caption: name and status; its second line, if any, is the reason.
     """
     left = montage.fitted(image, INPUT_WIDTH, PICTURE_HEIGHT)

@@ -1,4 +1,4 @@
-"""Both passes of the extraction over one part, on several processes; one row a sample."""
+"""Both passes of the extraction over one part, in several processes; one row per sample."""
 
 import multiprocessing
 from collections.abc import Callable, Iterator, Sequence
@@ -33,7 +33,7 @@ POOL_FROM = 24
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ExtractionRow:
-    """What came of one sample."""
+    """Result of one sample."""
 
     sample: Sample
     outcome: Circle | Ellipse | str | None
@@ -54,7 +54,7 @@ class ExtractionRow:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PartExtraction:
-    """All rows of one part, with what they were judged by."""
+    """All rows of one part, with the settings and the reference used."""
 
     part: str
     geometry: Geometry
@@ -72,15 +72,15 @@ def look_at_part(
     adapt_tolerance: bool,
     on_progress: Callable[[], None] = lambda: None,
 ) -> PartExtraction:
-    """Both passes over one part, on several processes.
+    """Run both passes over one part, in several processes.
 
     Args:
         images: of one part; the reference is estimated on those of the training split. Flawed
             samples become rows without a region.
-        workers: how many processes share the work.
-        adapt_tolerance: widen radius_tolerance_px to what the radii of the pictures themselves
-            ask for; for a folder of pictures of which nothing is known.
-        on_progress: told after each of the two passes over each sample.
+        workers: number of processes.
+        adapt_tolerance: widen radius_tolerance_px to the spread of the radii found in the images;
+            for a folder of images about which nothing is known.
+        on_progress: called after each of the two passes over each sample.
     """
     samples = images.samples
     part = (samples or [sample for sample, _ in images.flawed])[0].part
@@ -208,11 +208,11 @@ def _unreadable(sample: Sample, reason: str) -> ExtractionRow:
 
 @contextmanager
 def _pool(workers: int) -> Iterator[Callable[[Callable[[Any], Any], Sequence[Any]], Iterator[Any]]]:
-    """A `map` over processes, in order; in this process where there is one worker."""
+    """A `map` over processes, in order; in this process if there is only one worker."""
     if workers <= 1:
         yield lambda function, items: map(function, items)
         return
-    context = multiprocessing.get_context("spawn")  # fork would copy threads of OpenCV half-way
+    context = multiprocessing.get_context("spawn")  # fork would break OpenCV's threads
     with ProcessPoolExecutor(
         workers, mp_context=context, initializer=cv2.setNumThreads, initargs=(1,)
     ) as pool:

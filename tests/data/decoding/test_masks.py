@@ -195,19 +195,22 @@ REFUSED = {
         "its values are 1, 2, none of them 0",
     ),
     "grey background": (encoded(".png", np.where(DENT, 255, 60)), "marks every pixel: .* 60, 255"),
-    "overlay": (encoded(".png", np.dstack([GREY, GREY, np.where(DENT, 255, GREY)])), "is no mask"),
-    "the picture itself": (encoded(".png", GREY), "as in a picture"),
-    "the picture itself, JPEG": (encoded(".jpg", GREY), "as in a picture"),
+    "overlay": (
+        encoded(".png", np.dstack([GREY, GREY, np.where(DENT, 255, GREY)])),
+        "is not a mask",
+    ),
+    "the picture itself": (encoded(".png", GREY), "as in a photo"),
+    "the picture itself, JPEG": (encoded(".jpg", GREY), "as in a photo"),
     "probabilities": (
         encoded(".png", cv2.GaussianBlur(MARKS, (0, 0), 3)),
-        r"is no mask: \d\d % of its pixels above 0 have numbers in between",
+        r"is not a mask: \d\d % of its pixels above 0 have values in between",
     ),
     "probabilities over 1": (
         encoded(".png", np.maximum(cv2.GaussianBlur(MARKS, (0, 0), 3), 1)),
         "marks every pixel",
     ),
-    "another size": (encoded(".png", MARKS[:-1]), "is 40x31, its images are 40x32"),
-    "turned by a quarter": (encoded(".png", MARKS.T), "orientation tags are obeyed"),
+    "another size": (encoded(".png", MARKS[:-1]), "is 40x31, but its images are 40x32"),
+    "turned by a quarter": (encoded(".png", MARKS.T), "orientation tags are applied"),
     "two pages": (tiff(np.stack([MARKS, MARKS]), photometric="minisblack"), "holds 2 pages"),
 }
 

@@ -304,13 +304,13 @@ REFUSED = {
     ),
     "an animated PNG": ("a.png", animation("PNG"), None, "is animated"),
     "an animated WebP": ("a.webp", animation("WEBP"), None, "is animated"),
-    "a GIF": ("a.png", pillow("GIF", GREY), None, "is a GIF, which is not read"),
+    "a GIF": ("a.png", pillow("GIF", GREY), None, "is a GIF, which is not supported"),
     "a damaged JPEG": ("a.jpg", damaged_jpeg(), None, r"is damaged \(Corrupt JPEG data"),
     "a raw mosaic": (
         "a.tif",
         one_strip(GREY.tobytes(), 8, photometric=32803),
         None,
-        "a raw mosaic; develop it first",
+        "is a raw mosaic. Develop it first",
     ),
     "linear raw": ("a.tif", one_strip(GREY.tobytes(), 8, photometric=34892), None, "a raw mosaic"),
     "float16": ("a.tif", tiff(GREY.astype(np.float16)), None, "holds float16 pixels"),
@@ -323,20 +323,25 @@ REFUSED = {
         None,
         r"is compressed by \w+ \(tag 259 is 34676\)",
     ),
-    "no image": ("a.png", b"text", None, "is no readable image"),
-    "nothing": ("a.png", b"", None, "is no readable image"),
-    "a broken PNG": ("a.png", b"", None, "is no readable image"),
+    "no image": ("a.png", b"text", None, "not a readable image"),
+    "nothing": ("a.png", b"", None, "not a readable image"),
+    "a broken PNG": ("a.png", b"", None, "not a readable image"),
     "a TIFF cut off": ("a.tif", tiff(GREY)[:-200], None, "a.tif: "),
-    "a PGM cut off": ("a.pgm", pgm(5, 255, GREY)[:-9], None, "is cut off"),
+    "a PGM cut off": ("a.pgm", pgm(5, 255, GREY)[:-9], None, "is truncated"),
     "a PGM above its maximum": ("a.pgm", pgm(5, 100, GREY), None, "above its maximum 100"),
     # a file that does not fit its part
     "more than 12 bits": (
         "a.png",
         encoded(".png", WIDE * 257),
         12,
-        r"holds 56026, which is more than 12 bits \(4095\); .* preprocess.bits",
+        r"holds the value 56026, which exceeds 12 bits \(4095\); .* preprocess.bits",
     ),
-    "12 bits in a part of 8": ("a.png", encoded(".png", WIDE * 16), 8, "the training files 8 bits"),
+    "12 bits in a part of 8": (
+        "a.png",
+        encoded(".png", WIDE * 16),
+        8,
+        "the training files have 8 bits",
+    ),
 }
 
 

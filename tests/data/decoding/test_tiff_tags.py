@@ -64,7 +64,7 @@ def test_what_opencv_gives_wrongly_goes_to_the_other_decoder(decoder, tags):
 @pytest.mark.parametrize(
     ("tags", "says"),
     [
-        ({"photometric": 32803}, "raw mosaic; develop it first"),
+        ({"photometric": 32803}, "raw mosaic. Develop it first"),
         ({"photometric": 34892}, "raw mosaic"),
         ({"format": 3, "bits": 16}, "holds float16 pixels"),
         ({"format": 2, "bits": 16}, "holds int16 pixels"),

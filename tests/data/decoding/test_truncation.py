@@ -45,6 +45,6 @@ def test_a_cut_off_picture_is_an_error_that_names_the_file_and_prints_nothing(
 ):
     file = tmp_path / f"half{suffix}"
     file.write_bytes(encoded(suffix)[:-40])
-    with pytest.raises(DataError, match=f"half{suffix}: is cut off"):
+    with pytest.raises(DataError, match=f"half{suffix}: is truncated"):
         read_image(file)
     assert capfd.readouterr().err == ""

@@ -111,17 +111,17 @@ def manifest(text: str | bytes):
 
 
 REFUSED = [  # what lies there, what the line says
-    (all_in_pgm, r"no images found.*There are 3 \.heic files; read are \.bmp, "),
+    (all_in_pgm, r"no images found.*It holds 3 \.heic files; supported are \.bmp, "),
     (capital_train, r"PLATE/Train must be named train, in lower case"),
-    (unread_mask, r"no mask.*p033_mask\.heic is there, but \.heic is not read"),
+    (unread_mask, r"no mask.*p033_mask\.heic is there, but \.heic is not supported"),
     (mask_of_another_name, r"no mask.*ground_truth/dent holds mask_of_p033\.png"),
     (second_mask, r"PLATE/test/dent/p033: has 2 masks, dent/p033_mask\.png, dent/p033_mask_2\.png"),
     (mask_of_two_suffixes, r"has 2 masks, dent/p033_mask\.png, dent/p033_mask\.tif\. Keep one"),
-    (good_written_otherwise, r"no folder good; normal samples lie in train/good"),
-    (ok_and_no_good, r"BTAD.*no folder good; normal samples lie in train/good.*import"),
-    (no_folder_in_train, r"4 images lie in train/ itself.*put the normal ones into PLATE"),
-    (a_flat_set, r"3 images lie in train/ itself.*or list all in a manifest"),
-    (levels_named_exp, r"names end in _exp0\.\._exp2.*levels of one sample are named _b0"),
+    (good_written_otherwise, r"no folder good; normal samples belong in train/good"),
+    (ok_and_no_good, r"BTAD.*no folder good; normal samples belong in train/good.*import"),
+    (no_folder_in_train, r"4 images are in train/ itself.*put the normal ones into PLATE"),
+    (a_flat_set, r"3 images are in train/ itself.*or list all in a manifest"),
+    (levels_named_exp, r"names end in _exp0\.\._exp2.*levels of one sample must be named _b0"),
     (levels_named_b, r"names end in _B0\.\._B2"),
     (a_fourth_level_of_one_sample, r"p33: has 4 brightness levels \(p33_b3\.png\), 2 others"),
     (manifest("image,class\na.png,ok\n"), r"lacks the column part.*first line holds 'image,class'"),
@@ -131,7 +131,7 @@ REFUSED = [  # what lies there, what the line says
     (manifest(f"{HEADER}\nOD,train,ok,s,x\\a.png\n"), r"x\\a\.png does not.*Write / instead"),
     (manifest(f"{HEADER},b2\nOD,train,ok,s,a.png,a.png\n"), "sample s has no b1; levels start at"),
     (manifest(f"{HEADER}\nOD,train,ok,,a.png\n"), "line 2: has no sample; name it"),
-    (manifest(b"part,\xff\xff\n"), r"neither in utf-8 nor in cp949\. In Excel, save it as"),
+    (manifest(b"part,\xff\xff\n"), r"not text in utf-8 or cp949\. In Excel, save it as"),
     (manifest(f"{HEADER}\nOD,train,ok,s,판.png\n".encode("cp949")),
      r'판\.png does not exist.*read as cp949\. In Excel, save it as "CSV UTF-8"'),
 ]  # fmt: skip
@@ -223,13 +223,13 @@ def test_what_is_not_read_is_counted_and_named_by_folder_and_kind(tmp_path):
     (root / "PLATE/train/good/._p001.png").touch()
 
     assert sorted(remarks(root)) == [
-        "warning: 1 file of PLATE/ground_truth/dent is left out (of no sample): p999_mask.png",
-        "warning: 1 file of PLATE/train is left out (in no folder of a kind): p5.png",
+        "warning: 1 file of PLATE/ground_truth/dent is left out (no such sample): p999_mask.png",
+        "warning: 1 file of PLATE/train is left out (not in a defect folder): p5.png",
         "warning: 1 file of PLATE/train/good is left out (.txt): notes.txt",
         "warning: 1 file of PLATE/train/good/again is left out (too deep): p4.png",
         "warning: 1 file of PLATE/validation/good is left out (neither in train/ nor in test/): "
         "p300.png",
-        "warning: 1 file of spare is left out (in no part): p6.png",
+        "warning: 1 file of spare is left out (not in a part): p6.png",
         "warning: 8 files of PLATE/train/good are left out (.heic): p100.heic, p101.heic, "
         "p102.heic, p103.heic, p104.heic, ...",
     ]
@@ -241,7 +241,7 @@ def test_pipes_folders_and_dead_links_among_pictures_are_named_and_not_opened(tm
     (root / "PLATE/train/good/p051.png").symlink_to("nowhere.png")
     (root / "PLATE/train/good/p052.png").mkdir()
     assert remarks(root) == [
-        "warning: 2 files of PLATE/train/good are left out (no regular files): p050.png, p051.png"
+        "warning: 2 files of PLATE/train/good are left out (not regular files): p050.png, p051.png"
     ]
 
 

@@ -78,9 +78,9 @@ def test_bad_pictures_are_one_line_each_and_the_others_go_on(run, plain, tmp_pat
         "black", "half", "text", "leaves"
     }  # fmt: skip
     assert "shows nothing" in rows["black"]["reason"]
-    assert "half.png: is cut off" in rows["half"]["reason"]
-    assert "text.jpg: is no readable image" in rows["text"]["reason"]
-    assert "leaves the image" in rows["leaves"]["reason"]
+    assert "half.png: is truncated" in rows["half"]["reason"]
+    assert "text.jpg: not a readable image" in rows["text"]["reason"]
+    assert "extends beyond the image" in rows["leaves"]["reason"]
     printed = capsys.readouterr().out
     assert "found 4 of 8 (50.0 %), no ROI 2, unusable 2" in printed
     assert all(printed.count(row["reason"]) == 1 for row in rows.values() if row["reason"])
@@ -109,7 +109,7 @@ def test_a_missing_level_is_named_and_the_others_go_on(run, tmp_path):
     run(root, "--out", out, "--workers", 1)
     (missing,) = [row for row in table(out) if row["status"] == "no_roi"]
     assert missing["reason"] == (
-        "LC/train/good/b: brightness level 2 is missing (b_b2 not found beside b_b0.png). "
+        "LC/train/good/b: brightness level 2 is missing (b_b2 not found next to b_b0.png). "
         "Add the file, or remove the sample."
     )
     assert len(table(out)) == 5

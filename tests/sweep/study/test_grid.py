@@ -164,7 +164,7 @@ def test_a_trial_of_a_reproduction_that_gives_no_test_score_has_failed(reproduct
 def test_nothing_is_chosen_by_a_reproduction(reproduction, simulate):
     simulate(reproduction, on_test)
 
-    with pytest.raises(SweepError, match="nothing may be chosen by that"):
+    with pytest.raises(SweepError, match="no setting may be chosen by that"):
         chosen_trial(reproduction, None, terminal())
 
 
