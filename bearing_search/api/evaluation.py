@@ -22,11 +22,13 @@ from bearing_search.reporting.test_evaluation import (
 )
 from bearing_search.session.comparison import board_of, refuse_incomparable
 from bearing_search.session.in_process import chosen_device, follow, use_cores
+from bearing_search.session.inputs import train_digest
 from bearing_search.session.leak_gate import refuse_leaks
 from bearing_search.session.postprocessing import tuned as tuned_knobs
 from bearing_search.session.postprocessing import with_postprocess
 from bearing_search.session.preflight import check_installation
 from bearing_search.session.terminal import terminal
+from bearing_search.sweep.folder.changes import with_data
 from bearing_search.sweep.folder.sweep_folder import SweepFolder
 from bearing_search.sweep.status import sweep_status
 
@@ -47,6 +49,9 @@ class EvaluationRequest:
     allow_leak: str = ""
     """Why samples shared by train and test are accepted; empty: they are not."""
 
+    refit_changed_data: bool = False
+    """Whether to go on although train has changed since the search; every report says so."""
+
 
 def evaluate(
     folder: SweepFolder, asked: EvaluationRequest, console: Console | None = None
@@ -56,7 +61,8 @@ def evaluate(
     Test is opened once: asked again for the same trial, it returns what was found then.
 
     Raises:
-        SweepError: no trial is complete, the named one is not, or test was opened for another.
+        SweepError: no trial is complete, the named one is not, test was opened for another, or
+            train has changed since the search and nobody has allowed that.
         LeakError: train and test share samples, and nobody has allowed it.
         ConfigError: the device is unknown or not there.
     """
@@ -65,6 +71,8 @@ def evaluate(
     number = chosen_trial(folder, asked.trial, console)
     opened = read_evaluation(folder.root)
     if opened is None or asked.again:
+        now = train_digest(load_data_set(Path(folder.record.data)))
+        folder = with_data(folder, now, accepted=asked.refit_changed_data)
         folder = guarded(folder, number, asked.allow_leak, console)
         return measure(folder, number, chosen_device(asked.device), console, opened)
     if opened.trial != number:

@@ -186,21 +186,30 @@ class Sweep:
         again: bool = False,
         device: str = "auto",
         allow_leak: str = "",
+        refit_changed_data: bool = False,
         console: Console | None = None,
     ) -> Evaluation:
         """Train a setting on all of train and score it on test; once, see `evaluate`.
 
         Args:
-            trial, again, device, allow_leak: as in `evaluation.EvaluationRequest`.
+            trial, again, device, allow_leak, refit_changed_data: as in
+                `evaluation.EvaluationRequest`.
             console: where progress is printed. Default: stdout.
 
         Raises:
-            SweepError: no trial is complete, the named one is not, or test was opened for another.
+            SweepError: no trial is complete, the named one is not, test was opened for another, or
+                train has changed.
             LeakError: train and test share samples, and `allow_leak` is empty.
         """
         from bearing_search.api.evaluation import EvaluationRequest, evaluate
 
-        asked = EvaluationRequest(trial=trial, again=again, device=device, allow_leak=allow_leak)
+        asked = EvaluationRequest(
+            trial=trial,
+            again=again,
+            device=device,
+            allow_leak=allow_leak,
+            refit_changed_data=refit_changed_data,
+        )
         return evaluate(self.folder, asked, console)
 
     def _board(self) -> Leaderboard | None:

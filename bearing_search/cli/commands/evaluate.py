@@ -17,6 +17,14 @@ def evaluate(
     ] = False,
     device: Device = "auto",
     allow_leak: AllowLeak = "",
+    refit_changed_data: Annotated[
+        bool,
+        typer.Option(
+            "--refit-changed-data",
+            help="Train on the data as it is now, although it has changed since the search; every "
+            "report says so.",
+        ),
+    ] = False,
     results: Results = Path("results"),
     json: AsJson = False,
 ) -> None:
@@ -30,7 +38,12 @@ def evaluate(
     console = terminal(stderr=json)
     opened = bearing_search.open_sweep(sweep, results)
     found = opened.evaluate(
-        trial, again=again, device=device, allow_leak=allow_leak, console=console
+        trial,
+        again=again,
+        device=device,
+        allow_leak=allow_leak,
+        refit_changed_data=refit_changed_data,
+        console=console,
     )
     folder = opened.path / "evaluate"
     if json:
