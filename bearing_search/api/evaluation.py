@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TypedDict
 
 from rich.console import Console
 
@@ -33,24 +34,34 @@ from bearing_search.sweep.folder.sweep_folder import SweepFolder
 from bearing_search.sweep.status import sweep_status
 
 
+class EvaluationOptions(TypedDict, total=False):
+    """Further options of `evaluate`; each is a flag of the command as well."""
+
+    again: bool
+    """Whether test is opened although it was opened before; reports count it. Default: False."""
+
+    device: str
+    """cpu, cuda, or auto (default)."""
+
+    allow_leak: str
+    """Why samples shared by train and test are accepted. Default: they are not."""
+
+    refit_changed_data: bool
+    """Whether to go on although train has changed since the search; every report says so. Default:
+    False."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EvaluationRequest:
-    """What `evaluate` is asked."""
+    """What `evaluate` is asked; the fields are those of `EvaluationOptions`, and the trial."""
 
     trial: int | None = None
     """Number of the trial; None: the one to use."""
 
     again: bool = False
-    """Whether test is opened although it was opened before; reports count it."""
-
     device: str = "auto"
-    """cpu, cuda, or auto."""
-
     allow_leak: str = ""
-    """Why samples shared by train and test are accepted; empty: they are not."""
-
     refit_changed_data: bool = False
-    """Whether to go on although train has changed since the search; every report says so."""
 
 
 def evaluate(
