@@ -1,7 +1,7 @@
 """Results of `evaluate` on test: tuned and frozen encoder with intervals, floors, difference."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -21,6 +21,7 @@ from bearing_search.analysis.operating_points import (
     group_verdicts,
     operating_points,
 )
+from bearing_search.analysis.subsets import SubsetRow, by_kind, by_level_left_out, by_size
 from bearing_search.config import PostprocessConfig, ProtocolConfig, parse, to_plain
 from bearing_search.data.fold_key import FoldKey
 
@@ -73,6 +74,15 @@ class Evaluation:
     groups: Mapping[str, tuple[int, int]] = field(default_factory=dict)
     """Part -> number of groups with a normal and with an anomalous sample."""
 
+    kinds: tuple[SubsetRow, ...] = ()
+    """Scores by kind of defect."""
+
+    sizes: tuple[SubsetRow, ...] = ()
+    """Scores by size of defect, in patches of the detector's grid."""
+
+    levels: tuple[SubsetRow, ...] = ()
+    """Scores without one brightness level; empty where all levels share one map."""
+
     notes: tuple[str, ...] = ()
     """Further caveats."""
 
@@ -100,6 +110,9 @@ class ComparedPredictions:
 
     postprocess: PostprocessConfig
     """How maps and image scores were made; chosen on the held-out folds."""
+
+    trained_kinds: Mapping[str, Collection[str]] = field(default_factory=dict)
+    """Part -> kinds of defect in its training data."""
 
 
 def evaluation_of(
@@ -135,6 +148,9 @@ def evaluation_of(
         rates=rates,
         verdicts=group_verdicts(rates, chosen),
         groups=group_counts(chosen),
+        kinds=by_kind(chosen, rates, protocol, predictions.trained_kinds),
+        sizes=by_size(chosen, rates, protocol),
+        levels=by_level_left_out(chosen, rates, protocol),
     )
 
 

@@ -35,6 +35,7 @@ def evaluated(tmp_path, predictions):
                     "LC/fold1": predictions(3.0, seed=5),
                 },
                 protocol=ProtocolConfig(map_px=16),
+                trained_kinds={"LC": {"dent"}},
                 postprocess=PostprocessConfig(),
             ),
             sweep="first",
@@ -173,3 +174,29 @@ def test_a_frozen_winner_is_not_compared_with_itself(tmp_path, predictions, eval
 def test_the_highest_of_equally_good_thresholds_raises_the_fewest_alarms():
     scores, labels = np.array([3.0, 2.0, 1.0]), np.array([True, False, False])
     assert best_f1_threshold(scores, labels) == 3.0
+
+
+def test_a_kind_that_train_has_none_of_is_marked(tmp_path, predictions, evaluated):
+    kinds = tuple("good" if i % 2 else "crack" if i < 6 else "dent" for i in range(24))
+    tuned = replace(predictions(3.0), defects=kinds)
+    evaluation = evaluated(tuned, predictions(0.5))
+    page = evaluation_markdown(evaluation)
+    assert "| LC | crack (not in training) | 3 | 3 of 3 [29%, 100%] |" in page
+    assert "| LC | dent | 9 | 9 of 9 [66%, 100%] |" in page
+    assert "| LC | 16 patches or more | 12 |" in page
+    assert "Without one brightness level" not in page
+    assert read_evaluation(tmp_path) == evaluation
+
+
+def test_levels_with_maps_of_their_own_are_left_out_in_turn(predictions, evaluated):
+    tuned = predictions(3.0)
+    tuned = replace(
+        tuned,
+        distances=np.repeat(tuned.distances, 2, axis=1),
+        rendering=replace(tuned.rendering, fusion="score_mean"),
+    )
+    evaluation = evaluated(tuned, predictions(0.5))
+    assert [row.subset for row in evaluation.levels] == ["without b0", "without b1"]
+    page = evaluation_markdown(evaluation)
+    assert "Without one brightness level, at the same thresholds:" in page
+    assert page.count("| false alarms: ") == 2
