@@ -14,7 +14,8 @@ from jaxtyping import Bool, Float
 from bearing_search.analysis.comparison import FoldPredictions, score_intervals
 from bearing_search.analysis.intervals import Interval
 from bearing_search.analysis.operating_points import OperatingPoint, flagged_rate
-from bearing_search.config import ProtocolConfig
+from bearing_search.config import ProtocolConfig, TrialConfig
+from bearing_search.data.dataset import DataSet
 from bearing_search.data.fold_key import FoldKey
 from bearing_search.evaluation.predictions import Predictions
 from bearing_search.evaluation.rank_metrics import anomalous_pixels
@@ -47,6 +48,18 @@ class SubsetRow:
     image_auroc: Interval
     pixel_ap: Interval | None
     """Pixel average precision; None if no mask marks anything."""
+
+
+def kinds_in_training(config: TrialConfig, data_set: DataSet) -> dict[str, set[str]]:
+    """Part -> kinds of defect in its training data: of all parts if they share one model."""
+    parts = data_set.chosen_parts(config.parts)
+    kinds = {
+        part: {s.defect for s in data_set.samples("train", part) if s.is_anomalous}
+        for part in parts
+    }
+    if config.scope == "multi_part":
+        return dict.fromkeys(parts, set().union(*kinds.values()))
+    return kinds
 
 
 def by_kind(

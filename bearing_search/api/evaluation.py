@@ -7,8 +7,9 @@ from typing import TypedDict
 from rich.console import Console
 
 from bearing_search.analysis.postprocess_settings import rendered
+from bearing_search.analysis.subsets import kinds_in_training
 from bearing_search.config import FIRST_SCHEME, TrialConfig, config_digest, to_plain
-from bearing_search.data.dataset import DataSet, load_data_set
+from bearing_search.data.dataset import load_data_set
 from bearing_search.errors import SweepError
 from bearing_search.evaluation.predictions import fold_predictions
 from bearing_search.filesystem.atomic import write_json
@@ -188,7 +189,7 @@ def measure(
         },
         protocol=chosen.protocol,
         postprocess=chosen.postprocess,
-        trained_kinds=trained_kinds(chosen, load_data_set(Path(folder.record.data))),
+        trained_kinds=kinds_in_training(chosen, load_data_set(Path(folder.record.data))),
     )
     evaluation = evaluation_of(
         predictions,
@@ -199,18 +200,6 @@ def measure(
     )
     write_evaluation(folder.root, evaluation)
     return evaluation
-
-
-def trained_kinds(config: TrialConfig, data_set: DataSet) -> dict[str, set[str]]:
-    """Part -> kinds of defect that its model learns from: of all parts if they share one model."""
-    parts = data_set.chosen_parts(config.parts)
-    kinds = {
-        part: {s.defect for s in data_set.samples("train", part) if s.is_anomalous}
-        for part in parts
-    }
-    if config.scope == "multi_part":
-        return dict.fromkeys(parts, set().union(*kinds.values()))
-    return kinds
 
 
 def final_folder(folder: SweepFolder, config: TrialConfig, earlier: Evaluation | None) -> Path:

@@ -16,11 +16,8 @@ from bearing_search.errors import ConfigError
 from bearing_search.evaluation.metric_table import METRICS
 from bearing_search.evaluation.metrics import PreparedScores, score, trivial_floor
 from bearing_search.evaluation.predictions import save_predictions
-from bearing_search.reporting.test_evaluation import (
-    ComparedPredictions,
-    evaluation_markdown,
-    write_evaluation,
-)
+from bearing_search.reporting.evaluation_markdown import evaluation_markdown
+from bearing_search.reporting.test_evaluation import ComparedPredictions, evaluation_of
 from bearing_search.reproduction.chart import draw_chart
 from bearing_search.reproduction.crossed import Run
 from bearing_search.reproduction.html_page import html_page
@@ -191,8 +188,7 @@ def test_a_file_of_an_older_release_names_no_metrics_and_has_the_seven(trial, co
 
 
 def test_evaluate_and_reproduce_show_it_without_a_number_of_the_paper(tmp_path, predictions, toy):
-    evaluation = write_evaluation(
-        tmp_path,
+    evaluation = evaluation_of(
         ComparedPredictions(
             tuned={"LC/all": predictions(3.0)},
             frozen={"LC/all": predictions(0.5)},
