@@ -33,6 +33,7 @@ from bearing_search.training.folds.fold_plan import (
     FoldPlan,
     final_plans,
     progress_of_plan,
+    unseen_kind_plans,
     validation_plans,
 )
 from bearing_search.training.folds.run_fold import FoldRecord, run_fold
@@ -60,6 +61,16 @@ def run_final(config: TrialConfig, context: TrialContext) -> Iterator[Measuremen
     """Train on all of train and score on test; meant to be run once, for the chosen config."""
     plans = final_plans(config, load_data_set(context.data))
     return _run_units(plans, config, context, split="test")
+
+
+def run_unseen_kinds(config: TrialConfig, context: TrialContext) -> Iterator[Measurement]:
+    """Train on the training split without each kind of defect in turn, and score that kind.
+
+    Raises:
+        DataError, WeightsError, TrialFailedError: as in `run_trial`.
+    """
+    plans = unseen_kind_plans(config, load_data_set(context.data).samples("train"))
+    return _run_units(plans, config, context, split="unseen")
 
 
 def _run_units(

@@ -4,7 +4,7 @@ import math
 from collections.abc import Sequence
 
 from bearing_search.analysis.intervals import Interval
-from bearing_search.analysis.subsets import SubsetRow
+from bearing_search.analysis.subsets import SubsetRow, UnseenKind
 from bearing_search.reporting.sentences import interval_text
 
 
@@ -33,6 +33,42 @@ def subset_table(title: str, rows: Sequence[SubsetRow], *, shows_alarms: bool = 
         cells += [interval_text(row.image_auroc), _pixel_text(row.pixel_ap)]
         lines.append(f"| {' | '.join(cells)} |")
     return [*lines, ""]
+
+
+def unseen_page(name: str, trial: int, rows: Sequence[UnseenKind], notes: Sequence[str]) -> str:
+    """What a trial's setting makes of kinds of defect that it has not learned from, as Markdown.
+
+    Args:
+        name: of the sweep.
+        trial: number of the trial.
+        rows: a row for each part and kind.
+        notes: caveats of the sweep.
+    """
+    columns = ["part", "kind", "samples"]
+    for what in ("found", "image AUROC", "pixel AP"):
+        columns += [f"{what}, unseen", f"{what}, seen"]
+    lines = [
+        f"# {name}: trial {trial} on kinds of defect it has not learned from",
+        "",
+        *notes,
+        "Each kind was left out of one more training on train, and scored with the normal samples "
+        "of one fold. Seen: the same samples in the search's folds, whose models learned from "
+        "others of their kind. Found: above every normal sample held out with them. Test was not "
+        "opened.",
+        "",
+        f"| {' | '.join(columns)} |",
+        "| --- " * len(columns) + "|",
+    ]
+    for row in rows:
+        cells = [row.part, row.kind.replace("|", "\\|"), str(row.unseen.samples)]
+        for one, other in (
+            (found_text(s.found, s.samples) for s in (row.unseen, row.seen)),
+            (interval_text(s.image_auroc) for s in (row.unseen, row.seen)),
+            (interval_text(s.pixel_ap) for s in (row.unseen, row.seen)),
+        ):
+            cells += [one, other]
+        lines.append(f"| {' | '.join(cells)} |")
+    return "\n".join(lines) + "\n"
 
 
 def subset_title(row: SubsetRow) -> str:

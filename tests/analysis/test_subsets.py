@@ -5,7 +5,13 @@ import pytest
 
 from bearing_search.analysis.intervals import rate_interval
 from bearing_search.analysis.operating_points import OperatingPoint
-from bearing_search.analysis.subsets import by_kind, by_level_left_out, by_size, largest_regions
+from bearing_search.analysis.subsets import (
+    by_kind,
+    by_level_left_out,
+    by_size,
+    largest_regions,
+    unseen_kinds,
+)
 from bearing_search.config import ProtocolConfig
 from bearing_search.evaluation.metrics import auroc
 
@@ -113,3 +119,25 @@ def test_a_level_left_out_is_rendered_from_the_others_alone(scored):
     assert by_level_left_out({"LC/all": scored}, [], PROTOCOL) == ()
     with pytest.raises(ValueError, match="no maps of their own"):
         scored.without_level(0)
+
+
+def test_an_unseen_kind_is_put_beside_the_folds_that_learned_from_it(scored):
+    other = replace(scored, image_scores=scored.image_scores + 100)
+    unseen = {"LC/fold1": scored.only(np.array([d != "dent" for d in scored.defects]))}
+    seen = {"LC/fold0": scored, "LC/fold1": other, "OD/fold0": scored}
+    (row,) = unseen_kinds(unseen, seen, PROTOCOL)
+    assert (row.part, row.kind, row.unseen.samples, row.seen.samples) == ("LC", "scratch", 2, 4)
+    assert row.unseen.found == rate_interval(0, 2)  # 1 and 2 are below the highest normal, 5
+    assert row.unseen.image_auroc.value == pytest.approx((1.5 + 2.5) / 12)
+    assert row.seen.image_auroc.value == pytest.approx((1.5 + 2.5) / 12)
+    assert row.seen.found.value == 0  # each by the normals of its own fold
+
+
+def test_a_sample_as_high_as_the_highest_normal_is_not_above_it(scored):
+    scores = scored.image_scores.copy()
+    scores[[4, 8]] = [5, 5.5]
+    unseen = {"LC/fold0": replace(scored, image_scores=scores)}
+    dent, scratch = unseen_kinds(unseen, {}, PROTOCOL)
+    assert dent.unseen.found == rate_interval(4, 4)
+    assert scratch.unseen.found == rate_interval(1, 2)
+    assert np.isnan(scratch.seen.found.value)

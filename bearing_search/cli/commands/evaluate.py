@@ -25,6 +25,14 @@ def evaluate(
             "report says so.",
         ),
     ] = False,
+    leave_kind_out: Annotated[
+        bool,
+        typer.Option(
+            "--leave-kind-out",
+            help="Instead of opening test: train once more for each kind of defect, without it, "
+            "and score that kind.",
+        ),
+    ] = False,
     results: Results = Path("results"),
     json: AsJson = False,
 ) -> None:
@@ -37,6 +45,15 @@ def evaluate(
 
     console = terminal(stderr=json)
     opened = bearing_search.open_sweep(sweep, results)
+    if leave_kind_out:
+        from bearing_search.api.evaluation import EvaluationRequest
+        from bearing_search.api.unseen_kinds import leave_kinds_out
+
+        asked = EvaluationRequest(trial=trial, device=device, refit_changed_data=refit_changed_data)
+        page = leave_kinds_out(opened.folder, asked, console).page
+        print((page.with_suffix(".json") if json else page).read_text(encoding="utf-8"))
+        console.print(f"written to {page.parent}")
+        return
     found = opened.evaluate(
         trial,
         again=again,

@@ -80,6 +80,47 @@ def final_plans(config: TrialConfig, data_set: DataSet) -> list[FoldPlan]:
     return _folds(parts, config, fold=0, where=where, is_validation=False)
 
 
+def unseen_kind_plans(config: TrialConfig, train: Sequence[Sample]) -> list[FoldPlan]:
+    """Plans that each leave one kind of defect out of train and are scored on it.
+
+    The normal samples of one of the search's folds are held out with it, so that there is
+    something to tell the defects from. Groups that hold any of these leave train whole.
+
+    Args:
+        train: training samples of all parts; kinds are numbered in alphabetical order.
+
+    Raises:
+        DataError: a part has too few groups for its folds.
+    """
+    parts = [p for p in sorted({s.part for s in train}) if not config.parts or p in config.parts]
+    of_part = {part: [s for s in train if s.part == part] for part in parts}
+    folds = folds_of_parts(of_part, config)
+    plans = []
+    for number, kind in enumerate(sorted({s.defect for s in train if s.is_anomalous})):
+        here = []
+        for part in parts:
+            samples, fold = of_part[part], folds[part][number % len(folds[part])]
+            unseen = {s.group for s in samples if s.is_anomalous and s.defect == kind}
+            aside = unseen | {s.group for s in fold.held_out if not s.is_anomalous}
+            if unseen or config.scope == "multi_part":
+                here.append(
+                    PartPlan(
+                        part=part,
+                        key=str(FoldKey(part, number)),
+                        train=tuple(s for s in samples if s.group not in aside),
+                        held_out=tuple(
+                            s
+                            for s in samples
+                            if s.group in aside and (not s.is_anomalous or s.defect == kind)
+                        ),
+                    )
+                )
+        where = {plan.part: f", without {kind}" for plan in here}
+        # no validation: where no other kind is left, none is drawn onto the held-out samples
+        plans += _folds(here, config, fold=number, where=where, is_validation=False)
+    return plans
+
+
 def progress_of_plan(config: TrialConfig, plan: FoldPlan) -> list[float]:
     """Cumulative cost after each measurement of one fold, in decoder iterations."""
     num_normal = num_anomalous = 0
