@@ -63,6 +63,12 @@ def run_final(config: TrialConfig, context: TrialContext) -> Iterator[Measuremen
     return _run_units(plans, config, context, split="test")
 
 
+def run_calibrated(config: TrialConfig, context: TrialContext) -> Iterator[Measurement]:
+    """As `run_final`, with normal samples of train set aside and scored together with test."""
+    plans = final_plans(config, load_data_set(context.data), calibrates=True)
+    return _run_units(plans, config, context, split="final")
+
+
 def run_unseen_kinds(config: TrialConfig, context: TrialContext) -> Iterator[Measurement]:
     """Train on the training split without each kind of defect in turn, and score that kind.
 

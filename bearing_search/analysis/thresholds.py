@@ -14,11 +14,10 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Bool, Float
 
+from bearing_search.data.split import FEWEST_TO_CALIBRATE
+
 ALPHA = 0.05
 """Share of normal samples that the promised threshold may flag."""
-
-FEWEST = 4
-"""Normal samples that a model must not have seen, for its unit to be known."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,9 +58,11 @@ def pooled_scores(
         labels = np.concatenate([fold.is_anomalous for fold in folds])
         return PooledScores(scores=scores, is_anomalous=labels, centre=0.0, scale=1.0)
     own = FoldScores(scores=calibration, is_anomalous=np.zeros(len(calibration), dtype=bool))
-    if any((~fold.is_anomalous).sum() < FEWEST for fold in (*folds, own)):
+    if any((~fold.is_anomalous).sum() < FEWEST_TO_CALIBRATE for fold in (*folds, own)):
         return None
     scale = float(calibration.std(ddof=1))
+    if scale == 0:
+        return None
     return PooledScores(
         scores=np.concatenate([_standardised(fold) for fold in (*folds, own)]),
         is_anomalous=np.concatenate([fold.is_anomalous for fold in (*folds, own)]),

@@ -11,7 +11,7 @@ from bearing_search.analysis.subsets import kinds_in_training
 from bearing_search.config import FIRST_SCHEME, TrialConfig, config_digest, to_plain
 from bearing_search.data.dataset import load_data_set
 from bearing_search.errors import SweepError
-from bearing_search.evaluation.predictions import fold_predictions
+from bearing_search.evaluation.predictions import fold_predictions, without_calibration
 from bearing_search.filesystem.atomic import write_json
 from bearing_search.measurement import TrialContext
 from bearing_search.reporting.evaluation_markdown import write_evaluation
@@ -51,6 +51,10 @@ class EvaluationOptions(TypedDict, total=False):
     """Whether to go on although train has changed since the search; every report says so. Default:
     False."""
 
+    calibrates: bool
+    """Whether normal samples of train are set aside to make thresholds for the final model.
+    Default: True; False trains on all of train, with thresholds that promise nothing."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EvaluationRequest:
@@ -63,6 +67,7 @@ class EvaluationRequest:
     device: str = "auto"
     allow_leak: str = ""
     refit_changed_data: bool = False
+    calibrates: bool = True
 
 
 def evaluate(
@@ -86,7 +91,8 @@ def evaluate(
         now = train_digest(load_data_set(Path(folder.record.data)))
         folder = with_data(folder, now, accepted=asked.refit_changed_data)
         folder = guarded(folder, number, asked.allow_leak, console)
-        return measure(folder, number, chosen_device(asked.device), console, opened)
+        asked = replace(asked, device=chosen_device(asked.device))
+        return measure(folder, number, asked, console, opened)
     if opened.trial != number:
         raise SweepError(
             f"{folder.record.name}: test was opened for trial {opened.trial} already. A second "
@@ -149,13 +155,13 @@ def chosen_trial(folder: SweepFolder, number: int | None, console: Console) -> i
 def measure(
     folder: SweepFolder,
     number: int,
-    device: str,
+    asked: EvaluationRequest,
     console: Console,
     earlier: Evaluation | None,
 ) -> Evaluation:
     """Train both encoders' decoders, open the test set, write what was found."""
     check_installation()
-    from bearing_search.trial import run_final  # torch: seconds
+    from bearing_search.trial import run_calibrated, run_final  # torch: seconds
 
     use_cores()
     settings = tuned_knobs(folder.root, number, console)
@@ -164,22 +170,29 @@ def measure(
         chosen, finetune=replace(chosen.finetune, epochs=0, reconstruction_only_epochs=0)
     )
     is_tuned = chosen.finetune.epochs > 0
-    scores = {}
+    run, learned_from = (
+        (run_calibrated, "train but for the calibration samples")
+        if asked.calibrates
+        else (run_final, "all of train")
+    )
+    scores, aside = {}, {}
     for label, config in (("tuned", chosen), ("frozen", frozen)):
         if label == "tuned" and not is_tuned:
             continue
-        console.print(f"{label} encoder, trained on all of train:")
+        console.print(f"{label} encoder, trained on {learned_from}:")
         context = TrialContext(
             data=Path(folder.record.data),
-            folder=final_folder(folder, config, earlier),
+            folder=final_folder(folder, config, earlier, calibrates=asked.calibrates),
             cache=folder.cache,
             shares_stages=False,  # so that the weights are kept here
-            device=device,
+            device=asked.device,
         )
         context.folder.mkdir(parents=True, exist_ok=True)
         write_json(context.folder / "config.json", to_plain(config))
-        follow(run_final, config, context, console)
-        scores[label] = fold_predictions(context.folder)
+        follow(run, config, context, console)
+        scored = {k: without_calibration(v) for k, v in fold_predictions(context.folder).items()}
+        scores[label] = {key: test for key, (test, _) in scored.items()}
+        aside[label] = {key: normal for key, (_, normal) in scored.items()}
     predictions = ComparedPredictions(
         tuned=scores.get("tuned"),
         frozen=scores["frozen"],
@@ -189,6 +202,7 @@ def measure(
         },
         protocol=chosen.protocol,
         postprocess=chosen.postprocess,
+        calibration=aside["tuned" if is_tuned else "frozen"] if asked.calibrates else None,
         trained_kinds=kinds_in_training(chosen, load_data_set(Path(folder.record.data))),
     )
     evaluation = evaluation_of(
@@ -202,8 +216,11 @@ def measure(
     return evaluation
 
 
-def final_folder(folder: SweepFolder, config: TrialConfig, earlier: Evaluation | None) -> Path:
+def final_folder(
+    folder: SweepFolder, config: TrialConfig, earlier: Evaluation | None, *, calibrates: bool
+) -> Path:
     """Folder of one final training: an interrupted one goes on, another look starts afresh."""
     look = (earlier.times_opened if earlier else 0) + 1
     digest = config_digest(to_plain(config), FIRST_SCHEME)  # every setting of today counts
-    return folder.root / "evaluate" / f"look{look}-{digest}"
+    kind = "-calibrated" if calibrates else ""
+    return folder.root / "evaluate" / f"look{look}-{digest}{kind}"

@@ -201,6 +201,17 @@ def _kind_of_title(title: str) -> str:
     return pieces[2] if len(pieces) == 4 else ""
 
 
+def without_calibration(predictions: Predictions) -> tuple[Predictions, Predictions]:
+    """The test samples, and the normal samples of train that were set aside and scored with them.
+
+    Samples without an ROI count for test.
+    """
+    is_train = np.array([name.split("/")[1:2] == ["train"] for name in predictions.names])
+    test = predictions.only(~is_train)
+    lost = {name: getattr(predictions, name) for name in ("unreachable_regions", "num_no_roi")}
+    return replace(test, **lost), predictions.only(is_train)
+
+
 def fold_predictions(folder: Path) -> dict[str, Predictions]:
     """Fold key -> predictions, from the folder of a finished trial."""
     return {

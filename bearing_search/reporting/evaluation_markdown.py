@@ -76,9 +76,15 @@ def _metric_table(rows: Sequence[MetricRow]) -> list[str]:
 def _rate_lines(evaluation: Evaluation) -> list[str]:
     if not evaluation.rates:
         return []
+    aside = ", ".join(f"{part} {count}" for part, count in evaluation.calibration.items())
+    unit = (
+        f"in the unit of the scored model, by normal samples of train set aside for it ({aside})"
+        if aside
+        else "in the unit of the folds' models: the scored model's may differ, nothing is promised"
+    )
     lines = [
         "Rates of test samples at thresholds from the held-out folds of train (95 % intervals; "
-        "samples of one group widen them):",
+        f"samples of one group widen them), {unit}:",
         "",
         *_rate_table(evaluation.rates, ("defects found", "false alarms")),
         "",

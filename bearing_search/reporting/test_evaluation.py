@@ -67,6 +67,9 @@ class Evaluation:
     rates: tuple[OperatingPoint, ...] = ()
     """Rates of samples."""
 
+    calibration: Mapping[str, int] = field(default_factory=dict)
+    """Part -> number of normal samples of train that were set aside to calibrate thresholds."""
+
     verdicts: tuple[OperatingPoint, ...] = ()
     """Rates of physical things, each flagged if any of its samples is; empty where each is one
     sample."""
@@ -111,6 +114,10 @@ class ComparedPredictions:
     postprocess: PostprocessConfig
     """How maps and image scores were made; chosen on the held-out folds."""
 
+    calibration: FoldPredictions | None = None
+    """Predictions of the scored model on normal samples of train that were set aside; None: it was
+    trained on all of train, and thresholds are in the unit of the folds' models."""
+
     trained_kinds: Mapping[str, Collection[str]] = field(default_factory=dict)
     """Part -> kinds of defect in its training data."""
 
@@ -126,7 +133,7 @@ def evaluation_of(
     """Score the setting on test, beside the frozen encoder unless it leaves that frozen itself."""
     tuned, frozen, protocol = predictions.tuned, predictions.frozen, predictions.protocol
     chosen = frozen if tuned is None else tuned
-    rates = operating_points(predictions.validation, chosen)
+    rates = operating_points(predictions.validation, chosen, predictions.calibration)
     return Evaluation(
         sweep=sweep,
         trial=trial,
@@ -146,6 +153,10 @@ def evaluation_of(
         postprocess=to_plain(predictions.postprocess),
         lines=_rows(tuned, frozen, protocol),
         rates=rates,
+        calibration={
+            FoldKey.parse(key).part: len(aside.names)
+            for key, aside in (predictions.calibration or {}).items()
+        },
         verdicts=group_verdicts(rates, chosen),
         groups=group_counts(chosen),
         kinds=by_kind(chosen, rates, protocol, predictions.trained_kinds),

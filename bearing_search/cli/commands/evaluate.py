@@ -25,6 +25,14 @@ def evaluate(
             "report says so.",
         ),
     ] = False,
+    calibrates: Annotated[
+        bool,
+        typer.Option(
+            "--calibrate/--no-calibration",
+            help="Set normal samples of train aside, so that thresholds fit the final model; "
+            "otherwise it learns from all of train, and thresholds promise nothing.",
+        ),
+    ] = True,
     leave_kind_out: Annotated[
         bool,
         typer.Option(
@@ -60,6 +68,7 @@ def evaluate(
         device=device,
         allow_leak=allow_leak,
         refit_changed_data=refit_changed_data,
+        calibrates=calibrates,
         console=console,
     )
     folder = opened.path / "evaluate"

@@ -7,7 +7,7 @@ from bearing_search.config import TrialConfig
 from bearing_search.data.dataset import DataSet
 from bearing_search.data.fold_key import TOGETHER, FoldKey
 from bearing_search.data.samples import Sample
-from bearing_search.data.split import folds_of_parts
+from bearing_search.data.split import FEWEST_TO_CALIBRATE, folds_of_parts
 from bearing_search.training.plan import fold_progress
 
 
@@ -65,16 +65,40 @@ def validation_plans(config: TrialConfig, train: Sequence[Sample]) -> list[FoldP
     return plans
 
 
-def final_plans(config: TrialConfig, data_set: DataSet) -> list[FoldPlan]:
-    """Plans that train on all of train and score on test."""
+def final_plans(
+    config: TrialConfig, data_set: DataSet, *, calibrates: bool = False
+) -> list[FoldPlan]:
+    """Plans that train on all of train and score on test.
+
+    Args:
+        config: of the trial.
+        data_set: both splits.
+        calibrates: whether the normal samples of the search's first fold are set aside and scored
+            with test, so that thresholds can be made in the final model's own unit; not in a part
+            whose folds have too few for that.
+
+    Raises:
+        DataError: a part has too few groups for its folds, if `calibrates`.
+    """
+    names = data_set.chosen_parts(config.parts)
+    train = {part: data_set.samples("train", part) for part in names}
+    aside = {part: set[str]() for part in names}
+    if calibrates:
+        for part, folds in folds_of_parts(train, config).items():
+            normal = [[s for s in fold.held_out if not s.is_anomalous] for fold in folds]
+            if min(map(len, normal)) >= FEWEST_TO_CALIBRATE:
+                aside[part] = {s.group for s in normal[0]}
     parts = [
         PartPlan(
             part=part,
             key=str(FoldKey(part, "all")),
-            train=data_set.samples("train", part),
-            held_out=data_set.samples("test", part),
+            train=tuple(s for s in train[part] if s.group not in aside[part]),
+            held_out=(
+                *data_set.samples("test", part),
+                *(s for s in train[part] if s.group in aside[part] and not s.is_anomalous),
+            ),
         )
-        for part in data_set.chosen_parts(config.parts)
+        for part in names
     ]
     where = {plan.part: "" for plan in parts}
     return _folds(parts, config, fold=0, where=where, is_validation=False)

@@ -1,8 +1,10 @@
+from dataclasses import replace
 from pathlib import Path
 
 from bearing_search.config import TrialConfig
+from bearing_search.data.dataset import DataSet
 from bearing_search.data.samples import Sample
-from bearing_search.training.folds.fold_plan import unseen_kind_plans
+from bearing_search.training.folds.fold_plan import final_plans, unseen_kind_plans
 
 
 def sample(part, defect, name, group=""):
@@ -63,3 +65,26 @@ def test_a_part_without_the_kind_is_not_trained_unless_parts_share_a_model():
     assert set(kinds(first.train)) == {"good"}
     assert set(kinds(second.train)) == {"dent", "good"}
     assert set(kinds(second.held_out)) == {"good"}
+
+
+def test_normals_set_aside_to_calibrate_are_scored_with_test_and_not_trained_on():
+    train = of_part("LC", ["dent"], normals=8)
+    test = [replace(s, split="test", group=f"t{i}") for i, s in enumerate(of_part("LC", ["dent"]))]
+    data = DataSet(root=Path(), all_samples=(*train, *test))
+    (plan,) = final_plans(TrialConfig(), data, calibrates=True)
+    (part,) = plan.parts
+    assert kinds(part.train) == ["dent", "dent", *["good"] * 4]
+    aside = [s for s in part.held_out if s.split == "train"]
+    assert kinds(aside) == ["good"] * 4
+    assert [s for s in part.held_out if s.split == "test"] == test
+    assert {s.name for s in aside} & {s.name for s in part.train} == set()
+    (plan,) = final_plans(TrialConfig(), data)
+    assert plan.parts[0].train == tuple(train)
+    assert plan.parts[0].held_out == tuple(test)
+
+
+def test_too_few_normals_to_calibrate_by_are_all_trained_on():
+    data = DataSet(root=Path(), all_samples=tuple(of_part("LC", ["dent"], normals=7)))
+    (plan,) = final_plans(TrialConfig(), data, calibrates=True)
+    assert plan.parts[0].train == data.all_samples
+    assert plan.parts[0].held_out == ()
