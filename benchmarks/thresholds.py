@@ -76,9 +76,10 @@ def overkill(
         held_out = []
         for k in range(folds):
             scores = fit(samples[place != k], rng)(samples[place == k])
-            held_out.append(FoldScores(scores=scores, is_anomalous=np.zeros(len(scores), bool)))
+            held_out.append(normal_scores(scores, np.flatnonzero(place == k)))
         final = fit(samples[place != 0], rng)
-        pool = pooled_scores(held_out, final(samples[place == 0]))
+        aside = np.flatnonzero(place == 0)
+        pool = pooled_scores(held_out, normal_scores(final(samples[aside]), aside))
         limit = None if pool is None else promised_threshold(pool)
         if limit is None:
             return float("nan"), float("nan"), float("nan")
@@ -89,6 +90,15 @@ def overkill(
         whole = fit(samples, rng)
         naive.append((whole(new) >= (promised_threshold(raw) or np.inf)).mean())
     return float(np.mean(shares)), float(np.std(shares) / repeats**0.5), float(np.mean(naive))
+
+
+def normal_scores(scores: np.ndarray, positions: np.ndarray) -> FoldScores:
+    """Scores of normal samples, each of which is a group of its own."""
+    return FoldScores(
+        scores=scores,
+        is_anomalous=np.zeros(len(scores), dtype=bool),
+        groups=tuple(map(str, positions)),
+    )
 
 
 def main() -> None:

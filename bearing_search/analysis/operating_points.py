@@ -3,7 +3,7 @@
 Thresholds come from the held-out folds of train, never from the samples being counted. Rates are of
 samples; verdicts on physical things (groups) are counted apart.
 
-Axis letters: n samples, g groups, c calibration samples.
+Axis letters: n samples, g groups.
 """
 
 from collections.abc import Iterator, Sequence
@@ -66,11 +66,11 @@ def operating_points(
     for key, predictions in test.items():
         part = FoldKey.parse(key).part
         folds = [
-            FoldScores(scores=fold.image_scores, is_anomalous=fold.is_anomalous)
+            _scores_of(fold)
             for name, fold in validation.items()
             if FoldKey.parse(name).part == part
         ]
-        own = None if calibration is None else calibration[key].image_scores
+        own = None if calibration is None else _scores_of(calibration[key])
         points += [
             OperatingPoint(
                 part=part,
@@ -147,7 +147,7 @@ def best_f1_threshold(
 
 
 def _thresholds(
-    folds: Sequence[FoldScores], calibration: Float[np.ndarray, " c"] | None
+    folds: Sequence[FoldScores], calibration: FoldScores | None
 ) -> Iterator[tuple[str, float]]:
     if not folds:
         return
@@ -162,6 +162,14 @@ def _thresholds(
     if labels.any():
         yield FIND_ALL + suffix, threshold_below(pool, float(pool.scores[labels].min()))
         yield BEST_F1 + suffix, threshold_below(pool, best_f1_threshold(pool.scores, labels))
+
+
+def _scores_of(predictions: Predictions) -> FoldScores:
+    return FoldScores(
+        scores=predictions.image_scores,
+        is_anomalous=predictions.is_anomalous,
+        groups=predictions.groups,
+    )
 
 
 def _rate(is_hit: Bool[np.ndarray, " g"]) -> Interval:

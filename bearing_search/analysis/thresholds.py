@@ -4,7 +4,7 @@ Scores of another model are another unit: PaDiM's shrink as it sees more normal 
 are standardised by the normal samples that their own model has not seen: in a fold the held-out
 ones, for the final model those set aside for it. A threshold in that unit belongs to every model.
 
-Axis letters: n samples, c calibration samples of the final model.
+Axis letters: n samples.
 """
 
 import math
@@ -22,10 +22,12 @@ ALPHA = 0.05
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FoldScores:
-    """Image scores of the held-out samples of one fold."""
+    """Image scores that one model gives to samples which it has not seen."""
 
     scores: Float[np.ndarray, " n"]
     is_anomalous: Bool[np.ndarray, " n"]
+    groups: tuple[str, ...]
+    """The physical thing of each sample, which other folds may name as well."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,6 +36,7 @@ class PooledScores:
 
     scores: Float[np.ndarray, " n"]
     is_anomalous: Bool[np.ndarray, " n"]
+    groups: tuple[str, ...]
     centre: float
     """Zero of the unit, as a score of the model that thresholds are for."""
 
@@ -42,7 +45,7 @@ class PooledScores:
 
 
 def pooled_scores(
-    folds: Sequence[FoldScores], calibration: Float[np.ndarray, " c"] | None = None
+    folds: Sequence[FoldScores], calibration: FoldScores | None = None
 ) -> PooledScores | None:
     """The scores of all folds in the unit of the calibration samples; None if no unit is known.
 
@@ -50,23 +53,32 @@ def pooled_scores(
 
     Args:
         folds: held-out samples of each fold.
-        calibration: scores that the final model gives to normal samples which it has not seen. They
-            join the pool. None: the scores are pooled as they are.
+        calibration: normal samples that the final model has not seen. They join the pool. None: the
+            scores are pooled as they are.
     """
     if calibration is None:
-        scores = np.concatenate([fold.scores for fold in folds])
-        labels = np.concatenate([fold.is_anomalous for fold in folds])
-        return PooledScores(scores=scores, is_anomalous=labels, centre=0.0, scale=1.0)
-    own = FoldScores(scores=calibration, is_anomalous=np.zeros(len(calibration), dtype=bool))
-    if any((~fold.is_anomalous).sum() < FEWEST_TO_CALIBRATE for fold in (*folds, own)):
+        return _pooled(folds, [fold.scores for fold in folds], centre=0.0, scale=1.0)
+    every = (*folds, calibration)
+    if any((~fold.is_anomalous).sum() < FEWEST_TO_CALIBRATE for fold in every):
         return None
-    scale = float(calibration.std(ddof=1))
+    centre, scale = float(calibration.scores.mean()), float(calibration.scores.std(ddof=1))
     if scale == 0:
         return None
+    return _pooled(every, [_standardised(fold) for fold in every], centre=centre, scale=scale)
+
+
+def _pooled(
+    folds: Sequence[FoldScores],
+    scores: Sequence[Float[np.ndarray, " _"]],
+    *,
+    centre: float,
+    scale: float,
+) -> PooledScores:
     return PooledScores(
-        scores=np.concatenate([_standardised(fold) for fold in (*folds, own)]),
-        is_anomalous=np.concatenate([fold.is_anomalous for fold in (*folds, own)]),
-        centre=float(calibration.mean()),
+        scores=np.concatenate(scores),
+        is_anomalous=np.concatenate([fold.is_anomalous for fold in folds]),
+        groups=tuple(group for fold in folds for group in fold.groups),
+        centre=centre,
         scale=scale,
     )
 
@@ -74,9 +86,13 @@ def pooled_scores(
 def promised_threshold(pool: PooledScores, alpha: float = ALPHA) -> float | None:
     """The lowest threshold that flags at most `alpha` of all normal samples to come, on average.
 
-    None if there are too few normal samples for that: 1 / alpha - 1 are needed.
+    Samples of one group resemble each other, so each group counts once, by its highest normal
+    score: a new group is flagged anywhere with a probability of at most `alpha`. None if there are
+    too few groups with normal samples for that: 1 / alpha - 1 are needed.
     """
-    normal = np.sort(pool.scores[~pool.is_anomalous])
+    names = np.array(pool.groups)[~pool.is_anomalous]
+    scores = pool.scores[~pool.is_anomalous]
+    normal = np.sort([scores[names == group].max() for group in np.unique(names)])
     rank = math.ceil((len(normal) + 1) * (1 - alpha) - 1e-9)
     if rank > len(normal):
         return None

@@ -1,4 +1,4 @@
-"""The chosen setting, trained on all of train and scored on test; once."""
+"""The chosen setting, trained on train and scored on test; once."""
 
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -73,7 +73,7 @@ class EvaluationRequest:
 def evaluate(
     folder: SweepFolder, asked: EvaluationRequest, console: Console | None = None
 ) -> Evaluation:
-    """Train a setting on all of train and score it on test, beside the frozen encoder.
+    """Train a setting on train and score it on test, beside the frozen encoder.
 
     Test is opened once: asked again for the same trial, it returns what was found then.
 

@@ -187,7 +187,7 @@ class Sweep:
         console: Console | None = None,
         **options: Unpack[EvaluationOptions],
     ) -> Evaluation:
-        """Train a setting on all of train and score it on test; once, see `evaluate`.
+        """Train a setting on train and score it on test; once, see `evaluate`.
 
         Args:
             trial: its number. Default: the setting to use.

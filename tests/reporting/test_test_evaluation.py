@@ -34,7 +34,9 @@ def evaluated(tmp_path, predictions):
                 frozen={"LC/all": frozen},
                 validation={
                     "LC/fold0": predictions(3.0, seed=4),
-                    "LC/fold1": predictions(3.0, seed=5),
+                    "LC/fold1": replace(
+                        predictions(3.0, seed=5), groups=tuple(f"h{i}" for i in range(24))
+                    ),
                 },
                 protocol=ProtocolConfig(map_px=16),
                 calibration=calibration,

@@ -44,7 +44,7 @@ def evaluate(
     results: Results = Path("results"),
     json: AsJson = False,
 ) -> None:
-    """Train the recommended setting on all of train and score it on test, once.
+    """Train the recommended setting on train and score it on test, once.
 
     The frozen encoder is scored beside it. Asked again, the command repeats its first answer.
     """
