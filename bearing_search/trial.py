@@ -34,6 +34,7 @@ from bearing_search.training.folds.fold_plan import (
     FoldPlan,
     final_plans,
     progress_of_plan,
+    unseen_kind_plans,
     validation_plans,
 )
 from bearing_search.training.folds.run_fold import FoldRecord, run_fold
@@ -61,6 +62,22 @@ def run_final(config: TrialConfig, context: TrialContext) -> Iterator[Measuremen
     """Train on all of train and score on test; meant to be run once, for the chosen config."""
     plans = final_plans(config, _data_set(config, context))
     return _run_units(plans, config, context, split="test")
+
+
+def run_calibrated(config: TrialConfig, context: TrialContext) -> Iterator[Measurement]:
+    """As `run_final`, with normal samples of train set aside and scored together with test."""
+    plans = final_plans(config, _data_set(config, context), calibrates=True)
+    return _run_units(plans, config, context, split="final")
+
+
+def run_unseen_kinds(config: TrialConfig, context: TrialContext) -> Iterator[Measurement]:
+    """Train on the training split without each kind of defect in turn, and score that kind.
+
+    Raises:
+        DataError, WeightsError, TrialFailedError: as in `run_trial`.
+    """
+    plans = unseen_kind_plans(config, _data_set(config, context).samples("train"))
+    return _run_units(plans, config, context, split="unseen")
 
 
 def _data_set(config: TrialConfig, context: TrialContext) -> DataSet:

@@ -25,9 +25,13 @@ from bearing_search.sweep.folder.sweep_folder import create_sweep
 from bearing_search.sweep.record.sweep_record import SweepRecord
 
 # no test is timed: on a busy machine an example may take seconds
-untimed = {"deadline": None, "suppress_health_check": [HealthCheck.too_slow]}
-settings.register_profile("quick", max_examples=20, **untimed)
-settings.register_profile("thorough", max_examples=100, **untimed)  # see .ci/run
+for profile, num_examples in (("quick", 20), ("thorough", 100)):  # thorough: see .ci/run
+    settings.register_profile(
+        profile,
+        max_examples=num_examples,
+        deadline=None,
+        suppress_health_check=[HealthCheck.too_slow],
+    )
 settings.load_profile("quick")
 
 UNTOUCHED = PostprocessSpec(

@@ -15,11 +15,20 @@ from jaxtyping import Bool, Float
 from bearing_search.analysis.comparison import FoldPredictions
 from bearing_search.analysis.intervals import Interval, rate_interval
 from bearing_search.analysis.rates import grouped_rate
+from bearing_search.analysis.thresholds import (
+    ALPHA,
+    FoldScores,
+    pooled_scores,
+    promised_threshold,
+    threshold_below,
+)
 from bearing_search.data.fold_key import FoldKey
 from bearing_search.evaluation.predictions import Predictions
 
 FIND_ALL = "finds every held-out defect of train"
 BEST_F1 = "best F1 on the held-out folds"
+PROMISED = f"at most {ALPHA:.0%} false alarms promised"
+UNCALIBRATED = ", not calibrated: too few normal samples"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,23 +50,38 @@ class OperatingPoint:
 
 
 def operating_points(
-    validation: FoldPredictions, test: FoldPredictions
+    validation: FoldPredictions,
+    test: FoldPredictions,
+    calibration: FoldPredictions | None = None,
 ) -> tuple[OperatingPoint, ...]:
-    """Rates of test samples at two thresholds per part; none without held-out defects."""
-    return tuple(
-        OperatingPoint(
-            part=part,
-            rule=rule,
-            threshold=threshold,
-            found=flagged_rate(predictions, threshold, predictions.is_anomalous),
-            false_alarms=flagged_rate(predictions, threshold, ~predictions.is_anomalous),
-        )
-        for key, predictions in test.items()
-        for part in [FoldKey.parse(key).part]
-        for rule, threshold in _thresholds(
-            [fold for name, fold in validation.items() if FoldKey.parse(name).part == part]
-        )
-    )
+    """Rates of test samples at up to three thresholds per part.
+
+    Args:
+        validation: predictions on the held-out folds.
+        test: predictions of the final model.
+        calibration: predictions of the final model on normal samples which it has not seen. None,
+            or too few of them for a part: the folds' thresholds are taken as they are.
+    """
+    points = []
+    for key, predictions in test.items():
+        part = FoldKey.parse(key).part
+        folds = [
+            _scores_of(fold)
+            for name, fold in validation.items()
+            if FoldKey.parse(name).part == part
+        ]
+        own = None if calibration is None else _scores_of(calibration[key])
+        points += [
+            OperatingPoint(
+                part=part,
+                rule=rule,
+                threshold=threshold,
+                found=flagged_rate(predictions, threshold, predictions.is_anomalous),
+                false_alarms=flagged_rate(predictions, threshold, ~predictions.is_anomalous),
+            )
+            for rule, threshold in _thresholds(folds, own)
+        ]
+    return tuple(points)
 
 
 def group_verdicts(
@@ -114,7 +138,7 @@ def flagged_rate(
 def best_f1_threshold(
     scores: Float[np.ndarray, " n"], is_anomalous: Bool[np.ndarray, " n"]
 ) -> float:
-    """The threshold with the best F1; the highest one if several are equal."""
+    """The lowest score that the threshold with the best F1 flags; the highest if several are."""
     candidates = np.unique(scores)[::-1]
     flagged = scores[None] >= candidates[:, None]
     hits = (flagged & is_anomalous).sum(axis=1)
@@ -122,14 +146,30 @@ def best_f1_threshold(
     return float(candidates[f1.argmax()])
 
 
-def _thresholds(folds: list[Predictions]) -> Iterator[tuple[str, float]]:
+def _thresholds(
+    folds: Sequence[FoldScores], calibration: FoldScores | None
+) -> Iterator[tuple[str, float]]:
     if not folds:
         return
-    scores = np.concatenate([fold.image_scores for fold in folds])
-    labels = np.concatenate([fold.is_anomalous for fold in folds])
+    pool = None if calibration is None else pooled_scores(folds, calibration)
+    is_calibrated = pool is not None
+    pool = pool or pooled_scores(folds)
+    assert pool is not None
+    suffix = "" if is_calibrated or calibration is None else UNCALIBRATED
+    labels = pool.is_anomalous
+    if is_calibrated and (limit := promised_threshold(pool)) is not None:
+        yield PROMISED, limit
     if labels.any():
-        yield FIND_ALL, float(scores[labels].min())
-        yield BEST_F1, best_f1_threshold(scores, labels)
+        yield FIND_ALL + suffix, threshold_below(pool, float(pool.scores[labels].min()))
+        yield BEST_F1 + suffix, threshold_below(pool, best_f1_threshold(pool.scores, labels))
+
+
+def _scores_of(predictions: Predictions) -> FoldScores:
+    return FoldScores(
+        scores=predictions.image_scores,
+        is_anomalous=predictions.is_anomalous,
+        groups=predictions.groups,
+    )
 
 
 def _rate(is_hit: Bool[np.ndarray, " g"]) -> Interval:

@@ -1,17 +1,19 @@
-"""Trains the chosen setting on all of train and scores it on test, once."""
+"""Trains the chosen setting on train and scores it on test, once."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TypedDict
 
 from rich.console import Console
 
 from bearing_search.analysis.postprocess_settings import rendered
+from bearing_search.analysis.subsets import kinds_in_training
 from bearing_search.config import FIRST_SCHEME, TrialConfig, config_digest, to_plain
 from bearing_search.data.dataset import load_data_set
 from bearing_search.data.decoding.bit_depth import FULL
 from bearing_search.errors import SweepError
-from bearing_search.evaluation.predictions import fold_predictions
+from bearing_search.evaluation.predictions import fold_predictions, without_calibration
 from bearing_search.filesystem.atomic import write_json
 from bearing_search.measurement import TrialContext
 from bearing_search.reporting.evaluation_markdown import write_evaluation
@@ -24,42 +26,62 @@ from bearing_search.reporting.test_evaluation import (
 )
 from bearing_search.session.comparison import board_of, refuse_incomparable
 from bearing_search.session.in_process import chosen_device, follow, use_cores
-from bearing_search.session.inputs import with_depths_told
+from bearing_search.session.inputs import train_digest, with_depths_told
 from bearing_search.session.leak_gate import refuse_leaks
 from bearing_search.session.postprocessing import tuned as tuned_knobs
 from bearing_search.session.postprocessing import with_postprocess
 from bearing_search.session.preflight import check_installation
 from bearing_search.session.terminal import terminal
+from bearing_search.sweep.folder.changes import with_data
 from bearing_search.sweep.folder.sweep_folder import SweepFolder
 from bearing_search.sweep.status import sweep_status
 
 
+class EvaluationOptions(TypedDict, total=False):
+    """Further options of `evaluate`; each is a flag of the command as well."""
+
+    again: bool
+    """Whether test is opened although it was opened before; reports count it. Default: False."""
+
+    device: str
+    """cpu, cuda, or auto (default)."""
+
+    allow_leak: str
+    """Why samples shared by train and test are accepted. Default: they are not."""
+
+    refit_changed_data: bool
+    """Whether to go on although train has changed since the search; every report says so. Default:
+    False."""
+
+    calibrates: bool
+    """Whether normal samples of train are set aside to make thresholds for the final model.
+    Default: True; False trains on all of train, with thresholds that promise nothing."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EvaluationRequest:
-    """Options of `evaluate`."""
+    """Options of `evaluate`: those of `EvaluationOptions`, and the trial."""
 
     trial: int | None = None
     """Number of the trial; None: the one to use."""
 
     again: bool = False
-    """Whether test may be opened again; reports count how often it was."""
-
     device: str = "auto"
-    """cpu, cuda, or auto."""
-
     allow_leak: str = ""
-    """Why samples shared by train and test are accepted; empty: they are not."""
+    refit_changed_data: bool = False
+    calibrates: bool = True
 
 
 def evaluate(
     folder: SweepFolder, asked: EvaluationRequest, console: Console | None = None
 ) -> Evaluation:
-    """Train a setting on all of train and score it on test, alongside the frozen encoder.
+    """Train a setting on train and score it on test, alongside the frozen encoder.
 
     Test is opened once: a second call for the same trial returns the first result.
 
     Raises:
-        SweepError: no trial is complete, the named one is not, or test was opened for another.
+        SweepError: no trial is complete, the named one is not, test was opened for another, or
+            train has changed since the search and that is not allowed.
         LeakError: train and test share samples, and that is not allowed.
         ConfigError: the device is unknown or not available.
     """
@@ -68,8 +90,11 @@ def evaluate(
     number = chosen_trial(folder, asked.trial, console)
     opened = read_evaluation(folder.root)
     if opened is None or asked.again:
+        now = train_digest(load_data_set(Path(folder.record.data)))
+        folder = with_data(folder, now, accepted=asked.refit_changed_data)
         folder = guarded(folder, number, asked.allow_leak, console)
-        return measure(folder, number, chosen_device(asked.device), console, opened)
+        asked = replace(asked, device=chosen_device(asked.device))
+        return measure(folder, number, asked, console, opened)
     if opened.trial != number:
         raise SweepError(
             f"{folder.record.name}: test was already opened for trial {opened.trial}. A second "
@@ -134,13 +159,13 @@ def chosen_trial(folder: SweepFolder, number: int | None, console: Console) -> i
 def measure(
     folder: SweepFolder,
     number: int,
-    device: str,
+    asked: EvaluationRequest,
     console: Console,
     earlier: Evaluation | None,
 ) -> Evaluation:
     """Train a detector on both encoders, score them on test, and write the result."""
     check_installation()
-    from bearing_search.trial import run_final  # torch: seconds
+    from bearing_search.trial import run_calibrated, run_final  # torch: seconds
 
     use_cores()
     settings = tuned_knobs(folder.root, number, console)
@@ -150,22 +175,29 @@ def measure(
         chosen, finetune=replace(chosen.finetune, epochs=0, reconstruction_only_epochs=0)
     )
     is_tuned = chosen.finetune.epochs > 0
-    scores = {}
+    run, learned_from = (
+        (run_calibrated, "train but for the calibration samples")
+        if asked.calibrates
+        else (run_final, "all of train")
+    )
+    scores, aside = {}, {}
     for label, config in (("tuned", chosen), ("frozen", frozen)):
         if label == "tuned" and not is_tuned:
             continue
-        console.print(f"{label} encoder, trained on all of train:")
+        console.print(f"{label} encoder, trained on {learned_from}:")
         context = TrialContext(
             data=Path(folder.record.data),
-            folder=final_folder(folder, config, earlier),
+            folder=final_folder(folder, config, earlier, calibrates=asked.calibrates),
             cache=folder.cache,
             shares_stages=False,  # so that the weights are kept here
-            device=device,
+            device=asked.device,
         )
         context.folder.mkdir(parents=True, exist_ok=True)
         write_json(context.folder / "config.json", to_plain(config))
-        follow(run_final, config, context, console)
-        scores[label] = fold_predictions(context.folder)
+        follow(run, config, context, console)
+        scored = {k: without_calibration(v) for k, v in fold_predictions(context.folder).items()}
+        scores[label] = {key: test for key, (test, _) in scored.items()}
+        aside[label] = {key: normal for key, (_, normal) in scored.items()}
     predictions = ComparedPredictions(
         tuned=scores.get("tuned"),
         frozen=scores["frozen"],
@@ -175,6 +207,8 @@ def measure(
         },
         protocol=chosen.protocol,
         postprocess=chosen.postprocess,
+        calibration=aside["tuned" if is_tuned else "frozen"] if asked.calibrates else None,
+        trained_kinds=kinds_in_training(chosen, load_data_set(Path(folder.record.data))),
     )
     evaluation = evaluation_of(
         predictions,
@@ -196,8 +230,11 @@ def with_bits(config: TrialConfig, known: Mapping[str, int]) -> TrialConfig:
     return replace(config, preprocess=replace(config.preprocess, bits=bits))
 
 
-def final_folder(folder: SweepFolder, config: TrialConfig, earlier: Evaluation | None) -> Path:
+def final_folder(
+    folder: SweepFolder, config: TrialConfig, earlier: Evaluation | None, *, calibrates: bool
+) -> Path:
     """Folder of one final training: an interrupted one is resumed, another look starts afresh."""
     look = (earlier.times_opened if earlier else 0) + 1
     digest = config_digest(to_plain(config), FIRST_SCHEME)  # every setting of today counts
-    return folder.root / "evaluate" / f"look{look}-{digest}"
+    kind = "-calibrated" if calibrates else ""
+    return folder.root / "evaluate" / f"look{look}-{digest}{kind}"

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from bearing_search.analysis.selection import RankedSetting
+    from bearing_search.api.evaluation import EvaluationOptions
     from bearing_search.api.resume import ResumeOptions
     from bearing_search.reporting.leaderboard import Leaderboard
     from bearing_search.reporting.test_evaluation import Evaluation
@@ -183,25 +184,24 @@ class Sweep:
         self,
         trial: int | None = None,
         *,
-        again: bool = False,
-        device: str = "auto",
-        allow_leak: str = "",
         console: Console | None = None,
+        **options: Unpack[EvaluationOptions],
     ) -> Evaluation:
-        """Train a setting on all of train and score it on test, once; see `evaluation.evaluate`.
+        """Train a setting on train and score it on test, once; see `evaluation.evaluate`.
 
         Args:
-            trial, again, device, allow_leak: as in `evaluation.EvaluationRequest`.
+            trial: its number. Default: the setting to use.
             console: where progress is printed. Default: stdout.
+            options: see `evaluation.EvaluationOptions`.
 
         Raises:
-            SweepError: no trial is complete, the named one is not, or test was opened for another.
+            SweepError: no trial is complete, the named one is not, test was opened for another, or
+                train has changed.
             LeakError: train and test share samples, and `allow_leak` is empty.
         """
         from bearing_search.api.evaluation import EvaluationRequest, evaluate
 
-        asked = EvaluationRequest(trial=trial, again=again, device=device, allow_leak=allow_leak)
-        return evaluate(self.folder, asked, console)
+        return evaluate(self.folder, EvaluationRequest(trial=trial, **options), console)
 
     def _board(self) -> Leaderboard | None:
         from bearing_search.session.comparison import board_of

@@ -42,7 +42,7 @@ COMMANDS: Mapping[str, LazyCommand] = {
     ),
     "evaluate": LazyCommand(
         f"{_COMMANDS}.evaluate:evaluate",
-        "Train the recommended setting on all of train and score it on test, once.",
+        "Train the recommended setting on train and score it on test, once.",
     ),
     "reproduce": LazyCommand(
         f"{_COMMANDS}.reproduce:reproduce",

@@ -18,6 +18,9 @@ training sides hardly grow."""
 FOLDS_OF_DRAWN_DEFECTS = 3
 """The same without defects in train: every held-out fold has plenty of synthetic ones."""
 
+FEWEST_TO_CALIBRATE = 4
+"""Normal samples that a model must not have seen, so that the unit of its scores is known."""
+
 
 @dataclass(frozen=True, slots=True)
 class Fold:

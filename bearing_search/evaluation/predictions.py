@@ -8,6 +8,7 @@ import io
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
+from itertools import compress
 from pathlib import Path
 
 import numpy as np
@@ -43,6 +44,42 @@ class Predictions:
     """Number of ground-truth regions in samples without an ROI, which have no map."""
 
     num_no_roi: int
+    defects: tuple[str, ...] = ()
+    """Kind of defect of each sample, `good` where normal; empty: not recorded."""
+
+    def only(self, kept: Bool[np.ndarray, " n"]) -> "Predictions":
+        """The predictions of a subset of the samples; those without an ROI belong to none."""
+        return replace(
+            self,
+            distances=self.distances[kept],
+            own_scores=None if self.own_scores is None else self.own_scores[kept],
+            maps=self.maps[kept],
+            image_scores=self.image_scores[kept],
+            masks=self.masks[kept],
+            is_anomalous=self.is_anomalous[kept],
+            groups=tuple(compress(self.groups, kept)),
+            names=tuple(compress(self.names, kept)),
+            defects=tuple(compress(self.defects, kept)),
+            lost_regions=self.lost_regions[kept],
+            unreachable_regions=0,
+            num_no_roi=0,
+        )
+
+    def without_level(self, level: int) -> "Predictions":
+        """The same without one of the brightness images, where each has a map of its own.
+
+        Raises:
+            ValueError: the levels share one map, or there is only this one.
+        """
+        if self.distances.shape[1] < 2:
+            raise ValueError("the brightness levels have no maps of their own")
+        own_scores = self.own_scores
+        fewer = replace(
+            self,
+            distances=np.delete(self.distances, level, axis=1),
+            own_scores=None if own_scores is None else np.delete(own_scores, level, axis=1),
+        )
+        return fewer.with_postprocess(self.rendering.postprocess)
 
     def with_postprocess(self, postprocess: PostprocessConfig) -> "Predictions":
         """The same distances with other postprocessing."""
@@ -123,6 +160,7 @@ def save_predictions(predictions: Predictions, file: Path) -> None:
         is_anomalous=predictions.is_anomalous,
         groups=np.array(predictions.groups),
         names=np.array(predictions.names),
+        defects=np.array(predictions.defects, dtype=str),
         lost_regions=predictions.lost_regions,
         counts=np.array([predictions.unreachable_regions, predictions.num_no_roi]),
     )
@@ -137,6 +175,8 @@ def load_predictions(file: Path) -> Predictions:
         kept_scores = own_scores if own_scores.size else None
         rendered = anomaly_maps(distances, kept_scores, rendering)
         masks = np.unpackbits(saved["masks"], axis=-1, count=rendering.map_px).astype(bool)
+        names = tuple(saved["names"].tolist())
+        named = saved["defects"].tolist() if "defects" in saved else map(_kind_of_title, names)
         unreachable_regions, num_no_roi = (int(count) for count in saved["counts"])
         return Predictions(
             distances=distances,
@@ -147,11 +187,29 @@ def load_predictions(file: Path) -> Predictions:
             masks=masks,
             is_anomalous=saved["is_anomalous"],
             groups=tuple(saved["groups"].tolist()),
-            names=tuple(saved["names"].tolist()),
+            names=names,
+            defects=tuple(named),
             lost_regions=saved["lost_regions"],
             unreachable_regions=unreachable_regions,
             num_no_roi=num_no_roi,
         )
+
+
+def _kind_of_title(title: str) -> str:
+    """Kind of defect in a sample's title (`LC/test/dent/s1`), all that older files have of it."""
+    pieces = title.split("/", maxsplit=3)
+    return pieces[2] if len(pieces) == 4 else ""
+
+
+def without_calibration(predictions: Predictions) -> tuple[Predictions, Predictions]:
+    """The test samples, and the normal samples of train that were set aside and scored with them.
+
+    Samples without an ROI count for test.
+    """
+    is_train = np.array([name.split("/")[1:2] == ["train"] for name in predictions.names])
+    test = predictions.only(~is_train)
+    lost = {name: getattr(predictions, name) for name in ("unreachable_regions", "num_no_roi")}
+    return replace(test, **lost), predictions.only(is_train)
 
 
 def fold_predictions(folder: Path) -> dict[str, Predictions]:

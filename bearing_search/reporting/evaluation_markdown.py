@@ -1,16 +1,15 @@
 """Results of `evaluate` as a Markdown page, and the files in the sweep's folder."""
 
 import json
-import math
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 
-from bearing_search.analysis.intervals import Interval
 from bearing_search.analysis.operating_points import OperatingPoint
 from bearing_search.filesystem.atomic import write_atomically
 from bearing_search.measurement import OBJECTIVE_METRIC
 from bearing_search.reporting.sentences import interval_text, support_text
+from bearing_search.reporting.subset_tables import share_text, subset_table
 from bearing_search.reporting.test_evaluation import Evaluation, MetricRow
 
 
@@ -41,6 +40,7 @@ def evaluation_markdown(evaluation: Evaluation) -> str:
         f"95 % intervals over groups. {_verdict(evaluation.line(OBJECTIVE_METRIC))}",
         "",
         *_rate_lines(evaluation),
+        *_subset_lines(evaluation),
     ]
     lines += [support_text(part, *groups) for part, groups in evaluation.groups.items()]
     return "\n".join(lines) + "\n"
@@ -76,9 +76,15 @@ def _metric_table(rows: Sequence[MetricRow]) -> list[str]:
 def _rate_lines(evaluation: Evaluation) -> list[str]:
     if not evaluation.rates:
         return []
+    aside = ", ".join(f"{part} {count}" for part, count in evaluation.calibration.items())
+    unit = (
+        f"in the unit of the scored model, by normal samples of train set aside for it ({aside})"
+        if aside
+        else "in the unit of the folds' models: the scored model's may differ, nothing is promised"
+    )
     lines = [
         "Rates of test samples at thresholds from the held-out folds of train (95 % intervals; "
-        "samples of one group widen them):",
+        f"samples of one group widen them), {unit}:",
         "",
         *_rate_table(evaluation.rates, ("defects found", "false alarms")),
         "",
@@ -94,22 +100,40 @@ def _rate_lines(evaluation: Evaluation) -> list[str]:
     return lines
 
 
+def _subset_lines(evaluation: Evaluation) -> list[str]:
+    lines = []
+    if evaluation.kinds:
+        lines += [
+            "By kind of defect, each against all normal samples (kinds that train has none of are "
+            "marked):",
+            "",
+            *subset_table("kind", evaluation.kinds),
+        ]
+    if evaluation.sizes:
+        lines += [
+            "By size of a sample's largest marked region, in patches of the detector's grid:",
+            "",
+            *subset_table("size", evaluation.sizes),
+        ]
+    if evaluation.levels:
+        lines += [
+            "Without one brightness level, at the same thresholds:",
+            "",
+            *subset_table("level", evaluation.levels, shows_alarms=True),
+        ]
+    return lines
+
+
 def _rate_table(points: Sequence[OperatingPoint], titles: tuple[str, str]) -> list[str]:
     return [
         f"| part | threshold | {titles[0]} | {titles[1]} |",
         "| --- | --- | --- | --- |",
         *(
-            f"| {one.part} | {one.threshold:.4g}: {one.rule} | {_share(one.found)} | "
-            f"{_share(one.false_alarms)} |"
+            f"| {one.part} | {one.threshold:.4g}: {one.rule} | {share_text(one.found)} | "
+            f"{share_text(one.false_alarms)} |"
             for one in points
         ),
     ]
-
-
-def _share(interval: Interval) -> str:
-    if math.isnan(interval.value):
-        return "none to count"
-    return f"{interval.value:.0%} [{interval.low:.0%}, {interval.high:.0%}]"
 
 
 def _caveats(evaluation: Evaluation) -> list[str]:

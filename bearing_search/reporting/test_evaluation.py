@@ -1,7 +1,7 @@
 """Results of `evaluate` on test: tuned and frozen encoder with intervals, floors, difference."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -21,6 +21,7 @@ from bearing_search.analysis.operating_points import (
     group_verdicts,
     operating_points,
 )
+from bearing_search.analysis.subsets import SubsetRow, by_kind, by_level_left_out, by_size
 from bearing_search.config import PostprocessConfig, ProtocolConfig, parse, to_plain
 from bearing_search.data.fold_key import FoldKey
 
@@ -66,12 +67,24 @@ class Evaluation:
     rates: tuple[OperatingPoint, ...] = ()
     """Rates of samples."""
 
+    calibration: Mapping[str, int] = field(default_factory=dict)
+    """Part -> number of normal samples of train that were set aside to calibrate thresholds."""
+
     verdicts: tuple[OperatingPoint, ...] = ()
     """Rates of physical things, each flagged if any of its samples is; empty where each is one
     sample."""
 
     groups: Mapping[str, tuple[int, int]] = field(default_factory=dict)
     """Part -> number of groups with a normal and with an anomalous sample."""
+
+    kinds: tuple[SubsetRow, ...] = ()
+    """Scores by kind of defect."""
+
+    sizes: tuple[SubsetRow, ...] = ()
+    """Scores by size of defect, in patches of the detector's grid."""
+
+    levels: tuple[SubsetRow, ...] = ()
+    """Scores without one brightness level; empty where all levels share one map."""
 
     notes: tuple[str, ...] = ()
     """Further caveats."""
@@ -101,6 +114,13 @@ class ComparedPredictions:
     postprocess: PostprocessConfig
     """How maps and image scores were made; chosen on the held-out folds."""
 
+    calibration: FoldPredictions | None = None
+    """Predictions of the scored model on normal samples of train that were set aside; None: it was
+    trained on all of train, and thresholds are in the unit of the folds' models."""
+
+    trained_kinds: Mapping[str, Collection[str]] = field(default_factory=dict)
+    """Part -> kinds of defect in its training data."""
+
 
 def evaluation_of(
     predictions: ComparedPredictions,
@@ -113,7 +133,7 @@ def evaluation_of(
     """Score the setting on test, beside the frozen encoder unless it leaves that frozen itself."""
     tuned, frozen, protocol = predictions.tuned, predictions.frozen, predictions.protocol
     chosen = frozen if tuned is None else tuned
-    rates = operating_points(predictions.validation, chosen)
+    rates = operating_points(predictions.validation, chosen, predictions.calibration)
     return Evaluation(
         sweep=sweep,
         trial=trial,
@@ -133,8 +153,15 @@ def evaluation_of(
         postprocess=to_plain(predictions.postprocess),
         lines=_rows(tuned, frozen, protocol),
         rates=rates,
+        calibration={
+            FoldKey.parse(key).part: len(aside.names)
+            for key, aside in (predictions.calibration or {}).items()
+        },
         verdicts=group_verdicts(rates, chosen),
         groups=group_counts(chosen),
+        kinds=by_kind(chosen, rates, protocol, predictions.trained_kinds),
+        sizes=by_size(chosen, rates, protocol),
+        levels=by_level_left_out(chosen, rates, protocol),
     )
 
 

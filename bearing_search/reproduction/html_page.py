@@ -11,7 +11,14 @@ from jinja2 import Environment, StrictUndefined
 from bearing_search.analysis.intervals import Interval
 from bearing_search.reproduction.measure import ComparisonRow, TableData
 from bearing_search.reproduction.open_choices import CHOICES
-from bearing_search.reproduction.pages import DIFFERENCE, value_rows
+from bearing_search.reproduction.pages import (
+    BY_KIND,
+    DIFFERENCE,
+    KIND_COLUMNS,
+    KINDS_ARE,
+    kind_cells,
+    value_rows,
+)
 from bearing_search.reproduction.published import (
     ENCODER_STATES,
     MEAN,
@@ -91,6 +98,10 @@ _PAGE = (
 {{ table(["model", "part"] + metrics, differences) }}
 <h2>How it was measured</h2>
 {{ listed(how_measured) }}
+{% if kinds %}<h2>{{ by_kind }}</h2>
+<p>{{ kinds_are }}</p>
+{{ table(kind_columns, kinds) }}
+{% endif -%}
 {% for heading, files in figures.items() %}<h2>{{ heading }}</h2>
 {% for file in files -%}
 <figure><img alt="{{ file.name }}" src="data:image/png;base64,{{ encoded(file) }}">
@@ -149,6 +160,10 @@ def html_page(
         values=_values(measured),
         difference=DIFFERENCE,
         differences=_differences(measured),
+        by_kind=BY_KIND,
+        kinds_are=KINDS_ARE,
+        kind_columns=KIND_COLUMNS,
+        kinds=[_Row("", kind_cells(row), []) for row in measured.kinds],
         figures=figures,
         encoded=lambda file: base64.b64encode(file.read_bytes()).decode(),
         choices_title=CHOICES,

@@ -1,11 +1,13 @@
 """Computes the numbers of Table 2: values, differences and floors, next to the paper's."""
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from bearing_search.analysis.comparison import mean_floor
 from bearing_search.analysis.intervals import Interval
+from bearing_search.analysis.operating_points import BEST_F1, operating_points
+from bearing_search.analysis.subsets import by_kind
 from bearing_search.config import ProtocolConfig
 from bearing_search.data.fold_key import FoldKey
 from bearing_search.evaluation.metric_table import METRICS
@@ -51,6 +53,26 @@ class ComparisonRow:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class KindRow:
+    """One kind of defect of one part, as the first seed of a detector and encoder sees it."""
+
+    detector: str
+    encoder: EncoderState
+    part: str
+    kind: str
+    is_in_training: bool
+    samples: int
+    found: Interval
+    """Share of the samples flagged at the threshold with the best F1 on test."""
+
+    image_auroc: Interval
+    """Of these samples and all normal ones, like the next."""
+
+    pixel_ap: Interval | None
+    """None if no mask marks anything."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class PartSummary:
     """Numbers of test samples on which a part was scored."""
 
@@ -71,6 +93,9 @@ class TableData:
     seeds: tuple[int, ...]
     num_runs: int
     """Number of trained models times parts: how often test was read."""
+
+    kinds: tuple[KindRow, ...] = ()
+    """Scores by kind of defect."""
 
     def line(self, detector: str, part: str, metric: str) -> ComparisonRow:
         """The row of a detector, part and metric."""
@@ -132,6 +157,46 @@ def table_data(
         seeds=tuple(sorted({run.seed for run in runs})),
         num_runs=len(runs),
     )
+
+
+def kind_rows(
+    runs: Sequence[Run],
+    protocol: ProtocolConfig,
+    kinds: Mapping[str, Collection[str]],
+) -> tuple[KindRow, ...]:
+    """Scores by kind of defect, of the first seed of each detector, encoder and part.
+
+    No fold was held out, so there is no threshold but the one with the best F1 on test itself,
+    which is optimistic like F1-max.
+
+    Args:
+        runs: the complete runs.
+        protocol: how they are scored.
+        kinds: part -> kinds of defect in its training data.
+    """
+    detectors, rows = list(detector_titles()), []
+    first: dict[tuple[int, tuple[int, str], int], Run] = {}
+    for run in sorted(runs, key=lambda run: run.seed):
+        place = (detectors.index(run.detector), _place(run.part), ENCODER_STATES.index(run.encoder))
+        first.setdefault(place, run)
+    for _, run in sorted(first.items(), key=lambda item: item[0]):
+        test = {str(FoldKey(run.part, "all")): load_predictions(run.file)}
+        points = operating_points(test, test)
+        rows += [
+            KindRow(
+                detector=run.detector,
+                encoder=run.encoder,
+                part=run.part,
+                kind=row.subset,
+                is_in_training=bool(row.is_in_training),
+                samples=row.samples,
+                found=row.found[BEST_F1],
+                image_auroc=row.image_auroc,
+                pixel_ap=row.pixel_ap,
+            )
+            for row in by_kind(test, points, protocol, kinds)
+        ]
+    return tuple(rows)
 
 
 def _place(part: str) -> tuple[int, str]:

@@ -4,9 +4,10 @@ import json
 import re
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
+from bearing_search.analysis.subsets import kinds_in_training
 from bearing_search.config import TrialConfig
 from bearing_search.data.dataset import DataSet, load_data_set
 from bearing_search.evaluation.predictions import load_predictions
@@ -14,7 +15,7 @@ from bearing_search.filesystem.atomic import write_atomically
 from bearing_search.reproduction.chart import draw_chart
 from bearing_search.reproduction.crossed import Run
 from bearing_search.reproduction.html_page import html_page
-from bearing_search.reproduction.measure import TableData, table_data
+from bearing_search.reproduction.measure import TableData, kind_rows, table_data
 from bearing_search.reproduction.open_choices import CHOICES, choice_rows, markdown_table
 from bearing_search.reproduction.pages import csv_text, json_text, long_rows, markdown_page
 from bearing_search.reproduction.pictures import Shown, draw_comparison, scale_end, shown_samples
@@ -69,7 +70,12 @@ def write_report(folder: SweepFolder, records: Sequence[TrialRecord]) -> TableDa
     designed = [space.trial(point) for point in grid_points(space, folder.record.digest_scheme)]
     runs = [run for one in trained for run in _runs(one)]
     protocol = trained[0].config.protocol
-    measured = table_data(runs, protocol)
+    kinds = {
+        part: found
+        for one in trained
+        for part, found in kinds_in_training(one.config, data).items()
+    }
+    measured = replace(table_data(runs, protocol), kinds=kind_rows(runs, protocol, kinds))
     facts = Facts(
         name=folder.record.name,
         question=space.question,

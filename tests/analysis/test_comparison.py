@@ -118,6 +118,18 @@ def test_scores_survive_the_way_to_disk_and_back(tmp_path, predictions):
     assert after.metrics(PROTOCOL) == before.metrics(PROTOCOL)
 
 
+def test_kinds_of_defects_are_stored_and_older_files_have_them_in_titles(tmp_path, predictions):
+    fold = replace(predictions(1.0, num=2), defects=("dent", "good"))
+    save_predictions(fold, tmp_path / "scored.npz")
+    assert load_predictions(tmp_path / "scored.npz").defects == ("dent", "good")
+    titled = replace(fold, defects=(), names=("LC/test/scratch/a/b", "LC/test/good/s1"))
+    save_predictions(titled, tmp_path / "new.npz")
+    assert load_predictions(tmp_path / "new.npz").defects == ()
+    with np.load(tmp_path / "new.npz") as saved:
+        np.savez(tmp_path / "old.npz", **{k: v for k, v in saved.items() if k != "defects"})
+    assert load_predictions(tmp_path / "old.npz").defects == ("scratch", "good")
+
+
 def test_the_influence_of_groups_on_auroc_gives_delongs_variance(predictions):
     fold = predictions(0.8, num=20)
     found = influences({"LC/all": fold}, PROTOCOL)["LC"]

@@ -17,10 +17,7 @@ from bearing_search.evaluation.metric_table import METRICS
 from bearing_search.evaluation.metrics import PreparedScores, score, trivial_floor
 from bearing_search.evaluation.predictions import save_predictions
 from bearing_search.reporting.evaluation_markdown import evaluation_markdown
-from bearing_search.reporting.test_evaluation import (
-    ComparedPredictions,
-    evaluation_of,
-)
+from bearing_search.reporting.test_evaluation import ComparedPredictions, evaluation_of
 from bearing_search.reproduction.chart import draw_chart
 from bearing_search.reproduction.crossed import Run
 from bearing_search.reproduction.html_page import html_page

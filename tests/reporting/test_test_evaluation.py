@@ -7,6 +7,8 @@ from bearing_search.analysis.intervals import rate_interval
 from bearing_search.analysis.operating_points import (
     BEST_F1,
     FIND_ALL,
+    PROMISED,
+    UNCALIBRATED,
     OperatingPoint,
     best_f1_threshold,
     flagged_rate,
@@ -25,16 +27,20 @@ from bearing_search.reporting.test_evaluation import (
 
 @pytest.fixture
 def evaluated(tmp_path, predictions):
-    def evaluated(tuned, frozen, times_opened=1):
+    def evaluated(tuned, frozen, times_opened=1, calibration=None):
         evaluation = evaluation_of(
             ComparedPredictions(
                 tuned=None if tuned is None else {"LC/all": tuned},
                 frozen={"LC/all": frozen},
                 validation={
                     "LC/fold0": predictions(3.0, seed=4),
-                    "LC/fold1": predictions(3.0, seed=5),
+                    "LC/fold1": replace(
+                        predictions(3.0, seed=5), groups=tuple(f"h{i}" for i in range(24))
+                    ),
                 },
                 protocol=ProtocolConfig(map_px=16),
+                calibration=calibration,
+                trained_kinds={"LC": {"dent"}},
                 postprocess=PostprocessConfig(),
             ),
             sweep="first",
@@ -104,9 +110,9 @@ def test_a_threshold_and_its_rates_worked_by_hand(predictions):
         "LC/fold0": scored([5.0, 3.0], [1, 0], "ab"),
         "LC/fold1": scored([2.0, 1.0], [1, 0], "cd"),
     }
-    test = {"LC/all": scored([4.0, 1.5, 2.5, 0.0, 9.0], [1, 1, 0, 0, 0], "ppqqr")}
+    test = {"LC/all": scored([4.0, 1.4, 2.5, 0.0, 9.0], [1, 1, 0, 0, 0], "ppqqr")}
     find_all, best_f1 = operating_points(folds, test)
-    assert (find_all.threshold, best_f1.threshold) == (2.0, 2.0)  # F1 .8 there, .67 at 5
+    assert (find_all.threshold, best_f1.threshold) == (1.5, 1.5)  # F1 .8 there, .67 at 5
     assert find_all.found.value == 1 / 2
     assert find_all.false_alarms.value == 2 / 3
     by_group, _ = group_verdicts((find_all, best_f1), test)
@@ -173,3 +179,66 @@ def test_a_frozen_winner_is_not_compared_with_itself(tmp_path, predictions, eval
 def test_the_highest_of_equally_good_thresholds_raises_the_fewest_alarms():
     scores, labels = np.array([3.0, 2.0, 1.0]), np.array([True, False, False])
     assert best_f1_threshold(scores, labels) == 3.0
+
+
+def test_a_kind_that_train_has_none_of_is_marked(tmp_path, predictions, evaluated):
+    kinds = tuple("good" if i % 2 else "crack" if i < 6 else "dent" for i in range(24))
+    tuned = replace(predictions(3.0), defects=kinds)
+    evaluation = evaluated(tuned, predictions(0.5))
+    page = evaluation_markdown(evaluation)
+    assert "| LC | crack (not in training) | 3 | 3 of 3 [29%, 100%] |" in page
+    assert "| LC | dent | 9 | 9 of 9 [66%, 100%] |" in page
+    assert "| LC | 16 patches or more | 12 |" in page
+    assert "Without one brightness level" not in page
+    assert read_evaluation(tmp_path) == evaluation
+
+
+def test_levels_with_maps_of_their_own_are_left_out_in_turn(predictions, evaluated):
+    tuned = predictions(3.0)
+    tuned = replace(
+        tuned,
+        distances=np.repeat(tuned.distances, 2, axis=1),
+        rendering=replace(tuned.rendering, fusion="score_mean"),
+    )
+    evaluation = evaluated(tuned, predictions(0.5))
+    assert [row.subset for row in evaluation.levels] == ["without b0", "without b1"]
+    page = evaluation_markdown(evaluation)
+    assert "Without one brightness level, at the same thresholds:" in page
+    assert page.count("| false alarms: ") == 2
+
+
+def test_thresholds_are_in_the_unit_of_the_scored_model(tmp_path, predictions, evaluated):
+    def fold(seed, scale):
+        rng = np.random.default_rng(seed)
+        labels = [0] * 20 + [1] * 4
+        scores = [*rng.normal(10, 1, 20), *rng.normal(20, 1, 4)]
+        groups = [f"{seed}-{i}" for i in range(24)]
+        return with_scores(predictions(1.0), scale * np.array(scores), labels, groups)
+
+    folds = {f"LC/fold{k}": fold(k, 1 + k) for k in range(3)}  # each model has its scale
+    test, aside = fold(7, 0.5), fold(8, 0.5)
+    normal = {"LC/all": aside.only(~aside.is_anomalous)}
+    points = operating_points(folds, {"LC/all": test}, normal)
+    assert [point.rule for point in points] == [PROMISED, FIND_ALL, BEST_F1]
+    assert all(5.5 < point.threshold < 10 for point in points)
+    assert [point.found.value for point in points] == [1, 1, 1]
+    raw = operating_points(folds, {"LC/all": test})
+    assert [point.rule for point in raw] == [FIND_ALL, BEST_F1]
+    assert raw[0].found.value == 0  # half the scale: none of them is found
+
+    few = {"LC/all": normal["LC/all"].only(np.arange(20) < 3)}
+    points = operating_points(folds, {"LC/all": test}, few)
+    assert [point.rule for point in points] == [FIND_ALL + UNCALIBRATED, BEST_F1 + UNCALIBRATED]
+    assert [point.threshold for point in points] == [point.threshold for point in raw]
+
+
+def test_the_page_says_what_thresholds_rest_on(tmp_path, predictions, evaluated):
+    assert "nothing is promised" in evaluation_markdown(evaluated(predictions(3.0), predictions(1)))
+    unit = predictions(3.0)
+    aside = {"LC/all": predictions(3.0, seed=9).only(~unit.is_anomalous)}
+    evaluation = evaluated(unit, predictions(0.5), calibration=aside)
+    assert evaluation.calibration == {"LC": 12}
+    page = evaluation_markdown(evaluation)
+    assert "by normal samples of train set aside for it (LC 12)" in page
+    assert "at most 5% false alarms promised" in page
+    assert read_evaluation(tmp_path) == evaluation

@@ -9,16 +9,18 @@ import cv2
 import numpy as np
 import pytest
 
+from bearing_search.analysis.intervals import rate_interval
+from bearing_search.analysis.operating_points import best_f1_threshold
 from bearing_search.config import ProtocolConfig
 from bearing_search.data.dataset import load_data_set
 from bearing_search.data.demo.dataset import PAPER_COUNTS
 from bearing_search.evaluation.metric_table import METRICS
-from bearing_search.evaluation.predictions import save_predictions
+from bearing_search.evaluation.predictions import load_predictions, save_predictions
 from bearing_search.reproduction.crossed import Run
 from bearing_search.reproduction.html_page import html_page
-from bearing_search.reproduction.measure import table_data
+from bearing_search.reproduction.measure import kind_rows, table_data
 from bearing_search.reproduction.open_choices import OPEN_CHOICES, markdown_table
-from bearing_search.reproduction.pages import csv_text, long_rows, markdown_page
+from bearing_search.reproduction.pages import csv_text, json_text, long_rows, markdown_page
 from bearing_search.reproduction.pictures import chosen_samples
 from bearing_search.reproduction.published import (
     ENCODER_STATES,
@@ -218,6 +220,37 @@ def test_a_page_escapes_what_it_is_given(both):
     assert "a&lt;b" in page
     assert "https://" not in page
     assert "\\|x" in markdown_page(measured, facts, {}, "")
+
+
+def test_kinds_of_defects_have_a_table_of_the_first_seed(run):
+    kinds = tuple("good" if i % 2 else "crack" if i < 6 else "<dent>" for i in range(24))
+    runs = []
+    for seed in (1, 0):
+        for encoder, signal in (("EN_train", 9.0), ("EN_pre", 0.3 + seed)):
+            runs.append(run(signal, encoder=encoder, seed=seed, defects=kinds))
+    rows = kind_rows(runs, PROTOCOL, {"LC": {"crack"}})
+    assert [(row.encoder, row.kind, row.samples, row.is_in_training) for row in rows] == [
+        ("EN_pre", "<dent>", 9, False),
+        ("EN_pre", "crack", 3, True),
+        ("EN_train", "<dent>", 9, False),
+        ("EN_train", "crack", 3, True),
+    ]
+    first = load_predictions(
+        next(one.file for one in runs if (one.seed, one.encoder) == (0, "EN_pre"))
+    )
+    cracks = first.only(np.isin(kinds, ["crack", "good"]))
+    assert rows[1].image_auroc.value == pytest.approx(cracks.metrics(PROTOCOL)["image_auroc"])
+    threshold = best_f1_threshold(first.image_scores, first.is_anomalous)
+    assert rows[1].found.value == (first.image_scores[:6:2] >= threshold).mean()
+    assert rows[3].found == rate_interval(3, 3)
+
+    measured = replace(table_data(runs, PROTOCOL), kinds=rows)
+    page = markdown_page(measured, FACTS, {}, "")
+    assert "| EN_train | <dent> (not in training) | 9 of 9 [66%, 100%] | 1.0000" in page
+    assert "&lt;dent&gt; (not in training)" in html_page(measured, FACTS, {}, [])
+    plain = json.loads(json_text(measured, FACTS, long_rows(measured, FACTS)))["kinds"]
+    assert [row["is_in_training"] for row in plain] == [False, True, False, True]
+    assert plain[3]["found"]["value"] == 1
 
 
 def test_pictures_show_samples_by_their_place_not_by_their_score():

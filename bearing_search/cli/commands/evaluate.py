@@ -17,10 +17,34 @@ def evaluate(
     ] = False,
     device: Device = "auto",
     allow_leak: AllowLeak = "",
+    refit_changed_data: Annotated[
+        bool,
+        typer.Option(
+            "--refit-changed-data",
+            help="Train on the data as it is now, although it has changed since the search; every "
+            "report says so.",
+        ),
+    ] = False,
+    calibrates: Annotated[
+        bool,
+        typer.Option(
+            "--calibrate/--no-calibration",
+            help="Set normal samples of train aside, so that thresholds fit the final model; "
+            "otherwise it learns from all of train, and thresholds promise nothing.",
+        ),
+    ] = True,
+    leave_kind_out: Annotated[
+        bool,
+        typer.Option(
+            "--leave-kind-out",
+            help="Instead of opening test: train once more for each kind of defect, without it, "
+            "and score that kind.",
+        ),
+    ] = False,
     results: Results = Path("results"),
     json: AsJson = False,
 ) -> None:
-    """Train the recommended setting on all of train and score it on test, once.
+    """Train the recommended setting on train and score it on test, once.
 
     The frozen encoder is scored alongside. Run again, the command repeats its first result.
     """
@@ -29,8 +53,23 @@ def evaluate(
 
     console = terminal(stderr=json)
     opened = bearing_search.open_sweep(sweep, results)
+    if leave_kind_out:
+        from bearing_search.api.evaluation import EvaluationRequest
+        from bearing_search.api.unseen_kinds import leave_kinds_out
+
+        asked = EvaluationRequest(trial=trial, device=device, refit_changed_data=refit_changed_data)
+        page = leave_kinds_out(opened.folder, asked, console).page
+        print((page.with_suffix(".json") if json else page).read_text(encoding="utf-8"))
+        console.print(f"written to {page.parent}")
+        return
     found = opened.evaluate(
-        trial, again=again, device=device, allow_leak=allow_leak, console=console
+        trial,
+        again=again,
+        device=device,
+        allow_leak=allow_leak,
+        refit_changed_data=refit_changed_data,
+        calibrates=calibrates,
+        console=console,
     )
     folder = opened.path / "evaluate"
     if json:

@@ -1,8 +1,9 @@
-"""Accepts or refuses changes of space and code between two sessions of a sweep."""
+"""Accepts or refuses changes of space, code and data between two sessions of a sweep."""
 
 from collections.abc import Collection
 from dataclasses import replace
 from datetime import datetime
+from typing import Literal
 
 from bearing_search.errors import SweepError
 from bearing_search.search_space.difference import (
@@ -88,7 +89,42 @@ def with_code(folder: SweepFolder, *, accepted: Collection[Changeable]) -> Sweep
     return folder.with_record(_noted(replace(record, stages=dict(STAGES_VERSION)), "code", lines))
 
 
-def _noted(record: SweepRecord, what: Changeable, lines: list[str]) -> SweepRecord:
+def with_data(folder: SweepFolder, data_digest: str, *, accepted: bool) -> SweepFolder:
+    """The sweep about to be evaluated on the training data of today.
+
+    The record keeps the digest that the sweep began with, so that nothing else takes the new data.
+
+    Args:
+        data_digest: of train as it is now.
+        accepted: whether a setting may be trained on other data than it was chosen on.
+
+    Raises:
+        SweepError: train has changed since the sweep began, and this is not accepted.
+    """
+    record = folder.record
+    lines = differing_lines({"data digest": record.data_digest}, {"data digest": data_digest})
+    if not lines:
+        return folder
+    if not accepted:
+        raise SweepError(
+            "\n".join(
+                [
+                    f"{record.name}: the training data has changed since the sweep began",
+                    *lines,
+                    "The setting was chosen on other data than would be trained on. Restore "
+                    f"{record.data}, start a new sweep under another name, or train on the data "
+                    "as it is now with --refit-changed-data, which every report will state",
+                ]
+            )
+        )
+    if any(change.what == "data" and list(change.lines) == lines for change in record.changes):
+        return folder
+    return folder.with_record(_noted(record, "data", lines))
+
+
+def _noted(
+    record: SweepRecord, what: Changeable | Literal["data"], lines: list[str]
+) -> SweepRecord:
     change = AcceptedChange(
         what=what, date=f"{datetime.now().astimezone():%Y-%m-%d %H:%M}", lines=tuple(lines)
     )

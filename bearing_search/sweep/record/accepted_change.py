@@ -11,7 +11,9 @@ Changeable = Literal["space", "code"]
 class AcceptedChange:
     """An accepted change, stored in sweep.json and shown in every report."""
 
-    what: Changeable
+    what: Changeable | Literal["data"]
+    """`data`: by `evaluate --refit-changed-data`, which trained on what lay in train then."""
+
     date: str
     lines: tuple[str, ...]
     """The difference: `- key: before`, `+ key: after`."""
@@ -19,5 +21,17 @@ class AcceptedChange:
     @property
     def sentence(self) -> str:
         """The change as stated in every report."""
-        hint = "; scores before and after may differ because of it" if self.what == "code" else ""
-        return f"{self.what.upper()} CHANGED on {self.date}: {', '.join(self.lines)}{hint}."
+        return f"{self.what.upper()} CHANGED on {self.date}: {', '.join(self.lines)}{self._hint}."
+
+    @property
+    def _hint(self) -> str:
+        match self.what:
+            case "code":
+                return "; scores before and after may differ because of it"
+            case "data":
+                return (
+                    "; `evaluate` trained on the new data, while settings and thresholds were "
+                    "chosen on the old"
+                )
+            case _:
+                return ""

@@ -7,7 +7,7 @@ from bearing_search.config import TrialConfig
 from bearing_search.data.dataset import DataSet
 from bearing_search.data.fold_key import TOGETHER, FoldKey
 from bearing_search.data.samples import Sample
-from bearing_search.data.split import folds_of_parts
+from bearing_search.data.split import FEWEST_TO_CALIBRATE, folds_of_parts
 from bearing_search.training.plan import fold_progress
 
 
@@ -65,19 +65,84 @@ def validation_plans(config: TrialConfig, train: Sequence[Sample]) -> list[FoldP
     return plans
 
 
-def final_plans(config: TrialConfig, data_set: DataSet) -> list[FoldPlan]:
-    """Plans that train on all of train and score on test."""
+def final_plans(
+    config: TrialConfig, data_set: DataSet, *, calibrates: bool = False
+) -> list[FoldPlan]:
+    """Plans that train on all of train and score on test.
+
+    Args:
+        config: of the trial.
+        data_set: both splits.
+        calibrates: whether the normal samples of the search's first fold are set aside and scored
+            with test, so that thresholds can be made in the final model's own unit; not in a part
+            whose folds have too few for that.
+
+    Raises:
+        DataError: a part has too few groups for its folds, if `calibrates`.
+    """
+    names = data_set.chosen_parts(config.parts)
+    train = {part: data_set.samples("train", part) for part in names}
+    aside = {part: set[str]() for part in names}
+    if calibrates:
+        for part, folds in folds_of_parts(train, config).items():
+            normal = [[s for s in fold.held_out if not s.is_anomalous] for fold in folds]
+            if min(map(len, normal)) >= FEWEST_TO_CALIBRATE:
+                aside[part] = {s.group for s in normal[0]}
     parts = [
         PartPlan(
             part=part,
             key=str(FoldKey(part, "all")),
-            train=data_set.samples("train", part),
-            held_out=data_set.samples("test", part),
+            train=tuple(s for s in train[part] if s.group not in aside[part]),
+            held_out=(
+                *data_set.samples("test", part),
+                *(s for s in train[part] if s.group in aside[part] and not s.is_anomalous),
+            ),
         )
-        for part in data_set.chosen_parts(config.parts)
+        for part in names
     ]
     where = {plan.part: "" for plan in parts}
     return _folds(parts, config, fold=0, where=where, is_validation=False)
+
+
+def unseen_kind_plans(config: TrialConfig, train: Sequence[Sample]) -> list[FoldPlan]:
+    """Plans that each leave one kind of defect out of train and are scored on it.
+
+    The normal samples of one of the search's folds are held out with it, so that there is
+    something to tell the defects from. Groups that hold any of these leave train whole.
+
+    Args:
+        train: training samples of all parts; kinds are numbered in alphabetical order.
+
+    Raises:
+        DataError: a part has too few groups for its folds.
+    """
+    parts = [p for p in sorted({s.part for s in train}) if not config.parts or p in config.parts]
+    of_part = {part: [s for s in train if s.part == part] for part in parts}
+    folds = folds_of_parts(of_part, config)
+    plans = []
+    for number, kind in enumerate(sorted({s.defect for s in train if s.is_anomalous})):
+        here = []
+        for part in parts:
+            samples, fold = of_part[part], folds[part][number % len(folds[part])]
+            unseen = {s.group for s in samples if s.is_anomalous and s.defect == kind}
+            aside = unseen | {s.group for s in fold.held_out if not s.is_anomalous}
+            if unseen or config.scope == "multi_part":
+                here.append(
+                    PartPlan(
+                        part=part,
+                        key=str(FoldKey(part, number)),
+                        train=tuple(s for s in samples if s.group not in aside),
+                        held_out=tuple(
+                            s
+                            for s in samples
+                            if s.group in aside and (not s.is_anomalous or s.defect == kind)
+                        ),
+                    )
+                )
+        where = {plan.part: f", without {kind}" for plan in here}
+        # no validation: where no other kind is left, none is drawn onto the held-out samples
+        plans += _folds(here, config, fold=number, where=where, is_validation=False)
+    return plans
 
 
 def progress_of_plan(config: TrialConfig, plan: FoldPlan) -> list[float]:

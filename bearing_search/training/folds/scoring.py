@@ -41,6 +41,7 @@ def score_fold(
         is_anomalous=held_out.is_anomalous,
         groups=tuple(sample.group for sample in held_out.samples),
         names=tuple(sample.title for sample in held_out.samples),
+        defects=tuple(sample.defect for sample in held_out.samples),
         lost_regions=held_out.lost_regions,
         unreachable_regions=held_out.unreachable_regions,
         num_no_roi=len(held_out.no_roi),

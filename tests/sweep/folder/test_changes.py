@@ -6,7 +6,7 @@ from bearing_search.errors import ConfigError, SweepError
 from bearing_search.search_space.yaml_file import parse_search_space
 from bearing_search.session.flags import accepted_changes
 from bearing_search.stage_cache.key import STAGES_VERSION
-from bearing_search.sweep.folder.changes import with_code, with_space
+from bearing_search.sweep.folder.changes import with_code, with_data, with_space
 from bearing_search.sweep.folder.sweep_folder import load_sweep
 from bearing_search.sweep.record.session_options import SessionOptions
 from bearing_search.sweep.record.sweep_record import PriorTrial
@@ -132,3 +132,27 @@ def test_data_is_nothing_that_could_be_accepted():
     assert accepted_changes(["code", "space", "code"]) == ["space", "code"]
     with pytest.raises(ConfigError, match="only space and code, never the data"):
         accepted_changes(["data"])
+
+
+def test_other_training_data_is_refused_until_somebody_asks_for_a_refit(new_sweep):
+    folder = new_sweep()
+    before = folder.record.data_digest
+    assert with_data(folder, before, accepted=False) is folder
+    with pytest.raises(SweepError, match="training data has changed") as error:
+        with_data(folder, "other", accepted=False)
+    assert f"- data digest: {before}\n+ data digest: other" in str(error.value)
+    assert "--refit-changed-data" in str(error.value)
+    assert load_sweep(folder.root.parent, "one").record.changes == ()
+
+
+def test_a_refit_is_told_once_by_every_report_and_nothing_else_takes_the_data(new_sweep):
+    folder = with_data(new_sweep(), "other", accepted=True)
+    assert with_data(folder, "other", accepted=True) is folder
+    folder = load_sweep(folder.root.parent, "one")
+    (note,) = sweep_status(folder).notes
+    assert note.startswith("DATA CHANGED on 20")
+    assert "+ data digest: other; `evaluate` trained on the new data" in note
+    with pytest.raises(SweepError, match="the data has changed"):
+        folder.refuse_changes(data_digest="other")
+    folder = with_data(folder, "third", accepted=True)
+    assert len(folder.record.notes) == 2
