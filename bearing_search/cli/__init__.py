@@ -86,7 +86,7 @@ def _print_version(asked: bool | None) -> None:
 
 
 @app.callback(
-    epilog="Exit status: 0 done; 2 a command, space or config to mend; 3 data; 4 encoder weights; "
+    epilog="Exit status: 0 done; 2 invalid command, space or config; 3 data; 4 encoder weights; "
     "5 machine or installation; 6 sweep; 7 no trial could be scored; 8 a leak; 130 interrupted; "
     "1 a bug.",
 )

@@ -13,7 +13,7 @@ from rich.progress import Progress
 def terminal(*, stderr: bool = False) -> Console:
     """A console for a command's output: no markup, no highlighting, no wrapped lines."""
     stream = sys.stderr if stderr else sys.stdout
-    width = None if stream.isatty() else 160  # a file or a pipe has no width of its own
+    width = None if stream.isatty() else 160  # files and pipes have no width
     return Console(stderr=stderr, soft_wrap=True, highlight=False, markup=False, width=width)
 
 

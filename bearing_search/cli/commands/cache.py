@@ -202,5 +202,5 @@ def _summary(root: Path, entries: list[EntryInfo]) -> str:
     return (
         f"{len(entries)} stages, {size_text(stages)} of at most {size_text(max_bytes_of(root))}; "
         f"saved {format_duration(sum(o.saved_s for o in entries))} so far. "
-        f"Prepared images beside them: {size_text(rest)}"
+        f"Prepared images in addition: {size_text(rest)}"
     )

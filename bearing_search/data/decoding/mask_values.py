@@ -43,7 +43,7 @@ class MaskValues:
     """Some pixels are neither normal nor anomalous, according to `preprocess.void_value`."""
 
     suspects_void: bool = False
-    """The value 255 occurs beside small ids, as in VOC's void borders."""
+    """The value 255 occurs together with small ids, as in VOC's void borders."""
 
 
 def mask_values(picture: Picture, name: str, *, void_value: int | None = None) -> MaskValues:
