@@ -12,7 +12,6 @@ from bearing_search.errors import SweepError
 from bearing_search.evaluation.predictions import fold_predictions
 from bearing_search.filesystem.atomic import write_json
 from bearing_search.measurement import TrialContext
-from bearing_search.reporting.leaderboard import trial_config
 from bearing_search.reporting.test_evaluation import (
     ComparedPredictions,
     Evaluation,
@@ -28,6 +27,7 @@ from bearing_search.session.preflight import check_installation
 from bearing_search.session.terminal import terminal
 from bearing_search.sweep.folder.sweep_folder import SweepFolder
 from bearing_search.sweep.status import sweep_status
+from bearing_search.trial_history.records import trial_config
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,7 +94,7 @@ def guarded(folder: SweepFolder, number: int, reason: str, console: Console) -> 
 
 
 def chosen_trial(folder: SweepFolder, number: int | None, console: Console) -> int:
-    """The trial that was asked for, or the one to use: the cheapest of those tied with the best.
+    """The trial that was asked for, or the one to use (see `analysis.choice`).
 
     Raises:
         SweepError: no trial is complete or keeps the constraints, the named one is not complete, or

@@ -23,6 +23,7 @@ from bearing_search.session.inputs import (
 )
 from bearing_search.session.leak_gate import refuse_leaks
 from bearing_search.session.preflight import (
+    check_counted,
     check_folds,
     check_images,
     check_models,
@@ -128,6 +129,7 @@ def run_search(
     check_pruner(pruner, max(map(len, plan.values())))
     check_images(data_set.samples("train"), console)
     edges = edge_configs(searched)
+    check_counted(edges, searched.objective_spec)
     allowed = refuse_leaks(data_set, edges, root, console, reason=options.get("allow_leak", ""))
     with console.status("loading the encoder's weights"):
         check_models(edges, cache=root / "cache")
