@@ -37,6 +37,10 @@ COST_S = "cost/seconds"
 """Compute time of the trial's stages, regardless of who spent it: COMPUTED_S + SAVED_S. Sharing
 does not change it, except that a reused stage was timed where it ran."""
 
+TRAIN_GFLOP = "cost/train_gflop"
+"""Work of training the folds scored so far, counted from config and data in GFLOP (see
+`training.cost`): the same on every machine, whoever computed the stages. Absent if unknown."""
+
 MICRO_BATCH = "cost/micro_batch"
 """Smallest micro-batch of the trial, if a training batch did not fit into device memory; otherwise
 absent. See `training.microbatch`."""

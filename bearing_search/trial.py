@@ -26,10 +26,12 @@ from bearing_search.measurement import (
     OBJECTIVE,
     RUNNING_OBJECTIVE,
     SAVED_S,
+    TRAIN_GFLOP,
     Measurement,
     TrialContext,
 )
 from bearing_search.stage_cache.cache import StageCache
+from bearing_search.training.cost import train_gflop
 from bearing_search.training.folds.fold_plan import (
     FoldPlan,
     final_plans,
@@ -106,7 +108,7 @@ def _run_units(
             for key, metrics in record.metrics.items()
             for name, value in metrics.items()
         }
-        values |= _cost(records)
+        values |= _cost(records) | _work(config, plans[: number + 1])
         if number + 1 == len(plans):
             values |= _summary(records, split)
             _require_objective(values, split)
@@ -155,6 +157,12 @@ def _cost(records: Sequence[tuple[FoldPlan, FoldRecord]]) -> dict[str, float]:
         COST_S: round(computed + saved, 3),
         **({MICRO_BATCH: float(min(sizes))} if sizes else {}),
     }
+
+
+def _work(config: TrialConfig, plans: Sequence[FoldPlan]) -> dict[str, float]:
+    counted = [train_gflop(config, plan.train) for plan in plans]
+    known = [gflop for gflop in counted if gflop is not None]
+    return {TRAIN_GFLOP: round(sum(known), 3)} if len(known) == len(counted) else {}
 
 
 @contextmanager

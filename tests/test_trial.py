@@ -14,9 +14,11 @@ from bearing_search.measurement import (
     FOLD_OBJECTIVE,
     OBJECTIVE,
     RUNNING_OBJECTIVE,
+    TRAIN_GFLOP,
     TrialContext,
 )
 from bearing_search.training.checkpoint import Checkpoint
+from bearing_search.training.cost import train_gflop
 from bearing_search.training.folds.fold_plan import validation_plans
 from bearing_search.trial import run_final, run_trial
 
@@ -77,6 +79,10 @@ def test_a_trial_scores_every_part_in_every_fold(tmp_path, make_set, tiny_config
     assert pictures == {f"{kind}_{part}.png" for kind in kinds for part in ("LC", "OD")}
     assert 0 <= last["val/patch_ap"] <= 1
     assert sum("train/LC/fold0/patch_ap" in m.values for m in stream) == 1  # of 3 epochs
+    plans = validation_plans(config, load_data_set(data).samples("train"))
+    work = [train_gflop(config, plan.train) for plan in plans]
+    counted = [m.values[TRAIN_GFLOP] for m in stream if TRAIN_GFLOP in m.values]
+    assert counted == pytest.approx(np.cumsum(work), abs=2e-3)  # grows fold by fold
 
 
 def test_parts_have_folds_of_their_own_number_and_weigh_the_same(tmp_path, make_set, tiny_config):
@@ -248,6 +254,16 @@ def test_every_detector_works_with_several_parts_and_a_map_for_each_brightness(
 
     assert {f"val/{part}/pixel_aupro" for part in ("LC", "OD")} <= set(last.values)
     assert 0 < last.values[OBJECTIVE] <= 1
+
+
+def test_the_work_of_an_unknown_encoder_is_not_reported(
+    tmp_path, make_set, tiny_config, monkeypatch
+):
+    monkeypatch.setattr("bearing_search.training.cost.encoder_size", lambda config: None)
+    frozen = replace(tiny_config.finetune, epochs=0, reconstruction_only_epochs=0)
+    last = list(run_trial(replace(tiny_config, finetune=frozen), context(tmp_path, make_set())))[-1]
+    assert OBJECTIVE in last.values
+    assert TRAIN_GFLOP not in last.values
 
 
 def test_a_finished_trial_repeats_itself_without_training(tmp_path, make_set, tiny_config):

@@ -1,8 +1,8 @@
 """Ranks the settings of a search on the same held-out samples, and selects the one to use.
 
 Runs of one setting under several seeds count as one setting. Settings that cannot be distinguished
-from the best are tied with it; the winner is the cheapest of the tied ones. Settings that violate a
-constraint are excluded from both.
+from the best are tied with it; the one to use is one of them (see `choice`). Settings that violate
+a constraint are excluded from both.
 """
 
 import math
@@ -12,6 +12,13 @@ from pathlib import Path
 
 import numpy as np
 
+from bearing_search.analysis.choice import (
+    Saving,
+    cost_over_parts,
+    normals_of_parts,
+    saving,
+    to_use,
+)
 from bearing_search.analysis.influence_cache import (
     influences_of_trials,
     mean_influences,
@@ -22,12 +29,10 @@ from bearing_search.analysis.multiple_comparisons import Ranking, compare_with_b
 from bearing_search.config import ProtocolConfig
 from bearing_search.measurement import OBJECTIVE_METRIC
 from bearing_search.search_space.objectives import ObjectiveValues, mean_objective_values
+from bearing_search.training.cost import CostOfUse
 from bearing_search.trial_history.best import by_setting, once_per_config
-from bearing_search.trial_history.records import TrialRecord, trial_folder
+from bearing_search.trial_history.records import TrialRecord, trial_config, trial_folder
 from bearing_search.trial_history.seed_noise import pooled_deviation
-
-_EQUAL_COST = 1.2
-"""Ratio up to which run times count as equal: machines are shared, and run times vary."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,6 +75,9 @@ class RankedSetting:
     judged: ObjectiveValues
     """Further objectives and constraint violations, averaged over the trials."""
 
+    use: CostOfUse | None
+    """Counted cost of using it, trained on all of train, as mean over parts; None: unknown."""
+
     @property
     def number(self) -> int:
         """Number of its first trial."""
@@ -87,7 +95,7 @@ class RankedSetting:
 
     @property
     def cost_s(self) -> float:
-        """Mean seconds per run, reused stages included; infinite if unknown."""
+        """Mean seconds per run, reused stages included; infinite if unknown. Decides nothing."""
         known = [trial.cost_s for trial in self.trials if trial.cost_s]
         return float(np.mean(known)) if known else math.inf
 
@@ -98,7 +106,7 @@ class Selection:
 
     entries: Sequence[RankedSetting]
     winner: int | None
-    """Position of the cheapest tied setting; None: every setting violates a constraint."""
+    """Position of the setting to use; None: every setting violates a constraint."""
 
     gains: Mapping[int, Interval]
     """Position of each default setting -> gain of the winner over it, with an interval that holds
@@ -125,6 +133,13 @@ class Selection:
     def chosen(self) -> RankedSetting | None:
         """The setting to use; None if every setting violates a constraint."""
         return None if self.winner is None else self.entries[self.winner]
+
+    @property
+    def saving(self) -> Saving | None:
+        """How much cheaper the chosen setting is than the best; None if it is the best."""
+        if self.chosen is None or self.chosen is self.best:
+            return None
+        return saving(self.chosen.use, self.best.use)
 
     @property
     def tied(self) -> Sequence[RankedSetting]:
@@ -170,6 +185,7 @@ def select(
         noise,
         may_be_best=feasible if feasible.any() else None,
     )
+    normals = normals_of_parts(folders[0])
     entries = [
         RankedSetting(
             sweep=sweep.name if len(sweeps) > 1 else "",
@@ -181,12 +197,13 @@ def select(
             image_auroc=metric_interval(list(parts.values()), "image_auroc"),
             is_tied=bool(is_tied),
             judged=one,
+            use=cost_over_parts(trial_config(sweep.folder, group[0].number), normals),
         )
         for (sweep, group), parts, extra, is_tied, one in zip(
             runs, means, noise, ranking.is_tied & feasible, judged, strict=True
         )
     ]
-    winner = _cheapest_of_tied(entries)
+    winner = _winner(entries)
     return Selection(
         entries=entries,
         winner=winner,
@@ -202,12 +219,10 @@ def _mean(parts: Mapping[str, Influence], metric: str) -> float:
     return float(np.nanmean([part.value_of(metric) for part in parts.values()]))
 
 
-def _cheapest_of_tied(entries: Sequence[RankedSetting]) -> int | None:
+def _winner(entries: Sequence[RankedSetting]) -> int | None:
     tied = [number for number, entry in enumerate(entries) if entry.is_tied]
-    if not tied:
-        return None
-    cheapest = min(entries[number].cost_s for number in tied)
-    return next(number for number in tied if entries[number].cost_s <= _EQUAL_COST * cheapest)
+    chosen = to_use([(entries[number].value.value, entries[number].use) for number in tied])
+    return None if chosen is None else tied[chosen]
 
 
 def _gains(

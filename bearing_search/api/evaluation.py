@@ -17,7 +17,6 @@ from bearing_search.evaluation.predictions import fold_predictions, without_cali
 from bearing_search.filesystem.atomic import write_json
 from bearing_search.measurement import TrialContext
 from bearing_search.reporting.evaluation_markdown import write_evaluation
-from bearing_search.reporting.leaderboard import trial_config
 from bearing_search.reporting.test_evaluation import (
     ComparedPredictions,
     Evaluation,
@@ -35,6 +34,7 @@ from bearing_search.session.terminal import terminal
 from bearing_search.sweep.folder.changes import with_data
 from bearing_search.sweep.folder.sweep_folder import SweepFolder
 from bearing_search.sweep.status import sweep_status
+from bearing_search.trial_history.records import trial_config
 
 
 class EvaluationOptions(TypedDict, total=False):
@@ -125,7 +125,7 @@ def guarded(folder: SweepFolder, number: int, reason: str, console: Console) -> 
 
 
 def chosen_trial(folder: SweepFolder, number: int | None, console: Console) -> int:
-    """The requested trial, or the one to use: the cheapest of those tied with the best.
+    """The requested trial, or the one to use (see `analysis.choice`).
 
     Raises:
         SweepError: no trial is complete or meets the constraints, the named one is not complete, or

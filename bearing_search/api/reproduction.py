@@ -14,7 +14,6 @@ from bearing_search.api.sweep import Sweep
 from bearing_search.config import DETECTORS, Scope, TrialConfig, parse, to_plain
 from bearing_search.data.dataset import DataSet
 from bearing_search.errors import ConfigError, SweepError
-from bearing_search.reporting.leaderboard import trial_config
 from bearing_search.reproduction.design import Design, Profile, space_text
 from bearing_search.reproduction.published import detector_titles
 from bearing_search.search_space.yaml_file import parse_search_space
@@ -39,6 +38,7 @@ from bearing_search.sweep.folder.sweep_folder import (
     load_sweep,
 )
 from bearing_search.sweep.record.sweep_record import SweepRecord, check_name
+from bearing_search.trial_history.records import trial_config
 
 
 class ReproductionOptions(TypedDict, total=False):

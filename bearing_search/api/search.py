@@ -25,6 +25,7 @@ from bearing_search.session.inputs import (
 )
 from bearing_search.session.leak_gate import refuse_leaks
 from bearing_search.session.preflight import (
+    check_counted,
     check_folds,
     check_images,
     check_models,
@@ -129,6 +130,7 @@ def run_search(
     plan = check_folds(data_set, base)
     check_pruner(pruner, max(map(len, plan.values())))
     edges = edge_configs(searched)
+    check_counted(edges, searched.objective_spec)
     data_set = with_depths_told(data_set, base, root, console)
     check_images(data_set.samples("train"), console, edges)
     allowed = refuse_leaks(data_set, edges, root, console, reason=options.get("allow_leak", ""))

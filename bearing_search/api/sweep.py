@@ -123,7 +123,7 @@ class Sweep:
         Raises:
             SweepError: there is no such trial, or it has not begun.
         """
-        from bearing_search.reporting.leaderboard import trial_config
+        from bearing_search.trial_history.records import trial_config
 
         self._require(trial, "config.json")
         return trial_config(self.path, trial)

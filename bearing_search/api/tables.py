@@ -50,7 +50,8 @@ def leaderboard_table(board: Leaderboard) -> pd.DataFrame:
 
     Columns: `sweep`; every searched setting; the objective and the image AUROC, each with `low` and
     `high`; `tied`, whether it is statistically tied with the best; `feasible`, whether it meets the
-    constraints; `to_use`; `runs`, the number of seeds it was run with; `cost_s`.
+    constraints; `to_use`; `runs`, the number of seeds it was run with; `cost_s`; `gflop_per_sample`
+    and `megabytes`, what it costs to use, NaN if unknown.
     """
     chosen = board.selection.chosen
     rows = [_setting_row(entry, is_chosen=entry is chosen) for entry in board.selection.entries]
@@ -118,4 +119,6 @@ def _setting_row(entry: RankedSetting, *, is_chosen: bool) -> dict[str, object]:
         "to_use": is_chosen,
         "runs": len(entry.trials),
         "cost_s": entry.cost_s,
+        "gflop_per_sample": entry.use.gflop if entry.use else np.nan,
+        "megabytes": entry.use.megabytes if entry.use else np.nan,
     }

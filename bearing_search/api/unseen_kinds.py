@@ -16,7 +16,6 @@ from bearing_search.errors import SweepError
 from bearing_search.evaluation.predictions import fold_predictions
 from bearing_search.filesystem.atomic import write_atomically, write_json
 from bearing_search.measurement import TrialContext
-from bearing_search.reporting.leaderboard import trial_config
 from bearing_search.reporting.subset_tables import unseen_page
 from bearing_search.session.comparison import refuse_incomparable
 from bearing_search.session.in_process import chosen_device, follow, use_cores
@@ -26,6 +25,7 @@ from bearing_search.session.preflight import check_installation
 from bearing_search.sweep.folder.changes import with_data
 from bearing_search.sweep.folder.sweep_folder import SweepFolder
 from bearing_search.sweep.status import sweep_status
+from bearing_search.trial_history.records import trial_config
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -72,9 +72,10 @@ class DetectorSpec:
 
     maps: MapSpec = field(default_factory=MapSpec)
 
-    trained_parameters: int = 0
-    """Trained parameters, in units of the encoder's width squared; 0: it trains none and reads each
-    normal sample once. Used to estimate how long `reproduce` takes."""
+    counted: str = ""
+    """`module:function` that counts its work and memory (`training.detection.work.CountDetector`),
+    imported only where costs are compared; no torch. Empty: they are unknown, so it is never
+    preferred as the cheaper one, and no search can use `cost/train_gflop`."""
 
     paper_settings: Mapping[str, Any] = field(default_factory=lambda: dict(_VIT_BASE))
     """Dotted path -> value in `reproduce --profile paper`: the detector's encoder."""
@@ -90,7 +91,7 @@ DETECTORS: dict[str, DetectorSpec] = {
         build="bearing_search.training.detection.dinomaly:build",
         encoder_blocks=("target_blocks",),
         maps=MapSpec(align_corners=True, smoothing_window_px=5, image_score="top_share"),
-        trained_parameters=8 * 12 + 8,
+        counted="bearing_search.training.detection.work:dinomaly",
         cpu_section={"mining_ramp_iters": 70},
     ),
     "vitad": DetectorSpec(
@@ -99,13 +100,14 @@ DETECTORS: dict[str, DetectorSpec] = {
         build="bearing_search.training.detection.vitad:build",
         encoder_blocks=("teacher_blocks", "neck_block"),
         maps=MapSpec(align_corners=True, image_score="pooled_max"),
-        trained_parameters=9 * 12,
+        counted="bearing_search.training.detection.work:vitad",
         paper_settings={"encoder.name": "vit_small_patch16_224.dino", "encoder.input_px": 256},
     ),
     "patchcore": DetectorSpec(
         title="PatchCore",
         config=PatchCoreConfig,
         build="bearing_search.training.detection.patchcore:build",
+        counted="bearing_search.training.detection.work:patchcore",
         unread=frozenset({"decoder"}),
         encoder_blocks=("blocks",),
         reads_cnn=True,
@@ -115,6 +117,7 @@ DETECTORS: dict[str, DetectorSpec] = {
         title="PaDiM",
         config=PadimConfig,
         build="bearing_search.training.detection.padim:build",
+        counted="bearing_search.training.detection.work:padim",
         unread=frozenset({"decoder"}),
         encoder_blocks=("blocks",),
         reads_cnn=True,

@@ -212,6 +212,13 @@ def without_calibration(predictions: Predictions) -> tuple[Predictions, Predicti
     return replace(test, **lost), predictions.only(is_train)
 
 
+def stored_labels(file: Path) -> Bool[np.ndarray, " n"]:
+    """Which samples are anomalous, of what `save_predictions` wrote, without computing maps."""
+    with np.load(file, allow_pickle=False) as saved:
+        labels: Bool[np.ndarray, " n"] = saved["is_anomalous"]
+        return labels
+
+
 def fold_predictions(folder: Path) -> dict[str, Predictions]:
     """Fold key -> predictions, from the folder of a finished trial."""
     return {

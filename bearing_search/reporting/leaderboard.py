@@ -9,7 +9,6 @@ import numpy as np
 
 from bearing_search.analysis.pareto import pareto_front
 from bearing_search.analysis.selection import RankedSetting, Selection, SweepTrials, select
-from bearing_search.config import TrialConfig, parse
 from bearing_search.measurement import OBJECTIVE
 from bearing_search.reporting.objective_sentences import objective_lines
 from bearing_search.reporting.sentences import (
@@ -21,7 +20,7 @@ from bearing_search.reporting.sentences import (
 from bearing_search.reporting.test_access import TestAccessLog, test_access_log
 from bearing_search.search_space.objectives import Objective, ObjectiveSpec
 from bearing_search.trial_history.measurement_log import MEASUREMENTS_FILE, last_values
-from bearing_search.trial_history.records import TrialRecord, trial_folder
+from bearing_search.trial_history.records import TrialRecord, trial_config, trial_folder
 from bearing_search.trial_history.seed_noise import SeedNoise, seed_noise
 from bearing_search.trial_history.titles import value_text
 
@@ -111,12 +110,6 @@ def joint_leaderboard(
         noise=seed_noise([record for sweep in sweeps for record in sweep.records]),
         objective_spec=objective_spec or ObjectiveSpec(),
     )
-
-
-def trial_config(sweep: Path, number: int) -> TrialConfig:
-    """The config with which a trial was run."""
-    file = trial_folder(sweep, number) / "config.json"
-    return parse(TrialConfig, json.loads(file.read_text(encoding="utf-8")))
 
 
 def said_of(board: Leaderboard) -> list[str]:

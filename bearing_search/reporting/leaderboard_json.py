@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Mapping
+from dataclasses import asdict
 from typing import Any
 
 from bearing_search.analysis.intervals import Interval
@@ -15,6 +16,7 @@ def as_json(board: Leaderboard) -> Mapping[str, Any]:
     selection = board.selection
     return {
         "winner": _entry_json(selection.chosen) if selection.chosen else None,
+        "saving": asdict(selection.saving) if selection.saving else None,
         "objectives": [str(one) for one in board.objective_spec.objectives],
         "constraints": [str(one) for one in board.objective_spec.constraints],
         "pareto": [_entry_json(entry) for entry in board.front],
@@ -46,6 +48,8 @@ def _entry_json(entry: RankedSetting) -> dict[str, Any]:
         "scores": {name: _number(score) for name, score in entry.judged.scores.items()},
         "feasible": entry.judged.is_feasible,
         "seconds": _number(entry.cost_s),
+        "gflop_per_sample": entry.use.gflop if entry.use else None,
+        "megabytes": entry.use.megabytes if entry.use else None,
     }
 
 

@@ -39,8 +39,9 @@ def markdown(
         *said_of(board),
         "",
         *([*postprocess_lines(tuning), ""] if tuning else []),
-        f"| trial | {OBJECTIVE} | val/image_auroc | | settings | seeds | seconds |{others}",
-        "| --- | --- | --- | --- | --- | --- | --- |" + " --- |" * others.count("|"),
+        f"| trial | {OBJECTIVE} | val/image_auroc | | settings | seeds | GFLOP per sample | MB | "
+        f"seconds |{others}",
+        "|" + " --- |" * (9 + others.count("|")),
         *(_row(board, entry) for entry in board.selection.entries),
     ]
     return "\n".join(lines) + "\n"
@@ -63,6 +64,8 @@ def _row(board: Leaderboard, entry: RankedSetting) -> str:
         mark,
         settings,
         str(len(entry.trials)),
+        f"{entry.use.gflop:.3g}" if entry.use else "",
+        f"{entry.use.megabytes:.3g}" if entry.use else "",
         f"{entry.cost_s:.0f}" if math.isfinite(entry.cost_s) else "",
         *(f"{entry.judged.scores[name]:.4g}" for name in _further(board.objective_spec)),
     )

@@ -6,6 +6,7 @@ from matplotlib.figure import Figure
 
 from bearing_search.analysis.selection import RankedSetting, Selection
 from bearing_search.measurement import OBJECTIVE
+from bearing_search.reporting.sentences import saving_text
 
 _SHOWN = 60
 """Maximum number of settings in the plot, best first; more would be illegible."""
@@ -44,5 +45,7 @@ def leaderboard_png(selection: Selection, title: str) -> bytes:
 
 def _label(entry: RankedSetting, selection: Selection) -> str:
     notes = ["default"] * entry.is_default + ["to use"] * (entry is selection.chosen)
+    if entry is selection.chosen and selection.saving is not None:
+        notes.append(saving_text(selection.saving))
     notes += [entry.judged.text] * (not entry.judged.is_feasible)
     return f"{entry.title} ({', '.join(notes)})" if notes else entry.title

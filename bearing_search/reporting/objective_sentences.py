@@ -3,13 +3,17 @@
 from collections.abc import Sequence
 
 from bearing_search.analysis.selection import RankedSetting, Selection
-from bearing_search.measurement import COST_S
+from bearing_search.measurement import COST_S, TRAIN_GFLOP
 from bearing_search.search_space.objectives import ObjectiveSpec
 
 _NAMED = 12
-_COST = (
+_SECONDS = (
     f"{COST_S} is the time that a trial's stages take, whether it computed or reused them: it is "
-    "independent of sharing, but not of machine and load."
+    f"independent of sharing, but not of machine and load; {TRAIN_GFLOP} is."
+)
+_GFLOP = (
+    f"{TRAIN_GFLOP} is the counted work of training in GFLOP, whether stages were computed or "
+    "reused: the same on every machine."
 )
 
 
@@ -23,7 +27,9 @@ def objective_lines(
     if objective_spec.others:
         lines.append(_front_text(front, objective_spec))
     if COST_S in objective_spec.metrics:
-        lines.append(_COST)
+        lines.append(_SECONDS)
+    if TRAIN_GFLOP in objective_spec.metrics:
+        lines.append(_GFLOP)
     return lines
 
 
@@ -44,8 +50,8 @@ def _front_text(front: Sequence[RankedSetting], objective_spec: ObjectiveSpec) -
     asked = " and ".join(map(str, objective_spec.objectives))
     return (
         f"Pareto set of {asked}: {names or 'empty'}. No other setting is as good in all of them "
-        "and better in one. The setting to use depends on the first objective only: it is the "
-        "cheapest of those that cannot be distinguished from the best."
+        "and better in one. The setting to use depends only on the first objective and on what it "
+        "costs to use."
     )
 
 

@@ -2,6 +2,7 @@
 
 import math
 
+from bearing_search.analysis.choice import CHEAPER, Saving
 from bearing_search.analysis.intervals import Interval, largest_rate, trials_needed
 from bearing_search.analysis.postprocess_search import NestedSelection, PostprocessTuning
 from bearing_search.analysis.selection import Selection
@@ -10,6 +11,8 @@ _CLAIM = 0.02
 """Rate of false alarms, or of missed defects, that reports use as an example."""
 
 _NAMED_TIES = 8
+_NOTEWORTHY = 1.1
+"""Ratio from which the other price of a saving is named."""
 
 
 def interval_text(interval: Interval, *, signed: bool = False) -> str:
@@ -23,6 +26,7 @@ def interval_text(interval: Interval, *, signed: bool = False) -> str:
 def conclusions(selection: Selection) -> list[str]:
     """Sentences about what the data shows, what it does not show, and its limits."""
     return [
+        *_price_lines(selection),
         _tie_text(selection),
         *(_default_text(selection, number, gain) for number, gain in selection.gains.items()),
         _seed_text(selection),
@@ -104,16 +108,42 @@ def _tie_text(selection: Selection) -> str:
         return f"It is better than each of the other {total - 1} settings{kept} (95 % confidence)."
     names = ", ".join(entry.title.removeprefix("trial ") for entry in others[:_NAMED_TIES])
     more = f" and {len(others) - _NAMED_TIES} more" if len(others) > _NAMED_TIES else ""
-    highest = (
-        "it has the highest score"
-        if selection.chosen is selection.best
-        else f"{selection.best.title} has the highest score, {interval_text(selection.best.value)}"
-    )
     return (
         f"{len(others) + 1} of {total} settings{kept} cannot be distinguished from the best on "
-        f"this data; it is the cheapest of these (among costs within 20 %, the highest scoring); "
-        f"{highest}. Tied with it: {names}{more}."
+        f"this data. Tied with it: {names}{more}."
     )
+
+
+def _price_lines(selection: Selection) -> list[str]:
+    """Why the setting is used, and what the choice costs, in one sentence."""
+    chosen, best = selection.chosen, selection.best
+    if chosen is None or len(selection.tied) == 1:
+        return []
+    if selection.saving is not None:
+        return [
+            f"{_capital(chosen.title)} is used: within the noise of the best ({best.title}, "
+            f"{best.value.value:.3f}) and {saving_text(selection.saving)}."
+        ]
+    why = (
+        f"no setting tied with it is {CHEAPER:g} times cheaper to use"
+        if chosen.use is not None
+        else "what it costs to use is not known, so it was compared with no cheaper one"
+    )
+    return [f"{_capital(chosen.title)} is used: it has the highest score, and {why}."]
+
+
+def saving_text(saving: Saving) -> str:
+    """`2.3 times cheaper per sample, with 1.4 times the memory`."""
+    work, memory = saving.work, saving.memory
+    cheaper = [f"{work:.1f} times cheaper per sample"] if work >= CHEAPER else []
+    cheaper += [f"{memory:.1f} times smaller in memory"] if memory >= CHEAPER else []
+    dearer = f", with {1 / work:.1f} times the work" if work < 1 / _NOTEWORTHY else ""
+    dearer += f", with {1 / memory:.1f} times the memory" if memory < 1 / _NOTEWORTHY else ""
+    return " and ".join(cheaper) + dearer
+
+
+def _capital(title: str) -> str:
+    return title[0].upper() + title[1:]
 
 
 def _default_text(selection: Selection, number: int, gain: Interval) -> str:

@@ -1,24 +1,15 @@
-"""Estimates how long a reproduction takes, from its matrix products and a measured speed.
+"""Estimates how long a reproduction takes, from its counted work and a measured speed.
 
-The estimate is good to a factor of two: it counts only the networks' matrix products.
+The estimate is good to a factor of two: only the networks' matrix products are counted.
 """
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from bearing_search.config import DETECTORS, TrialConfig
+from bearing_search.config import TrialConfig
 from bearing_search.data.samples import Sample
-from bearing_search.models.finetuning.schedule import Task
+from bearing_search.training.cost import train_gflop, trained_on
 from bearing_search.training.plan import detector_iterations, finetune_plan
-
-_WIDTHS = {"tiny": 192, "small": 384, "base": 768, "large": 1024}
-_BLOCK = 12
-"""Parameters of a transformer block, divided by its width squared."""
-
-_DEPTH = 12
-_TRAINED = 3
-"""Cost of a forward and backward pass, in forward passes."""
 
 UNIT_S = 15.0
 """Seconds for starting a process, loading weights, preparing and scoring one part."""
@@ -57,24 +48,17 @@ def work_of(config: TrialConfig, train: Sequence[Sample]) -> Work:
         config: config of the run.
         train: training samples of the run's parts.
     """
-    normals = sum(not sample.is_anomalous for sample in train)
-    anomalous = len(train) - normals or normals  # none: every normal sample gets a synthetic defect
+    normals, anomalous = trained_on(config, train)
     plan = finetune_plan(
         config.finetune, num_normal=normals, num_anomalous=anomalous, seed=config.seed
     )
-    per_block = _gflop_of_block(config)
-    passes = {Task.RECONSTRUCTION: _DEPTH * (_TRAINED + 1), Task.PATCH_CLASSIFICATION: _DEPTH * 3}
-    tuning = sum(passes[step.task] * len(step.batch) for step in plan)
-    is_rotated = config.augment.rotation_deg > 0 and any(
-        sample.part in config.augment.rotated_parts for sample in train
-    )
-    detecting = _passes_of_detector(config, normals, is_rotated)
+    gflop = train_gflop(config, train)
     return Work(
         runs=1,
         finetune_steps=len(plan),
         detector_steps=detector_iterations(config),
-        gflop=(per_block or 0.0) * (tuning + detecting),
-        is_known=per_block is not None,
+        gflop=gflop or 0.0,
+        is_known=gflop is not None,
     )
 
 
@@ -89,22 +73,3 @@ def seconds(work: Work, *, gflop_per_s: float, device: str, side_by_side: int = 
     """
     compute = work.gflop / (gflop_per_s * EFFICIENCY[device])
     return (compute / (side_by_side if device == "cuda" else 1)) + work.runs * UNIT_S / side_by_side
-
-
-def _passes_of_detector(config: TrialConfig, normals: int, is_rotated: bool) -> float:
-    """Cost of the detector, in forward passes of one sample through one encoder block."""
-    trained = DETECTORS[config.detector].trained_parameters
-    if not trained:  # each normal sample is read once
-        return _DEPTH * normals
-    # without rotation the encoder's features are computed once
-    blocks = _TRAINED * trained / _BLOCK + (_DEPTH if is_rotated else 0)
-    return detector_iterations(config) * min(config.decoder.batch_size, normals) * blocks
-
-
-def _gflop_of_block(config: TrialConfig) -> float | None:
-    name = re.match(r"vit_(\w+?)_patch(\d+)", config.encoder.name)
-    if name is None or name[1] not in _WIDTHS:
-        return None
-    width, tokens = _WIDTHS[name[1]], (config.encoder.input_px // int(name[2])) ** 2
-    products = 2 * _BLOCK * width**2 * tokens + 4 * width * tokens**2
-    return products / 1e9

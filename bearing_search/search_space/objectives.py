@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 from bearing_search.errors import ConfigError
 from bearing_search.evaluation.metric_table import METRICS, Direction
-from bearing_search.measurement import COST_S, OBJECTIVE
+from bearing_search.measurement import COST_S, OBJECTIVE, TRAIN_GFLOP
 
 Sense = Literal[">=", "<="]
 
@@ -119,7 +119,7 @@ def objective_spec(objectives: Any, constraints: Any) -> ObjectiveSpec:
 
 
 def _objectives(listed: Any) -> tuple[Objective, ...]:
-    example = f"[{OBJECTIVE}: max, {COST_S}: min]"
+    example = f"[{OBJECTIVE}: max, {TRAIN_GFLOP}: min]"
     if not isinstance(listed, list) or not listed:
         raise ConfigError(f"objectives: expected a list, as in {example}")
     found = []
@@ -145,7 +145,7 @@ def _objectives(listed: Any) -> tuple[Objective, ...]:
 
 
 def _constraints(listed: Any) -> tuple[Constraint, ...]:
-    example = f"[val/image_auroc >= .9, {COST_S} <= 600]"
+    example = f"[val/image_auroc >= .9, {TRAIN_GFLOP} <= 1e6]"
     if not isinstance(listed, list) or not all(isinstance(entry, str) for entry in listed):
         raise ConfigError(f"constraints: expected a list of bounds, as in {example}")
     found = [_constraint(entry, example) for entry in listed]
@@ -183,4 +183,5 @@ def _better(metric: Any, where: str) -> Direction:
 
 def _directions() -> Mapping[str, Direction]:
     """Metric -> better direction, for all metrics that a search can use."""
-    return {f"val/{name}": metric.direction for name, metric in METRICS.items()} | {COST_S: "min"}
+    costs: dict[str, Direction] = {TRAIN_GFLOP: "min", COST_S: "min"}
+    return {f"val/{name}": metric.direction for name, metric in METRICS.items()} | costs

@@ -10,9 +10,8 @@ from rich.console import Console
 from bearing_search.analysis.postprocess_search import PostprocessTuning, tune_postprocess
 from bearing_search.config import TrialConfig
 from bearing_search.evaluation.predictions import fold_predictions
-from bearing_search.reporting.leaderboard import trial_config
 from bearing_search.session.terminal import bar
-from bearing_search.trial_history.records import trial_folder
+from bearing_search.trial_history.records import trial_config, trial_folder
 
 
 def tuned(sweep: Path, number: int, console: Console) -> PostprocessTuning:

@@ -15,16 +15,19 @@ from pathlib import Path
 from rich.console import Console
 from rich.progress import Progress
 
-from bearing_search.config import TrialConfig, to_plain
+from bearing_search.config import DETECTORS, TrialConfig, to_plain
 from bearing_search.data.dataset import DataSet
 from bearing_search.data.samples import Sample, read_levels, read_mask
 from bearing_search.data.split import Fold, folds_of_parts
 from bearing_search.data_checks.findings import Finding
-from bearing_search.errors import DataError, ResourceError
+from bearing_search.errors import ConfigError, DataError, ResourceError
 from bearing_search.filesystem.atomic import write_json
 from bearing_search.filesystem.digest import sha256_of_json
+from bearing_search.measurement import TRAIN_GFLOP
+from bearing_search.models.encoders.size import encoder_size
 from bearing_search.preprocess.brightness import check_levels
 from bearing_search.science_digest import RECORD
+from bearing_search.search_space.objectives import ObjectiveSpec
 from bearing_search.search_space.space import SearchSpace
 from bearing_search.sweep.worker.plugin_tables import PluginTables, plugin_tables
 
@@ -73,6 +76,27 @@ def edge_configs(space: SearchSpace) -> list[TrialConfig]:
     for path in space.parameters:
         tried += space.extremes(path)
     return [space.trial(suggestion) for suggestion in tried]
+
+
+def check_counted(configs: Sequence[TrialConfig], objective_spec: ObjectiveSpec) -> None:
+    """Refuse a search by the work of training if that of a trial cannot be counted.
+
+    Raises:
+        ConfigError: naming the encoder or the detector that is not counted.
+    """
+    if TRAIN_GFLOP not in objective_spec.metrics:
+        return
+    for config in configs:
+        if encoder_size(config.encoder) is None:
+            unknown = f"the size of encoder.name: {config.encoder.name} is"
+        elif not DETECTORS[config.detector].counted:
+            unknown = f"the work of detector: {config.detector} (DetectorSpec.counted) is"
+        else:
+            continue
+        raise ConfigError(
+            f"objectives or constraints name {TRAIN_GFLOP}, but {unknown} not known; leave that "
+            "metric out"
+        )
 
 
 def check_models(configs: Sequence[TrialConfig], *, cache: Path) -> str:

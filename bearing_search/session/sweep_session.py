@@ -63,6 +63,8 @@ def _mark(chosen: RankedSetting | None, folder: SweepFolder, tracker: MlflowTrac
         tracker.mark([], {}, {})
         return
     scores = {folder.record.objective: chosen.value.value}
+    if chosen.use is not None:
+        scores |= {"gflop_per_sample": chosen.use.gflop, "megabytes": chosen.use.megabytes}
     tracker.mark([t.number for t in chosen.trials], scores, chosen.trials[0].suggestion)
 
 

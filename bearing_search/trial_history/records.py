@@ -1,11 +1,13 @@
 """Records of a trial, as stored in the ledger, and of how a session of a sweep ended."""
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Literal
 
+from bearing_search.config import TrialConfig, parse
 from bearing_search.measurement import COMPUTED_S, MICRO_BATCH, SAVED_S
 from bearing_search.search_space.objectives import ObjectiveValues
 
@@ -151,3 +153,9 @@ class SweepOutcome:
 def trial_folder(sweep: Path, number: int) -> Path:
     """Folder of one trial of a sweep."""
     return sweep / "trials" / f"{number:05d}"
+
+
+def trial_config(sweep: Path, number: int) -> TrialConfig:
+    """The config with which a trial was run."""
+    file = trial_folder(sweep, number) / "config.json"
+    return parse(TrialConfig, json.loads(file.read_text(encoding="utf-8")))

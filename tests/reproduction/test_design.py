@@ -137,7 +137,7 @@ def test_a_baseline_costs_one_look_at_each_normal_sample():
     design = Design(profile="cpu", parts=("LC",), detectors=("padim",))
     frozen, tuned = points(design)
     few, many = (work_of(frozen, train_samples("LC", count, 8)) for count in (32, 64))
-    assert many.gflop == pytest.approx(2 * few.gflop)
+    assert many.gflop == pytest.approx(2 * few.gflop, rel=1e-3)  # the factors are fitted once
     dinomaly = points(Design(profile="cpu", parts=("LC",), detectors=("dinomaly",)))[0]
     assert many.gflop < work_of(dinomaly, train_samples("LC", 64, 8)).gflop / 10
     assert few.detector_steps == many.detector_steps == 9

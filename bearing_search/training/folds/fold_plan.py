@@ -8,6 +8,7 @@ from bearing_search.data.dataset import DataSet
 from bearing_search.data.fold_key import TOGETHER, FoldKey
 from bearing_search.data.samples import Sample
 from bearing_search.data.split import FEWEST_TO_CALIBRATE, folds_of_parts
+from bearing_search.training.cost import trained_on
 from bearing_search.training.plan import fold_progress
 
 
@@ -38,6 +39,11 @@ class FoldPlan:
     parts: tuple[PartPlan, ...]
     is_validation: bool
     """Whether the held-out samples come from train rather than from the test split."""
+
+    @property
+    def train(self) -> list[Sample]:
+        """Training samples of all parts."""
+        return [sample for part in self.parts for sample in part.train]
 
 
 def validation_plans(config: TrialConfig, train: Sequence[Sample]) -> list[FoldPlan]:
@@ -147,14 +153,7 @@ def unseen_kind_plans(config: TrialConfig, train: Sequence[Sample]) -> list[Fold
 
 def progress_of_plan(config: TrialConfig, plan: FoldPlan) -> list[float]:
     """Cumulative cost after each measurement of one fold, in decoder iterations."""
-    num_normal = num_anomalous = 0
-    for part in plan.parts:
-        anomalous = sum(sample.is_anomalous for sample in part.train)
-        normal = len(part.train) - anomalous
-        num_normal += normal
-        if config.finetune.synthetic_defects == "when_needed":
-            anomalous = anomalous or normal  # one synthetic defect per normal sample
-        num_anomalous += anomalous
+    num_normal, num_anomalous = trained_on(config, plan.train)
     return fold_progress(
         config,
         num_normal=num_normal,
