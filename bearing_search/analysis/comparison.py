@@ -168,7 +168,7 @@ def _weighted(
 
 def _floor(predictions: Predictions, protocol: ProtocolConfig) -> dict[str, float]:
     return trivial_floor(
-        predictions.masks,
+        predictions.scored_masks,
         predictions.is_anomalous,
         fpr_limit=protocol.fpr_limit,
         missed_regions=predictions.missed_regions,

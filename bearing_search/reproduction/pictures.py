@@ -108,10 +108,11 @@ def shown_samples(
 
 def scale_end(found: Sequence[Predictions]) -> float:
     """Upper end of a detector's colour scale, which both encoders and all parts share."""
+    thresholds = [threshold_of_best_f1(one.maps.ravel(), one.scored_masks.ravel()) for one in found]
     return heat_map.scale_end(
         np.concatenate([one.maps for one in found]),
         np.concatenate([one.is_anomalous for one in found]),
-        threshold=max(threshold_of_best_f1(one.maps.ravel(), one.masks.ravel()) for one in found),
+        threshold=max(thresholds),
     )
 
 
@@ -142,7 +143,7 @@ def draw_comparison(shown: Shown, file: Path, *, detector: str, part: str, end: 
 
 
 def _maps(predictions: Predictions, places: Sequence[int]) -> ShownMaps:
-    maps, masks, scores = predictions.maps, predictions.masks, predictions.image_scores
+    maps, masks, scores = predictions.maps, predictions.scored_masks, predictions.image_scores
     return ShownMaps(
         maps=maps[places],
         image_scores=scores[places],

@@ -219,6 +219,7 @@ def _score(
     num_held_out = len(predictions.names) + predictions.num_no_roi
     return {
         **predictions.metrics(config.protocol),
+        **predictions.inside_metrics(config.protocol),
         "roi_found_share": len(predictions.names) / num_held_out,
         "roi_size_spread": fold.roi.size_spread,
         "roi_instability_px": fold.roi.instability_px,

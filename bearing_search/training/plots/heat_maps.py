@@ -40,7 +40,7 @@ def heat_map_picture(
         file: the PNG.
     """
     maps, masks = predictions.maps, predictions.masks
-    pixel_threshold = threshold_of_best_f1(maps.ravel(), masks.ravel())
+    pixel_threshold = threshold_of_best_f1(maps.ravel(), predictions.scored_masks.ravel())
     image_threshold = threshold_of_best_f1(predictions.image_scores, predictions.is_anomalous)
     low = float(np.median(maps))
     end = heat_map.scale_end(maps, predictions.is_anomalous, threshold=pixel_threshold)
@@ -59,7 +59,8 @@ def heat_map_picture(
 
 
 def _caption(predictions: Predictions, sample: int, threshold: float) -> Picture:
-    score, is_anomalous = predictions.image_scores[sample], bool(predictions.is_anomalous[sample])
+    score = float(predictions.image_scores[sample])
+    is_anomalous = bool(predictions.is_anomalous[sample])
     lines = [
         (predictions.names[sample].split("/", 2)[2], montage.TEXT),
         (f"image score {score:.3f}", montage.TEXT),
