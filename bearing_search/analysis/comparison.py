@@ -192,7 +192,7 @@ def _has_equal_scores(one: Predictions, other: Predictions, level: Level) -> boo
 
 def _floor(predictions: Predictions, protocol: ProtocolConfig) -> dict[str, float]:
     return trivial_floor(
-        predictions.masks,
+        predictions.scored_masks,
         predictions.is_anomalous,
         fpr_limit=protocol.fpr_limit,
         missed_regions=predictions.missed_regions,

@@ -88,7 +88,7 @@ def tune_postprocess(
         workers: number of threads.
     """
     first = next(iter(folds.values()))
-    makers, rules = map_settings(first), len(score_settings(present_setting(first)))
+    makers, rules = map_settings(*folds.values()), len(score_settings(present_setting(first)))
     total = len(makers) + rules
     maps = _choose(
         folds,
@@ -141,7 +141,7 @@ class _Criterion:
 def _pixel_aupro(predictions: Predictions, protocol: ProtocolConfig) -> float:
     return aupro(
         predictions.maps,
-        predictions.masks,
+        predictions.scored_masks,
         fpr_limit=protocol.fpr_limit,
         missed_regions=predictions.missed_regions,
     )

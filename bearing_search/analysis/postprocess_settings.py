@@ -1,11 +1,23 @@
 """The post-processing settings that the search tries on stored distances."""
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 
 from bearing_search.config import Fusion, PostprocessConfig
 from bearing_search.evaluation.predictions import Predictions
+from bearing_search.evaluation.scored_region import region_sizes
 
 _SMOOTHING_PX = (0.0, 1.0, 2.0, 4.0, 6.0, 8.0, 12.0)
+_OUTER_PX, _INNER_PX = (0.0, 4.0, 8.0, 12.0, 16.0, 24.0, 32.0), (0.0, 4.0)
+"""Margins at the outer and the inner edge of the region of interest. An inner one is as wide as the
+outer one, or one of these."""
+
+_REGION_SMOOTHING_PX = (2.0, 4.0, 8.0)
+"""Smoothing that margins are tried with: there are many of them."""
+
+_LEAST_LEFT = 0.25
+"""Share of every sample's region of interest that a margin must leave to be tried."""
+
 _TOP_SHARES = (0.001, 0.005, 0.01, 0.02, 0.05)
 _POOLS_PX = (4, 8, 16, 32)
 _SHARED = 0.75
@@ -36,8 +48,16 @@ def present_setting(predictions: Predictions) -> PostprocessSetting:
     return PostprocessSetting(postprocess=rendering.postprocess, fusion=rendering.fusion)
 
 
-def map_settings(predictions: Predictions) -> list[PostprocessSetting]:
-    """All settings to try for making maps, the present one first."""
+def map_settings(predictions: Predictions, *others: Predictions) -> list[PostprocessSetting]:
+    """All settings to try for making maps, the present one first.
+
+    Margins are tried with some smoothing, not with each layer weighting. They need the regions of
+    interest, which files of before these were stored lack.
+
+    Args:
+        predictions: one fold's, from which the present setting is taken.
+        others: the other folds', for which a margin must leave enough as well.
+    """
     before = present_setting(predictions)
     fusions: tuple[Fusion, ...] = (before.fusion,)
     if before.fusion != "channels":
@@ -51,6 +71,14 @@ def map_settings(predictions: Predictions) -> list[PostprocessSetting]:
         for layers in _layer_weights(predictions.distances.shape[2])
         for sigma in _SMOOTHING_PX
     ]
+    found += [
+        PostprocessSetting(
+            postprocess=replace(region, smoothing_sigma_px=sigma), fusion=before.fusion
+        )
+        for region in _regions(before.postprocess, [predictions, *others])
+        for sigma in _REGION_SMOOTHING_PX
+    ]
+    found = list(dict.fromkeys(found))
     return [before, *(setting for setting in found if setting != before)]
 
 
@@ -72,6 +100,31 @@ def rendered(predictions: Predictions, setting: PostprocessSetting) -> Predictio
         return predictions
     fused = replace(predictions, rendering=replace(predictions.rendering, fusion=setting.fusion))
     return fused.with_postprocess(setting.postprocess)
+
+
+def _regions(before: PostprocessConfig, folds: Sequence[Predictions]) -> list[PostprocessConfig]:
+    """The present setting with other scored regions."""
+    pairs = [
+        (outer, inner)
+        for outer in _OUTER_PX
+        for inner in (None, *(one for one in _INNER_PX if one < outer))
+    ]
+    tried = [
+        replace(before, margin_px=outer, inner_margin_px=inner, leave_out_masked_patches=False)
+        for outer, inner in pairs
+    ]
+    tried.append(
+        replace(before, margin_px=0.0, inner_margin_px=None, leave_out_masked_patches=True)
+    )
+    return [one for one in tried if all(_leaves_enough(fold, one) for fold in folds)]
+
+
+def _leaves_enough(fold: Predictions, setting: PostprocessConfig) -> bool:
+    if fold.roi is None:
+        return False
+    rows, columns = fold.distances.shape[-2:]
+    left = region_sizes(fold.roi, setting, (rows, columns))
+    return bool((left >= _LEAST_LEFT * fold.roi.sum(axis=(1, 2))).all())
 
 
 def _layer_weights(layers: int) -> list[tuple[float, ...]]:

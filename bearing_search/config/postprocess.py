@@ -8,6 +8,7 @@ from bearing_search.config.fields import (
     AT_LEAST_1,
     SHARE_ABOVE_0,
     STRICT_KEYS,
+    added_later,
     config_field,
     require,
     require_ranges,
@@ -41,9 +42,32 @@ class PostprocessConfig:
     """Weight of each of the detector's layers (Dinomaly's groups, ViTAD's scales) in the map;
     empty: equal weights."""
 
+    margin_px: float | None = added_later(
+        config_field(None, AT_LEAST_0, "px"),
+        reference=None,
+    )
+    """Scored is the region of interest less a rim of this width, in pixels of the map: at both
+    edges of a ring, elsewhere at the border of the crop. What lies outside is set to the lowest
+    value, and regions of the ground truth that lie wholly outside count as missed. None: the whole
+    crop, black corners included, as in the paper."""
+
+    inner_margin_px: float | None = added_later(
+        config_field(None, AT_LEAST_0, "px"), reference=None
+    )
+    """Width of the rim at the inner edge of a ring, where it differs. None: `margin_px`."""
+
+    leave_out_masked_patches: bool = added_later(config_field(False), reference=False)
+    """With `margin_px`: whether patches that the black mask touches are outside, too."""
+
     def __post_init__(self) -> None:
         require_ranges(self)
         require(
             not self.layer_weights or max(self.layer_weights) > 0,
             f"layer_weights is {list(self.layer_weights)}; at least one must be above 0",
+        )
+        require(
+            self.margin_px is not None
+            or (self.inner_margin_px is None and not self.leave_out_masked_patches),
+            "inner_margin_px or leave_out_masked_patches is set, and margin_px none; "
+            "set margin_px, to 0 for no rim",
         )

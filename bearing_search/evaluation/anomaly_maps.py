@@ -10,10 +10,11 @@ k layers, h w rows and columns of the grid, m side of the map in pixels.
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 
 from bearing_search.config import DETECTORS, Fusion, ImageScore, PostprocessConfig
 from bearing_search.config.detector_table import require_detector
+from bearing_search.evaluation.scored_region import outside_as_lowest, scored_region
 
 Matrix = Float[np.ndarray, "out cells"]
 
@@ -44,21 +45,28 @@ class AnomalyMaps:
 
     maps: Float[np.ndarray, "n m m"]
     image_scores: Float[np.ndarray, " n"]
+    region: Bool[np.ndarray, "n m m"] | None = None
+    """Pixels that are scored; None: all."""
 
 
 def anomaly_maps(
     distances: Float[np.ndarray, "n f k h w"],
     own_scores: Float[np.ndarray, "n f"] | None,
     rendering: PostprocessSpec,
+    roi: Bool[np.ndarray, "n m m"] | None = None,
 ) -> AnomalyMaps:
     """Average the layers, upsample, smooth, fuse the brightness images, score each sample.
 
     Args:
         distances: patch distances in the detector's unit; higher is more anomalous.
-        own_scores: image scores computed by the detector itself; None if it computes none.
+        own_scores: image scores computed by the detector itself; None if it computes none. They
+            know no region, so with `margin_px` the detector's rule for maps takes their place.
+        rendering: how.
+        roi: the region of interest of each sample; None: everything.
 
     Raises:
         ValueError: the length of `layer_weights` is not the detector's number of layers.
+        TrialFailedError: `margin_px` leaves nothing of a sample.
     """
     averaged = _over_layers(distances, rendering.postprocess.layer_weights)
     kernel_rows = _kernel(averaged.shape[2], rendering)
@@ -66,19 +74,29 @@ def anomaly_maps(
     maps = (kernel_rows @ averaged @ kernel_columns.T).astype(np.float32)
     rule = rendering.postprocess.image_score
     fused = _fuse(maps, rendering.fusion)
-    if rule == "own" and own_scores is not None:
+    everything = np.ones(fused.shape, dtype=bool) if roi is None else roi
+    region = scored_region(everything, rendering.postprocess, averaged.shape[2:])
+    if rule == "own" and own_scores is not None and region is None:
         return AnomalyMaps(maps=fused, image_scores=_fuse(own_scores, rendering.fusion))
-    return AnomalyMaps(maps=fused, image_scores=image_scores(fused, rendering))
+    fused = outside_as_lowest(fused, region)
+    scores = image_scores(fused, rendering, region)
+    return AnomalyMaps(maps=fused, image_scores=scores, region=region)
 
 
 def image_scores(
-    maps: Float[np.ndarray, "n m m"], rendering: PostprocessSpec
+    maps: Float[np.ndarray, "n m m"],
+    rendering: PostprocessSpec,
+    region: Bool[np.ndarray, "n m m"] | None = None,
 ) -> Float[np.ndarray, " n"]:
-    """One score per map, by the rule in `rendering`."""
+    """One score per map, by the rule in `rendering`; `top_share` is a share of the region."""
     config = rendering.postprocess
     match _rule(rendering):
         case "top_share":
-            return _top_mean(maps, config.top_share)
+            if region is None:
+                return _top_mean(maps, config.top_share)
+            shares = config.top_share * region.mean(axis=(1, 2))
+            means = [_top_mean(one[None], s) for one, s in zip(maps, shares, strict=True)]
+            return np.concatenate(means) if means else np.empty(0, dtype=maps.dtype)
         case "pooled_max":
             return _pooled_max(maps, config.pool_px)
         case _:

@@ -17,6 +17,7 @@ from jaxtyping import Bool, Float, Int
 from bearing_search.config import PostprocessConfig, ProtocolConfig, parse
 from bearing_search.evaluation.anomaly_maps import PostprocessSpec, anomaly_maps
 from bearing_search.evaluation.metrics import MissedRegions, PreparedScores, score
+from bearing_search.evaluation.scored_region import aupro_inside, regions_outside
 from bearing_search.filesystem.atomic import write_atomically
 
 
@@ -47,6 +48,12 @@ class Predictions:
     defects: tuple[str, ...] = ()
     """Kind of defect of each sample, `good` where normal; empty: not recorded."""
 
+    roi: Bool[np.ndarray, "n m m"] | None = None
+    """Region of interest of each sample; None, as in files of before it was stored: everything."""
+
+    region: Bool[np.ndarray, "n m m"] | None = None
+    """Pixels that `rendering` scores; None: all. Elsewhere `maps` has its lowest value."""
+
     def only(self, kept: Bool[np.ndarray, " n"]) -> "Predictions":
         """The predictions of a subset of the samples; those without an ROI belong to none."""
         return replace(
@@ -56,6 +63,8 @@ class Predictions:
             maps=self.maps[kept],
             image_scores=self.image_scores[kept],
             masks=self.masks[kept],
+            roi=None if self.roi is None else self.roi[kept],
+            region=None if self.region is None else self.region[kept],
             is_anomalous=self.is_anomalous[kept],
             groups=tuple(compress(self.groups, kept)),
             names=tuple(compress(self.names, kept)),
@@ -84,42 +93,67 @@ class Predictions:
     def with_postprocess(self, postprocess: PostprocessConfig) -> "Predictions":
         """The same distances with other postprocessing."""
         rendering = replace(self.rendering, postprocess=postprocess)
-        rendered = anomaly_maps(self.distances, self.own_scores, rendering)
+        rendered = anomaly_maps(self.distances, self.own_scores, rendering, self.roi)
         return replace(
             self,
             rendering=rendering,
             maps=rendered.maps,
             image_scores=rendered.image_scores,
+            region=rendered.region,
         )
 
     def metrics(self, protocol: ProtocolConfig) -> dict[str, float]:
         """Every metric by name, and `pixel_aupro_200`."""
         return score(
             self.maps,
-            self.masks,
+            self.scored_masks,
             self.image_scores,
             self.is_anomalous,
             fpr_limit=protocol.fpr_limit,
             missed_regions=self.missed_regions,
         )
 
+    def inside_metrics(self, protocol: ProtocolConfig) -> dict[str, float]:
+        """`pixel_aupro_inside` (see `scored_region.aupro_inside`); empty if all is scored."""
+        if self.region is None:
+            return {}
+        value = aupro_inside(
+            self.maps,
+            self.scored_masks,
+            self.region,
+            fpr_limit=protocol.fpr_limit,
+            missed_regions=self.missed_regions,
+        )
+        return {"pixel_aupro_inside": value}
+
     def prepared(self, protocol: ProtocolConfig) -> PreparedScores:
         """The predictions prepared for fast metrics of many resamples."""
         return PreparedScores(
             self.maps,
-            self.masks,
+            self.scored_masks,
             self.image_scores,
             self.is_anomalous,
             fpr_limit=protocol.fpr_limit,
             missed=MissedRegions(
-                by_sample=self.lost_regions.tolist(), without_map=self.unreachable_regions
+                by_sample=self.missed_by_sample.tolist(), without_map=self.unreachable_regions
             ),
         )
 
     @property
+    def scored_masks(self) -> Bool[np.ndarray, "n m m"]:
+        """Ground truth where something is scored."""
+        return self.masks if self.region is None else self.masks & self.region
+
+    @property
+    def missed_by_sample(self) -> Int[np.ndarray, " n"]:
+        """Number of ground-truth regions of each sample that lie wholly where nothing is scored."""
+        missed: Int[np.ndarray, " n"] = self.lost_regions + regions_outside(self.masks, self.region)
+        return missed
+
+    @property
     def missed_regions(self) -> int:
-        """Number of ground-truth regions that are on no map."""
-        return int(self.lost_regions.sum()) + self.unreachable_regions
+        """Number of ground-truth regions that no threshold can find."""
+        return int(self.missed_by_sample.sum()) + self.unreachable_regions
 
 
 def mean_metrics(folds: Iterable[tuple[str, Mapping[str, float]]]) -> dict[str, float]:
@@ -151,8 +185,10 @@ def _means(rows: Sequence[Mapping[str, float]]) -> dict[str, float]:
 def save_predictions(predictions: Predictions, file: Path) -> None:
     """Write distances and masks (packed); maps are recomputed on loading."""
     buffer = io.BytesIO()
+    regions = {} if predictions.roi is None else {"roi": np.packbits(predictions.roi, axis=-1)}
     np.savez_compressed(
         buffer,
+        allow_pickle=False,
         distances=predictions.distances,
         own_scores=np.empty((0, 0)) if predictions.own_scores is None else predictions.own_scores,
         rendering=np.array(json.dumps(asdict(predictions.rendering))),
@@ -163,6 +199,7 @@ def save_predictions(predictions: Predictions, file: Path) -> None:
         defects=np.array(predictions.defects, dtype=str),
         lost_regions=predictions.lost_regions,
         counts=np.array([predictions.unreachable_regions, predictions.num_no_roi]),
+        **regions,
     )
     write_atomically(file, buffer.getvalue())
 
@@ -173,8 +210,12 @@ def load_predictions(file: Path) -> Predictions:
         rendering = parse(PostprocessSpec, json.loads(str(saved["rendering"])))
         distances, own_scores = saved["distances"], saved["own_scores"]
         kept_scores = own_scores if own_scores.size else None
-        rendered = anomaly_maps(distances, kept_scores, rendering)
-        masks = np.unpackbits(saved["masks"], axis=-1, count=rendering.map_px).astype(bool)
+
+        def unpacked(name: str) -> np.ndarray:
+            return np.unpackbits(saved[name], axis=-1, count=rendering.map_px).astype(bool)
+
+        roi = unpacked("roi") if "roi" in saved.files else None
+        rendered = anomaly_maps(distances, kept_scores, rendering, roi)
         names = tuple(saved["names"].tolist())
         named = saved["defects"].tolist() if "defects" in saved else map(_kind_of_title, names)
         unreachable_regions, num_no_roi = (int(count) for count in saved["counts"])
@@ -184,7 +225,7 @@ def load_predictions(file: Path) -> Predictions:
             rendering=rendering,
             maps=rendered.maps,
             image_scores=rendered.image_scores,
-            masks=masks,
+            masks=unpacked("masks"),
             is_anomalous=saved["is_anomalous"],
             groups=tuple(saved["groups"].tolist()),
             names=names,
@@ -192,6 +233,8 @@ def load_predictions(file: Path) -> Predictions:
             lost_regions=saved["lost_regions"],
             unreachable_regions=unreachable_regions,
             num_no_roi=num_no_roi,
+            roi=roi,
+            region=rendered.region,
         )
 
 

@@ -1,4 +1,4 @@
-"""Contact sheets: grids of RGB pictures with captions, outlines and colour maps.
+"""Contact sheets: grids of RGB pictures with captions and outlines.
 
 Text is drawn with the fonts in OpenCV's wheel (5.0 and later): Latin, Greek, Cyrillic, Hangul, kana
 and han, the same on every machine. Axis letters: h, w rows and columns; c colours.
@@ -6,14 +6,14 @@ and han, the same on every machine. Axis letters: h, w rows and columns; c colou
 
 import unicodedata
 from bisect import bisect_right
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 import cv2
 import numpy as np
-from jaxtyping import Bool, Float, Shaped, UInt8
+from jaxtyping import Bool, Shaped, UInt8
 
 from bearing_search.filesystem.atomic import write_atomically
 
@@ -26,41 +26,9 @@ HEADING: Colour = (60, 60, 60)
 TEXT: Colour = (235, 235, 235)
 OUTLINE: Colour = (80, 220, 80)
 
-CELL_PX, GAP_PX = 224, 2
-"""Side of a table's pictures, and the gap between them."""
-
 _WEIGHT = 400
 
-Image = UInt8[np.ndarray, "_ _ 3"] | Float[np.ndarray, "_ _"]
-"""RGB; or numbers, shown in colours from black (0 and below) through red to pale yellow (1 and
-above)."""
-
 Mask = Bool[np.ndarray, "_ _"]
-
-
-def table(
-    titles: Sequence[str],
-    rows: Iterable[tuple[str, Sequence[Image | tuple[Image, Mask]]]],
-    *,
-    scale: tuple[str, str, str] | None = None,
-) -> Picture:
-    """A titled column per kind of picture, and a captioned row per sample.
-
-    Args:
-        titles: column titles.
-        rows: caption and square pictures; a mask paired with a picture is outlined.
-        scale: labels of the colour bar at 0, in the middle and at 1; None: no colour bar.
-    """
-    width = len(titles) * (CELL_PX + GAP_PX) - GAP_PX
-    strips = [beside([label(title, CELL_PX, background=HEADING) for title in titles], GAP_PX)]
-    for caption, images in rows:
-        strips += [label(caption, width), beside([_cell(image) for image in images], GAP_PX)]
-    if scale:
-        strips.append(_coloured(np.tile(np.linspace(0, 1, width), (8, 1))))
-        rooms = ((width // 6, 0.0), (width - 2 * (width // 6), 0.5), (width // 6, 1.0))
-        pairs = zip(scale, rooms, strict=True)
-        strips.append(beside([label(text, room, align=align) for text, (room, align) in pairs]))
-    return stacked(strips)
 
 
 def grid(pictures: Sequence[Picture], columns: int) -> Picture:
@@ -94,7 +62,7 @@ def fitted(image: UInt8[np.ndarray, "h w *c"], width: int, height: int) -> Pictu
     """A grey or RGB image, scaled to fit with its aspect ratio preserved."""
     scale = min(width / image.shape[1], height / image.shape[0])
     rows, columns = (max(1, int(side * scale)) for side in image.shape[:2])
-    return _resized(image if image.ndim == 3 else np.dstack([image] * 3), columns, rows)
+    return resized(image if image.ndim == 3 else np.dstack([image] * 3), columns, rows)
 
 
 def outlined(picture: Picture, mask: Mask, colour: Colour = OUTLINE) -> Picture:
@@ -106,7 +74,14 @@ def outlined(picture: Picture, mask: Mask, colour: Colour = OUTLINE) -> Picture:
 
 def mask_over(picture: Picture, mask: Mask) -> Mask:
     """The mask resized to the picture; marked regions never vanish, however small they get."""
-    return _resized(mask.astype(np.float32), picture.shape[1], picture.shape[0]) > 0
+    return resized(mask.astype(np.float32), picture.shape[1], picture.shape[0]) > 0
+
+
+def resized(
+    image: Shaped[np.ndarray, "h w *c"], width: int, height: int
+) -> Shaped[np.ndarray, "_ _ *c"]:
+    """The image at another size, by area interpolation."""
+    return np.asarray(cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA))
 
 
 def label(
@@ -149,24 +124,6 @@ def write_png(picture: Picture, file: Path) -> None:
     file.parent.mkdir(parents=True, exist_ok=True)
     half_as_large = [cv2.IMWRITE_PNG_COMPRESSION, 3]  # as OpenCV's default, in twice the time
     write_atomically(file, cv2.imencode(".png", picture[..., ::-1], half_as_large)[1].tobytes())
-
-
-def _cell(shown: Image | tuple[Image, Mask]) -> Picture:
-    image, mask = shown if isinstance(shown, tuple) else (shown, None)
-    small = _resized(image, CELL_PX, CELL_PX)
-    picture = small if small.ndim == 3 else _coloured(small)
-    return picture if mask is None else outlined(picture, mask)
-
-
-def _coloured(levels: Float[np.ndarray, "h w"]) -> Picture:
-    grey = (np.clip(levels, 0, 1) * 255).astype(np.uint8)
-    return np.ascontiguousarray(cv2.applyColorMap(grey, cv2.COLORMAP_INFERNO)[..., ::-1])
-
-
-def _resized(
-    image: Shaped[np.ndarray, "h w *c"], width: int, height: int
-) -> Shaped[np.ndarray, "_ _ *c"]:
-    return np.asarray(cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA))
 
 
 def _broken(text: str, room: int, size: int) -> list[str]:

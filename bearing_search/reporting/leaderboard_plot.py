@@ -1,11 +1,10 @@
 """The leaderboard as a plot: a point with its interval for each setting, tied ones shaded."""
 
-import io
-
 from matplotlib.figure import Figure
 
 from bearing_search.analysis.selection import RankedSetting, Selection
 from bearing_search.measurement import OBJECTIVE
+from bearing_search.plots.lettering import drawable, figure_png
 from bearing_search.reporting.sentences import saving_text
 
 _SHOWN = 60
@@ -34,13 +33,11 @@ def leaderboard_png(selection: Selection, title: str) -> bytes:
     more = len(selection.entries) - len(entries)
     rest = f"; {more} lower ones omitted" if more else ""
     count = f"{len(selection.tied)} of {len(selection.entries)} settings tied (shaded)"
-    axes.set_title(f"{title}: {count}{rest}", fontsize=10)
+    axes.set_title(drawable(f"{title}: {count}{rest}"), fontsize=10)
     axes.tick_params(labelsize=8)
     for side in ("top", "right"):
         axes.spines[side].set_visible(False)
-    buffer = io.BytesIO()
-    figure.savefig(buffer, format="png", dpi=110)
-    return buffer.getvalue()
+    return figure_png(figure)
 
 
 def _label(entry: RankedSetting, selection: Selection) -> str:
@@ -48,4 +45,4 @@ def _label(entry: RankedSetting, selection: Selection) -> str:
     if entry is selection.chosen and selection.saving is not None:
         notes.append(saving_text(selection.saving))
     notes += [entry.judged.text] * (not entry.judged.is_feasible)
-    return f"{entry.title} ({', '.join(notes)})" if notes else entry.title
+    return drawable(f"{entry.title} ({', '.join(notes)})" if notes else entry.title)

@@ -1,6 +1,5 @@
 """Plots several objectives: all settings, and the Pareto front."""
 
-import io
 from collections.abc import Sequence
 
 import numpy as np
@@ -8,6 +7,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from bearing_search.analysis.selection import RankedSetting, Selection
+from bearing_search.plots.lettering import drawable, figure_png
 from bearing_search.search_space.objectives import Objective, ObjectiveSpec
 
 _OTHER, _FRONT, _CHOSEN, _MISSING = "#8a8a8a", "#1f5f8b", "#c2410c", "#cfcfcf"
@@ -33,11 +33,9 @@ def pareto_png(
         for side in ("top", "right"):
             axes.spines[side].set_visible(False)
     figure.suptitle(
-        f"{title}: {len(front)} of {len(selection.entries)} settings on the front (blue)"
+        drawable(f"{title}: {len(front)} of {len(selection.entries)} settings on the front (blue)")
     )
-    buffer = io.BytesIO()
-    figure.savefig(buffer, format="png", dpi=110)
-    return buffer.getvalue()
+    return figure_png(figure)
 
 
 def _draw(
@@ -55,4 +53,4 @@ def _draw(
         axes.plot(x, y, marker, color=colour, markersize=6)
         if is_front or entry is selection.chosen:
             label = entry.title + (" (to use)" if entry is selection.chosen else "")
-            axes.annotate(label, (x, y), (5, 4), textcoords="offset points", fontsize=7)
+            axes.annotate(drawable(label), (x, y), (5, 4), textcoords="offset points", fontsize=7)

@@ -6,6 +6,8 @@ from typing import Any
 
 from matplotlib.figure import Figure
 
+from bearing_search.filesystem.atomic import write_atomically
+from bearing_search.plots.lettering import drawable, figure_png
 from bearing_search.reproduction.measure import ComparisonRow, TableData
 from bearing_search.reproduction.published import ENCODER_STATES, EncoderState, exact_metrics
 from bearing_search.reproduction.texts import Facts, detector_title, metric_title, paper_label
@@ -30,12 +32,12 @@ def draw_chart(measured: TableData, facts: Facts, file: Path) -> None:
             axes = grid[row, column]
             lines = [measured.line(detector, part, metric) for part in measured.rows]
             _panel(axes, lines)
-            axes.set_xticks(range(len(measured.rows)), [_drawable(part) for part in measured.rows])
+            axes.set_xticks(range(len(measured.rows)), [drawable(part) for part in measured.rows])
             if row == 0:
                 axes.set_title(metric_title(metric), fontsize=11)
-        grid[row, 0].set_ylabel(_drawable(detector_title(detector)), fontsize=12)
+        grid[row, 0].set_ylabel(drawable(detector_title(detector)), fontsize=12)
     figure.suptitle(
-        f"{_drawable(facts.name)}: {measured.num_runs} runs on test, bars are 95 % intervals; "
+        f"{drawable(facts.name)}: {measured.num_runs} runs on test, bars are 95 % intervals; "
         f"cross: {paper_label(measured, facts)}; dash: constant score",
         fontsize=11,
     )
@@ -44,12 +46,7 @@ def draw_chart(measured: TableData, facts: Facts, file: Path) -> None:
     figure.legend(
         unique.values(), unique.keys(), loc="outside lower center", ncols=4, frameon=False
     )
-    figure.savefig(file, dpi=110)
-
-
-def _drawable(text: str) -> str:
-    """The text with characters that matplotlib's default font lacks escaped, and `$` as well."""
-    return text.encode("latin-1", "backslashreplace").decode("latin-1").replace("$", r"\$")
+    write_atomically(file, figure_png(figure))
 
 
 def _panel(axes: Any, lines: list[ComparisonRow]) -> None:

@@ -8,22 +8,35 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from jaxtyping import Bool, Float32, UInt8
+from jaxtyping import Bool, Float, Float32, UInt8
 
 from bearing_search.config import TrialConfig
 from bearing_search.data.dataset import DataSet
 from bearing_search.data.readings import with_readings
 from bearing_search.evaluation.predictions import Predictions
-from bearing_search.plots import montage
+from bearing_search.evaluation.thresholds import threshold_of_best_f1
+from bearing_search.plots import heat_map, montage
 from bearing_search.plots.montage import Picture
+from bearing_search.plots.picture_table import caption, picture_table
 from bearing_search.preprocess.pipeline import fit_reference
 from bearing_search.preprocess.prepare import prepare
 from bearing_search.reproduction.published import ENCODER_STATES
 from bearing_search.reproduction.texts import detector_title
 
 ANOMALOUS_SHOWN, NORMAL_SHOWN = 4, 2
-SCALE_QUANTILE = 0.999
-"""Quantile of all pixels of all maps at which the colour scale ends."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ShownMaps:
+    """One encoder's maps of the shown samples."""
+
+    maps: Float32[np.ndarray, "n m m"]
+    image_scores: Float[np.ndarray, " n"]
+    pixel_threshold: float
+    """Of the best pixel F1 on all samples of the part, as in Table 2."""
+
+    image_threshold: float
+    """Of the best image F1, as in Table 2."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,9 +45,12 @@ class Shown:
 
     names: tuple[str, ...]
     inputs: UInt8[np.ndarray, "n s s 3"]
+    num_levels: int
+    is_mid_level: bool
     masks: Bool[np.ndarray, "n m m"]
-    before: Float32[np.ndarray, "n m m"]
-    after: Float32[np.ndarray, "n m m"]
+    is_anomalous: Bool[np.ndarray, " n"]
+    encoders: tuple[ShownMaps, ShownMaps]
+    """EN_pre and EN_train."""
 
 
 def chosen_samples(is_anomalous: Bool[np.ndarray, " n"]) -> list[int]:
@@ -81,41 +97,70 @@ def shown_samples(
         map_px=config.protocol.map_px,
         cache=cache,
     )
-    # several brightness levels as colour channels are hard to read: only brightness 0 is shown
-    is_stack = prepared.samples[0].num_levels > 1
-    grey = np.repeat(prepared.images[..., :1], 3, axis=3)
     return Shown(
         names=tuple(before.names[place] for place in places),
-        inputs=grey if is_stack else prepared.images,
+        inputs=prepared.images,
+        num_levels=prepared.samples[0].num_levels,
+        is_mid_level=part in config.preprocess.mid_level_parts,
         masks=before.masks[places],
-        before=before.maps[places],
-        after=after.maps[places],
+        is_anomalous=before.is_anomalous[places],
+        encoders=(_maps(before, places), _maps(after, places)),
     )
 
 
-def scale_end(maps: Sequence[Float32[np.ndarray, "n m m"]]) -> float:
+def scale_end(found: Sequence[Predictions]) -> float:
     """Upper end of a detector's colour scale, which both encoders and all parts share."""
-    return float(np.quantile(np.concatenate([one.ravel() for one in maps]), SCALE_QUANTILE))
+    thresholds = [threshold_of_best_f1(one.maps.ravel(), one.scored_masks.ravel()) for one in found]
+    return heat_map.scale_end(
+        np.concatenate([one.maps for one in found]),
+        np.concatenate([one.is_anomalous for one in found]),
+        threshold=max(thresholds),
+    )
 
 
 def draw_comparison(shown: Shown, file: Path, *, detector: str, part: str, end: float) -> None:
     """Write a PNG with one row per sample; the colour scale ranges from 0 to `end`."""
     rows = []
-    for row, name in enumerate(shown.names):
-        image, mask = shown.inputs[row], shown.masks[row]
-        maps = (levels[row] / max(end, 1e-12) for levels in (shown.before, shown.after))
-        rows.append((name.split("/", 2)[-1], (image, (_darkened(image, mask), mask), *maps)))
-    meaning = (
-        f"anomaly map, one scale for both encoders and all parts: 0 to {end:.3g} "
-        f"({SCALE_QUANTILE:.1%} quantile of all pixels)"
+    for row in range(len(shown.names)):
+        tiles = heat_map.input_tiles(shown.inputs[row], num_levels=shown.num_levels)
+        tiles += [
+            heat_map.map_tile(
+                one.maps[row], shown.masks[row], low=0.0, end=end, threshold=one.pixel_threshold
+            )
+            for one in shown.encoders
+        ]
+        rows.append((_caption(shown, row), tiles))
+    inputs = heat_map.input_titles(shown.num_levels, is_mid_level=shown.is_mid_level)
+    bar = heat_map.colour_bar(
+        np.concatenate([one.maps for one in shown.encoders]),
+        low=0.0,
+        end=end,
+        threshold=float("nan"),
+        meaning=f"one scale for both encoders and all parts\n{heat_map.LEGEND}",
     )
-    columns = ("input", "mask", *ENCODER_STATES)
-    picture = montage.table(columns, rows, scale=("0", meaning, f"{end:.3g}"))
+    picture = picture_table([*inputs, *ENCODER_STATES], rows, bar=bar)
     title = f"{detector_title(detector)}, {part}"
     heading = montage.label(title, picture.shape[1], size=15, align=0.5)
     montage.write_png(montage.stacked([heading, picture]), file)
 
 
-def _darkened(image: Picture, mask: Bool[np.ndarray, "m m"]) -> Picture:
-    """The input, darkened except for the ground truth."""
-    return np.where(montage.mask_over(image, mask)[..., None], image, image // 3)
+def _maps(predictions: Predictions, places: Sequence[int]) -> ShownMaps:
+    maps, masks, scores = predictions.maps, predictions.scored_masks, predictions.image_scores
+    return ShownMaps(
+        maps=maps[places],
+        image_scores=scores[places],
+        pixel_threshold=threshold_of_best_f1(maps.ravel(), masks.ravel()),
+        image_threshold=threshold_of_best_f1(scores, predictions.is_anomalous),
+    )
+
+
+def _caption(shown: Shown, row: int) -> Picture:
+    """Name, and score and verdict of both encoders."""
+    lines = [(shown.names[row].split("/", 2)[-1], montage.TEXT)]
+    for state, one in zip(ENCODER_STATES, shown.encoders, strict=True):
+        score = float(one.image_scores[row])
+        word, colour = heat_map.verdict(
+            score, one.image_threshold, is_anomalous=bool(shown.is_anomalous[row])
+        )
+        lines += [(f"{state}: {score:.3f}", montage.TEXT), (word, colour)]
+    return caption((text, colour) for text, colour in lines if text)

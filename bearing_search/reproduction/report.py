@@ -10,7 +10,7 @@ from pathlib import Path
 from bearing_search.analysis.subsets import kinds_in_training
 from bearing_search.config import TrialConfig
 from bearing_search.data.dataset import DataSet, load_data_set
-from bearing_search.evaluation.predictions import load_predictions
+from bearing_search.evaluation.predictions import Predictions, load_predictions
 from bearing_search.filesystem.atomic import write_atomically
 from bearing_search.reproduction.chart import draw_chart
 from bearing_search.reproduction.crossed import Run
@@ -126,17 +126,17 @@ def _comparisons(
     for detector in sorted({run.detector for run in runs}, key=list(detector_titles()).index):
         config = next(one.config for one in trained if one.config.detector == detector)
         pairs: dict[str, Shown] = {}
-        maps = []
+        found: list[Predictions] = []
         for part in sorted({run.part for run in runs}):
             pair = _pair(detector, part, runs)
             if pair is None:
                 continue
             before, after = (load_predictions(run.file) for run in pair)
-            maps += [before.maps, after.maps]
+            found += [before, after]
             pairs[part] = shown_samples(
                 before, after, config=config, part=part, data=data, cache=folder.cache
             )
-        end = scale_end(maps) if maps else 0.0
+        end = scale_end(found) if found else 0.0
         for part, shown in pairs.items():
             file = folder.root / f"fig8_{detector}_{file_part(part)}.png"
             draw_comparison(shown, file, detector=detector, part=part, end=end)

@@ -122,6 +122,39 @@ def test_a_knob_renders_what_training_with_it_would_have_stored(layered):
     assert (found.image_scores == expected.image_scores).all()
 
 
+def test_margins_are_tried_where_regions_of_interest_are_known(predictions):
+    fold = predictions(1.0)
+    roi = np.ones((24, 16, 16), dtype=bool)
+    known = replace(fold, roi=roi)
+
+    def margins(*folds):
+        tried = [s.postprocess.margin_px for s in map_settings(*folds)]
+        return {one for one in tried if one is not None}
+
+    assert margins(fold) == set()
+    assert margins(known) == {0.0, 4.0}  # 8 px of 16 leave nothing
+    narrow = roi.copy()
+    narrow[:, 4:] = False
+    assert margins(known, replace(known, roi=narrow)) == {0.0}
+    assert margins(known, fold) == set()
+
+
+def test_a_bright_rim_is_found_by_the_margin(predictions):
+    folds = {}
+    for seed in range(3):
+        fold = predictions(3.0, seed=seed, names=f"u{seed}-")
+        distances = fold.distances.copy()
+        distances[..., :2, :] = 50.0
+        roi = np.ones_like(fold.masks)
+        roi[:, :2] = False
+        folds[f"LC/fold{seed}"] = replace(
+            fold, distances=distances, roi=roi, groups=tuple(f"{seed}-{g}" for g in fold.groups)
+        ).with_postprocess(fold.rendering.postprocess)
+    tuning = tune_postprocess(folds, PROTOCOL)
+    assert tuning.maps.is_shown
+    assert tuning.applied.postprocess.margin_px is not None
+
+
 def test_what_is_written_is_what_evaluate_uses(layered):
     tuning = tune_postprocess({f"LC/fold{k}": layered(k, noise=6.0) for k in range(3)}, PROTOCOL)
     config = with_postprocess(TrialConfig(), tuning)

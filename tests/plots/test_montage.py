@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from bearing_search.plots import montage
-from bearing_search.plots.montage import BACKGROUND, CELL_PX, GAP_PX
+from bearing_search.plots.montage import BACKGROUND
 
 LINE_PX = 16
 
@@ -71,32 +71,6 @@ def test_text_stands_left_in_the_middle_or_right():
     assert places[0] < 15
     assert places[1] == pytest.approx(50, abs=2)
     assert places[2] > 85
-
-
-def test_a_table_has_titles_captions_pictures_and_the_meaning_of_its_colours():
-    grey = np.full((32, 32, 3), (200, 100, 50), dtype=np.uint8)
-    mask = np.zeros((64, 64), dtype=bool)
-    mask[40, 20] = True
-    levels = np.array([[0.0, 1.0], [2.0, -1.0]])
-
-    picture = montage.table(
-        ("a", "b", "c"), [("first", (grey, (grey, mask), levels))], scale=("0", "what", "1")
-    )
-
-    top, step = 2 * 22, CELL_PX + GAP_PX
-    assert picture.shape == (top + CELL_PX + 8 + 22, 3 * step - GAP_PX, 3)
-    cells = [picture[top : top + CELL_PX, k * step : k * step + CELL_PX] for k in range(3)]
-    assert (cells[0] == (200, 100, 50)).all()
-    assert (picture[top : top + CELL_PX, CELL_PX:step] == BACKGROUND).all()
-    rows, columns = np.nonzero((cells[1] == montage.OUTLINE).all(axis=2))
-    assert rows.mean() == pytest.approx(40.5 / 64 * CELL_PX, abs=2)
-    assert columns.mean() == pytest.approx(20.5 / 64 * CELL_PX, abs=2)
-    bar = picture[top + CELL_PX + 2]
-    for row, column, end in ((0, 0, 0), (0, -1, -1), (-1, 0, -1), (-1, -1, 0)):
-        assert (cells[2][row, column] == bar[end]).all()
-    assert bar[-1].sum() > bar[0].sum() + 300  # pale yellow and black
-    assert ink(picture[:22, :CELL_PX]).any()
-    assert ink(picture[22:44]).any()
 
 
 def test_the_smallest_defect_stays_marked_in_a_small_picture():

@@ -27,6 +27,9 @@ class HeldOut:
 
     images: Images
     map_masks: Bool[np.ndarray, "n m m"]
+    map_roi: Bool[np.ndarray, "n m m"]
+    """Region of interest at the size of the map; a pixel counts where any part of it is kept."""
+
     is_anomalous: Bool[np.ndarray, " n"]
     samples: tuple[Sample, ...]
     lost_regions: Int[np.ndarray, " n"]
@@ -116,6 +119,9 @@ def prepare_fold(
         held_out=HeldOut(
             images=Images(pixels=predictions.images, masks=predictions.masks),
             map_masks=predictions.map_masks,
+            map_roi=np.stack(
+                [shrink_any(one, config.protocol.map_px) for one in predictions.roi_masks]
+            ),
             is_anomalous=np.array([s.is_anomalous for s in predictions.samples]),
             samples=predictions.samples,
             lost_regions=predictions.lost_regions,

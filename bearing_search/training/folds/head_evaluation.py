@@ -93,13 +93,17 @@ def head_pictures(
     ]
     images, titles = _chosen(shown, config)
     tasks = learned_tasks(config.finetune)
+    levels = max(len(s.level_files) for s in (*fold.normal_samples, *fold.held_out.samples))
+    is_stack = levels > 1
     if Task.RECONSTRUCTION in tasks:
         rebuilt = reconstructions(model, images.pixels, device)
-        picture = reconstruction_picture(images.pixels, rebuilt, titles)
+        picture = reconstruction_picture(images.pixels, rebuilt, titles, is_stack=is_stack)
         write_png(picture, folder / f"reconstruction_{fold.part}.png")
     if Task.PATCH_CLASSIFICATION in tasks:
         probabilities = 1 / (1 + np.exp(-patch_scores(model, images.pixels, device)))
-        picture = patch_picture(images.pixels, images.masks, probabilities, titles)
+        picture = patch_picture(
+            images.pixels, images.masks, probabilities, titles, is_stack=is_stack
+        )
         write_png(picture, folder / f"patches_{fold.part}.png")
 
 

@@ -209,10 +209,17 @@ def _score(
     predictions = score_fold(fold.held_out, detection, config, file=folder / "scored.npz")
     if plan.fold == 0:
         picture = context.folder / "artifacts" / f"heat_maps_{part.part}.png"
-        heat_map_picture(predictions, fold.held_out.images.pixels, file=picture)
+        heat_map_picture(
+            predictions,
+            fold.held_out.images.pixels,
+            num_levels=len(fold.held_out.samples[0].level_files),
+            is_mid_level=part.part in config.preprocess.mid_level_parts,
+            file=picture,
+        )
     num_held_out = len(predictions.names) + predictions.num_no_roi
     return {
         **predictions.metrics(config.protocol),
+        **predictions.inside_metrics(config.protocol),
         "roi_found_share": len(predictions.names) / num_held_out,
         "roi_size_spread": fold.roi.size_spread,
         "roi_instability_px": fold.roi.instability_px,

@@ -30,7 +30,7 @@ def score_fold(
         map_px=config.protocol.map_px,
         postprocess=config.postprocess,
     )
-    rendered = anomaly_maps(distances, own_scores, rendering)
+    rendered = anomaly_maps(distances, own_scores, rendering, held_out.map_roi)
     predictions = Predictions(
         distances=distances,
         own_scores=own_scores,
@@ -45,6 +45,8 @@ def score_fold(
         lost_regions=held_out.lost_regions,
         unreachable_regions=held_out.unreachable_regions,
         num_no_roi=len(held_out.no_roi),
+        roi=held_out.map_roi,
+        region=rendered.region,
     )
     save_predictions(predictions, file)
     return predictions

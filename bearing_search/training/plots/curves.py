@@ -1,15 +1,14 @@
 """Training curves of a fold: all losses and patch classification metrics (paper, Fig. 9)."""
 
-import io
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from bearing_search.filesystem.atomic import write_atomically
+from bearing_search.plots.lettering import figure_png
 from bearing_search.training.microbatch import MICRO_BATCH_ROW
 
 _RECONSTRUCTION = {
@@ -84,8 +83,5 @@ def _shade(axis: Any, epochs: Sequence[Mapping[str, float]]) -> None:
 
 
 def _save(figure: Figure, file: Path) -> None:
-    buffer = io.BytesIO()
-    FigureCanvasAgg(figure)
-    figure.savefig(buffer, format="png", dpi=110)
     file.parent.mkdir(parents=True, exist_ok=True)
-    write_atomically(file, buffer.getvalue())
+    write_atomically(file, figure_png(figure))

@@ -1,5 +1,7 @@
 """Counts by name against PyTorch's own counter, on the real architectures."""
 
+from typing import Any
+
 import pytest
 import timm
 import torch
@@ -59,7 +61,7 @@ def test_a_convolutional_network_is_counted_layer_by_layer(name, input_px):
         strides = [info["reduction"] for info in net.feature_info]
         for layer in (1, 2, 3, 4):
             index = strides.index(2 ** (layer + 1))
-            maps: list[object] = []
+            maps: list[Any] = []
 
             def run(index=index, maps=maps):
                 maps[:] = net.forward_intermediates(

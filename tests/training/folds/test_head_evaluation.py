@@ -87,8 +87,8 @@ def test_the_pictures_show_training_and_held_out_samples(
     for kind, columns in (("reconstruction", 3), ("patches", 2)):
         height, width, _ = cv2.imread(str(tmp_path / f"{kind}_plate.png")).shape
         # two normal and two anomalous samples of either side
-        assert (height - 22 - 30) / (22 + 224) == 8 * times
-        assert width == columns * (224 + 2) - 2
+        assert (height - 24) // 226 == 8 * times
+        assert width == 176 + columns * 226
 
 
 @pytest.mark.parametrize(

@@ -116,10 +116,16 @@ def test_scores_are_kept_and_read_again(rings, tiny_config, tmp_path):
 
     predictions = score_fold(fold.held_out, found, tiny_config, file=file)
     assert load_predictions(file).metrics(protocol) == predictions.metrics(protocol)
-    heat_map_picture(predictions, fold.held_out.images.pixels, file=tmp_path / "picture.png")
-    picture = cv2.imread(str(tmp_path / "picture.png"))
-    # a head, and two anomalous and two normal samples with their captions
-    assert picture.shape == (22 + 4 * (22 + 224), 3 * 224 + 2 * 2, 3)
+    assert predictions.roi.shape == predictions.masks.shape
+    assert not predictions.roi.all()  # black corners
+    assert not (predictions.masks & ~predictions.roi).any()
+    picture = tmp_path / "picture.png"
+    pixels = fold.held_out.images.pixels
+    heat_map_picture(predictions, pixels, num_levels=3, is_mid_level=False, file=picture)
+    height, width, _ = cv2.imread(str(picture)).shape
+    # a head, two anomalous and two normal samples, a colour bar; captions, three levels, a map
+    assert (height - 24) // 226 == 4
+    assert width == 176 + 4 * 226
 
 
 def test_without_fusion_every_brightness_has_its_own_map(rings, tiny_config, tmp_path):

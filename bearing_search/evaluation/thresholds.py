@@ -1,0 +1,28 @@
+"""Thresholds chosen on the scores that they are shown with: for pictures, not for promises.
+
+Axis letters: n scores, of samples or of pixels.
+"""
+
+import numpy as np
+from jaxtyping import Bool, Float
+
+
+def threshold_of_best_f1(
+    scores: Float[np.ndarray, " n"], is_anomalous: Bool[np.ndarray, " n"]
+) -> float:
+    """The threshold with the best F1, halfway between the two scores that it separates.
+
+    Of several that are equally good the highest; NaN without anomalous scores, the lowest score
+    where flagging everything is best.
+    """
+    anomalous = int(is_anomalous.sum())
+    if not anomalous:
+        return float("nan")
+    order = np.argsort(-scores, kind="stable")
+    falling, hits = scores[order], is_anomalous[order].cumsum()
+    is_last_of_tie = np.append(falling[1:] != falling[:-1], True)
+    f1 = np.where(is_last_of_tie, 2 * hits / (np.arange(1, len(hits) + 1) + anomalous), -1.0)
+    last = int(f1.argmax())
+    if last + 1 == len(falling):
+        return float(falling[last])
+    return (float(falling[last]) + float(falling[last + 1])) / 2
