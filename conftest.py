@@ -13,6 +13,7 @@ import gc
 import hashlib
 import inspect
 import os
+import re
 import sys
 import typing
 from functools import partial
@@ -28,6 +29,9 @@ from jaxtyping import AbstractArray, jaxtyped
 PACKAGE = "bearing_search"
 NAME = "__checked__"
 """What `checked` is called in the modules of the package."""
+
+TYPE_ONLY = "__type_only__"
+"""Where a module has the names that it imports for type checkers alone."""
 
 MAX_WORKERS = 4
 """Each imports everything, torch and Ray too: 7 s of CPU and 1.5 GB."""
@@ -45,9 +49,30 @@ def checked(target):
         return type(target)(checked(target.__func__))
     if isinstance(target, property):
         return property(*(f and checked(f) for f in (target.fget, target.fset, target.fdel)))
+    if names_of(target) & target.__globals__.get(TYPE_ONLY, set()):
+        return target  # imported for type checkers alone, so that nothing here knows it
     if any(has_array(resolved(a, target)) for a in target.__annotations__.values()):
         return jaxtyped(target, typechecker=check_types)
     return check_types(target)
+
+
+def names_of(function) -> set[str]:
+    """Names in the annotations that are text."""
+    texts = [a for a in function.__annotations__.values() if isinstance(a, str)]
+    return {name for text in texts for name in re.findall(r"\w+", text)}
+
+
+def type_only_names(tree) -> set[str]:
+    """What a module imports under `if TYPE_CHECKING:`."""
+    blocks = [
+        node.body
+        for node in tree.body
+        if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING"
+    ]
+    imports = [
+        one for block in blocks for one in block if isinstance(one, ast.Import | ast.ImportFrom)
+    ]
+    return {alias.asname or alias.name for one in imports for alias in one.names}
 
 
 def resolved(annotation, function):
@@ -91,6 +116,7 @@ class Loader(SourceFileLoader):
 
     def exec_module(self, module):
         setattr(module, NAME, checked)
+        setattr(module, TYPE_ONLY, type_only_names(ast.parse(Path(self.path).read_bytes())))
         super().exec_module(module)
 
 

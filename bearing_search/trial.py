@@ -16,7 +16,7 @@ from bearing_search.config import TrialConfig
 from bearing_search.data.dataset import DataSet, load_data_set
 from bearing_search.data.readings import with_readings
 from bearing_search.errors import TrialFailedError
-from bearing_search.evaluation.predictions import mean_metrics
+from bearing_search.evaluation.mean_metrics import mean_metrics
 from bearing_search.measurement import (
     COMPUTED_S,
     COST_S,

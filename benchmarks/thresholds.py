@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from bearing_search.analysis.thresholds import (
+from bearing_search.analysis.operating.thresholds import (
     ALPHA,
     FoldScores,
     pooled_scores,

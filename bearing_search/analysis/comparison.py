@@ -17,9 +17,10 @@ from bearing_search.analysis.intervals import (
 )
 from bearing_search.config import ProtocolConfig
 from bearing_search.data.fold_key import FoldKey
+from bearing_search.evaluation.mean_metrics import mean_metrics
 from bearing_search.evaluation.metric_table import METRICS, Level
 from bearing_search.evaluation.metrics import trivial_floor
-from bearing_search.evaluation.predictions import Predictions, mean_metrics
+from bearing_search.evaluation.predictions import Predictions
 
 FoldPredictions = Mapping[str, Predictions]
 """Key of a fold (a `FoldKey` as text, `LC/fold0`) -> its stored predictions."""

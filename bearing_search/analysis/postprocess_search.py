@@ -25,8 +25,9 @@ from bearing_search.analysis.postprocess_settings import (
 )
 from bearing_search.config import ProtocolConfig
 from bearing_search.data.fold_key import FoldKey
+from bearing_search.evaluation.mean_metrics import mean_metrics
 from bearing_search.evaluation.metrics import aupro, auroc
-from bearing_search.evaluation.predictions import Predictions, mean_metrics
+from bearing_search.evaluation.predictions import Predictions
 
 Progress = Callable[[int, int], None]
 

@@ -14,8 +14,8 @@ from jaxtyping import Bool, Float
 
 from bearing_search.analysis.comparison import FoldPredictions, score_intervals
 from bearing_search.analysis.intervals import LEVEL, Interval
-from bearing_search.analysis.operating_points import OperatingPoint, flagged_rate
-from bearing_search.analysis.rates import grouped_rate
+from bearing_search.analysis.operating.operating_points import OperatingPoint, flagged_rate
+from bearing_search.analysis.operating.rates import grouped_rate
 from bearing_search.config import ProtocolConfig, TrialConfig
 from bearing_search.data.dataset import DataSet
 from bearing_search.data.fold_key import FoldKey

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 
-from bearing_search.analysis.operating_points import OperatingPoint
+from bearing_search.analysis.operating.operating_points import OperatingPoint
 from bearing_search.filesystem.atomic import write_atomically
 from bearing_search.measurement import OBJECTIVE_METRIC
 from bearing_search.reporting.sentences import interval_text, support_text

@@ -15,7 +15,7 @@ from bearing_search.analysis.comparison import (
     score_intervals,
 )
 from bearing_search.analysis.intervals import Interval
-from bearing_search.analysis.operating_points import (
+from bearing_search.analysis.operating.operating_points import (
     OperatingPoint,
     group_counts,
     group_verdicts,

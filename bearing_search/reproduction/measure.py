@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from bearing_search.analysis.comparison import mean_floor
 from bearing_search.analysis.intervals import Interval
-from bearing_search.analysis.operating_points import BEST_F1, operating_points
+from bearing_search.analysis.operating.operating_points import BEST_F1, operating_points
 from bearing_search.analysis.subsets import by_kind
 from bearing_search.config import ProtocolConfig
 from bearing_search.data.fold_key import FoldKey

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from bearing_search.analysis.intervals import rate_interval
-from bearing_search.analysis.operating_points import OperatingPoint
+from bearing_search.analysis.operating.operating_points import OperatingPoint
 from bearing_search.analysis.subsets import (
     by_kind,
     by_level_left_out,

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from bearing_search.analysis.intervals import rate_interval
-from bearing_search.analysis.operating_points import (
+from bearing_search.analysis.operating.operating_points import (
     BEST_F1,
     FIND_ALL,
     PROMISED,

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from bearing_search.analysis.intervals import rate_interval
-from bearing_search.analysis.operating_points import best_f1_threshold
+from bearing_search.analysis.operating.operating_points import best_f1_threshold
 from bearing_search.config import ProtocolConfig
 from bearing_search.data.dataset import load_data_set
 from bearing_search.data.demo.dataset import PAPER_COUNTS

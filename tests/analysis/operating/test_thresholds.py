@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from bearing_search.analysis.thresholds import (
+from bearing_search.analysis.operating.thresholds import (
     FoldScores,
     PooledScores,
     pooled_scores,
@@ -17,7 +17,7 @@ from bearing_search.analysis.thresholds import (
     threshold_below,
 )
 
-FILE = Path(__file__).parents[2] / "benchmarks/thresholds.py"
+FILE = Path(__file__).parents[3] / "benchmarks/thresholds.py"
 
 
 @pytest.fixture(scope="module")

@@ -14,8 +14,8 @@ from jaxtyping import Bool, Float
 
 from bearing_search.analysis.comparison import FoldPredictions
 from bearing_search.analysis.intervals import Interval, rate_interval
-from bearing_search.analysis.rates import grouped_rate
-from bearing_search.analysis.thresholds import (
+from bearing_search.analysis.operating.rates import grouped_rate
+from bearing_search.analysis.operating.thresholds import (
     ALPHA,
     FoldScores,
     pooled_scores,

@@ -5,7 +5,7 @@ import pytest
 from scipy import stats
 
 from bearing_search.analysis.intervals import rate_interval
-from bearing_search.analysis.rates import grouped_rate
+from bearing_search.analysis.operating.rates import grouped_rate
 
 
 def hits_of(*counts):

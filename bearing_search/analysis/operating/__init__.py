@@ -1,0 +1,1 @@
+"""Operating points: thresholds, and the rates of defects found and of false alarms."""
