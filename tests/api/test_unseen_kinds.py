@@ -46,6 +46,7 @@ def sweep_on(two_kinds, make_sweep, tiny_raw):
     return sweep_on
 
 
+@pytest.mark.slow  # trains once per kind
 def test_each_kind_is_trained_without_and_test_stays_sealed(sweep_on, capsys):
     folder, command = sweep_on()
     assert main([*command, "--device", "cpu", "--leave-kind-out"]) == 0
