@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
 from pathlib import Path
+from threading import Lock
 from typing import Any
 
 import numpy as np
@@ -36,6 +37,11 @@ _METRICS_BEFORE_NAMES = (
     "image_f1_max",
 )
 """Columns of files by older releases, which do not name them."""
+
+
+_READING = Lock()
+"""One thread reads files at a time: NumPy parses their headers with `ast`, and CPython 3.11 was seen
+to raise "AST constructor recursion depth mismatch" there, with several threads at once."""
 
 
 def influences_of_trials(
@@ -67,9 +73,11 @@ def trial_influences(folder: Path, protocol: ProtocolConfig) -> dict[str, Influe
     """
     key = _key(folder, protocol)
     file = folder / _FILE
-    if (kept := _read(file, key, tuple(METRICS))) is not None:
-        return kept
-    found = influences(fold_predictions(folder), protocol)
+    with _READING:
+        if (kept := _read(file, key, tuple(METRICS))) is not None:
+            return kept
+        folds = fold_predictions(folder)
+    found = influences(folds, protocol)
     with contextlib.suppress(OSError):  # a results folder may be read-only
         write_atomically(file, _packed(found, key))
     return found
