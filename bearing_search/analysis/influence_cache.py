@@ -40,8 +40,8 @@ _METRICS_BEFORE_NAMES = (
 
 
 _READING = Lock()
-"""One thread reads files at a time: NumPy parses their headers with `ast`, and CPython 3.11 was seen
-to raise "AST constructor recursion depth mismatch" there, with several threads at once."""
+"""One thread reads files at a time: NumPy parses their headers with `ast`, which was seen to raise
+"AST constructor recursion depth mismatch" in CPython 3.11 with several threads at once."""
 
 
 def influences_of_trials(
