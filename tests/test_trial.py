@@ -8,7 +8,7 @@ import pytest
 from bearing_search.config import SplitConfig
 from bearing_search.data.dataset import load_data_set
 from bearing_search.evaluation.metric_table import METRICS
-from bearing_search.evaluation.predictions import fold_predictions
+from bearing_search.evaluation.prediction_files import fold_predictions
 from bearing_search.measurement import (
     FINISHED_FOLDS,
     FOLD_OBJECTIVE,

@@ -27,7 +27,7 @@ from bearing_search.analysis.influence_cache import (
 from bearing_search.analysis.intervals import Influence, Interval, metric_interval
 from bearing_search.analysis.multiple_comparisons import Ranking, compare_with_best
 from bearing_search.config import ProtocolConfig
-from bearing_search.measurement import OBJECTIVE_METRIC
+from bearing_search.measurement import OBJECTIVE, metric_of
 from bearing_search.search_space.objectives import ObjectiveValues, mean_objective_values
 from bearing_search.training.cost import CostOfUse
 from bearing_search.trial_history.best import by_setting, once_per_config
@@ -104,6 +104,9 @@ class RankedSetting:
 class Selection:
     """All settings, best first; those that violate a constraint come last."""
 
+    objective: str
+    """The metric that ranks them: `val/pixel_aupro`."""
+
     entries: Sequence[RankedSetting]
     winner: int | None
     """Position of the setting to use; None: every setting violates a constraint."""
@@ -151,6 +154,7 @@ def select(
     sweeps: Sequence[SweepTrials],
     protocol: ProtocolConfig,
     *,
+    objective: str = OBJECTIVE,
     on_progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> Selection | None:
     """Rank the complete settings of sweeps that were scored on the same folds of the same data.
@@ -158,6 +162,7 @@ def select(
     Args:
         sweeps: the sweeps, with all of their trials.
         protocol: how they were scored.
+        objective: the metric to rank by.
         on_progress: called with the number of trials read and of all trials.
 
     Returns:
@@ -169,7 +174,8 @@ def select(
     folders = [trial_folder(sweep.folder, t.number) for sweep, group in runs for t in group]
     found = iter(influences_of_trials(folders, protocol, on_progress=on_progress))
     means = [mean_influences([next(found) for _ in group]) for _, group in runs]
-    values = np.array([_mean(parts, OBJECTIVE_METRIC) for parts in means])
+    metric = metric_of(objective)
+    values = np.array([_mean(parts, metric) for parts in means])
     judged = [mean_objective_values([trial.judged for trial in group]) for _, group in runs]
     order = sorted(
         range(len(runs)), key=lambda one: (not judged[one].is_feasible, -values[one], one)
@@ -181,7 +187,7 @@ def select(
     noise = np.array([np.nan_to_num(deviation) ** 2 / len(group) for _, group in runs])
     ranking = compare_with_best(
         values,
-        scaled_shifts(means, OBJECTIVE_METRIC),
+        scaled_shifts(means, metric),
         noise,
         may_be_best=feasible if feasible.any() else None,
     )
@@ -192,7 +198,7 @@ def select(
             folder=sweep.folder,
             trials=tuple(group),
             value=metric_interval(
-                list(parts.values()), OBJECTIVE_METRIC, seed_variance=extra, seed_freedom=freedom
+                list(parts.values()), metric, seed_variance=extra, seed_freedom=freedom
             ),
             image_auroc=metric_interval(list(parts.values()), "image_auroc"),
             is_tied=bool(is_tied),
@@ -205,10 +211,11 @@ def select(
     ]
     winner = _winner(entries)
     return Selection(
+        objective=objective,
         entries=entries,
         winner=winner,
         gains=_gains(entries, winner, ranking),
-        floor=float(np.mean([p.floor_of(OBJECTIVE_METRIC) for p in means[winner or 0].values()])),
+        floor=float(np.mean([p.floor_of(metric) for p in means[winner or 0].values()])),
         groups={p: (len(i.normal), len(i.anomalous)) for p, i in means[winner or 0].items()},
         seed_deviation=deviation,
         repeated_runs=0 if math.isnan(deviation) else freedom,

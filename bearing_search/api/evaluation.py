@@ -13,7 +13,7 @@ from bearing_search.config import FIRST_SCHEME, TrialConfig, config_digest, to_p
 from bearing_search.data.dataset import load_data_set
 from bearing_search.data.decoding.bit_depth import FULL
 from bearing_search.errors import SweepError
-from bearing_search.evaluation.predictions import fold_predictions, without_calibration
+from bearing_search.evaluation.prediction_files import fold_predictions, without_calibration
 from bearing_search.filesystem.atomic import write_json
 from bearing_search.measurement import TrialContext
 from bearing_search.reporting.evaluation_markdown import write_evaluation

@@ -81,6 +81,11 @@ class Sample:
         return f"{self.part}/{self.split}/{self.defect}/{self.name}"
 
     @property
+    def is_unmasked(self) -> bool:
+        """Whether it is anomalous, but nothing says where."""
+        return self.is_anomalous and not self.mask_files
+
+    @property
     def num_levels(self) -> int:
         """Number of brightness levels, counting the pages of a single file where known."""
         return self.reading.num_levels or len(self.level_files)

@@ -9,7 +9,6 @@ import numpy as np
 
 from bearing_search.analysis.pareto import pareto_front
 from bearing_search.analysis.selection import RankedSetting, Selection, SweepTrials, select
-from bearing_search.measurement import OBJECTIVE
 from bearing_search.reporting.objective_sentences import objective_lines
 from bearing_search.reporting.sentences import (
     conclusions,
@@ -34,6 +33,9 @@ class Leaderboard:
     selection: Selection
     synthetic_parts: Sequence[str]
     """Parts without defects in train, whose held-out defects are synthetic."""
+
+    unmasked_parts: Sequence[str]
+    """Parts with held-out or training defects that have no mask."""
 
     test_access: TestAccessLog
     """How often the test set was opened."""
@@ -98,17 +100,29 @@ def joint_leaderboard(
     scored = [(sweep.folder, trial.number) for sweep in sweeps for trial in sweep.scored]
     if not scored:
         return None
-    selection = select(sweeps, trial_config(*scored[0]).protocol, on_progress=on_progress)
+    objective_spec = objective_spec or ObjectiveSpec()
+    selection = select(
+        sweeps,
+        trial_config(*scored[0]).protocol,
+        objective=objective_spec.objectives[0].metric,
+        on_progress=on_progress,
+    )
     assert selection is not None
     looks = [test_access_log(sweep.folder) for sweep in sweeps]
+    tags = _tags(trial_folder(*scored[0]))
     return Leaderboard(
         selection=selection,
-        synthetic_parts=_synthetic_parts(trial_folder(*scored[0])),
+        synthetic_parts=sorted(
+            name.removeprefix("defects/")
+            for name, found in tags.items()
+            if name.startswith("defects/") and found == "synthetic"
+        ),
+        unmasked_parts=sorted({n.split("/")[1] for n in tags if n.startswith("unmasked/")}),
         test_access=TestAccessLog(
             sum(look.times for look in looks), max(look.last for look in looks)
         ),
         noise=seed_noise([record for sweep in sweeps for record in sweep.records]),
-        objective_spec=objective_spec or ObjectiveSpec(),
+        objective_spec=objective_spec,
     )
 
 
@@ -140,7 +154,7 @@ def end_of_sweep(sweep: str, board: Leaderboard, *, program: str, flag: str) -> 
             "",
             f"To use, of {len(board.selection.entries)} complete settings: {chosen.title}",
             *settings,
-            f"  {OBJECTIVE:34} {interval_text(chosen.value)}   "
+            f"  {board.selection.objective:34} {interval_text(chosen.value)}   "
             f"(95 % interval; floor {board.selection.floor:.3f})",
             *said_of(board),
             "",
@@ -161,19 +175,24 @@ def _with_costs(sweep: SweepTrials) -> SweepTrials:
     return replace(sweep, records=records)
 
 
-def _synthetic_parts(trial: Path) -> list[str]:
-    prefix = "defects/"
+def _tags(trial: Path) -> dict[str, str]:
+    """Tags of all folds of a trial."""
     tags: dict[str, str] = {}
     for file in trial.glob("*/*/unit.json"):
         tags |= json.loads(file.read_text("utf-8"))["tags"]
-    drawn = (name for name, found in tags.items() if found == "synthetic")
-    return sorted(name.removeprefix(prefix) for name in drawn if name.startswith(prefix))
+    return tags
 
 
 def _caveats(board: Leaderboard) -> list[str]:
-    if not board.synthetic_parts:
-        return []
-    return [
-        f"The held-out defects of {', '.join(board.synthetic_parts)} are synthetic, since train "
-        "has none: these scores rank settings, but are not detection rates."
-    ]
+    found = []
+    if board.synthetic_parts:
+        found.append(
+            f"The held-out defects of {', '.join(board.synthetic_parts)} are synthetic, since "
+            "train has none: these scores rank settings, but are not detection rates."
+        )
+    if board.unmasked_parts:
+        found.append(
+            f"Defects of {', '.join(board.unmasked_parts)} have no mask: they count in metrics of "
+            "whole images only, and fine-tuning's patch task does not learn from them."
+        )
+    return found

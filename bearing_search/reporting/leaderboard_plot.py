@@ -3,7 +3,6 @@
 from matplotlib.figure import Figure
 
 from bearing_search.analysis.selection import RankedSetting, Selection
-from bearing_search.measurement import OBJECTIVE
 from bearing_search.plots.lettering import drawable, figure_png
 from bearing_search.reporting.sentences import saving_text
 
@@ -29,7 +28,7 @@ def leaderboard_png(selection: Selection, title: str) -> bytes:
     axes.axvline(selection.floor, color="#555555", linewidth=0.8, linestyle=":")
     axes.set_yticks(range(len(entries)), [_label(entry, selection) for entry in entries])
     axes.set_ylim(len(entries) - 0.5, -0.5)
-    axes.set_xlabel(f"{OBJECTIVE}, 95 % interval over groups; dotted: constant score")
+    axes.set_xlabel(f"{selection.objective}, 95 % interval over groups; dotted: constant score")
     more = len(selection.entries) - len(entries)
     rest = f"; {more} lower ones omitted" if more else ""
     count = f"{len(selection.tied)} of {len(selection.entries)} settings tied (shaded)"

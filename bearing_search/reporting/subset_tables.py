@@ -4,7 +4,8 @@ import math
 from collections.abc import Sequence
 
 from bearing_search.analysis.intervals import Interval
-from bearing_search.analysis.subsets import SubsetRow, UnseenKind
+from bearing_search.analysis.subsets import SubsetRow
+from bearing_search.analysis.unseen_kinds import UnseenKind
 from bearing_search.reporting.sentences import interval_text
 
 
@@ -64,7 +65,7 @@ def unseen_page(name: str, trial: int, rows: Sequence[UnseenKind], notes: Sequen
         for one, other in (
             (found_text(s.found, s.samples) for s in (row.unseen, row.seen)),
             (interval_text(s.image_auroc) for s in (row.unseen, row.seen)),
-            (interval_text(s.pixel_ap) for s in (row.unseen, row.seen)),
+            (_pixel_text(s.pixel_ap) for s in (row.unseen, row.seen)),
         ):
             cells += [one, other]
         lines.append(f"| {' | '.join(cells)} |")

@@ -11,7 +11,8 @@ from bearing_search.analysis.subsets import by_kind
 from bearing_search.config import ProtocolConfig
 from bearing_search.data.fold_key import FoldKey
 from bearing_search.evaluation.metric_table import METRICS
-from bearing_search.evaluation.predictions import Predictions, load_predictions
+from bearing_search.evaluation.prediction_files import load_predictions
+from bearing_search.evaluation.predictions import Predictions
 from bearing_search.reproduction.crossed import Crossed, Run
 from bearing_search.reproduction.published import (
     ENCODER_STATES,

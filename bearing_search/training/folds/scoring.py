@@ -7,7 +7,8 @@ from pathlib import Path
 
 from bearing_search.config import TrialConfig
 from bearing_search.evaluation.anomaly_maps import PostprocessSpec, anomaly_maps
-from bearing_search.evaluation.predictions import Predictions, save_predictions
+from bearing_search.evaluation.prediction_files import save_predictions
+from bearing_search.evaluation.predictions import Predictions
 from bearing_search.training.detection.detection import Detection
 from bearing_search.training.folds.fold_data import HeldOut
 

@@ -7,7 +7,7 @@ import pytest
 from bearing_search.data.dataset import load_data_set
 from bearing_search.data.split import make_folds
 from bearing_search.errors import TrialFailedError
-from bearing_search.evaluation.predictions import load_predictions
+from bearing_search.evaluation.prediction_files import load_predictions
 from bearing_search.training.detection.detection import Detection
 from bearing_search.training.folds.fold_data import prepare_fold
 from bearing_search.training.folds.scoring import score_fold
