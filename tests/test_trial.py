@@ -11,11 +11,11 @@ from bearing_search.evaluation.metric_table import METRICS
 from bearing_search.evaluation.prediction_files import fold_predictions
 from bearing_search.measurement import (
     FINISHED_FOLDS,
-    FOLD_OBJECTIVE,
     OBJECTIVE,
-    RUNNING_OBJECTIVE,
     TRAIN_GFLOP,
     TrialContext,
+    fold_objective,
+    running_objective,
 )
 from bearing_search.training.checkpoint import Checkpoint
 from bearing_search.training.cost import train_gflop
@@ -72,7 +72,9 @@ def test_a_trial_scores_every_part_in_every_fold(tmp_path, make_set, tiny_config
         (last["val/LC/pixel_aupro"] + last["val/OD/pixel_aupro"]) / 2
     )
     assert all(f"val/{name}" in last for name in METRICS)
-    assert [m.values[FINISHED_FOLDS] for m in stream if RUNNING_OBJECTIVE in m.values] == [1.0]
+    assert [
+        m.values[FINISHED_FOLDS] for m in stream if running_objective(OBJECTIVE) in m.values
+    ] == [1.0]
     assert stream[-1].progress == pytest.approx(1.0)
     pictures = {file.name for file in (tmp_path / "trial/artifacts").iterdir()}
     kinds = ("heat_maps", "reconstruction", "patches", "curves")
@@ -117,14 +119,20 @@ def test_parts_have_folds_of_their_own_number_and_weigh_the_same(tmp_path, make_
         if f"val/{k}/pixel_aupro" in m.values
     }
     few = (score["few/fold0"] + score["few/fold1"]) / 2
-    running = [m.values[RUNNING_OBJECTIVE] for m in stream if RUNNING_OBJECTIVE in m.values]
+    running = [
+        m.values[running_objective(OBJECTIVE)]
+        for m in stream
+        if running_objective(OBJECTIVE) in m.values
+    ]
     assert running == pytest.approx(
         [
             (score["few/fold0"] + score["many/fold0"]) / 2,
             (few + (score["many/fold0"] + score["many/fold1"]) / 2) / 2,
         ]
     )
-    alone = [m.values[FOLD_OBJECTIVE] for m in stream if FOLD_OBJECTIVE in m.values]
+    alone = [
+        m.values[fold_objective(OBJECTIVE)] for m in stream if fold_objective(OBJECTIVE) in m.values
+    ]
     assert alone == pytest.approx(
         [(score[f"few/fold{k}"] + score[f"many/fold{k}"]) / 2 for k in range(2)]
     )

@@ -15,7 +15,7 @@ from bearing_search.data.decoding.bit_depth import FULL
 from bearing_search.errors import SweepError
 from bearing_search.evaluation.prediction_files import fold_predictions, without_calibration
 from bearing_search.filesystem.atomic import write_json
-from bearing_search.measurement import TrialContext
+from bearing_search.measurement import TrialContext, metric_of
 from bearing_search.reporting.evaluation_markdown import write_evaluation
 from bearing_search.reporting.test_evaluation import (
     ComparedPredictions,
@@ -209,6 +209,7 @@ def measure(
         postprocess=chosen.postprocess,
         calibration=aside["tuned" if is_tuned else "frozen"] if asked.calibrates else None,
         trained_kinds=kinds_in_training(chosen, load_data_set(Path(folder.record.data))),
+        objective=metric_of(folder.record.objective),
     )
     evaluation = evaluation_of(
         predictions,

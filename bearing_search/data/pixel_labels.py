@@ -49,6 +49,16 @@ def unmasked_counts(samples: Sequence[Sample]) -> tuple[UnmaskedCount, ...]:
     return tuple(found)
 
 
+def unmasked_lines(samples: Sequence[Sample]) -> list[str]:
+    """A sentence for each part and split with anomalous samples that have no mask."""
+    return [
+        f"{one.text}: {'they count' if one.unmasked > 1 else 'it counts'} in metrics of whole "
+        "images only, and fine-tuning's patch task does not learn from "
+        f"{'them' if one.unmasked > 1 else 'it'}"
+        for one in unmasked_counts(samples)
+    ]
+
+
 def objective_level(samples: Sequence[Sample]) -> Level:
     """Whether pixels or whole images can be the objective on samples that are held out.
 

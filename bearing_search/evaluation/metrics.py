@@ -5,8 +5,8 @@ here is a sum over the few anomalous pixels, given how many of the many normal o
 (see `bearing_search.evaluation.rank_metrics`). A threshold passes all equal scores at once, so the
 order of the pixels does not matter.
 
-Axis letters: n samples, p samples whose pixels are labelled (all but anomalous ones without a mask),
-h w rows and columns, a anomalous pixels, k drawn samples.
+Axis letters: n samples, p samples whose pixels are labelled (all but anomalous ones without a
+mask), h w rows and columns, a anomalous pixels, k drawn samples.
 """
 
 from collections.abc import Sequence

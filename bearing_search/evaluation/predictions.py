@@ -176,6 +176,12 @@ class Predictions:
         """Number of ground-truth regions that no threshold can find."""
         return int(self.missed_by_sample.sum()) + self.unreachable_regions
 
+    @property
+    def lacks_pixel_labels(self) -> bool:
+        """Whether there are anomalous samples, none of which has a mask."""
+        is_unmasked = self.is_unmasked
+        return bool(is_unmasked.any() and (is_unmasked == self.is_anomalous).all())
+
     def labelled(self, arrays: Shaped[np.ndarray, "n m m"]) -> Shaped[np.ndarray, "p m m"]:
         """The rows of the samples whose pixels are labelled."""
         is_unmasked = self.is_unmasked

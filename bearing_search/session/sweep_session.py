@@ -11,7 +11,7 @@ from bearing_search.errors import TrialFailedError
 from bearing_search.reporting.leaderboard import end_of_sweep
 from bearing_search.search_space.space import SearchSpace
 from bearing_search.session.comparison import board_of, write_board
-from bearing_search.session.inputs import split_lines
+from bearing_search.session.inputs import objective_lines, split_lines
 from bearing_search.session.progress import SweepProgress
 from bearing_search.session.reproduction import finish_reproduction
 from bearing_search.session.terminal import program
@@ -71,11 +71,13 @@ def _mark(chosen: RankedSetting | None, folder: SweepFolder, tracker: MlflowTrac
 def announce(folder: SweepFolder, space: SearchSpace, data_set: DataSet, console: Console) -> None:
     """Print what is about to run."""
     record = folder.record
+    parts = data_set.chosen_parts(space.trial(space.default_suggestion()).parts)
     lines = [
         f"sweep {record.name}: {space.question}",
         f"  {record.target} trials over {', '.join(space.parameters)}",
         f"  data {record.data} (digest {record.data_digest})",
         *(f"  {line}" for line in split_lines(data_set, space)),
+        *(f"  {line}" for line in objective_lines(data_set, record.objective, parts)),
     ]
     console.print("\n".join(lines))
 

@@ -23,8 +23,8 @@ def train(
     allow_leak: AllowLeak = "",
 ) -> None:
     """Run one trial in this process, without Ray, and print its metrics."""
+    from bearing_search.api.training import objective_of_trial
     from bearing_search.api.training import train as run_one
-    from bearing_search.measurement import OBJECTIVE
 
     last, folder = run_one(
         config,
@@ -37,4 +37,5 @@ def train(
     )
     for name in sorted(name for name in last.values if name.count("/") == 1):
         print(f"{name:24} {last.values[name]:.4f}")
-    print(f"{OBJECTIVE} {last.values[OBJECTIVE]:.4f}; everything is in {folder}")
+    objective = objective_of_trial(folder)
+    print(f"{objective} {last.values[objective]:.4f}; everything is in {folder}")

@@ -31,6 +31,9 @@ class HeldOut:
     """Region of interest at the size of the map; a pixel counts where any part of it is kept."""
 
     is_anomalous: Bool[np.ndarray, " n"]
+    has_mask: Bool[np.ndarray, " n"]
+    """Whether the pixels are labelled; False for anomalous samples without a mask."""
+
     samples: tuple[Sample, ...]
     lost_regions: Int[np.ndarray, " n"]
     """Number of ground-truth regions of each sample that preprocessing cropped away."""
@@ -55,7 +58,10 @@ class FoldData:
     anomalous_samples: tuple[Sample, ...]
     held_out: HeldOut
     has_synthetic_defects: bool
-    """Whether the training side has no defects, so that those of this fold are synthetic."""
+    """Whether the training side has no defects, so that those held out are synthetic."""
+
+    unmasked: str
+    """How many defects have no mask, and so are not learned from; empty: all have one."""
 
     dropped: tuple[tuple[Sample, str], ...]
     """Training samples without an ROI, with the reason."""
@@ -99,14 +105,15 @@ def prepare_fold(
         )
 
     normal = prepared([s for s in train if not s.is_anomalous])
-    anomalous = prepared([s for s in train if s.is_anomalous])
+    anomalous = prepared([s for s in train if s.is_anomalous and not s.is_unmasked])
     predictions = prepared(held_out)
+    has_mask = np.array([not s.is_unmasked for s in predictions.samples], dtype=bool)
     is_synthetic = not any(s.is_anomalous for s in train)
     _require_samples(part, normal, needed="normal training sample")
     if is_synthetic and is_validation:
         predictions = _with_defects(predictions, every=2, seed=config.seed + 1)
     if config.finetune.synthetic_defects == "when_needed":
-        if is_synthetic:
+        if all(s.is_unmasked for s in train if s.is_anomalous):
             anomalous = _with_defects(normal, every=1, seed=config.seed)
         _require_samples(part, anomalous, needed="anomalous training sample")
     _require_samples(part, predictions, needed="held-out sample")
@@ -123,6 +130,7 @@ def prepare_fold(
                 [shrink_any(one, config.protocol.map_px) for one in predictions.roi_masks]
             ),
             is_anomalous=np.array([s.is_anomalous for s in predictions.samples]),
+            has_mask=has_mask,
             samples=predictions.samples,
             lost_regions=predictions.lost_regions,
             unreachable_regions=sum(
@@ -131,10 +139,21 @@ def prepare_fold(
             no_roi=predictions.no_roi,
         ),
         has_synthetic_defects=is_synthetic,
+        unmasked=_unmasked_text(train, held_out),
         roi=roi_score(train, reference, config.preprocess),
         dropped=(*normal.no_roi, *anomalous.no_roi),
         digest="-".join(s.digest[:8] for s in (normal, anomalous, predictions)),
     )
+
+
+def _unmasked_text(train: Sequence[Sample], held_out: Sequence[Sample]) -> str:
+    """`3 of 8 in training, 2 of 4 held out`; empty where every defect has a mask."""
+    texts = []
+    for title, samples in (("in training", train), ("held out", held_out)):
+        anomalous = [sample for sample in samples if sample.is_anomalous]
+        unmasked = sum(sample.is_unmasked for sample in anomalous)
+        texts += [f"{unmasked} of {len(anomalous)} {title}"] if unmasked else []
+    return ", ".join(texts)
 
 
 def _to_train(found: PreparedSet, config: TrialConfig) -> Images:

@@ -23,7 +23,7 @@ from bearing_search.training.folds.fold_data import FoldData, prepare_fold
 from bearing_search.training.folds.fold_plan import FoldPlan, PartPlan
 from bearing_search.training.folds.fold_stages import fold_stages
 from bearing_search.training.folds.head_evaluation import head_pictures, held_out_patch_metrics
-from bearing_search.training.folds.scoring import score_fold
+from bearing_search.training.folds.scoring import fold_metrics, score_fold
 from bearing_search.training.folds.stage_keys import FoldOutcome, Samples
 from bearing_search.training.images import Images, by_brightness, concat
 from bearing_search.training.microbatch import smallest
@@ -164,10 +164,15 @@ def _samples(folds: Sequence[FoldData], config: TrialConfig, *, has_pictures: bo
 def _names(fold: FoldData) -> list[list[object]]:
     """Names and labels of a fold that affect patch metrics and pictures, besides the images."""
     train, held_out = (*fold.normal_samples, *fold.anomalous_samples), fold.held_out
-    labels = zip(held_out.samples, held_out.is_anomalous.tolist(), strict=True)
+    labels = zip(
+        held_out.samples, held_out.is_anomalous.tolist(), held_out.has_mask.tolist(), strict=True
+    )
     return [
         [fold.part, *(sample.title for sample in train)],
-        *([sample.title, is_anomalous] for sample, is_anomalous in labels),
+        *(
+            [sample.title, is_anomalous, *([] if has_mask else ["unmasked"])]
+            for sample, is_anomalous, has_mask in labels
+        ),
     ]
 
 
@@ -216,15 +221,7 @@ def _score(
             is_mid_level=part.part in config.preprocess.mid_level_parts,
             file=picture,
         )
-    num_held_out = len(predictions.names) + predictions.num_no_roi
-    return {
-        **predictions.metrics(config.protocol),
-        **predictions.inside_metrics(config.protocol),
-        "roi_found_share": len(predictions.names) / num_held_out,
-        "roi_size_spread": fold.roi.size_spread,
-        "roi_instability_px": fold.roi.instability_px,
-        "missed_regions": float(predictions.missed_regions),
-    }
+    return fold_metrics(predictions, fold.roi, config.protocol)
 
 
 def _micro_batch_tag(plan: FoldPlan, rows: Sequence[tuple[str, Row]]) -> dict[str, str]:
@@ -245,4 +242,6 @@ def _tags(
     for part, fold in zip(plan.parts, folds, strict=True):
         tags[f"inputs/{part.key}"] = fold.digest
         tags[f"defects/{part.part}"] = "synthetic" if fold.has_synthetic_defects else "real"
+        if fold.unmasked:
+            tags[f"unmasked/{part.key}"] = fold.unmasked
     return tags
