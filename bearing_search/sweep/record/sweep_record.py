@@ -15,7 +15,6 @@ from bearing_search.config import (
     setting_digest,
     to_plain,
 )
-from bearing_search.data.samples import Split
 from bearing_search.errors import ConfigError
 from bearing_search.measurement import objective_at
 from bearing_search.stage_cache.key import STAGES_VERSION
@@ -30,9 +29,6 @@ MAX_FAILURES = 3
 
 _NAME = re.compile(r"\w[\w.\-]{0,79}")
 _RESERVED = {"cache", "check", "mlartifacts"}
-SPLITS: Mapping[SweepTask, Split] = {"search": "train", "reproduction": "test"}
-"""The split whose labels decide what the objective can be."""
-
 PREFIXES: Mapping[SweepTask, str] = {"search": "val", "reproduction": "test"}
 """The first part of the names of a task's metrics."""
 
