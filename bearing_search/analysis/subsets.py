@@ -102,10 +102,12 @@ def by_size(
     """A row for each part and size of defect that occurs, smallest first.
 
     The size of a sample is the area of its largest region, in patches of the detector's grid; a
-    size that is a limit belongs to the larger bin.
+    size that is a limit belongs to the larger bin. No rows of a part without masks.
     """
     rows = []
     for key, predictions in test.items():
+        if predictions.lacks_pixel_labels:
+            continue
         sizes = largest_regions(predictions)
         limits = [0.0, *(float(limit) for limit, _ in _SIZES), np.inf]
         titles = [*(title for _, title in _SIZES), _LARGEST]

@@ -40,8 +40,8 @@ class PartReport:
     of: int
     """Samples of the part."""
 
-    lost_share: float
-    """Share of all marked pixels that lies outside the region of interest."""
+    lost_share: float | None
+    """Share of all marked pixels that lies outside the region of interest; None: no masks."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -154,7 +154,13 @@ def look_at(
 
 def _part_report(counts: Counts, facts: PartFacts) -> PartReport:
     found = 0 if facts.no_reference else sum(not one.no_roi for one in facts.facts)
-    return PartReport(counts=counts, found=found, of=len(facts.facts), lost_share=lost_share(facts))
+    has_masks = any(sample.mask_files for sample in facts.samples)
+    return PartReport(
+        counts=counts,
+        found=found,
+        of=len(facts.facts),
+        lost_share=lost_share(facts) if has_masks else None,
+    )
 
 
 def plan_costs(data_set: DataSet, space: SearchSpace) -> dict[str, float]:

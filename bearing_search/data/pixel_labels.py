@@ -51,12 +51,17 @@ def unmasked_counts(samples: Sequence[Sample]) -> tuple[UnmaskedCount, ...]:
 
 def unmasked_lines(samples: Sequence[Sample]) -> list[str]:
     """A sentence for each part and split with anomalous samples that have no mask."""
-    return [
-        f"{one.text}: {'they count' if one.unmasked > 1 else 'it counts'} in metrics of whole "
-        "images only, and fine-tuning's patch task does not learn from "
-        f"{'them' if one.unmasked > 1 else 'it'}"
-        for one in unmasked_counts(samples)
-    ]
+    lines = []
+    for one in unmasked_counts(samples):
+        counts = "they count" if one.unmasked > 1 else "it counts"
+        others = one.anomalous - one.unmasked
+        lesson = f"the other {others} only" if others else "synthetic defects instead"
+        learns = f", and fine-tuning's patch task learns from {lesson}"
+        lines.append(
+            f"{one.text}: {counts} in metrics of whole images only"
+            f"{learns if one.split == 'train' else ''}"
+        )
+    return lines
 
 
 def objective_level(samples: Sequence[Sample]) -> Level:

@@ -103,8 +103,8 @@ def _subset_lines(evaluation: Evaluation) -> list[str]:
     lines = []
     if evaluation.kinds:
         lines += [
-            "By kind of defect, each against all normal samples (kinds that train has none of are "
-            "marked):",
+            "By kind of defect, each against all normal samples (kinds that training did not learn "
+            "from are marked):",
             "",
             *subset_table("kind", evaluation.kinds),
         ]

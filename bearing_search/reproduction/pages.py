@@ -28,7 +28,7 @@ BY_KIND = "By kind of defect"
 KIND_COLUMNS = ("model", "part", "encoder", "kind", "found", "image AUROC", "pixel AP")
 KINDS_ARE = (
     "Each kind against all normal samples, by the first seed. Found: at the threshold with the "
-    "best F1 on test, which is optimistic. Kinds that train has none of are marked."
+    "best F1 on test, which is optimistic. Kinds that training did not learn from are marked."
 )
 _KIND_FACTS = ("detector", "encoder", "part", "kind", "is_in_training", "samples")
 COLUMNS = (

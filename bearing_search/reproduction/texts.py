@@ -151,11 +151,8 @@ def _on_aupro(facts: Facts) -> str:
 
 
 def _conclusion(measured: TableData, detector: str, part: str) -> str:
-    lines = [
-        measured.line(detector, part, metric)
-        for metric in exact_metrics()
-        if metric in measured.metrics
-    ]
+    metrics = [metric for metric in exact_metrics() if metric in measured.metrics]
+    lines = [measured.line(detector, part, metric) for metric in metrics]
     where = f"{detector_title(detector)}, {'mean over parts' if part == MEAN else part}"
     sentences = [
         f"{verb}: {names}"

@@ -104,7 +104,6 @@ def test_the_manifest_wins_over_the_folders(tmp_path):
         ({"b0": "x/none.png"}, "line 2: x/none.png does not exist"),
         ({"b0": ""}, "sample s1 has no b0"),
         ({"part": "../LC"}, "'../LC' is not a valid part name"),
-        ({"label": "anomalous", "defect": "dent"}, "anomalous, but has no mask"),
     ],
 )
 def test_a_wrong_line_of_the_manifest_is_named(tmp_path, change, says):

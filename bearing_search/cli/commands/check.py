@@ -135,10 +135,13 @@ def _print_weights(space: SearchSpace, results: Path, console: Console) -> str:
 
 
 def _print_data(report: DataReport, console: Console) -> None:
+    from bearing_search.measurement import IMAGE_OBJECTIVE
     from bearing_search.session.leak_gate import sentence
 
     console.print(f"\ndata {report.data} (digest of train {report.digest})")
     console.print(_table(report.parts))
+    if report.objective == IMAGE_OBJECTIVE:
+        console.print(f"a search ranks settings by {report.objective}, AUROC of whole images")
     for severity, heading in _HEADINGS.items():
         found = [finding for finding in report.findings if finding.severity == severity]
         if found:
@@ -162,7 +165,7 @@ def _table(parts: Sequence[PartReport]) -> Table:
             str(counts.folds) if counts.folds else "none",
             _samples(counts.test_normal, counts.test_anomalous, counts.test_unmasked),
             f"{part.found} of {part.of}",
-            f"{100 * part.lost_share:.1f} %",
+            "no masks" if part.lost_share is None else f"{100 * part.lost_share:.1f} %",
         )
     return table
 

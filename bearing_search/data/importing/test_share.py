@@ -62,7 +62,7 @@ def _test_groups(samples: Iterable[RawSample], share: float) -> list[str]:
     masked = set()
     for sample in samples:
         kinds[group_of(sample)].add(sample.defect)
-        if sample.mask_files or sample.draw is not None:
+        if sample.defect and (sample.mask_files or sample.draw is not None):
             masked.add(group_of(sample))
     normal = [group for group, found in kinds.items() if found == {""}]
     anomalous = [group for group in kinds if group not in set(normal)]
