@@ -11,6 +11,7 @@ from bearing_search.evaluation.metric_table import METRICS
 from bearing_search.evaluation.prediction_files import fold_predictions
 from bearing_search.measurement import (
     FINISHED_FOLDS,
+    IMAGE_OBJECTIVE,
     OBJECTIVE,
     TRAIN_GFLOP,
     TrialContext,
@@ -331,3 +332,40 @@ def test_frozen_means_no_fine_tuning(tmp_path, make_set, tiny_config):
     stream = list(run_trial(frozen, context(tmp_path, make_set())))
     assert not any("pixel_loss" in name for m in stream for name in m.values)
     assert not (tmp_path / "cache/stages/encoder").exists()
+
+
+def test_without_masks_a_trial_is_scored_by_whole_images(tmp_path, make_set, tiny_config):
+    data = make_set(levels=1)
+    for mask in data.glob("plate/ground_truth/dent/*"):
+        mask.unlink()
+
+    stream = list(run_trial(tiny_config, context(tmp_path, data)))
+
+    last = stream[-1].values
+    assert last[IMAGE_OBJECTIVE] == last["val/plate/image_auroc"]
+    running = running_objective(IMAGE_OBJECTIVE)
+    assert [m.values[FINISHED_FOLDS] for m in stream if running in m.values] == [1.0]
+    names = {name for m in stream for name in m.values}
+    assert not [
+        name
+        for name in names
+        if "pixel_au" in name
+        or "missed" in name
+        or ("/patch_a" in name and name.startswith("val/"))
+    ]
+    assert stream[-1].tags["unmasked/plate/fold1"] == "2 of 2 in training, 2 of 2 held out"
+    assert stream[-1].tags["defects/plate"] == "real"
+
+
+def test_a_trial_reports_the_objective_that_it_is_asked_for(tmp_path, make_set, tiny_config):
+    config = replace(
+        tiny_config, finetune=replace(tiny_config.finetune, epochs=0, reconstruction_only_epochs=0)
+    )
+    asked = context(tmp_path, make_set(levels=1), objective=IMAGE_OBJECTIVE)
+
+    stream = list(run_trial(config, asked))
+
+    names = {name for m in stream for name in m.values}
+    assert running_objective(IMAGE_OBJECTIVE) in names
+    assert running_objective(OBJECTIVE) not in names
+    assert {OBJECTIVE, IMAGE_OBJECTIVE} <= set(stream[-1].values)

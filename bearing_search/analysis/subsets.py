@@ -180,7 +180,7 @@ def subset_row(
         found=rates(scored.is_anomalous),
         false_alarms=rates(~scored.is_anomalous),
         image_auroc=metrics["image_auroc"],
-        pixel_ap=metrics["pixel_ap"] if scored.masks.any() else None,
+        pixel_ap=metrics.get("pixel_ap") if scored.masks.any() else None,
     )
 
 
