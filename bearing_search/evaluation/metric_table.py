@@ -86,8 +86,8 @@ METRICS: dict[str, Metric] = {
     ),
 }
 """Name (`pixel_` or `image_`, then the metric; no `/`) -> metric. The paper's seven come first,
-AUPRO at their head. `pixel_aupro_200` is not among them: it depends on the scale of the scores and is
-never optimised."""
+AUPRO at their head. `pixel_aupro_200` is not among them: it depends on the scale of the scores and
+is never optimised."""
 
 
 def values_of(*, pixels: RankedScores, samples: RankedScores) -> dict[str, float]:

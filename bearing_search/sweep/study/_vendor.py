@@ -59,7 +59,7 @@ def storage_to_read(url: str, engine_kwargs: dict[str, Any]) -> RDBStorage:
     """The storage of an existing database, which is neither created nor changed.
 
     `RDBStorage` loads alembic (a quarter of a second) to compare the database's schema with its
-    own. Where both are the same, this is the storage without alembic; the rest is left to `RDBStorage`.
+    own. Where both are the same, this is the storage without alembic; else `RDBStorage` decides.
 
     Private: the attributes that `RDBStorage.__init__` sets, and the names of Optuna's migrations.
     """
