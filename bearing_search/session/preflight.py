@@ -5,16 +5,15 @@ torch is loaded in a short-lived process, which keeps the driver small.
 
 import hashlib
 import json
-import multiprocessing
 import pickle
 from collections.abc import Sequence
-from concurrent.futures import ProcessPoolExecutor
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from rich.console import Console
 from rich.progress import Progress
 
+from bearing_search.child_processes import process_pool
 from bearing_search.config import DETECTORS, TrialConfig, to_plain
 from bearing_search.data.dataset import DataSet
 from bearing_search.data.samples import Sample, read_levels, read_mask
@@ -124,8 +123,7 @@ def check_models(configs: Sequence[TrialConfig], *, cache: Path) -> str:
     passed = cache / "models" / f"{key}.json" if key else None
     if passed is not None and passed.exists():
         return str(json.loads(passed.read_text(encoding="utf-8"))["sha256"])
-    context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(1, mp_context=context) as process:
+    with process_pool(1) as process:
         sha256 = process.submit(_load_all, list(configs), tables).result()
     if passed is not None:
         passed.parent.mkdir(parents=True, exist_ok=True)

@@ -1,8 +1,6 @@
 """Both passes of the extraction over one part, in several processes; one row per sample."""
 
-import multiprocessing
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
@@ -11,6 +9,7 @@ from typing import Any
 import cv2
 import numpy as np
 
+from bearing_search.child_processes import process_pool
 from bearing_search.config import Geometry, PreprocessConfig
 from bearing_search.data.image_folder import ImageFolder
 from bearing_search.data.samples import Sample, read_brightness_0, read_levels, read_mask
@@ -212,8 +211,5 @@ def _pool(workers: int) -> Iterator[Callable[[Callable[[Any], Any], Sequence[Any
     if workers <= 1:
         yield lambda function, items: map(function, items)
         return
-    context = multiprocessing.get_context("spawn")  # fork would break OpenCV's threads
-    with ProcessPoolExecutor(
-        workers, mp_context=context, initializer=cv2.setNumThreads, initargs=(1,)
-    ) as pool:
+    with process_pool(workers, initializer=partial(cv2.setNumThreads, 1)) as pool:
         yield lambda function, items: pool.map(function, items, chunksize=2)
