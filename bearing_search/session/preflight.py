@@ -13,7 +13,6 @@ from pathlib import Path
 from rich.console import Console
 from rich.progress import Progress
 
-from bearing_search.child_processes import process_pool
 from bearing_search.config import DETECTORS, TrialConfig, to_plain
 from bearing_search.data.dataset import DataSet
 from bearing_search.data.samples import Sample, read_levels, read_mask
@@ -25,6 +24,7 @@ from bearing_search.filesystem.digest import sha256_of_json
 from bearing_search.measurement import TRAIN_GFLOP
 from bearing_search.models.encoders.size import encoder_size
 from bearing_search.preprocess.brightness import check_levels
+from bearing_search.processes.pool import process_pool
 from bearing_search.science_digest import RECORD
 from bearing_search.search_space.objectives import ObjectiveSpec
 from bearing_search.search_space.space import SearchSpace

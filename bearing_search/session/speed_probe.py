@@ -4,7 +4,7 @@ import os
 import time
 from dataclasses import dataclass
 
-from bearing_search.child_processes import process_pool
+from bearing_search.processes.pool import process_pool
 
 _MEASURED_S = 0.5
 

@@ -9,7 +9,6 @@ from typing import Any
 import cv2
 import numpy as np
 
-from bearing_search.child_processes import process_pool
 from bearing_search.config import Geometry, PreprocessConfig
 from bearing_search.data.image_folder import ImageFolder
 from bearing_search.data.samples import Sample, read_brightness_0, read_levels, read_mask
@@ -25,6 +24,7 @@ from bearing_search.preprocess.locate import (
 from bearing_search.preprocess.pipeline import Roi, extract_from
 from bearing_search.preprocess.report.drawing import blank_tile, tile
 from bearing_search.preprocess.shapes import Circle, Ellipse
+from bearing_search.processes.pool import process_pool
 
 POOL_FROM = 24
 """With fewer samples, starting processes takes longer than they save."""

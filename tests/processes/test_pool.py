@@ -7,7 +7,7 @@ import pytest
 
 STARTS_A_CHILD = """
 import os, time
-from bearing_search.child_processes import process_pool
+from bearing_search.processes.pool import process_pool
 
 def forever(seconds):
     print(os.getpid(), flush=True)
