@@ -114,7 +114,7 @@ def test_tune_restarts_a_dead_trial_as_often_as_was_asked(monkeypatch, tmp_path)
 
 
 def test_the_reason_of_a_death_counts_the_first_process_and_every_restart(tmp_path):
-    crashes = {}
+    crashes: dict[str, tuple[str, str]] = {}
     forwarder = _ReportForwarder(Held(), {"a": 0}, crashes, 2)
     run = SimpleNamespace(error_filename="error.txt")
     trial = SimpleNamespace(trial_id="a", local_path=tmp_path, run_metadata=run)
