@@ -149,7 +149,7 @@ class _Loader(yaml.SafeLoader):
 
     def compose_node(self, parent: Any, index: Any) -> Any:
         """The next node; one that an alias repeats counts again with all that it holds."""
-        event: Any = self.peek_event()
+        event: Any = self.peek_event()  # type: ignore[no-untyped-call]
         is_alias, before = isinstance(event, yaml.AliasEvent), self._num_values
         self._depth += 1
         self._num_values += 1
@@ -188,7 +188,7 @@ class _Dumper(yaml.SafeDumper):
     """Quotes text that `_Loader` would not read as text."""
 
 
-def _plain(loader: yaml.SafeLoader, node: Any) -> Any:
+def _plain(loader: Any, node: Any) -> Any:
     """The value of a scalar that is null, a boolean or a number.
 
     Raises:
