@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import asdict
 
 from bearing_search.filesystem.atomic import write_json
+from bearing_search.passwords import masked
 from bearing_search.sweep.folder.sweep_folder import END, SweepFolder
 from bearing_search.sweep.planning.identity import write_identity
 from bearing_search.sweep.planning.required_trials import ScheduledTrial
@@ -52,7 +53,7 @@ def write_end(folder: SweepFolder, outcome: SweepOutcome, error: Exception | Non
     """
     why = outcome.shortfall
     if error is not None:
-        why = f"stopped by an error: {' '.join(str(error).split())}"
+        why = f"stopped by an error: {masked(' '.join(str(error).split()))}"
     elif outcome.stopped_by:
         why = f"stopped by {outcome.stopped_by}"
     write_json(folder.root / END, {"why": why})

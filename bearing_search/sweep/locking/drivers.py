@@ -18,8 +18,8 @@ from sqlalchemy import create_engine
 from sqlalchemy.pool import NullPool
 
 from bearing_search.errors import SweepError
+from bearing_search.passwords import without_password
 from bearing_search.sweep.folder.sweep_folder import SweepFolder
-from bearing_search.sweep.record.urls import without_password
 from bearing_search.sweep.study.storage import is_shareable, sqlalchemy_url, storage_errors
 
 _EXCLUSIVE = 0

@@ -12,7 +12,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from bearing_search.errors import ResourceError, SweepError
 from bearing_search.filesystem.disk_full import disk_full_error, is_disk_full
-from bearing_search.sweep.record.urls import without_password
+from bearing_search.passwords import without_password
 from bearing_search.sweep.study._vendor import storage_to_read
 
 LOCK_WAIT_S = 60
