@@ -26,7 +26,7 @@ from bearing_search.errors import ConfigError, ResourceError
 from bearing_search.filesystem.atomic import replacing
 from bearing_search.sweep.record.urls import refuse_password
 
-_URL = re.compile(r"(\w+::)*[A-Za-z][\w+.\-]*://[^\s/?#].*|file:///.+")
+_URL = re.compile(r"(\w+::)*[A-Za-z][\w+.\-]*://[^\s?#]\S*")
 _LIST = "files.json"
 _CHUNK = 1024**2
 _TRIES = 3
