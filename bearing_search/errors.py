@@ -4,7 +4,7 @@ Messages are shown and stored without passwords. Each class has an exit status f
 README.md lists them.
 """
 
-from bearing_search.passwords import masked
+from bearing_search.text.passwords import masked
 
 
 class BearingSearchError(Exception):

@@ -13,7 +13,7 @@ from bearing_search.cli.exit_status import INTERRUPTED
 from bearing_search.cli.lazy_group import LazyCommand, lazy_group
 from bearing_search.errors import BearingSearchError, DiskFullError
 from bearing_search.filesystem.disk_full import disk_full_error, is_disk_full
-from bearing_search.passwords import MaskingFormatter, print_masked_traceback
+from bearing_search.text.passwords import MaskingFormatter, print_masked_traceback
 
 _COMMANDS = "bearing_search.cli.commands"
 

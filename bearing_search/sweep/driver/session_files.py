@@ -4,11 +4,11 @@ from collections.abc import Sequence
 from dataclasses import asdict
 
 from bearing_search.filesystem.atomic import write_json
-from bearing_search.passwords import masked
 from bearing_search.sweep.folder.sweep_folder import END, SweepFolder
 from bearing_search.sweep.planning.identity import write_identity
 from bearing_search.sweep.planning.required_trials import ScheduledTrial
 from bearing_search.sweep.record.layout import TRIAL_STOP
+from bearing_search.text.passwords import masked
 from bearing_search.trial_history.measurement_log import MEASUREMENTS_FILE, MeasurementLog
 from bearing_search.trial_history.records import SweepOutcome, TrialRecord
 from bearing_search.trial_history.seed_noise import seed_noise

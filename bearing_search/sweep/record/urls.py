@@ -1,7 +1,7 @@
 """Refuses URLs of databases and servers that hold a password."""
 
 from bearing_search.errors import ConfigError
-from bearing_search.passwords import has_password, without_password
+from bearing_search.text.passwords import has_password, without_password
 
 
 def refuse_password(**urls: str) -> None:

@@ -18,11 +18,11 @@ from bearing_search.config import TrialConfig, parse
 from bearing_search.errors import BearingSearchError
 from bearing_search.filesystem.disk_full import disk_full_error, is_disk_full
 from bearing_search.measurement import Measurement, RunTrial, TrialContext
-from bearing_search.passwords import MaskingFormatter, masked
 from bearing_search.sweep.record.layout import LOG, TRACEBACK
 from bearing_search.sweep.remote.worker_sync import synced
 from bearing_search.sweep.worker.context import StopFlag, WorkerContext
 from bearing_search.sweep.worker.trial_lock import exclusive_folder
+from bearing_search.text.passwords import MaskingFormatter, masked
 from bearing_search.trial_history.measurement_log import to_json
 from bearing_search.trial_history.records import trial_folder
 

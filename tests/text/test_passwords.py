@@ -10,14 +10,14 @@ from hypothesis import strategies as st
 from sqlalchemy import URL, make_url
 
 from bearing_search.errors import SweepError
-from bearing_search.passwords import (
+from bearing_search.sweep.worker.process import error_summary
+from bearing_search.text.passwords import (
     MaskingFormatter,
     has_password,
     masked,
     print_masked_traceback,
     without_password,
 )
-from bearing_search.sweep.worker.process import error_summary
 
 HUSH = "HUSH"
 SCHEMES = ["postgresql", "postgresql+psycopg", "mysql", "http", "https", "s3", "zip::s3", "made-up"]
