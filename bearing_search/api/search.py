@@ -6,11 +6,11 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, Unpack, cast
 
-import yaml
 from rich.console import Console
 
 from bearing_search.api.sweep import Sweep
 from bearing_search.config import to_plain
+from bearing_search.filesystem.yaml_text import yaml_text
 from bearing_search.search_space.shipped import find_space
 from bearing_search.search_space.space import SearchSpace
 from bearing_search.search_space.yaml_file import load_search_space, parse_search_space
@@ -36,6 +36,7 @@ from bearing_search.session.sweep_session import announce, drive
 from bearing_search.session.terminal import terminal
 from bearing_search.sweep.folder.sweep_folder import create_sweep, load_sweep
 from bearing_search.sweep.record.sweep_record import SweepRecord, check_name
+from bearing_search.sweep.record.urls import refuse_password
 from bearing_search.sweep.remote.object_store import FolderStore
 from bearing_search.sweep.study.pruners import check_pruner
 from bearing_search.sweep.study.samplers import check_sampler, sampler_spec
@@ -122,6 +123,9 @@ def run_search(
     if folds is not None:
         searched = searched.with_setting("split.folds", folds)
     check_sampler(sampler, searched)
+    refuse_password(
+        storage=options.get("storage", ""), tracking_uri=options.get("tracking_uri", "")
+    )
     if depot := options.get("depot"):
         FolderStore(depot).check()
     asked = session_options(trials=trials, **_resource_flags(options))
@@ -171,7 +175,7 @@ def _as_space(space: str | Path | Mapping[str, Any] | SearchSpace) -> tuple[Sear
     if isinstance(space, SearchSpace):
         return space, "space"
     if isinstance(space, Mapping):
-        return parse_search_space(yaml.safe_dump(dict(space), sort_keys=False), "space"), "space"
+        return parse_search_space(yaml_text(space, "space"), "space"), "space"
     return load_search_space(find_space(str(space))), str(space)
 
 

@@ -5,10 +5,8 @@ torch is loaded in a short-lived process, which keeps the driver small.
 
 import hashlib
 import json
-import multiprocessing
 import pickle
 from collections.abc import Sequence
-from concurrent.futures import ProcessPoolExecutor
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
@@ -16,6 +14,7 @@ from rich.console import Console
 from rich.progress import Progress
 
 from bearing_search.config import DETECTORS, TrialConfig, to_plain
+from bearing_search.config.preprocess import Channel
 from bearing_search.data.dataset import DataSet
 from bearing_search.data.samples import Sample, read_levels, read_mask
 from bearing_search.data.split import Fold, folds_of_parts
@@ -26,6 +25,7 @@ from bearing_search.filesystem.digest import sha256_of_json
 from bearing_search.measurement import TRAIN_GFLOP
 from bearing_search.models.encoders.size import encoder_size
 from bearing_search.preprocess.brightness import check_levels
+from bearing_search.processes.pool import process_pool
 from bearing_search.science_digest import RECORD
 from bearing_search.search_space.objectives import ObjectiveSpec
 from bearing_search.search_space.space import SearchSpace
@@ -68,6 +68,41 @@ def file_findings(data_set: DataSet, parts: Sequence[str]) -> list[Finding]:
         for remark in data_set.remarks
         if remark.part not in others
     ]
+
+
+def turned_light_findings(
+    samples: Sequence[Sample], configs: Sequence[TrialConfig]
+) -> list[Finding]:
+    """A warning if training turns or mirrors samples whose images may be lit from several sides.
+
+    Args:
+        samples: of the data set.
+        configs: of the trials to run.
+    """
+    several = sorted({sample.part for sample in samples if sample.num_levels > 1})
+    turned = {
+        part
+        for config in configs
+        for part in several
+        if config.turns_images_of(part) and not _shows_one_level(config.preprocess.levels)
+    }
+    if not turned:
+        return []
+    return [
+        Finding(
+            severity="warning",
+            kind="light",
+            part="",
+            text=f"{', '.join(sorted(turned))}: training turns or mirrors all images of a sample "
+            "together, which is wrong if they are lit from different sides: the lights would have "
+            "to turn too",
+            advice="If they are, set augment.rotated_parts to [] and leave flips off",
+        )
+    ]
+
+
+def _shows_one_level(channels: Sequence[Channel]) -> bool:
+    return len(channels) == 1 and isinstance(channels[0], int)
 
 
 def edge_configs(space: SearchSpace) -> list[TrialConfig]:
@@ -124,8 +159,7 @@ def check_models(configs: Sequence[TrialConfig], *, cache: Path) -> str:
     passed = cache / "models" / f"{key}.json" if key else None
     if passed is not None and passed.exists():
         return str(json.loads(passed.read_text(encoding="utf-8"))["sha256"])
-    context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(1, mp_context=context) as process:
+    with process_pool(1) as process:
         sha256 = process.submit(_load_all, list(configs), tables).result()
     if passed is not None:
         passed.parent.mkdir(parents=True, exist_ok=True)
