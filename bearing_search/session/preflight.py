@@ -182,8 +182,7 @@ def check_images(
 ) -> None:
     """Read every image and mask once, to find a broken file now rather than hours later.
 
-    A part whose masks all mark nothing is refused: the patch task would learn its defects as
-    normal, and no metric of pixels is defined.
+    A part whose masks are all empty is refused: its defects would be learned as normal.
 
     Args:
         configs: they set which brightness levels become channels.
@@ -210,9 +209,8 @@ def check_images(
     for (part, split), found in marks.items():
         if not any(found):
             raise DataError(
-                f"{part}: all masks of anomalous samples in {split} ({len(found)}) are empty, so "
-                "no pixel is known to be anomalous. Draw them, or remove the files: samples "
-                "without a mask count in metrics of whole images."
+                f"{part}: all masks of anomalous samples in {split} ({len(found)}) are empty. Draw "
+                "them, or remove the files: without a mask, samples count as whole images."
             )
 
 
