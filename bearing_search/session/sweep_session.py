@@ -74,7 +74,7 @@ def announce(folder: SweepFolder, space: SearchSpace, data_set: DataSet, console
     lines = [
         f"sweep {record.name}: {space.question}",
         f"  {record.target} trials over {', '.join(space.parameters)}",
-        f"  data {record.data} (digest {record.data_digest})",
+        f"  data {folder.data} (digest {record.data_digest})",
         *(f"  {line}" for line in split_lines(data_set, space)),
     ]
     console.print("\n".join(lines))

@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from contextlib import closing
-from pathlib import Path
 
 from bearing_search.measurement import RunTrial
 from bearing_search.sweep.driver.controller import SweepController
@@ -102,7 +101,7 @@ def _run_trials(
         worker_context = WorkerContext(
             root=folder.root,
             session=session,
-            data=Path(folder.record.data),
+            data=folder.data,
             cache=folder.cache,
             threads=plan.threads,
             gpus=plan.gpus,

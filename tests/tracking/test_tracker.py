@@ -274,20 +274,20 @@ def test_a_store_that_goes_away_is_caught_up_with_and_the_sweep_goes_on(
     tracker = MlflowTracker(uri)
     tracker.on_sweep_start(sweep)
     run_trial(tracker, sweep, steps=(1, 2), end="")
-    real = tracker._client
+    real = tracker._runs._client
 
     class Away:
         def __getattr__(self, name):
             raise MlflowException("connection refused")
 
     with caplog.at_level(logging.WARNING):
-        tracker._client = Away()
+        tracker._runs._client = Away()
         run_trial(tracker, sweep, 0, steps=(3,), end="")
         run_trial(tracker, sweep, 0, steps=(4,))
         run_trial(tracker, sweep, 1)
     assert caplog.text.count("does not respond; the sweep continues: connection refused") == 1
 
-    tracker._client = real
+    tracker._runs._client = real
     tracker.on_sweep_end(
         SweepOutcome(target=2, trials=[record(0, "complete"), record(1, "complete")])
     )
@@ -310,7 +310,7 @@ def test_a_lost_answer_to_the_making_of_a_run_makes_no_second_one(client, uri, s
 
     tracker = MlflowTracker(uri)
     tracker.on_sweep_start(sweep)
-    make = tracker._client.create_run
+    make = tracker._runs._client.create_run
     asked = []
 
     def lost(*arguments, **options):
@@ -318,7 +318,7 @@ def test_a_lost_answer_to_the_making_of_a_run_makes_no_second_one(client, uri, s
         raise MlflowException("read timed out")
 
     with monkeypatch.context() as patch:
-        patch.setattr(tracker._client, "create_run", lost)
+        patch.setattr(tracker._runs._client, "create_run", lost)
         run_trial(tracker, sweep, steps=(1, 2), end="")
     assert len(asked) == 1  # the server has made it, and the driver does not know
     monkeypatch.setattr(tracker, "_away_until", 0.0)

@@ -18,9 +18,11 @@ from pathlib import Path
 from bearing_search.config import parse
 from bearing_search.errors import ConfigError, ResourceError, SweepError
 from bearing_search.filesystem.atomic import write_json
+from bearing_search.filesystem.database_url import sqlite_url
 from bearing_search.search_space.difference import space_difference
 from bearing_search.search_space.space import SearchSpace
 from bearing_search.search_space.yaml_file import parse_search_space
+from bearing_search.sweep.folder.relocation import absolute_url, with_relative_paths
 from bearing_search.sweep.folder.validation import validated
 from bearing_search.sweep.record.session_options import SessionOptions
 from bearing_search.sweep.record.sweep_record import (
@@ -52,9 +54,20 @@ class SweepFolder:
         return self.root.parent / "cache"
 
     @property
+    def data(self) -> Path:
+        """Absolute path of the data set."""
+        return self.root.parent / self.record.data
+
+    @property
     def storage_url(self) -> str:
         """SQLAlchemy URL of the ledger."""
-        return self.record.storage or f"sqlite:///{self.root / 'ledger.db'}"
+        given = absolute_url(self.record.storage, self.root.parent)
+        return given or sqlite_url(self.root / "ledger.db")
+
+    @property
+    def tracking_uri(self) -> str:
+        """MLflow tracking URI; empty: mlflow.db in the results folder."""
+        return absolute_url(self.record.tracking_uri, self.root.parent)
 
     @property
     def study_name(self) -> str:
@@ -118,7 +131,7 @@ class SweepFolder:
         record, space = self.record, self.space()
         facts = {
             "question": space.question,
-            "data": record.data,
+            "data": str(self.data),
             "data_digest": record.data_digest,
             "task": record.task,
             "sampler": record.sampler,
@@ -161,7 +174,7 @@ class SweepFolder:
                 f"{name}: the data has changed since the sweep began\n"
                 f"- data digest {self.record.data_digest}\n+ data digest {data_digest}\n"
                 "Scores on other data would not be comparable with those of the sweep. Restore "
-                f"{self.record.data}, or start a new sweep under another name"
+                f"{self.data}, or start a new sweep under another name"
             )
 
 
@@ -172,7 +185,7 @@ def create_sweep(
 
     Args:
         results: folder of all sweeps; created if it is missing.
-        record: record to write; its paths must be absolute.
+        record: record to write; its paths are made relative to the results folder, or absolute.
         space: the record's space, if the caller has parsed it; None: it is parsed here.
 
     Raises:
@@ -181,6 +194,7 @@ def create_sweep(
         ResourceError: the results folder cannot be written, or the sampler's package is missing.
     """
     root = results.resolve() / record.name
+    record = with_relative_paths(record, root.parent)
     assert space is None or space.text == record.space_text
     folder = _with_parsed(SweepFolder(root, record), space)
     folder = folder.with_unsaved(validated(record, folder.space()))
