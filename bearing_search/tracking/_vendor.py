@@ -19,6 +19,16 @@ def close_database(client: Any) -> None:
     client._tracking_client.store.engine.dispose()
 
 
+def forget_artifact_places() -> None:
+    """Forget where this process found the artifacts of runs: their folder may have been moved.
+
+    Private: `mlflow.tracking._tracking_service.utils._artifact_repos_cache`, run id -> repository.
+    """
+    from mlflow.tracking._tracking_service import utils
+
+    utils._artifact_repos_cache.clear()
+
+
 def known_schemas() -> Sequence[str]:
     """Revisions of the database schema that the installed MLflow knows, newest first.
 

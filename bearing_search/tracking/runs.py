@@ -50,7 +50,7 @@ class SweepRuns:
     """
 
     def __init__(self, client: Any, uri: str, sweep: SweepView) -> None:
-        self._client, self._sweep = client, sweep
+        self.client, self._sweep = client, sweep
         self._experiment = find_experiment(client, uri, sweep.name)
         self._runs: dict[int, str] = {}
         self._statuses: dict[int, str] = {}
@@ -77,7 +77,7 @@ class SweepRuns:
         self._set_status(number, "RUNNING")
         self._log_params(number, trial.suggestion)
         self.log_files(number, [self._sweep.trial_folder(number) / "config.json"])
-        history = self.on_run(number, self._client.get_metric_history, PROGRESS)
+        history = self.on_run(number, self.client.get_metric_history, PROGRESS)
         self._last_steps[number] = max((metric.step for metric in history), default=-1)
 
     def write(self, number: int, measurements: Iterable[Measurement]) -> None:
@@ -112,16 +112,12 @@ class SweepRuns:
 
     def tags(self, number: int) -> Mapping[str, str]:
         """Tags of a run."""
-        tags: Mapping[str, str] = self.on_run(number, self._client.get_run).data.tags
+        tags: Mapping[str, str] = self.on_run(number, self.client.get_run).data.tags
         return tags
-
-    def delete_tag(self, number: int, name: str) -> None:
-        """Delete a tag of a run."""
-        self.on_run(number, self._client.delete_tag, name)
 
     def log_json(self, number: int, content: Mapping[str, Any], name: str) -> None:
         """Upload a JSON file."""
-        self.on_run(number, self._client.log_dict, dict(content), name)
+        self.on_run(number, self.client.log_dict, dict(content), name)
 
     def close(self, trial: TrialRecord) -> None:
         """Upload a trial's artifacts and end its run with the status of its state."""
@@ -129,7 +125,7 @@ class SweepRuns:
         self.log(number, {}, end_tags(trial))
         self.log_files(number, [folder / "traceback.txt", folder / "log.txt"])
         if (folder / "artifacts").is_dir():
-            self.on_run(number, self._client.log_artifacts, str(folder / "artifacts"))
+            self.on_run(number, self.client.log_artifacts, str(folder / "artifacts"))
         reported = read_measurements(folder / MEASUREMENTS_FILE)
         if cut := cut_names(name for one in reported for name in (*one.values, *one.tags)):
             self.log_json(number, cut, "names.json")
@@ -137,7 +133,7 @@ class SweepRuns:
 
     def end(self, number: int, status: str) -> None:
         """End a run with one of MLflow's statuses."""
-        self.on_run(number, self._client.set_terminated, status)
+        self.on_run(number, self.client.set_terminated, status)
         self._statuses[number] = status
 
     def log(
@@ -150,15 +146,15 @@ class SweepRuns:
         texts = [RunTag(allowed(name), tag_text(text)) for name, text in tags.items()]
         metrics = [Metric(allowed(name), float(value), now, step) for name, value in values.items()]
         for some in _batches(texts, _MOST_TEXTS):
-            self.on_run(number, self._client.log_batch, (), (), some)
+            self.on_run(number, self.client.log_batch, (), (), some)
         for many in _batches(metrics, _MOST_METRICS):
-            self.on_run(number, self._client.log_batch, many)
+            self.on_run(number, self.client.log_batch, many)
 
     def log_files(self, number: int, files: Sequence[Path]) -> None:
         """Upload those of the files that exist."""
         for file in files:
             if file.is_file():
-                self.on_run(number, self._client.log_artifact, str(file))
+                self.on_run(number, self.client.log_artifact, str(file))
 
     def on_run(self, number: int, action: Callable[..., T], *arguments: Any) -> T:
         """Call `action` with a run's id; if the run was deleted, restore or remake it before."""
@@ -174,7 +170,7 @@ class SweepRuns:
         what = "the sweep's run" if number == OWN else f"the run of trial {number}"
         self._restore_experiment()
         try:
-            stage = self._client.get_run(self._runs[number]).info.lifecycle_stage
+            stage = self.client.get_run(self._runs[number]).info.lifecycle_stage
         except unavailable() as error:
             if not is_gone(error):
                 raise
@@ -184,7 +180,7 @@ class SweepRuns:
                 self._open_parent()
             return number == OWN
         if stage == "deleted":
-            self._client.restore_run(self._runs[number])
+            self.client.restore_run(self._runs[number])
             _LOG.warning("%s was deleted from MLflow; it is restored", what)
         return True
 
@@ -196,17 +192,17 @@ class SweepRuns:
         from mlflow.entities import Param
 
         texts = {allowed(path): param_text(value) for path, value in suggestion.items()}
-        there = self.on_run(number, self._client.get_run).data.params  # they cannot be changed
+        there = self.on_run(number, self.client.get_run).data.params  # they cannot be changed
         missing = [Param(name, text) for name, text in texts.items() if name not in there]
         for some in _batches(missing, _MOST_TEXTS):
-            self.on_run(number, self._client.log_batch, (), some)
+            self.on_run(number, self.client.log_batch, (), some)
         whole = {json.dumps(value, ensure_ascii=False) for value in suggestion.values()}
         if missing and (cut_names(suggestion) or not whole >= set(texts.values())):
             self.log_json(number, suggestion, "params.json")
 
     def _note_runs(self, trial: int | None = None) -> None:
         """Record the existing runs; one that is deleted only if there is no other."""
-        for run in find_runs(self._client, self._experiment, self._sweep.sweep_id, trial):
+        for run in find_runs(self.client, self._experiment, self._sweep.sweep_id, trial):
             number = int(run.data.tags.get(TRIAL_TAG, OWN))
             if run.info.lifecycle_stage == "deleted" and number in self._runs:
                 continue
@@ -221,7 +217,7 @@ class SweepRuns:
         self.log(OWN, {}, {MLFLOW_VERSION_TAG: __version__})
 
     def _set_status(self, number: int, status: str) -> None:
-        self.on_run(number, lambda run: self._client.update_run(run, status=status))
+        self.on_run(number, lambda run: self.client.update_run(run, status=status))
         self._statuses[number] = status
 
     def _create_run(self, name: str, tags: Mapping[str, str]) -> str:
@@ -229,7 +225,7 @@ class SweepRuns:
         texts = {allowed(key): tag_text(text) for key, text in known.items()}
 
         def create() -> str:
-            run = self._client.create_run(self._experiment, run_name=name, tags=texts)
+            run = self.client.create_run(self._experiment, run_name=name, tags=texts)
             return str(run.info.run_id)
 
         try:
@@ -241,9 +237,9 @@ class SweepRuns:
 
     def _restore_experiment(self) -> bool:
         """Restore the experiment if it was deleted; returns whether it was."""
-        if self._client.get_experiment(self._experiment).lifecycle_stage != "deleted":
+        if self.client.get_experiment(self._experiment).lifecycle_stage != "deleted":
             return False
-        self._client.restore_experiment(self._experiment)
+        self.client.restore_experiment(self._experiment)
         _LOG.warning("MLflow's experiment %s was deleted; it is restored", self._sweep.name)
         return True
 

@@ -16,7 +16,11 @@ from typing import Any
 
 from bearing_search.errors import ResourceError
 from bearing_search.filesystem.database_url import sqlite_file, sqlite_url
-from bearing_search.tracking._vendor import close_database, move_artifacts
+from bearing_search.tracking._vendor import (
+    close_database,
+    forget_artifact_places,
+    move_artifacts,
+)
 from bearing_search.tracking.schema import check_schema
 from bearing_search.tracking.tags import SWEEP_ID_TAG, TRIAL_TAG
 
@@ -65,6 +69,9 @@ def connect(uri: str) -> Any:
                     artifact_root(file),
                 )
     client = MlflowClient(tracking_uri=uri)
+    if file is not None:  # what this process knows may be of a folder that was moved away
+        close_database(client)
+        forget_artifact_places()
     client.search_experiments(max_results=1)
     return client
 

@@ -64,7 +64,9 @@ def mark_setting(
             runs.log(number, {}, {TO_USE_TAG: "yes"})
     for tag in before:
         if tag.startswith("to_use."):
-            runs.delete_tag(OWN, tag)  # the new setting may have other parameters
+            runs.on_run(
+                OWN, runs.client.delete_tag, tag
+            )  # the new setting may have other parameters
     tags = {
         f"to_use.{path}": json.dumps(value, ensure_ascii=False)
         for path, value in suggestion.items()
