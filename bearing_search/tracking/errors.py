@@ -1,5 +1,11 @@
 """Tells apart how MLflow fails: it does not respond, it refuses something, or a run is gone."""
 
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from bearing_search.errors import ResourceError
+
 _REFUSALS = {
     "BAD_REQUEST",
     "INVALID_PARAMETER_VALUE",
@@ -14,7 +20,7 @@ def unavailable() -> tuple[type[Exception], ...]:
     from mlflow.exceptions import MlflowException
     from sqlalchemy.exc import SQLAlchemyError
 
-    return MlflowException, SQLAlchemyError, OSError
+    return MlflowException, SQLAlchemyError, sqlite3.Error, OSError
 
 
 def is_refusal(error: Exception) -> bool:
@@ -30,3 +36,20 @@ def is_gone(error: Exception) -> bool:
 def first_line(error: Exception) -> str:
     """An error's message in one line."""
     return next(iter(str(error).strip().splitlines()), type(error).__name__)
+
+
+@contextmanager
+def store_errors(uri: str) -> Iterator[None]:
+    """Convert what MLflow raises into an error with a one-line explanation.
+
+    Raises:
+        ResourceError: the store cannot be used.
+    """
+    try:
+        yield
+    except ImportError as error:
+        raise ResourceError(
+            f"MLflow cannot be used at {uri}: its Python driver is not installed ({error})"
+        ) from None
+    except unavailable() as error:
+        raise ResourceError(f"MLflow cannot be used at {uri}: {first_line(error)}") from error

@@ -44,9 +44,7 @@ class SweepRuns:
     deleted for good is made again; a warning says so.
 
     Args:
-        client: an MlflowClient whose store has answered.
-        uri: URI of that store.
-        sweep: the sweep.
+        client: an MlflowClient whose store, at `uri`, has answered.
     """
 
     def __init__(self, client: Any, uri: str, sweep: SweepView) -> None:
@@ -119,6 +117,12 @@ class SweepRuns:
         """Upload a JSON file."""
         self.on_run(number, self.client.log_dict, dict(content), name)
 
+    def delete_parent(self) -> None:
+        """Delete the parent run, and the experiment if no other run is in it."""
+        self.client.delete_run(self._runs[OWN])
+        if not self.client.search_runs([self._experiment], max_results=1):
+            self.client.delete_experiment(self._experiment)
+
     def close(self, trial: TrialRecord) -> None:
         """Upload a trial's artifacts and end its run with the status of its state."""
         number, folder = trial.number, self._sweep.trial_folder(trial.number)
@@ -175,7 +179,8 @@ class SweepRuns:
             if not is_gone(error):
                 raise
             _LOG.warning("%s was deleted from MLflow for good; it is made again", what)
-            self._forget(number)
+            for known in (self._runs, self._statuses, self._last_steps):
+                known.pop(number, None)
             if number == OWN:
                 self._open_parent()
             return number == OWN
@@ -183,10 +188,6 @@ class SweepRuns:
             self.client.restore_run(self._runs[number])
             _LOG.warning("%s was deleted from MLflow; it is restored", what)
         return True
-
-    def _forget(self, number: int) -> None:
-        for known in (self._runs, self._statuses, self._last_steps):
-            known.pop(number, None)
 
     def _log_params(self, number: int, suggestion: Mapping[str, Any]) -> None:
         from mlflow.entities import Param

@@ -73,7 +73,7 @@ def _schema_of(url: str) -> tuple[str | None, str]:
     engine = create_engine(url)
     try:
         tables = inspect(engine).get_table_names()
-        if "studies" in tables:
+        if "study_directions" in tables:
             raise ResourceError(
                 f"MLflow cannot be used at {_place(url)}: this is an Optuna database, and both "
                 "keep tables of the same names; give MLflow a database of its own"

@@ -14,13 +14,13 @@ from fcntl import LOCK_EX, flock
 from pathlib import Path
 from typing import Any
 
-from bearing_search.errors import ResourceError
 from bearing_search.filesystem.database_url import sqlite_file, sqlite_url
 from bearing_search.tracking._vendor import (
     close_database,
     forget_artifact_places,
     move_artifacts,
 )
+from bearing_search.tracking.errors import store_errors
 from bearing_search.tracking.schema import check_schema
 from bearing_search.tracking.tags import SWEEP_ID_TAG, TRIAL_TAG
 
@@ -76,6 +76,16 @@ def connect(uri: str) -> Any:
     return client
 
 
+def check_store(uri: str) -> None:
+    """Refuse a store that cannot be used.
+
+    Raises:
+        ResourceError: it cannot be reached, or its database was written by a newer MLflow.
+    """
+    with store_errors(uri):
+        connect(uri)
+
+
 @contextmanager
 def readable_store(results: Path) -> Iterator[str]:
     """URI of the store of a results folder that may be read-only: then it is that of a copy.
@@ -85,21 +95,22 @@ def readable_store(results: Path) -> Iterator[str]:
     """
     file = results.resolve() / "mlflow.db"
     with tempfile.TemporaryDirectory(prefix="bearing_search-mlflow-") as scratch:
-        try:
-            if os.access(file, os.W_OK) and os.access(file.parent, os.W_OK | os.X_OK):
-                connect(default_tracking_uri(results))
-                yield default_tracking_uri(results)
-                return
-            copy = Path(scratch) / file.name
-            for suffix in ("", "-wal"):  # what is not yet in the file is in its write-ahead log
-                part = file.with_name(file.name + suffix)
-                if part.exists():
-                    shutil.copyfile(part, copy.with_name(copy.name + suffix))
-            check_schema(sqlite_url(copy))
-            move_artifacts(copy, artifact_root(file))
-        except (OSError, sqlite3.Error) as error:
-            raise ResourceError(f"{file}: cannot be read ({error})") from None
-        yield sqlite_url(copy, driver="sqlite+pysqlite")
+        with store_errors(str(file)):
+            uri = _readable(file, Path(scratch) / file.name)
+        yield uri
+
+
+def _readable(file: Path, copy: Path) -> str:
+    if os.access(file, os.W_OK) and os.access(file.parent, os.W_OK | os.X_OK):
+        connect(default_tracking_uri(file.parent))
+        return default_tracking_uri(file.parent)
+    for suffix in ("", "-wal"):  # what is not yet in the file is in its write-ahead log
+        part = file.with_name(file.name + suffix)
+        if part.exists():
+            shutil.copyfile(part, copy.with_name(copy.name + suffix))
+    check_schema(sqlite_url(copy))
+    move_artifacts(copy, artifact_root(file))
+    return sqlite_url(copy, driver="sqlite+pysqlite")
 
 
 def _prepare_mlflow() -> None:

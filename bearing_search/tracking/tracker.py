@@ -10,9 +10,8 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from bearing_search.errors import ResourceError
 from bearing_search.measurement import Measurement
-from bearing_search.tracking.errors import first_line, is_refusal, unavailable
+from bearing_search.tracking.errors import first_line, is_refusal, store_errors, unavailable
 from bearing_search.tracking.runs import OWN, SweepRuns
 from bearing_search.tracking.store import connect
 from bearing_search.tracking.summary import mark_setting, summary_of, write_summary
@@ -48,15 +47,11 @@ class MlflowTracker:
         Raises:
             ResourceError: MLflow cannot be reached, or its database was written by a newer one.
         """
-        try:
+        with store_errors(self._uri):
             self._started = sweep, SweepRuns(connect(self._uri), self._uri, sweep)
             for trial in sweep.trials:
                 self._reconcile(trial)
             self._catch_up()
-        except unavailable() as error:
-            raise ResourceError(
-                f"MLflow cannot be used at {self._uri}: {first_line(error)}"
-            ) from error
 
     def on_trial_start(self, trial: TrialStarted) -> None:
         """Create the trial's run, or reopen it."""
@@ -110,6 +105,11 @@ class MlflowTracker:
     ) -> None:
         """Tag the setting that the report recommends; see `mark_setting`."""
         self._attempt(lambda: mark_setting(self._runs, chosen, scores, suggestion))
+
+    def discard(self) -> None:
+        """Delete the parent run, and the experiment if it was the only one: no trial has begun."""
+        if self._started is not None:
+            self._attempt(self._runs.delete_parent)
 
     @property
     def _sweep(self) -> SweepView:

@@ -30,7 +30,7 @@ def status(
 ) -> None:
     """Show the progress of a sweep, trial by trial, also while it runs."""
     from bearing_search.session.terminal import terminal
-    from bearing_search.sweep.folder.sweep_folder import list_sweeps
+    from bearing_search.sweep.folder.listing import list_sweeps
 
     console = terminal()
     if sweep is not None:

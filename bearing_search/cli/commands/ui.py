@@ -41,7 +41,8 @@ def ui(
 def objective_of(results: Path, sweep: str) -> str:
     """The metric that orders a sweep's runs; a sweep that was deleted counts as a search."""
     from bearing_search.measurement import OBJECTIVE
-    from bearing_search.sweep.folder.sweep_folder import list_sweeps, load_sweep
+    from bearing_search.sweep.folder.listing import list_sweeps
+    from bearing_search.sweep.folder.sweep_folder import load_sweep
 
     if sweep not in list_sweeps(results):
         return OBJECTIVE

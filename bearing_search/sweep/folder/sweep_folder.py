@@ -9,7 +9,6 @@ results/<sweep>/
   trials/00003/     config.json, measurements.jsonl, log.txt, artifacts/, the trial's state
 """
 
-import difflib
 import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, replace
@@ -22,13 +21,13 @@ from bearing_search.filesystem.database_url import sqlite_url
 from bearing_search.search_space.difference import space_difference
 from bearing_search.search_space.space import SearchSpace
 from bearing_search.search_space.yaml_file import parse_search_space
+from bearing_search.sweep.folder.listing import LEDGER, find_sweep
 from bearing_search.sweep.folder.relocation import absolute_url, with_relative_paths
 from bearing_search.sweep.folder.validation import validated
 from bearing_search.sweep.record.session_options import SessionOptions
 from bearing_search.sweep.record.sweep_record import (
     AllowedLeak,
     SweepRecord,
-    check_name,
     with_digest_scheme,
 )
 from bearing_search.trial_history.callbacks import SweepView
@@ -62,7 +61,7 @@ class SweepFolder:
     def storage_url(self) -> str:
         """SQLAlchemy URL of the ledger."""
         given = absolute_url(self.record.storage, self.root.parent)
-        return given or sqlite_url(self.root / "ledger.db")
+        return given or sqlite_url(self.root / LEDGER)
 
     @property
     def tracking_uri(self) -> str:
@@ -223,33 +222,15 @@ def load_sweep(results: Path, name: str) -> SweepFolder:
     """Load an existing sweep.
 
     Raises:
-        SweepError: there is no sweep of that name, or its sweep.json cannot be read.
+        SweepError: there is no sweep of that name, or its sweep.json is missing or cannot be read.
     """
     root = find_sweep(results, name)
     try:
         raw = json.loads((root / "sweep.json").read_text(encoding="utf-8"))
         return SweepFolder(root, parse(SweepRecord, with_digest_scheme(raw)))
+    except FileNotFoundError:
+        raise SweepError(
+            f"{root / 'sweep.json'}: is missing; restore it, or remove the folder {root}"
+        ) from None
     except (OSError, ValueError, ConfigError) as error:
         raise SweepError(f"{root / 'sweep.json'}: cannot be read: {error}") from None
-
-
-def find_sweep(results: Path, name: str) -> Path:
-    """Find the folder of a sweep without reading it.
-
-    Raises:
-        SweepError: there is no sweep of that name; suggests a similar one.
-    """
-    check_name(name)
-    root = results.resolve() / name
-    known = list_sweeps(results)
-    if name not in known:
-        close = difflib.get_close_matches(name, known, n=1)
-        hint = f"did you mean {close[0]}?" if close else f"existing: {', '.join(known) or 'none'}"
-        raise SweepError(f"{name}: no such sweep in {results}; {hint}")
-    return root
-
-
-def list_sweeps(results: Path) -> list[str]:
-    """Names of all sweeps in a results folder, oldest first."""
-    files = results.glob("*/sweep.json") if results.is_dir() else []
-    return [file.parent.name for file in sorted(files, key=lambda file: file.stat().st_mtime)]
