@@ -10,6 +10,7 @@ import sqlite3
 import tempfile
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
+from dataclasses import dataclass
 from fcntl import LOCK_EX, flock
 from pathlib import Path
 from typing import Any
@@ -86,31 +87,40 @@ def check_store(uri: str) -> None:
         connect(uri)
 
 
+@dataclass(frozen=True, slots=True)
+class ReadableStore:
+    """The store of a results folder, or a copy of it if the folder is read-only."""
+
+    uri: str
+    is_copy: bool
+
+
 @contextmanager
-def readable_store(results: Path) -> Iterator[str]:
-    """URI of the store of a results folder that may be read-only: then it is that of a copy.
+def readable_store(results: Path) -> Iterator[ReadableStore]:
+    """The store of a results folder that may be read-only: then a copy, deleted at the end.
 
     Raises:
         ResourceError: the store cannot be read, or was written by a newer MLflow.
     """
+    _prepare_mlflow()
     file = results.resolve() / "mlflow.db"
     with tempfile.TemporaryDirectory(prefix="bearing_search-mlflow-") as scratch:
         with store_errors(str(file)):
-            uri = _readable(file, Path(scratch) / file.name)
-        yield uri
+            store = _readable(file, Path(scratch) / file.name)
+        yield store
 
 
-def _readable(file: Path, copy: Path) -> str:
+def _readable(file: Path, copy: Path) -> ReadableStore:
     if os.access(file, os.W_OK) and os.access(file.parent, os.W_OK | os.X_OK):
         connect(default_tracking_uri(file.parent))
-        return default_tracking_uri(file.parent)
+        return ReadableStore(default_tracking_uri(file.parent), is_copy=False)
     for suffix in ("", "-wal"):  # what is not yet in the file is in its write-ahead log
         part = file.with_name(file.name + suffix)
         if part.exists():
             shutil.copyfile(part, copy.with_name(copy.name + suffix))
     check_schema(sqlite_url(copy))
     move_artifacts(copy, artifact_root(file))
-    return sqlite_url(copy, driver="sqlite+pysqlite")
+    return ReadableStore(default_tracking_uri(copy.parent), is_copy=True)
 
 
 def _prepare_mlflow() -> None:
