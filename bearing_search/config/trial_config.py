@@ -50,7 +50,9 @@ class SplitConfig:
 
     __pydantic_config__ = STRICT_KEYS
 
-    folds: int | None = config_field(None, Range(at_least=2), "folds", open_choice=_VALIDATION)
+    folds: int | None = config_field(
+        None, Range(at_least=2, at_most=100), "folds", open_choice=_VALIDATION
+    )
     """Number of folds; each is held out once. None: as many as a part's anomalous groups allow, at
     most 5 (3 if train has no defects). The paper has no validation at all."""
 
@@ -147,6 +149,17 @@ class TrialConfig:
             found = getattr(section, name)
             blocks[f"{self.detector}.{name}"] = found if isinstance(found, tuple) else (found,)
         return blocks
+
+    def turns_images_of(self, part: str) -> bool:
+        """Whether any of its trainings rotates, flips or transposes the images of a part."""
+        spec, is_tuned = DETECTORS[self.detector], self.finetune.epochs > 0
+        trains_decoder = "decoder" not in spec.unread
+        is_rotated = self.augment.rotation_deg > 0 and part in self.augment.rotated_parts
+        return (not self.parts or part in self.parts) and (
+            (is_rotated and (is_tuned or trains_decoder))
+            or (self.finetune.flip and is_tuned)
+            or (self.decoder.flip and trains_decoder)
+        )
 
     @property
     def digest(self) -> str:
