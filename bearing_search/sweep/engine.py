@@ -136,8 +136,12 @@ def open_ledger(folder: SweepFolder, drivers: Drivers, *, retries_failed: bool =
     if file is not None and not file.exists():
         refuse_lost_ledger(folder.root, place)
     ledger = Ledger(folder, drivers, retries_failed=retries_failed)
-    if not ledger.records():
-        refuse_lost_ledger(folder.root, place)
+    try:
+        if not ledger.records():
+            refuse_lost_ledger(folder.root, place)
+    except SweepError:
+        ledger.close()
+        raise
     return ledger
 
 
