@@ -81,11 +81,13 @@ class SweepRuns:
     def write(self, number: int, measurements: Iterable[Measurement]) -> None:
         """Log measurements after the last logged step, so that each is complete or absent.
 
-        A measurement that MLflow refuses is left out, with a warning.
+        A measurement that MLflow refuses is left out, with a warning. While the answer to one is
+        open, the run's last step is unknown: `open` asks for it.
         """
         for measurement in measurements:
             if measurement.step <= self._last_steps[number]:
                 continue
+            del self._last_steps[number]
             values = {**measurement.values, PROGRESS: measurement.progress}
             try:
                 self.log(number, values, measurement.tags, step=measurement.step)
