@@ -79,7 +79,7 @@ class SweepRuns:
         self._last_steps[number] = max((metric.step for metric in history), default=-1)
 
     def write(self, number: int, measurements: Iterable[Measurement]) -> None:
-        """Log measurements after the last logged step, so that each is complete or absent.
+        """Log measurements after the last logged step; each is complete or absent.
 
         A measurement that MLflow refuses is left out, with a warning. While the answer to one is
         open, the run's last step is unknown: `open` asks for it.
@@ -94,12 +94,8 @@ class SweepRuns:
             except unavailable() as error:
                 if not is_refusal(error) or number not in self._runs:
                     raise
-                _LOG.warning(
-                    "MLflow refused step %d of trial %d: %s",
-                    measurement.step,
-                    number,
-                    first_line(error),
-                )
+                what, why = (measurement.step, number), first_line(error)
+                _LOG.warning("MLflow refused step %d of trial %d: %s", *what, why)
             self._last_steps[number] = measurement.step
 
     def has(self, number: int) -> bool:
