@@ -121,11 +121,11 @@ def run_search(
     if folds is not None:
         searched = searched.with_setting("split.folds", folds)
     check_sampler(sampler, searched)
+    storage, tracking_uri = options.get("storage", ""), options.get("tracking_uri", "")
+    check_stores(Path(results), name, storage=storage, tracking_uri=tracking_uri)
     if depot := options.get("depot"):
         FolderStore(depot).check()
     asked = session_options(trials=trials, **_resource_flags(options))
-    storage, tracking_uri = options.get("storage", ""), options.get("tracking_uri", "")
-    check_stores(Path(results), name, storage=storage, tracking_uri=tracking_uri)
     root = writable_results(Path(results))
     data_folder, data_set = resolve_data(str(data), root)
     base = searched.trial(searched.default_suggestion())

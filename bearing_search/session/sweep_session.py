@@ -23,9 +23,10 @@ from bearing_search.sweep.folder.listing import LEDGER, begun_trials
 from bearing_search.sweep.folder.relocation import absolute_url, checked_home
 from bearing_search.sweep.folder.sweep_folder import SweepFolder
 from bearing_search.sweep.record.session_options import SessionOptions
-from bearing_search.sweep.record.urls import refuse_password, without_password
+from bearing_search.sweep.record.urls import refuse_password
 from bearing_search.sweep.study.storage import check_ledger
 from bearing_search.sweep.worker.process import LazyTrial
+from bearing_search.text.passwords import without_password
 from bearing_search.tracking import MlflowTracker, check_store, default_tracking_uri
 from bearing_search.trial_history.records import SweepOutcome, SweepTask
 
@@ -103,12 +104,12 @@ def check_stores(results: Path, name: str, *, storage: str, tracking_uri: str) -
         tracking_uri: MLflow's as given; empty: none was.
 
     Raises:
-        ConfigError: the study and MLflow would have one database.
+        ConfigError: a URL holds a password, or the study and MLflow would have one database.
         ResourceError, SweepError: a store cannot be reached, or another version made it.
     """
+    refuse_password(storage=storage, tracking_uri=tracking_uri)
     ledger = absolute_url(storage, Path.cwd()) or sqlite_url(results.resolve() / name / LEDGER)
     tracking = absolute_url(tracking_uri, Path.cwd()) or default_tracking_uri(results)
-    refuse_password(storage, tracking_uri)
     refuse_one_database(ledger, tracking)
     if storage:
         check_ledger(ledger)

@@ -12,6 +12,7 @@ from bearing_search.sweep.driver.session import (
     SignalHandler,
     StopRequest,
     begin_session,
+    end_session,
     new_scratch,
 )
 from bearing_search.sweep.driver.stall_monitor import StallMonitor
@@ -27,12 +28,12 @@ from bearing_search.sweep.locking.drivers import Drivers
 from bearing_search.sweep.locking.lock import acquire, join_sweep
 from bearing_search.sweep.planning.ledger import Ledger
 from bearing_search.sweep.record.session_options import SessionOptions
-from bearing_search.sweep.record.urls import without_password
 from bearing_search.sweep.remote.driver_sync import DriverSync, NoSync, StoreSync
 from bearing_search.sweep.remote.worker_sync import StoreAddress
 from bearing_search.sweep.study.storage import delete_study
 from bearing_search.sweep.worker.context import WorkerContext
 from bearing_search.sweep.worker.node_check import local_code_version
+from bearing_search.text.passwords import without_password
 from bearing_search.trial_history.callbacks import SweepCallback
 from bearing_search.trial_history.records import SweepOutcome
 
@@ -81,7 +82,10 @@ def run_sweep(
                 controller.begin()
                 if not controller.is_finished:
                     session = begin_session(folder, drivers)
-                    _run_trials(folder, run_trial, controller, signals, stop, session)
+                    try:
+                        _run_trials(folder, run_trial, controller, signals, stop, session)
+                    finally:
+                        end_session(folder, drivers)
             except InterruptedStartError:
                 stop.request("signal")
             except Exception as error:  # `finish` raises it, after notifying the callbacks

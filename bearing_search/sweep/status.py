@@ -12,8 +12,8 @@ from bearing_search.sweep.driver.stall_monitor import STALL_S
 from bearing_search.sweep.folder.listing import LEDGER, refuse_lost_ledger
 from bearing_search.sweep.folder.sweep_folder import END, SweepFolder
 from bearing_search.sweep.locking.lock import current_driver
-from bearing_search.sweep.record.urls import without_password
 from bearing_search.sweep.study.trial_records import read_records
+from bearing_search.text.passwords import without_password
 from bearing_search.trial_history.best import best_of
 from bearing_search.trial_history.measurement_log import MEASUREMENTS_FILE, last_measurement
 from bearing_search.trial_history.records import SweepTask, TrialRecord

@@ -12,7 +12,7 @@ from pathlib import Path
 from bearing_search.errors import SweepError
 from bearing_search.filesystem.database_url import sqlite_file, with_sqlite_file
 from bearing_search.sweep.record.sweep_record import SweepRecord
-from bearing_search.sweep.record.urls import without_password
+from bearing_search.text.passwords import without_password
 
 
 def with_relative_paths(record: SweepRecord, results: Path) -> SweepRecord:
