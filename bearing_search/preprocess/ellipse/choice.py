@@ -107,8 +107,8 @@ def doubts(ellipse: Ellipse) -> tuple[str, ...]:
     if ellipse.coverage >= DOUBTFUL[0] or ellipse.even_coverage >= DOUBTFUL[1]:
         return ()
     return (
-        f"the {ellipse} may follow a shadow: edges cover {ellipse.coverage:.0%} of it, and "
-        f"{ellipse.even_coverage:.0%} with the same side bright. Look at the contact sheet.",
+        f"the {ellipse} may follow a shadow or clutter: edges cover {ellipse.coverage:.0%} of it, "
+        f"and {ellipse.even_coverage:.0%} with the same side bright. Look at the contact sheet.",
     )
 
 

@@ -193,7 +193,7 @@ def _row(
         cut_away = cut_away_share(outcome.shape, outcome.roi_mask, window, detection)
     caption = f"{sample.title}: {'found' if is_found else 'no ROI'}"
     if cut_away >= TOLD_FROM:
-        caption += f", {cut_away:.0%} of it outside the crop"
+        caption += f", {cut_away:.0%} cut away"
     if isinstance(outcome, NoRoi):
         caption += "\n" + outcome.reason.removeprefix(f"{sample.title}: ")
     elif outcome.notes:
