@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from bearing_search.config import TrialConfig
+from bearing_search.evaluation.predictions import STRESS_FILE
 from bearing_search.preprocess.pipeline import fit_reference
 from bearing_search.preprocess.stress.stress_set import stress_set
 from bearing_search.training.detection.detection import Detection
@@ -10,8 +11,6 @@ from bearing_search.training.folds.fold_data import HeldOut, held_out_of
 from bearing_search.training.folds.fold_plan import PartPlan
 from bearing_search.training.folds.scoring import score_fold
 from bearing_search.training.plots.stress_set import stress_picture
-
-STRESS_FILE = "stress.npz"
 
 
 def prepare_stress(part: PartPlan, config: TrialConfig, *, cache: Path) -> HeldOut | None:
