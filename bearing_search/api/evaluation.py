@@ -184,6 +184,7 @@ def measure(
         chosen, finetune=replace(chosen.finetune, epochs=0, reconstruction_only_epochs=0)
     )
     is_tuned = chosen.finetune.epochs > 0
+    used = "tuned" if is_tuned else "frozen"
     run, learned_from = (
         (run_calibrated, "train but for the calibration samples")
         if asked.calibrates
@@ -195,12 +196,11 @@ def measure(
         if label == "tuned" and not is_tuned:
             continue
         console.print(f"{label} encoder, trained on {learned_from}:")
-        stresses = asked.has_stress_set and label == ("tuned" if is_tuned else "frozen")
+        stresses = asked.has_stress_set and label == used
+        kind = "-calibrated" * asked.calibrates + "-stress" * stresses
         context = TrialContext(
             data=Path(folder.record.data),
-            folder=final_folder(
-                folder, config, earlier, calibrates=asked.calibrates, stresses=stresses
-            ),
+            folder=final_folder(folder, config, earlier, kind=kind),
             cache=folder.cache,
             shares_stages=False,  # so that the weights are kept here
             device=asked.device,
@@ -221,7 +221,7 @@ def measure(
         },
         protocol=chosen.protocol,
         postprocess=chosen.postprocess,
-        calibration=aside["tuned" if is_tuned else "frozen"] if asked.calibrates else None,
+        calibration=aside[used] if asked.calibrates else None,
         stress=stress,
         trained_kinds=kinds_in_training(chosen, load_data_set(Path(folder.record.data))),
     )
@@ -237,15 +237,9 @@ def measure(
 
 
 def final_folder(
-    folder: SweepFolder,
-    config: TrialConfig,
-    earlier: Evaluation | None,
-    *,
-    calibrates: bool,
-    stresses: bool = False,
+    folder: SweepFolder, config: TrialConfig, earlier: Evaluation | None, *, kind: str
 ) -> Path:
     """Folder of one final training: an interrupted one is resumed, another look starts afresh."""
     look = (earlier.times_opened if earlier else 0) + 1
     digest = config_digest(to_plain(config), FIRST_SCHEME)  # every setting of today counts
-    kind = ("-calibrated" if calibrates else "") + ("-stress" if stresses else "")
     return folder.root / "evaluate" / f"look{look}-{digest}{kind}"

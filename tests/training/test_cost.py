@@ -123,7 +123,7 @@ def test_other_augmentation_costs_what_rotation_does(settings):
     assert train_gflop(altered, samples(10, 2)) == train_gflop(BASE, samples(10, 2))
     tuned = FinetuneConfig(epochs=3, reconstruction_only_epochs=3)
     still, turned = (
-        train_gflop(replace(UPRIGHT, finetune=replace(tuned, **more)), samples(10, 2))
-        for more in ({}, settings)
+        train_gflop(replace(UPRIGHT, finetune=config), samples(10, 2))
+        for config in (tuned, replace(tuned, **settings))
     )
     assert still < turned
