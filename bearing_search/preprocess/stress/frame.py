@@ -12,6 +12,8 @@ from jaxtyping import Float
 from bearing_search.preprocess.shapes import Circle, Ellipse, Shape
 
 Grid = Float[np.ndarray, "h w"]
+Numbers = Float[np.ndarray, "..."]
+"""Of any shape."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,18 +33,18 @@ class Frame:
         """Radius of the circle that has the outline's area."""
         return math.sqrt(float(np.linalg.det(self.stretch)))
 
-    def point(self, angle: Grid | float, level: Grid | float) -> tuple[Grid, Grid]:
+    def point(self, angle: Numbers | float, level: Numbers | float) -> tuple[Numbers, Numbers]:
         """Pixel coordinates x, y."""
         u, v = level * np.cos(angle), level * np.sin(angle)
         (a, b), (c, d) = self.stretch
-        return self.x + a * u + b * v, self.y + c * u + d * v
+        return np.asarray(self.x + a * u + b * v), np.asarray(self.y + c * u + d * v)
 
-    def polar(self, x: Grid | float, y: Grid | float) -> tuple[Grid, Grid]:
+    def polar(self, x: Numbers | float, y: Numbers | float) -> tuple[Numbers, Numbers]:
         """Angle in [0, 2 pi) and level of points given in pixels."""
         (a, b), (c, d) = np.linalg.inv(self.stretch)
         dx, dy = np.asarray(x) - self.x, np.asarray(y) - self.y
         u, v = a * dx + b * dy, c * dx + d * dy
-        return np.arctan2(v, u) % (2 * math.pi), np.hypot(u, v)
+        return np.asarray(np.arctan2(v, u) % (2 * math.pi)), np.asarray(np.hypot(u, v))
 
     def polar_grid(self, height: int, width: int) -> tuple[Grid, Grid]:
         """Angle and level of every pixel."""
