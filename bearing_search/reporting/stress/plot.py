@@ -5,13 +5,14 @@ from collections.abc import Sequence
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from bearing_search.analysis.operating.operating_points import OperatingPoint
+from bearing_search.analysis.operating.operating_points import UNCALIBRATED, OperatingPoint
 from bearing_search.analysis.operating.stress import StressedPart
 from bearing_search.plots.lettering import drawable, figure_png
 from bearing_search.preprocess.stress.names import DENT_ANGLES, UNCHANGED
+from bearing_search.reporting.stress.tables import thresholds_of
 
 _LINES = ("#1f5f8b", "#3b8ea5", "#6a9f58", "#8a6fae")
-_NORMAL, _THRESHOLDS = "#555555", ("#c2410c", "#d9822b", "#b59a3a")
+_NORMAL, _THRESHOLDS = "#555555", ("#c2410c", "#0f766e", "#7c3aed")
 
 
 def stress_png(parts: Sequence[StressedPart], points: Sequence[OperatingPoint]) -> bytes:
@@ -23,23 +24,34 @@ def stress_png(parts: Sequence[StressedPart], points: Sequence[OperatingPoint]) 
     """
     figure = Figure(figsize=(10.5, 3.4 * len(parts)), layout="constrained")
     for (left, right), one in zip(
-        figure.subplots(len(parts), 2, squeeze=False), parts, strict=True
+        figure.subplots(len(parts), 2, squeeze=False, sharey="row"), parts, strict=True
     ):
         _draw_places(left, one)
         _draw_changes(right, one)
-        own = [point for point in points if point.part == one.part]
+        own = thresholds_of(one.part, points)
         for axes in (left, right):
-            for point, colour in zip(own, _THRESHOLDS, strict=False):
-                axes.axhline(
-                    point.threshold, color=colour, linewidth=1, linestyle="--", label=point.rule
-                )
+            for (threshold, rules), colour in zip(own.items(), _THRESHOLDS, strict=False):
+                axes.axhline(threshold, color=colour, linewidth=1, linestyle="--")
+                if axes is right:
+                    _name_line(axes, threshold, drawable(rules.replace(UNCALIBRATED, "")), colour)
             axes.tick_params(labelsize=8)
             for side in ("top", "right"):
                 axes.spines[side].set_visible(False)
         left.set_ylabel(drawable(f"{one.part}: image score"))
-        if own:
-            right.legend(fontsize=7, frameon=False)
     return figure_png(figure)
+
+
+def _name_line(axes: Axes, height: float, text: str, colour: str) -> None:
+    label = axes.text(
+        0.01,
+        height,
+        text,
+        transform=axes.get_yaxis_transform(),
+        color=colour,
+        fontsize=6.5,
+        verticalalignment="bottom",
+    )
+    label.set_in_layout(False)
 
 
 def _draw_places(axes: Axes, part: StressedPart) -> None:

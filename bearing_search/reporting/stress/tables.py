@@ -20,7 +20,7 @@ def stress_lines(parts: Sequence[StressedPart], points: Sequence[OperatingPoint]
     counts = ", ".join(f"{one.part} {len(one.scores[UNCHANGED])}" for one in parts)
     lines += [
         f"Normal test samples ({counts}) with light or camera changed, one change at a time; "
-        "flagged ones are false alarms. These numbers choose nothing.",
+        "flagged ones are false alarms. Thresholds are those above; these numbers choose nothing.",
         "",
     ]
     for changes in dict.fromkeys(one.changes for one in parts):
@@ -51,6 +51,15 @@ def place_sentence(part: StressedPart) -> str:
     )
 
 
+def thresholds_of(part: str, points: Iterable[OperatingPoint]) -> dict[float, str]:
+    """Each threshold of a part with the rules that led to it."""
+    found: dict[float, list[str]] = {}
+    for point in points:
+        if point.part == part:
+            found.setdefault(point.threshold, []).append(point.rule)
+    return {threshold: "; ".join(rules) for threshold, rules in found.items()}
+
+
 def _table(
     parts: Iterable[StressedPart], variants: Sequence[str], points: Sequence[OperatingPoint]
 ) -> list[str]:
@@ -61,11 +70,10 @@ def _table(
         lines += [
             _row(
                 one.part,
-                f"flagged at {point.threshold:.4g}: {point.rule}",
-                [_flagged_text(one, variant, point.threshold) for variant in variants],
+                f"flagged at {threshold:.4g}",
+                [_flagged_text(one, variant, threshold) for variant in variants],
             )
-            for point in points
-            if point.part == one.part
+            for threshold in thresholds_of(one.part, points)
         ]
     return [*lines, ""]
 

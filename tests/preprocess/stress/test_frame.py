@@ -6,14 +6,11 @@ import pytest
 from bearing_search.preprocess.shapes import Circle, Ellipse
 from bearing_search.preprocess.stress.frame import frame_of
 
-SHAPES = [
-    Circle(x=40.0, y=30.0, radius=20.0),
-    Ellipse(x=40.0, y=30.0, semi_major=30.0, semi_minor=15.0, angle_deg=25.0),
-    None,
-]
+CIRCLE = Circle(x=40.0, y=30.0, radius=20.0)
+ELLIPSE = Ellipse(x=40.0, y=30.0, semi_major=30.0, semi_minor=15.0, angle_deg=25.0)
 
 
-@pytest.mark.parametrize("shape", SHAPES)
+@pytest.mark.parametrize("shape", [CIRCLE, ELLIPSE, None])
 def test_a_place_is_found_again_from_its_pixel(shape):
     frame = frame_of(shape, width=80, height=60)
     angles, levels = np.linspace(0, 6.2, 20), np.linspace(0.05, 1.5, 20)
@@ -23,15 +20,14 @@ def test_a_place_is_found_again_from_its_pixel(shape):
 
 
 def test_angles_run_clockwise_from_the_right_and_level_1_is_the_outline():
-    frame = frame_of(SHAPES[0], width=80, height=60)
+    frame = frame_of(CIRCLE, width=80, height=60)
     assert [float(v) for v in frame.point(0.0, 1.0)] == [60.0, 30.0]
     assert [float(v) for v in frame.point(math.pi / 2, 0.5)] == pytest.approx([40.0, 40.0])
     assert frame.radius_px == pytest.approx(20.0)
 
 
 def test_an_ellipse_has_its_boundary_at_level_1():
-    ellipse = SHAPES[1]
-    levels = frame_of(ellipse, width=80, height=60).polar(*ellipse.boundary(36).T)[1]
+    levels = frame_of(ELLIPSE, width=80, height=60).polar(*ELLIPSE.boundary(36).T)[1]
     assert levels == pytest.approx(np.ones(36))
 
 

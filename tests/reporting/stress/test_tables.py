@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import cv2
 import numpy as np
 
@@ -6,7 +8,7 @@ from bearing_search.analysis.operating.operating_points import OperatingPoint
 from bearing_search.analysis.operating.stress import StressedPart
 from bearing_search.preprocess.stress.names import DENT_ANGLES
 from bearing_search.reporting.stress.plot import stress_png
-from bearing_search.reporting.stress.tables import place_sentence, stress_lines
+from bearing_search.reporting.stress.tables import place_sentence, stress_lines, thresholds_of
 
 
 def part(name: str, light: str) -> StressedPart:
@@ -40,14 +42,14 @@ def test_false_alarms_stand_by_change_at_the_thresholds_of_the_part():
     assert "| part | | unchanged | highlight +90 deg | blur 1 px |" in page
     assert "| part | | unchanged | side light 0 deg | blur 1 px |" in page
     assert "| LC | median score | 1.5 | 5.5 | 1 |" in page
-    assert "| LC | flagged at 4: finds all | 0 of 2 | 2 of 2 | 0 of 1 (1 no ROI) |" in page
-    assert "| OD | flagged at 10: finds all | 0 of 2 | 0 of 2 | 0 of 1 (1 no ROI) |" in page
+    assert "| LC | flagged at 4 | 0 of 2 | 2 of 2 | 0 of 1 (1 no ROI) |" in page
+    assert "| OD | flagged at 10 | 0 of 2 | 0 of 2 | 0 of 1 (1 no ROI) |" in page
 
 
 def test_dents_stand_by_angle_with_the_spread_of_their_scores():
     page = "\n".join(stress_lines([LC], POINTS))
     assert "| part | | 0 deg | 45 deg | 90 deg | 135 deg |" in page
-    row = next(line for line in page.splitlines() if "finds all" in line and "1 of 1" in line)
+    row = next(line for line in page.splitlines() if "flagged at 4" in line and "1 of 1" in line)
     assert row.count("0 of 1") == 5  # from 1.5 to 3.5
     assert row.count("1 of 1") == 3
     assert place_sentence(LC) == (
@@ -71,3 +73,10 @@ def test_the_plot_has_a_row_per_part():
     upper, lower = np.split(picture, 2)
     assert upper.std() > 5
     assert lower.std() > 5
+
+
+def test_rules_with_one_threshold_share_its_row():
+    both = [*POINTS, replace(POINTS[0], rule="best F1"), replace(POINTS[0], threshold=5.0)]
+    assert thresholds_of("LC", both) == {4.0: "finds all; best F1", 5.0: "finds all"}
+    rows = [line for line in stress_lines([LC], both) if "flagged at" in line]
+    assert len(rows) == 2 * 2
