@@ -45,9 +45,10 @@ def evaluation_markdown(evaluation: Evaluation) -> str:
         "",
         *_rate_lines(evaluation),
         *_subset_lines(evaluation),
-        *stress_lines(evaluation.stress, evaluation.rates),
     ]
     lines += [support_text(part, *groups) for part, groups in evaluation.groups.items()]
+    if evaluation.stress:
+        lines += ["", *stress_lines(evaluation.stress, evaluation.rates)]
     return "\n".join(lines) + "\n"
 
 

@@ -34,7 +34,6 @@ def stress_lines(parts: Sequence[StressedPart], points: Sequence[OperatingPoint]
         "",
         *_table(dented, tuple(DENT_ANGLES), points),
         *(f"* {place_sentence(one)}" for one in dented),
-        "",
     ]
     return lines
 
