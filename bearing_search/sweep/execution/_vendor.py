@@ -3,10 +3,12 @@
 `tests/sweep/execution/test_vendor.py` fails when another version differs.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from ray._private import ray_constants
 from ray._private import worker as ray_worker
 
 
@@ -30,6 +32,21 @@ def in_folder(folder: Path) -> dict[str, Any]:
     Private: `_temp_dir`; the public way is an environment variable, which outlives the sweep.
     """
     return {"_temp_dir": str(folder)}
+
+
+@contextmanager
+def on_loopback() -> Iterator[None]:
+    """A Ray that is started in the block listens at 127.0.0.1 alone.
+
+    Private: `ray._private.ray_constants.ENABLE_RAY_CLUSTER`, which is off where Ray supports no
+    clusters; `ray.init(_node_ip_address="127.0.0.1")` would be replaced by another address.
+    """
+    before = ray_constants.ENABLE_RAY_CLUSTER
+    ray_constants.ENABLE_RAY_CLUSTER = False
+    try:
+        yield
+    finally:
+        ray_constants.ENABLE_RAY_CLUSTER = before
 
 
 def error_file(trial: Any) -> Path:
