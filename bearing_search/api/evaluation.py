@@ -90,7 +90,7 @@ def evaluate(
     number = chosen_trial(folder, asked.trial, console)
     opened = read_evaluation(folder.root)
     if opened is None or asked.again:
-        now = train_digest(load_data_set(Path(folder.record.data)))
+        now = train_digest(load_data_set(folder.data))
         folder = with_data(folder, now, accepted=asked.refit_changed_data)
         folder = guarded(folder, number, asked.allow_leak, console)
         asked = replace(asked, device=chosen_device(asked.device))
@@ -111,7 +111,7 @@ def guarded(folder: SweepFolder, number: int, reason: str, console: Console) -> 
         LeakError: train and test share samples, and that is not allowed.
     """
     config, root = trial_config(folder.root, number), folder.root.parent
-    data_set = load_data_set(Path(folder.record.data))
+    data_set = load_data_set(folder.data)
     data_set = with_depths_told(data_set, config, root, console, folder.record.bits)
     allowed = refuse_leaks(
         data_set,
@@ -186,7 +186,7 @@ def measure(
             continue
         console.print(f"{label} encoder, trained on {learned_from}:")
         context = TrialContext(
-            data=Path(folder.record.data),
+            data=folder.data,
             folder=final_folder(folder, config, earlier, calibrates=asked.calibrates),
             cache=folder.cache,
             shares_stages=False,  # so that the weights are kept here
@@ -208,7 +208,7 @@ def measure(
         protocol=chosen.protocol,
         postprocess=chosen.postprocess,
         calibration=aside["tuned" if is_tuned else "frozen"] if asked.calibrates else None,
-        trained_kinds=kinds_in_training(chosen, load_data_set(Path(folder.record.data))),
+        trained_kinds=kinds_in_training(chosen, load_data_set(folder.data)),
     )
     evaluation = evaluation_of(
         predictions,
