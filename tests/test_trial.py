@@ -6,10 +6,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from bearing_search.config import SplitConfig
+from bearing_search.config import FinetuneConfig, SplitConfig
 from bearing_search.data.dataset import load_data_set
 from bearing_search.evaluation.metric_table import METRICS
-from bearing_search.evaluation.prediction_files import fold_predictions
+from bearing_search.evaluation.prediction_files import STRESS_FILE, fold_predictions
 from bearing_search.measurement import (
     FINISHED_FOLDS,
     IMAGE_OBJECTIVE,
@@ -363,3 +363,30 @@ def test_a_trial_reports_the_objective_that_it_is_asked_for(tmp_path, make_set, 
     assert running_objective(IMAGE_OBJECTIVE) in names
     assert running_objective(OBJECTIVE) not in names
     assert {OBJECTIVE, IMAGE_OBJECTIVE} <= set(stream[-1].values)
+
+
+def test_a_stress_set_is_scored_beside_test_and_moves_none_of_its_numbers(
+    tmp_path, make_set, tiny_config
+):
+    data, frozen = make_set(), FinetuneConfig(epochs=0, reconstruction_only_epochs=0)
+    config = replace(tiny_config, detector="padim", finetune=frozen, fusion="score_max")
+    plain, stressed = (context(tmp_path, data, name) for name in ("plain", "stressed"))
+
+    without = numbers(run_final(config, plain))
+    assert numbers(run_final(config, stressed, stresses=True)) == without
+
+    (scored,) = fold_predictions(stressed.folder).values()
+    (expected,) = fold_predictions(plain.folder).values()
+    assert np.array_equal(scored.distances, expected.distances)
+    assert fold_predictions(plain.folder, STRESS_FILE) == {}
+    ((key, found),) = fold_predictions(stressed.folder, STRESS_FILE).items()
+    assert key == "plate/all"
+    assert found.is_anomalous.sum() == 3 * 8  # normal test samples, angles
+    assert len(found.names) == 3 * (9 + 8)
+    own = dict(zip(expected.names, expected.image_scores, strict=True))
+    unchanged = [n for n, kind in enumerate(found.defects) if kind == "unchanged"]
+    assert len(unchanged) == 3
+    for n in unchanged:
+        name = found.names[n].replace("/unchanged/", "/good/")
+        assert found.image_scores[n] == pytest.approx(own[name], rel=1e-6)
+    assert (stressed.folder / "plate/all/stress.png").exists()

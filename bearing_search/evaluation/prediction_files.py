@@ -13,6 +13,9 @@ from bearing_search.evaluation.anomaly_maps import PostprocessSpec, anomaly_maps
 from bearing_search.evaluation.predictions import Predictions
 from bearing_search.filesystem.atomic import write_atomically
 
+SCORED_FILE, STRESS_FILE = "scored.npz", "stress.npz"
+"""Files of a fold: predictions on held-out samples, and on the stress set of a final training."""
+
 
 def save_predictions(predictions: Predictions, file: Path) -> None:
     """Write distances and masks (packed); maps are recomputed on loading."""
@@ -96,9 +99,9 @@ def stored_labels(file: Path) -> Bool[np.ndarray, " n"]:
         return labels
 
 
-def fold_predictions(folder: Path) -> dict[str, Predictions]:
-    """Fold key -> predictions, from the folder of a finished trial."""
+def fold_predictions(folder: Path, name: str = SCORED_FILE) -> dict[str, Predictions]:
+    """Fold key -> predictions, from a finished trial's files of that name."""
     return {
         file.parent.relative_to(folder).as_posix(): load_predictions(file)
-        for file in sorted(folder.glob("*/*/scored.npz"))
+        for file in sorted(folder.glob(f"*/*/{name}"))
     }

@@ -123,20 +123,12 @@ def prepare_fold(
         anomalous=_to_train(anomalous, config),
         normal_samples=normal.samples,
         anomalous_samples=anomalous.samples,
-        held_out=HeldOut(
-            images=Images(pixels=predictions.images, masks=predictions.masks),
-            map_masks=predictions.map_masks,
-            map_roi=np.stack(
-                [shrink_any(one, config.protocol.map_px) for one in predictions.roi_masks]
-            ),
-            is_anomalous=np.array([s.is_anomalous for s in predictions.samples]),
+        held_out=replace(
+            held_out_of(predictions, config.protocol.map_px),
             has_mask=has_mask,
-            samples=predictions.samples,
-            lost_regions=predictions.lost_regions,
             unreachable_regions=sum(
                 _num_regions(s) for s, _ in predictions.no_roi if s.is_anomalous
             ),
-            no_roi=predictions.no_roi,
         ),
         has_synthetic_defects=is_synthetic,
         unmasked=_unmasked_text(train, held_out),
@@ -154,6 +146,21 @@ def _unmasked_text(train: Sequence[Sample], held_out: Sequence[Sample]) -> str:
         unmasked = sum(sample.is_unmasked for sample in anomalous)
         texts += [f"{unmasked} of {len(anomalous)} {title}"] if unmasked else []
     return ", ".join(texts)
+
+
+def held_out_of(found: PreparedSet, map_px: int) -> HeldOut:
+    """Prepared samples to be scored, all with known pixels, none with unreachable regions."""
+    return HeldOut(
+        images=Images(pixels=found.images, masks=found.masks),
+        map_masks=found.map_masks,
+        map_roi=np.stack([shrink_any(one, map_px) for one in found.roi_masks]),
+        is_anomalous=np.array([s.is_anomalous for s in found.samples]),
+        has_mask=np.ones(len(found.samples), dtype=bool),
+        samples=found.samples,
+        lost_regions=found.lost_regions,
+        unreachable_regions=0,
+        no_roi=found.no_roi,
+    )
 
 
 def _to_train(found: PreparedSet, config: TrialConfig) -> Images:

@@ -1,4 +1,4 @@
-"""Anomaly maps and scores of held-out samples from their detections.
+"""Anomaly maps, scores and metrics of held-out samples from their detections.
 
 Axis letters: n samples, s side of the input in pixels.
 """
@@ -9,10 +9,37 @@ from bearing_search.config import ProtocolConfig, TrialConfig
 from bearing_search.evaluation.anomaly_maps import PostprocessSpec, anomaly_maps
 from bearing_search.evaluation.prediction_files import save_predictions
 from bearing_search.evaluation.predictions import Predictions
+from bearing_search.measurement import TrialContext
 from bearing_search.preprocess.roi_quality import RoiScore
 from bearing_search.training.checkpoint import Row
 from bearing_search.training.detection.detection import Detection
-from bearing_search.training.folds.fold_data import HeldOut
+from bearing_search.training.folds.fold_data import FoldData, HeldOut
+from bearing_search.training.folds.fold_plan import FoldPlan, PartPlan
+from bearing_search.training.plots.heat_maps import heat_map_picture
+
+
+def score_part(
+    part: PartPlan,
+    plan: FoldPlan,
+    fold: FoldData,
+    detection: Detection,
+    config: TrialConfig,
+    context: TrialContext,
+) -> Row:
+    """Score a part's held-out samples, write predictions and a picture, and return its metrics."""
+    folder = context.folder / part.key
+    folder.mkdir(parents=True, exist_ok=True)
+    predictions = score_fold(fold.held_out, detection, config, file=folder / "scored.npz")
+    if plan.fold == 0:
+        picture = context.folder / "artifacts" / f"heat_maps_{part.part}.png"
+        heat_map_picture(
+            predictions,
+            fold.held_out.images.pixels,
+            num_levels=len(fold.held_out.samples[0].level_files),
+            is_mid_level=part.part in config.preprocess.mid_level_parts,
+            file=picture,
+        )
+    return fold_metrics(predictions, fold.roi, config.protocol)
 
 
 def score_fold(
