@@ -1,7 +1,7 @@
 """The folds of a trial: which samples are trained on together and which are scored. No torch."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from bearing_search.config import TrialConfig
 from bearing_search.data.dataset import DataSet
@@ -22,6 +22,12 @@ class PartPlan:
 
     train: tuple[Sample, ...]
     held_out: tuple[Sample, ...]
+    measured: tuple[Sample, ...] = ()
+    """Anomalous samples of other parts of train, after whose masks the sizes of held-out defects
+    are drawn; empty for a part with defects of its own."""
+
+    measured_to_train: tuple[Sample, ...] = ()
+    """Those of them that training may see."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,7 +73,9 @@ def validation_plans(config: TrialConfig, train: Sequence[Sample]) -> list[FoldP
             if index < len(folds[part])
         ]
         where = {p.part: f", fold {index + 1} of {len(folds[p.part])}" for p in here}
-        plans += _folds(here, config, fold=index, where=where, is_validation=True)
+        plans += _folds(
+            _with_measured(here, train), config, fold=index, where=where, is_validation=True
+        )
     return plans
 
 
@@ -107,7 +115,8 @@ def final_plans(
         for part in names
     ]
     where = {plan.part: "" for plan in parts}
-    return _folds(parts, config, fold=0, where=where, is_validation=False)
+    every = data_set.samples("train")
+    return _folds(_with_measured(parts, every), config, fold=0, where=where, is_validation=False)
 
 
 def unseen_kind_plans(config: TrialConfig, train: Sequence[Sample]) -> list[FoldPlan]:
@@ -147,7 +156,9 @@ def unseen_kind_plans(config: TrialConfig, train: Sequence[Sample]) -> list[Fold
                 )
         where = {plan.part: f", without {kind}" for plan in here}
         # no validation: where no other kind is left, none is drawn onto the held-out samples
-        plans += _folds(here, config, fold=number, where=where, is_validation=False)
+        plans += _folds(
+            _with_measured(here, train), config, fold=number, where=where, is_validation=False
+        )
     return plans
 
 
@@ -160,6 +171,20 @@ def progress_of_plan(config: TrialConfig, plan: FoldPlan) -> list[float]:
         num_anomalous=num_anomalous,
         num_scored=len(plan.parts),
     )
+
+
+def _with_measured(parts: Sequence[PartPlan], train: Sequence[Sample]) -> list[PartPlan]:
+    """The plans with the samples by which drawn defects are sized, where there will be any."""
+    anomalous = [sample for sample in train if sample.is_anomalous]
+    held_out = {sample for plan in parts for sample in plan.held_out}
+    plans = []
+    for plan in parts:
+        others: tuple[Sample, ...] = ()
+        if not any(sample.is_anomalous for sample in plan.train):
+            others = tuple(sample for sample in anomalous if sample.part != plan.part)
+        seen = tuple(sample for sample in others if sample not in held_out)
+        plans.append(replace(plan, measured=others, measured_to_train=seen))
+    return plans
 
 
 def _folds(

@@ -137,14 +137,7 @@ def _work(
 def _prepare(
     part: PartPlan, plan: FoldPlan, config: TrialConfig, context: TrialContext
 ) -> FoldData:
-    return prepare_fold(
-        part.part,
-        part.train,
-        part.held_out,
-        config,
-        is_validation=plan.is_validation,
-        cache=context.cache,
-    )
+    return prepare_fold(part, config, is_validation=plan.is_validation, cache=context.cache)
 
 
 def _samples(folds: Sequence[FoldData], config: TrialConfig, *, has_pictures: bool) -> Samples:
@@ -245,4 +238,7 @@ def _tags(
     for part, fold in zip(plan.parts, folds, strict=True):
         tags[f"inputs/{part.key}"] = fold.digest
         tags[f"defects/{part.part}"] = "synthetic" if fold.has_synthetic_defects else "real"
+        if fold.drawing:
+            tags[f"drawn/{part.key}"] = fold.drawing
+            tags[f"drawn_sizes/{part.part}"] = fold.drawn_sizes
     return tags
