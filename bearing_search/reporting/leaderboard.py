@@ -1,6 +1,5 @@
 """Ranks the settings of a search as a leaderboard, with conclusions that the data supports."""
 
-import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -8,11 +7,13 @@ from pathlib import Path
 import numpy as np
 
 from bearing_search.analysis.pareto import pareto_front
-from bearing_search.analysis.selection import RankedSetting, Selection, SweepTrials, select
+from bearing_search.analysis.ranked_setting import RankedSetting, SweepTrials
+from bearing_search.analysis.selection import Selection, select
 from bearing_search.measurement import OBJECTIVE
 from bearing_search.reporting.objective_sentences import objective_lines
 from bearing_search.reporting.sentences import (
     conclusions,
+    drawn_defect_lines,
     interval_text,
     micro_batch_lines,
     saved_lines,
@@ -32,9 +33,6 @@ class Leaderboard:
     """The ranked settings of one or several sweeps, with the facts that a report states."""
 
     selection: Selection
-    synthetic_parts: Sequence[str]
-    """Parts without defects in train, whose held-out defects are synthetic."""
-
     test_access: TestAccessLog
     """How often the test set was opened."""
 
@@ -45,6 +43,11 @@ class Leaderboard:
     """Further caveats that every report must state."""
 
     objective_spec: ObjectiveSpec = field(default_factory=ObjectiveSpec)
+
+    @property
+    def synthetic_parts(self) -> list[str]:
+        """Parts without defects in train, whose held-out defects are synthetic."""
+        return sorted({p for entry in self.selection.entries for p in entry.defects.parts})
 
     @property
     def front(self) -> list[RankedSetting]:
@@ -103,7 +106,6 @@ def joint_leaderboard(
     looks = [test_access_log(sweep.folder) for sweep in sweeps]
     return Leaderboard(
         selection=selection,
-        synthetic_parts=_synthetic_parts(trial_folder(*scored[0])),
         test_access=TestAccessLog(
             sum(look.times for look in looks), max(look.last for look in looks)
         ),
@@ -114,7 +116,7 @@ def joint_leaderboard(
 
 def said_of(board: Leaderboard) -> list[str]:
     """What the data shows, what it does not, and its limits; one or two sentences per line."""
-    drawn, saved = _caveats(board), saved_lines(board.selection)
+    drawn, saved = drawn_defect_lines(board.selection), saved_lines(board.selection)
     noise = [board.noise.text] if board.noise else []
     fixed = [board.test_access.text, *board.notes]
     split = micro_batch_lines(board.selection)
@@ -140,7 +142,7 @@ def end_of_sweep(sweep: str, board: Leaderboard, *, program: str, flag: str) -> 
             "",
             f"To use, of {len(board.selection.entries)} complete settings: {chosen.title}",
             *settings,
-            f"  {OBJECTIVE:34} {interval_text(chosen.value)}   "
+            f"  {OBJECTIVE:34} {interval_text(chosen.value)}{chosen.defects.text}   "
             f"(95 % interval; floor {board.selection.floor:.3f})",
             *said_of(board),
             "",
@@ -159,21 +161,3 @@ def _with_costs(sweep: SweepTrials) -> SweepTrials:
         for record in sweep.records
     ]
     return replace(sweep, records=records)
-
-
-def _synthetic_parts(trial: Path) -> list[str]:
-    prefix = "defects/"
-    tags: dict[str, str] = {}
-    for file in trial.glob("*/*/unit.json"):
-        tags |= json.loads(file.read_text("utf-8"))["tags"]
-    drawn = (name for name, found in tags.items() if found == "synthetic")
-    return sorted(name.removeprefix(prefix) for name in drawn if name.startswith(prefix))
-
-
-def _caveats(board: Leaderboard) -> list[str]:
-    if not board.synthetic_parts:
-        return []
-    return [
-        f"The held-out defects of {', '.join(board.synthetic_parts)} are synthetic, since train "
-        "has none: these scores rank settings, but are not detection rates."
-    ]
