@@ -1,13 +1,18 @@
 """Sentences about scores, no stronger than the data supports."""
 
 import math
+from pathlib import Path
 
 from bearing_search.analysis.choice import CHEAPER, Saving
 from bearing_search.analysis.intervals import Interval, largest_rate, trials_needed
 from bearing_search.analysis.postprocess_search import NestedSelection, PostprocessTuning
 from bearing_search.analysis.ranked_setting import RankedSetting
 from bearing_search.analysis.selection import Selection
-from bearing_search.trial_history.held_out_defects import why_drawn_otherwise
+from bearing_search.trial_history.held_out_defects import (
+    drawn_parts,
+    drawn_text,
+    why_drawn_otherwise,
+)
 from bearing_search.trial_history.records import trial_config
 
 _CLAIM = 0.02
@@ -67,6 +72,17 @@ def drawn_defect_lines(selection: Selection) -> list[str]:
     ]
     others = [entry for entry in selection.entries if not entry.is_comparable]
     return lines + ([_refusal(selection.entries[0], others)] if others else [])
+
+
+def chosen_on_lines(trial: Path) -> list[str]:
+    """That a trial to be scored on test was chosen on drawn defects, if it was."""
+    parts = drawn_parts(trial)
+    if not parts:
+        return []
+    return [
+        f"The setting, its post-processing and its thresholds were chosen{drawn_text(parts)}; the "
+        "scores below are on the real ones of test."
+    ]
 
 
 def support_text(part: str, normal: int, anomalous: int) -> str:

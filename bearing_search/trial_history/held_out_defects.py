@@ -76,7 +76,7 @@ def alike(drawings: Sequence[str], counted: Bool[np.ndarray, " c"]) -> Bool[np.n
         drawings: of each setting, best setting first; of equally frequent ones the first is taken.
         counted: which settings to count; none: all.
     """
-    voters = np.flatnonzero(counted) if counted.any() else range(len(drawings))
+    voters = np.flatnonzero(counted if counted.any() else ~counted).tolist()
     [(shared, _)] = Counter(drawings[one] for one in voters).most_common(1)
     return np.array([drawing == shared for drawing in drawings])
 

@@ -73,9 +73,7 @@ def validation_plans(config: TrialConfig, train: Sequence[Sample]) -> list[FoldP
             if index < len(folds[part])
         ]
         where = {p.part: f", fold {index + 1} of {len(folds[p.part])}" for p in here}
-        plans += _folds(
-            _with_measured(here, train), config, fold=index, where=where, is_validation=True
-        )
+        plans += _folds(here, config, fold=index, where=where, train=train, is_validation=True)
     return plans
 
 
@@ -116,7 +114,7 @@ def final_plans(
     ]
     where = {plan.part: "" for plan in parts}
     every = data_set.samples("train")
-    return _folds(_with_measured(parts, every), config, fold=0, where=where, is_validation=False)
+    return _folds(parts, config, fold=0, where=where, train=every, is_validation=False)
 
 
 def unseen_kind_plans(config: TrialConfig, train: Sequence[Sample]) -> list[FoldPlan]:
@@ -155,10 +153,9 @@ def unseen_kind_plans(config: TrialConfig, train: Sequence[Sample]) -> list[Fold
                     )
                 )
         where = {plan.part: f", without {kind}" for plan in here}
+        known = [s for s in train if s.defect != kind]
         # no validation: where no other kind is left, none is drawn onto the held-out samples
-        plans += _folds(
-            _with_measured(here, train), config, fold=number, where=where, is_validation=False
-        )
+        plans += _folds(here, config, fold=number, where=where, train=known, is_validation=False)
     return plans
 
 
@@ -174,7 +171,7 @@ def progress_of_plan(config: TrialConfig, plan: FoldPlan) -> list[float]:
 
 
 def _with_measured(parts: Sequence[PartPlan], train: Sequence[Sample]) -> list[PartPlan]:
-    """The plans with the samples by which drawn defects are sized, where there will be any."""
+    """Plans that are trained together, with the samples by which drawn defects are sized."""
     anomalous = [sample for sample in train if sample.is_anomalous]
     held_out = {sample for plan in parts for sample in plan.held_out}
     plans = []
@@ -193,15 +190,21 @@ def _folds(
     *,
     fold: int,
     where: Mapping[str, str],
+    train: Sequence[Sample],
     is_validation: bool,
 ) -> list[FoldPlan]:
+    """The plans of a fold.
+
+    Args:
+        train: training samples of all parts, after whose masks drawn defects are sized.
+    """
     if config.scope == "multi_part":
         first = parts[0]
         together = FoldPlan(
             key=str(FoldKey(TOGETHER, FoldKey.parse(first.key).fold)),
             label=f"all parts{where[first.part]}",
             fold=fold,
-            parts=tuple(parts),
+            parts=tuple(_with_measured(parts, train)),
             is_validation=is_validation,
         )
         return [together]
@@ -210,7 +213,7 @@ def _folds(
             key=plan.key,
             label=f"{plan.part}{where[plan.part]}",
             fold=fold,
-            parts=(plan,),
+            parts=tuple(_with_measured([plan], train)),
             is_validation=is_validation,
         )
         for plan in parts
