@@ -16,8 +16,8 @@ from jaxtyping import Bool, Float, UInt8
 from bearing_search.data.synthetic_defects import fill_defect
 
 SMALLEST_PX = 4.0
-"""Lower end of the prior: the smallest regions that people mark (the smallest of 64 masks of two
-photographed sets have sides of 5 and 6 px)."""
+"""Lower end of the prior, just below the smallest regions that people mark: the 64 regions of two
+photographed sets have sides of 5 to 156 px, half of them 10 to 26."""
 
 LARGEST_SHARE = 0.1
 """Upper end of the prior, as a share of the shorter side of the image."""
