@@ -6,7 +6,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypedDict, Unpack
 
-import yaml
 from rich.console import Console
 
 from bearing_search.api.evaluation import chosen_trial
@@ -14,6 +13,7 @@ from bearing_search.api.sweep import Sweep
 from bearing_search.config import DETECTORS, Scope, TrialConfig, parse, to_plain
 from bearing_search.data.dataset import DataSet
 from bearing_search.errors import ConfigError, SweepError
+from bearing_search.filesystem.yaml_text import read_yaml
 from bearing_search.reproduction.design import Design, Profile, space_text
 from bearing_search.reproduction.published import detector_titles
 from bearing_search.search_space.yaml_file import parse_search_space
@@ -229,10 +229,7 @@ def default_name(profile: Profile, data: str) -> str:
 
 
 def _config_of(file: Path) -> TrialConfig:
-    try:
-        raw = yaml.safe_load(file.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise ConfigError(f"{file}: cannot read the settings: {error}") from None
+    raw = read_yaml(file)
     content = raw.get("base", raw) if isinstance(raw, dict) else None
     if not isinstance(content, dict) or "finetune" not in content:
         raise ConfigError(f"{file}: wanted a section `finetune`, of a trial or of a space's base")

@@ -6,11 +6,11 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, Unpack, cast
 
-import yaml
 from rich.console import Console
 
 from bearing_search.api.sweep import Sweep
 from bearing_search.config import to_plain
+from bearing_search.filesystem.yaml_text import yaml_text
 from bearing_search.search_space.shipped import find_space
 from bearing_search.search_space.space import SearchSpace
 from bearing_search.search_space.yaml_file import load_search_space, parse_search_space
@@ -168,7 +168,7 @@ def _as_space(space: str | Path | Mapping[str, Any] | SearchSpace) -> tuple[Sear
     if isinstance(space, SearchSpace):
         return space, "space"
     if isinstance(space, Mapping):
-        return parse_search_space(yaml.safe_dump(dict(space), sort_keys=False), "space"), "space"
+        return parse_search_space(yaml_text(space, "space"), "space"), "space"
     return load_search_space(find_space(str(space))), str(space)
 
 

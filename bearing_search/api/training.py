@@ -4,12 +4,12 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TypedDict, Unpack
 
-import yaml
 from rich.console import Console
 
 from bearing_search.config import FIRST_SCHEME, TrialConfig, config_digest, parse, to_plain
 from bearing_search.errors import ConfigError
 from bearing_search.filesystem.atomic import write_json
+from bearing_search.filesystem.yaml_text import read_yaml
 from bearing_search.measurement import Measurement, TrialContext
 from bearing_search.session.in_process import chosen_device, follow
 from bearing_search.session.inputs import (
@@ -98,10 +98,7 @@ def read_config(file: Path) -> TrialConfig:
     Raises:
         ConfigError: the file cannot be read, or is not a config.
     """
-    try:
-        raw = yaml.safe_load(file.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise ConfigError(f"{file}: cannot read the config: {error}") from None
+    raw = read_yaml(file)
     if not isinstance(raw, dict):
         raise ConfigError(f"{file}: wanted the settings of one trial, as nested mappings.")
     if "vary" in raw:

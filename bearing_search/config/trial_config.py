@@ -52,7 +52,9 @@ class SplitConfig:
 
     __pydantic_config__ = STRICT_KEYS
 
-    folds: int | None = config_field(None, Range(at_least=2), "folds", open_choice=_VALIDATION)
+    folds: int | None = config_field(
+        None, Range(at_least=2, at_most=100), "folds", open_choice=_VALIDATION
+    )
     """Number of folds; each is held out once. None: as many as a part's anomalous groups allow, at
     most 5 (3 if train has no defects). The paper has no validation at all."""
 

@@ -1,5 +1,6 @@
 """Folds inside the training split: grouped, stratified, seeded. Axis letter: k folds."""
 
+from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 
@@ -78,11 +79,12 @@ def make_folds(samples: Sequence[Sample], config: SplitConfig) -> list[Fold]:
         for sample in mixed:
             load[fold_of[sample.group]] += sample.is_anomalous is is_anomalous
         fold_of |= _deal(kind, samples, load, rng)
+    dealt = [(sample, fold_of[sample.group]) for sample in samples]
     return [
         Fold(
             index,
-            train=tuple(s for s in samples if fold_of[s.group] != index),
-            held_out=tuple(s for s in samples if fold_of[s.group] == index),
+            train=tuple(sample for sample, fold in dealt if fold != index),
+            held_out=tuple(sample for sample, fold in dealt if fold == index),
         )
         for index in range(folds)
     ]
@@ -140,7 +142,7 @@ def _deal(
     """
     if not groups:
         return {}
-    size = {group: sum(s.group == group for s in samples) for group in groups}
+    size = Counter(sample.group for sample in samples if sample.group in groups)
     shuffled = rng.permutation(sorted(size))
     load = load.copy()
     fold_of = {}

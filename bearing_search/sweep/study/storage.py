@@ -13,6 +13,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from bearing_search.errors import ResourceError, SweepError
 from bearing_search.filesystem.disk_full import disk_full_error, is_disk_full
 from bearing_search.sweep.record.urls import without_password
+from bearing_search.sweep.study._vendor import storage_to_read
 
 LOCK_WAIT_S = 60
 """Seconds that a statement waits for another process to release the sqlite file."""
@@ -79,4 +80,6 @@ def open_storage(url: str, *, read_only: bool = False) -> optuna.storages.RDBSto
         else {"pool_pre_ping": True}
     )
     url = sqlalchemy_url(url)
-    return optuna.storages.RDBStorage(url, engine_kwargs=options, skip_table_creation=read_only)
+    if read_only:
+        return storage_to_read(url, options)
+    return optuna.storages.RDBStorage(url, engine_kwargs=options)

@@ -52,6 +52,28 @@ def test_what_is_no_grid_is_refused(monkeypatch):
         points_of({PERIOD: {"int": [1, 9]}})
 
 
+def test_all_sets_of_24_layers_are_refused_without_listing_them(monkeypatch):
+    listed = []
+
+    class Counting(grid.Subsets):
+        def __iter__(self):
+            for layers in super().__iter__():
+                listed.append(layers)
+                yield layers
+
+    monkeypatch.setattr(grid, "Subsets", Counting)
+    monkeypatch.setattr(grid, "MAX_POINTS", 8)
+    layers = range(1, 25)
+    vary = {LAYERS: {"subset": list(layers), "empty": [24]}}
+    base = {"encoder": {"name": "vit_large_patch14_reg4_dinov2.lvd142m"}}
+    with pytest.raises(ConfigError, match="the grid has more than 8 points"):
+        points_of(vary, base)
+
+    space = parse_search_space(yaml.safe_dump({"base": base, "vary": vary}), "s")
+    assert grid.all_digests(space, LATEST_SCHEME, at_most=8) is None
+    assert len(listed) <= 18
+
+
 def test_a_point_whose_settings_do_not_go_together_is_found_before_anything_starts():
     vary = {"finetune.epochs": {"int": [30, 100, 70]}}
     vary["finetune.reconstruction_only_epochs"] = {"int": [20, 60, 40]}
