@@ -10,7 +10,6 @@ from bearing_search.config.detectors import DecoderConfig
 from bearing_search.config.digest import config_digest, setting_digest
 from bearing_search.config.encoder import EncoderConfig
 from bearing_search.config.fields import (
-    ABOVE_0,
     SHARE_ABOVE_0,
     STRICT_KEYS,
     OpenChoice,
@@ -79,7 +78,7 @@ class ProtocolConfig:
     """False positive rate up to which AUPRO integrates."""
 
     drawn_defect_px: tuple[float, float] | None = added_later(
-        config_field(None, ABOVE_0, "px"), reference=None
+        config_field(None, unit="px"), reference=None
     )
     """Smallest and largest side (root of the area) of the defects that are drawn where a part has
     none in train, in pixels of the original image. None: as in the masks of the other parts of
@@ -88,7 +87,10 @@ class ProtocolConfig:
     def __post_init__(self) -> None:
         require_ranges(self)
         low, high = self.drawn_defect_px or (1, 1)
-        require(low <= high, f"drawn_defect_px is [{low:g}, {high:g}]; the smaller comes first")
+        require(
+            0 < low <= high,
+            f"drawn_defect_px is [{low:g}, {high:g}]; two lengths above 0, the smaller first",
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
