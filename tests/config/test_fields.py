@@ -167,7 +167,7 @@ def test_the_reference_of_a_field_is_kept_beside_what_is_known_of_it():
 
 @pytest.mark.parametrize("given", [[0, 5], [-3, 5], [9, 5], [math.nan, 5]])
 def test_sides_of_drawn_defects_are_two_ordered_lengths(given):
-    with pytest.raises(ConfigError, match="drawn_defect_px is .* two lengths above 0"):
+    with pytest.raises(ConfigError, match=r"drawn_defect_px is .* two lengths above 0"):
         parse(TrialConfig, {"protocol": {"drawn_defect_px": given}})
 
 
