@@ -23,7 +23,12 @@ from bearing_search.session.inputs import (
     writable_results,
 )
 from bearing_search.session.leak_gate import draw, look_for_leaks, share_bar
-from bearing_search.session.preflight import check_images, edge_configs, file_findings
+from bearing_search.session.preflight import (
+    check_images,
+    edge_configs,
+    file_findings,
+    turned_light_findings,
+)
 from bearing_search.session.terminal import terminal
 from bearing_search.training.folds.fold_plan import progress_of_plan, validation_plans
 
@@ -118,6 +123,7 @@ def look_at(
     findings: list[Finding] = [
         *leaks.findings,
         *file_findings(data_set, chosen),
+        *turned_light_findings(samples, configs),
         *depth_findings(data_set.depths),
     ]
     parts, done = [], 0

@@ -163,6 +163,17 @@ class TrialConfig:
             blocks[f"{self.detector}.{name}"] = found if isinstance(found, tuple) else (found,)
         return blocks
 
+    def turns_images_of(self, part: str) -> bool:
+        """Whether any of its trainings rotates, flips or transposes the images of a part."""
+        spec, is_tuned = DETECTORS[self.detector], self.finetune.epochs > 0
+        trains_decoder = "decoder" not in spec.unread
+        is_rotated = self.augment.rotation_deg > 0 and part in self.augment.rotated_parts
+        return (not self.parts or part in self.parts) and (
+            (is_rotated and (is_tuned or trains_decoder))
+            or (self.finetune.flip and is_tuned)
+            or (self.decoder.flip and trains_decoder)
+        )
+
     @property
     def digest(self) -> str:
         """Hex digits that identify this config, in the latest scheme (see `config.digest`).

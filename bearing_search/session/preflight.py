@@ -16,6 +16,7 @@ from rich.console import Console
 from rich.progress import Progress
 
 from bearing_search.config import DETECTORS, TrialConfig, to_plain
+from bearing_search.config.preprocess import Channel
 from bearing_search.data.dataset import DataSet
 from bearing_search.data.samples import Sample, read_levels, read_mask
 from bearing_search.data.split import Fold, folds_of_parts
@@ -68,6 +69,41 @@ def file_findings(data_set: DataSet, parts: Sequence[str]) -> list[Finding]:
         for remark in data_set.remarks
         if remark.part not in others
     ]
+
+
+def turned_light_findings(
+    samples: Sequence[Sample], configs: Sequence[TrialConfig]
+) -> list[Finding]:
+    """A warning if training turns or mirrors samples whose images may be lit from several sides.
+
+    Args:
+        samples: of the data set.
+        configs: of the trials to run.
+    """
+    several = sorted({sample.part for sample in samples if sample.num_levels > 1})
+    turned = {
+        part
+        for config in configs
+        for part in several
+        if config.turns_images_of(part) and not _shows_one_level(config.preprocess.levels)
+    }
+    if not turned:
+        return []
+    return [
+        Finding(
+            severity="warning",
+            kind="light",
+            part="",
+            text=f"{', '.join(sorted(turned))}: training turns or mirrors all images of a sample "
+            "together, which is wrong if they are lit from different sides: the lights would have "
+            "to turn too",
+            advice="If they are, set augment.rotated_parts to [] and leave flips off",
+        )
+    ]
+
+
+def _shows_one_level(channels: Sequence[Channel]) -> bool:
+    return len(channels) == 1 and isinstance(channels[0], int)
 
 
 def edge_configs(space: SearchSpace) -> list[TrialConfig]:

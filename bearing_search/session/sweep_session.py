@@ -12,6 +12,8 @@ from bearing_search.reporting.leaderboard import end_of_sweep
 from bearing_search.search_space.space import SearchSpace
 from bearing_search.session.comparison import board_of, write_board
 from bearing_search.session.inputs import split_lines
+from bearing_search.session.leak_gate import sentence
+from bearing_search.session.preflight import edge_configs, turned_light_findings
 from bearing_search.session.progress import SweepProgress
 from bearing_search.session.reproduction import finish_reproduction
 from bearing_search.session.terminal import program
@@ -79,6 +81,10 @@ def announce(folder: SweepFolder, space: SearchSpace, data_set: DataSet, console
         f"  {record.target} trials over {', '.join(space.parameters)}",
         f"  data {record.data} (digest {record.data_digest})",
         *(f"  {line}" for line in split_lines(data_set, space)),
+        *(
+            f"warning: {sentence(found)}"
+            for found in turned_light_findings(data_set.samples("train"), edge_configs(space))
+        ),
     ]
     console.print("\n".join(lines))
 

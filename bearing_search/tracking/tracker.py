@@ -171,12 +171,16 @@ class MlflowTracker:
         self._last_steps[number] = max((metric.step for metric in history), default=-1)
 
     def _write(self, number: int, measurements: Iterable[Measurement]) -> None:
-        """Log one batch per measurement, so that each step is complete or absent."""
+        """Log one batch per measurement, so that each step is complete or absent.
+
+        While the answer to one is open, the run's last step is unknown: `_open_run` asks for it.
+        """
         from mlflow.entities import Metric, RunTag
 
         for measurement in measurements:
             if measurement.step <= self._last_steps[number]:
                 continue
+            del self._last_steps[number]
             now = int(time.time() * 1000)
             values = {**measurement.values, PROGRESS: measurement.progress}
             self._client.log_batch(

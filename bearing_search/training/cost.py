@@ -78,7 +78,8 @@ def train_gflop(config: TrialConfig, train: Sequence[Sample]) -> float | None:
     is_rotated = config.augment.rotation_deg > 0 and any(
         sample.part in config.augment.rotated_parts for sample in train
     )
-    encoded = detector.fit_images if is_rotated else normals * inputs
+    is_altered = is_rotated or config.decoder.alters_images
+    encoded = detector.fit_images if is_altered else normals * inputs
     tuning = _finetune_gflop(
         config, encoder, (normals * inputs, anomalous * inputs), is_rotated=is_rotated
     )
@@ -112,7 +113,7 @@ def _finetune_gflop(
     plan = finetune_plan(settings, num_normal=normals, num_anomalous=anomalous, seed=config.seed)
     shown = {task: sum(len(step.batch) for step in plan if step.task is task) for task in Task}
     frozen = float(min(normals, shown[Task.RECONSTRUCTION]))
-    if is_rotated or settings.flip:
+    if is_rotated or settings.alters_images:
         frozen = float(shown[Task.RECONSTRUCTION])
     if settings.patch_anchor_weight > 0:
         frozen += shown[Task.PATCH_CLASSIFICATION]

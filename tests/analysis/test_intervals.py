@@ -147,3 +147,14 @@ def test_what_no_hit_at_all_still_allows():
     assert largest_rate(0) == 1
     assert trials_needed(0.02) == 149
     assert largest_rate(149) <= 0.02 < largest_rate(148)
+
+
+@pytest.mark.parametrize("normal", [(0.2, -0.2), (0.1, -0.05, 0.03, -0.06, -0.02)])
+def test_normal_groups_alone_scatter_by_their_number_less_one(normal):
+    # at chance and with equal defects, only the normal groups move the value
+    parts = [part_of([0.5, 0.5], floor=0.5, normal=normal)]
+    zero = [part_of([0.0, 0.0], normal=[0.0] * len(normal))]
+    found = difference_interval(parts, zero, "hits")
+    n = len(normal)
+    error = math.sqrt(n / (n - 1) * sum(shift**2 for shift in normal))
+    assert found.high - found.value == pytest.approx(stats.t.ppf(0.975, n - 1) * error)

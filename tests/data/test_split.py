@@ -154,3 +154,22 @@ def test_whatever_the_groups_hold_each_kind_is_held_out_in_every_fold(sizes):
     for fold in folds:
         assert min(counts(fold.held_out)) > 0
         assert not {s.group for s in fold.train} & {s.group for s in fold.held_out}
+
+
+def sizes_held_out(sizes, folds, seed):
+    samples = [sample("d0", "x", True), sample("d1", "y", True)]
+    samples += [s for g, size in enumerate(sizes) for s in views(f"g{g}", size, 0)]
+    divided = make_folds(samples, SplitConfig(folds=folds, seed=seed))
+    return sorted(counts(fold.held_out)[0] for fold in divided)
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_folds_are_filled_by_samples_not_by_groups(seed):
+    # by number of groups, the fold with the six would get two or three more
+    assert sizes_held_out([6, 1, 1, 1, 1, 1, 1], folds=2, seed=seed) == [6, 6]
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_the_largest_groups_are_dealt_first(seed):
+    # dealt last, the five would join two or three single ones
+    assert sizes_held_out([1, 1, 5, 1, 1, 1], folds=2, seed=seed) == [5, 5]

@@ -158,7 +158,7 @@ def _fine_tuned(
 
 def _is_held_near(samples: Samples, config: TrialConfig) -> bool:
     """Whether fine-tuning needs frozen features of unaugmented normal samples."""
-    is_still = not samples.rotation_deg and not config.finetune.flip
+    is_still = not samples.rotation_deg and not config.finetune.alters_images
     return is_still and Task.RECONSTRUCTION in learned_tasks(config.finetune)
 
 

@@ -73,6 +73,9 @@ def changed(config: TrialConfig, path: str, value) -> TrialConfig:
         ("encoder.input_px", 128, 0),
         ("finetune.ssim_window", 5, 0),
         ("finetune.flip", True, 0),
+        ("finetune.brightness_jitter", 0.1, 0),
+        ("decoder.flip", True, 1),
+        ("decoder.brightness_jitter", 0.1, 1),
         ("augment.rotated_parts", (), 3),  # seen in the angle, and in which images may turn
         ("detector", "vitad", 1),
         ("decoder.lr", 1e-3, 1),
