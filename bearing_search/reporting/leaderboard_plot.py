@@ -31,9 +31,8 @@ def leaderboard_png(selection: Selection, title: str) -> bytes:
     axes.set_yticks(range(len(entries)), [_label(entry, selection) for entry in entries])
     axes.set_ylim(len(entries) - 0.5, -0.5)
     drawn = entries[0].defects.text
-    axes.set_xlabel(
-        drawable(f"{OBJECTIVE}{drawn}, 95 % interval over groups; dotted: constant score")
-    )
+    scale = f"{OBJECTIVE}, 95 % interval over groups; dotted: constant score"
+    axes.set_xlabel(f"{scale}\n{drawable(drawn.strip())}" if drawn else scale)
     more = len(selection.entries) - len(entries)
     rest = f"; {more} lower ones omitted" if more else ""
     count = f"{len(selection.tied)} of {len(selection.entries)} settings tied (shaded)"

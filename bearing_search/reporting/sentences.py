@@ -223,6 +223,6 @@ def _refusal(first: RankedSetting, others: list[RankedSetting]) -> str:
     names = ", ".join(entry.title.removeprefix("trial ") for entry in others[:_NAMED_TIES])
     more = f" and {len(others) - _NAMED_TIES} more" if len(others) > _NAMED_TIES else ""
     return (
-        f"Not comparable: trial {names}{more}, because other defects were drawn for them "
+        f"Not comparable: trial {names}{more}; other defects were drawn there "
         f"({'; '.join(reasons)}). None of them is called better or worse."
     )

@@ -295,7 +295,7 @@ def test_what_was_scored_on_other_drawn_defects_is_neither_better_nor_worse(draw
     assert board.selection.chosen.number == 0
     page = markdown("first", board, "")
     assert (
-        "Not comparable: trial 1, because other defects were drawn for them "
+        "Not comparable: trial 1; other defects were drawn there "
         "(preprocess.circle.ring_half_width_px 80.0, 40.0). None of them is called better or "
         "worse." in page
     )
