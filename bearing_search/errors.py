@@ -1,13 +1,19 @@
 """Errors that a user can fix. All others keep their traceback.
 
-Each class has an exit status for the command line; README.md lists them.
+Messages are shown and stored without passwords. Each class has an exit status for the command line;
+README.md lists them.
 """
+
+from bearing_search.text.passwords import masked
 
 
 class BearingSearchError(Exception):
     """An error the user can fix; its message says what was found, expected, and what to change."""
 
     exit_status = 2
+
+    def __str__(self) -> str:
+        return masked(super().__str__())
 
 
 class ConfigError(BearingSearchError):

@@ -35,6 +35,7 @@ from bearing_search.session.sweep_session import announce, drive
 from bearing_search.session.terminal import terminal
 from bearing_search.sweep.folder.sweep_folder import create_sweep, load_sweep
 from bearing_search.sweep.record.sweep_record import SweepRecord, check_name
+from bearing_search.sweep.record.urls import refuse_password
 from bearing_search.sweep.remote.object_store import FolderStore
 from bearing_search.sweep.study.pruners import check_pruner
 from bearing_search.sweep.study.samplers import check_sampler, sampler_spec
@@ -121,6 +122,9 @@ def run_search(
     if folds is not None:
         searched = searched.with_setting("split.folds", folds)
     check_sampler(sampler, searched)
+    refuse_password(
+        storage=options.get("storage", ""), tracking_uri=options.get("tracking_uri", "")
+    )
     if depot := options.get("depot"):
         FolderStore(depot).check()
     asked = session_options(trials=trials, **_resource_flags(options))

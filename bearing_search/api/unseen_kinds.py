@@ -11,7 +11,6 @@ from bearing_search.analysis.subsets import UnseenKind, unseen_kinds
 from bearing_search.api.evaluation import EvaluationRequest, chosen_trial
 from bearing_search.config import FIRST_SCHEME, TrialConfig, config_digest, to_plain
 from bearing_search.data.dataset import DataSet, load_data_set
-from bearing_search.durations import format_duration
 from bearing_search.errors import SweepError
 from bearing_search.evaluation.predictions import fold_predictions
 from bearing_search.filesystem.atomic import write_atomically, write_json
@@ -25,6 +24,7 @@ from bearing_search.session.preflight import check_installation
 from bearing_search.sweep.folder.changes import with_data
 from bearing_search.sweep.folder.sweep_folder import SweepFolder
 from bearing_search.sweep.status import sweep_status
+from bearing_search.text.durations import format_duration
 from bearing_search.trial_history.records import trial_config
 
 

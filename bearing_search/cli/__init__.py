@@ -13,6 +13,7 @@ from bearing_search.cli.exit_status import INTERRUPTED
 from bearing_search.cli.lazy_group import LazyCommand, lazy_group
 from bearing_search.errors import BearingSearchError, DiskFullError
 from bearing_search.filesystem.disk_full import disk_full_error, is_disk_full
+from bearing_search.text.passwords import MaskingFormatter, print_masked_traceback
 
 _COMMANDS = "bearing_search.cli.commands"
 
@@ -103,7 +104,10 @@ def _options(
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command and return its exit status."""
-    logging.basicConfig(level=logging.WARNING, format="%(levelname)s: %(message)s")
+    handler = logging.StreamHandler()
+    handler.setFormatter(MaskingFormatter("%(levelname)s: %(message)s"))
+    logging.basicConfig(level=logging.WARNING, handlers=[handler])
+    sys.excepthook = print_masked_traceback
     try:
         arguments = list(argv) if argv is not None else None
         result = app(args=arguments, prog_name=app.info.name, standalone_mode=False)

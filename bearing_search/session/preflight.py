@@ -5,10 +5,8 @@ torch is loaded in a short-lived process, which keeps the driver small.
 
 import hashlib
 import json
-import multiprocessing
 import pickle
 from collections.abc import Sequence
-from concurrent.futures import ProcessPoolExecutor
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
@@ -27,6 +25,7 @@ from bearing_search.filesystem.digest import sha256_of_json
 from bearing_search.measurement import TRAIN_GFLOP
 from bearing_search.models.encoders.size import encoder_size
 from bearing_search.preprocess.brightness import check_levels
+from bearing_search.processes.pool import process_pool
 from bearing_search.science_digest import RECORD
 from bearing_search.search_space.objectives import ObjectiveSpec
 from bearing_search.search_space.space import SearchSpace
@@ -160,8 +159,7 @@ def check_models(configs: Sequence[TrialConfig], *, cache: Path) -> str:
     passed = cache / "models" / f"{key}.json" if key else None
     if passed is not None and passed.exists():
         return str(json.loads(passed.read_text(encoding="utf-8"))["sha256"])
-    context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(1, mp_context=context) as process:
+    with process_pool(1) as process:
         sha256 = process.submit(_load_all, list(configs), tables).result()
     if passed is not None:
         passed.parent.mkdir(parents=True, exist_ok=True)

@@ -5,8 +5,8 @@ import time
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TaskProgressColumn, TextColumn
 
-from bearing_search.durations import format_duration
 from bearing_search.measurement import Measurement
+from bearing_search.text.durations import format_duration
 from bearing_search.trial_history.callbacks import SweepView, TrialEnded, TrialStarted
 from bearing_search.trial_history.measurement_log import MEASUREMENTS_FILE, last_measurement
 from bearing_search.trial_history.records import COUNTED, SweepOutcome

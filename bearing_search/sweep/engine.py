@@ -10,6 +10,7 @@ from bearing_search.sweep.driver.session import (
     SignalHandler,
     StopRequest,
     begin_session,
+    end_session,
     new_scratch,
 )
 from bearing_search.sweep.driver.stall_monitor import StallMonitor
@@ -76,7 +77,10 @@ def run_sweep(
                 controller.begin()
                 if not controller.is_finished:
                     session = begin_session(folder, drivers)
-                    _run_trials(folder, run_trial, controller, signals, stop, session)
+                    try:
+                        _run_trials(folder, run_trial, controller, signals, stop, session)
+                    finally:
+                        end_session(folder, drivers)
             except InterruptedStartError:
                 stop.request("signal")
             except Exception as error:  # `finish` raises it, after notifying the callbacks

@@ -12,7 +12,7 @@ import typer
 
 import bearing_search
 from bearing_search.cli.options import AsJson, Results
-from bearing_search.durations import format_duration
+from bearing_search.text.durations import format_duration
 
 if TYPE_CHECKING:
     from rich.table import Table

@@ -1,8 +1,6 @@
 """Both passes of the extraction over one part, in several processes; one row per sample."""
 
-import multiprocessing
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
@@ -26,6 +24,7 @@ from bearing_search.preprocess.locate import (
 from bearing_search.preprocess.pipeline import Roi, extract_from
 from bearing_search.preprocess.report.drawing import blank_tile, tile
 from bearing_search.preprocess.shapes import Circle, Ellipse
+from bearing_search.processes.pool import process_pool
 
 POOL_FROM = 24
 """With fewer samples, starting processes takes longer than they save."""
@@ -212,8 +211,5 @@ def _pool(workers: int) -> Iterator[Callable[[Callable[[Any], Any], Sequence[Any
     if workers <= 1:
         yield lambda function, items: map(function, items)
         return
-    context = multiprocessing.get_context("spawn")  # fork would break OpenCV's threads
-    with ProcessPoolExecutor(
-        workers, mp_context=context, initializer=cv2.setNumThreads, initargs=(1,)
-    ) as pool:
+    with process_pool(workers, initializer=partial(cv2.setNumThreads, 1)) as pool:
         yield lambda function, items: pool.map(function, items, chunksize=2)

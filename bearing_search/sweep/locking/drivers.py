@@ -19,8 +19,8 @@ from sqlalchemy.pool import NullPool
 
 from bearing_search.errors import SweepError
 from bearing_search.sweep.folder.sweep_folder import SweepFolder
-from bearing_search.sweep.record.urls import without_password
 from bearing_search.sweep.study.storage import is_shareable, sqlalchemy_url, storage_errors
+from bearing_search.text.passwords import without_password
 
 _EXCLUSIVE = 0
 """Second key of the turn's advisory lock; those of drivers are positive."""

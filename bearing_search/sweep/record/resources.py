@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from bearing_search.errors import ConfigError, ResourceError
+from bearing_search.sweep.record.urls import refuse_password
 
 MAX_CPU_TRIALS = 4
 """Default maximum of concurrent trials on machines without a GPU."""
@@ -29,6 +30,7 @@ class Resources:
     """URL of the depot for trial folders, if nodes cannot access the sweep's. None: they can."""
 
     def __post_init__(self) -> None:
+        refuse_password(address=self.address or "", depot=self.depot or "")
         gpus = self.gpus_per_trial
         if gpus is not None and (gpus < 0 or (gpus > 1 and gpus != int(gpus))):
             raise ConfigError(f"gpus per trial is {gpus:g}; expected at most 1 or a whole number")

@@ -192,7 +192,7 @@ class SweepRecord:
             object.__setattr__(self, "objective", _OBJECTIVES[self.task])
         if self.max_failures < 0:
             raise ConfigError(f"max failures is {self.max_failures}; at least 0")
-        refuse_password(self.storage, self.tracking_uri)
+        refuse_password(storage=self.storage, tracking_uri=self.tracking_uri)
         self._check_task()
 
     def _check_task(self) -> None:

@@ -12,8 +12,8 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from bearing_search.errors import ResourceError, SweepError
 from bearing_search.filesystem.disk_full import disk_full_error, is_disk_full
-from bearing_search.sweep.record.urls import without_password
 from bearing_search.sweep.study._vendor import storage_to_read
+from bearing_search.text.passwords import without_password
 
 LOCK_WAIT_S = 60
 """Seconds that a statement waits for another process to release the sqlite file."""
