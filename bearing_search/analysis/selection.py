@@ -114,7 +114,8 @@ def select(
     )
     deviation, freedom = pooled_deviation([[t.value or 0.0 for t in r.trials] for r in runs])
     feasible = np.array([run.judged.is_feasible for run in runs])
-    comparable = alike([run.defects.drawing for run in runs], feasible)
+    drawings = [run.defects.drawing for run in runs]
+    comparable = np.array(alike(drawings, feasible.tolist()))
     order = sorted(range(len(runs)), key=lambda one: (not feasible[one], not comparable[one]))
     runs, feasible, comparable = [runs[i] for i in order], feasible[order], comparable[order]
     noise = np.array([np.nan_to_num(deviation) ** 2 / len(run.trials) for run in runs])

@@ -2,8 +2,6 @@
 
 Scores on drawn defects say which of two settings is better only where both were scored on the same
 ones: defects drawn elsewhere, or at another scale, are easier or harder to find.
-
-Axis letter: c settings.
 """
 
 import json
@@ -12,9 +10,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-
-import numpy as np
-from jaxtyping import Bool
 
 from bearing_search.config import TrialConfig, to_plain
 
@@ -69,16 +64,16 @@ def drawn_text(parts: Sequence[str]) -> str:
     return f" on defects drawn on {', '.join(parts)}" if parts else ""
 
 
-def alike(drawings: Sequence[str], counted: Bool[np.ndarray, " c"]) -> Bool[np.ndarray, " c"]:
+def alike(drawings: Sequence[str], counted: Sequence[bool]) -> list[bool]:
     """Which settings were scored on the drawing that most of the counted ones share.
 
     Args:
         drawings: of each setting, best setting first; of equally frequent ones the first is taken.
         counted: which settings to count; none: all.
     """
-    voters = np.flatnonzero(counted if counted.any() else ~counted).tolist()
-    [(shared, _)] = Counter(drawings[one] for one in voters).most_common(1)
-    return np.array([drawing == shared for drawing in drawings])
+    voters = [drawing for drawing, counts in zip(drawings, counted, strict=True) if counts]
+    [(shared, _)] = Counter(voters or drawings).most_common(1)
+    return [drawing == shared for drawing in drawings]
 
 
 def why_drawn_otherwise(

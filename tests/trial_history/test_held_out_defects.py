@@ -1,7 +1,6 @@
 import json
 from dataclasses import replace
 
-import numpy as np
 import pytest
 
 from bearing_search.config import TrialConfig
@@ -88,5 +87,5 @@ def test_the_settings_that_change_the_drawing_are_named():
     ],
 )
 def test_settings_are_compared_where_most_were_scored_on_one_drawing(drawings, counted, shared):
-    found = alike(list(drawings), np.array(counted, dtype=bool))
-    assert found.tolist() == [bool(one) for one in shared]
+    found = alike(list(drawings), [bool(one) for one in counted])
+    assert found == [bool(one) for one in shared]
