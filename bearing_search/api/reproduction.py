@@ -29,12 +29,12 @@ from bearing_search.session.inputs import (
 from bearing_search.session.leak_gate import refuse_leaks
 from bearing_search.session.preflight import check_images, check_models, edge_configs
 from bearing_search.session.reproduction import announce_reproduction
-from bearing_search.session.sweep_session import drive
+from bearing_search.session.sweep_session import check_stores, drive
 from bearing_search.session.terminal import terminal
+from bearing_search.sweep.folder.listing import list_sweeps
 from bearing_search.sweep.folder.sweep_folder import (
     SweepFolder,
     create_sweep,
-    list_sweeps,
     load_sweep,
 )
 from bearing_search.sweep.record.sweep_record import SweepRecord, check_name
@@ -98,9 +98,12 @@ def reproduce(
         LeakError: train and test share samples, and `allow_leak` is empty.
     """
     console = options.get("console") or terminal()
+    profile: Profile = options.get("profile") or ("cpu" if data == DEMO else "paper")
+    name = options.get("name") or default_name(profile, str(data))
+    tracking_uri = options.get("tracking_uri", "")
+    check_stores(Path(results), name, storage="", tracking_uri=tracking_uri)
     root = writable_results(Path(results))
     data_folder, data_set = resolve_data(str(data), root)
-    profile: Profile = options.get("profile") or ("cpu" if data == DEMO else "paper")
     finetune = options.get("finetune")
     settings, source = finetune_settings(finetune, root, console) if finetune else (None, "")
     design = Design(
@@ -115,20 +118,22 @@ def reproduce(
     )
     asked = session_options(**options.get("resources", ResourceFlags()))
     record = SweepRecord(
-        name=options.get("name") or default_name(profile, str(data)),
+        name=name,
         space_text=space_text(design),
         space_source=f"reproduce, profile {profile}",
         data=str(data_folder),
         data_digest=digest_for("reproduction", data_set),
         task="reproduction",
         sampler="grid",
-        tracking_uri=options.get("tracking_uri", ""),
+        tracking_uri=tracking_uri,
     )
     record = asked.applied_to(record)
+    is_new = record.name not in list_sweeps(root)
     folder = opened(root, record, data_set, console, options.get("allow_leak", ""))
     announce_reproduction(folder, data_set, console)
     resources = recorded_or_asked(folder.record.resources, record.resources)
-    return Sweep(folder, drive(folder, replace(asked, resources=resources), console))
+    asked = replace(asked, resources=resources)
+    return Sweep(folder, drive(folder, asked, console, is_new=is_new))
 
 
 def opened(

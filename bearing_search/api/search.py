@@ -31,11 +31,10 @@ from bearing_search.session.preflight import (
     check_models,
     edge_configs,
 )
-from bearing_search.session.sweep_session import announce, drive
+from bearing_search.session.sweep_session import announce, check_stores, drive
 from bearing_search.session.terminal import terminal
 from bearing_search.sweep.folder.sweep_folder import create_sweep, load_sweep
 from bearing_search.sweep.record.sweep_record import SweepRecord, check_name
-from bearing_search.sweep.record.urls import refuse_password
 from bearing_search.sweep.remote.object_store import FolderStore
 from bearing_search.sweep.study.pruners import check_pruner
 from bearing_search.sweep.study.samplers import check_sampler, sampler_spec
@@ -122,9 +121,8 @@ def run_search(
     if folds is not None:
         searched = searched.with_setting("split.folds", folds)
     check_sampler(sampler, searched)
-    refuse_password(
-        storage=options.get("storage", ""), tracking_uri=options.get("tracking_uri", "")
-    )
+    storage, tracking_uri = options.get("storage", ""), options.get("tracking_uri", "")
+    check_stores(Path(results), name, storage=storage, tracking_uri=tracking_uri)
     if depot := options.get("depot"):
         FolderStore(depot).check()
     asked = session_options(trials=trials, **_resource_flags(options))
@@ -153,8 +151,8 @@ def run_search(
         seed=options.get("seed", 0),
         folds=folds,
         pruner=pruner,
-        storage=options.get("storage", ""),
-        tracking_uri=options.get("tracking_uri", ""),
+        storage=storage,
+        tracking_uri=tracking_uri,
         shares_stages=options.get("shares_stages", True),
         protocol=to_plain(base.protocol),
     )
@@ -164,7 +162,7 @@ def run_search(
         record = replace(record, known=known)
     folder = create_sweep(root, record, searched)
     announce(folder, searched, data_set, console)
-    return Sweep(folder, drive(folder, asked, console))
+    return Sweep(folder, drive(folder, asked, console, is_new=True))
 
 
 def _as_space(space: str | Path | Mapping[str, Any] | SearchSpace) -> tuple[SearchSpace, str]:

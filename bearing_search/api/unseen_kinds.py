@@ -52,7 +52,7 @@ def leave_kinds_out(
     """
     refuse_incomparable([folder])
     number = chosen_trial(folder, asked.trial, console)
-    data_set = load_data_set(Path(folder.record.data))
+    data_set = load_data_set(folder.data)
     folder = with_data(folder, train_digest(data_set), accepted=asked.refit_changed_data)
     settings = tuned(folder.root, number, console)
     config = with_postprocess(trial_config(folder.root, number), settings)

@@ -40,7 +40,7 @@ def announce_reproduction(folder: SweepFolder, data_set: DataSet, console: Conso
         "fine-tuning"
     )
     console.print(f"  {estimate(total, speed, folder.record.resources)}")
-    console.print(f"  data {folder.record.data} (digest {folder.record.data_digest})")
+    console.print(f"  data {folder.data} (digest {folder.record.data_digest})")
     for part in data_set.parts:
         train, test = (_counts(data_set, split, part) for split in ("train", "test"))
         console.print(f"  {part}: {train} for training, {test} for test")

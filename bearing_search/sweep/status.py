@@ -9,9 +9,11 @@ from datetime import datetime
 from pathlib import Path
 
 from bearing_search.sweep.driver.stall_monitor import STALL_S
+from bearing_search.sweep.folder.listing import LEDGER, refuse_lost_ledger
 from bearing_search.sweep.folder.sweep_folder import END, SweepFolder
 from bearing_search.sweep.locking.lock import current_driver
 from bearing_search.sweep.study.trial_records import read_records
+from bearing_search.text.passwords import without_password
 from bearing_search.trial_history.best import best_of
 from bearing_search.trial_history.measurement_log import MEASUREMENTS_FILE, last_measurement
 from bearing_search.trial_history.records import SweepTask, TrialRecord
@@ -64,11 +66,13 @@ def sweep_status(folder: SweepFolder) -> SweepStatus:
     """Read the status of a sweep.
 
     Raises:
-        SweepError: its ledger cannot be read.
+        SweepError: its ledger is lost or cannot be read.
     """
     driver = current_driver(folder)
-    has_ledger = folder.record.storage or (folder.root / "ledger.db").exists()
+    has_ledger = folder.record.storage or (folder.root / LEDGER).exists()
     records = read_records(folder.storage_url, folder.study_name) if has_ledger else []
+    if not records:
+        refuse_lost_ledger(folder.root, without_password(folder.storage_url))
     return SweepStatus(
         name=folder.record.name,
         folder=folder.root,

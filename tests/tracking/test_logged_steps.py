@@ -24,13 +24,16 @@ class Store:
     def create_run(self, experiment, run_name, tags):
         return SimpleNamespace(info=SimpleNamespace(run_id=run_name))
 
-    def log_batch(self, run_id, metrics=(), tags=(), params=()):
+    def log_batch(self, run_id, metrics=(), params=(), tags=()):
         if self.is_away:
             raise OSError("connection refused")
         self.logged[run_id] += metrics
 
     def get_metric_history(self, run_id, name):
         return [metric for metric in self.logged[run_id] if metric.key == name]
+
+    def get_run(self, run_id):
+        return SimpleNamespace(data=SimpleNamespace(params={}))
 
     def update_run(self, run_id, status):
         """Runs have no status here."""
@@ -41,10 +44,10 @@ class Store:
 
 @pytest.fixture
 def store(monkeypatch):
-    made, tracker = Store(), "bearing_search.tracking.tracker"
-    monkeypatch.setattr(f"{tracker}.connect", lambda _: made)
-    monkeypatch.setattr(f"{tracker}.find_experiment", lambda *_: "0")
-    monkeypatch.setattr(f"{tracker}.find_runs", lambda *_: iter(()))
+    made, runs = Store(), "bearing_search.tracking.runs"
+    monkeypatch.setattr("bearing_search.tracking.tracker.connect", lambda _: made)
+    monkeypatch.setattr(f"{runs}.find_experiment", lambda *_: "0")
+    monkeypatch.setattr(f"{runs}.find_runs", lambda *_: iter(()))
     return made
 
 

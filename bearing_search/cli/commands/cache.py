@@ -25,7 +25,7 @@ from bearing_search.stage_cache.eviction import (
     set_max_bytes,
     tree_bytes,
 )
-from bearing_search.sweep.folder.sweep_folder import find_sweep
+from bearing_search.sweep.folder.listing import find_sweep
 from bearing_search.text.durations import format_duration
 
 _UNITS = {"": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12}

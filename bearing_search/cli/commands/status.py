@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json as json_text
 import math
+import sys
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -12,9 +13,11 @@ import typer
 
 import bearing_search
 from bearing_search.cli.options import AsJson, Results
+from bearing_search.errors import BearingSearchError
 from bearing_search.text.durations import format_duration
 
 if TYPE_CHECKING:
+    from rich.console import Console
     from rich.table import Table
 
     from bearing_search.api.sweep import Sweep
@@ -27,29 +30,47 @@ def status(
     ] = None,
     results: Results = Path("results"),
     json: AsJson = False,
-) -> None:
+) -> int | None:
     """Show the progress of a sweep, trial by trial, also while it runs."""
     from bearing_search.session.terminal import terminal
-    from bearing_search.sweep.folder.sweep_folder import list_sweeps
 
     console = terminal()
-    if sweep is not None:
-        opened = bearing_search.open_sweep(sweep, results)
-        if json:
-            print(json_text.dumps(_as_json(opened), default=str, indent=2))
-        else:
-            shown = opened.status
-            console.print(_trial_table(shown))
-            console.print(_sweep_line(shown))
-            console.print(opened.test_access.text)
-        return
-    every = [bearing_search.open_sweep(name, results).status for name in list_sweeps(results)]
+    if sweep is None:
+        return _status_of_all(results, console, json=json)
+    opened = bearing_search.open_sweep(sweep, results)
     if json:
-        print(json_text.dumps([asdict(one) for one in every], default=str, indent=2))
-    elif not every:
+        print(json_text.dumps(_as_json(opened), default=str, indent=2))
+    else:
+        shown = opened.status
+        console.print(_trial_table(shown))
+        console.print(_sweep_line(shown))
+        console.print(opened.test_access.text)
+    return None
+
+
+def _status_of_all(results: Path, console: Console, *, json: bool) -> int | None:
+    """Show every sweep in a line; those that cannot be read say why. Returns the exit status."""
+    from bearing_search.sweep.folder.listing import list_sweeps
+
+    shown: list[dict[str, Any]] = []
+    errors: list[BearingSearchError] = []
+    for name in list_sweeps(results):
+        try:
+            one = bearing_search.open_sweep(name, results).status
+        except BearingSearchError as error:
+            shown.append({"name": name, "error": str(error)})
+            errors.append(error)
+            continue
+        shown.append(asdict(one))
+        if not json:
+            console.print(_sweep_line(one))
+    if json:
+        print(json_text.dumps(shown, default=str, indent=2))
+    elif not shown:
         print(f"{results}: no sweeps yet; start one with `python -m bearing_search run`.")
-    for one in [] if json else every:
-        console.print(_sweep_line(one))
+    for sick in errors:
+        print(f"error: {sick}", file=sys.stderr)
+    return errors[0].exit_status if errors else None
 
 
 def _as_json(sweep: Sweep) -> dict[str, Any]:

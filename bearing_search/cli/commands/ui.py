@@ -1,7 +1,10 @@
 """`ui`: MLflow's web pages for a results folder."""
 
 import os
+import signal
+import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 from urllib.parse import quote, urlencode
@@ -22,30 +25,52 @@ def ui(
     port: Annotated[int, typer.Option(help="Port to listen on.", min=1, max=65535)] = 5000,
 ) -> None:
     """Compare runs in MLflow's web pages; Ctrl-C stops the server."""
-    from bearing_search.tracking import default_tracking_uri, experiments
+    from bearing_search.tracking import experiments, readable_store
 
-    uri = default_tracking_uri(results)
-    if not Path(uri.removeprefix("sqlite:///")).exists():
+    if not (results / "mlflow.db").exists():
         raise SweepError(f"{results}: no runs yet; start some with `python -m bearing_search run`.")
     address = f"http://{host}:{port}"
     print(f"MLflow is starting at {address} (this takes some 15 s)")
-    for name, number in list(experiments(uri).items())[:_SHOWN]:
-        query = best_first(objective_of(results, name))
-        print(f"  {name}, highest score first: {address}/#/experiments/{number}/runs?{query}")
-    sys.stdout.flush()
-    # replaces this process, so that Ctrl-C and signals reach MLflow itself
-    arguments = ["--backend-store-uri", uri, "--host", host, "--port", str(port)]
-    os.execv(sys.executable, [sys.executable, "-m", "mlflow", "ui", *arguments])
+    with readable_store(results) as store:
+        for name, number in list(experiments(store.uri).items())[:_SHOWN]:
+            query = best_first(objective_of(results, name))
+            print(f"  {name}, highest score first: {address}/#/experiments/{number}/runs?{query}")
+        if store.is_copy:
+            print(f"{results} is read-only: the pages show a copy, and changes are lost at the end")
+        sys.stdout.flush()
+        arguments = ["--backend-store-uri", store.uri, "--host", host, "--port", str(port)]
+        command = [sys.executable, "-m", "mlflow", "ui", *arguments]
+        if not store.is_copy:
+            # replaces this process, so that Ctrl-C and signals reach MLflow itself
+            os.execv(sys.executable, command)
+        serve(command)
+
+
+def serve(command: Sequence[str]) -> None:
+    """Run a server until it ends; SIGTERM to this process ends it as well."""
+    with subprocess.Popen(command) as server:
+        before = signal.signal(signal.SIGTERM, lambda *_: server.terminate())
+        try:
+            server.wait()
+        except KeyboardInterrupt:  # the server has received it, too
+            server.wait()
+        finally:
+            signal.signal(signal.SIGTERM, before)
 
 
 def objective_of(results: Path, sweep: str) -> str:
     """The metric that orders a sweep's runs; a sweep that was deleted counts as a search."""
     from bearing_search.measurement import OBJECTIVE
-    from bearing_search.sweep.folder.sweep_folder import list_sweeps, load_sweep
+    from bearing_search.sweep.folder.listing import list_sweeps
+    from bearing_search.sweep.folder.sweep_folder import load_sweep
 
     if sweep not in list_sweeps(results):
         return OBJECTIVE
-    return load_sweep(results, sweep).record.objective
+    try:
+        return load_sweep(results, sweep).record.objective
+    except SweepError as error:  # its runs can be shown nevertheless
+        print(f"warning: {error}", file=sys.stderr)
+        return OBJECTIVE
 
 
 def best_first(objective: str) -> str:

@@ -100,7 +100,7 @@ class SweepRecord:
     """Where it was read from, for display."""
 
     data: str
-    """Absolute path of the data set."""
+    """Path of the data set: relative to the results folder if it is inside, else absolute."""
 
     data_digest: str
     bits: Mapping[str, int] = field(default_factory=dict)
@@ -138,10 +138,15 @@ class SweepRecord:
     error other than a BearingSearchError."""
 
     storage: str = ""
-    """Database URL of the ledger; empty: ledger.db in the sweep's folder."""
+    """Database URL of the ledger; empty: ledger.db in the sweep's folder. The path of a sqlite file
+    is relative to the results folder if it is inside, here and in `tracking_uri`."""
 
     tracking_uri: str = ""
     """MLflow tracking URI; empty: mlflow.db in the results folder."""
+
+    home: str = ""
+    """The sweep's folder when it was last driven, if it has a store outside the results folder: a
+    copy of the folder must not write to that store as well."""
 
     shares_stages: bool = True
     """Whether trials read and write the shared stage cache."""

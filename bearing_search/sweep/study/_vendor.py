@@ -55,6 +55,14 @@ def reported_values(study: optuna.Study, trial: Trial) -> Mapping[int, float]:
     return values
 
 
+def is_schema_error(error: RuntimeError) -> bool:
+    """Whether an error of `RDBStorage` says that another Optuna made the database.
+
+    Private: the error's text, which names both versions.
+    """
+    return "compatible with the table schema" in str(error)
+
+
 def storage_to_read(url: str, engine_kwargs: dict[str, Any]) -> RDBStorage:
     """The storage of an existing database, which is neither created nor changed.
 

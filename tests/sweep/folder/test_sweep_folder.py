@@ -12,7 +12,8 @@ from bearing_search.filesystem.atomic import write_json
 from bearing_search.search_space.yaml_file import parse_search_space
 from bearing_search.sweep.driver.session import StopRequest
 from bearing_search.sweep.folder import sweep_folder
-from bearing_search.sweep.folder.sweep_folder import create_sweep, list_sweeps, load_sweep
+from bearing_search.sweep.folder.listing import list_sweeps
+from bearing_search.sweep.folder.sweep_folder import create_sweep, load_sweep
 from bearing_search.sweep.locking.lock import acquire, current_driver, join_sweep
 from bearing_search.sweep.record.resources import Resources
 from bearing_search.sweep.record.session_options import SessionOptions

@@ -7,6 +7,7 @@ import pytest
 import sqlalchemy
 from optuna.trial import TrialState
 
+from bearing_search.errors import SweepError
 from bearing_search.sweep.study._vendor import (
     newest_revision,
     reopened,
@@ -114,3 +115,25 @@ def test_a_database_of_another_schema_is_left_to_optuna(study, url):
     engine.dispose()
     with pytest.raises(RuntimeError, match="upgrading the storage"):
         storage_to_read(url, {})
+
+
+@pytest.mark.parametrize("version", ["v99.0.0.a", "v0.9.0.a"])
+def test_a_study_by_another_optuna_is_one_line_with_both_versions(study, url, version):
+    from bearing_search.sweep.study.storage import open_storage, storage_errors
+
+    engine = sqlalchemy.create_engine(url)
+    with engine.begin() as connection:
+        connection.execute(sqlalchemy.text(f"update alembic_version set version_num = '{version}'"))
+        connection.execute(sqlalchemy.text("update version_info set library_version = '7.7.7'"))
+    engine.dispose()
+    for read_only in (True, False):
+        with (
+            pytest.raises(SweepError) as told,
+            storage_errors(url),
+        ):
+            open_storage(url, read_only=read_only)
+        text = str(told.value)
+        assert "the ledger cannot be used" in text
+        assert "7.7.7" in text
+        assert optuna.__version__ in text
+        assert "\n" not in text
