@@ -7,6 +7,7 @@ from random import Random
 
 import cv2
 import numpy as np
+
 from .values import NAMES, SCALARS, mutated
 
 SPACES = Path(__file__).parents[2] / "search_spaces"
@@ -63,7 +64,7 @@ FLAGS = (
     "--help",
     "--no-such-flag",
 )
-DAMAGES: tuple[tuple[str, Callable[[Path, Random], None]], ...] = (
+DAMAGES: tuple[tuple[str, Callable[[Path, Random], object]], ...] = (
     ("deleted", lambda file, _: file.unlink()),
     ("empty", lambda file, _: file.write_bytes(b"")),
     ("null", lambda file, _: file.write_bytes(b"null")),

@@ -7,8 +7,9 @@ that failed is repeated with `FUZZ_CASES=1 FUZZ_SEED=N`.
 import os
 from random import Random
 
-from . import cases
 import pytest
+
+from . import cases
 from .oracle import attempt
 
 pytestmark = pytest.mark.slow
