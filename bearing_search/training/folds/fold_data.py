@@ -116,24 +116,30 @@ def prepare_fold(
         anomalous=_to_train(anomalous, config),
         normal_samples=normal.samples,
         anomalous_samples=anomalous.samples,
-        held_out=HeldOut(
-            images=Images(pixels=predictions.images, masks=predictions.masks),
-            map_masks=predictions.map_masks,
-            map_roi=np.stack(
-                [shrink_any(one, config.protocol.map_px) for one in predictions.roi_masks]
-            ),
-            is_anomalous=np.array([s.is_anomalous for s in predictions.samples]),
-            samples=predictions.samples,
-            lost_regions=predictions.lost_regions,
+        held_out=replace(
+            held_out_of(predictions, config.protocol.map_px),
             unreachable_regions=sum(
                 _num_regions(s) for s, _ in predictions.no_roi if s.is_anomalous
             ),
-            no_roi=predictions.no_roi,
         ),
         has_synthetic_defects=is_synthetic,
         roi=roi_score(train, reference, config.preprocess),
         dropped=(*normal.no_roi, *anomalous.no_roi),
         digest="-".join(s.digest[:8] for s in (normal, anomalous, predictions)),
+    )
+
+
+def held_out_of(found: PreparedSet, map_px: int) -> HeldOut:
+    """Prepared samples to be scored, none of which has regions that cannot be reached."""
+    return HeldOut(
+        images=Images(pixels=found.images, masks=found.masks),
+        map_masks=found.map_masks,
+        map_roi=np.stack([shrink_any(one, map_px) for one in found.roi_masks]),
+        is_anomalous=np.array([s.is_anomalous for s in found.samples]),
+        samples=found.samples,
+        lost_regions=found.lost_regions,
+        unreachable_regions=0,
+        no_roi=found.no_roi,
     )
 
 

@@ -8,6 +8,7 @@ from bearing_search.data.dataset import DataSet
 from bearing_search.data.fold_key import TOGETHER, FoldKey
 from bearing_search.data.samples import Sample
 from bearing_search.data.split import FEWEST_TO_CALIBRATE, folds_of_parts
+from bearing_search.preprocess.stress.stress_set import chosen_samples
 from bearing_search.training.cost import trained_on
 from bearing_search.training.plan import fold_progress
 
@@ -22,6 +23,8 @@ class PartPlan:
 
     train: tuple[Sample, ...]
     held_out: tuple[Sample, ...]
+    stressed: tuple[Sample, ...] = ()
+    """Normal test samples that are scored with changed light, camera or dents as well."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,6 +42,10 @@ class FoldPlan:
     parts: tuple[PartPlan, ...]
     is_validation: bool
     """Whether the held-out samples come from train rather than from the test split."""
+
+    def __post_init__(self) -> None:
+        if self.is_validation and any(part.stressed for part in self.parts):
+            raise ValueError("a stress set is made of test samples, which no validation may see")
 
     @property
     def train(self) -> list[Sample]:
@@ -72,7 +79,7 @@ def validation_plans(config: TrialConfig, train: Sequence[Sample]) -> list[FoldP
 
 
 def final_plans(
-    config: TrialConfig, data_set: DataSet, *, calibrates: bool = False
+    config: TrialConfig, data_set: DataSet, *, calibrates: bool = False, stresses: bool = False
 ) -> list[FoldPlan]:
     """Plans that train on all of train and score on test.
 
@@ -82,6 +89,7 @@ def final_plans(
         calibrates: whether the normal samples of the search's first fold are set aside and scored
             with test, so that thresholds can be made in the final model's own unit; not in a part
             whose folds have too few for that.
+        stresses: whether a stress set is made of normal test samples and scored as well.
 
     Raises:
         DataError: a part has too few groups for its folds, if `calibrates`.
@@ -103,6 +111,7 @@ def final_plans(
                 *data_set.samples("test", part),
                 *(s for s in train[part] if s.group in aside[part] and not s.is_anomalous),
             ),
+            stressed=chosen_samples(data_set.samples("test", part)) if stresses else (),
         )
         for part in names
     ]
