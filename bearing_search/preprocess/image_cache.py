@@ -20,7 +20,7 @@ from bearing_search.errors import DataError
 from bearing_search.filesystem.atomic import replacing, write_atomically
 from bearing_search.filesystem.digest import sha256_of_file, sha256_of_text
 
-VERSION = 3
+VERSION = 4
 """Incremented when preprocessing gives different shapes or pixels for the same settings."""
 
 

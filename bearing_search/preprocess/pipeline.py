@@ -17,6 +17,7 @@ from bearing_search.preprocess.brightness import check_levels, fuse
 from bearing_search.preprocess.cached_detection import detect_sample
 from bearing_search.preprocess.circle.choice import ring_mask
 from bearing_search.preprocess.decoded_images import recent_images
+from bearing_search.preprocess.ellipse.choice import doubts
 from bearing_search.preprocess.locate import (
     NoRoi,
     RoiReference,
@@ -171,5 +172,9 @@ def cut(
         shape=shape,
         lost_regions=lost_regions(mask, lost),
         lost_pixels=int(lost.sum()),
-        notes=notes_on(window, width, height),
+        notes=(*notes_on(window, width, height), *_doubts(shape)),
     )
+
+
+def _doubts(shape: Shape | None) -> tuple[str, ...]:
+    return doubts(shape) if isinstance(shape, Ellipse) else ()
