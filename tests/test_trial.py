@@ -310,6 +310,8 @@ def test_without_defects_in_train_they_are_drawn_and_it_is_said(tmp_path, make_s
 
     assert 0 < last.values[OBJECTIVE] <= 1
     assert last.tags["defects/plate"] == "synthetic"
+    assert len(last.tags["drawn/plate/fold1"]) == 16
+    assert last.tags["drawn_sizes/plate"] == "sides of 4 px to 10% of the image, a prior"
 
 
 def test_the_final_training_is_scored_on_test_and_keeps_its_weights(

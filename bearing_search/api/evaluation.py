@@ -21,6 +21,7 @@ from bearing_search.evaluation.predictions import Predictions
 from bearing_search.filesystem.atomic import write_json
 from bearing_search.measurement import TrialContext, metric_of
 from bearing_search.reporting.evaluation_markdown import write_evaluation
+from bearing_search.reporting.sentences import chosen_on_lines
 from bearing_search.reporting.test_evaluation import (
     ComparedPredictions,
     Evaluation,
@@ -231,7 +232,7 @@ def measure(
         sweep=folder.record.name,
         trial=number,
         times_opened=(earlier.times_opened if earlier else 0) + 1,
-        notes=folder.record.notes,
+        notes=(*folder.record.notes, *chosen_on_lines(folder.trial_folder(number))),
     )
     write_evaluation(folder.root, evaluation)
     return evaluation

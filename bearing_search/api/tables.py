@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 from bearing_search.analysis.intervals import Interval
-from bearing_search.analysis.selection import RankedSetting
+from bearing_search.analysis.ranked_setting import RankedSetting
 from bearing_search.data.fold_key import FoldKey
 from bearing_search.evaluation.predictions import Predictions
 from bearing_search.measurement import IMAGE_OBJECTIVE
@@ -123,6 +123,8 @@ def _setting_row(entry: RankedSetting, objective: str, *, is_chosen: bool) -> di
         **({} if objective == IMAGE_OBJECTIVE else _columns(IMAGE_OBJECTIVE, entry.image_auroc)),
         **entry.judged.scores,
         "tied": entry.is_tied,
+        "comparable": entry.is_comparable,
+        "drawn_defects": ", ".join(entry.defects.parts),
         "feasible": entry.judged.is_feasible,
         "to_use": is_chosen,
         "runs": len(entry.trials),

@@ -25,7 +25,7 @@ VERSION = 4
 
 
 def content_of(sample: Sample) -> str:
-    """Digest of the contents of all files of a sample.
+    """Digest of the contents of all files of a sample, and of what is drawn on them.
 
     Raises:
         DataError: a file cannot be read.
@@ -36,6 +36,8 @@ def content_of(sample: Sample) -> str:
             total.update(bytes.fromhex(sha256_of_file(file)))
         except OSError as error:
             raise DataError(f"{file}: cannot be read ({error.strerror})") from None
+    if sample.drawn is not None:
+        total.update(json.dumps(sample.drawn.facts, sort_keys=True).encode())
     return total.hexdigest()
 
 

@@ -3,7 +3,7 @@
 import math
 
 from bearing_search.analysis.postprocess_search import PostprocessTuning
-from bearing_search.analysis.selection import RankedSetting
+from bearing_search.analysis.ranked_setting import RankedSetting
 from bearing_search.measurement import COST_S, IMAGE_OBJECTIVE
 from bearing_search.reporting.leaderboard import NONE_TO_USE, Leaderboard, said_of
 from bearing_search.reporting.sentences import interval_text, postprocess_lines
@@ -22,10 +22,12 @@ def markdown(
         tuning: result of tuning the post-processing of the setting to use.
     """
     chosen, objective = board.selection.chosen, board.selection.objective
-    titles = [objective, *([] if objective == IMAGE_OBJECTIVE else [IMAGE_OBJECTIVE]), ""]
-    titles += ["settings", "seeds", "GFLOP per sample", "MB", "seconds", *_further(board)]
+    drawn = " (drawn defects)" if board.synthetic_parts else ""
+    titles = [f"{objective}{drawn}"]
+    titles += [] if objective == IMAGE_OBJECTIVE else [f"{IMAGE_OBJECTIVE}{drawn}"]
+    titles += ["", "settings", "seeds", "GFLOP per sample", "MB", "seconds", *_further(board)]
     to_use = (
-        f"To use: {chosen.title}, {objective} {interval_text(chosen.value)} "
+        f"To use: {chosen.title}, {objective} {interval_text(chosen.value)}{chosen.defects.text} "
         f"(95 % interval over groups; a constant score reaches "
         f"{board.selection.floor:.3f})."
         if chosen
@@ -49,6 +51,8 @@ def markdown(
 
 def _row(board: Leaderboard, entry: RankedSetting) -> str:
     mark = "tied" if entry.is_tied else entry.judged.text
+    if not entry.is_comparable:
+        mark = f"{mark}, not comparable".removeprefix(", ")
     if entry is board.selection.chosen:
         mark = "to use"
     if any(entry is one for one in board.front):

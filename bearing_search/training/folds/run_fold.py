@@ -143,14 +143,7 @@ def _work(
 def _prepare(
     part: PartPlan, plan: FoldPlan, config: TrialConfig, context: TrialContext
 ) -> FoldData:
-    return prepare_fold(
-        part.part,
-        part.train,
-        part.held_out,
-        config,
-        is_validation=plan.is_validation,
-        cache=context.cache,
-    )
+    return prepare_fold(part, config, is_validation=plan.is_validation, cache=context.cache)
 
 
 def _samples(
@@ -234,4 +227,7 @@ def _tags(
         tags[f"defects/{part.part}"] = "synthetic" if fold.has_synthetic_defects else "real"
         if fold.unmasked:
             tags[f"unmasked/{part.key}"] = fold.unmasked
+        if fold.drawing:
+            tags[f"drawn/{part.key}"] = fold.drawing
+            tags[f"drawn_sizes/{part.part}"] = fold.drawn_sizes
     return tags
