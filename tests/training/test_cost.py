@@ -117,6 +117,17 @@ def test_a_part_without_defects_gets_one_per_normal_sample():
     assert tuning(BASE, both) == pytest.approx(4 * 16 * 4 + 4 * 11 * 3)
 
 
+def test_patches_that_are_left_out_of_the_losses_cost_what_they_did():
+    tuned = replace(BASE, finetune=FinetuneConfig(epochs=3, reconstruction_only_epochs=3))
+    left_out = {"leave_out_masked_patches": True}
+    fewer = replace(
+        tuned,
+        finetune=replace(tuned.finetune, **left_out),
+        decoder=replace(tuned.decoder, **left_out),
+    )
+    assert train_gflop(fewer, samples(10, 2)) == train_gflop(tuned, samples(10, 2))
+
+
 @pytest.mark.parametrize("settings", [{"flip": True}, {"brightness_jitter": 0.1}])
 def test_other_augmentation_costs_what_rotation_does(settings):
     altered = replace(UPRIGHT, decoder=replace(BASE.decoder, **settings))
