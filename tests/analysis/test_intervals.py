@@ -140,6 +140,8 @@ def test_a_rate_of_nothing_is_unknown_and_an_impossible_one_refused():
     assert math.isnan(rate_interval(0, 0).value)
     with pytest.raises(ValueError, match="3 of 2"):
         rate_interval(3, 2)
+    with pytest.raises(ValueError, match=r"-0\.5 of 2"):
+        rate_interval(-0.5, 2)
 
 
 def test_what_no_hit_at_all_still_allows():
@@ -158,3 +160,11 @@ def test_normal_groups_alone_scatter_by_their_number_less_one(normal):
     n = len(normal)
     error = math.sqrt(n / (n - 1) * sum(shift**2 for shift in normal))
     assert found.high - found.value == pytest.approx(stats.t.ppf(0.975, n - 1) * error)
+
+
+@pytest.mark.parametrize("end", [0.0, 1.0])
+def test_at_the_end_of_the_scale_noise_still_gives_an_interval(end):
+    part = part_of([end] * 4, floor=end)
+    found = metric_interval([part], "hits", seed_variance=1e-14, seed_freedom=4)
+    assert 0 <= found.low <= end <= found.high <= 1
+    assert 0 < found.high - found.low < 0.1

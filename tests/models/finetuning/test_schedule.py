@@ -105,3 +105,9 @@ def test_epochs_count_the_same_however_many_iterations_they_have():
 def test_a_constant_rate_does_not_know_how_long_the_training_is():
     assert finetune_lr_factors([0, 0, 1], "constant", warmup_share=0.5) == [1.0, 1.0, 1.0]
     assert finetune_lr_factors([], "epochs", warmup_share=0.5) == []
+
+
+def test_epochs_warm_up_in_equal_steps_whatever_their_number_of_iterations():
+    # two of the four epochs: the first has two iterations, the second four
+    found = finetune_lr_factors([0, 0, 1, 1, 1, 1, 2, 3], "epochs", warmup_share=0.5)
+    assert found == pytest.approx([1 / 4, 1 / 2, 5 / 8, 3 / 4, 7 / 8, 1, 1, 1 / 2])
