@@ -40,7 +40,10 @@ TARGETS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
             "reporting/test_test_evaluation.py",
         ),
     ),
-    "split": (("data/split.py",), ("data/test_split.py",)),
+    "split": (
+        ("data/split.py",),
+        ("data/test_split.py", "analysis/operating/test_thresholds.py"),
+    ),
     "metrics": (
         ("evaluation/rank_metrics.py", "evaluation/metrics.py"),
         ("evaluation/test_metrics.py",),

@@ -168,3 +168,16 @@ def test_at_the_end_of_the_scale_noise_still_gives_an_interval(end):
     found = metric_interval([part], "hits", seed_variance=1e-14, seed_freedom=4)
     assert 0 <= found.low <= end <= found.high <= 1
     assert 0 < found.high - found.low < 0.1
+
+
+def test_the_interval_of_a_mean_over_parts_has_the_width_of_their_difference_from_nothing():
+    first, second = np.array([0.2, 0.4, 0.7]), np.array([0.5, 0.6, 0.9, 0.7])
+    flat = [part_of(x, floor=x.mean()) for x in (first, second)]
+    found = metric_interval(flat, "hits")
+    plain = difference_interval(flat, [part_of(np.zeros(3)), part_of(np.zeros(4))], "hits")
+    centre = (first.mean() + second.mean()) / 2
+    step = (plain.high - plain.value) / (centre * (1 - centre))
+    logit = math.log(centre / (1 - centre))
+    assert found.value == pytest.approx(centre)
+    assert found.low == pytest.approx(1 / (1 + math.exp(step - logit)))
+    assert found.high == pytest.approx(1 / (1 + math.exp(-step - logit)))
