@@ -122,6 +122,9 @@ def test_an_undefined_part_is_left_out_and_nothing_is_said_of_none():
     undefined = part_of([math.nan])
     known = part_of([0.2, 0.4, 0.6])
     assert metric_interval([known, undefined], "hits") == metric_interval([known], "hits")
+    other = part_of([0.1, 0.5, 0.3])
+    both = difference_interval([known, undefined], [other, undefined], "hits")
+    assert both == difference_interval([known], [other], "hits")
     assert math.isnan(metric_interval([undefined], "hits").value)
     assert math.isnan(difference_interval([undefined], [undefined], "hits").value)
 
