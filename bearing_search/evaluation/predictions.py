@@ -18,6 +18,7 @@ from bearing_search.evaluation.anomaly_maps import PostprocessSpec, anomaly_maps
 from bearing_search.evaluation.metrics import MissedRegions, PreparedScores, score
 from bearing_search.evaluation.scored_region import aupro_inside, regions_outside
 from bearing_search.filesystem.atomic import write_atomically
+from bearing_search.filesystem.stored_file import naming_damage
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -178,8 +179,12 @@ def save_predictions(predictions: Predictions, file: Path) -> None:
 
 
 def load_predictions(file: Path) -> Predictions:
-    """Read what `save_predictions` wrote."""
-    with np.load(file, allow_pickle=False) as saved:
+    """Read what `save_predictions` wrote.
+
+    Raises:
+        DamagedFileError: the file holds something else.
+    """
+    with naming_damage(file), np.load(file, allow_pickle=False) as saved:
         rendering = parse(PostprocessSpec, json.loads(str(saved["rendering"])))
         distances, own_scores = saved["distances"], saved["own_scores"]
         kept_scores = own_scores if own_scores.size else None
@@ -230,7 +235,7 @@ def without_calibration(predictions: Predictions) -> tuple[Predictions, Predicti
 
 def stored_labels(file: Path) -> Bool[np.ndarray, " n"]:
     """Which samples are anomalous, of what `save_predictions` wrote, without computing maps."""
-    with np.load(file, allow_pickle=False) as saved:
+    with naming_damage(file), np.load(file, allow_pickle=False) as saved:
         labels: Bool[np.ndarray, " n"] = saved["is_anomalous"]
         return labels
 

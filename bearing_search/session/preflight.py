@@ -4,9 +4,9 @@ torch is loaded in a short-lived process, which keeps the driver small.
 """
 
 import hashlib
-import json
 import pickle
 from collections.abc import Sequence
+from contextlib import suppress
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
@@ -19,9 +19,10 @@ from bearing_search.data.dataset import DataSet
 from bearing_search.data.samples import Sample, read_levels, read_mask
 from bearing_search.data.split import Fold, folds_of_parts
 from bearing_search.data_checks.findings import Finding
-from bearing_search.errors import ConfigError, DataError, ResourceError
+from bearing_search.errors import ConfigError, DamagedFileError, DataError, ResourceError
 from bearing_search.filesystem.atomic import write_json
 from bearing_search.filesystem.digest import sha256_of_json
+from bearing_search.filesystem.stored_file import naming_damage, read_json_object
 from bearing_search.measurement import TRAIN_GFLOP
 from bearing_search.models.encoders.size import encoder_size
 from bearing_search.preprocess.brightness import check_levels
@@ -158,7 +159,8 @@ def check_models(configs: Sequence[TrialConfig], *, cache: Path) -> str:
     key = _models_key(configs, tables)
     passed = cache / "models" / f"{key}.json" if key else None
     if passed is not None and passed.exists():
-        return str(json.loads(passed.read_text(encoding="utf-8"))["sha256"])
+        with suppress(DamagedFileError), naming_damage(passed):  # if damaged, check again
+            return str(read_json_object(passed)["sha256"])
     with process_pool(1) as process:
         sha256 = process.submit(_load_all, list(configs), tables).result()
     if passed is not None:

@@ -14,6 +14,7 @@ from typing import Literal, TypeVar
 from bearing_search.errors import DiskFullError
 from bearing_search.filesystem.atomic import write_atomically
 from bearing_search.filesystem.disk_full import is_disk_full
+from bearing_search.filesystem.stored_file import naming_damage
 from bearing_search.stage_cache.client import is_dead, live_pins
 from bearing_search.stage_cache.entry import (
     DONE,
@@ -181,11 +182,16 @@ def default_max_bytes(root: Path) -> int:
 
 
 def max_bytes_of(root: Path) -> int:
-    """The size limit that was set for this cache, or the default."""
-    try:
-        return int((root / _LIMIT).read_text(encoding="ascii"))
-    except FileNotFoundError:
+    """The size limit that was set for this cache, or the default.
+
+    Raises:
+        DamagedFileError: the file with the limit holds something else.
+    """
+    file = root / _LIMIT
+    if not file.exists():
         return default_max_bytes(root)
+    with naming_damage(file):
+        return int(file.read_text(encoding="ascii"))
 
 
 def set_max_bytes(root: Path, max_bytes: int | None) -> None:
