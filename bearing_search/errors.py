@@ -62,7 +62,7 @@ class DamagedFileError(SweepError):
         self.file = file
 
     def __str__(self) -> str:
-        return masked(f"{self.file}: is damaged ({self.args[1]})")
+        return masked(f"{self.file}: cannot be read ({self.args[1]})")
 
 
 class TrialFailedError(BearingSearchError):

@@ -24,7 +24,7 @@ class TestAccessLog:
         if not self.times:
             return "Test has not been opened."
         if not self.last:
-            return f"Test has been opened, at least once: {EVALUATION} is damaged."
+            return f"Test has been opened, at least once: {EVALUATION} cannot be read."
         times = "once" if self.times == 1 else f"{self.times} times"
         return f"Test opened {times}, last {self.last}."
 

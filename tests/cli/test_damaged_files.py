@@ -134,18 +134,21 @@ def test_a_trial_with_a_damaged_file_is_left_out_and_the_report_says_so(results,
     assert main(["compare", "one", "--results", str(results)]) == 0
     page = capsys.readouterr().out
     assert "A trial is left out" in page
-    assert "scored.npz: is damaged" in page
+    assert "scored.npz: cannot be read" in page
     assert main(["status", "one", "--json", "--results", str(results)]) == 0
     board = json.loads(capsys.readouterr().out)["leaderboard"]
-    assert "scored.npz: is damaged" in json.dumps(board)
-    assert len(board["entries"]) == 2
+    assert "scored.npz: cannot be read" in json.dumps(board)
+    assert len(board["settings"]) == 2
 
 
 def test_with_no_sound_trial_left_the_last_damaged_file_is_named(results, capsys):
     for number in range(3):
         (results / f"one/trials/{number:05d}/config.json").write_text("null")
     assert main(["compare", "one", "--results", str(results)]) == 6
-    assert "config.json: is damaged (it holds null instead of an object)" in capsys.readouterr().err
+    assert (
+        "config.json: cannot be read (it holds null instead of an object)"
+        in capsys.readouterr().err
+    )
 
 
 def test_a_damaged_record_of_test_is_not_taken_for_a_test_that_was_never_opened(results, capsys):
@@ -153,7 +156,7 @@ def test_a_damaged_record_of_test_is_not_taken_for_a_test_that_was_never_opened(
     assert main(["status", "one", "--results", str(results)]) == 0
     assert "Test has been opened, at least once" in capsys.readouterr().out.replace("\n", " ")
     assert main(["evaluate", "one", "--results", str(results)]) == 6
-    assert "evaluation.json: is damaged" in capsys.readouterr().err
+    assert "evaluation.json: cannot be read" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("how", ["garbage", "null", "folder"])
@@ -163,14 +166,14 @@ def test_a_resumed_trial_writes_its_measurements_anew(results, caplog, how):
     MeasurementLog(file).append(MEASURED)
     assert list(read_measurements(file)) == [MEASURED]
     assert file.with_name(f"{MEASUREMENTS_FILE}.damaged").exists()
-    assert f"{file}: is damaged" in caplog.text
+    assert f"{file}: cannot be read" in caplog.text
 
 
 def test_what_is_damaged_is_said_in_one_line(tmp_path):
     file = tmp_path / "x.json"
-    with pytest.raises(DamagedFileError, match=r"x.json: is damaged \(No such file"):
+    with pytest.raises(DamagedFileError, match=r"x.json: cannot be read \(No such file"):
         read_json_object(file)
-    with pytest.raises(DamagedFileError, match=r"is damaged \(one\)$"), naming_damage(file):
+    with pytest.raises(DamagedFileError, match=r"cannot be read \(one\)$"), naming_damage(file):
         raise ValueError("one\ntwo")
 
 
