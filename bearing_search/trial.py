@@ -61,15 +61,24 @@ def run_trial(config: TrialConfig, context: TrialContext) -> Iterator[Measuremen
     return _run_units(plans, config, context, split="val")
 
 
-def run_final(config: TrialConfig, context: TrialContext) -> Iterator[Measurement]:
-    """Train on all of train and score on test; meant to be run once, for the chosen config."""
-    plans = final_plans(config, _data_set(config, context))
+def run_final(
+    config: TrialConfig, context: TrialContext, *, stresses: bool = False
+) -> Iterator[Measurement]:
+    """Train on all of train and score on test; meant to be run once, for the chosen config.
+
+    Args:
+        stresses: whether a stress set made of test samples is scored as well.
+    """
+    plans = final_plans(config, _data_set(config, context), stresses=stresses)
     return _run_units(plans, config, context, split="test")
 
 
-def run_calibrated(config: TrialConfig, context: TrialContext) -> Iterator[Measurement]:
+def run_calibrated(
+    config: TrialConfig, context: TrialContext, *, stresses: bool = False
+) -> Iterator[Measurement]:
     """As `run_final`, with normal samples of train set aside and scored together with test."""
-    plans = final_plans(config, _data_set(config, context), calibrates=True)
+    data_set = _data_set(config, context)
+    plans = final_plans(config, data_set, calibrates=True, stresses=stresses)
     return _run_units(plans, config, context, split="final")
 
 

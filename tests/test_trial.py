@@ -5,10 +5,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from bearing_search.config import SplitConfig
+from bearing_search.config import FinetuneConfig, SplitConfig
 from bearing_search.data.dataset import load_data_set
 from bearing_search.evaluation.metric_table import METRICS
-from bearing_search.evaluation.predictions import fold_predictions
+from bearing_search.evaluation.predictions import STRESS_FILE, fold_predictions
 from bearing_search.measurement import (
     FINISHED_FOLDS,
     FOLD_OBJECTIVE,
@@ -300,6 +300,8 @@ def test_without_defects_in_train_they_are_drawn_and_it_is_said(tmp_path, make_s
 
     assert 0 < last.values[OBJECTIVE] <= 1
     assert last.tags["defects/plate"] == "synthetic"
+    assert len(last.tags["drawn/plate/fold1"]) == 16
+    assert last.tags["drawn_sizes/plate"] == "sides of 4 px to 10% of the image, a prior"
 
 
 def test_the_final_training_is_scored_on_test_and_keeps_its_weights(
@@ -323,3 +325,30 @@ def test_frozen_means_no_fine_tuning(tmp_path, make_set, tiny_config):
     stream = list(run_trial(frozen, context(tmp_path, make_set())))
     assert not any("pixel_loss" in name for m in stream for name in m.values)
     assert not (tmp_path / "cache/stages/encoder").exists()
+
+
+def test_a_stress_set_is_scored_beside_test_and_moves_none_of_its_numbers(
+    tmp_path, make_set, tiny_config
+):
+    data, frozen = make_set(), FinetuneConfig(epochs=0, reconstruction_only_epochs=0)
+    config = replace(tiny_config, detector="padim", finetune=frozen, fusion="score_max")
+    plain, stressed = (context(tmp_path, data, name) for name in ("plain", "stressed"))
+
+    without = numbers(run_final(config, plain))
+    assert numbers(run_final(config, stressed, stresses=True)) == without
+
+    (scored,) = fold_predictions(stressed.folder).values()
+    (expected,) = fold_predictions(plain.folder).values()
+    assert np.array_equal(scored.distances, expected.distances)
+    assert fold_predictions(plain.folder, STRESS_FILE) == {}
+    ((key, found),) = fold_predictions(stressed.folder, STRESS_FILE).items()
+    assert key == "plate/all"
+    assert found.is_anomalous.sum() == 3 * 8  # normal test samples, angles
+    assert len(found.names) == 3 * (9 + 8)
+    own = dict(zip(expected.names, expected.image_scores, strict=True))
+    unchanged = [n for n, kind in enumerate(found.defects) if kind == "unchanged"]
+    assert len(unchanged) == 3
+    for n in unchanged:
+        name = found.names[n].replace("/unchanged/", "/good/")
+        assert found.image_scores[n] == pytest.approx(own[name], rel=1e-6)
+    assert (stressed.folder / "plate/all/stress.png").exists()

@@ -18,7 +18,7 @@ from bearing_search.trial_history.records import SweepOutcome
 if TYPE_CHECKING:
     import pandas as pd
 
-    from bearing_search.analysis.selection import RankedSetting
+    from bearing_search.analysis.ranked_setting import RankedSetting
     from bearing_search.api.evaluation import EvaluationOptions
     from bearing_search.api.resume import ResumeOptions
     from bearing_search.reporting.leaderboard import Leaderboard

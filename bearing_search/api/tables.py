@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 from bearing_search.analysis.intervals import Interval
-from bearing_search.analysis.selection import RankedSetting
+from bearing_search.analysis.ranked_setting import RankedSetting
 from bearing_search.data.fold_key import FoldKey
 from bearing_search.evaluation.predictions import Predictions
 from bearing_search.measurement import OBJECTIVE
@@ -115,6 +115,8 @@ def _setting_row(entry: RankedSetting, *, is_chosen: bool) -> dict[str, object]:
         "val/image_auroc high": entry.image_auroc.high,
         **entry.judged.scores,
         "tied": entry.is_tied,
+        "comparable": entry.is_comparable,
+        "drawn_defects": ", ".join(entry.defects.parts),
         "feasible": entry.judged.is_feasible,
         "to_use": is_chosen,
         "runs": len(entry.trials),

@@ -20,6 +20,9 @@ from bearing_search.evaluation.scored_region import aupro_inside, regions_outsid
 from bearing_search.filesystem.atomic import write_atomically
 from bearing_search.filesystem.stored_file import naming_damage
 
+SCORED_FILE, STRESS_FILE = "scored.npz", "stress.npz"
+"""Files of a fold: predictions on held-out samples, and on the stress set of a final training."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Predictions:
@@ -240,9 +243,9 @@ def stored_labels(file: Path) -> Bool[np.ndarray, " n"]:
         return labels
 
 
-def fold_predictions(folder: Path) -> dict[str, Predictions]:
-    """Fold key -> predictions, from the folder of a finished trial."""
+def fold_predictions(folder: Path, name: str = SCORED_FILE) -> dict[str, Predictions]:
+    """Fold key -> predictions, from a finished trial's files of that name."""
     return {
         file.parent.relative_to(folder).as_posix(): load_predictions(file)
-        for file in sorted(folder.glob("*/*/scored.npz"))
+        for file in sorted(folder.glob(f"*/*/{name}"))
     }

@@ -9,16 +9,20 @@ from bearing_search.analysis.operating.operating_points import OperatingPoint
 from bearing_search.filesystem.atomic import write_atomically
 from bearing_search.measurement import OBJECTIVE_METRIC
 from bearing_search.reporting.sentences import interval_text, support_text
+from bearing_search.reporting.stress.plot import stress_png
+from bearing_search.reporting.stress.tables import stress_lines
 from bearing_search.reporting.subset_tables import share_text, subset_table
 from bearing_search.reporting.test_evaluation import Evaluation, MetricRow
 
 
 def write_evaluation(sweep_folder: Path, evaluation: Evaluation) -> None:
-    """Write `evaluate/evaluation.{json,md}`."""
+    """Write `evaluate/evaluation.{json,md}`, and `stress.png` if there is a stress set."""
     folder = sweep_folder / "evaluate"
     folder.mkdir(exist_ok=True)
     write_atomically(folder / "evaluation.md", evaluation_markdown(evaluation).encode())
     write_atomically(folder / "evaluation.json", json.dumps(asdict(evaluation), indent=2).encode())
+    if evaluation.stress:
+        write_atomically(folder / "stress.png", stress_png(evaluation.stress, evaluation.rates))
 
 
 def evaluation_markdown(evaluation: Evaluation) -> str:
@@ -43,6 +47,8 @@ def evaluation_markdown(evaluation: Evaluation) -> str:
         *_subset_lines(evaluation),
     ]
     lines += [support_text(part, *groups) for part, groups in evaluation.groups.items()]
+    if evaluation.stress:
+        lines += ["", *stress_lines(evaluation.stress, evaluation.rates)]
     return "\n".join(lines) + "\n"
 
 

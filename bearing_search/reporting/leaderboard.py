@@ -8,13 +8,14 @@ from pathlib import Path
 import numpy as np
 
 from bearing_search.analysis.pareto import pareto_front
-from bearing_search.analysis.selection import RankedSetting, Selection, SweepTrials, select
+from bearing_search.analysis.ranked_setting import RankedSetting, SweepTrials
+from bearing_search.analysis.selection import Selection, select
 from bearing_search.errors import DamagedFileError
-from bearing_search.filesystem.stored_file import naming_damage, read_json_object
 from bearing_search.measurement import OBJECTIVE
 from bearing_search.reporting.objective_sentences import objective_lines
 from bearing_search.reporting.sentences import (
     conclusions,
+    drawn_defect_lines,
     interval_text,
     micro_batch_lines,
     saved_lines,
@@ -36,9 +37,6 @@ class Leaderboard:
     """The ranked settings of one or several sweeps, with the facts that a report states."""
 
     selection: Selection
-    synthetic_parts: Sequence[str]
-    """Parts without defects in train, whose held-out defects are synthetic."""
-
     test_access: TestAccessLog
     """How often the test set was opened."""
 
@@ -49,6 +47,11 @@ class Leaderboard:
     """Further caveats that every report must state."""
 
     objective_spec: ObjectiveSpec = field(default_factory=ObjectiveSpec)
+
+    @property
+    def synthetic_parts(self) -> list[str]:
+        """Parts without defects in train, whose held-out defects are synthetic."""
+        return sorted({p for entry in self.selection.entries for p in entry.defects.parts})
 
     @property
     def front(self) -> list[RankedSetting]:
@@ -110,7 +113,6 @@ def joint_leaderboard(
             return None
         try:
             selection = select(sweeps, trial_config(*scored[0]).protocol, on_progress=on_progress)
-            synthetic_parts = _synthetic_parts(trial_folder(*scored[0]))
             break
         except DamagedFileError as error:
             sweeps = _without_trial(sweeps, error)
@@ -120,7 +122,6 @@ def joint_leaderboard(
     looks = [test_access_log(sweep.folder) for sweep in sweeps]
     return Leaderboard(
         selection=selection,
-        synthetic_parts=synthetic_parts,
         test_access=TestAccessLog(
             sum(look.times for look in looks), max(look.last for look in looks)
         ),
@@ -132,7 +133,7 @@ def joint_leaderboard(
 
 def said_of(board: Leaderboard) -> list[str]:
     """What the data shows, what it does not, and its limits; one or two sentences per line."""
-    drawn, saved = _caveats(board), saved_lines(board.selection)
+    drawn, saved = drawn_defect_lines(board.selection), saved_lines(board.selection)
     noise = [board.noise.text] if board.noise else []
     fixed = [board.test_access.text, *board.notes]
     split = micro_batch_lines(board.selection)
@@ -158,7 +159,7 @@ def end_of_sweep(sweep: str, board: Leaderboard, *, program: str, flag: str) -> 
             "",
             f"To use, of {len(board.selection.entries)} complete settings: {chosen.title}",
             *settings,
-            f"  {OBJECTIVE:34} {interval_text(chosen.value)}   "
+            f"  {OBJECTIVE:34} {interval_text(chosen.value)}{chosen.defects.text}   "
             f"(95 % interval; floor {board.selection.floor:.3f})",
             *said_of(board),
             "",
@@ -203,22 +204,3 @@ def _without_trial(sweeps: Sequence[SweepTrials], error: DamagedFileError) -> li
     if is_same or not any(sweep.scored for sweep in kept):
         raise error
     return kept
-
-
-def _synthetic_parts(trial: Path) -> list[str]:
-    prefix = "defects/"
-    tags: dict[str, str] = {}
-    for file in trial.glob("*/*/unit.json"):
-        with naming_damage(file):
-            tags |= read_json_object(file)["tags"]
-    drawn = (name for name, found in tags.items() if found == "synthetic")
-    return sorted(name.removeprefix(prefix) for name in drawn if name.startswith(prefix))
-
-
-def _caveats(board: Leaderboard) -> list[str]:
-    if not board.synthetic_parts:
-        return []
-    return [
-        f"The held-out defects of {', '.join(board.synthetic_parts)} are synthetic, since train "
-        "has none: these scores rank settings, but are not detection rates."
-    ]

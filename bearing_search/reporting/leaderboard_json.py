@@ -6,7 +6,7 @@ from dataclasses import asdict
 from typing import Any
 
 from bearing_search.analysis.intervals import Interval
-from bearing_search.analysis.selection import RankedSetting
+from bearing_search.analysis.ranked_setting import RankedSetting
 from bearing_search.measurement import OBJECTIVE
 from bearing_search.reporting.leaderboard import Leaderboard, said_of
 
@@ -44,6 +44,9 @@ def _entry_json(entry: RankedSetting) -> dict[str, Any]:
         OBJECTIVE: _interval_json(entry.value),
         "val/image_auroc": _interval_json(entry.image_auroc),
         "tied": entry.is_tied,
+        "comparable": entry.is_comparable,
+        "drawn_defects": list(entry.defects.parts),
+        "drawing": entry.defects.drawing,
         "default": entry.is_default,
         "scores": {name: _number(score) for name, score in entry.judged.scores.items()},
         "feasible": entry.judged.is_feasible,

@@ -3,7 +3,7 @@
 import math
 
 from bearing_search.analysis.postprocess_search import PostprocessTuning
-from bearing_search.analysis.selection import RankedSetting
+from bearing_search.analysis.ranked_setting import RankedSetting
 from bearing_search.measurement import COST_S, OBJECTIVE
 from bearing_search.reporting.leaderboard import NONE_TO_USE, Leaderboard, said_of
 from bearing_search.reporting.sentences import interval_text, postprocess_lines
@@ -23,8 +23,9 @@ def markdown(
         tuning: result of tuning the post-processing of the setting to use.
     """
     chosen, others = board.selection.chosen, _columns(board.objective_spec)
+    drawn = " (drawn defects)" if board.synthetic_parts else ""
     to_use = (
-        f"To use: {chosen.title}, {OBJECTIVE} {interval_text(chosen.value)} "
+        f"To use: {chosen.title}, {OBJECTIVE} {interval_text(chosen.value)}{chosen.defects.text} "
         f"(95 % interval over groups; a constant score reaches "
         f"{board.selection.floor:.3f})."
         if chosen
@@ -39,8 +40,8 @@ def markdown(
         *said_of(board),
         "",
         *([*postprocess_lines(tuning), ""] if tuning else []),
-        f"| trial | {OBJECTIVE} | val/image_auroc | | settings | seeds | GFLOP per sample | MB | "
-        f"seconds |{others}",
+        f"| trial | {OBJECTIVE}{drawn} | val/image_auroc{drawn} | | settings | "
+        f"seeds | GFLOP per sample | MB | seconds |{others}",
         "|" + " --- |" * (9 + others.count("|")),
         *(_row(board, entry) for entry in board.selection.entries),
     ]
@@ -49,6 +50,8 @@ def markdown(
 
 def _row(board: Leaderboard, entry: RankedSetting) -> str:
     mark = "tied" if entry.is_tied else entry.judged.text
+    if not entry.is_comparable:
+        mark = f"{mark}, not comparable".removeprefix(", ")
     if entry is board.selection.chosen:
         mark = "to use"
     if any(entry is one for one in board.front):

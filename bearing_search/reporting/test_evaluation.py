@@ -20,6 +20,7 @@ from bearing_search.analysis.operating.operating_points import (
     group_verdicts,
     operating_points,
 )
+from bearing_search.analysis.operating.stress import StressedPart, stressed_parts
 from bearing_search.analysis.subsets import SubsetRow, by_kind, by_level_left_out, by_size
 from bearing_search.config import PostprocessConfig, ProtocolConfig, parse, to_plain
 from bearing_search.data.fold_key import FoldKey
@@ -86,6 +87,9 @@ class Evaluation:
     levels: tuple[SubsetRow, ...] = ()
     """Scores without one brightness level; empty where all levels share one map."""
 
+    stress: tuple[StressedPart, ...] = ()
+    """Scores of normal test samples with changed light, camera or a drawn dent; empty: not made."""
+
     notes: tuple[str, ...] = ()
     """Further caveats."""
 
@@ -117,6 +121,9 @@ class ComparedPredictions:
     calibration: FoldPredictions | None = None
     """Predictions of the scored model on normal samples of train that were set aside; None: it was
     trained on all of train, and thresholds are in the unit of the folds' models."""
+
+    stress: FoldPredictions = field(default_factory=dict)
+    """Predictions of the chosen setting on its stress set; empty: none was made."""
 
     trained_kinds: Mapping[str, Collection[str]] = field(default_factory=dict)
     """Part -> kinds of defect in its training data."""
@@ -162,6 +169,7 @@ def evaluation_of(
         kinds=by_kind(chosen, rates, protocol, predictions.trained_kinds),
         sizes=by_size(chosen, rates, protocol),
         levels=by_level_left_out(chosen, rates, protocol),
+        stress=stressed_parts(predictions.stress),
     )
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from rich.console import Console
 
-from bearing_search.analysis.selection import SweepTrials
+from bearing_search.analysis.ranked_setting import SweepTrials
 from bearing_search.config import stable_settings
 from bearing_search.errors import SweepError
 from bearing_search.filesystem.atomic import write_atomically

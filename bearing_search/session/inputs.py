@@ -3,6 +3,7 @@
 import os
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 from rich.console import Console
@@ -10,6 +11,7 @@ from rich.progress import Progress
 
 from bearing_search.config import TrialConfig
 from bearing_search.data.dataset import DataSet, content_digest, load_data_set
+from bearing_search.data.decoding.bit_depth import FULL
 from bearing_search.data.demo.dataset import render_demo_set
 from bearing_search.data.readings import depth_lines, with_readings
 from bearing_search.errors import ResourceError
@@ -84,6 +86,15 @@ def with_depths_told(
 def recorded_bits(data_set: DataSet) -> dict[str, int]:
     """Bit depth of the parts that have 16-bit files."""
     return {part: depth.bits for part, depth in data_set.depths.items() if depth.bits != 8}
+
+
+def with_bits(config: TrialConfig, known: Mapping[str, int]) -> TrialConfig:
+    """The config with the bit depths found by its sweep, to be saved with its weights."""
+    odd = {part: bits for part, bits in known.items() if bits != FULL}
+    if not odd:
+        return config
+    bits = {**odd, **(config.preprocess.bits or {})}
+    return replace(config, preprocess=replace(config.preprocess, bits=bits))
 
 
 def train_digest(data_set: DataSet) -> str:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from bearing_search.analysis.selection import RankedSetting
+from bearing_search.analysis.ranked_setting import RankedSetting
 from bearing_search.data.dataset import DataSet
 from bearing_search.errors import BearingSearchError, ConfigError, TrialFailedError
 from bearing_search.filesystem.database_url import is_same_database, sqlite_url
@@ -138,7 +138,10 @@ def _mark(chosen: RankedSetting | None, folder: SweepFolder, tracker: MlflowTrac
     scores = {folder.record.objective: chosen.value.value}
     if chosen.use is not None:
         scores |= {"gflop_per_sample": chosen.use.gflop, "megabytes": chosen.use.megabytes}
-    tracker.mark([t.number for t in chosen.trials], scores, chosen.trials[0].suggestion)
+    told = dict(chosen.trials[0].suggestion)
+    if chosen.defects.parts:
+        told["drawn_defects"] = list(chosen.defects.parts)
+    tracker.mark([t.number for t in chosen.trials], scores, told)
 
 
 def announce(folder: SweepFolder, space: SearchSpace, data_set: DataSet, console: Console) -> None:

@@ -10,6 +10,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from ray._private import ray_constants
 from ray._private import services as ray_services
 from ray._private import worker as ray_worker
 
@@ -34,6 +35,21 @@ def in_folder(folder: Path) -> dict[str, Any]:
     Private: `_temp_dir`; the public way is an environment variable, which outlives the sweep.
     """
     return {"_temp_dir": str(folder)}
+
+
+@contextmanager
+def on_loopback() -> Iterator[None]:
+    """A Ray that is started in the block listens at 127.0.0.1 alone.
+
+    Private: `ray._private.ray_constants.ENABLE_RAY_CLUSTER`, which is off where Ray supports no
+    clusters; `ray.init(_node_ip_address="127.0.0.1")` would be replaced by another address.
+    """
+    before = ray_constants.ENABLE_RAY_CLUSTER
+    ray_constants.ENABLE_RAY_CLUSTER = False
+    try:
+        yield
+    finally:
+        ray_constants.ENABLE_RAY_CLUSTER = before
 
 
 @contextmanager

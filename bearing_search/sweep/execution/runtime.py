@@ -7,7 +7,7 @@ import shutil
 import socket
 import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,12 @@ import ray
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from bearing_search.errors import ResourceError
-from bearing_search.sweep.execution._vendor import in_folder, in_own_sessions, redirect_remarks
+from bearing_search.sweep.execution._vendor import (
+    in_folder,
+    in_own_sessions,
+    on_loopback,
+    redirect_remarks,
+)
 from bearing_search.sweep.execution.orphan_reaper import reaped_on_exit
 from bearing_search.sweep.record.resources import Node, Resources, TrialResources, plan_resources
 from bearing_search.sweep.worker.context import WorkerContext
@@ -72,7 +77,8 @@ def ray_runtime(resources: Resources, after_init: Callable[[], None]) -> Iterato
         # otherwise the raylet prints messages, such as a worker's death, to stdout
         redirect_remarks(lambda line: _logger.info("Ray: %s", line))
         try:
-            _init(resources.address, scratch)
+            with on_loopback() if resources.address is None else nullcontext():
+                _init(resources.address, scratch)
             after_init()
             yield plan_resources(resources, _nodes())
         finally:
@@ -115,7 +121,7 @@ def _init(address: str | None, scratch: Path) -> None:
         # Ray requires a token by default and would store it in the home directory, if there is one
         os.environ.setdefault("RAY_AUTH_TOKEN", secrets.token_hex(16))
         quiet |= {
-            **in_folder(scratch),
+            **in_folder(scratch / "ray"),  # Ray opens its own folder to everybody
             "include_dashboard": False,
             "object_store_memory": _OBJECT_STORE_BYTES,
         }

@@ -1,4 +1,4 @@
-"""Anomaly maps and scores of held-out samples from their detections.
+"""Anomaly maps, scores and metrics of held-out samples from their detections.
 
 Axis letters: n samples, s side of the input in pixels.
 """
@@ -8,8 +8,44 @@ from pathlib import Path
 from bearing_search.config import TrialConfig
 from bearing_search.evaluation.anomaly_maps import PostprocessSpec, anomaly_maps
 from bearing_search.evaluation.predictions import Predictions, save_predictions
+from bearing_search.measurement import TrialContext
+from bearing_search.training.checkpoint import Row
 from bearing_search.training.detection.detection import Detection
-from bearing_search.training.folds.fold_data import HeldOut
+from bearing_search.training.folds.fold_data import FoldData, HeldOut
+from bearing_search.training.folds.fold_plan import FoldPlan, PartPlan
+from bearing_search.training.plots.heat_maps import heat_map_picture
+
+
+def score_part(
+    part: PartPlan,
+    plan: FoldPlan,
+    fold: FoldData,
+    detection: Detection,
+    config: TrialConfig,
+    context: TrialContext,
+) -> Row:
+    """Score a part's held-out samples, write predictions and a picture, and return its metrics."""
+    folder = context.folder / part.key
+    folder.mkdir(parents=True, exist_ok=True)
+    predictions = score_fold(fold.held_out, detection, config, file=folder / "scored.npz")
+    if plan.fold == 0:
+        picture = context.folder / "artifacts" / f"heat_maps_{part.part}.png"
+        heat_map_picture(
+            predictions,
+            fold.held_out.images.pixels,
+            num_levels=len(fold.held_out.samples[0].level_files),
+            is_mid_level=part.part in config.preprocess.mid_level_parts,
+            file=picture,
+        )
+    num_held_out = len(predictions.names) + predictions.num_no_roi
+    return {
+        **predictions.metrics(config.protocol),
+        **predictions.inside_metrics(config.protocol),
+        "roi_found_share": len(predictions.names) / num_held_out,
+        "roi_size_spread": fold.roi.size_spread,
+        "roi_instability_px": fold.roi.instability_px,
+        "missed_regions": float(predictions.missed_regions),
+    }
 
 
 def score_fold(

@@ -9,11 +9,11 @@ from pathlib import Path
 
 import pytest
 import ray
-from ray._private import worker
+from ray._private import ray_constants, services, worker
 from ray.tune.experiment import Trial
 from ray.tune.utils import resource_updater
 
-from bearing_search.sweep.execution._vendor import error_file, redirect_remarks
+from bearing_search.sweep.execution._vendor import error_file, on_loopback, redirect_remarks
 
 
 def differs(what):
@@ -46,6 +46,13 @@ def test_tune_names_the_file_that_holds_a_trials_error(tmp_path):
         run_metadata = type("Metadata", (), {"error_filename": "error.txt"})
 
     assert error_file(Ended()) == tmp_path / "error.txt"
+
+
+def test_without_clusters_ray_takes_the_loopback_address(monkeypatch):
+    monkeypatch.setattr(worker, "_global_node", None)
+    with on_loopback():
+        assert services.get_node_ip_address() == "127.0.0.1", differs("ENABLE_RAY_CLUSTER")
+    assert ray_constants.ENABLE_RAY_CLUSTER, differs("ENABLE_RAY_CLUSTER")
 
 
 STARTS = """

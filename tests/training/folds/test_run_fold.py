@@ -10,6 +10,7 @@ from bearing_search.errors import TrialFailedError
 from bearing_search.evaluation.predictions import load_predictions
 from bearing_search.training.detection.detection import Detection
 from bearing_search.training.folds.fold_data import prepare_fold
+from bearing_search.training.folds.fold_plan import PartPlan
 from bearing_search.training.folds.scoring import score_fold
 from bearing_search.training.images import by_brightness
 from bearing_search.training.plots.heat_maps import heat_map_picture
@@ -59,9 +60,8 @@ def unit_of(root, config, tmp_path, *, half_width=22.0, fold=0):
     config = replace(config, preprocess=replace(config.preprocess, circle=circle))
     samples = load_data_set(root).samples("train", "LC")
     chosen = make_folds(samples, config.split)[fold]
-    return prepare_fold(
-        "LC", chosen.train, chosen.held_out, config, is_validation=True, cache=tmp_path / "cache"
-    )
+    plan = PartPlan(part="LC", key="LC/fold0", train=chosen.train, held_out=chosen.held_out)
+    return prepare_fold(plan, config, is_validation=True, cache=tmp_path / "cache")
 
 
 def test_a_unit_holds_the_rings_of_its_fold(rings, tiny_config, tmp_path):
