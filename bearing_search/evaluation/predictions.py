@@ -182,11 +182,7 @@ def save_predictions(predictions: Predictions, file: Path) -> None:
 
 
 def load_predictions(file: Path) -> Predictions:
-    """Read what `save_predictions` wrote.
-
-    Raises:
-        DamagedFileError: the file holds something else.
-    """
+    """Read what `save_predictions` wrote; raises DamagedFileError if it is something else."""
     with naming_damage(file), np.load(file, allow_pickle=False) as saved:
         rendering = parse(PostprocessSpec, json.loads(str(saved["rendering"])))
         distances, own_scores = saved["distances"], saved["own_scores"]

@@ -167,7 +167,7 @@ def with_room(root: Path, write: Callable[[], T], *, stale_s: float = STALE_S) -
 
 
 def tree_bytes(folder: Path) -> int:
-    """Total size of all files below a folder; files that vanish in the meantime may be missing."""
+    """Total size of all files below a folder, possibly without some that vanish meanwhile."""
     total = 0
     for path, _, names in os.walk(folder):
         for name in names:
@@ -182,16 +182,10 @@ def default_max_bytes(root: Path) -> int:
 
 
 def max_bytes_of(root: Path) -> int:
-    """The size limit that was set for this cache, or the default.
-
-    Raises:
-        DamagedFileError: the file with the limit holds something else.
-    """
+    """The size limit set for this cache, or the default; DamagedFileError if it is no number."""
     file = root / _LIMIT
-    if not file.exists():
-        return default_max_bytes(root)
     with naming_damage(file):
-        return int(file.read_text(encoding="ascii"))
+        return int(file.read_text("ascii")) if file.exists() else default_max_bytes(root)
 
 
 def set_max_bytes(root: Path, max_bytes: int | None) -> None:

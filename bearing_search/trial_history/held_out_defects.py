@@ -4,6 +4,7 @@ Scores on drawn defects say which of two settings is better only where both were
 ones: defects drawn elsewhere, or at another scale, are easier or harder to find.
 """
 
+import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
