@@ -27,7 +27,7 @@ from bearing_search.analysis.intervals import Influence, Interval, metric_interv
 from bearing_search.analysis.multiple_comparisons import Ranking, compare_with_best
 from bearing_search.analysis.ranked_setting import RankedSetting, SweepTrials
 from bearing_search.config import ProtocolConfig, TrialConfig
-from bearing_search.measurement import OBJECTIVE_METRIC
+from bearing_search.measurement import OBJECTIVE, metric_of
 from bearing_search.search_space.objectives import ObjectiveValues, mean_objective_values
 from bearing_search.trial_history.best import by_setting
 from bearing_search.trial_history.held_out_defects import (
@@ -43,6 +43,9 @@ from bearing_search.trial_history.seed_noise import pooled_deviation
 class Selection:
     """All settings, best first, then those scored on other drawn defects; those that violate a
     constraint come last."""
+
+    objective: str
+    """The metric that ranks them: `val/pixel_aupro`."""
 
     entries: Sequence[RankedSetting]
     winner: int | None
@@ -91,6 +94,7 @@ def select(
     sweeps: Sequence[SweepTrials],
     protocol: ProtocolConfig,
     *,
+    objective: str = OBJECTIVE,
     on_progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> Selection | None:
     """Rank the complete settings of sweeps that were scored on the same folds of the same data.
@@ -98,6 +102,7 @@ def select(
     Args:
         sweeps: the sweeps, with all of their trials.
         protocol: how they were scored.
+        objective: the metric to rank by.
         on_progress: called with the number of trials read and of all trials.
 
     Returns:
@@ -108,8 +113,9 @@ def select(
         return None
     folders = [trial_folder(sweep.folder, t.number) for sweep, group in grouped for t in group]
     found = iter(influences_of_trials(folders, protocol, on_progress=on_progress))
+    metric = metric_of(objective)
     runs = sorted(
-        (_run(sweep, group, [next(found) for _ in group]) for sweep, group in grouped),
+        (_run(sweep, group, [next(found) for _ in group], metric) for sweep, group in grouped),
         key=lambda run: (not run.judged.is_feasible, -run.value),
     )
     deviation, freedom = pooled_deviation([[t.value or 0.0 for t in r.trials] for r in runs])
@@ -121,7 +127,7 @@ def select(
     noise = np.array([np.nan_to_num(deviation) ** 2 / len(run.trials) for run in runs])
     ranking = compare_with_best(
         np.array([run.value for run in runs]),
-        scaled_shifts([run.means for run in runs], OBJECTIVE_METRIC),
+        scaled_shifts([run.means for run in runs], metric),
         noise,
         may_be_best=(feasible if feasible.any() else True) & comparable,
     )
@@ -133,7 +139,7 @@ def select(
             trials=run.trials,
             value=metric_interval(
                 list(run.means.values()),
-                OBJECTIVE_METRIC,
+                metric,
                 seed_variance=noise[place],
                 seed_freedom=freedom,
             ),
@@ -149,10 +155,11 @@ def select(
     winner = _winner(entries)
     shown = runs[winner or 0].means
     return Selection(
+        objective=objective,
         entries=entries,
         winner=winner,
         gains=_gains(entries, winner, ranking),
-        floor=float(np.mean([p.floor_of(OBJECTIVE_METRIC) for p in shown.values()])),
+        floor=float(np.mean([p.floor_of(metric) for p in shown.values()])),
         groups={p: (len(i.normal), len(i.anomalous)) for p, i in shown.items()},
         seed_deviation=deviation,
         repeated_runs=0 if math.isnan(deviation) else freedom,
@@ -173,10 +180,13 @@ class _Run:
 
 
 def _run(
-    sweep: SweepTrials, group: Sequence[TrialRecord], found: Sequence[Mapping[str, Influence]]
+    sweep: SweepTrials,
+    group: Sequence[TrialRecord],
+    found: Sequence[Mapping[str, Influence]],
+    metric: str,
 ) -> _Run:
     means, config = mean_influences(found), trial_config(sweep.folder, group[0].number)
-    scores = [part.value_of(OBJECTIVE_METRIC) for part in means.values()]
+    scores = [part.value_of(metric) for part in means.values()]
     return _Run(
         sweep=sweep,
         trials=tuple(group),

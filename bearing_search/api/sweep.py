@@ -145,7 +145,7 @@ class Sweep:
             SweepError: there is no such trial, or no fold of it is scored yet.
         """
         from bearing_search.api.tables import scores_table
-        from bearing_search.evaluation.predictions import fold_predictions
+        from bearing_search.evaluation.prediction_files import fold_predictions
 
         found = fold_predictions(self._require(trial, "config.json"))
         if not found:

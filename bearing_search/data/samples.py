@@ -22,19 +22,8 @@ from bearing_search.data.part_reading import NOTHING_KNOWN, PartReading, num_pag
 from bearing_search.errors import DataError
 
 Split = Literal["train", "test"]
-__all__ = [
-    "GOOD",
-    "IMAGE_SUFFIXES",
-    "Sample",
-    "Split",
-    "name_and_level",
-    "read_brightness_0",
-    "read_image",
-    "read_levels",
-    "read_mask",
-    "read_mask_values",
-    "read_pages",
-]
+__all__ = ["GOOD", "IMAGE_SUFFIXES", "Sample", "Split", "name_and_level", "read_brightness_0"]
+__all__ += ["read_image", "read_levels", "read_mask", "read_mask_values", "read_pages"]
 
 GOOD = "good"
 """Name of the folder, and of the defect, of normal samples (as in MVTec AD)."""
@@ -84,6 +73,11 @@ class Sample:
     def title(self) -> str:
         """The sample's name in messages."""
         return f"{self.part}/{self.split}/{self.defect}/{self.name}"
+
+    @property
+    def is_unmasked(self) -> bool:
+        """Whether it is anomalous, but nothing says where."""
+        return self.is_anomalous and not self.mask_files and self.drawn is None
 
     @property
     def num_levels(self) -> int:

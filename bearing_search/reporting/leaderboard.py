@@ -10,8 +10,11 @@ import numpy as np
 from bearing_search.analysis.pareto import pareto_front
 from bearing_search.analysis.ranked_setting import RankedSetting, SweepTrials
 from bearing_search.analysis.selection import Selection, select
+<<<<<<< HEAD
 from bearing_search.errors import DamagedFileError
 from bearing_search.measurement import OBJECTIVE
+=======
+>>>>>>> main
 from bearing_search.reporting.objective_sentences import objective_lines
 from bearing_search.reporting.sentences import (
     conclusions,
@@ -22,6 +25,7 @@ from bearing_search.reporting.sentences import (
 )
 from bearing_search.reporting.test_access import TestAccessLog, test_access_log
 from bearing_search.search_space.objectives import Objective, ObjectiveSpec
+from bearing_search.trial_history.held_out_defects import unmasked_parts
 from bearing_search.trial_history.measurement_log import MEASUREMENTS_FILE, last_values
 from bearing_search.trial_history.records import TrialRecord, trial_config, trial_folder
 from bearing_search.trial_history.seed_noise import SeedNoise, seed_noise
@@ -37,6 +41,9 @@ class Leaderboard:
     """The ranked settings of one or several sweeps, with the facts that a report states."""
 
     selection: Selection
+    unmasked_parts: Sequence[str]
+    """Parts with held-out or training defects that have no mask."""
+
     test_access: TestAccessLog
     """How often the test set was opened."""
 
@@ -106,6 +113,7 @@ def joint_leaderboard(
     Raises:
         DamagedFileError: of every complete trial a file is damaged.
     """
+<<<<<<< HEAD
     sweeps, notes = [_with_costs(sweep) for sweep in sweeps], []
     while True:
         scored = [(sweep.folder, trial.number) for sweep in sweeps for trial in sweep.scored]
@@ -118,27 +126,46 @@ def joint_leaderboard(
             sweeps = _without_trial(sweeps, error)
             notes.append(f"A trial is left out: {error}.")
             _LOG.warning("a trial is left out: %s", error)
+=======
+    sweeps = [_with_costs(sweep) for sweep in sweeps]
+    scored = [(sweep.folder, trial.number) for sweep in sweeps for trial in sweep.scored]
+    if not scored:
+        return None
+    objective_spec = objective_spec or ObjectiveSpec()
+    selection = select(
+        sweeps,
+        trial_config(*scored[0]).protocol,
+        objective=objective_spec.objectives[0].metric,
+        on_progress=on_progress,
+    )
+>>>>>>> main
     assert selection is not None
     looks = [test_access_log(sweep.folder) for sweep in sweeps]
     return Leaderboard(
         selection=selection,
+        unmasked_parts=unmasked_parts(trial_folder(*scored[0])),
         test_access=TestAccessLog(
             sum(look.times for look in looks), max(look.last for look in looks)
         ),
         noise=seed_noise([record for sweep in sweeps for record in sweep.records]),
+<<<<<<< HEAD
         notes=notes,
         objective_spec=objective_spec or ObjectiveSpec(),
+=======
+        objective_spec=objective_spec,
+>>>>>>> main
     )
 
 
 def said_of(board: Leaderboard) -> list[str]:
     """What the data shows, what it does not, and its limits; one or two sentences per line."""
-    drawn, saved = drawn_defect_lines(board.selection), saved_lines(board.selection)
+    held_out = [*drawn_defect_lines(board.selection), *_unmasked_lines(board)]
+    saved = saved_lines(board.selection)
     noise = [board.noise.text] if board.noise else []
     fixed = [board.test_access.text, *board.notes]
     split = micro_batch_lines(board.selection)
     asked = objective_lines(board.selection, board.front, board.objective_spec)
-    return [*conclusions(board.selection), *asked, *noise, *drawn, *split, *saved, *fixed]
+    return [*conclusions(board.selection), *asked, *noise, *held_out, *split, *saved, *fixed]
 
 
 def end_of_sweep(sweep: str, board: Leaderboard, *, program: str, flag: str) -> str:
@@ -159,7 +186,8 @@ def end_of_sweep(sweep: str, board: Leaderboard, *, program: str, flag: str) -> 
             "",
             f"To use, of {len(board.selection.entries)} complete settings: {chosen.title}",
             *settings,
-            f"  {OBJECTIVE:34} {interval_text(chosen.value)}{chosen.defects.text}   "
+            f"  {board.selection.objective:34} {interval_text(chosen.value)}"
+            f"{chosen.defects.text}   "
             f"(95 % interval; floor {board.selection.floor:.3f})",
             *said_of(board),
             "",
@@ -179,6 +207,7 @@ def _with_costs(sweep: SweepTrials) -> SweepTrials:
     return replace(sweep, records=records)
 
 
+<<<<<<< HEAD
 def _known_values(file: Path) -> Mapping[str, float]:
     """Values of the last measurement; none if the file is damaged, of which `status` warns."""
     try:
@@ -204,3 +233,12 @@ def _without_trial(sweeps: Sequence[SweepTrials], error: DamagedFileError) -> li
     if is_same or not any(sweep.scored for sweep in kept):
         raise error
     return kept
+=======
+def _unmasked_lines(board: Leaderboard) -> list[str]:
+    if not board.unmasked_parts:
+        return []
+    return [
+        f"Defects of {', '.join(board.unmasked_parts)} have no mask: they count in metrics of "
+        "whole images only, and fine-tuning's patch task does not learn from them."
+    ]
+>>>>>>> main

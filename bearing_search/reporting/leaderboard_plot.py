@@ -4,7 +4,6 @@ from matplotlib.figure import Figure
 
 from bearing_search.analysis.ranked_setting import RankedSetting
 from bearing_search.analysis.selection import Selection
-from bearing_search.measurement import OBJECTIVE
 from bearing_search.plots.lettering import drawable, figure_png
 from bearing_search.reporting.sentences import saving_text
 
@@ -31,7 +30,7 @@ def leaderboard_png(selection: Selection, title: str) -> bytes:
     axes.set_yticks(range(len(entries)), [_label(entry, selection) for entry in entries])
     axes.set_ylim(len(entries) - 0.5, -0.5)
     drawn = entries[0].defects.text
-    scale = f"{OBJECTIVE}, 95 % interval over groups; dotted: constant score"
+    scale = f"{selection.objective}, 95 % interval over groups; dotted: constant score"
     axes.set_xlabel(f"{scale}\n{drawable(drawn.strip())}" if drawn else scale)
     more = len(selection.entries) - len(entries)
     rest = f"; {more} lower ones omitted" if more else ""

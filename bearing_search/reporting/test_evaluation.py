@@ -93,6 +93,13 @@ class Evaluation:
     notes: tuple[str, ...] = ()
     """Further caveats."""
 
+    objective: str = "pixel_aupro"
+    """The metric by which settings were ranked; AUROC of whole images if test has no masks."""
+
+    unmasked: Mapping[str, int] = field(default_factory=dict)
+    """Part -> number of anomalous test samples without a mask, which count in metrics of whole
+    images only; parts in which each has one are left out."""
+
     def line(self, name: str) -> MetricRow:
         """The row of one metric."""
         return next(line for line in self.lines if line.name == name)
@@ -128,6 +135,9 @@ class ComparedPredictions:
     trained_kinds: Mapping[str, Collection[str]] = field(default_factory=dict)
     """Part -> kinds of defect in its training data."""
 
+    objective: str = "pixel_aupro"
+    """The metric by which settings were ranked."""
+
 
 def evaluation_of(
     predictions: ComparedPredictions,
@@ -141,6 +151,9 @@ def evaluation_of(
     tuned, frozen, protocol = predictions.tuned, predictions.frozen, predictions.protocol
     chosen = frozen if tuned is None else tuned
     rates = operating_points(predictions.validation, chosen, predictions.calibration)
+    rows = _rows(tuned, frozen, protocol)
+    is_known = any(row.name == predictions.objective for row in rows)
+    unmasked = {FoldKey.parse(k).part: int(one.is_unmasked.sum()) for k, one in chosen.items()}
     return Evaluation(
         sweep=sweep,
         trial=trial,
@@ -158,7 +171,9 @@ def evaluation_of(
         protocol=to_plain(protocol),
         notes=notes,
         postprocess=to_plain(predictions.postprocess),
-        lines=_rows(tuned, frozen, protocol),
+        lines=rows,
+        objective=predictions.objective if is_known else "image_auroc",
+        unmasked={part: count for part, count in unmasked.items() if count},
         rates=rates,
         calibration={
             FoldKey.parse(key).part: len(aside.names)

@@ -12,7 +12,7 @@ from bearing_search.filesystem.database_url import is_same_database, sqlite_url
 from bearing_search.reporting.leaderboard import end_of_sweep
 from bearing_search.search_space.space import SearchSpace
 from bearing_search.session.comparison import board_of, write_board
-from bearing_search.session.inputs import split_lines
+from bearing_search.session.inputs import objective_lines, split_lines
 from bearing_search.session.leak_gate import sentence
 from bearing_search.session.preflight import edge_configs, turned_light_findings
 from bearing_search.session.progress import SweepProgress
@@ -147,11 +147,13 @@ def _mark(chosen: RankedSetting | None, folder: SweepFolder, tracker: MlflowTrac
 def announce(folder: SweepFolder, space: SearchSpace, data_set: DataSet, console: Console) -> None:
     """Print what is about to run."""
     record = folder.record
+    parts = data_set.chosen_parts(space.trial(space.default_suggestion()).parts)
     lines = [
         f"sweep {record.name}: {space.question}",
         f"  {record.target} trials over {', '.join(space.parameters)}",
         f"  data {folder.data} (digest {record.data_digest})",
         *(f"  {line}" for line in split_lines(data_set, space)),
+        *(f"  {line}" for line in objective_lines(data_set, record.objective, parts)),
         *(
             f"warning: {sentence(found)}"
             for found in turned_light_findings(data_set.samples("train"), edge_configs(space))

@@ -60,6 +60,11 @@ def drawn_parts(trial: Path) -> tuple[str, ...]:
     return tuple(_named(_tags(trial), "defects/", only="synthetic"))
 
 
+def unmasked_parts(trial: Path) -> tuple[str, ...]:
+    """Parts of a trial some or all of whose defects have no mask."""
+    return tuple(sorted({key.split("/")[0] for key in _named(_tags(trial), "unmasked/")}))
+
+
 def drawn_text(parts: Sequence[str]) -> str:
     """` on defects drawn on LC, SC`; empty for no parts."""
     return f" on defects drawn on {', '.join(parts)}" if parts else ""

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from bearing_search.config import DETECTORS, PadimConfig, TrialConfig, to_plain
-from bearing_search.evaluation.predictions import save_predictions
+from bearing_search.evaluation.prediction_files import save_predictions
 from bearing_search.measurement import COMPUTED_S, COST_S, MICRO_BATCH, SAVED_S, Measurement
 from bearing_search.reporting.leaderboard import end_of_sweep, leaderboard
 from bearing_search.reporting.leaderboard_json import as_json

@@ -78,7 +78,7 @@ def _as_json(sweep: Sweep) -> dict[str, Any]:
     from bearing_search.reporting.leaderboard import leaderboard
     from bearing_search.reporting.leaderboard_json import as_json
 
-    shown, spec = sweep.status, sweep.folder.space().objective_spec
+    shown, spec = sweep.status, sweep.folder.objective_spec
     is_search = shown.task == "search"
     board = leaderboard(sweep.path, shown.trials, objective_spec=spec) if is_search else None
     return asdict(shown) | {

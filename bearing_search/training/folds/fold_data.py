@@ -38,6 +38,9 @@ class HeldOut:
     """Region of interest at the size of the map; a pixel counts where any part of it is kept."""
 
     is_anomalous: Bool[np.ndarray, " n"]
+    has_mask: Bool[np.ndarray, " n"]
+    """Whether the pixels are labelled; False for anomalous samples without a mask."""
+
     samples: tuple[Sample, ...]
     lost_regions: Int[np.ndarray, " n"]
     """Number of ground-truth regions of each sample that preprocessing cropped away."""
@@ -62,7 +65,10 @@ class FoldData:
     anomalous_samples: tuple[Sample, ...]
     held_out: HeldOut
     has_synthetic_defects: bool
-    """Whether the training side has no defects, so that those of this fold are synthetic."""
+    """Whether the training side has no defects, so that those held out are synthetic."""
+
+    unmasked: str
+    """How many defects have no mask, and so are not learned from; empty: all have one."""
 
     drawing: str
     """Digest of the defects drawn on held-out samples (`drawing_digest`); empty: none are."""
@@ -115,16 +121,16 @@ def prepare_fold(
         )
 
     normals = [s for s in train if not s.is_anomalous]
-    anomalous = [s for s in train if s.is_anomalous]
+    anomalous = [s for s in train if s.is_anomalous and not s.is_unmasked]
     held_out, drawn, sizes = list(plan.held_out), "", ""
-    is_synthetic = not anomalous
+    is_synthetic = not any(s.is_anomalous for s in train)
     if is_synthetic and is_validation:
         # the split's seed: what is held out is the same for every seed of the trial
         found = drawing(plan.measured, (config.split.seed, 5))
         held_out, sizes = with_defects(held_out, found, every=2), found.sizes.source
         drawn = drawing_digest(held_out)
     is_needed = config.finetune.synthetic_defects == "when_needed"
-    if is_synthetic and is_needed:
+    if not anomalous and is_needed:
         found = drawing(plan.measured_to_train, (config.seed, 6))
         anomalous = [s for s in with_defects(normals, found, every=1) if s.is_anomalous]
     normal, tuned, predictions = prepared(normals), prepared(anomalous), prepared(held_out)
@@ -145,12 +151,23 @@ def prepare_fold(
             ),
         ),
         has_synthetic_defects=is_synthetic,
+        unmasked=_unmasked_text(train, plan.held_out),
         drawing=drawn,
         drawn_sizes=sizes,
         roi=roi_score(train, reference, config.preprocess),
         dropped=(*normal.no_roi, *tuned.no_roi),
         digest="-".join(s.digest[:8] for s in (normal, tuned, predictions)),
     )
+
+
+def _unmasked_text(train: Sequence[Sample], held_out: Sequence[Sample]) -> str:
+    """`3 of 8 in training, 2 of 4 held out`; empty where every defect has a mask."""
+    texts = []
+    for title, samples in (("in training", train), ("held out", held_out)):
+        anomalous = [sample for sample in samples if sample.is_anomalous]
+        unmasked = sum(sample.is_unmasked for sample in anomalous)
+        texts += [f"{unmasked} of {len(anomalous)} {title}"] if unmasked else []
+    return ", ".join(texts)
 
 
 def held_out_of(found: PreparedSet, map_px: int) -> HeldOut:
@@ -160,6 +177,7 @@ def held_out_of(found: PreparedSet, map_px: int) -> HeldOut:
         map_masks=found.map_masks,
         map_roi=np.stack([shrink_any(one, map_px) for one in found.roi_masks]),
         is_anomalous=np.array([s.is_anomalous for s in found.samples]),
+        has_mask=np.array([not s.is_unmasked for s in found.samples], dtype=bool),
         samples=found.samples,
         lost_regions=found.lost_regions,
         unreachable_regions=0,

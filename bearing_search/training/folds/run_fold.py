@@ -148,10 +148,15 @@ def _samples(
 def _names(fold: FoldData) -> list[list[object]]:
     """Names and labels of a fold that affect patch metrics and pictures, besides the images."""
     train, held_out = (*fold.normal_samples, *fold.anomalous_samples), fold.held_out
-    labels = zip(held_out.samples, held_out.is_anomalous.tolist(), strict=True)
+    labels = zip(
+        held_out.samples, held_out.is_anomalous.tolist(), held_out.has_mask.tolist(), strict=True
+    )
     return [
         [fold.part, *(sample.title for sample in train)],
-        *([sample.title, is_anomalous] for sample, is_anomalous in labels),
+        *(
+            [sample.title, is_anomalous, *([] if has_mask else ["unmasked"])]
+            for sample, is_anomalous, has_mask in labels
+        ),
     ]
 
 
@@ -198,6 +203,8 @@ def _tags(
     for part, fold in zip(plan.parts, folds, strict=True):
         tags[f"inputs/{part.key}"] = fold.digest
         tags[f"defects/{part.part}"] = "synthetic" if fold.has_synthetic_defects else "real"
+        if fold.unmasked:
+            tags[f"unmasked/{part.key}"] = fold.unmasked
         if fold.drawing:
             tags[f"drawn/{part.key}"] = fold.drawing
             tags[f"drawn_sizes/{part.part}"] = fold.drawn_sizes
