@@ -10,11 +10,7 @@ import numpy as np
 from bearing_search.analysis.pareto import pareto_front
 from bearing_search.analysis.ranked_setting import RankedSetting, SweepTrials
 from bearing_search.analysis.selection import Selection, select
-<<<<<<< HEAD
 from bearing_search.errors import DamagedFileError
-from bearing_search.measurement import OBJECTIVE
-=======
->>>>>>> main
 from bearing_search.reporting.objective_sentences import objective_lines
 from bearing_search.reporting.sentences import (
     conclusions,
@@ -113,32 +109,24 @@ def joint_leaderboard(
     Raises:
         DamagedFileError: of every complete trial a file is damaged.
     """
-<<<<<<< HEAD
     sweeps, notes = [_with_costs(sweep) for sweep in sweeps], []
+    objective_spec = objective_spec or ObjectiveSpec()
     while True:
         scored = [(sweep.folder, trial.number) for sweep in sweeps for trial in sweep.scored]
         if not scored:
             return None
         try:
-            selection = select(sweeps, trial_config(*scored[0]).protocol, on_progress=on_progress)
+            selection = select(
+                sweeps,
+                trial_config(*scored[0]).protocol,
+                objective=objective_spec.objectives[0].metric,
+                on_progress=on_progress,
+            )
             break
         except DamagedFileError as error:
             sweeps = _without_trial(sweeps, error)
             notes.append(f"A trial is left out: {error}.")
             _LOG.warning("a trial is left out: %s", error)
-=======
-    sweeps = [_with_costs(sweep) for sweep in sweeps]
-    scored = [(sweep.folder, trial.number) for sweep in sweeps for trial in sweep.scored]
-    if not scored:
-        return None
-    objective_spec = objective_spec or ObjectiveSpec()
-    selection = select(
-        sweeps,
-        trial_config(*scored[0]).protocol,
-        objective=objective_spec.objectives[0].metric,
-        on_progress=on_progress,
-    )
->>>>>>> main
     assert selection is not None
     looks = [test_access_log(sweep.folder) for sweep in sweeps]
     return Leaderboard(
@@ -148,12 +136,8 @@ def joint_leaderboard(
             sum(look.times for look in looks), max(look.last for look in looks)
         ),
         noise=seed_noise([record for sweep in sweeps for record in sweep.records]),
-<<<<<<< HEAD
         notes=notes,
-        objective_spec=objective_spec or ObjectiveSpec(),
-=======
         objective_spec=objective_spec,
->>>>>>> main
     )
 
 
@@ -207,7 +191,6 @@ def _with_costs(sweep: SweepTrials) -> SweepTrials:
     return replace(sweep, records=records)
 
 
-<<<<<<< HEAD
 def _known_values(file: Path) -> Mapping[str, float]:
     """Values of the last measurement; none if the file is damaged, of which `status` warns."""
     try:
@@ -233,7 +216,8 @@ def _without_trial(sweeps: Sequence[SweepTrials], error: DamagedFileError) -> li
     if is_same or not any(sweep.scored for sweep in kept):
         raise error
     return kept
-=======
+
+
 def _unmasked_lines(board: Leaderboard) -> list[str]:
     if not board.unmasked_parts:
         return []
@@ -241,4 +225,3 @@ def _unmasked_lines(board: Leaderboard) -> list[str]:
         f"Defects of {', '.join(board.unmasked_parts)} have no mask: they count in metrics of "
         "whole images only, and fine-tuning's patch task does not learn from them."
     ]
->>>>>>> main
