@@ -138,8 +138,7 @@ def check_counted(configs: Sequence[TrialConfig], objective_spec: ObjectiveSpec)
 def check_models(configs: Sequence[TrialConfig], *, cache: Path) -> str:
     """Load every encoder that the configs name, with its weights, and check its blocks.
 
-    A check that passed is remembered until configs, weights, code or versions change; weights from
-    a hub are always loaded.
+    A check that passed is remembered until its inputs change; a hub's weights are always loaded.
 
     Args:
         configs: of the trials to run.
@@ -149,8 +148,7 @@ def check_models(configs: Sequence[TrialConfig], *, cache: Path) -> str:
         sha256 of the first config's weights.
 
     Raises:
-        ConfigError: unknown encoder, wrong input size, a block that the encoder does not have, a
-            plug-in that cannot be sent to another process.
+        ConfigError: unknown encoder or block, wrong input size, a plug-in that cannot be pickled.
         WeightsError: weights missing, unreachable, or another model's.
         ResourceError: torch and torchvision do not belong together.
     """
