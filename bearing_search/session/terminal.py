@@ -5,16 +5,28 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from rich.console import Console
 from rich.progress import Progress
+from rich.text import Text
+
+from bearing_search.text.printable import printable
+
+
+class _Console(Console):
+    """Shows control characters of names as escapes; rich would send them to the terminal."""
+
+    def render_str(self, text: str, **options: Any) -> Text:
+        """The text as rich shows it."""
+        return super().render_str(printable(text), **options)
 
 
 def terminal(*, stderr: bool = False) -> Console:
     """A console for a command's output: no markup, no highlighting, no wrapped lines."""
     stream = sys.stderr if stderr else sys.stdout
     width = None if stream.isatty() else 160  # files and pipes have no width
-    return Console(stderr=stderr, soft_wrap=True, highlight=False, markup=False, width=width)
+    return _Console(stderr=stderr, soft_wrap=True, highlight=False, markup=False, width=width)
 
 
 def program() -> str:
