@@ -1,10 +1,8 @@
-"""Console output, and how this program is called from a shell."""
+"""Console output."""
 
-import shutil
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 
 from rich.console import Console
@@ -27,16 +25,6 @@ def terminal(*, stderr: bool = False) -> Console:
     stream = sys.stderr if stderr else sys.stdout
     width = None if stream.isatty() else 160  # files and pipes have no width
     return _Console(stderr=stderr, soft_wrap=True, highlight=False, markup=False, width=width)
-
-
-def program() -> str:
-    """Command that runs this program from the user's shell with the current interpreter."""
-    python = Path(sys.executable)
-    found = shutil.which(python.name)
-    if found is not None and Path(found) == python:
-        return f"{python.name} -m bearing_search"
-    is_near = python.is_relative_to(Path.cwd())
-    return f"{python.relative_to(Path.cwd()) if is_near else python} -m bearing_search"
 
 
 @contextmanager

@@ -55,7 +55,12 @@ def test_control_characters_of_names_are_shown_as_escapes(capsys):
 
 @pytest.mark.parametrize(
     "arguments",
-    [["check"], ["check", "--data"], ["status", "--results", "r"], ["cache", "ls", "--results"]],
+    [
+        ["check"],
+        ["check", "smoke", "--data"],
+        ["status", "--results", "r"],
+        ["cache", "ls", "--results"],
+    ],
 )
 def test_a_name_longer_than_the_file_system_allows_is_refused(arguments, capsys):
     assert main([*arguments, "x" * 300]) == 2
