@@ -57,7 +57,6 @@ def test_control_characters_of_names_are_shown_as_escapes(capsys):
     "arguments",
     [
         ["check"],
-        ["check", "smoke", "--data"],
         ["status", "--results", "r"],
         ["cache", "ls", "--results"],
     ],

@@ -70,8 +70,23 @@ def host_patterns(names: str) -> list[str]:
     Args:
         names: separated by commas; without a port, every port is meant.
     """
-    local = ["localhost", "127.0.0.1", "[::1]", "localhost:*", "127.0.0.1:*", "[[]::1]:*"]
-    private = ["10.*", "192.168.*", *(f"172.{number}.*" for number in range(16, 32))]
+    local = [
+        "localhost",
+        "127.0.0.1",
+        "[::1]",
+        "localhost:*",
+        "127.0.0.1:*",
+        "[[]::1]:*",
+        "0.0.0.0",
+        "0.0.0.0:*",
+    ]
+    private = [
+        "10.*",
+        "192.168.*",
+        "fc00:*",
+        "fd00:*",
+        *(f"172.{number}.*" for number in range(16, 32)),
+    ]
     asked = [name.strip() for name in names.split(",") if name.strip()]
     return [*local, *private, *asked, *(f"{name}:*" for name in asked if ":" not in name)]
 
