@@ -22,7 +22,7 @@ from bearing_search.analysis.comparison import influences
 from bearing_search.analysis.intervals import Influence
 from bearing_search.config import ProtocolConfig
 from bearing_search.evaluation.metric_table import METRICS
-from bearing_search.evaluation.predictions import fold_predictions
+from bearing_search.evaluation.prediction_files import fold_predictions
 from bearing_search.filesystem.atomic import write_atomically
 
 _FILE = "influence.npz"

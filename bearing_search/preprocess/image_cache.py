@@ -20,12 +20,12 @@ from bearing_search.errors import DataError
 from bearing_search.filesystem.atomic import replacing, write_atomically
 from bearing_search.filesystem.digest import sha256_of_file, sha256_of_text
 
-VERSION = 3
+VERSION = 4
 """Incremented when preprocessing gives different shapes or pixels for the same settings."""
 
 
 def content_of(sample: Sample) -> str:
-    """Digest of the contents of all files of a sample.
+    """Digest of the contents of all files of a sample, and of what is drawn on them.
 
     Raises:
         DataError: a file cannot be read.
@@ -36,6 +36,8 @@ def content_of(sample: Sample) -> str:
             total.update(bytes.fromhex(sha256_of_file(file)))
         except OSError as error:
             raise DataError(f"{file}: cannot be read ({error.strerror})") from None
+    if sample.drawn is not None:
+        total.update(json.dumps(sample.drawn.facts, sort_keys=True).encode())
     return total.hexdigest()
 
 

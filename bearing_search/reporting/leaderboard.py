@@ -1,6 +1,5 @@
 """Ranks the settings of a search as a leaderboard, with conclusions that the data supports."""
 
-import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -8,17 +7,19 @@ from pathlib import Path
 import numpy as np
 
 from bearing_search.analysis.pareto import pareto_front
-from bearing_search.analysis.selection import RankedSetting, Selection, SweepTrials, select
-from bearing_search.measurement import OBJECTIVE
+from bearing_search.analysis.ranked_setting import RankedSetting, SweepTrials
+from bearing_search.analysis.selection import Selection, select
 from bearing_search.reporting.objective_sentences import objective_lines
 from bearing_search.reporting.sentences import (
     conclusions,
+    drawn_defect_lines,
     interval_text,
     micro_batch_lines,
     saved_lines,
 )
 from bearing_search.reporting.test_access import TestAccessLog, test_access_log
 from bearing_search.search_space.objectives import Objective, ObjectiveSpec
+from bearing_search.trial_history.held_out_defects import unmasked_parts
 from bearing_search.trial_history.measurement_log import MEASUREMENTS_FILE, last_values
 from bearing_search.trial_history.records import TrialRecord, trial_config, trial_folder
 from bearing_search.trial_history.seed_noise import SeedNoise, seed_noise
@@ -32,8 +33,8 @@ class Leaderboard:
     """The ranked settings of one or several sweeps, with the facts that a report states."""
 
     selection: Selection
-    synthetic_parts: Sequence[str]
-    """Parts without defects in train, whose held-out defects are synthetic."""
+    unmasked_parts: Sequence[str]
+    """Parts with held-out or training defects that have no mask."""
 
     test_access: TestAccessLog
     """How often the test set was opened."""
@@ -45,6 +46,11 @@ class Leaderboard:
     """Further caveats that every report must state."""
 
     objective_spec: ObjectiveSpec = field(default_factory=ObjectiveSpec)
+
+    @property
+    def synthetic_parts(self) -> list[str]:
+        """Parts without defects in train, whose held-out defects are synthetic."""
+        return sorted({p for entry in self.selection.entries for p in entry.defects.parts})
 
     @property
     def front(self) -> list[RankedSetting]:
@@ -98,28 +104,35 @@ def joint_leaderboard(
     scored = [(sweep.folder, trial.number) for sweep in sweeps for trial in sweep.scored]
     if not scored:
         return None
-    selection = select(sweeps, trial_config(*scored[0]).protocol, on_progress=on_progress)
+    objective_spec = objective_spec or ObjectiveSpec()
+    selection = select(
+        sweeps,
+        trial_config(*scored[0]).protocol,
+        objective=objective_spec.objectives[0].metric,
+        on_progress=on_progress,
+    )
     assert selection is not None
     looks = [test_access_log(sweep.folder) for sweep in sweeps]
     return Leaderboard(
         selection=selection,
-        synthetic_parts=_synthetic_parts(trial_folder(*scored[0])),
+        unmasked_parts=unmasked_parts(trial_folder(*scored[0])),
         test_access=TestAccessLog(
             sum(look.times for look in looks), max(look.last for look in looks)
         ),
         noise=seed_noise([record for sweep in sweeps for record in sweep.records]),
-        objective_spec=objective_spec or ObjectiveSpec(),
+        objective_spec=objective_spec,
     )
 
 
 def said_of(board: Leaderboard) -> list[str]:
     """What the data shows, what it does not, and its limits; one or two sentences per line."""
-    drawn, saved = _caveats(board), saved_lines(board.selection)
+    held_out = [*drawn_defect_lines(board.selection), *_unmasked_lines(board)]
+    saved = saved_lines(board.selection)
     noise = [board.noise.text] if board.noise else []
     fixed = [board.test_access.text, *board.notes]
     split = micro_batch_lines(board.selection)
     asked = objective_lines(board.selection, board.front, board.objective_spec)
-    return [*conclusions(board.selection), *asked, *noise, *drawn, *split, *saved, *fixed]
+    return [*conclusions(board.selection), *asked, *noise, *held_out, *split, *saved, *fixed]
 
 
 def end_of_sweep(sweep: str, board: Leaderboard, *, program: str, flag: str) -> str:
@@ -140,7 +153,8 @@ def end_of_sweep(sweep: str, board: Leaderboard, *, program: str, flag: str) -> 
             "",
             f"To use, of {len(board.selection.entries)} complete settings: {chosen.title}",
             *settings,
-            f"  {OBJECTIVE:34} {interval_text(chosen.value)}   "
+            f"  {board.selection.objective:34} {interval_text(chosen.value)}"
+            f"{chosen.defects.text}   "
             f"(95 % interval; floor {board.selection.floor:.3f})",
             *said_of(board),
             "",
@@ -161,19 +175,10 @@ def _with_costs(sweep: SweepTrials) -> SweepTrials:
     return replace(sweep, records=records)
 
 
-def _synthetic_parts(trial: Path) -> list[str]:
-    prefix = "defects/"
-    tags: dict[str, str] = {}
-    for file in trial.glob("*/*/unit.json"):
-        tags |= json.loads(file.read_text("utf-8"))["tags"]
-    drawn = (name for name, found in tags.items() if found == "synthetic")
-    return sorted(name.removeprefix(prefix) for name in drawn if name.startswith(prefix))
-
-
-def _caveats(board: Leaderboard) -> list[str]:
-    if not board.synthetic_parts:
+def _unmasked_lines(board: Leaderboard) -> list[str]:
+    if not board.unmasked_parts:
         return []
     return [
-        f"The held-out defects of {', '.join(board.synthetic_parts)} are synthetic, since train "
-        "has none: these scores rank settings, but are not detection rates."
+        f"Defects of {', '.join(board.unmasked_parts)} have no mask: they count in metrics of "
+        "whole images only, and fine-tuning's patch task does not learn from them."
     ]

@@ -182,19 +182,23 @@ def check_images(
 ) -> None:
     """Read every image and mask once, to find a broken file now rather than hours later.
 
+    A part whose masks are all empty is refused: its defects would be learned as normal.
+
     Args:
         configs: they set which brightness levels become channels.
 
     Raises:
-        DataError: naming the first broken sample and their number.
+        DataError: naming the first broken sample and their number, or a part with empty masks.
     """
     choices = {config.preprocess.levels for config in configs}
-    problems = []
+    problems, marks = [], dict[tuple[str, str], list[bool]]()
     with Progress(console=console, transient=True, disable=not console.is_terminal) as bars:
         for sample in bars.track(samples, description="reading the images"):
             try:
                 levels = read_levels(sample)
-                read_mask(sample, levels[0].shape[:2])
+                mask = read_mask(sample, levels[0].shape[:2])
+                if sample.is_anomalous and sample.mask_files:
+                    marks.setdefault((sample.part, sample.split), []).append(bool(mask.any()))
                 for channels in choices:
                     check_levels(sample.part, len(levels), channels)
             except DataError as error:
@@ -202,6 +206,12 @@ def check_images(
     if problems:
         more = f" ({len(problems)} such samples)" if len(problems) > 1 else ""
         raise DataError(problems[0] + more)
+    for (part, split), found in marks.items():
+        if not any(found):
+            raise DataError(
+                f"{part}: all masks of anomalous samples in {split} ({len(found)}) are empty. Draw "
+                "them, or remove the files: without a mask, samples count as whole images."
+            )
 
 
 def _models_key(configs: Sequence[TrialConfig], tables: PluginTables) -> str | None:

@@ -6,14 +6,14 @@ from pathlib import Path
 
 from rich.console import Console
 
-from bearing_search.analysis.selection import RankedSetting
+from bearing_search.analysis.ranked_setting import RankedSetting
 from bearing_search.data.dataset import DataSet
 from bearing_search.errors import BearingSearchError, ConfigError, TrialFailedError
 from bearing_search.filesystem.database_url import is_same_database, sqlite_url
 from bearing_search.reporting.leaderboard import end_of_sweep
 from bearing_search.search_space.space import SearchSpace
 from bearing_search.session.comparison import board_of, write_board
-from bearing_search.session.inputs import split_lines
+from bearing_search.session.inputs import objective_lines, split_lines
 from bearing_search.session.leak_gate import sentence
 from bearing_search.session.preflight import edge_configs, turned_light_findings
 from bearing_search.session.progress import SweepProgress
@@ -139,17 +139,22 @@ def _mark(chosen: RankedSetting | None, folder: SweepFolder, tracker: MlflowTrac
     scores = {folder.record.objective: chosen.value.value}
     if chosen.use is not None:
         scores |= {"gflop_per_sample": chosen.use.gflop, "megabytes": chosen.use.megabytes}
-    tracker.mark([t.number for t in chosen.trials], scores, chosen.trials[0].suggestion)
+    told = dict(chosen.trials[0].suggestion)
+    if chosen.defects.parts:
+        told["drawn_defects"] = list(chosen.defects.parts)
+    tracker.mark([t.number for t in chosen.trials], scores, told)
 
 
 def announce(folder: SweepFolder, space: SearchSpace, data_set: DataSet, console: Console) -> None:
     """Print what is about to run."""
     record = folder.record
+    parts = data_set.chosen_parts(space.trial(space.default_suggestion()).parts)
     lines = [
         f"sweep {record.name}: {space.question}",
         f"  {record.target} trials over {', '.join(space.parameters)}",
         f"  data {folder.data} (digest {record.data_digest})",
         *(f"  {line}" for line in split_lines(data_set, space)),
+        *(f"  {line}" for line in objective_lines(data_set, record.objective, parts)),
         *(
             f"warning: {sentence(found)}"
             for found in turned_light_findings(data_set.samples("train"), edge_configs(space))

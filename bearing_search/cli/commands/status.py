@@ -79,7 +79,7 @@ def _as_json(sweep: Sweep) -> dict[str, Any]:
     from bearing_search.reporting.leaderboard import leaderboard
     from bearing_search.reporting.leaderboard_json import as_json
 
-    shown, spec = sweep.status, sweep.folder.space().objective_spec
+    shown, spec = sweep.status, sweep.folder.objective_spec
     is_search = shown.task == "search"
     board = leaderboard(sweep.path, shown.trials, objective_spec=spec) if is_search else None
     return asdict(shown) | {
@@ -125,8 +125,13 @@ def _trial_table(shown: SweepStatus) -> Table:
 
 
 def _sweep_line(shown: SweepStatus) -> str:
+    from bearing_search.trial_history.held_out_defects import drawn_parts, drawn_text
+    from bearing_search.trial_history.records import trial_folder
+
     best = shown.best
-    leader = f", best {shown.objective} {best.value:.4f} (trial {best.number})" if best else ""
+    drawn = drawn_text(drawn_parts(trial_folder(shown.folder, best.number))) if best else ""
+    score = f"{shown.objective} {best.value:.4f}{drawn}" if best else ""
+    leader = f", best {score} (trial {best.number})" if best else ""
     notes = "".join(f"\n  {note}" for note in shown.notes)
     driver = f", running: {shown.holder}" if shown.holder else ""
     failed = sum(trial.state == "failed" for trial in shown.trials)

@@ -107,6 +107,7 @@ def test_a_setting_names_its_stage_and_those_after_it(tiny_config, path, value, 
         ({"rotation_deg": 15.0}, 0),
         ({"held_out": (images(2), images(7))}, 2),
         ({"shown": "other names"}, 2),
+        ({"stress": (images(7),)}, 2),
     ],
 )
 def test_other_contents_name_the_stages_that_read_them(tiny_config, change, first_new):
