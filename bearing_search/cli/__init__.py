@@ -15,6 +15,7 @@ from bearing_search.cli.lazy_group import LazyCommand, lazy_group
 from bearing_search.cli.output import Output
 from bearing_search.errors import BearingSearchError, ConfigError, DiskFullError, ResourceError
 from bearing_search.filesystem.disk_full import disk_full_error, is_disk_full
+from bearing_search.filesystem.stored_file import is_access_error
 from bearing_search.text.passwords import MaskingFormatter, masked, print_masked_traceback
 from bearing_search.text.printable import printable
 
@@ -145,6 +146,9 @@ def _run(argv: Sequence[str] | None) -> int:
     except Exception as error:  # a full disk, or too long a name, can surface in any library
         if isinstance(error, OSError) and error.errno == errno.ENAMETOOLONG:
             return _refused(f"{_shortened(error.filename)}: {error.strerror}", _TOO_LONG_STATUS)
+        if isinstance(error, OSError) and is_access_error(error):
+            why = f"{error.filename2 or error.filename}: {error.strerror}"
+            return _refused(why, ResourceError.exit_status)
         if not is_disk_full(error):
             raise  # a bug
         return _refused(str(disk_full_error(error, Path.cwd())), DiskFullError.exit_status)
