@@ -19,7 +19,6 @@ from bearing_search.filesystem.stored_file import is_access_error
 from bearing_search.text.passwords import MaskingFormatter, masked, print_masked_traceback
 from bearing_search.text.printable import printable
 
-_TOO_LONG_STATUS = ConfigError.exit_status
 _COMMANDS = "bearing_search.cli.commands"
 
 COMMANDS: Mapping[str, LazyCommand] = {
@@ -143,16 +142,22 @@ def _run(argv: Sequence[str] | None) -> int:
     except (typer.Abort, KeyboardInterrupt):
         print("interrupted", file=sys.stderr)
         return INTERRUPTED
-    except Exception as error:  # a full disk, or too long a name, can surface in any library
-        if isinstance(error, OSError) and error.errno == errno.ENAMETOOLONG:
-            return _refused(f"{_shortened(error.filename)}: {error.strerror}", _TOO_LONG_STATUS)
-        if isinstance(error, OSError) and is_access_error(error):
-            why = f"{error.filename2 or error.filename}: {error.strerror}"
-            return _refused(why, ResourceError.exit_status)
-        if not is_disk_full(error):
+    except Exception as error:  # any library may raise what the user can mend
+        if (explained := _explained(error)) is None:
             raise  # a bug
-        return _refused(str(disk_full_error(error, Path.cwd())), DiskFullError.exit_status)
+        return _refused(*explained)
     return result if isinstance(result, int) else 0
+
+
+def _explained(error: Exception) -> tuple[str, int] | None:
+    """Line and exit status of an error of the file system; None: it is none that we know."""
+    if isinstance(error, OSError) and error.errno == errno.ENAMETOOLONG:
+        return f"{_shortened(error.filename)}: {error.strerror}", ConfigError.exit_status
+    if isinstance(error, OSError) and is_access_error(error):
+        return f"{error.filename2 or error.filename}: {error.strerror}", ResourceError.exit_status
+    if is_disk_full(error):
+        return str(disk_full_error(error, Path.cwd())), DiskFullError.exit_status
+    return None
 
 
 def _shortened(name: object) -> str:
