@@ -11,8 +11,9 @@ import typer
 import bearing_search
 from bearing_search.cli.exit_status import INTERRUPTED
 from bearing_search.cli.lazy_group import LazyCommand, lazy_group
-from bearing_search.errors import BearingSearchError, DiskFullError
+from bearing_search.errors import BearingSearchError, DiskFullError, ResourceError
 from bearing_search.filesystem.disk_full import disk_full_error, is_disk_full
+from bearing_search.filesystem.stored_file import is_access_error
 from bearing_search.text.passwords import MaskingFormatter, print_masked_traceback
 
 _COMMANDS = "bearing_search.cli.commands"
@@ -122,6 +123,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         print("interrupted", file=sys.stderr)
         return INTERRUPTED
     except Exception as error:  # a full disk can surface in any library
+        if isinstance(error, OSError) and is_access_error(error):
+            print(f"error: {error.filename2 or error.filename}: {error.strerror}", file=sys.stderr)
+            return ResourceError.exit_status
         if not is_disk_full(error):
             raise  # a bug
         print(f"error: {disk_full_error(error, Path.cwd())}", file=sys.stderr)

@@ -13,7 +13,7 @@ import typer
 
 import bearing_search
 from bearing_search.cli.options import AsJson, Results
-from bearing_search.errors import BearingSearchError
+from bearing_search.errors import BearingSearchError, DamagedFileError
 from bearing_search.text.durations import format_duration
 
 if TYPE_CHECKING:
@@ -123,12 +123,20 @@ def _trial_table(shown: SweepStatus) -> Table:
     return table
 
 
-def _sweep_line(shown: SweepStatus) -> str:
+def _drawn_defects(sweep: Path, trial: int) -> str:
+    """On which drawn defects a trial was scored, to follow its score."""
     from bearing_search.trial_history.held_out_defects import drawn_parts, drawn_text
     from bearing_search.trial_history.records import trial_folder
 
+    try:
+        return drawn_text(drawn_parts(trial_folder(sweep, trial)))
+    except DamagedFileError as error:
+        return f" (on drawn defects or real ones: {error})"
+
+
+def _sweep_line(shown: SweepStatus) -> str:
     best = shown.best
-    drawn = drawn_text(drawn_parts(trial_folder(shown.folder, best.number))) if best else ""
+    drawn = _drawn_defects(shown.folder, best.number) if best else ""
     score = f"{shown.objective} {best.value:.4f}{drawn}" if best else ""
     leader = f", best {score} (trial {best.number})" if best else ""
     notes = "".join(f"\n  {note}" for note in shown.notes)
