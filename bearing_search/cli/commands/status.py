@@ -15,6 +15,7 @@ import bearing_search
 from bearing_search.cli.options import AsJson, Results
 from bearing_search.errors import BearingSearchError, DamagedFileError
 from bearing_search.text.durations import format_duration
+from bearing_search.text.program import program
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -67,7 +68,7 @@ def _status_of_all(results: Path, console: Console, *, json: bool) -> int | None
     if json:
         print(json_text.dumps(shown, default=str, indent=2))
     elif not shown:
-        print(f"{results}: no sweeps yet; start one with `python -m bearing_search run`.")
+        console.print(f"{results}: no sweeps yet; start one with `{program()} run`.")
     for sick in errors:
         print(f"error: {sick}", file=sys.stderr)
     return errors[0].exit_status if errors else None
