@@ -43,3 +43,7 @@ docs:
 # the whole checklist, in a fresh environment
 gate:
     bash .ci/run
+
+# thousands of spaces, manifests, command lines and damaged sweeps; FUZZ_SEED=N starts elsewhere
+fuzz:
+    FUZZ_CASES=2000 python -m pytest tests/fuzz -m slow

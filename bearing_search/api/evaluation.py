@@ -12,15 +12,16 @@ from bearing_search.analysis.subsets import kinds_in_training
 from bearing_search.config import FIRST_SCHEME, TrialConfig, config_digest, to_plain
 from bearing_search.data.dataset import load_data_set
 from bearing_search.errors import SweepError
-from bearing_search.evaluation.predictions import (
+from bearing_search.evaluation.prediction_files import (
     STRESS_FILE,
-    Predictions,
     fold_predictions,
     without_calibration,
 )
+from bearing_search.evaluation.predictions import Predictions
 from bearing_search.filesystem.atomic import write_json
-from bearing_search.measurement import TrialContext
+from bearing_search.measurement import TrialContext, metric_of
 from bearing_search.reporting.evaluation_markdown import write_evaluation
+from bearing_search.reporting.sentences import chosen_on_lines
 from bearing_search.reporting.test_evaluation import (
     ComparedPredictions,
     Evaluation,
@@ -224,13 +225,14 @@ def measure(
         calibration=aside[used] if asked.calibrates else None,
         stress=stress,
         trained_kinds=kinds_in_training(chosen, load_data_set(folder.data)),
+        objective=metric_of(folder.record.objective),
     )
     evaluation = evaluation_of(
         predictions,
         sweep=folder.record.name,
         trial=number,
         times_opened=(earlier.times_opened if earlier else 0) + 1,
-        notes=folder.record.notes,
+        notes=(*folder.record.notes, *chosen_on_lines(folder.trial_folder(number))),
     )
     write_evaluation(folder.root, evaluation)
     return evaluation

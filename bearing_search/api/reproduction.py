@@ -12,8 +12,10 @@ from bearing_search.api.evaluation import chosen_trial
 from bearing_search.api.sweep import Sweep
 from bearing_search.config import DETECTORS, Scope, TrialConfig, parse, to_plain
 from bearing_search.data.dataset import DataSet
+from bearing_search.data.pixel_labels import objective_level
 from bearing_search.errors import ConfigError, SweepError
 from bearing_search.filesystem.yaml_text import read_yaml
+from bearing_search.measurement import objective_at
 from bearing_search.reproduction.design import Design, Profile, space_text
 from bearing_search.reproduction.published import detector_titles
 from bearing_search.search_space.yaml_file import parse_search_space
@@ -124,6 +126,7 @@ def reproduce(
         data=str(data_folder),
         data_digest=digest_for("reproduction", data_set),
         task="reproduction",
+        objective=objective_at(objective_level(data_set.samples("test")), "test"),
         sampler="grid",
         tracking_uri=tracking_uri,
     )

@@ -17,6 +17,7 @@ from bearing_search.search_space.yaml_file import load_search_space, parse_searc
 from bearing_search.session.flags import ResourceFlags, session_options
 from bearing_search.session.inputs import (
     DEMO,
+    objective_of,
     recorded_bits,
     resolve_data,
     train_digest,
@@ -131,6 +132,7 @@ def run_search(
     base = searched.trial(searched.default_suggestion())
     plan = check_folds(data_set, base)
     check_pruner(pruner, max(map(len, plan.values())))
+    objective = objective_of(data_set, searched.objective_spec, sorted(plan))
     edges = edge_configs(searched)
     check_counted(edges, searched.objective_spec)
     data_set = with_depths_told(data_set, base, root, console)
@@ -146,6 +148,7 @@ def run_search(
         data_digest=train_digest(data_set),
         bits=recorded_bits(data_set),
         allowed_leak=allowed,
+        objective=objective,
         target=0 if sampler_spec(sampler).is_exhaustive else DEFAULT_TRIALS,
         sampler=sampler,
         seed=options.get("seed", 0),

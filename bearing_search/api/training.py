@@ -1,5 +1,6 @@
 """Runs one trial in this process, without Ray, for debugging and notebooks."""
 
+import json
 from dataclasses import asdict
 from pathlib import Path
 from typing import TypedDict, Unpack
@@ -7,13 +8,15 @@ from typing import TypedDict, Unpack
 from rich.console import Console
 
 from bearing_search.config import FIRST_SCHEME, TrialConfig, config_digest, parse, to_plain
+from bearing_search.data.pixel_labels import objective_level
 from bearing_search.errors import ConfigError
 from bearing_search.filesystem.atomic import write_json
 from bearing_search.filesystem.yaml_text import read_yaml
-from bearing_search.measurement import Measurement, TrialContext
+from bearing_search.measurement import Measurement, TrialContext, objective_at
 from bearing_search.session.in_process import chosen_device, follow
 from bearing_search.session.inputs import (
     DEMO,
+    objective_lines,
     recorded_bits,
     resolve_data,
     with_depths_told,
@@ -22,6 +25,8 @@ from bearing_search.session.inputs import (
 from bearing_search.session.leak_gate import refuse_leaks
 from bearing_search.session.preflight import check_installation
 from bearing_search.session.terminal import terminal
+
+_OBJECTIVE_FILE = "objective.json"
 
 
 class TrainOptions(TypedDict, total=False):
@@ -81,8 +86,15 @@ def train(
     write_json(folder / "config.json", to_plain(trial))
     if allowed is not None:
         write_json(folder / "allowed_leak.json", asdict(allowed))
+    parts = data_set.chosen_parts(trial.parts)
+    searched = [sample for part in parts for sample in data_set.samples("train", part)]
+    objective = objective_at(objective_level(searched))
+    write_json(folder / _OBJECTIVE_FILE, {"objective": objective})
+    for line in objective_lines(data_set, objective, parts):
+        console.print(line)
     context = TrialContext(
         data=root,
+        objective=objective,
         folder=folder,
         cache=results_folder / "cache",
         bits=recorded_bits(data_set),
@@ -90,6 +102,11 @@ def train(
         device=chosen_device(options.get("device", "auto")),
     )
     return follow(run_trial, trial, context, console), folder
+
+
+def objective_of_trial(folder: Path) -> str:
+    """The metric that a trial of `train` is judged by."""
+    return str(json.loads((folder / _OBJECTIVE_FILE).read_text(encoding="utf-8"))["objective"])
 
 
 def read_config(file: Path) -> TrialConfig:

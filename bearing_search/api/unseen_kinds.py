@@ -7,12 +7,12 @@ from pathlib import Path
 from rich.console import Console
 
 from bearing_search.analysis.postprocess_settings import rendered
-from bearing_search.analysis.subsets import UnseenKind, unseen_kinds
+from bearing_search.analysis.unseen_kinds import UnseenKind, unseen_kinds
 from bearing_search.api.evaluation import EvaluationRequest, chosen_trial
 from bearing_search.config import FIRST_SCHEME, TrialConfig, config_digest, to_plain
 from bearing_search.data.dataset import DataSet, load_data_set
 from bearing_search.errors import SweepError
-from bearing_search.evaluation.predictions import fold_predictions
+from bearing_search.evaluation.prediction_files import fold_predictions
 from bearing_search.filesystem.atomic import write_atomically, write_json
 from bearing_search.measurement import TrialContext
 from bearing_search.reporting.subset_tables import unseen_page

@@ -14,6 +14,7 @@ from bearing_search.config.fields import (
     STRICT_KEYS,
     OpenChoice,
     Range,
+    added_later,
     config_field,
     references_of,
     require,
@@ -76,8 +77,20 @@ class ProtocolConfig:
     fpr_limit: float = config_field(0.3, SHARE_ABOVE_0)
     """False positive rate up to which AUPRO integrates."""
 
+    drawn_defect_px: tuple[float, float] | None = added_later(
+        config_field(None, unit="px"), reference=None
+    )
+    """Smallest and largest side (root of the area) of the defects that are drawn where a part has
+    none in train, in pixels of the original image. None: as in the masks of the other parts of
+    train, or, where there are none, 4 px to a tenth of the image's shorter side."""
+
     def __post_init__(self) -> None:
         require_ranges(self)
+        low, high = self.drawn_defect_px or (1, 1)
+        require(
+            0 < low <= high,
+            f"drawn_defect_px is [{low:g}, {high:g}]; two lengths above 0, the smaller first",
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -59,7 +59,8 @@ def num_folds(samples: Sequence[Sample], config: SplitConfig) -> int:
 def make_folds(samples: Sequence[Sample], config: SplitConfig) -> list[Fold]:
     """Hold out each group once, with anomalous and normal samples spread evenly over the folds.
 
-    Groups that hold both kinds are assigned first, and count towards both. scikit-learn's
+    Groups that hold both kinds are assigned first, and count towards both; anomalous groups with
+    a mask come before those without, so that both are spread. scikit-learn's
     StratifiedGroupKFold is not used because it does not guarantee that the few anomalous groups are
     spread evenly.
 
@@ -73,11 +74,16 @@ def make_folds(samples: Sequence[Sample], config: SplitConfig) -> list[Fold]:
     groups = _groups_by_label(samples)
     rng = np.random.default_rng(config.seed)
     fold_of = _deal(groups.mixed, samples, np.zeros(folds), rng)
-    mixed = [sample for sample in samples if sample.group in groups.mixed]
-    for kind, is_anomalous in ((groups.anomalous, True), (groups.normal, False)):
+    masked = {s.group for s in samples if s.is_anomalous and not s.is_unmasked}
+    for kind, is_anomalous in (
+        (groups.anomalous & masked, True),
+        (groups.anomalous - masked, True),
+        (groups.normal, False),
+    ):
         load = np.zeros(folds)
-        for sample in mixed:
-            load[fold_of[sample.group]] += sample.is_anomalous is is_anomalous
+        for sample in samples:
+            if sample.group in fold_of:
+                load[fold_of[sample.group]] += sample.is_anomalous is is_anomalous
         fold_of |= _deal(kind, samples, load, rng)
     dealt = [(sample, fold_of[sample.group]) for sample in samples]
     return [

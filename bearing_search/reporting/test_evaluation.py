@@ -1,6 +1,5 @@
 """Results of `evaluate` on test: tuned and frozen encoder with intervals, floors, difference."""
 
-import json
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -25,6 +24,7 @@ from bearing_search.analysis.operating.stress import StressedPart, stressed_part
 from bearing_search.analysis.subsets import SubsetRow, by_kind, by_level_left_out, by_size
 from bearing_search.config import PostprocessConfig, ProtocolConfig, parse, to_plain
 from bearing_search.data.fold_key import FoldKey
+from bearing_search.filesystem.stored_file import naming_damage, read_json_object
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,6 +93,13 @@ class Evaluation:
     notes: tuple[str, ...] = ()
     """Further caveats."""
 
+    objective: str = "pixel_aupro"
+    """The metric by which settings were ranked; AUROC of whole images if test has no masks."""
+
+    unmasked: Mapping[str, int] = field(default_factory=dict)
+    """Part -> number of anomalous test samples without a mask, which count in metrics of whole
+    images only; parts in which each has one are left out."""
+
     def line(self, name: str) -> MetricRow:
         """The row of one metric."""
         return next(line for line in self.lines if line.name == name)
@@ -128,6 +135,9 @@ class ComparedPredictions:
     trained_kinds: Mapping[str, Collection[str]] = field(default_factory=dict)
     """Part -> kinds of defect in its training data."""
 
+    objective: str = "pixel_aupro"
+    """The metric by which settings were ranked."""
+
 
 def evaluation_of(
     predictions: ComparedPredictions,
@@ -141,6 +151,9 @@ def evaluation_of(
     tuned, frozen, protocol = predictions.tuned, predictions.frozen, predictions.protocol
     chosen = frozen if tuned is None else tuned
     rates = operating_points(predictions.validation, chosen, predictions.calibration)
+    rows = _rows(tuned, frozen, protocol)
+    is_known = any(row.name == predictions.objective for row in rows)
+    unmasked = {FoldKey.parse(k).part: int(one.is_unmasked.sum()) for k, one in chosen.items()}
     return Evaluation(
         sweep=sweep,
         trial=trial,
@@ -158,7 +171,9 @@ def evaluation_of(
         protocol=to_plain(protocol),
         notes=notes,
         postprocess=to_plain(predictions.postprocess),
-        lines=_rows(tuned, frozen, protocol),
+        lines=rows,
+        objective=predictions.objective if is_known else "image_auroc",
+        unmasked={part: count for part, count in unmasked.items() if count},
         rates=rates,
         calibration={
             FoldKey.parse(key).part: len(aside.names)
@@ -197,6 +212,13 @@ def _rows(
 
 
 def read_evaluation(sweep_folder: Path) -> Evaluation | None:
-    """Read the result of the last `evaluate`; None if there is none."""
+    """Read the result of the last `evaluate`; None if there is none.
+
+    Raises:
+        DamagedFileError: the file holds something else.
+    """
     file = sweep_folder / "evaluate" / "evaluation.json"
-    return parse(Evaluation, json.loads(file.read_text("utf-8"))) if file.exists() else None
+    if not file.exists():
+        return None
+    with naming_damage(file):
+        return parse(Evaluation, read_json_object(file))

@@ -10,7 +10,8 @@ from pathlib import Path
 from bearing_search.analysis.subsets import kinds_in_training
 from bearing_search.config import TrialConfig
 from bearing_search.data.dataset import DataSet, load_data_set
-from bearing_search.evaluation.predictions import Predictions, load_predictions
+from bearing_search.evaluation.prediction_files import load_predictions
+from bearing_search.evaluation.predictions import Predictions
 from bearing_search.filesystem.atomic import write_atomically
 from bearing_search.reproduction.chart import draw_chart
 from bearing_search.reproduction.crossed import Run

@@ -1,23 +1,23 @@
 """A session of a sweep: plan, run, report."""
 
+import shlex
 from collections.abc import Mapping
 from pathlib import Path
 
 from rich.console import Console
 
-from bearing_search.analysis.selection import RankedSetting
+from bearing_search.analysis.ranked_setting import RankedSetting
 from bearing_search.data.dataset import DataSet
 from bearing_search.errors import BearingSearchError, ConfigError, TrialFailedError
 from bearing_search.filesystem.database_url import is_same_database, sqlite_url
 from bearing_search.reporting.leaderboard import end_of_sweep
 from bearing_search.search_space.space import SearchSpace
 from bearing_search.session.comparison import board_of, write_board
-from bearing_search.session.inputs import split_lines
+from bearing_search.session.inputs import objective_lines, split_lines
 from bearing_search.session.leak_gate import sentence
 from bearing_search.session.preflight import edge_configs, turned_light_findings
 from bearing_search.session.progress import SweepProgress
 from bearing_search.session.reproduction import finish_reproduction
-from bearing_search.session.terminal import program
 from bearing_search.sweep.engine import discard, run_sweep
 from bearing_search.sweep.folder.listing import LEDGER, begun_trials
 from bearing_search.sweep.folder.relocation import absolute_url, checked_home
@@ -27,6 +27,7 @@ from bearing_search.sweep.record.urls import refuse_password
 from bearing_search.sweep.study.storage import check_ledger
 from bearing_search.sweep.worker.process import LazyTrial
 from bearing_search.text.passwords import without_password
+from bearing_search.text.program import program
 from bearing_search.tracking import MlflowTracker, check_store, default_tracking_uri
 from bearing_search.trial_history.records import SweepOutcome, SweepTask
 
@@ -138,17 +139,22 @@ def _mark(chosen: RankedSetting | None, folder: SweepFolder, tracker: MlflowTrac
     scores = {folder.record.objective: chosen.value.value}
     if chosen.use is not None:
         scores |= {"gflop_per_sample": chosen.use.gflop, "megabytes": chosen.use.megabytes}
-    tracker.mark([t.number for t in chosen.trials], scores, chosen.trials[0].suggestion)
+    told = dict(chosen.trials[0].suggestion)
+    if chosen.defects.parts:
+        told["drawn_defects"] = list(chosen.defects.parts)
+    tracker.mark([t.number for t in chosen.trials], scores, told)
 
 
 def announce(folder: SweepFolder, space: SearchSpace, data_set: DataSet, console: Console) -> None:
     """Print what is about to run."""
     record = folder.record
+    parts = data_set.chosen_parts(space.trial(space.default_suggestion()).parts)
     lines = [
         f"sweep {record.name}: {space.question}",
         f"  {record.target} trials over {', '.join(space.parameters)}",
         f"  data {folder.data} (digest {record.data_digest})",
         *(f"  {line}" for line in split_lines(data_set, space)),
+        *(f"  {line}" for line in objective_lines(data_set, record.objective, parts)),
         *(
             f"warning: {sentence(found)}"
             for found in turned_light_findings(data_set.samples("train"), edge_configs(space))
@@ -159,4 +165,4 @@ def announce(folder: SweepFolder, space: SearchSpace, data_set: DataSet, console
 
 def results_flag(results: Path) -> str:
     """` --results DIR`; empty for the default folder of this working directory."""
-    return "" if results == Path("results").resolve() else f" --results {results}"
+    return "" if results == Path("results").resolve() else f" --results {shlex.quote(str(results))}"

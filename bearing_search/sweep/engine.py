@@ -116,6 +116,7 @@ def _run_trials(
             threads=plan.threads,
             gpus=plan.gpus,
             bits=folder.record.bits,
+            objective=folder.record.objective,
             shares_stages=folder.record.shares_stages,
             code=local_code_version() if is_cluster else None,
             depot=depot,

@@ -4,10 +4,12 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from bearing_search.errors import DamagedFileError
 from bearing_search.tracking.runs import OWN, SweepRuns
 from bearing_search.tracking.tags import TO_USE_TAG
 from bearing_search.trial_history.best import best_of
 from bearing_search.trial_history.callbacks import SweepView
+from bearing_search.trial_history.held_out_defects import drawn_parts
 from bearing_search.trial_history.records import FINAL_STATES, SweepOutcome
 from bearing_search.trial_history.seed_noise import seed_noise
 
@@ -28,6 +30,11 @@ def summary_of(sweep: SweepView, outcome: SweepOutcome) -> tuple[dict[str, float
             for path, value in best.suggestion.items()
         }
         tags["highest.trial"] = str(best.number)
+        try:
+            if drawn := drawn_parts(sweep.trial_folder(best.number)):
+                tags["highest.drawn_defects"] = json.dumps(drawn)
+        except DamagedFileError as error:
+            tags["highest.drawn_defects"] = f"unknown: {error}"
     noise = seed_noise(outcome.trials)
     if noise is not None:
         values["seeds/deviation"] = noise.deviation

@@ -90,12 +90,13 @@ def trained_on(config: TrialConfig, train: Sequence[Sample]) -> tuple[int, int]:
     """Number of normal and of anomalous samples in training, synthetic ones included.
 
     With `synthetic_defects: when_needed`, a part without defects gets one per normal sample.
+    Defects without a mask do not count: the patch task cannot learn from them.
     """
     num_normal = num_anomalous = 0
     for part in {sample.part for sample in train}:
-        found = [sample.is_anomalous for sample in train if sample.part == part]
-        anomalous = sum(found)
-        normal = len(found) - anomalous
+        found = [sample for sample in train if sample.part == part]
+        anomalous = sum(sample.is_anomalous and not sample.is_unmasked for sample in found)
+        normal = sum(not sample.is_anomalous for sample in found)
         if config.finetune.synthetic_defects == "when_needed":
             anomalous = anomalous or normal
         num_normal += normal

@@ -1,3 +1,4 @@
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -154,6 +155,22 @@ def test_whatever_the_groups_hold_each_kind_is_held_out_in_every_fold(sizes):
     for fold in folds:
         assert min(counts(fold.held_out)) > 0
         assert not {s.group for s in fold.train} & {s.group for s in fold.held_out}
+
+
+@given(st.integers(2, 4), st.integers(0, 8), st.integers(0, 8), st.integers(0, 3))
+def test_defects_with_and_without_masks_are_both_spread(folds, masked, unmasked, seed):
+    marked = [replace(one, mask_file=Path("m.png")) for one in singles(0, masked)]
+    bare = [sample(f"u{i}", f"u{i}", True) for i in range(unmasked)]
+    normal = [sample(f"n{i}", f"n{i}", False) for i in range(8)]
+    if masked + unmasked < folds:
+        return
+    divided = make_folds([*marked, *bare, *normal], SplitConfig(folds=folds, seed=seed))
+    for has_mask in (True, False):
+        counts = [
+            sum(s.is_anomalous and s.is_unmasked is not has_mask for s in fold.held_out)
+            for fold in divided
+        ]
+        assert max(counts) - min(counts) <= 1
 
 
 def sizes_held_out(sizes, folds, seed):

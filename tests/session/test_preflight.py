@@ -1,5 +1,7 @@
 from dataclasses import replace
 
+import cv2
+import numpy as np
 import pytest
 from rich.console import Console
 
@@ -41,6 +43,20 @@ def test_levels_that_cannot_become_channels_are_found_before_anything_starts(mak
         check_images(samples, quiet, [choosing(0, 1, 3), choosing()])
     with pytest.raises(DataError, match=r"preprocess\.levels names 4"):
         check_images(samples, quiet, [choosing(4)])
+
+
+def test_a_part_whose_masks_are_all_empty_is_refused_before_anything_starts(make_set):
+    root, quiet = make_set(levels=1, tests=0), Console(quiet=True)
+    masks = sorted(root.glob("plate/ground_truth/dent/*"))
+    for mask in masks[1:]:
+        cv2.imwrite(str(mask), np.zeros((80, 80), np.uint8))
+    check_images(load_data_set(root).all_samples, quiet)  # one is left
+    cv2.imwrite(str(masks[0]), np.zeros((80, 80), np.uint8))
+    with pytest.raises(DataError, match=r"plate: all masks .* in train \(4\) are empty"):
+        check_images(load_data_set(root).all_samples, quiet)
+    for mask in masks:
+        mask.unlink()
+    check_images(load_data_set(root).all_samples, quiet)
 
 
 @pytest.mark.parametrize(

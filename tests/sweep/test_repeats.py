@@ -5,7 +5,8 @@ from dataclasses import replace
 import pytest
 from optuna.trial import TrialState
 
-from bearing_search.analysis.selection import SweepTrials, select
+from bearing_search.analysis.ranked_setting import SweepTrials
+from bearing_search.analysis.selection import select
 from bearing_search.config import TrialConfig
 from bearing_search.sweep.planning import ledger as ledger_module
 from bearing_search.sweep.status import sweep_status

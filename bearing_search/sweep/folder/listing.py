@@ -5,6 +5,7 @@ from pathlib import Path
 
 from bearing_search.errors import SweepError
 from bearing_search.sweep.record.sweep_record import check_name
+from bearing_search.text.lists import first_of
 
 LEDGER = "ledger.db"
 """The Optuna study in a sweep's folder, unless --storage was given."""
@@ -24,7 +25,7 @@ def find_sweep(results: Path, name: str) -> Path:
     known = list_sweeps(results)
     if name not in known:
         close = difflib.get_close_matches(name, known, n=1)
-        hint = f"did you mean {close[0]}?" if close else f"existing: {', '.join(known) or 'none'}"
+        hint = f"did you mean {close[0]}?" if close else f"existing: {first_of(known) or 'none'}"
         raise SweepError(f"{name}: no such sweep in {results}; {hint}")
     return root
 

@@ -19,6 +19,7 @@ from bearing_search.errors import ConfigError, ResourceError, SweepError
 from bearing_search.filesystem.atomic import write_json
 from bearing_search.filesystem.database_url import sqlite_url
 from bearing_search.search_space.difference import space_difference
+from bearing_search.search_space.objectives import ObjectiveSpec
 from bearing_search.search_space.space import SearchSpace
 from bearing_search.search_space.yaml_file import parse_search_space
 from bearing_search.sweep.folder.listing import LEDGER, find_sweep
@@ -97,6 +98,11 @@ class SweepFolder:
         _with_parsed(self, space)
         return space
 
+    @property
+    def objective_spec(self) -> ObjectiveSpec:
+        """The space's objectives and constraints, with the first objective as recorded."""
+        return self.space().objective_spec.with_first(self.record.objective)
+
     def trial_folder(self, number: int) -> Path:
         """Folder of one trial."""
         return trial_folder(self.root, number)
@@ -127,15 +133,15 @@ class SweepFolder:
 
     def view(self, trials: Sequence[TrialRecord]) -> SweepView:
         """The sweep as passed to callbacks."""
-        record, space = self.record, self.space()
+        record, space, objective_spec = self.record, self.space(), self.objective_spec
         facts = {
             "question": space.question,
             "data": str(self.data),
             "data_digest": record.data_digest,
             "task": record.task,
             "sampler": record.sampler,
-            "objectives": ", ".join(map(str, space.objective_spec.objectives)),
-            "constraints": ", ".join(map(str, space.objective_spec.constraints)),
+            "objectives": ", ".join(map(str, objective_spec.objectives)),
+            "constraints": ", ".join(map(str, objective_spec.constraints)),
             "seed": str(record.seed),
             "warm_start": ", ".join(sorted({p.source.split("/")[0] for p in record.known})),
             "git_commit": record.git_commit,

@@ -80,6 +80,7 @@ def run_payload(
         folder=folder,
         cache=worker_context.cache,
         bits=worker_context.bits,
+        objective=worker_context.objective,
         shares_stages=worker_context.shares_stages,
         device=device,
         should_stop=stop,

@@ -1,7 +1,7 @@
 """The folds of a trial: which samples are trained on together and which are scored. No torch."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from bearing_search.config import TrialConfig
 from bearing_search.data.dataset import DataSet
@@ -23,6 +23,13 @@ class PartPlan:
 
     train: tuple[Sample, ...]
     held_out: tuple[Sample, ...]
+    measured: tuple[Sample, ...] = ()
+    """Anomalous samples of other parts of train, after whose masks the sizes of held-out defects
+    are drawn; empty for a part with defects of its own."""
+
+    measured_to_train: tuple[Sample, ...] = ()
+    """Those of them that training may see."""
+
     stressed: tuple[Sample, ...] = ()
     """Normal test samples that are scored with changed light, camera or dents as well."""
 
@@ -74,7 +81,7 @@ def validation_plans(config: TrialConfig, train: Sequence[Sample]) -> list[FoldP
             if index < len(folds[part])
         ]
         where = {p.part: f", fold {index + 1} of {len(folds[p.part])}" for p in here}
-        plans += _folds(here, config, fold=index, where=where, is_validation=True)
+        plans += _folds(here, config, fold=index, where=where, train=train, is_validation=True)
     return plans
 
 
@@ -116,7 +123,8 @@ def final_plans(
         for part in names
     ]
     where = {plan.part: "" for plan in parts}
-    return _folds(parts, config, fold=0, where=where, is_validation=False)
+    every = data_set.samples("train")
+    return _folds(parts, config, fold=0, where=where, train=every, is_validation=False)
 
 
 def unseen_kind_plans(config: TrialConfig, train: Sequence[Sample]) -> list[FoldPlan]:
@@ -155,8 +163,9 @@ def unseen_kind_plans(config: TrialConfig, train: Sequence[Sample]) -> list[Fold
                     )
                 )
         where = {plan.part: f", without {kind}" for plan in here}
+        known = [s for s in train if s.defect != kind]
         # no validation: where no other kind is left, none is drawn onto the held-out samples
-        plans += _folds(here, config, fold=number, where=where, is_validation=False)
+        plans += _folds(here, config, fold=number, where=where, train=known, is_validation=False)
     return plans
 
 
@@ -171,21 +180,41 @@ def progress_of_plan(config: TrialConfig, plan: FoldPlan) -> list[float]:
     )
 
 
+def _with_measured(parts: Sequence[PartPlan], train: Sequence[Sample]) -> list[PartPlan]:
+    """Plans that are trained together, with the samples by which drawn defects are sized."""
+    anomalous = [sample for sample in train if sample.is_anomalous]
+    held_out = {sample for plan in parts for sample in plan.held_out}
+    plans = []
+    for plan in parts:
+        others: tuple[Sample, ...] = ()
+        if not any(sample.is_anomalous for sample in plan.train):
+            others = tuple(sample for sample in anomalous if sample.part != plan.part)
+        seen = tuple(sample for sample in others if sample not in held_out)
+        plans.append(replace(plan, measured=others, measured_to_train=seen))
+    return plans
+
+
 def _folds(
     parts: Sequence[PartPlan],
     config: TrialConfig,
     *,
     fold: int,
     where: Mapping[str, str],
+    train: Sequence[Sample],
     is_validation: bool,
 ) -> list[FoldPlan]:
+    """The plans of a fold.
+
+    Args:
+        train: training samples of all parts, after whose masks drawn defects are sized.
+    """
     if config.scope == "multi_part":
         first = parts[0]
         together = FoldPlan(
             key=str(FoldKey(TOGETHER, FoldKey.parse(first.key).fold)),
             label=f"all parts{where[first.part]}",
             fold=fold,
-            parts=tuple(parts),
+            parts=tuple(_with_measured(parts, train)),
             is_validation=is_validation,
         )
         return [together]
@@ -194,7 +223,7 @@ def _folds(
             key=plan.key,
             label=f"{plan.part}{where[plan.part]}",
             fold=fold,
-            parts=(plan,),
+            parts=tuple(_with_measured([plan], train)),
             is_validation=is_validation,
         )
         for plan in parts

@@ -1,9 +1,12 @@
 """The stress set of a part of a fold: prepared, and scored like held-out samples."""
 
+from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
+
 from bearing_search.config import TrialConfig
-from bearing_search.evaluation.predictions import STRESS_FILE
+from bearing_search.evaluation.prediction_files import STRESS_FILE
 from bearing_search.preprocess.pipeline import fit_reference
 from bearing_search.preprocess.stress.stress_set import stress_set
 from bearing_search.training.detection.detection import Detection
@@ -29,7 +32,10 @@ def prepare_stress(part: PartPlan, config: TrialConfig, *, cache: Path) -> HeldO
         input_px=config.encoder.input_px,
         map_px=config.protocol.map_px,
     )
-    return held_out_of(found, config.protocol.map_px) if found.samples else None
+    if not found.samples:
+        return None
+    held_out = held_out_of(found, config.protocol.map_px)
+    return replace(held_out, has_mask=np.ones(len(found.samples), dtype=bool))
 
 
 def score_stress(

@@ -6,7 +6,7 @@ import optuna
 import pytest
 
 from bearing_search.errors import ResourceError, SweepError
-from bearing_search.measurement import FINISHED_FOLDS, OBJECTIVE, RUNNING_OBJECTIVE, Measurement
+from bearing_search.measurement import FINISHED_FOLDS, OBJECTIVE, Measurement, running_objective
 from bearing_search.sweep.planning.config_index import MAX_FAILURES_PER_CONFIG
 from bearing_search.sweep.record.session_options import SessionOptions
 from bearing_search.sweep.study.storage import storage_errors
@@ -20,7 +20,7 @@ vary:
 
 
 def running(step, value, *, is_last=False):
-    values = {RUNNING_OBJECTIVE: value, FINISHED_FOLDS: float(step)}
+    values = {running_objective(OBJECTIVE): value, FINISHED_FOLDS: float(step)}
     return Measurement(step=step, values=values | ({OBJECTIVE: value} if is_last else {}))
 
 

@@ -7,7 +7,7 @@ from bearing_search.api.evaluation import chosen_trial
 from bearing_search.config import LATEST_SCHEME
 from bearing_search.data.dataset import load_data_set
 from bearing_search.errors import ConfigError, SweepError
-from bearing_search.measurement import TEST_OBJECTIVE, Measurement
+from bearing_search.measurement import Measurement, objective_at
 from bearing_search.search_space.yaml_file import parse_search_space
 from bearing_search.session.inputs import digest_for
 from bearing_search.session.terminal import terminal
@@ -153,7 +153,7 @@ def reproduction(new_sweep):
 
 def on_test(config, context):
     yield Measurement(step=1, values={"train/loss": 1.0})
-    yield Measurement(step=2, values={TEST_OBJECTIVE: 0.5 + config.seed / 10})
+    yield Measurement(step=2, values={objective_at("pixel", "test"): 0.5 + config.seed / 10})
 
 
 def test_a_reproduction_scores_every_point_on_test(reproduction, simulate, observed, tmp_path):
@@ -162,7 +162,7 @@ def test_a_reproduction_scores_every_point_on_test(reproduction, simulate, obser
     assert [trial.value for trial in outcome.trials] == [0.5, 0.6, 0.7] * 2
     assert observed.of("over") == [("",)]
     status = sweep_status(load_sweep(tmp_path, "one"))
-    assert (status.objective, status.best) == (TEST_OBJECTIVE, None)
+    assert (status.objective, status.best) == (objective_at("pixel", "test"), None)
     assert status.num_finished == status.target == 6
 
 
