@@ -40,7 +40,8 @@ from bearing_search.training.folds.fold_plan import (
     unseen_kind_plans,
     validation_plans,
 )
-from bearing_search.training.folds.run_fold import FoldRecord, run_fold
+from bearing_search.training.folds.fold_record import FoldRecord
+from bearing_search.training.folds.run_fold import run_fold
 from bearing_search.training.microbatch import smallest
 from bearing_search.training.plan import trial_progress
 

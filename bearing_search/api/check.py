@@ -1,5 +1,7 @@
 """Checks of a data set, a search space, or both; nothing is started."""
 
+import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,6 +13,12 @@ from bearing_search.data.fold_key import FoldKey
 from bearing_search.data.readings import with_readings
 from bearing_search.data_checks.counts import Counts, count_part
 from bearing_search.data_checks.findings import Finding
+from bearing_search.data_checks.pictures.picture_findings import picture_findings
+from bearing_search.data_checks.pictures.picture_report import (
+    InputSize,
+    PartPictures,
+    part_pictures,
+)
 from bearing_search.data_checks.quality import PartFacts, facts_of_part
 from bearing_search.data_checks.quality_findings import depth_findings, lost_share, quality_findings
 from bearing_search.errors import DataError, LeakError
@@ -33,6 +41,8 @@ from bearing_search.session.preflight import (
 from bearing_search.session.terminal import terminal
 from bearing_search.training.folds.fold_plan import progress_of_plan, validation_plans
 
+_PATCH = re.compile(r"_patch(?P<px>\d+)")
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PartReport:
@@ -45,6 +55,7 @@ class PartReport:
     of: int
     """Samples of the part."""
 
+    pictures: PartPictures
     lost_share: float | None
     """Share of all marked pixels that lies outside the region of interest; None: no masks."""
 
@@ -145,8 +156,10 @@ def look_at(
 
             counts, said = count_part(of_part, config.split)
             facts = facts_of_part(of_part, config.preprocess, root / "cache", on_progress=tell)
-            findings += [*quality_findings(facts), *said]
-            parts.append(_part_report(counts, facts))
+            measured = [(s, f.picture) for s, f in zip(facts.samples, facts.facts, strict=True)]
+            pictures = part_pictures(measured, inputs_of(configs))
+            findings += [*quality_findings(facts), *picture_findings(measured, pictures), *said]
+            parts.append(_part_report(counts, facts, pictures))
     picture = draw(leaks, root)
     return DataReport(
         data=folder,
@@ -158,11 +171,19 @@ def look_at(
     )
 
 
-def _part_report(counts: Counts, facts: PartFacts) -> PartReport:
+def inputs_of(configs: Sequence[TrialConfig]) -> list[InputSize]:
+    """The input sizes of the vision transformers that the configs name, smallest first."""
+    named = {(c.encoder.input_px, _PATCH.search(c.encoder.name)) for c in configs}
+    sizes = {(px, int(match["px"])) for px, match in named if match}
+    return [InputSize(input_px=px, patch_px=patch) for px, patch in sorted(sizes)]
+
+
+def _part_report(counts: Counts, facts: PartFacts, pictures: PartPictures) -> PartReport:
     found = 0 if facts.no_reference else sum(not one.no_roi for one in facts.facts)
     has_masks = any(sample.mask_files for sample in facts.samples)
     return PartReport(
         counts=counts,
+        pictures=pictures,
         found=found,
         of=len(facts.facts),
         lost_share=lost_share(facts) if has_masks else None,

@@ -51,10 +51,10 @@ def entry(cache: Path, suffix: str, *facts: Any) -> Path:
 def load_facts(file: Path) -> dict[str, Any] | None:
     """Read a JSON entry; None if it is missing or damaged."""
     try:
-        facts: dict[str, Any] = json.loads(file.read_text())
-    except (FileNotFoundError, ValueError):
+        facts: Any = json.loads(file.read_text())
+    except (OSError, ValueError):
         return None
-    return facts
+    return facts if isinstance(facts, dict) else None
 
 
 def store_facts(file: Path, facts: Mapping[str, Any]) -> None:
@@ -68,7 +68,7 @@ def load_arrays(file: Path) -> dict[str, np.ndarray] | None:
     try:
         with np.load(file) as stored:
             return {name: stored[name] for name in stored.files}
-    except (FileNotFoundError, EOFError, ValueError, zipfile.BadZipFile):
+    except (OSError, EOFError, ValueError, zipfile.BadZipFile):
         return None
 
 

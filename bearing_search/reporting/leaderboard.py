@@ -1,6 +1,7 @@
 """Ranks the settings of a search as a leaderboard, with conclusions that the data supports."""
 
-from collections.abc import Callable, Sequence
+import logging
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import numpy as np
 from bearing_search.analysis.pareto import pareto_front
 from bearing_search.analysis.ranked_setting import RankedSetting, SweepTrials
 from bearing_search.analysis.selection import Selection, select
+from bearing_search.errors import DamagedFileError
 from bearing_search.reporting.objective_sentences import objective_lines
 from bearing_search.reporting.sentences import (
     conclusions,
@@ -24,6 +26,8 @@ from bearing_search.trial_history.measurement_log import MEASUREMENTS_FILE, last
 from bearing_search.trial_history.records import TrialRecord, trial_config, trial_folder
 from bearing_search.trial_history.seed_noise import SeedNoise, seed_noise
 from bearing_search.trial_history.titles import value_text
+
+_LOG = logging.getLogger(__name__)
 
 NONE_TO_USE = "To use: none. Every complete setting misses a constraint of the space."
 
@@ -97,20 +101,32 @@ def joint_leaderboard(
 ) -> Leaderboard | None:
     """Rank the settings of several sweeps that share data, folds, protocol and objectives.
 
+    A trial with a damaged file is left out, with a warning and a note.
+
     Returns:
         The leaderboard; None if no trial is complete.
+
+    Raises:
+        DamagedFileError: of every complete trial a file is damaged.
     """
-    sweeps = [_with_costs(sweep) for sweep in sweeps]
-    scored = [(sweep.folder, trial.number) for sweep in sweeps for trial in sweep.scored]
-    if not scored:
-        return None
+    sweeps, notes = [_with_costs(sweep) for sweep in sweeps], []
     objective_spec = objective_spec or ObjectiveSpec()
-    selection = select(
-        sweeps,
-        trial_config(*scored[0]).protocol,
-        objective=objective_spec.objectives[0].metric,
-        on_progress=on_progress,
-    )
+    while True:
+        scored = [(sweep.folder, trial.number) for sweep in sweeps for trial in sweep.scored]
+        if not scored:
+            return None
+        try:
+            selection = select(
+                sweeps,
+                trial_config(*scored[0]).protocol,
+                objective=objective_spec.objectives[0].metric,
+                on_progress=on_progress,
+            )
+            break
+        except DamagedFileError as error:
+            sweeps = _without_trial(sweeps, error)
+            notes.append(f"A trial is left out: {error}.")
+            _LOG.warning("a trial is left out: %s", error)
     assert selection is not None
     looks = [test_access_log(sweep.folder) for sweep in sweeps]
     return Leaderboard(
@@ -120,6 +136,7 @@ def joint_leaderboard(
             sum(look.times for look in looks), max(look.last for look in looks)
         ),
         noise=seed_noise([record for sweep in sweeps for record in sweep.records]),
+        notes=notes,
         objective_spec=objective_spec,
     )
 
@@ -166,13 +183,39 @@ def end_of_sweep(sweep: str, board: Leaderboard, *, program: str, flag: str) -> 
 
 def _with_costs(sweep: SweepTrials) -> SweepTrials:
     """The sweep with its trials' costs, shared stages included, which durations are not."""
+    files = [trial_folder(sweep.folder, r.number) / MEASUREMENTS_FILE for r in sweep.records]
     records = [
-        record.with_costs(
-            last_values(trial_folder(sweep.folder, record.number) / MEASUREMENTS_FILE)
-        )
-        for record in sweep.records
+        record.with_costs(_known_values(file))
+        for record, file in zip(sweep.records, files, strict=True)
     ]
     return replace(sweep, records=records)
+
+
+def _known_values(file: Path) -> Mapping[str, float]:
+    """Values of the last measurement; none if the file is damaged, of which `status` warns."""
+    try:
+        return last_values(file)
+    except DamagedFileError:
+        return {}
+
+
+def _without_trial(sweeps: Sequence[SweepTrials], error: DamagedFileError) -> list[SweepTrials]:
+    """The sweeps without the trial whose file is damaged; raises the error if nothing is left."""
+    kept = [
+        replace(
+            sweep,
+            records=[
+                record
+                for record in sweep.records
+                if not error.file.is_relative_to(trial_folder(sweep.folder, record.number))
+            ],
+        )
+        for sweep in sweeps
+    ]
+    is_same = [len(one.records) for one in kept] == [len(one.records) for one in sweeps]
+    if is_same or not any(sweep.scored for sweep in kept):
+        raise error
+    return kept
 
 
 def _unmasked_lines(board: Leaderboard) -> list[str]:

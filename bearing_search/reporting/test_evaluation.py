@@ -1,6 +1,5 @@
 """Results of `evaluate` on test: tuned and frozen encoder with intervals, floors, difference."""
 
-import json
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -25,6 +24,7 @@ from bearing_search.analysis.operating.stress import StressedPart, stressed_part
 from bearing_search.analysis.subsets import SubsetRow, by_kind, by_level_left_out, by_size
 from bearing_search.config import PostprocessConfig, ProtocolConfig, parse, to_plain
 from bearing_search.data.fold_key import FoldKey
+from bearing_search.filesystem.stored_file import naming_damage, read_json_object
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -212,6 +212,13 @@ def _rows(
 
 
 def read_evaluation(sweep_folder: Path) -> Evaluation | None:
-    """Read the result of the last `evaluate`; None if there is none."""
+    """Read the result of the last `evaluate`; None if there is none.
+
+    Raises:
+        DamagedFileError: the file holds something else.
+    """
     file = sweep_folder / "evaluate" / "evaluation.json"
-    return parse(Evaluation, json.loads(file.read_text("utf-8"))) if file.exists() else None
+    if not file.exists():
+        return None
+    with naming_damage(file):
+        return parse(Evaluation, read_json_object(file))

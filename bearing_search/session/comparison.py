@@ -59,7 +59,7 @@ def board_of(folders: Sequence[SweepFolder], console: Console) -> Leaderboard | 
     for folder in folders:
         if ended := end_of(folder):
             notes[f"{folder.record.name}: {ended}."] = None
-    return replace(board, notes=tuple(notes)) if board else None
+    return replace(board, notes=(*board.notes, *notes)) if board else None
 
 
 def write_board(

@@ -4,9 +4,9 @@ torch is loaded in a short-lived process, which keeps the driver small.
 """
 
 import hashlib
-import json
 import pickle
 from collections.abc import Sequence
+from contextlib import suppress
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
@@ -19,9 +19,10 @@ from bearing_search.data.dataset import DataSet
 from bearing_search.data.samples import Sample, read_levels, read_mask
 from bearing_search.data.split import Fold, folds_of_parts
 from bearing_search.data_checks.findings import Finding
-from bearing_search.errors import ConfigError, DataError, ResourceError
+from bearing_search.errors import ConfigError, DamagedFileError, DataError, ResourceError
 from bearing_search.filesystem.atomic import write_json
 from bearing_search.filesystem.digest import sha256_of_json
+from bearing_search.filesystem.stored_file import naming_damage, read_json_object
 from bearing_search.measurement import TRAIN_GFLOP
 from bearing_search.models.encoders.size import encoder_size
 from bearing_search.preprocess.brightness import check_levels
@@ -137,8 +138,7 @@ def check_counted(configs: Sequence[TrialConfig], objective_spec: ObjectiveSpec)
 def check_models(configs: Sequence[TrialConfig], *, cache: Path) -> str:
     """Load every encoder that the configs name, with its weights, and check its blocks.
 
-    A check that passed is remembered until configs, weights, code or versions change; weights from
-    a hub are always loaded.
+    A check that passed is remembered until its inputs change; a hub's weights are always loaded.
 
     Args:
         configs: of the trials to run.
@@ -148,8 +148,7 @@ def check_models(configs: Sequence[TrialConfig], *, cache: Path) -> str:
         sha256 of the first config's weights.
 
     Raises:
-        ConfigError: unknown encoder, wrong input size, a block that the encoder does not have, a
-            plug-in that cannot be sent to another process.
+        ConfigError: unknown encoder or block, wrong input size, a plug-in that cannot be pickled.
         WeightsError: weights missing, unreachable, or another model's.
         ResourceError: torch and torchvision do not belong together.
     """
@@ -158,7 +157,8 @@ def check_models(configs: Sequence[TrialConfig], *, cache: Path) -> str:
     key = _models_key(configs, tables)
     passed = cache / "models" / f"{key}.json" if key else None
     if passed is not None and passed.exists():
-        return str(json.loads(passed.read_text(encoding="utf-8"))["sha256"])
+        with suppress(DamagedFileError), naming_damage(passed):  # if damaged, check again
+            return str(read_json_object(passed)["sha256"])
     with process_pool(1) as process:
         sha256 = process.submit(_load_all, list(configs), tables).result()
     if passed is not None:

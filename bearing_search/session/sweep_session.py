@@ -1,5 +1,6 @@
 """A session of a sweep: plan, run, report."""
 
+import shlex
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -17,7 +18,6 @@ from bearing_search.session.leak_gate import sentence
 from bearing_search.session.preflight import edge_configs, turned_light_findings
 from bearing_search.session.progress import SweepProgress
 from bearing_search.session.reproduction import finish_reproduction
-from bearing_search.session.terminal import program
 from bearing_search.sweep.engine import discard, run_sweep
 from bearing_search.sweep.folder.listing import LEDGER, begun_trials
 from bearing_search.sweep.folder.relocation import absolute_url, checked_home
@@ -27,6 +27,7 @@ from bearing_search.sweep.record.urls import refuse_password
 from bearing_search.sweep.study.storage import check_ledger
 from bearing_search.sweep.worker.process import LazyTrial
 from bearing_search.text.passwords import without_password
+from bearing_search.text.program import program
 from bearing_search.tracking import MlflowTracker, check_store, default_tracking_uri
 from bearing_search.trial_history.records import SweepOutcome, SweepTask
 
@@ -164,4 +165,4 @@ def announce(folder: SweepFolder, space: SearchSpace, data_set: DataSet, console
 
 def results_flag(results: Path) -> str:
     """` --results DIR`; empty for the default folder of this working directory."""
-    return "" if results == Path("results").resolve() else f" --results {results}"
+    return "" if results == Path("results").resolve() else f" --results {shlex.quote(str(results))}"

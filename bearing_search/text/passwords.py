@@ -11,6 +11,8 @@ import traceback
 from types import TracebackType
 from urllib.parse import unquote
 
+from bearing_search.text.printable import printable
+
 MASK = "..."
 
 _NAMES_A_USER = re.compile(
@@ -68,7 +70,7 @@ class MaskingFormatter(logging.Formatter):
 
     def format(self, record: logging.LogRecord) -> str:
         """The record as text."""
-        return masked(super().format(record))
+        return printable(masked(super().format(record)))
 
 
 def print_masked_traceback(

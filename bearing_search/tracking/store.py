@@ -5,17 +5,16 @@ MLflow is imported on first use: the import takes seconds, and it reads the envi
 
 import logging
 import os
-import shutil
 import sqlite3
-import tempfile
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from fcntl import LOCK_EX, flock
 from pathlib import Path
 from typing import Any
 
 from bearing_search.filesystem.database_url import sqlite_file, sqlite_url
+from bearing_search.filesystem.sqlite_copy import readable
 from bearing_search.tracking._vendor import (
     close_database,
     forget_artifact_places,
@@ -104,23 +103,15 @@ def readable_store(results: Path) -> Iterator[ReadableStore]:
     """
     _prepare_mlflow()
     file = results.resolve() / "mlflow.db"
-    with tempfile.TemporaryDirectory(prefix="bearing_search-mlflow-") as scratch:
+    with ExitStack() as stack:
         with store_errors(str(file)):
-            store = _readable(file, Path(scratch) / file.name)
-        yield store
-
-
-def _readable(file: Path, copy: Path) -> ReadableStore:
-    if os.access(file, os.W_OK) and os.access(file.parent, os.W_OK | os.X_OK):
-        connect(default_tracking_uri(file.parent))
-        return ReadableStore(default_tracking_uri(file.parent), is_copy=False)
-    for suffix in ("", "-wal"):  # what is not yet in the file is in its write-ahead log
-        part = file.with_name(file.name + suffix)
-        if part.exists():
-            shutil.copyfile(part, copy.with_name(copy.name + suffix))
-    check_schema(sqlite_url(copy))
-    move_artifacts(copy, artifact_root(file))
-    return ReadableStore(default_tracking_uri(copy.parent), is_copy=True)
+            copy = stack.enter_context(readable(file))
+            if copy == file:
+                connect(default_tracking_uri(results))
+            else:
+                check_schema(sqlite_url(copy))
+                move_artifacts(copy, artifact_root(file))
+        yield ReadableStore(default_tracking_uri(copy.parent), is_copy=copy != file)
 
 
 def _prepare_mlflow() -> None:

@@ -4,6 +4,7 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from bearing_search.errors import DamagedFileError
 from bearing_search.tracking.runs import OWN, SweepRuns
 from bearing_search.tracking.tags import TO_USE_TAG
 from bearing_search.trial_history.best import best_of
@@ -29,8 +30,11 @@ def summary_of(sweep: SweepView, outcome: SweepOutcome) -> tuple[dict[str, float
             for path, value in best.suggestion.items()
         }
         tags["highest.trial"] = str(best.number)
-        if drawn := drawn_parts(sweep.trial_folder(best.number)):
-            tags["highest.drawn_defects"] = json.dumps(drawn)
+        try:
+            if drawn := drawn_parts(sweep.trial_folder(best.number)):
+                tags["highest.drawn_defects"] = json.dumps(drawn)
+        except DamagedFileError as error:
+            tags["highest.drawn_defects"] = f"unknown: {error}"
     noise = seed_noise(outcome.trials)
     if noise is not None:
         values["seeds/deviation"] = noise.deviation

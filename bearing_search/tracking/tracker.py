@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from bearing_search.errors import DamagedFileError
 from bearing_search.measurement import Measurement
 from bearing_search.tracking.errors import first_line, is_refusal, store_errors, unavailable
 from bearing_search.tracking.runs import OWN, SweepRuns
@@ -39,7 +40,7 @@ class MlflowTracker:
         self._away_until = 0.0
         self._trials: dict[int, TrialRecord] = {}
         self._behind: dict[int, TrialRecord | None] = {}  # trials with unlogged data, final records
-        self._refused: set[int] = set()  # those of them that MLflow refuses
+        self._refused: set[int] = set()  # those of them that cannot be logged
 
     def on_sweep_start(self, sweep: SweepView) -> None:
         """Find or create the runs, and repair what a killed session left behind.
@@ -142,6 +143,9 @@ class MlflowTracker:
         for number in sorted(self._behind.keys() - self._refused):
             try:
                 self._bring_up(number)
+            except DamagedFileError as error:
+                self._refused.add(number)
+                _log.warning("MLflow misses what trial %d measured: %s", number, error)
             except unavailable() as error:
                 if not is_refusal(error):
                     raise

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from bearing_search.config import TrialConfig, to_plain
+from bearing_search.filesystem.stored_file import naming_damage, read_json_object
 
 _SECTIONS = ("preprocess", "protocol", "split")
 """Config sections that can change what is drawn."""
@@ -104,7 +105,8 @@ def why_drawn_otherwise(
 def _tags(trial: Path) -> dict[str, str]:
     tags: dict[str, str] = {}
     for file in sorted(trial.glob("*/*/unit.json")):
-        tags |= json.loads(file.read_text("utf-8"))["tags"]
+        with naming_damage(file):
+            tags |= read_json_object(file)["tags"]
     return tags
 
 

@@ -14,7 +14,7 @@ import yaml
 
 from bearing_search import cli
 from bearing_search.cli import main
-from bearing_search.session.terminal import program
+from bearing_search.text.program import program
 
 ROOT = Path(__file__).parents[2]
 

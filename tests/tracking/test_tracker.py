@@ -564,3 +564,20 @@ def test_moved_and_copied_results_keep_their_files_and_touch_no_others(tmp_path,
     assert steps_of(there, run) == [1, 2, 3, 4]
     assert artifacts_of(there, run) == {"config.json", "map.txt"}
     assert run.info.artifact_uri.startswith(new.as_uri())
+
+
+def test_a_damaged_file_of_one_trial_does_not_keep_the_others_from_mlflow(
+    client, uri, sweep, caplog
+):
+    for number in (0, 1):
+        sweep.trial_folder(number).mkdir(parents=True)
+        MeasurementLog(sweep.trial_folder(number) / MEASUREMENTS_FILE).append(measurement(1))
+    damaged = sweep.trial_folder(0) / MEASUREMENTS_FILE
+    damaged.write_text("null\n")
+
+    MlflowTracker(uri).on_sweep_start(again(sweep, record(0, "complete"), record(1, "complete")))
+
+    runs = runs_of(client, sweep)
+    assert steps_of(client, runs[1]) == [1]
+    assert runs[1].info.status == "FINISHED"
+    assert f"MLflow misses what trial 0 measured: {damaged}: cannot be read" in caplog.text

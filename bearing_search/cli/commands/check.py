@@ -140,6 +140,8 @@ def _print_data(report: DataReport, console: Console) -> None:
 
     console.print(f"\ndata {report.data} (digest of train {report.digest})")
     console.print(_table(report.parts))
+    for part in report.parts:
+        console.print(f"  {_pictures_line(part)}")
     if report.objective == IMAGE_OBJECTIVE:
         console.print(f"a search ranks settings by {report.objective}, AUROC of whole images")
     for severity, heading in _HEADINGS.items():
@@ -168,6 +170,26 @@ def _table(parts: Sequence[PartReport]) -> Table:
             "no masks" if part.lost_share is None else f"{100 * part.lost_share:.1f} %",
         )
     return table
+
+
+def _pictures_line(part: PartReport) -> str:
+    """Sizes, bits and levels of a part's pictures, and the sizes of its defects."""
+    shown = part.pictures
+    sizes = list(shown.sizes.items())
+    told = ", ".join(f"{count} of {size}" for size, count in sizes[:3])
+    more = f" and {len(sizes) - 3} other sizes" if len(sizes) > 3 else ""
+    line = f"{part.counts.part}: {told}{more}; {shown.bits} bits"
+    line += f"; {shown.black_share:.0%} nearly black" if shown.black_share else ""
+    line += f"; {shown.saturated_share:.0%} saturated" if shown.saturated_share else ""
+    if shown.smallest is None or shown.median is None or shown.largest is None:
+        return line
+    defects = (shown.smallest, shown.median, shown.largest)
+    areas = ", ".join(str(one.area_px) for one in defects)
+    line += f"; defects, smallest, median, largest: {areas} px"
+    for number, one in enumerate(shown.smallest.inputs):
+        patches = ", ".join(f"{d.inputs[number].patches:.2g}" for d in defects if d.inputs)
+        line += f", {patches} patches at {one.input_px}"
+    return line
 
 
 def _samples(normal: int, anomalous: int, unmasked: int) -> str:

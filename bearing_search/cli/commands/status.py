@@ -13,8 +13,9 @@ import typer
 
 import bearing_search
 from bearing_search.cli.options import AsJson, Results
-from bearing_search.errors import BearingSearchError
+from bearing_search.errors import BearingSearchError, DamagedFileError
 from bearing_search.text.durations import format_duration
+from bearing_search.text.program import program
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -67,7 +68,7 @@ def _status_of_all(results: Path, console: Console, *, json: bool) -> int | None
     if json:
         print(json_text.dumps(shown, default=str, indent=2))
     elif not shown:
-        print(f"{results}: no sweeps yet; start one with `python -m bearing_search run`.")
+        console.print(f"{results}: no sweeps yet; start one with `{program()} run`.")
     for sick in errors:
         print(f"error: {sick}", file=sys.stderr)
     return errors[0].exit_status if errors else None
@@ -123,12 +124,20 @@ def _trial_table(shown: SweepStatus) -> Table:
     return table
 
 
-def _sweep_line(shown: SweepStatus) -> str:
+def _drawn_defects(sweep: Path, trial: int) -> str:
+    """On which drawn defects a trial was scored, to follow its score."""
     from bearing_search.trial_history.held_out_defects import drawn_parts, drawn_text
     from bearing_search.trial_history.records import trial_folder
 
+    try:
+        return drawn_text(drawn_parts(trial_folder(sweep, trial)))
+    except DamagedFileError as error:
+        return f" (on drawn defects or real ones: {error})"
+
+
+def _sweep_line(shown: SweepStatus) -> str:
     best = shown.best
-    drawn = drawn_text(drawn_parts(trial_folder(shown.folder, best.number))) if best else ""
+    drawn = _drawn_defects(shown.folder, best.number) if best else ""
     score = f"{shown.objective} {best.value:.4f}{drawn}" if best else ""
     leader = f", best {score} (trial {best.number})" if best else ""
     notes = "".join(f"\n  {note}" for note in shown.notes)

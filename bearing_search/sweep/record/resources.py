@@ -1,5 +1,6 @@
 """Plans the resources of each trial before anything starts. Independent of Ray."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -32,7 +33,9 @@ class Resources:
     def __post_init__(self) -> None:
         refuse_password(address=self.address or "", depot=self.depot or "")
         gpus = self.gpus_per_trial
-        if gpus is not None and (gpus < 0 or (gpus > 1 and gpus != int(gpus))):
+        if gpus is not None and not (0 <= gpus < math.inf):
+            raise ConfigError(f"gpus per trial is {gpus:g}; expected a number from 0")
+        if gpus is not None and gpus > 1 and gpus != int(gpus):
             raise ConfigError(f"gpus per trial is {gpus:g}; expected at most 1 or a whole number")
         for name in ("cpus_per_trial", "concurrent"):
             value = getattr(self, name)

@@ -27,6 +27,9 @@ from bearing_search.trial_history.records import SweepTask
 MAX_FAILURES = 3
 """Default maximum of restarts per trial."""
 
+MAX_TRIALS = 1_000_000
+"""Maximum target."""
+
 _NAME = re.compile(r"\w[\w.\-]{0,79}")
 _RESERVED = {"cache", "check", "mlartifacts"}
 PREFIXES: Mapping[SweepTask, str] = {"search": "val", "reproduction": "test"}
@@ -197,6 +200,8 @@ class SweepRecord:
         check_name(self.name)
         if not self.objective:
             object.__setattr__(self, "objective", objective_at("pixel", PREFIXES[self.task]))
+        if self.target > MAX_TRIALS:
+            raise ConfigError(f"trials is {self.target}; at most {MAX_TRIALS}")
         if self.max_failures < 0:
             raise ConfigError(f"max failures is {self.max_failures}; at least 0")
         refuse_password(storage=self.storage, tracking_uri=self.tracking_uri)

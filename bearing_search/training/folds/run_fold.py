@@ -4,12 +4,12 @@ import json
 import logging
 from collections.abc import Callable, Generator, Iterable, Sequence
 from contextlib import closing
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from functools import partial
 from itertools import count
 from pathlib import Path
 
-from bearing_search.config import TrialConfig, digest_of, parse
+from bearing_search.config import TrialConfig, digest_of
 from bearing_search.filesystem.atomic import write_atomically
 from bearing_search.measurement import TrialContext
 from bearing_search.models.finetuning.multitask import MultiTaskModel
@@ -20,6 +20,7 @@ from bearing_search.training.backbone import Backbone, load_backbone
 from bearing_search.training.checkpoint import Row
 from bearing_search.training.folds.fold_data import FoldData, HeldOut, prepare_fold
 from bearing_search.training.folds.fold_plan import FoldPlan, PartPlan
+from bearing_search.training.folds.fold_record import FoldRecord, read_record
 from bearing_search.training.folds.fold_stages import fold_stages
 from bearing_search.training.folds.head_evaluation import head_pictures, held_out_patch_metrics
 from bearing_search.training.folds.scoring import score_part
@@ -31,28 +32,6 @@ from bearing_search.training.plots.curves import curves_picture
 from bearing_search.training.precision import precision_name
 from bearing_search.training.stage_runner import StageContext
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FoldRecord:
-    """Results of a scored fold, as stored in `unit.json`."""
-
-    rows: tuple[tuple[str, Row], ...]
-    """Pairs of stage and measurements, in order."""
-
-    metrics: dict[str, Row]
-    """Metrics of each part, by its key."""
-
-    tags: dict[str, str]
-    reused: tuple[str, ...]
-    """Stages that other trials computed, at least in part."""
-
-    computed_s: float
-    """Seconds that this trial spent on the stages."""
-
-    saved_s: float
-    """Seconds that other trials spent on reused stages."""
-
-
 FoldStream = Generator[tuple[str, Row], None, FoldRecord | None]
 """Yields rows; returns the record, or None if stopped."""
 
@@ -62,8 +41,7 @@ def run_fold(
 ) -> FoldStream:
     """Train and score one fold, or replay its rows if it is already done."""
     file = context.folder / plan.key / "unit.json"
-    if file.exists():
-        done = parse(FoldRecord, json.loads(file.read_text(encoding="utf-8")))
+    if (done := read_record(file)) is not None:
         yield from done.rows
         return done
     file.parent.mkdir(parents=True, exist_ok=True)
