@@ -35,6 +35,7 @@ def samples(normal, anomalous, part="LC"):
             group=str(number),
             is_anomalous=number >= normal,
             level_files=(Path("b0.png"),),
+            mask_file=Path("mask.png") if number >= normal else None,
         )
         for number in range(normal + anomalous)
     ]
@@ -119,11 +120,10 @@ def test_a_part_without_defects_gets_one_per_normal_sample():
 
 def test_patches_that_are_left_out_of_the_losses_cost_what_they_did():
     tuned = replace(BASE, finetune=FinetuneConfig(epochs=3, reconstruction_only_epochs=3))
-    left_out = {"leave_out_masked_patches": True}
     fewer = replace(
         tuned,
-        finetune=replace(tuned.finetune, **left_out),
-        decoder=replace(tuned.decoder, **left_out),
+        finetune=replace(tuned.finetune, leave_out_masked_patches=True),
+        decoder=replace(tuned.decoder, leave_out_masked_patches=True),
     )
     assert train_gflop(fewer, samples(10, 2)) == train_gflop(tuned, samples(10, 2))
 
