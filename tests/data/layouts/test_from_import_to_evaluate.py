@@ -1,6 +1,6 @@
 """A set of each layout goes through `import`, `check`, `run` and `evaluate`, as a user types them.
 
-Two of them do so in the gate, the others by `-m long` (CONTRIBUTING.md).
+Two of them do so in the gate, all of them by `just layouts`.
 """
 
 import json
