@@ -28,6 +28,10 @@ slow:
 alone:
     bash .ci/run alone
 
+# is every wrong line noticed by a test? hours; `python benchmarks/mutants.py TARGET` runs one target
+mutants:
+    bash .ci/run mutants
+
 # coverage of the last `just slow`, and its floor
 coverage:
     bash .ci/run coverage

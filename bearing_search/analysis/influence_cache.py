@@ -161,7 +161,11 @@ def _read(file: Path, key: str, metrics: tuple[str, ...]) -> dict[str, Influence
     """Part -> influence on the metrics, read from a file; None if it is outdated or lacks one."""
     if not file.exists():
         return None
-    with naming_damage(file), np.load(file, allow_pickle=False) as saved:
+    with (
+        naming_damage(file),
+        file.open("rb") as stream,  # NumPy leaves a damaged file open
+        np.load(stream, allow_pickle=False) as saved,
+    ):
         if str(saved["key"]) != key:
             return None
         names = tuple(saved["metrics"].tolist()) if "metrics" in saved else _METRICS_BEFORE_NAMES

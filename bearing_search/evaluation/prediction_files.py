@@ -43,7 +43,11 @@ def save_predictions(predictions: Predictions, file: Path) -> None:
 
 def load_predictions(file: Path) -> Predictions:
     """Read what `save_predictions` wrote; raises DamagedFileError if it is something else."""
-    with naming_damage(file), np.load(file, allow_pickle=False) as saved:
+    with (
+        naming_damage(file),
+        file.open("rb") as stream,  # NumPy leaves a damaged file open
+        np.load(stream, allow_pickle=False) as saved,
+    ):
         rendering = parse(PostprocessSpec, json.loads(str(saved["rendering"])))
         distances, own_scores = saved["distances"], saved["own_scores"]
         kept_scores = own_scores if own_scores.size else None
@@ -95,7 +99,11 @@ def without_calibration(predictions: Predictions) -> tuple[Predictions, Predicti
 
 def stored_labels(file: Path) -> Bool[np.ndarray, " n"]:
     """Which samples are anomalous, of what `save_predictions` wrote, without computing maps."""
-    with naming_damage(file), np.load(file, allow_pickle=False) as saved:
+    with (
+        naming_damage(file),
+        file.open("rb") as stream,  # NumPy leaves a damaged file open
+        np.load(stream, allow_pickle=False) as saved,
+    ):
         labels: Bool[np.ndarray, " n"] = saved["is_anomalous"]
         return labels
 

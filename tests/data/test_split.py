@@ -190,3 +190,18 @@ def test_folds_are_filled_by_samples_not_by_groups(seed):
 def test_the_largest_groups_are_dealt_first(seed):
     # dealt last, the five would join two or three single ones
     assert sizes_held_out([1, 1, 5, 1, 1, 1], folds=2, seed=seed) == [5, 5]
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_a_mixed_group_counts_for_each_kind_with_its_samples_of_that_kind(seed):
+    # its five normal samples are no reason to hold all other anomalous ones out elsewhere
+    samples = [*views("a", 5, 1), *(s for g in "efghi" for s in views(g, 0, 1)), *views("n", 5, 0)]
+    folds = make_folds(samples, SplitConfig(folds=2, seed=seed))
+    assert [counts(fold.held_out) for fold in folds] == [(5, 3), (5, 3)]
+
+
+def test_too_few_samples_are_named_with_their_part_if_there_is_one():
+    with pytest.raises(DataError, match="a part: 0 normal groups in train"):
+        num_folds([], SplitConfig())
+    with pytest.raises(DataError, match="OD: 1 normal group in train"):
+        num_folds(singles(1, 0), SplitConfig())
