@@ -1,4 +1,4 @@
-"""Tiny data sets in the layouts of public ones; `num` is how many pictures there are of each kind."""
+"""Tiny data sets in the layouts of public ones; `num` is how many pictures each kind has."""
 
 import json
 from pathlib import Path
