@@ -1,8 +1,8 @@
 """Measure what scoring inside the region of interest only is worth, on the folds of a trial.
 
-`rings PHOTOGRAPHS OUT SEED` draws one dent on each photographed ring, in its own pixels; `pool DEMO`
-makes all samples of a rendered demo set training samples. Train on either (`train CONFIG --data`),
-then `score TRIAL...`: each margin against none, and the margin that the other folds choose.
+`rings PHOTOGRAPHS OUT SEED` draws one dent on each photographed ring, in its own pixels; `pool
+DEMO` makes all samples of a rendered demo set training samples. Train on either (`train CONFIG
+--data`), then `score TRIAL...`: each margin against none, and the margin that other folds choose.
 """
 
 import csv
