@@ -1,4 +1,4 @@
-"""Random rotation in both training stages (paper, section 4.1), and what they may add to it."""
+"""Random rotation in both training stages (paper, section 4.1); what they may add or leave out."""
 
 from dataclasses import dataclass
 
@@ -22,6 +22,13 @@ OTHER_AUGMENTATION = OpenChoice(
     paper="rotation only",
 )
 """Of the settings `flip` and `brightness_jitter` of both trainings."""
+
+MASKED_PATCHES = OpenChoice(
+    "patches that the black mask touches",
+    "they count in all losses, like any other patch",
+    paper="not stated",
+)
+"""Of the setting `leave_out_masked_patches` of both trainings."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Literal
 
-from bearing_search.config.augmentation import OTHER_AUGMENTATION
+from bearing_search.config.augmentation import MASKED_PATCHES, OTHER_AUGMENTATION
 from bearing_search.config.fields import (
     ABOVE_0,
     AT_LEAST_0,
@@ -68,7 +68,9 @@ class DecoderConfig:
     )
     """As `finetune.brightness_jitter`, for the images that the decoder is trained on."""
 
-    leave_out_masked_patches: bool = added_later(config_field(False), reference=False)
+    leave_out_masked_patches: bool = added_later(
+        config_field(False, open_choice=MASKED_PATCHES), reference=False
+    )
     """As `finetune.leave_out_masked_patches`, for the decoder's loss and its hard mining."""
 
     def __post_init__(self) -> None:
@@ -155,11 +157,10 @@ class VitadConfig:
     def __post_init__(self) -> None:
         require_ranges(self)
         _require_rising("teacher_blocks", self.teacher_blocks)
-        teachers = self.teacher_blocks
         require(
-            self.student_blocks >= teachers[-1],
+            self.student_blocks >= self.teacher_blocks[-1],
             f"student_blocks is {self.student_blocks}; must be at least the last of "
-            f"teacher_blocks ({teachers[-1]}), which a student block reconstructs",
+            f"teacher_blocks ({self.teacher_blocks[-1]}), which a student block reconstructs",
         )
 
     @property
@@ -231,8 +232,7 @@ class PadimConfig:
     """Blocks read from a vision transformer, counted from 1. Not in the source."""
 
     dims: int = config_field(100, AT_LEAST_1, "channels")
-    """Channels drawn at random from all layers: 100 with ResNet18, 550 with Wide ResNet50. Each
-    position stores a `dims` x `dims` matrix."""
+    """Channels drawn from all layers (550 with Wide ResNet50); a position stores their square."""
 
     epsilon: float = config_field(0.01, ABOVE_0)
     """Added to the diagonal of every covariance matrix."""

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Literal
 
-from bearing_search.config.augmentation import OTHER_AUGMENTATION
+from bearing_search.config.augmentation import MASKED_PATCHES, OTHER_AUGMENTATION
 from bearing_search.config.fields import (
     ABOVE_0,
     AT_LEAST_0,
@@ -209,10 +209,11 @@ class FinetuneConfig:
     """Largest change of brightness: fine-tuning multiplies all grey levels of a batch by one factor
     from 1 - this to 1 + this. 0: none, as in the paper."""
 
-    leave_out_masked_patches: bool = added_later(config_field(False), reference=False)
+    leave_out_masked_patches: bool = added_later(
+        config_field(False, open_choice=MASKED_PATCHES), reference=False
+    )
     """Whether patches that the black mask touches are left out of the losses of both tasks, as
-    `postprocess.leave_out_masked_patches` leaves them out of the maps. The encoder still sees them.
-    The paper trains on all."""
+    `postprocess.leave_out_masked_patches` leaves them out of the maps. The encoder sees them."""
 
     tuned_share: float = config_field(1.0, SHARE, seen_by="end", open_choice=_KEPT_CHANGE)
     """Interpolation, after fine-tuning, between the pretrained (0) and the tuned weights (1)
