@@ -6,8 +6,6 @@ import cv2
 import numpy as np
 import pytest
 
-from bearing_search.data_checks.thumbnail import thumbnail_of
-from bearing_search.data_checks.thumbnail_index import ThumbnailIndex
 
 SIDE = 160
 
@@ -43,9 +41,6 @@ def before_lamps(seed: int) -> np.ndarray:
 def index():
     """An album of images, each of a sample of its own."""
 
-    def make(images) -> ThumbnailIndex:
-        made = [thumbnail_of(image, owner=i, level=0) for i, image in enumerate(images)]
-        return ThumbnailIndex([thumbnail for thumbnail in made if thumbnail is not None])
 
     return make
 

@@ -48,6 +48,16 @@ class Description:
     """Fine structure at 64 x 64 px, squeezed to a square; empty in a blank picture."""
 
     @property
+    def keypoints(self) -> tuple[Float32[np.ndarray, "k 2"], UInt8[np.ndarray, "k 32"]]:
+        """Points and codes."""
+        return self.points, self.codes
+
+    @property
+    def mirrored_keypoints(self) -> tuple[Float32[np.ndarray, "m 2"], UInt8[np.ndarray, "m 32"]]:
+        """Points and codes of the mirrored thumbnail."""
+        return self.mirrored_points, self.mirrored_codes
+
+    @property
     def is_blank(self) -> bool:
         """Whether the picture shows nothing that could be compared."""
         return not len(self.overview)
@@ -119,14 +129,7 @@ def _without_light(image: Float32[np.ndarray, "h w"]) -> Float32[np.ndarray, "h 
 def _keypoints(
     image: UInt8[np.ndarray, "h w"],
 ) -> tuple[Float32[np.ndarray, "k 2"], UInt8[np.ndarray, "k 32"]]:
-    found, codes = _orb().detectAndCompute(image, None)
-    if codes is None:
-        return np.zeros((0, 2), np.float32), np.zeros((0, 32), np.uint8)
-    return cv2.KeyPoint.convert(found), codes
-
-
-def _orb() -> cv2.ORB:
-    return cv2.ORB_create(
+    orb = cv2.ORB.create(
         nfeatures=MOST_KEYPOINTS,
         scaleFactor=1.2,
         nlevels=8,
@@ -134,3 +137,7 @@ def _orb() -> cv2.ORB:
         patchSize=24,
         fastThreshold=8,
     )
+    found, codes = orb.detectAndCompute(image, np.empty(0, np.uint8))
+    if not found:
+        return np.zeros((0, 2), np.float32), np.zeros((0, 32), np.uint8)
+    return np.array([point.pt for point in found], np.float32), np.asarray(codes, np.uint8)

@@ -23,7 +23,9 @@ COPY_FROM = 0.75
 Measured: copies .9 and more; photographs of one thing from one place up to .5, with a camera
 that hardly adds noise up to .93: those cannot be told from copies."""
 
-_WINDOW_PX = 360
+_WINDOW_PX = 320
+_STEP = 8
+_MOST_DETAIL = 20
 _BANDS = ((0.0, 1.5, COPY_FROM), (0.7, 2.0, 0.9))
 """Sigmas in px of the original between which detail is compared, and the share from which it
 counts: the coarser band holds less noise and more of the thing."""
@@ -74,7 +76,7 @@ def _as_copy(
     warp: Warp,
     quality: int | None,
 ) -> SharedDetail:
-    window = _window(original.shape, copy.shape, warp)
+    window = _window(original, copy.shape, warp)
     if window is None:
         return NOTHING
     y, x = window
@@ -86,10 +88,13 @@ def _as_copy(
     covers = _covers(region, inside, source.shape)
     if int(covers.sum()) < _LEAST_PX:
         return NOTHING
-    repeated = _repeated(source, region, inside, quality)
+    again = _moved(_repeated(source, region, inside, quality), inside, source.shape)
     found = NOTHING
     for low, high, least in _BANDS:
-        seen = [_band(image, low, high) for image in (source, moved, _moved(repeated, inside, source.shape))]
+        seen = [
+            _band(image, low, high)
+            for image in (source, moved, _moved(repeated, inside, source.shape))
+        ]
         expected = _correlation(seen[0], seen[2], covers)
         if expected < _LEAST_EXPECTED:
             continue
@@ -99,22 +104,30 @@ def _as_copy(
 
 
 def _window(
-    shape: tuple[int, ...], copy_shape: tuple[int, ...], warp: Warp
+    original: UInt8[np.ndarray, "h w"], copy_shape: tuple[int, ...], warp: Warp
 ) -> tuple[slice, slice] | None:
-    """Rows and columns around the middle of what both pictures show."""
-    step = 8
-    ys, xs = np.mgrid[0 : shape[0] : step, 0 : shape[1] : step]
+    """Rows and columns of what both pictures show, where there is the most fine detail."""
+    height, width = original.shape
+    fine = cv2.absdiff(original, cv2.blur(original, (3, 3)))
+    small = max(1, width // _STEP), max(1, height // _STEP)
+    detail = cv2.resize(np.minimum(fine, _MOST_DETAIL), small, interpolation=cv2.INTER_AREA)
+    ys, xs = np.mgrid[0 : small[1], 0 : small[0]] * _STEP + _STEP / 2
     u = warp[0, 0] * xs + warp[0, 1] * ys + warp[0, 2]
     v = warp[1, 0] * xs + warp[1, 1] * ys + warp[1, 2]
     both = (u >= 0) & (v >= 0) & (u <= copy_shape[1] - 1) & (v <= copy_shape[0] - 1)
     if not both.any():
         return None
-    middle = int(ys[both].mean()), int(xs[both].mean())
+    box = (_WINDOW_PX // _STEP, _WINDOW_PX // _STEP)
+    held = cv2.blur(detail * both.astype(np.float32), box, borderType=cv2.BORDER_CONSTANT)
+    middle = np.unravel_index(int(np.argmax(held)), held.shape)
     starts = [
-        min(max(0, at - _WINDOW_PX // 2), max(0, side - _WINDOW_PX))
-        for at, side in zip(middle, shape, strict=True)
+        min(max(0, int(at) * _STEP - _WINDOW_PX // 2), max(0, side - _WINDOW_PX))
+        for at, side in zip(middle, (height, width), strict=True)
     ]
-    y, x = (slice(at, min(at + _WINDOW_PX, side)) for at, side in zip(starts, shape, strict=True))
+    y, x = (
+        slice(at, min(at + _WINDOW_PX, side))
+        for at, side in zip(starts, (height, width), strict=True)
+    )
     return y, x
 
 
@@ -127,25 +140,34 @@ def _cut(
     low = np.maximum(np.floor(corners[:2].min(axis=1)).astype(int) - 16, 0)
     high = np.ceil(corners[:2].max(axis=1)).astype(int) + 16
     region = copy[low[1] : max(high[1], 0), low[0] : max(high[0], 0)]
-    return np.ascontiguousarray(region), as_warp([[1, 0, -low[0]], [0, 1, -low[1]]]) @ warp
+    return np.ascontiguousarray(region), as_warp(
+        np.array([[1.0, 0, -low[0]], [0, 1, -low[1]]])
+    ) @ warp
 
 
-def _aligned(source: np.ndarray, region: np.ndarray, warp: Warp) -> Warp:
-    criteria = (cv2.TERM_CRITERIA_EPS | cv2.TERM_CRITERIA_COUNT, 20, 1e-5)
-    everywhere = np.full(region.shape, 255, dtype=np.uint8)
-    try:
-        _, better = cv2.findTransformECC(
-            source - cv2.blur(source, (25, 25)),
-            region - cv2.blur(region.astype(np.float32), (25, 25)),
-            warp[:2].astype(np.float32),
-            cv2.MOTION_AFFINE,
-            criteria,
-            everywhere,
-            3,
-        )
-    except cv2.error:  # it did not converge
-        return warp
-    return as_warp(better)
+def _aligned(
+    source: Float32[np.ndarray, "h w"], region: UInt8[np.ndarray, "a b"], warp: Warp
+) -> Warp:
+    """A warp improved in two passes, the second by finer detail; what was filled in is left out."""
+    criteria = (cv2.TERM_CRITERIA_EPS | cv2.TERM_CRITERIA_COUNT, 25, 1e-6)
+    shows = cv2.erode(_shows(region), np.ones((9, 9), np.uint8)) * np.uint8(255)
+    images = [image - cv2.blur(image, (25, 25)) for image in (source, region.astype(np.float32))]
+    for blur_px in (7, 3):
+        start = warp[:2].astype(np.float32)
+        try:
+            _, better = cv2.findTransformECC(
+                *images, start, cv2.MOTION_AFFINE, criteria, shows, blur_px
+            )
+        except cv2.error:  # it did not converge
+            return warp
+        warp = as_warp(better)
+    return warp
+
+
+def _shows(region: UInt8[np.ndarray, "a b"]) -> UInt8[np.ndarray, "a b"]:
+    """1 where a picture shows something, 0 where one grey was filled in."""
+    box = np.ones((7, 7), np.uint8)
+    return np.asarray(cv2.dilate(region, box) > cv2.erode(region, box), dtype=np.uint8)
 
 
 def _moved(region: np.ndarray, warp: Warp, shape: tuple[int, ...]) -> Float32[np.ndarray, "h w"]:
@@ -159,11 +181,13 @@ def _moved(region: np.ndarray, warp: Warp, shape: tuple[int, ...]) -> Float32[np
 
 def _covers(region: np.ndarray, warp: Warp, shape: tuple[int, ...]) -> Bool[np.ndarray, "h w"]:
     """Where the copy shows something: within its border, and not in what was filled in."""
-    box = np.ones((7, 7), np.uint8)
-    shows = (cv2.dilate(region, box) > cv2.erode(region, box)).astype(np.float32)
+    shows = _shows(region).astype(np.float32)
     flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
     covers = cv2.warpAffine(shows, warp[:2], shape[::-1], flags=flags) > 0.99
-    return cv2.erode(covers.astype(np.uint8), np.ones((9, 9), np.uint8)) > 0
+    eroded: Bool[np.ndarray, "h w"] = (
+        cv2.erode(covers.astype(np.uint8), np.ones((9, 9), np.uint8)) > 0
+    )
+    return eroded
 
 
 def _repeated(
@@ -200,7 +224,7 @@ def _compressed(image: UInt8[np.ndarray, "a b"], quality: int | None) -> UInt8[n
     if quality is None:
         return image
     _, encoded = cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, quality])
-    return cv2.imdecode(encoded, cv2.IMREAD_GRAYSCALE)
+    return np.asarray(cv2.imdecode(encoded, cv2.IMREAD_GRAYSCALE), dtype=np.uint8)
 
 
 def _fine_energy(image: np.ndarray, inside: np.ndarray) -> float:
@@ -212,7 +236,9 @@ def _fine_energy(image: np.ndarray, inside: np.ndarray) -> float:
 def _band(image: Float32[np.ndarray, "h w"], low: float, high: float) -> Float32[np.ndarray, "h w"]:
     smooth = cv2.GaussianBlur(image, (0, 0), low) if low else image
     fine = smooth - cv2.GaussianBlur(image, (0, 0), high)
-    even: Float32[np.ndarray, "h w"] = fine / np.sqrt(cv2.GaussianBlur(fine * fine, (0, 0), 8.0) + 1.0)
+    even: Float32[np.ndarray, "h w"] = fine / np.sqrt(
+        cv2.GaussianBlur(fine * fine, (0, 0), 8.0) + 1.0
+    )
     return even
 
 

@@ -1,19 +1,18 @@
 """Pairs of pictures that show one thing: copies of one photograph, or photographs taken again."""
 
+from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-import cv2
 import numpy as np
-from jaxtyping import Int
+from jaxtyping import Float
 
 from bearing_search.data_checks.matching.album import Album
-from bearing_search.data_checks.matching.description import OVERVIEW_PX, overview_of
 from bearing_search.data_checks.matching.detail import shared_detail
+from bearing_search.data_checks.matching.frames import Frames, Laid
+from bearing_search.data_checks.matching.keypoints import more_keypoints
 from bearing_search.data_checks.matching.registration import (
     Warp,
-    agreement,
-    laid_over,
     mirror,
     refined,
     rescaled,
@@ -23,17 +22,33 @@ from bearing_search.data_checks.matching.registration import (
 from bearing_search.data_checks.matching.scenes import Groups, Overviews
 from bearing_search.data_checks.matching.votes import VoteIndex
 
-AGAIN_FROM = 0.5
-"""Agreement of two thumbnails, in their weakest fifth, from which they show one thing."""
+AGAIN_FROM = 0.4
+"""Agreement of two thumbnails, in all but their weakest twentieth, that shows one thing."""
 
-_WORTH_A_LOOK = 0.2
-"""The same from which the pictures themselves are compared."""
+_AGAIN_SHARE_FROM = 0.35
+"""Share of the finest detail that photographs of one thing have in common at least."""
+
+_AGAIN_WEAKEST = 0.05
+_ALIKE_FROM = 0.3
+"""Agreement of two thumbnails, in all but their weakest fifth, from which they are compared."""
+
+_ALIKE_IN_SCENE_FROM = 0.45
+"""The same where they lie like others, which agree to some extent all the same."""
+
+_BEYOND_SCENE_FROM = 0.02
+"""The same where that scene is taken away."""
 
 _BLOCK = 64
-_LEAST_VOTES = 12
+_LEAST_VOTES = 6.0
 _VOTES_OVER_USUAL = 4.0
-_VOTED = 3
+_VOTES_IN_SCENE = 1.3
+_VOTED = 2
+_VOTES_READ = 40
 _NEAREST = 2
+_MOST_LONERS = 0.6
+_ATTEMPTS = 2
+_MOST_SCENES = 24
+_ONE_PLACE = 6
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,24 +80,21 @@ def matches(
     if len(album.pictures) < 2:
         return
     search = _Search(album, groups)
-    yield from search.lying_alike()
-    yield from search.turned(on_progress)
+    yield from search.all_pictures(on_progress)
+    yield from search.loners()
 
 
 class _Search:
     def __init__(self, album: Album, groups: Groups) -> None:
         self._album, self._groups = album, groups
-        self._overviews = Overviews([picture.shown.overview for picture in album.pictures])
-        self._seen: set[tuple[int, int]] = set()
+        self._overviews = Overviews([p.shown.overview for p in album.pictures], groups)
+        self._frames = Frames(album, self._overviews)
+        self._attempts: Counter[tuple[int, int]] = Counter()
+        self._copies: set[int] = set()
+        self._known: set[tuple[int, int]] = set()
 
-    def lying_alike(self) -> Iterator[Match]:
-        """Matches among pictures that lie alike."""
-        for item, nearest in self._overviews.nearest(self._groups, most=_NEAREST):
-            for other in nearest:
-                yield from self._compared(item, int(other), None)
-
-    def turned(self, on_progress: Callable[[float], None]) -> Iterator[Match]:
-        """Matches among pictures that share keypoints, however they are turned."""
+    def all_pictures(self, on_progress: Callable[[float], None]) -> Iterator[Match]:
+        """Matches among pictures that lie alike, or share keypoints however they are turned."""
         shown = [picture.shown for picture in self._album.pictures]
         index = VoteIndex([one.codes for one in shown])
         for start in range(0, len(shown), _BLOCK):
@@ -91,81 +103,155 @@ class _Search:
             mirrored = index.votes([one.mirrored_codes for one in block])
             for row in range(len(block)):
                 item = start + row
+                for other in self._overviews.nearest[item]:
+                    yield from self._lying_alike(item, int(other))
                 for other, is_mirrored in self._voted(item, plain[row], mirrored[row]):
-                    yield from self._turned_over(item, other, is_mirrored=is_mirrored)
+                    yield from self._turned(item, other, is_mirrored=is_mirrored)
             on_progress(min(1.0, (start + len(block)) / len(shown)))
 
+    def loners(self) -> Iterator[Match]:
+        """Matches of the few pictures that lie like no other, by better and dearer keypoints.
+
+        Where most pictures lie like no other, nothing is unusual about those.
+        """
+        scenes = self._overviews.scenes
+        loners = [i for i in range(len(scenes)) if not len(scenes[i]) and i not in self._copies]
+        if not loners or len(loners) > _MOST_LONERS * len(scenes):
+            return
+        typical = self._typical()
+        known = {one: more_keypoints(self._album.thumbnail(one)) for one in typical}
+        for item in loners:
+            ours = more_keypoints(self._album.thumbnail(item))
+            width = self._album.thumbnail(item).shape[1]
+            mirrored = ours.mirrored(width)
+            for other in typical:
+                if item in self._copies or not self._groups.other_samples(item)[other]:
+                    continue
+                for points, is_mirrored in ((ours, False), (mirrored, True)):
+                    warp = similarity(points, known[other])
+                    if warp is not None:
+                        warp = warp @ mirror(width) if is_mirrored else warp
+                        yield from self._in_frame_of(item, other, warp)
+
+    def _typical(self) -> list[int]:
+        """One picture for each scene, the largest scenes first."""
+        left = {i for i, scene in enumerate(self._overviews.scenes) if len(scene)}
+        found: list[int] = []
+        for item in sorted(left, key=lambda i: (-len(self._overviews.scenes[i]), i)):
+            if item in left and len(found) < _MOST_SCENES:
+                found.append(item)
+                left -= {item, *(int(one) for one in self._overviews.scenes[item][:_ONE_PLACE])}
+        return found
+
     def _voted(
-        self, item: int, plain: Int[np.ndarray, " n"], mirrored: Int[np.ndarray, " n"]
+        self, item: int, plain: Float[np.ndarray, " n"], mirrored: Float[np.ndarray, " n"]
     ) -> list[tuple[int, bool]]:
         """The few pictures with far more votes than is usual, and whether they are mirrored."""
-        allowed = self._groups.others(item)
+        allowed = self._groups.other_samples(item)
         votes = np.stack([plain, mirrored]) * allowed
         usual = votes[:, allowed]
         if not usual.size:
             return []
         least = max(_LEAST_VOTES, float(np.median(usual) + _VOTES_OVER_USUAL * usual.std()))
         least = min(least, max(_LEAST_VOTES, 0.5 * float(usual.max())))
-        order = np.argsort(-votes, axis=None)[:_VOTED]
-        found = [np.unravel_index(int(flat), votes.shape) for flat in order]
-        return [
-            (int(other), bool(is_mirrored))
-            for is_mirrored, other in found
-            if votes[is_mirrored, other] >= least
-        ]
+        order = np.argsort(-votes, axis=None)[:_VOTES_READ]
+        found = [(int(at) // votes.shape[1], int(at) % votes.shape[1]) for at in order]
+        common = float(np.median([votes[at] for at in found[: 4 * _VOTED]]))
+        in_scenes: list[tuple[int, bool]] = []
+        alone: list[tuple[int, bool]] = []
+        for is_mirrored, other in found:
+            given = votes[is_mirrored, other]
+            if given < least:
+                break
+            if given < _VOTES_IN_SCENE * common and self._is_in_place(item, other):
+                continue
+            kept = in_scenes if len(self._overviews.scenes[other]) else alone
+            kept.append((other, bool(is_mirrored)))
+        return in_scenes[:_VOTED] + alone[:_VOTED]
 
-    def _turned_over(self, item: int, other: int, *, is_mirrored: bool) -> Iterator[Match]:
-        if self._pair(item, other) in self._seen:
+    def _turned(self, item: int, other: int, *, is_mirrored: bool) -> Iterator[Match]:
+        if not is_mirrored and self._is_in_place(item, other):
+            yield from self._lying_alike(item, other)
+            return
+        if self._attempts[self._pair(item, other)] >= _ATTEMPTS:
             return
         ours, theirs = (self._album.pictures[i].shown for i in (item, other))
-        points = (ours.mirrored_points, ours.mirrored_codes) if is_mirrored else (ours.points, ours.codes)
+        points = (
+            (ours.mirrored_points, ours.mirrored_codes)
+            if is_mirrored
+            else (ours.points, ours.codes)
+        )
         warp = similarity(points, (theirs.points, theirs.codes))
         if warp is None:
             return
         if is_mirrored:
             warp = warp @ mirror(self._album.thumbnail(item).shape[1])
-        for candidate in {other, *self._in_frame_of(item, other, warp)}:
-            yield from self._compared(item, int(candidate), warp)
+        yield from self._in_frame_of(item, other, warp)
 
-    def _in_frame_of(self, item: int, other: int, warp: Warp) -> list[int]:
-        """Pictures that lie like the other one, nearest to what the first shows of their scene."""
-        frame = self._album.thumbnail(other)
-        moved, covers = laid_over(self._album.thumbnail(item), np.linalg.inv(warp), frame.shape)
-        small = cv2.resize(
-            covers.astype(np.float32), (OVERVIEW_PX, OVERVIEW_PX), interpolation=cv2.INTER_AREA
-        )
-        inside = cv2.erode((small > 0.99).astype(np.uint8), np.ones((5, 5), np.uint8)).ravel() > 0
-        if inside.sum() < OVERVIEW_PX:
-            return []
-        found = self._overviews.alike(
-            overview_of(moved), inside, self._groups.others(item), most=_NEAREST
-        )
-        return [int(one) for one in found]
-
-    def _compared(self, item: int, other: int, warp: Warp | None) -> Iterator[Match]:
-        """The two as a match, if their thumbnails agree; a pair is compared once."""
-        if self._pair(item, other) in self._seen:
+    def _lying_alike(self, item: int, other: int) -> Iterator[Match]:
+        pair = self._pair(item, other)
+        if self._attempts[pair] or not self._is_in_place(item, other):
             return
-        self._seen.add(self._pair(item, other))
+        if not self._groups.others(item)[other]:
+            return
+        first, second = self._album.thumbnail(item), self._album.thumbnail(other)
+        warp = shifted(first, second)
+        self._attempts[pair] += 1
+        if self._is_worth_a_look(item, other, warp, slack=0.5):
+            yield from self._compared(item, other, refined(first, second, warp))
+
+    def _in_frame_of(self, item: int, other: int, warp: Warp) -> Iterator[Match]:
+        """Matches of a picture with those that lie like one over which it can be laid."""
+        warp, laid = self._refined(item, other, warp)
+        if self._frames.agreement(laid, other) < 0.5 * _ALIKE_FROM:
+            return
+        allowed = self._groups.others(item)
+        for candidate in self._frames.nearest(laid, item, other, allowed=allowed, most=_NEAREST):
+            if self._attempts[self._pair(item, candidate)] >= _ATTEMPTS:
+                continue
+            self._attempts[self._pair(item, candidate)] += 1
+            better = warp if candidate == other else self._refined(item, candidate, warp)[0]
+            yield from self._compared(item, candidate, better)
+
+    def _refined(self, item: int, other: int, warp: Warp) -> tuple[Warp, Laid]:
+        """The warp, improved if that makes the two agree better, and what is laid over by it."""
+        better = refined(self._album.thumbnail(item), self._album.thumbnail(other), warp)
+        tried = [(one, self._frames.laid(item, other, one)) for one in (warp, better)]
+        return max(tried, key=lambda one: self._frames.agreement(one[1], other))
+
+    def _is_worth_a_look(self, item: int, other: int, warp: Warp, *, slack: float = 1.0) -> bool:
+        laid = self._frames.laid(item, other, warp)
+        alike = self._frames.agreement(laid, other)
+        if alike < slack * _ALIKE_FROM:
+            return False
+        rest = self._frames.beyond_scene(laid, item, other)
+        if rest is None:
+            return True
+        if rest >= _BEYOND_SCENE_FROM:
+            return alike >= slack * _ALIKE_IN_SCENE_FROM
+        return self._frames.agreement(laid, other, weakest=_AGAIN_WEAKEST) >= AGAIN_FROM
+
+    def _compared(self, item: int, other: int, warp: Warp) -> Iterator[Match]:
+        """The two as a match, if their thumbnails agree; samples known as copies are not asked."""
+        owners = self._album.owners[[item, other]]
+        if (int(owners.min()), int(owners.max())) in self._known:
+            return
+        if not self._is_worth_a_look(item, other, warp):
+            return
         album = self._album
-        first, second = album.thumbnail(item), album.thumbnail(other)
-        if warp is None:
-            if first.shape != second.shape:
-                return
-            warp = shifted(first, second)
-            if agreement(first, second, warp) < _WORTH_A_LOOK / 2:
-                return
-        warp = refined(first, second, warp)
-        score = agreement(first, second, warp)
-        if score < _WORTH_A_LOOK:
-            return
         detail = shared_detail(
             album.image(item),
             album.image(other),
             rescaled(warp, album.enlargement(item), album.enlargement(other)),
             qualities=(album.quality(item), album.quality(other)),
         )
-        if detail.is_copy or score >= AGAIN_FROM:
+        laid = self._frames.laid(item, other, warp)
+        score = self._frames.agreement(laid, other, weakest=_AGAIN_WEAKEST)
+        if detail.is_copy:
+            self._copies |= {item, other}
+            self._known.add((int(owners.min()), int(owners.max())))
+        if detail.is_copy or (score >= AGAIN_FROM and detail.share >= _AGAIN_SHARE_FROM):
+            self._attempts[self._pair(item, other)] = _ATTEMPTS
             yield Match(
                 first=item,
                 second=other,
@@ -174,6 +260,11 @@ class _Search:
                 share=detail.share,
                 is_copy=detail.is_copy,
             )
+
+    def _is_in_place(self, item: int, other: int) -> bool:
+        """Whether two pictures may lie over each other as they are."""
+        sizes = [self._album.pictures[one].shown.size for one in (item, other)]
+        return sizes[0] == sizes[1] and self._overviews.lie_alike(item, other)
 
     def _pair(self, item: int, other: int) -> tuple[int, int]:
         return min(item, other), max(item, other)

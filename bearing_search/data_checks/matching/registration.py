@@ -10,8 +10,10 @@ from jaxtyping import Bool, Float, Float32, UInt8
 
 _LEAST_INLIERS = 8
 _INLIER_PX = 3.0
-_CELLS = 12
-_WEAKEST = 0.2
+_CELLS = 16
+WEAKEST = 0.2
+"""Share of a picture that decides whether two agree: its cells that agree least."""
+
 _LEAST_COVERED = 0.1
 SATURATED = 252
 """Grey levels from here on hold no structure: a copy that was lit up has lost it there."""
@@ -30,7 +32,8 @@ def similarity(
     """
     if min(len(first[0]), len(second[0])) < _LEAST_INLIERS:
         return None
-    pairs = cv2.BFMatcher(cv2.NORM_HAMMING, crossCheck=True).match(first[1], second[1])
+    distance = cv2.NORM_HAMMING if first[1].dtype == np.uint8 else cv2.NORM_L2
+    pairs = cv2.BFMatcher(distance, crossCheck=True).match(first[1], second[1])
     if len(pairs) < _LEAST_INLIERS:
         return None
     ours = first[0][[pair.queryIdx for pair in pairs]]
@@ -62,7 +65,8 @@ def rescaled(warp: Warp, first: Float[np.ndarray, " 2"], second: Float[np.ndarra
     Args:
         first, second: factors in x and y by which each of the two becomes larger.
     """
-    return _scaling(second) @ warp @ np.linalg.inv(_scaling(first))
+    larger: Warp = _scaling(second) @ warp @ np.linalg.inv(_scaling(first))
+    return larger
 
 
 def _scaling(factor: Float[np.ndarray, " 2"]) -> Warp:
@@ -128,26 +132,30 @@ def structure(image: Float32[np.ndarray, "h w"]) -> Float32[np.ndarray, "h w"]:
 
 
 def agreement(
-    first: UInt8[np.ndarray, "h w"], second: UInt8[np.ndarray, "u v"], warp: Warp
+    first: Float32[np.ndarray, "h w"],
+    second: Float32[np.ndarray, "h w"],
+    covers: Bool[np.ndarray, "h w"],
+    *,
+    weakest: float = WEAKEST,
 ) -> float:
-    """Correlation of the fine structure of two thumbnails in their weakest fifth, in [-1, 1].
+    """Correlation of two structures in their weakest cells, in [-1, 1].
 
     Of one thing every place agrees. Two parts before one background agree in many places, and in
     some not at all: a mean would hide those. Cells weigh as much as they hold structure.
+
+    Args:
+        weakest: share of all weight that lies in cells of at most that correlation.
     """
-    moved, covers = laid_over(second, warp, first.shape)
-    plain = first.astype(np.float32)
-    covers &= plain < SATURATED
     if covers.mean() < _LEAST_COVERED:
         return 0.0
-    ours, theirs = structure(plain) * covers, structure(moved) * covers
+    ours, theirs = first * covers, second * covers
     weight = np.sqrt(_in_cells(ours * ours) * _in_cells(theirs * theirs))
     if float(weight.sum()) <= 0:
         return 0.0
     values = _in_cells(ours * theirs) / np.maximum(weight, 1e-6)
     order = np.argsort(values)
     reached = np.cumsum(weight[order])
-    return float(values[order][np.searchsorted(reached, _WEAKEST * reached[-1])])
+    return float(values[order][np.searchsorted(reached, weakest * reached[-1])])
 
 
 def _in_cells(image: Float32[np.ndarray, "h w"]) -> Float32[np.ndarray, " cells"]:

@@ -10,7 +10,7 @@ Axis letters: k keypoints; n pictures; q pictures that are asked about.
 from collections.abc import Sequence
 
 import numpy as np
-from jaxtyping import Int, UInt8
+from jaxtyping import Float, Int, UInt8
 
 _TABLES = 10
 _BITS = 16
@@ -34,11 +34,11 @@ class VoteIndex:
             self._hashes.append(hashes[order])
             self._pictures.append(pictures[order])
 
-    def votes(self, asked: Sequence[UInt8[np.ndarray, "_ 32"]]) -> Int[np.ndarray, "q n"]:
-        """Number of votes of each picture for each set of codes."""
+    def votes(self, asked: Sequence[UInt8[np.ndarray, "_ 32"]]) -> Float[np.ndarray, "q n"]:
+        """Votes of each picture for each set of codes; those of a crowded hash weigh less."""
         rows = np.repeat(np.arange(len(asked)), [len(one) for one in asked])
         together = np.concatenate([*asked, np.zeros((0, 32), np.uint8)])
-        votes = np.zeros(len(asked) * self.num_pictures, dtype=np.int64)
+        votes = np.zeros(len(asked) * self.num_pictures)
         for bits, hashes, pictures in zip(self._bits, self._hashes, self._pictures, strict=True):
             wanted = _hashes(together, bits)
             first = np.searchsorted(hashes, wanted, side="left")
@@ -46,7 +46,8 @@ class VoteIndex:
             taken = np.minimum(size, _MOST_IN_HASH)
             at = _ranges(first, size, taken)
             cells = np.repeat(rows, taken) * self.num_pictures + pictures[at]
-            votes += np.bincount(cells, minlength=len(votes))
+            weights = np.repeat(1 / np.sqrt(np.maximum(size, 1)), taken)
+            votes += np.bincount(cells, weights=weights, minlength=len(votes))
         return votes.reshape(len(asked), self.num_pictures)
 
 
