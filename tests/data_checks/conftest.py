@@ -6,7 +6,6 @@ import cv2
 import numpy as np
 import pytest
 
-
 SIDE = 160
 
 
@@ -35,14 +34,6 @@ def before_lamps(seed: int) -> np.ndarray:
     grain = cv2.GaussianBlur(rng.normal(size=scene.shape), (0, 0), 1.2)
     scene = np.where(disc > 0, 120 + 60 * grain, scene) + rng.normal(size=scene.shape)
     return np.clip(scene, 0, 255).astype(np.uint8)
-
-
-@pytest.fixture
-def index():
-    """An album of images, each of a sample of its own."""
-
-
-    return make
 
 
 @pytest.fixture

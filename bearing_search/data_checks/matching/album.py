@@ -76,6 +76,12 @@ class Album:
                     if not shown.is_blank
                 ]
                 on_progress((position + 1) / len(samples))
+        first: dict[int, int] = {}
+        for item, picture in enumerate(self.pictures):
+            first.setdefault(picture.owner, item)
+        self.asked = list(first.values())
+        """The brightest picture of each sample, which is compared with all others."""
+
         self.owners = np.array([picture.owner for picture in self.pictures], dtype=np.int64)
         self.thumbnail = lru_cache(_KEPT_THUMBNAILS)(self._thumbnail)
         self.image = lru_cache(_KEPT_PICTURES)(self._image)

@@ -1,6 +1,6 @@
 """What is kept of a picture to look for its copies: a thumbnail, keypoints and an overview.
 
-Axis letters: h, w rows and columns; c colours; k keypoints; m keypoints of the mirrored thumbnail.
+Axis letters: h, w rows and columns; c colours; k keypoints.
 """
 
 from dataclasses import dataclass, field
@@ -37,13 +37,9 @@ class Description:
     points: Float32[np.ndarray, "k 2"]
     """x, y of keypoints in the thumbnail."""
 
-    codes: UInt8[np.ndarray, "k 32"]
+    codes: UInt8[np.ndarray, "k 32"] = field(repr=False)
     """ORB descriptors (Rublee et al. 2011), which turn with the picture."""
 
-    mirrored_points: Float32[np.ndarray, "m 2"]
-    """The same of the mirrored thumbnail, in its own coordinates."""
-
-    mirrored_codes: UInt8[np.ndarray, "m 32"] = field(repr=False)
     overview: Int8[np.ndarray, " d"] = field(repr=False)
     """Fine structure at 64 x 64 px, squeezed to a square; empty in a blank picture."""
 
@@ -51,11 +47,6 @@ class Description:
     def keypoints(self) -> tuple[Float32[np.ndarray, "k 2"], UInt8[np.ndarray, "k 32"]]:
         """Points and codes."""
         return self.points, self.codes
-
-    @property
-    def mirrored_keypoints(self) -> tuple[Float32[np.ndarray, "m 2"], UInt8[np.ndarray, "m 32"]]:
-        """Points and codes of the mirrored thumbnail."""
-        return self.mirrored_points, self.mirrored_codes
 
     @property
     def is_blank(self) -> bool:
@@ -70,17 +61,12 @@ def describe(image: UInt8[np.ndarray, "h w *c"]) -> Description:
     small = thumbnail.astype(np.float32)
     if float((small - cv2.GaussianBlur(small, (0, 0), 2.0)).std()) < _FLAT_LEVELS:
         return _blank(thumbnail, (plain.shape[0], plain.shape[1]))
-    even = _without_light(small)
-    for_keypoints = cv2.convertScaleAbs(even, alpha=40, beta=128)
-    points, codes = _keypoints(for_keypoints)
-    mirrored_points, mirrored_codes = _keypoints(cv2.flip(for_keypoints, 1))
+    points, codes = keypoints(thumbnail)
     return Description(
         thumbnail=thumbnail,
         size=(plain.shape[0], plain.shape[1]),
         points=points,
         codes=codes,
-        mirrored_points=mirrored_points,
-        mirrored_codes=mirrored_codes,
         overview=overview_of(small),
     )
 
@@ -92,8 +78,6 @@ def _blank(thumbnail: UInt8[np.ndarray, "h w"], size: tuple[int, int]) -> Descri
         size=size,
         points=points,
         codes=codes,
-        mirrored_points=points,
-        mirrored_codes=codes,
         overview=np.zeros(0, np.int8),
     )
 
@@ -126,9 +110,12 @@ def _without_light(image: Float32[np.ndarray, "h w"]) -> Float32[np.ndarray, "h 
     return even
 
 
-def _keypoints(
-    image: UInt8[np.ndarray, "h w"],
+def keypoints(
+    thumbnail: UInt8[np.ndarray, "h w"],
 ) -> tuple[Float32[np.ndarray, "k 2"], UInt8[np.ndarray, "k 32"]]:
+    """Points and codes of a thumbnail."""
+    even = _without_light(thumbnail.astype(np.float32))
+    image = np.asarray(np.clip(even * 40 + 128, 0, 255), dtype=np.uint8)
     orb = cv2.ORB.create(
         nfeatures=MOST_KEYPOINTS,
         scaleFactor=1.2,

@@ -88,14 +88,16 @@ def _as_copy(
     covers = _covers(region, inside, source.shape)
     if int(covers.sum()) < _LEAST_PX:
         return NOTHING
-    again = _moved(_repeated(source, region, inside, quality), inside, source.shape)
+    scale = float(np.sqrt(abs(np.linalg.det(inside[:2, :2]))))
+    # made smaller, a picture is smoothed first, or not: nobody knows which
+    smoothed = (source, cv2.GaussianBlur(source, (0, 0), 0.4 / scale)) if scale < 1 else (source,)
+    again = [
+        _moved(_repeated(one, region, inside, quality), inside, source.shape) for one in smoothed
+    ]
     found = NOTHING
     for low, high, least in _BANDS:
-        seen = [
-            _band(image, low, high)
-            for image in (source, moved, _moved(repeated, inside, source.shape))
-        ]
-        expected = _correlation(seen[0], seen[2], covers)
+        seen = [_band(image, low, high) for image in (source, moved, *again)]
+        expected = min(_correlation(seen[0], one, covers) for one in seen[2:])
         if expected < _LEAST_EXPECTED:
             continue
         share = _correlation(seen[0], seen[1], covers) / expected
@@ -151,12 +153,14 @@ def _aligned(
     """A warp improved in two passes, the second by finer detail; what was filled in is left out."""
     criteria = (cv2.TERM_CRITERIA_EPS | cv2.TERM_CRITERIA_COUNT, 25, 1e-6)
     shows = cv2.erode(_shows(region), np.ones((9, 9), np.uint8)) * np.uint8(255)
-    images = [image - cv2.blur(image, (25, 25)) for image in (source, region.astype(np.float32))]
+    first = source - cv2.blur(source, (25, 25))
+    second = region.astype(np.float32)
+    second = second - cv2.blur(second, (25, 25))
     for blur_px in (7, 3):
         start = warp[:2].astype(np.float32)
         try:
             _, better = cv2.findTransformECC(
-                *images, start, cv2.MOTION_AFFINE, criteria, shows, blur_px
+                first, second, start, cv2.MOTION_AFFINE, criteria, shows, blur_px
             )
         except cv2.error:  # it did not converge
             return warp
@@ -194,10 +198,8 @@ def _repeated(
     source: Float32[np.ndarray, "h w"], region: np.ndarray, warp: Warp, quality: int | None
 ) -> UInt8[np.ndarray, "a b"]:
     """The original moved, relit and compressed like the copy."""
-    scale = float(np.sqrt(abs(np.linalg.det(warp[:2, :2]))))
-    smooth = cv2.GaussianBlur(source, (0, 0), 0.4 / scale) if scale < 0.99 else source
     moved = cv2.warpAffine(
-        smooth, warp[:2], region.shape[::-1], flags=cv2.INTER_CUBIC, borderMode=cv2.BORDER_REFLECT
+        source, warp[:2], region.shape[::-1], flags=cv2.INTER_CUBIC, borderMode=cv2.BORDER_REFLECT
     )
     inside = cv2.warpAffine(np.ones_like(source), warp[:2], region.shape[::-1]) > 0.99
     relit = np.clip(_tone_of(moved, region, inside), 0, 255).astype(np.uint8)

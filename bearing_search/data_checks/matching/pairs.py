@@ -4,10 +4,12 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
+import cv2
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float32, Int, UInt8
 
 from bearing_search.data_checks.matching.album import Album
+from bearing_search.data_checks.matching.description import keypoints
 from bearing_search.data_checks.matching.detail import shared_detail
 from bearing_search.data_checks.matching.frames import Frames, Laid
 from bearing_search.data_checks.matching.keypoints import more_keypoints
@@ -38,11 +40,15 @@ _ALIKE_IN_SCENE_FROM = 0.45
 _BEYOND_SCENE_FROM = 0.02
 """The same where that scene is taken away."""
 
+Codes = tuple[Float32[np.ndarray, "k 2"], UInt8[np.ndarray, "k 32"]]
+"""Keypoints of a thumbnail, and what is there."""
+
 _BLOCK = 64
-_LEAST_VOTES = 6.0
+_LEAST_VOTES = 12
 _VOTES_OVER_USUAL = 4.0
 _VOTES_IN_SCENE = 1.3
-_VOTED = 2
+_VOTED_IN_SCENES = 2
+_VOTED_ALONE = 4
 _VOTES_READ = 40
 _NEAREST = 2
 _MOST_LONERS = 0.6
@@ -95,19 +101,20 @@ class _Search:
 
     def all_pictures(self, on_progress: Callable[[float], None]) -> Iterator[Match]:
         """Matches among pictures that lie alike, or share keypoints however they are turned."""
-        shown = [picture.shown for picture in self._album.pictures]
-        index = VoteIndex([one.codes for one in shown])
-        for start in range(0, len(shown), _BLOCK):
-            block = shown[start : start + _BLOCK]
-            plain = index.votes([one.codes for one in block])
-            mirrored = index.votes([one.mirrored_codes for one in block])
-            for row in range(len(block)):
-                item = start + row
+        album = self._album
+        index = VoteIndex([picture.shown.codes for picture in album.pictures])
+        for start in range(0, len(album.asked), _BLOCK):
+            block = album.asked[start : start + _BLOCK]
+            plain = [album.pictures[item].shown.keypoints for item in block]
+            mirrored = [keypoints(cv2.flip(album.thumbnail(item), 1)) for item in block]
+            votes = [index.votes([codes for _, codes in found]) for found in (plain, mirrored)]
+            for row, item in enumerate(block):
                 for other in self._overviews.nearest[item]:
                     yield from self._lying_alike(item, int(other))
-                for other, is_mirrored in self._voted(item, plain[row], mirrored[row]):
-                    yield from self._turned(item, other, is_mirrored=is_mirrored)
-            on_progress(min(1.0, (start + len(block)) / len(shown)))
+                for other, is_mirrored in self._voted(item, votes[0][row], votes[1][row]):
+                    asked = (mirrored if is_mirrored else plain)[row]
+                    yield from self._turned(item, other, asked, is_mirrored=is_mirrored)
+            on_progress(min(1.0, (start + len(block)) / len(album.asked)))
 
     def loners(self) -> Iterator[Match]:
         """Matches of the few pictures that lie like no other, by better and dearer keypoints.
@@ -115,8 +122,8 @@ class _Search:
         Where most pictures lie like no other, nothing is unusual about those.
         """
         scenes = self._overviews.scenes
-        loners = [i for i in range(len(scenes)) if not len(scenes[i]) and i not in self._copies]
-        if not loners or len(loners) > _MOST_LONERS * len(scenes):
+        loners = [i for i in self._album.asked if not len(scenes[i]) and i not in self._copies]
+        if not loners or len(loners) > _MOST_LONERS * len(self._album.asked):
             return
         typical = self._typical()
         known = {one: more_keypoints(self._album.thumbnail(one)) for one in typical}
@@ -144,7 +151,7 @@ class _Search:
         return found
 
     def _voted(
-        self, item: int, plain: Float[np.ndarray, " n"], mirrored: Float[np.ndarray, " n"]
+        self, item: int, plain: Int[np.ndarray, " n"], mirrored: Int[np.ndarray, " n"]
     ) -> list[tuple[int, bool]]:
         """The few pictures with far more votes than is usual, and whether they are mirrored."""
         allowed = self._groups.other_samples(item)
@@ -156,7 +163,7 @@ class _Search:
         least = min(least, max(_LEAST_VOTES, 0.5 * float(usual.max())))
         order = np.argsort(-votes, axis=None)[:_VOTES_READ]
         found = [(int(at) // votes.shape[1], int(at) % votes.shape[1]) for at in order]
-        common = float(np.median([votes[at] for at in found[: 4 * _VOTED]]))
+        common = float(np.median([votes[at] for at in found[:8]]))
         in_scenes: list[tuple[int, bool]] = []
         alone: list[tuple[int, bool]] = []
         for is_mirrored, other in found:
@@ -167,9 +174,9 @@ class _Search:
                 continue
             kept = in_scenes if len(self._overviews.scenes[other]) else alone
             kept.append((other, bool(is_mirrored)))
-        return in_scenes[:_VOTED] + alone[:_VOTED]
+        return in_scenes[:_VOTED_IN_SCENES] + alone[:_VOTED_ALONE]
 
-    def _turned(self, item: int, other: int, *, is_mirrored: bool) -> Iterator[Match]:
+    def _turned(self, item: int, other: int, asked: Codes, *, is_mirrored: bool) -> Iterator[Match]:
         if not is_mirrored and self._is_in_place(item, other):
             yield from self._lying_alike(item, other)
             return

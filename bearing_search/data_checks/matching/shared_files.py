@@ -39,7 +39,7 @@ def _finding(album: Album, pair: tuple[int, int], files: tuple[Path, Path]) -> F
         zip(pair, files, strict=True),
         key=lambda one: (album.samples[one[0]].split != "test", one[0]),
     )
-    (one, other), shown = ([samples[at] for at, _ in ordered], [file for _, file in ordered])
+    (one, other), shown = ([album.samples[at] for at, _ in ordered], [file for _, file in ordered])
     crosses = one.split != other.split
     where = "in test and train" if crosses else f"twice in {one.split}"
     return Finding(

@@ -10,10 +10,10 @@ Axis letters: k keypoints; n pictures; q pictures that are asked about.
 from collections.abc import Sequence
 
 import numpy as np
-from jaxtyping import Float, Int, UInt8
+from jaxtyping import Int, UInt8
 
-_TABLES = 10
-_BITS = 16
+_TABLES = 12
+_BITS = 20
 _MOST_IN_HASH = 24
 
 
@@ -34,11 +34,11 @@ class VoteIndex:
             self._hashes.append(hashes[order])
             self._pictures.append(pictures[order])
 
-    def votes(self, asked: Sequence[UInt8[np.ndarray, "_ 32"]]) -> Float[np.ndarray, "q n"]:
-        """Votes of each picture for each set of codes; those of a crowded hash weigh less."""
+    def votes(self, asked: Sequence[UInt8[np.ndarray, "_ 32"]]) -> Int[np.ndarray, "q n"]:
+        """Number of votes of each picture for each set of codes."""
         rows = np.repeat(np.arange(len(asked)), [len(one) for one in asked])
         together = np.concatenate([*asked, np.zeros((0, 32), np.uint8)])
-        votes = np.zeros(len(asked) * self.num_pictures)
+        votes = np.zeros(len(asked) * self.num_pictures, dtype=np.int64)
         for bits, hashes, pictures in zip(self._bits, self._hashes, self._pictures, strict=True):
             wanted = _hashes(together, bits)
             first = np.searchsorted(hashes, wanted, side="left")
@@ -46,8 +46,7 @@ class VoteIndex:
             taken = np.minimum(size, _MOST_IN_HASH)
             at = _ranges(first, size, taken)
             cells = np.repeat(rows, taken) * self.num_pictures + pictures[at]
-            weights = np.repeat(1 / np.sqrt(np.maximum(size, 1)), taken)
-            votes += np.bincount(cells, weights=weights, minlength=len(votes))
+            votes += np.bincount(cells, minlength=len(votes))
         return votes.reshape(len(asked), self.num_pictures)
 
 
@@ -65,4 +64,6 @@ def _ranges(
 def _hashes(codes: UInt8[np.ndarray, "k 32"], bits: Int[np.ndarray, " b"]) -> np.ndarray:
     chosen = (codes[:, bits // 8] >> (7 - bits % 8).astype(np.uint8)) & 1
     packed = np.packbits(chosen, axis=1)
-    return np.ascontiguousarray(packed).view(np.uint16).ravel()
+    wide = np.zeros((len(codes), 4), np.uint8)
+    wide[:, : packed.shape[1]] = packed
+    return wide.view(np.uint32).ravel()
