@@ -17,16 +17,17 @@ from jaxtyping import Bool, Float32, UInt8
 
 from bearing_search.data_checks.matching.registration import Warp, as_warp
 
-COPY_FROM = 0.75
+COPY_FROM = 0.86
 """Share of the detail that a copy would keep, from which two pictures are one photograph.
 
-Measured: copies .9 and more; photographs of one thing from one place up to .5, with a camera
-that hardly adds noise up to .93: those cannot be told from copies."""
+Measured: copies .9 and more; photographs of one thing from one place up to .5, of a magnetic tile
+turned by two degrees .77. A camera that hardly adds noise can bring two photographs to .93: those
+cannot be told from copies."""
 
 _WINDOW_PX = 320
 _STEP = 8
 _MOST_DETAIL = 20
-_BANDS = ((0.0, 1.5, COPY_FROM), (0.7, 2.0, 0.9))
+_BANDS = ((0.0, 1.5, COPY_FROM), (0.7, 2.0, 0.93))
 """Sigmas in px of the original between which detail is compared, and the share from which it
 counts: the coarser band holds less noise and more of the thing."""
 
@@ -34,8 +35,13 @@ _LEAST_EXPECTED = 0.25
 """Correlation that a copy must be able to keep in a band, for the band to say anything."""
 
 _LEAST_PX = 2_000
-_QUALITIES = (None, 90, 75, 60, 45)
-"""Of the compressions that are tried where a file does not state its own."""
+_CERTAIN_FROM = 0.93
+_LOST_FROM = 0.5
+"""Share of fine detail, as energy, below which a picture has been compressed before, whatever its
+file is now. Photographs taken again have about as much of it as each other."""
+
+_QUALITIES = (90, 75, 60)
+"""Of the compressions that are tried then."""
 
 
 class SharedDetail(NamedTuple):
@@ -64,7 +70,7 @@ def shared_detail(
         qualities: JPEG quality of each; None where its file is no JPEG.
     """
     forth = _as_copy(one, other, warp, qualities[1])
-    if forth.is_copy:
+    if forth.share >= _CERTAIN_FROM:
         return forth
     back = _as_copy(other, one, np.linalg.inv(warp), qualities[0])
     return max(forth, back, key=lambda found: (found.is_copy, found.share))
@@ -83,26 +89,34 @@ def _as_copy(
     source = np.ascontiguousarray(original[y, x], dtype=np.float32)
     inside = warp @ as_warp(np.array([[1.0, 0, x.start], [0, 1, y.start]]))
     region, inside = _cut(copy, inside, source.shape)
-    inside = _aligned(source, region, inside)
-    moved = _moved(region, inside, source.shape)
-    covers = _covers(region, inside, source.shape)
+    better = _share(source, region, _aligned(source, region, inside), quality)
+    if better.is_copy:
+        return better
+    as_given = _share(source, region, inside, quality)
+    return max(better, as_given, key=lambda found: found.share)
+
+
+def _share(
+    source: Float32[np.ndarray, "h w"],
+    region: UInt8[np.ndarray, "a b"],
+    warp: Warp,
+    quality: int | None,
+) -> SharedDetail:
+    """Share of the original's detail that the region has, of what it would have as a copy."""
+    moved, covers = _moved(region, warp, source.shape), _covers(region, warp, source.shape)
     if int(covers.sum()) < _LEAST_PX:
         return NOTHING
-    scale = float(np.sqrt(abs(np.linalg.det(inside[:2, :2]))))
+    scale = float(np.sqrt(abs(np.linalg.det(warp[:2, :2]))))
     # made smaller, a picture is smoothed first, or not: nobody knows which
     smoothed = (source, cv2.GaussianBlur(source, (0, 0), 0.4 / scale)) if scale < 1 else (source,)
-    again = [
-        _moved(_repeated(one, region, inside, quality), inside, source.shape) for one in smoothed
-    ]
-    found = NOTHING
+    again = [_moved(_repeated(one, region, warp, quality), warp, source.shape) for one in smoothed]
     for low, high, least in _BANDS:
         seen = [_band(image, low, high) for image in (source, moved, *again)]
         expected = min(_correlation(seen[0], one, covers) for one in seen[2:])
-        if expected < _LEAST_EXPECTED:
-            continue
-        share = _correlation(seen[0], seen[1], covers) / expected
-        return SharedDetail(share=max(0.0, min(share, 1.0)), is_copy=share >= least)
-    return found
+        if expected >= _LEAST_EXPECTED:
+            share = _correlation(seen[0], seen[1], covers) / expected
+            return SharedDetail(share=max(0.0, min(share, 1.0)), is_copy=share >= least)
+    return NOTHING
 
 
 def _window(
@@ -206,10 +220,11 @@ def _repeated(
     if quality is not None:
         return _compressed(relit, quality)
     wanted = _fine_energy(region, inside)
-    return min(
-        (_compressed(relit, tried) for tried in _QUALITIES),
-        key=lambda image: abs(np.log((_fine_energy(image, inside) + 0.01) / (wanted + 0.01))),
-    )
+    if wanted > _LOST_FROM * _fine_energy(relit, inside):
+        return relit
+    tried = [_compressed(relit, one) for one in _QUALITIES]
+    energies = np.array([_fine_energy(image, inside) for image in tried])
+    return tried[int(np.argmin(np.abs(np.log((energies + 0.01) / (wanted + 0.01)))))]
 
 
 def _tone_of(image: np.ndarray, like: np.ndarray, inside: np.ndarray) -> Float32[np.ndarray, "a b"]:

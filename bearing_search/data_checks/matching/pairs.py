@@ -96,7 +96,9 @@ class _Search:
         self._overviews = Overviews([p.shown.overview for p in album.pictures], groups)
         self._frames = Frames(album, self._overviews)
         self._attempts: Counter[tuple[int, int]] = Counter()
-        self._copies: set[int] = set()
+        self._explained: set[int] = set()
+        """Pictures that are copies of one in a scene; copies of one picture find each other too."""
+
         self._known: set[tuple[int, int]] = set()
 
     def all_pictures(self, on_progress: Callable[[float], None]) -> Iterator[Match]:
@@ -122,7 +124,7 @@ class _Search:
         Where most pictures lie like no other, nothing is unusual about those.
         """
         scenes = self._overviews.scenes
-        loners = [i for i in self._album.asked if not len(scenes[i]) and i not in self._copies]
+        loners = [i for i in self._album.asked if not len(scenes[i]) and i not in self._explained]
         if not loners or len(loners) > _MOST_LONERS * len(self._album.asked):
             return
         typical = self._typical()
@@ -132,7 +134,7 @@ class _Search:
             width = self._album.thumbnail(item).shape[1]
             mirrored = ours.mirrored(width)
             for other in typical:
-                if item in self._copies or not self._groups.other_samples(item)[other]:
+                if item in self._explained or not self._groups.other_samples(item)[other]:
                     continue
                 for points, is_mirrored in ((ours, False), (mirrored, True)):
                     warp = similarity(points, known[other])
@@ -182,13 +184,7 @@ class _Search:
             return
         if self._attempts[self._pair(item, other)] >= _ATTEMPTS:
             return
-        ours, theirs = (self._album.pictures[i].shown for i in (item, other))
-        points = (
-            (ours.mirrored_points, ours.mirrored_codes)
-            if is_mirrored
-            else (ours.points, ours.codes)
-        )
-        warp = similarity(points, (theirs.points, theirs.codes))
+        warp = similarity(asked, self._album.pictures[other].shown.keypoints)
         if warp is None:
             return
         if is_mirrored:
@@ -203,7 +199,6 @@ class _Search:
             return
         first, second = self._album.thumbnail(item), self._album.thumbnail(other)
         warp = shifted(first, second)
-        self._attempts[pair] += 1
         if self._is_worth_a_look(item, other, warp, slack=0.5):
             yield from self._compared(item, other, refined(first, second, warp))
 
@@ -216,7 +211,6 @@ class _Search:
         for candidate in self._frames.nearest(laid, item, other, allowed=allowed, most=_NEAREST):
             if self._attempts[self._pair(item, candidate)] >= _ATTEMPTS:
                 continue
-            self._attempts[self._pair(item, candidate)] += 1
             better = warp if candidate == other else self._refined(item, candidate, warp)[0]
             yield from self._compared(item, candidate, better)
 
@@ -245,6 +239,7 @@ class _Search:
             return
         if not self._is_worth_a_look(item, other, warp):
             return
+        self._attempts[self._pair(item, other)] += 1
         album = self._album
         detail = shared_detail(
             album.image(item),
@@ -255,7 +250,9 @@ class _Search:
         laid = self._frames.laid(item, other, warp)
         score = self._frames.agreement(laid, other, weakest=_AGAIN_WEAKEST)
         if detail.is_copy:
-            self._copies |= {item, other}
+            self._explained |= {
+                one for one, by in ((item, other), (other, item)) if len(self._overviews.scenes[by])
+            }
             self._known.add((int(owners.min()), int(owners.max())))
         if detail.is_copy or (score >= AGAIN_FROM and detail.share >= _AGAIN_SHARE_FROM):
             self._attempts[self._pair(item, other)] = _ATTEMPTS

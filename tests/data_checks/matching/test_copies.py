@@ -40,9 +40,7 @@ def rotated(image: np.ndarray, angle: float) -> np.ndarray:
     cut=st.tuples(*[st.integers(0, 8)] * 4),
     quality=st.integers(70, 95),
 )
-@settings(
-    max_examples=6, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@settings(max_examples=6, deadline=None)
 def test_a_copy_is_a_leak_however_turned_lit_cropped_and_recompressed(
     tmp_path_factory, angle, is_mirrored, gain, cut, quality
 ):

@@ -15,10 +15,8 @@ def thing(seed: int = 0) -> np.ndarray:
     """Fine texture, as of ground steel."""
     rng = np.random.default_rng(seed)
     coarse, fine = rng.normal(size=(2, SIDE, SIDE))
-    image = (
-        120 + 200 * cv2.GaussianBlur(coarse, (0, 0), 6) + 30 * cv2.GaussianBlur(fine, (0, 0), 1.2)
-    )
-    return image
+    smooth, grain = cv2.GaussianBlur(coarse, (0, 0), 6), cv2.GaussianBlur(fine, (0, 0), 1.2)
+    return 120 + 200 * smooth + 30 * grain
 
 
 def photograph(of: np.ndarray, seed: int, noise: float = 4.0) -> np.ndarray:
