@@ -105,7 +105,7 @@ def test_views_of_one_group_on_one_side_are_as_they_should_be(plates, look):
 
 def test_the_same_thing_photographed_again_is_a_warning(plates, look):
     root = plates()
-    noise = 2.5 * np.random.default_rng(0).normal(size=(SIDE, SIDE))
+    noise = 2.0 * np.random.default_rng(0).normal(size=(SIDE, SIDE))
     again = np.clip(plate(2, light=0.5) + noise, 0, 255).astype(np.uint8)
     write(root / "lid", "test", "again", again)
     assert look(root) == [("warning", "again", ("lid/test/good/again", "lid/train/good/s2"))]

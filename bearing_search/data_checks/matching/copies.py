@@ -70,12 +70,11 @@ def _owners(album: Album, match: Match) -> Pair:
 
 
 def _test_first(album: Album, match: Match) -> tuple[Match, bool]:
-    """A match with the test sample first, and whether it was turned round; within one split, the
-    earlier sample is second."""
+    """A match with the test sample first, else the earlier one, and whether that reversed it."""
     first, second = (album.samples[album.owners[item]] for item in (match.first, match.second))
-    ours = (first.split == "test", int(album.owners[match.first]))
-    theirs = (second.split == "test", int(album.owners[match.second]))
-    if ours > theirs:
+    ours = (first.split != "test", int(album.owners[match.first]))
+    theirs = (second.split != "test", int(album.owners[match.second]))
+    if ours < theirs:
         return match, False
     return replace(match, first=match.second, second=match.first), True
 

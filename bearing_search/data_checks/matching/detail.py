@@ -15,6 +15,12 @@ import cv2
 import numpy as np
 from jaxtyping import Bool, Float32, UInt8
 
+from bearing_search.data_checks.matching.compression import (
+    BLOCK_PX,
+    compressed,
+    compressed_alike,
+    was_compressed,
+)
 from bearing_search.data_checks.matching.registration import Warp, as_warp
 
 COPY_FROM = 0.86
@@ -36,12 +42,6 @@ _LEAST_EXPECTED = 0.25
 
 _LEAST_PX = 2_000
 _CERTAIN_FROM = 0.93
-_LOST_FROM = 0.5
-"""Share of fine detail, as energy, below which a picture has been compressed before, whatever its
-file is now. Photographs taken again have about as much of it as each other."""
-
-_QUALITIES = (90, 75, 60)
-"""Of the compressions that are tried then."""
 
 
 class SharedDetail(NamedTuple):
@@ -154,6 +154,7 @@ def _cut(
     height, width = shape
     corners = warp @ np.array([[0, width, 0, width], [0, 0, height, height], [1, 1, 1, 1.0]])
     low = np.maximum(np.floor(corners[:2].min(axis=1)).astype(int) - 16, 0)
+    low -= low % BLOCK_PX  # so that the blocks of its compression stay whole
     high = np.ceil(corners[:2].max(axis=1)).astype(int) + 16
     region = copy[low[1] : max(high[1], 0), low[0] : max(high[0], 0)]
     return np.ascontiguousarray(region), as_warp(
@@ -216,15 +217,12 @@ def _repeated(
         source, warp[:2], region.shape[::-1], flags=cv2.INTER_CUBIC, borderMode=cv2.BORDER_REFLECT
     )
     inside = cv2.warpAffine(np.ones_like(source), warp[:2], region.shape[::-1]) > 0.99
-    relit = np.clip(_tone_of(moved, region, inside), 0, 255).astype(np.uint8)
+    relit: UInt8[np.ndarray, "a b"] = np.asarray(
+        np.clip(_tone_of(moved, region, inside), 0, 255), dtype=np.uint8
+    )
     if quality is not None:
-        return _compressed(relit, quality)
-    wanted = _fine_energy(region, inside)
-    if wanted > _LOST_FROM * _fine_energy(relit, inside):
-        return relit
-    tried = [_compressed(relit, one) for one in _QUALITIES]
-    energies = np.array([_fine_energy(image, inside) for image in tried])
-    return tried[int(np.argmin(np.abs(np.log((energies + 0.01) / (wanted + 0.01)))))]
+        return compressed(relit, quality)
+    return compressed_alike(relit, region) if was_compressed(region) else relit
 
 
 def _tone_of(image: np.ndarray, like: np.ndarray, inside: np.ndarray) -> Float32[np.ndarray, "a b"]:
@@ -235,19 +233,6 @@ def _tone_of(image: np.ndarray, like: np.ndarray, inside: np.ndarray) -> Float32
     ours, theirs = (np.percentile(one[inside], shares) for one in (image, like))
     toned: Float32[np.ndarray, "a b"] = np.interp(image, ours, theirs).astype(np.float32)
     return toned
-
-
-def _compressed(image: UInt8[np.ndarray, "a b"], quality: int | None) -> UInt8[np.ndarray, "a b"]:
-    if quality is None:
-        return image
-    _, encoded = cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, quality])
-    return np.asarray(cv2.imdecode(encoded, cv2.IMREAD_GRAYSCALE), dtype=np.uint8)
-
-
-def _fine_energy(image: np.ndarray, inside: np.ndarray) -> float:
-    plain = image.astype(np.float32)
-    fine = plain - cv2.GaussianBlur(plain, (0, 0), 1.0)
-    return float((fine[inside] ** 2).mean()) if inside.any() else 0.0
 
 
 def _band(image: Float32[np.ndarray, "h w"], low: float, high: float) -> Float32[np.ndarray, "h w"]:

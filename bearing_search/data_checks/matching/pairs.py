@@ -6,13 +6,17 @@ from dataclasses import dataclass
 
 import cv2
 import numpy as np
-from jaxtyping import Float32, Int, UInt8
+from jaxtyping import Int
 
 from bearing_search.data_checks.matching.album import Album
-from bearing_search.data_checks.matching.description import keypoints
 from bearing_search.data_checks.matching.detail import shared_detail
 from bearing_search.data_checks.matching.frames import Frames, Laid
-from bearing_search.data_checks.matching.keypoints import more_keypoints
+from bearing_search.data_checks.matching.keypoints import (
+    Keypoints,
+    mirrored_sift,
+    quick_keypoints,
+    sift_keypoints,
+)
 from bearing_search.data_checks.matching.registration import (
     Warp,
     mirror,
@@ -24,10 +28,10 @@ from bearing_search.data_checks.matching.registration import (
 from bearing_search.data_checks.matching.scenes import Groups, Overviews
 from bearing_search.data_checks.matching.votes import VoteIndex
 
-AGAIN_FROM = 0.4
+AGAIN_FROM = 0.2
 """Agreement of two thumbnails, in all but their weakest twentieth, that shows one thing."""
 
-_AGAIN_SHARE_FROM = 0.35
+_AGAIN_SHARE_FROM = 0.42
 """Share of the finest detail that photographs of one thing have in common at least."""
 
 _AGAIN_WEAKEST = 0.05
@@ -39,9 +43,6 @@ _ALIKE_IN_SCENE_FROM = 0.45
 
 _BEYOND_SCENE_FROM = 0.02
 """The same where that scene is taken away."""
-
-Codes = tuple[Float32[np.ndarray, "k 2"], UInt8[np.ndarray, "k 32"]]
-"""Keypoints of a thumbnail, and what is there."""
 
 _BLOCK = 64
 _LEAST_VOTES = 12
@@ -108,8 +109,8 @@ class _Search:
         for start in range(0, len(album.asked), _BLOCK):
             block = album.asked[start : start + _BLOCK]
             plain = [album.pictures[item].shown.keypoints for item in block]
-            mirrored = [keypoints(cv2.flip(album.thumbnail(item), 1)) for item in block]
-            votes = [index.votes([codes for _, codes in found]) for found in (plain, mirrored)]
+            mirrored = [quick_keypoints(cv2.flip(album.thumbnail(item), 1)) for item in block]
+            votes = [index.votes([one.codes for one in found]) for found in (plain, mirrored)]
             for row, item in enumerate(block):
                 for other in self._overviews.nearest[item]:
                     yield from self._lying_alike(item, int(other))
@@ -128,11 +129,11 @@ class _Search:
         if not loners or len(loners) > _MOST_LONERS * len(self._album.asked):
             return
         typical = self._typical()
-        known = {one: more_keypoints(self._album.thumbnail(one)) for one in typical}
+        known = {one: sift_keypoints(self._album.thumbnail(one)) for one in typical}
         for item in loners:
-            ours = more_keypoints(self._album.thumbnail(item))
+            ours = sift_keypoints(self._album.thumbnail(item))
             width = self._album.thumbnail(item).shape[1]
-            mirrored = ours.mirrored(width)
+            mirrored = mirrored_sift(ours, width)
             for other in typical:
                 if item in self._explained or not self._groups.other_samples(item)[other]:
                     continue
@@ -178,10 +179,11 @@ class _Search:
             kept.append((other, bool(is_mirrored)))
         return in_scenes[:_VOTED_IN_SCENES] + alone[:_VOTED_ALONE]
 
-    def _turned(self, item: int, other: int, asked: Codes, *, is_mirrored: bool) -> Iterator[Match]:
+    def _turned(
+        self, item: int, other: int, asked: Keypoints, *, is_mirrored: bool
+    ) -> Iterator[Match]:
         if not is_mirrored and self._is_in_place(item, other):
             yield from self._lying_alike(item, other)
-            return
         if self._attempts[self._pair(item, other)] >= _ATTEMPTS:
             return
         warp = similarity(asked, self._album.pictures[other].shown.keypoints)

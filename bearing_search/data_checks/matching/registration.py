@@ -1,12 +1,14 @@
 """How one thumbnail lies over another, to a fraction of a pixel, and how well they then agree.
 
 A warp is an affine map of pixel coordinates, 3 x 3, from the first picture to the second.
-Axis letters: h, w rows and columns of the first picture, u, v of the second; k, m keypoints.
+Axis letters: h, w rows and columns of the first picture, u, v of the second.
 """
 
 import cv2
 import numpy as np
 from jaxtyping import Bool, Float, Float32, UInt8
+
+from bearing_search.data_checks.matching.keypoints import Keypoints
 
 _LEAST_INLIERS = 8
 _INLIER_PX = 3.0
@@ -21,23 +23,16 @@ SATURATED = 252
 Warp = Float[np.ndarray, "3 3"]
 
 
-def similarity(
-    first: tuple[Float32[np.ndarray, "k 2"], UInt8[np.ndarray, "k 32"]],
-    second: tuple[Float32[np.ndarray, "m 2"], UInt8[np.ndarray, "m 32"]],
-) -> Warp | None:
-    """The turn, scale and shift that most pairs of alike keypoints follow; None: there is none.
-
-    Args:
-        first, second: keypoints and their codes.
-    """
-    if min(len(first[0]), len(second[0])) < _LEAST_INLIERS:
+def similarity(first: Keypoints, second: Keypoints) -> Warp | None:
+    """The turn, scale and shift that most pairs of alike keypoints follow; None: there is none."""
+    if min(len(first.points), len(second.points)) < _LEAST_INLIERS:
         return None
-    distance = cv2.NORM_HAMMING if first[1].dtype == np.uint8 else cv2.NORM_L2
-    pairs = cv2.BFMatcher(distance, crossCheck=True).match(first[1], second[1])
+    distance = cv2.NORM_HAMMING if first.codes.dtype == np.uint8 else cv2.NORM_L2
+    pairs = cv2.BFMatcher(distance, crossCheck=True).match(first.codes, second.codes)
     if len(pairs) < _LEAST_INLIERS:
         return None
-    ours = first[0][[pair.queryIdx for pair in pairs]]
-    theirs = second[0][[pair.trainIdx for pair in pairs]]
+    ours = first.points[[pair.queryIdx for pair in pairs]]
+    theirs = second.points[[pair.trainIdx for pair in pairs]]
     found, inliers = cv2.estimateAffinePartial2D(
         ours, theirs, method=cv2.RANSAC, ransacReprojThreshold=_INLIER_PX, maxIters=500
     )
