@@ -2,11 +2,12 @@
 
     python benchmarks/leak_guard.py DATA [--count 40] [--seed 0] [--against FOLDER]
 
-Each copy of a normal training image becomes a test sample: turned (a third by quarter turns, the rest
-by any angle: corners black, reflected, or cropped away), half of them mirrored, up to 6 % cut from each
-side, scaled by .7 to 1.3, relit (gain .6 to 1.2, offset up to 15, gamma .8 to 1.25) and saved as JPEG of
-quality 60 to 95, all at once. `found`: copies reported together with their original, as leaks. `false`:
-leaks between samples that are not copies of one image. `--count 0` measures the set as it is.
+Each copy of a normal training image becomes a test sample: turned (a third by quarter turns, the
+rest by any angle: corners black, reflected, or cropped away), half of them mirrored, up to 6 % cut
+from each side, scaled by .7 to 1.3, relit (gain .6 to 1.2, offset up to 15, gamma .8 to 1.25) and
+saved as JPEG of quality 60 to 95, all at once. `found`: copies reported as leaks together with
+their original. `false`: leaks between samples that are not copies of one image. `--count 0` measures the
+set as it is.
 
 `--against` runs another checkout of this project on the same set, in a process of its own.
 """
@@ -173,10 +174,11 @@ def lines(name: str, result: dict[str, Any], originals: dict[str, str]) -> Itera
                 hits.add(one if one in originals else other)
             elif source.get(one, one) != source.get(other, other):
                 false.append(f"{one} and {other}")
+    each_ms = 1000 * result["cpu_s"] / result["pictures"]
     yield (
         f"{name:8} found {len(hits)} of {len(originals)}, false {len(false)}, "
-        f"{result['cpu_s']:.1f} CPU s, {1000 * result['cpu_s'] / result['pictures']:.0f} ms for each "
-        f"of {result['pictures']} pictures, {result['peak_mb']:.0f} MB"
+        f"{result['cpu_s']:.1f} CPU s, {each_ms:.0f} ms for each of {result['pictures']} pictures, "
+        f"{result['peak_mb']:.0f} MB"
     )
     yield from (f"  false: {pair}" for pair in false[:5])
     yield from (
@@ -185,6 +187,7 @@ def lines(name: str, result: dict[str, Any], originals: dict[str, str]) -> Itera
 
 
 def main() -> None:
+    """Plant, measure, print."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("data", type=Path)
     parser.add_argument("--count", type=int, default=40)

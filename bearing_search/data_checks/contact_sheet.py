@@ -11,7 +11,7 @@ from jaxtyping import UInt8
 
 from bearing_search.data.samples import read_pages
 from bearing_search.data_checks.findings import Finding
-from bearing_search.data_checks.matching.pose import how_turned, turned
+from bearing_search.data_checks.matching.images.pose import how_turned, turned
 from bearing_search.plots import montage
 from bearing_search.plots.montage import TEXT, Colour, Picture
 

@@ -14,8 +14,8 @@ import numpy as np
 from jaxtyping import Float, UInt8
 
 from bearing_search.data.samples import Sample, read_levels, read_pages
-from bearing_search.data_checks.matching.compression import jpeg_quality
-from bearing_search.data_checks.matching.description import Description, describe
+from bearing_search.data_checks.matching.images.compression import jpeg_quality
+from bearing_search.data_checks.matching.images.description import Description, describe
 from bearing_search.preprocess.contrast import grey
 from bearing_search.preprocess.image_cache import entry, load_arrays, store_arrays
 

@@ -7,8 +7,9 @@ from dataclasses import replace
 from bearing_search.data.samples import Sample
 from bearing_search.data_checks.findings import Finding, image_of
 from bearing_search.data_checks.matching.album import Album
-from bearing_search.data_checks.matching.pairs import Match, matches
-from bearing_search.data_checks.matching.pose import how_turned, pose
+from bearing_search.data_checks.matching.comparison import Match
+from bearing_search.data_checks.matching.images.pose import how_turned, pose
+from bearing_search.data_checks.matching.pairs import matches
 from bearing_search.data_checks.matching.scenes import Groups
 
 Pair = tuple[int, int]

@@ -10,7 +10,7 @@ import numpy as np
 from jaxtyping import Bool, Float32
 
 from bearing_search.data_checks.matching.album import Album
-from bearing_search.data_checks.matching.registration import (
+from bearing_search.data_checks.matching.images.registration import (
     SATURATED,
     WEAKEST,
     Warp,

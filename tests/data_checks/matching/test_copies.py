@@ -8,9 +8,9 @@ from hypothesis import strategies as st
 
 from bearing_search.data.dataset import load_data_set
 from bearing_search.data_checks.leaks import find_leaks
-from bearing_search.data_checks.matching.description import describe
-from bearing_search.data_checks.matching.pose import how_turned, pose, turned
-from bearing_search.data_checks.matching.registration import mirror
+from bearing_search.data_checks.matching.images.description import describe
+from bearing_search.data_checks.matching.images.pose import how_turned, pose, turned
+from bearing_search.data_checks.matching.images.registration import mirror
 from tests.data_checks.conftest import SIDE, before_lamps, plate, write
 
 

@@ -4,8 +4,8 @@ import cv2
 import numpy as np
 import pytest
 
-from bearing_search.data_checks.matching.compression import jpeg_quality
-from bearing_search.data_checks.matching.detail import COPY_FROM, shared_detail
+from bearing_search.data_checks.matching.images.compression import jpeg_quality
+from bearing_search.data_checks.matching.images.detail import COPY_FROM, shared_detail
 
 SIDE = 240
 STILL = np.eye(3)

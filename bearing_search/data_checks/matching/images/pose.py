@@ -6,7 +6,7 @@ Axis letters: h, w rows and columns; c colours.
 import cv2
 import numpy as np
 
-from bearing_search.data_checks.matching.registration import Warp
+from bearing_search.data_checks.matching.images.registration import Warp
 
 _NEARLY_DEG = 1.0
 

@@ -15,13 +15,13 @@ import cv2
 import numpy as np
 from jaxtyping import Bool, Float32, UInt8
 
-from bearing_search.data_checks.matching.compression import (
+from bearing_search.data_checks.matching.images.compression import (
     BLOCK_PX,
     compressed,
     compressed_alike,
     was_compressed,
 )
-from bearing_search.data_checks.matching.registration import Warp, as_warp
+from bearing_search.data_checks.matching.images.registration import Warp, as_warp
 
 COPY_FROM = 0.86
 """Share of the detail that a copy would keep, from which two pictures are one photograph.

@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 from jaxtyping import Bool, Float, Float32, UInt8
 
-from bearing_search.data_checks.matching.keypoints import Keypoints
+from bearing_search.data_checks.matching.images.keypoints import Keypoints
 
 _LEAST_INLIERS = 8
 _INLIER_PX = 3.0

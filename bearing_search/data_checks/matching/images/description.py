@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 from jaxtyping import Float32, Int8, UInt8
 
-from bearing_search.data_checks.matching.keypoints import Keypoints, quick_keypoints
+from bearing_search.data_checks.matching.images.keypoints import Keypoints, quick_keypoints
 from bearing_search.preprocess.contrast import grey
 
 THUMBNAIL_PX = 256 * 256
