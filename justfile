@@ -28,6 +28,10 @@ slow:
 alone:
     bash .ci/run alone
 
+# is every wrong line noticed by a test? hours; `python benchmarks/mutants.py TARGET` runs one target
+mutants:
+    bash .ci/run mutants
+
 # coverage of the last `just slow`, and its floor
 coverage:
     bash .ci/run coverage
@@ -39,3 +43,7 @@ docs:
 # the whole checklist, in a fresh environment
 gate:
     bash .ci/run
+
+# thousands of spaces, manifests, command lines and damaged sweeps; FUZZ_SEED=N starts elsewhere
+fuzz:
+    FUZZ_CASES=2000 python -m pytest tests/fuzz -m slow

@@ -1,13 +1,21 @@
 """Errors that a user can fix. All others keep their traceback.
 
-Each class has an exit status for the command line; README.md lists them.
+Messages are shown and stored without passwords. Each class has an exit status for the command line;
+README.md lists them.
 """
+
+from pathlib import Path
+
+from bearing_search.text.passwords import masked
 
 
 class BearingSearchError(Exception):
     """An error the user can fix; its message says what was found, expected, and what to change."""
 
     exit_status = 2
+
+    def __str__(self) -> str:
+        return masked(super().__str__())
 
 
 class ConfigError(BearingSearchError):
@@ -44,6 +52,17 @@ class SweepError(BearingSearchError):
     """A sweep does not exist, is locked by another process, or cannot be run as requested."""
 
     exit_status = 6
+
+
+class DamagedFileError(SweepError):
+    """A file of a sweep is missing, or cannot be read as what it should be."""
+
+    def __init__(self, file: Path, reason: str) -> None:
+        super().__init__(file, reason)
+        self.file = file
+
+    def __str__(self) -> str:
+        return masked(f"{self.file}: cannot be read ({self.args[1]})")
 
 
 class TrialFailedError(BearingSearchError):

@@ -7,23 +7,14 @@ from pathlib import Path
 from bearing_search.config import TrialConfig
 
 OBJECTIVE = "val/pixel_aupro"
-"""The metric that a sweep maximises: mean over folds and parts, measured on held-out folds of
-train. Only the last measurement of a finished trial has it."""
+"""The metric that a sweep maximises where there are masks: mean over folds and parts, measured on
+held-out folds of train. Only the last measurement of a finished trial has it."""
 
-OBJECTIVE_METRIC = OBJECTIVE.partition("/")[2]
-"""Name of the objective in `evaluation.metric_table.METRICS`."""
-
-TEST_OBJECTIVE = "test/pixel_aupro"
-"""The same metric on test, after training on all of train; ends the stream of `run_final`."""
-
-RUNNING_OBJECTIVE = "val/running_pixel_aupro"
-"""Mean of the objective over the folds finished so far; used by pruners."""
-
-FOLD_OBJECTIVE = "val/fold_pixel_aupro"
-"""The objective of the fold that just finished; reported together with RUNNING_OBJECTIVE."""
+IMAGE_OBJECTIVE = "val/image_auroc"
+"""The objective of a search on data without masks, where OBJECTIVE is undefined."""
 
 FINISHED_FOLDS = "val/finished_folds"
-"""Number of folds that RUNNING_OBJECTIVE averages."""
+"""Number of folds that the running objective averages."""
 
 COMPUTED_S = "cost/computed_s"
 """Seconds that the trial spent on the stages of the folds scored so far."""
@@ -44,6 +35,27 @@ TRAIN_GFLOP = "cost/train_gflop"
 MICRO_BATCH = "cost/micro_batch"
 """Smallest micro-batch of the trial, if a training batch did not fit into device memory; otherwise
 absent. See `training.microbatch`."""
+
+
+def metric_of(objective: str) -> str:
+    """Name of an objective in `evaluation.metric_table.METRICS`: `pixel_aupro`."""
+    return objective.partition("/")[2]
+
+
+def objective_at(level: str, split: str = "val") -> str:
+    """The objective on pixels (level `pixel`) or on whole images (level `image`)."""
+    objective = IMAGE_OBJECTIVE if level == "image" else OBJECTIVE
+    return f"{split}/{metric_of(objective)}"
+
+
+def running_objective(objective: str) -> str:
+    """`val/running_pixel_aupro`: mean over the folds finished so far; used by pruners."""
+    return f"val/running_{metric_of(objective)}"
+
+
+def fold_objective(objective: str) -> str:
+    """`val/fold_pixel_aupro`: of the fold that just finished; reported with the running one."""
+    return f"val/fold_{metric_of(objective)}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,6 +99,10 @@ class TrialContext:
     device: str = "cpu"
     """`cpu` or `cuda`."""
 
+    objective: str = ""
+    """Metric that the last measurement must have, and of which running means are reported; empty:
+    as the labels of train allow (`data.pixel_labels`)."""
+
     should_stop: Callable[[], bool] = lambda: False
     """Polled between iterations; once true, the trial saves its state and ends its stream."""
 
@@ -94,5 +110,5 @@ class TrialContext:
 RunTrial = Callable[[TrialConfig, TrialContext], Iterator[Measurement]]
 """A trial as a stream of measurements. Called again after an interruption, it replays its earlier
 measurements (same steps, same values, from its folder) and continues; a finished trial replays all
-of them. A stream that ends without OBJECTIVE was asked to stop. Raises TrialFailedError if no score
-is possible."""
+of them. A stream that ends without the objective was asked to stop. Raises TrialFailedError if no
+score is possible."""

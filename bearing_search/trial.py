@@ -14,6 +14,7 @@ import numpy as np
 
 from bearing_search.config import TrialConfig
 from bearing_search.data.dataset import DataSet, load_data_set
+from bearing_search.data.pixel_labels import objective_level
 from bearing_search.data.readings import with_readings
 from bearing_search.errors import TrialFailedError
 from bearing_search.evaluation.mean_metrics import mean_metrics
@@ -21,14 +22,14 @@ from bearing_search.measurement import (
     COMPUTED_S,
     COST_S,
     FINISHED_FOLDS,
-    FOLD_OBJECTIVE,
     MICRO_BATCH,
-    OBJECTIVE,
-    RUNNING_OBJECTIVE,
     SAVED_S,
     TRAIN_GFLOP,
     Measurement,
     TrialContext,
+    fold_objective,
+    objective_at,
+    running_objective,
 )
 from bearing_search.stage_cache.cache import StageCache
 from bearing_search.training.cost import train_gflop
@@ -39,7 +40,8 @@ from bearing_search.training.folds.fold_plan import (
     unseen_kind_plans,
     validation_plans,
 )
-from bearing_search.training.folds.run_fold import FoldRecord, run_fold
+from bearing_search.training.folds.fold_record import FoldRecord
+from bearing_search.training.folds.run_fold import run_fold
 from bearing_search.training.microbatch import smallest
 from bearing_search.training.plan import trial_progress
 
@@ -60,15 +62,24 @@ def run_trial(config: TrialConfig, context: TrialContext) -> Iterator[Measuremen
     return _run_units(plans, config, context, split="val")
 
 
-def run_final(config: TrialConfig, context: TrialContext) -> Iterator[Measurement]:
-    """Train on all of train and score on test; meant to be run once, for the chosen config."""
-    plans = final_plans(config, _data_set(config, context))
+def run_final(
+    config: TrialConfig, context: TrialContext, *, stresses: bool = False
+) -> Iterator[Measurement]:
+    """Train on all of train and score on test; meant to be run once, for the chosen config.
+
+    Args:
+        stresses: whether a stress set made of test samples is scored as well.
+    """
+    plans = final_plans(config, _data_set(config, context), stresses=stresses)
     return _run_units(plans, config, context, split="test")
 
 
-def run_calibrated(config: TrialConfig, context: TrialContext) -> Iterator[Measurement]:
+def run_calibrated(
+    config: TrialConfig, context: TrialContext, *, stresses: bool = False
+) -> Iterator[Measurement]:
     """As `run_final`, with normal samples of train set aside and scored together with test."""
-    plans = final_plans(config, _data_set(config, context), calibrates=True)
+    data_set = _data_set(config, context)
+    plans = final_plans(config, data_set, calibrates=True, stresses=stresses)
     return _run_units(plans, config, context, split="final")
 
 
@@ -90,6 +101,7 @@ def _data_set(config: TrialConfig, context: TrialContext) -> DataSet:
 def _run_units(
     plans: Sequence[FoldPlan], config: TrialConfig, context: TrialContext, *, split: str
 ) -> Iterator[Measurement]:
+    objective = context.objective or _objective(plans)
     costs = [progress_of_plan(config, plan) for plan in plans]
     progress = trial_progress(costs)
     first = 0
@@ -111,9 +123,9 @@ def _run_units(
         values |= _cost(records) | _work(config, plans[: number + 1])
         if number + 1 == len(plans):
             values |= _summary(records, split)
-            _require_objective(values, split)
+            _require_objective(values, split, objective)
         elif split == "val" and plans[number + 1].fold != plan.fold:
-            values |= _running(records)
+            values |= _running(records, objective)
         yield Measurement(
             step=first - 1,
             values={name: value for name, value in values.items() if not np.isnan(value)},
@@ -191,18 +203,28 @@ def _summary(records: Sequence[tuple[FoldPlan, FoldRecord]], split: str) -> dict
     return {f"{split}/{name}": value for name, value in means.items()}
 
 
-def _running(records: Sequence[tuple[FoldPlan, FoldRecord]]) -> dict[str, float]:
+def _objective(plans: Sequence[FoldPlan]) -> str:
+    """The objective of a search, by the labels of all samples that are held out."""
+    held_out = [sample for plan in plans for part in plan.parts for sample in part.held_out]
+    return objective_at(objective_level(held_out))
+
+
+def _running(records: Sequence[tuple[FoldPlan, FoldRecord]], objective: str) -> dict[str, float]:
     folds = {plan.fold for plan, _ in records}
     last = [(plan, record) for plan, record in records if plan.fold == max(folds)]
     return {
-        FOLD_OBJECTIVE: _summary(last, "val")[OBJECTIVE],
-        RUNNING_OBJECTIVE: _summary(records, "val")[OBJECTIVE],
+        fold_objective(objective): _summary(last, "val")[objective],
+        running_objective(objective): _summary(records, "val")[objective],
         FINISHED_FOLDS: float(len(folds)),
     }
 
 
-def _require_objective(values: Mapping[str, float], split: str) -> None:
-    if split == "val" and np.isnan(values[OBJECTIVE]):
-        raise TrialFailedError(
-            "no held-out fold has an anomalous region, so val/pixel_aupro is undefined"
-        )
+def _require_objective(values: Mapping[str, float], split: str, objective: str) -> None:
+    if split != "val" or not np.isnan(values[objective]):
+        return
+    lacking = (
+        "an anomalous region"
+        if objective == objective_at("pixel")
+        else "both normal and anomalous samples with a region of interest"
+    )
+    raise TrialFailedError(f"no held-out fold has {lacking}, so {objective} is undefined")

@@ -6,8 +6,8 @@ Each copy of a normal training image becomes a test sample: turned (a third by q
 rest by any angle: corners black, reflected, or cropped away), half of them mirrored, up to 6 % cut
 from each side, scaled by .7 to 1.3, relit (gain .6 to 1.2, offset up to 15, gamma .8 to 1.25) and
 saved as JPEG of quality 60 to 95, all at once. `found`: copies reported as leaks together with
-their original. `false`: leaks between samples that are not copies of one image. `--count 0` measures the
-set as it is.
+their original. `false`: leaks between samples that are not copies of one image. `--count 0`
+measures the set as it is.
 
 `--against` runs another checkout of this project on the same set, in a process of its own.
 """

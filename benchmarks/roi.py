@@ -2,8 +2,9 @@
 
     python benchmarks/roi.py [--rings ../shared/data/rings] [--ellipses 200]
 
-Real rings (with `circles.json` in the same folder), perturbed real rings, rendered tall ellipses,
-speed and memory. Single core; prints numbers, without pass or fail.
+Real rings (with `circles.json` in the same folder), rescaled and perturbed real rings, rendered
+tall ellipses, discs with a shadow, speed and memory. Single core; prints numbers, without pass or
+fail.
 """
 
 import argparse
@@ -18,13 +19,15 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-from roi_pictures import NUM_VARIANTS, rings, tall_ellipse, variant
+from roi_pictures import NUM_VARIANTS, rings, shadowed_disc, tall_ellipse, variant
 
 from bearing_search.config import Geometry, PreprocessConfig, parse
 from bearing_search.data.samples import Sample
+from bearing_search.preprocess.ellipse.choice import doubts
+from bearing_search.preprocess.ellipse.fit import signed_distance
 from bearing_search.preprocess.locate import NoRoi, RoiReference, detect, locate
 from bearing_search.preprocess.pipeline import extract, fit_reference
-from bearing_search.preprocess.shapes import Circle, Shape
+from bearing_search.preprocess.shapes import Circle, Ellipse, Shape
 
 WIDE = parse(PreprocessConfig, {"circle": {"radius_tolerance_px": 400}})
 """Perturbed pictures are scaled by .5 to 1.5, so a tolerance of 20 px would reject most of them."""
@@ -40,11 +43,13 @@ def main() -> None:
     cv2.setNumThreads(1)
     if options.rings.is_dir():
         _real_rings(options.rings)
+        _rescaled(options.rings)
         _perturbed(options.rings, options.every)
         _speed(options.rings)
     else:
         print(f"{options.rings}: not found, so real rings are skipped")
     _ellipses(options.ellipses)
+    _shadows(options.ellipses)
 
 
 def _real_rings(folder: Path) -> None:
@@ -67,6 +72,22 @@ def _real_rings(folder: Path) -> None:
         f"real rings          found {len(offs)}/{len(offs) + missing}, centre off by "
         f"{max(offs):.2f} px at most (target 2), radius by {100 * max(ratios):.3f} % (target 1)"
     )
+
+
+def _rescaled(folder: Path) -> None:
+    """Enlarged so that the inner edge has the radius that the outer one should have."""
+    verdicts: Counter[str] = Counter()
+    pictures = rings(folder)
+    for name, image, circle in pictures:
+        view = [other.radius for title, _, other in pictures if title[:3] == name[:3]]
+        mean, (height, width) = float(np.median(view)), image.shape
+        matrix = cv2.getRotationMatrix2D((circle.x, circle.y), 0, 1.22)
+        matrix[:, 2] += ((width - 1) / 2 - circle.x, (height - 1) / 2 - circle.y)
+        larger = cv2.warpAffine(image, matrix, (width, height), borderMode=cv2.BORDER_REFLECT)
+        geometry: Geometry = "circle" if name.startswith("top") else "inverted_circle"
+        found = _locate(larger, geometry, mean, PreprocessConfig())
+        verdicts["inner edge" if isinstance(found, Circle) else "no ROI"] += 1
+    print(f"rings at 1.22 times the scale, delta_r 20: {dict(verdicts)} (wanted: no ROI)")
 
 
 def _perturbed(folder: Path, every: int) -> None:
@@ -114,6 +135,23 @@ def _ellipses(number: int) -> None:
     print(f"  contrast below 30 {_shares(faint)}")
 
 
+def _shadows(number: int) -> None:
+    """Discs that cast a shadow: right within 4 px, or a note says that there is doubt."""
+    verdicts: dict[bool, Counter[str]] = {True: Counter(), False: Counter()}
+    for seed in range(number):
+        image, true, is_bright = shadowed_disc(seed)
+        found = _locate(image, "ellipse", 0.0)
+        verdict = "no ROI"
+        if isinstance(found, Ellipse):
+            off = np.abs(signed_distance(found.boundary(360), true)[0]).max()
+            wrong = "doubtful" if doubts(found) else "wrong"
+            verdict = "right" if off <= 4 else wrong
+        verdicts[is_bright][verdict] += 1
+    for is_bright, counted in verdicts.items():
+        name = "brighter than the ground" if is_bright else "darker than the ground"
+        print(f"discs with a shadow, {name}: {dict(counted)}")
+
+
 def _speed(folder: Path) -> None:
     """Both passes over samples of three 1280x1024 brightness levels, including decoding."""
     with tempfile.TemporaryDirectory() as scratch:
@@ -151,7 +189,9 @@ def _extract_all(samples: list[Sample]) -> tuple[float, float]:
     return time.process_time() - begun, peak_mb
 
 
-def _locate(image: np.ndarray, geometry: Geometry, radius: float) -> Shape | NoRoi:
+def _locate(
+    image: np.ndarray, geometry: Geometry, radius: float, config: PreprocessConfig = WIDE
+) -> Shape | NoRoi:
     reference = RoiReference(
         part="X",
         geometry=geometry,
@@ -161,7 +201,7 @@ def _locate(image: np.ndarray, geometry: Geometry, radius: float) -> Shape | NoR
         centre=(image.shape[1] / 2, image.shape[0] / 2),
         crop_px=(2000, 2000, 2000, 2000),
     )
-    return locate(image, detect(image, geometry, WIDE), reference, WIDE, name="picture")
+    return locate(image, detect(image, geometry, config), reference, config, name="picture")
 
 
 def _sample(part: str, *files: Path) -> Sample:

@@ -130,6 +130,50 @@ def tall_ellipse(seed: int) -> tuple[np.ndarray, Ellipse, float]:
     return np.clip(np.rint(image), 0, 255).astype(np.uint8), shape, contrast
 
 
+def shadowed_disc(seed: int) -> tuple[np.ndarray, Ellipse, bool]:
+    """A disc on even ground that casts a shadow; also whether it is brighter than the ground."""
+    rng = np.random.default_rng([7, seed])
+    side = 512
+    half_height = rng.uniform(170, 225)
+    shape = Ellipse(
+        semi_major=half_height,
+        semi_minor=half_height / rng.uniform(1.0, 1.6),
+        x=side / 2 + rng.uniform(-20, 20),
+        y=side / 2 + rng.uniform(-1, 1) * (side / 2 - half_height - 25),
+        angle_deg=90 + rng.uniform(-8, 8),
+    )
+    ground = rng.uniform(110, 200)
+    is_bright = rng.random() >= 0.3
+    face = min(245, ground + rng.uniform(15, 60)) if is_bright else ground - rng.uniform(20, 60)
+    image = np.full((side, side), ground, dtype=np.float32)
+    image += cv2.resize(rng.normal(0, 5, (4, 4)).astype(np.float32), (side, side))
+    reach, turn, blur = rng.uniform(8, 22), rng.uniform(0, 2 * math.pi), rng.uniform(0.8, 4)
+    cast = _cover(shape, side, shift=(reach * math.cos(turn), reach * math.sin(turn)))
+    image *= 1 - cv2.GaussianBlur(cast, (0, 0), blur) * rng.uniform(0.25, 0.6)
+    shade = face + rng.uniform(-0.2, 0.2) * 30 * np.linspace(-1, 1, side, dtype=np.float32)
+    cover = _cover(shape, side)
+    image = image * (1 - cover) + shade * cover
+    if rng.random() < 0.6:
+        chamfer = _cover(shape, side, share=rng.uniform(0.86, 0.95))
+        image += rng.uniform(-25, 25) * chamfer
+    bore = _cover(shape, side, share=rng.uniform(0.15, 0.5))
+    image = image * (1 - bore) + rng.uniform(15, 70) * bore
+    image = cv2.GaussianBlur(image, (0, 0), rng.uniform(0.7, 1.5))
+    image += rng.normal(0, rng.uniform(1, 4), image.shape)
+    return np.clip(np.rint(image), 0, 255).astype(np.uint8), shape, is_bright
+
+
+def _cover(
+    shape: Ellipse, side: int, *, share: float = 1.0, shift: tuple[float, float] = (0.0, 0.0)
+) -> np.ndarray:
+    """Share of each pixel that the ellipse covers, shrunk by `share` and moved by `shift`."""
+    centre = np.array([shape.x, shape.y])
+    points = (shape.boundary(720) - centre) * share + centre + shift
+    cover = np.zeros((side, side), dtype=np.uint8)
+    cv2.fillPoly(cover, [(points * 16).astype(np.int32)], 255, cv2.LINE_AA, 4)
+    return cover.astype(np.float32) / 255
+
+
 def rings(folder: Path) -> list[tuple[str, np.ndarray, Circle]]:
     """Name, picture and true outer circle of every ring."""
     import json

@@ -50,7 +50,8 @@ def session(root: Path, target: int, sampler: str, run) -> dict[str, object]:
     from rich.console import Console
 
     from bearing_search.session.progress import SweepProgress
-    from bearing_search.sweep.folder.sweep_folder import create_sweep, list_sweeps, load_sweep
+    from bearing_search.sweep.folder.listing import list_sweeps
+    from bearing_search.sweep.folder.sweep_folder import create_sweep, load_sweep
     from bearing_search.sweep.record.sweep_record import SweepRecord
     from bearing_search.tracking import MlflowTracker, default_tracking_uri
 

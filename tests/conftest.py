@@ -18,7 +18,8 @@ from bearing_search.config import (
     to_plain,
 )
 from bearing_search.evaluation.anomaly_maps import PostprocessSpec
-from bearing_search.evaluation.predictions import Predictions, save_predictions
+from bearing_search.evaluation.prediction_files import save_predictions
+from bearing_search.evaluation.predictions import Predictions
 from bearing_search.filesystem.atomic import write_json
 from bearing_search.measurement import COST_S
 from bearing_search.sweep.folder.sweep_folder import create_sweep

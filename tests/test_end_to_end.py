@@ -93,6 +93,8 @@ def test_a_sweep_survives_two_kills_and_ends_in_an_evaluation(tmp_path, make_set
     page = finished(command("evaluate", "e2e", "--device", "cpu", results=results))
     table = page[page.index("# e2e") :]
     assert "Test opened once" in table
+    assert "## Stress set" in table
+    assert (results / "e2e/evaluate/stress.png").exists()
     assert finished(command("evaluate", "e2e", "--device", "cpu", results=results)) == table
 
 

@@ -70,7 +70,10 @@ def test_just_has_a_recipe_for_every_step_and_no_logic_of_its_own():
     recipes = dict(re.findall(r"^(\w+):\n    (.+)$", read("justfile"), re.MULTILINE))
     assert recipes.pop("gate") == "bash .ci/run"
     assert recipes.pop("default") == "@just --list"
-    assert recipes == {step: f"bash .ci/run {step}" for step in steps}
+    assert {step: recipes.pop(step, "") for step in steps} == {
+        step: f"bash .ci/run {step}" for step in steps
+    }
+    assert recipes.keys() <= {"fuzz", "mutants"}  # hours of work, no step of the gate
 
 
 def test_a_step_that_is_none_is_refused_before_anything_runs():

@@ -63,6 +63,7 @@ def test_a_trial_opens_training_files_only_and_evaluate_opens_the_others(
     assert not [name for name in searched if name.startswith("test_")]
     final = opened_by(run_final, "final")
     assert [name for name in final if name.startswith("test_")]  # so the hook sees such files
+    assert not list((tmp_path / "search").rglob("stress*"))
 
 
 def test_a_trial_has_the_same_score_when_the_test_set_is_rubbish(tmp_path, make_set, tiny_config):

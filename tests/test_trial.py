@@ -1,21 +1,23 @@
 import json
+import re
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from bearing_search.config import SplitConfig
+from bearing_search.config import FinetuneConfig, SplitConfig
 from bearing_search.data.dataset import load_data_set
 from bearing_search.evaluation.metric_table import METRICS
-from bearing_search.evaluation.predictions import fold_predictions
+from bearing_search.evaluation.prediction_files import STRESS_FILE, fold_predictions
 from bearing_search.measurement import (
     FINISHED_FOLDS,
-    FOLD_OBJECTIVE,
+    IMAGE_OBJECTIVE,
     OBJECTIVE,
-    RUNNING_OBJECTIVE,
     TRAIN_GFLOP,
     TrialContext,
+    fold_objective,
+    running_objective,
 )
 from bearing_search.training.checkpoint import Checkpoint
 from bearing_search.training.cost import train_gflop
@@ -72,7 +74,9 @@ def test_a_trial_scores_every_part_in_every_fold(tmp_path, make_set, tiny_config
         (last["val/LC/pixel_aupro"] + last["val/OD/pixel_aupro"]) / 2
     )
     assert all(f"val/{name}" in last for name in METRICS)
-    assert [m.values[FINISHED_FOLDS] for m in stream if RUNNING_OBJECTIVE in m.values] == [1.0]
+    assert [
+        m.values[FINISHED_FOLDS] for m in stream if running_objective(OBJECTIVE) in m.values
+    ] == [1.0]
     assert stream[-1].progress == pytest.approx(1.0)
     pictures = {file.name for file in (tmp_path / "trial/artifacts").iterdir()}
     kinds = ("heat_maps", "reconstruction", "patches", "curves")
@@ -117,14 +121,20 @@ def test_parts_have_folds_of_their_own_number_and_weigh_the_same(tmp_path, make_
         if f"val/{k}/pixel_aupro" in m.values
     }
     few = (score["few/fold0"] + score["few/fold1"]) / 2
-    running = [m.values[RUNNING_OBJECTIVE] for m in stream if RUNNING_OBJECTIVE in m.values]
+    running = [
+        m.values[running_objective(OBJECTIVE)]
+        for m in stream
+        if running_objective(OBJECTIVE) in m.values
+    ]
     assert running == pytest.approx(
         [
             (score["few/fold0"] + score["many/fold0"]) / 2,
             (few + (score["many/fold0"] + score["many/fold1"]) / 2) / 2,
         ]
     )
-    alone = [m.values[FOLD_OBJECTIVE] for m in stream if FOLD_OBJECTIVE in m.values]
+    alone = [
+        m.values[fold_objective(OBJECTIVE)] for m in stream if fold_objective(OBJECTIVE) in m.values
+    ]
     assert alone == pytest.approx(
         [(score[f"few/fold{k}"] + score[f"many/fold{k}"]) / 2 for k in range(2)]
     )
@@ -300,6 +310,8 @@ def test_without_defects_in_train_they_are_drawn_and_it_is_said(tmp_path, make_s
 
     assert 0 < last.values[OBJECTIVE] <= 1
     assert last.tags["defects/plate"] == "synthetic"
+    assert len(last.tags["drawn/plate/fold1"]) == 16
+    assert last.tags["drawn_sizes/plate"] == "sides of 4 px to 10% of the image, a prior"
 
 
 def test_the_final_training_is_scored_on_test_and_keeps_its_weights(
@@ -323,3 +335,60 @@ def test_frozen_means_no_fine_tuning(tmp_path, make_set, tiny_config):
     stream = list(run_trial(frozen, context(tmp_path, make_set())))
     assert not any("pixel_loss" in name for m in stream for name in m.values)
     assert not (tmp_path / "cache/stages/encoder").exists()
+
+
+def test_without_masks_a_trial_is_scored_by_whole_images(tmp_path, make_set, tiny_config):
+    data = make_set(levels=1)
+    for mask in data.glob("plate/ground_truth/dent/*"):
+        mask.unlink()
+
+    stream = list(run_trial(tiny_config, context(tmp_path, data)))
+
+    last = stream[-1].values
+    assert last[IMAGE_OBJECTIVE] == last["val/plate/image_auroc"]
+    running = running_objective(IMAGE_OBJECTIVE)
+    assert [m.values[FINISHED_FOLDS] for m in stream if running in m.values] == [1.0]
+    held_out = {name for m in stream for name in m.values if name.startswith("val/")}
+    assert not [name for name in held_out if re.search("pixel|missed|patch", name)]
+    assert stream[-1].tags["unmasked/plate/fold1"] == "2 of 2 in training, 2 of 2 held out"
+    assert stream[-1].tags["defects/plate"] == "real"
+
+
+def test_a_trial_reports_the_objective_that_it_is_asked_for(tmp_path, make_set, tiny_config):
+    finetune = replace(tiny_config.finetune, epochs=0, reconstruction_only_epochs=0)
+    config = replace(tiny_config, finetune=finetune)
+    asked = context(tmp_path, make_set(levels=1), objective=IMAGE_OBJECTIVE)
+
+    stream = list(run_trial(config, asked))
+
+    names = {name for m in stream for name in m.values}
+    assert running_objective(IMAGE_OBJECTIVE) in names
+    assert running_objective(OBJECTIVE) not in names
+    assert {OBJECTIVE, IMAGE_OBJECTIVE} <= set(stream[-1].values)
+
+
+def test_a_stress_set_is_scored_beside_test_and_moves_none_of_its_numbers(
+    tmp_path, make_set, tiny_config
+):
+    data, frozen = make_set(), FinetuneConfig(epochs=0, reconstruction_only_epochs=0)
+    config = replace(tiny_config, detector="padim", finetune=frozen, fusion="score_max")
+    plain, stressed = (context(tmp_path, data, name) for name in ("plain", "stressed"))
+
+    without = numbers(run_final(config, plain))
+    assert numbers(run_final(config, stressed, stresses=True)) == without
+
+    (scored,) = fold_predictions(stressed.folder).values()
+    (expected,) = fold_predictions(plain.folder).values()
+    assert np.array_equal(scored.distances, expected.distances)
+    assert fold_predictions(plain.folder, STRESS_FILE) == {}
+    ((key, found),) = fold_predictions(stressed.folder, STRESS_FILE).items()
+    assert key == "plate/all"
+    assert found.is_anomalous.sum() == 3 * 8  # normal test samples, angles
+    assert len(found.names) == 3 * (9 + 8)
+    own = dict(zip(expected.names, expected.image_scores, strict=True))
+    unchanged = [n for n, kind in enumerate(found.defects) if kind == "unchanged"]
+    assert len(unchanged) == 3
+    for n in unchanged:
+        name = found.names[n].replace("/unchanged/", "/good/")
+        assert found.image_scores[n] == pytest.approx(own[name], rel=1e-6)
+    assert (stressed.folder / "plate/all/stress.png").exists()

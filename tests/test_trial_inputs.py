@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 import tifffile
 
-from bearing_search.api.evaluation import with_bits
 from bearing_search.config import TrialConfig
 from bearing_search.errors import DataError
 from bearing_search.measurement import OBJECTIVE, TrialContext
+from bearing_search.session.inputs import with_bits
 from bearing_search.trial import run_final, run_trial
 
 

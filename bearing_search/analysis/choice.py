@@ -7,7 +7,7 @@ from pathlib import Path
 from statistics import fmean
 
 from bearing_search.config import TrialConfig
-from bearing_search.evaluation.predictions import stored_labels
+from bearing_search.evaluation.prediction_files import stored_labels
 from bearing_search.training.cost import CostOfUse, cost_of_use
 
 CHEAPER = 2.0

@@ -19,7 +19,6 @@ from bearing_search.config import ProtocolConfig
 from bearing_search.data.fold_key import FoldKey
 from bearing_search.evaluation.mean_metrics import mean_metrics
 from bearing_search.evaluation.metric_table import METRICS, Level
-from bearing_search.evaluation.metrics import trivial_floor
 from bearing_search.evaluation.predictions import Predictions
 
 FoldPredictions = Mapping[str, Predictions]
@@ -34,7 +33,7 @@ def score_intervals(folds: FoldPredictions, protocol: ProtocolConfig) -> dict[st
     found = influences(folds, protocol)
     return {
         name: metric_interval(_parts(found, part), metric)
-        for name, (part, metric) in _rows(found).items()
+        for name, (part, metric) in _rows(folds).items()
     }
 
 
@@ -53,7 +52,7 @@ def difference_intervals(
         raise ValueError("scored on different samples: there is no paired difference")
     ours, theirs = influences(folds, protocol), influences(others, protocol)
     found = {}
-    for name, (part, metric) in _rows(ours).items():
+    for name, (part, metric) in _rows(folds).items():
         keys = [key for key in folds if part in (None, FoldKey.parse(key).part)]
         gain = difference_interval(_parts(ours, part), _parts(theirs, part), metric)
         is_exact = gain.value == 0 and all(
@@ -73,9 +72,21 @@ def are_comparable(folds: FoldPredictions, others: FoldPredictions) -> bool:
 def mean_floor(folds: FoldPredictions, protocol: ProtocolConfig) -> dict[str, float]:
     """Metrics of a constant score for all samples and pixels, averaged like the metrics."""
     return mean_metrics(
-        (FoldKey.parse(key).part, _floor(predictions, protocol))
-        for key, predictions in folds.items()
+        (FoldKey.parse(key).part, predictions.floor(protocol)) for key, predictions in folds.items()
     )
+
+
+def parts_without_pixels(folds: FoldPredictions) -> set[str]:
+    """Parts none of whose anomalous samples has a mask: they have no metric of pixels."""
+    of_part: dict[str, list[Predictions]] = {}
+    for key, predictions in folds.items():
+        of_part.setdefault(FoldKey.parse(key).part, []).append(predictions)
+    return {
+        part
+        for part, found in of_part.items()
+        if any(one.is_unmasked.any() for one in found)
+        and all((one.is_unmasked == one.is_anomalous).all() for one in found)
+    }
 
 
 def influences(folds: FoldPredictions, protocol: ProtocolConfig) -> dict[str, Influence]:
@@ -114,7 +125,7 @@ def fold_influence(predictions: Predictions, protocol: ProtocolConfig) -> FoldIn
     return FoldInfluence(
         metrics=metrics,
         values=_as_row(prepared.at(positions), metrics),
-        floors=_as_row(_floor(predictions, protocol), metrics),
+        floors=_as_row(predictions.floor(protocol), metrics),
         groups=groups,
         is_anomalous=np.array(
             [predictions.is_anomalous[member == g].any() for g in groups], dtype=bool
@@ -191,23 +202,25 @@ def _has_equal_scores(one: Predictions, other: Predictions, level: Level) -> boo
     return np.array_equal(one.image_scores, other.image_scores)
 
 
-def _floor(predictions: Predictions, protocol: ProtocolConfig) -> dict[str, float]:
-    return trivial_floor(
-        predictions.scored_masks,
-        predictions.is_anomalous,
-        fpr_limit=protocol.fpr_limit,
-        missed_regions=predictions.missed_regions,
-    )
-
-
 def _as_row(values: Mapping[str, float], metrics: Sequence[str]) -> Float[np.ndarray, " m"]:
     return np.array([values[name] for name in metrics])
 
 
-def _rows(found: Influences) -> dict[str, tuple[str | None, str]]:
-    """Name (`LC/pixel_aupro`, `pixel_aupro`) -> part (None: mean over parts) and metric."""
-    of_parts = {f"{part}/{name}": (part, name) for part in found for name in METRICS}
-    return {**of_parts, **{name: (None, name) for name in METRICS}}
+def _rows(folds: FoldPredictions) -> dict[str, tuple[str | None, str]]:
+    """Name (`LC/pixel_aupro`, `pixel_aupro`) -> part (None: mean over parts) and metric.
+
+    Metrics of pixels are absent where no anomalous sample has a mask.
+    """
+    parts, without = sorted({FoldKey.parse(key).part for key in folds}), parts_without_pixels(folds)
+    rows: dict[str, tuple[str | None, str]] = {
+        f"{part}/{name}": (part, name)
+        for part in parts
+        for name, metric in METRICS.items()
+        if metric.level == "image" or part not in without
+    }
+    has_pixels = not without or without != set(parts)
+    means = [n for n, metric in METRICS.items() if metric.level == "image" or has_pixels]
+    return {**rows, **{name: (None, name) for name in means}}
 
 
 def _parts(found: Influences, part: str | None) -> list[Influence]:

@@ -6,6 +6,7 @@ Axis letters: g h groups, m metrics, c settings.
 import contextlib
 import io
 import json
+import logging
 import math
 import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -21,10 +22,13 @@ from jaxtyping import Float
 from bearing_search.analysis.comparison import influences
 from bearing_search.analysis.intervals import Influence
 from bearing_search.config import ProtocolConfig
+from bearing_search.errors import DamagedFileError
 from bearing_search.evaluation.metric_table import METRICS
-from bearing_search.evaluation.predictions import fold_predictions
+from bearing_search.evaluation.prediction_files import fold_predictions
 from bearing_search.filesystem.atomic import write_atomically
+from bearing_search.filesystem.stored_file import naming_damage
 
+_LOG = logging.getLogger(__name__)
 _FILE = "influence.npz"
 _VERSION = 2
 _METRICS_BEFORE_NAMES = (
@@ -74,7 +78,12 @@ def trial_influences(folder: Path, protocol: ProtocolConfig) -> dict[str, Influe
     key = _key(folder, protocol)
     file = folder / _FILE
     with _READING:
-        if (kept := _read(file, key, tuple(METRICS))) is not None:
+        try:
+            kept = _read(file, key, tuple(METRICS))
+        except DamagedFileError as error:
+            _LOG.warning("%s; computed again", error)
+            kept = None
+        if kept is not None:
             return kept
         folds = fold_predictions(folder)
     found = influences(folds, protocol)
@@ -152,7 +161,11 @@ def _read(file: Path, key: str, metrics: tuple[str, ...]) -> dict[str, Influence
     """Part -> influence on the metrics, read from a file; None if it is outdated or lacks one."""
     if not file.exists():
         return None
-    with np.load(file, allow_pickle=False) as saved:
+    with (
+        naming_damage(file),
+        file.open("rb") as stream,  # NumPy leaves a damaged file open
+        np.load(stream, allow_pickle=False) as saved,
+    ):
         if str(saved["key"]) != key:
             return None
         names = tuple(saved["metrics"].tolist()) if "metrics" in saved else _METRICS_BEFORE_NAMES

@@ -14,7 +14,12 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float
 
-from bearing_search.analysis.comparison import FoldPredictions, fold_influence, pooled_folds
+from bearing_search.analysis.comparison import (
+    FoldPredictions,
+    fold_influence,
+    parts_without_pixels,
+    pooled_folds,
+)
 from bearing_search.analysis.intervals import Interval, difference_interval
 from bearing_search.analysis.postprocess_settings import (
     PostprocessSetting,
@@ -80,7 +85,8 @@ def tune_postprocess(
 ) -> PostprocessTuning:
     """Choose smoothing, layer weights and fusion by pixel AUPRO, then the image score by AUROC.
 
-    The image score does not affect the maps, so it cannot change the objective.
+    The image score does not affect the maps, so it cannot change that objective. Where anomalous
+    samples of a part have no masks, maps are chosen by image AUROC as well.
 
     Args:
         folds: predictions on the held-out folds of one trial.
@@ -91,10 +97,12 @@ def tune_postprocess(
     first = next(iter(folds.values()))
     makers, rules = map_settings(*folds.values()), len(score_settings(present_setting(first)))
     total = len(makers) + rules
+    by_image = _Criterion("image_auroc", lambda p: auroc(p.image_scores, p.is_anomalous))
+    by_pixel = _Criterion("pixel_aupro", lambda predictions: _pixel_aupro(predictions, protocol))
     maps = _choose(
         folds,
         makers,
-        _Criterion("pixel_aupro", lambda predictions: _pixel_aupro(predictions, protocol)),
+        by_image if parts_without_pixels(folds) else by_pixel,
         protocol,
         on_progress=lambda done: on_progress(done, total),
         workers=workers,
@@ -102,7 +110,7 @@ def tune_postprocess(
     image_score = _choose(
         folds,
         score_settings(maps.applied),
-        _Criterion("image_auroc", lambda p: auroc(p.image_scores, p.is_anomalous)),
+        by_image,
         protocol,
         on_progress=lambda done: on_progress(len(makers) + done, total),
         workers=workers,
@@ -141,8 +149,8 @@ class _Criterion:
 
 def _pixel_aupro(predictions: Predictions, protocol: ProtocolConfig) -> float:
     return aupro(
-        predictions.maps,
-        predictions.scored_masks,
+        predictions.labelled(predictions.maps),
+        predictions.labelled(predictions.scored_masks),
         fpr_limit=protocol.fpr_limit,
         missed_regions=predictions.missed_regions,
     )

@@ -5,7 +5,6 @@ Each subset of the anomalous samples is scored against all normal ones.
 Axis letters: n samples.
 """
 
-import math
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -13,9 +12,8 @@ import numpy as np
 from jaxtyping import Bool, Float
 
 from bearing_search.analysis.comparison import FoldPredictions, score_intervals
-from bearing_search.analysis.intervals import LEVEL, Interval
+from bearing_search.analysis.intervals import Interval
 from bearing_search.analysis.operating.operating_points import OperatingPoint, flagged_rate
-from bearing_search.analysis.operating.rates import grouped_rate
 from bearing_search.config import ProtocolConfig, TrialConfig
 from bearing_search.data.dataset import DataSet
 from bearing_search.data.fold_key import FoldKey
@@ -24,8 +22,8 @@ from bearing_search.evaluation.rank_metrics import anomalous_pixels
 
 _SIZES = ((1, "below 1 patch"), (4, "1 to 4 patches"), (16, "4 to 16 patches"))
 _LARGEST = "16 patches or more"
-_UNKNOWN = Interval(value=math.nan, low=math.nan, high=math.nan, level=LEVEL)
-_NO_MASK = "nothing marked on the map"
+_NO_REGION = "nothing marked on the map"
+_UNMASKED = "no mask, so unknown"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,7 +35,8 @@ class SubsetRow:
     """Kind or size of the defects, or the level left out."""
 
     is_in_training: bool | None
-    """Whether train has defects of this kind; None where the rows are no kinds."""
+    """Whether train has defects of this kind with a mask, which alone can be learned from; None
+    where the rows are no kinds."""
 
     samples: int
     """Number of anomalous samples that were scored."""
@@ -54,10 +53,17 @@ class SubsetRow:
 
 
 def kinds_in_training(config: TrialConfig, data_set: DataSet) -> dict[str, set[str]]:
-    """Part -> kinds of defect in its training data: of all parts if they share one model."""
+    """Part -> kinds of defect that its training learns from: of all parts if they share one model.
+
+    Nothing is learned from defects without a mask.
+    """
     parts = data_set.chosen_parts(config.parts)
     kinds = {
-        part: {s.defect for s in data_set.samples("train", part) if s.is_anomalous}
+        part: {
+            s.defect
+            for s in data_set.samples("train", part)
+            if s.is_anomalous and not s.is_unmasked
+        }
         for part in parts
     }
     if config.scope == "multi_part":
@@ -85,7 +91,7 @@ def by_kind(
             chosen = predictions.is_anomalous & (kinds == kind)
             known = kind in trained_kinds.get(part, ())
             rows.append(
-                subset_row(key, _with_normals(predictions, chosen), points, protocol, kind, known)
+                subset_row(key, with_normals(predictions, chosen), points, protocol, kind, known)
             )
     return tuple(rows)
 
@@ -96,21 +102,25 @@ def by_size(
     """A row for each part and size of defect that occurs, smallest first.
 
     The size of a sample is the area of its largest region, in patches of the detector's grid; a
-    size that is a limit belongs to the larger bin.
+    size that is a limit belongs to the larger bin. No rows of a part without masks.
     """
     rows = []
     for key, predictions in test.items():
+        if predictions.lacks_pixel_labels:
+            continue
         sizes = largest_regions(predictions)
         limits = [0.0, *(float(limit) for limit, _ in _SIZES), np.inf]
         titles = [*(title for _, title in _SIZES), _LARGEST]
         bins = {
-            title: (sizes > 0) & (sizes >= low) & (sizes < high)
+            title: (sizes > 0) & (sizes >= low) & (sizes < high) & ~predictions.is_unmasked
             for title, low, high in zip(titles, limits, limits[1:], strict=False)
         }
-        for title, is_inside in {**bins, _NO_MASK: sizes == 0}.items():
+        bins[_NO_REGION] = (sizes == 0) & ~predictions.is_unmasked
+        bins[_UNMASKED] = predictions.is_unmasked
+        for title, is_inside in bins.items():
             chosen = predictions.is_anomalous & is_inside
             if chosen.any():
-                scored = _with_normals(predictions, chosen)
+                scored = with_normals(predictions, chosen)
                 rows.append(subset_row(key, scored, points, protocol, title))
     return tuple(rows)
 
@@ -125,76 +135,6 @@ def by_level_left_out(
         for level in range(predictions.distances.shape[1])
         if predictions.distances.shape[1] > 1
     )
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SeenScores:
-    """Scores of one kind of defect on held-out samples of train."""
-
-    samples: int
-    found: Interval
-    """Share of them above every normal sample that was held out with them: no false alarm."""
-
-    image_auroc: Interval
-    pixel_ap: Interval
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class UnseenKind:
-    """One kind of defect, scored by models that have learned from it and by one that has not."""
-
-    part: str
-    kind: str
-    unseen: SeenScores
-    seen: SeenScores
-    """On the folds of the search, whose models learned from other samples of the kind."""
-
-
-def unseen_kinds(
-    unseen: FoldPredictions, seen: FoldPredictions, protocol: ProtocolConfig
-) -> tuple[UnseenKind, ...]:
-    """A row for each part and kind that was left out of a training.
-
-    Args:
-        unseen: predictions on one kind each and on held-out normal samples.
-        seen: predictions on the folds of the search.
-        protocol: how they are scored.
-    """
-    rows = []
-    for key, predictions in unseen.items():
-        part, kinds = FoldKey.parse(key).part, np.array(predictions.defects, dtype=str)
-        for kind in sorted(set(kinds[predictions.is_anomalous].tolist())):
-            own = {k: _of_kind(p, kind) for k, p in seen.items() if FoldKey.parse(k).part == part}
-            rows.append(
-                UnseenKind(
-                    part=part,
-                    kind=kind,
-                    unseen=_kind_scores({key: _of_kind(predictions, kind)}, part, protocol),
-                    seen=_kind_scores(own, part, protocol),
-                )
-            )
-    return tuple(sorted(rows, key=lambda row: (row.part, row.kind)))
-
-
-def _kind_scores(folds: FoldPredictions, part: str, protocol: ProtocolConfig) -> SeenScores:
-    folds = {key: fold for key, fold in folds.items() if fold.is_anomalous.any()}
-    metrics = score_intervals(folds, protocol)
-    hits, groups = [np.zeros(0, dtype=bool)], []
-    for fold in folds.values():
-        normal = fold.image_scores[~fold.is_anomalous]
-        hits.append(fold.image_scores[fold.is_anomalous] > normal.max(initial=-np.inf))
-        groups += np.array(fold.groups)[fold.is_anomalous].tolist()
-    return SeenScores(
-        samples=len(groups),
-        found=grouped_rate(np.concatenate(hits), groups),
-        image_auroc=metrics.get(f"{part}/image_auroc", _UNKNOWN),
-        pixel_ap=metrics.get(f"{part}/pixel_ap", _UNKNOWN),
-    )
-
-
-def _of_kind(predictions: Predictions, kind: str) -> Predictions:
-    kinds = np.array(predictions.defects, dtype=str)
-    return _with_normals(predictions, predictions.is_anomalous & (kinds == kind))
 
 
 def largest_regions(predictions: Predictions) -> Float[np.ndarray, " n"]:
@@ -240,9 +180,10 @@ def subset_row(
         found=rates(scored.is_anomalous),
         false_alarms=rates(~scored.is_anomalous),
         image_auroc=metrics["image_auroc"],
-        pixel_ap=metrics["pixel_ap"] if scored.masks.any() else None,
+        pixel_ap=metrics.get("pixel_ap") if scored.masks.any() else None,
     )
 
 
-def _with_normals(predictions: Predictions, chosen: Bool[np.ndarray, " n"]) -> Predictions:
+def with_normals(predictions: Predictions, chosen: Bool[np.ndarray, " n"]) -> Predictions:
+    """The predictions of the chosen samples and of all normal ones."""
     return predictions.only(chosen | ~predictions.is_anomalous)

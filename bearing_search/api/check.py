@@ -1,5 +1,6 @@
 """Checks of a data set, a search space, or both; nothing is started."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,20 +13,35 @@ from bearing_search.data.fold_key import FoldKey
 from bearing_search.data.readings import with_readings
 from bearing_search.data_checks.counts import Counts, count_part
 from bearing_search.data_checks.findings import Finding
+from bearing_search.data_checks.pictures.picture_findings import picture_findings
+from bearing_search.data_checks.pictures.picture_report import (
+    InputSize,
+    PartPictures,
+    part_pictures,
+)
 from bearing_search.data_checks.quality import PartFacts, facts_of_part
 from bearing_search.data_checks.quality_findings import depth_findings, lost_share, quality_findings
 from bearing_search.errors import DataError, LeakError
+from bearing_search.search_space.objectives import ObjectiveSpec
 from bearing_search.search_space.space import SearchSpace
 from bearing_search.session.inputs import (
     DEMO,
+    objective_of,
     resolve_data,
     train_digest,
     writable_results,
 )
 from bearing_search.session.leak_gate import draw, look_for_leaks, share_bar
-from bearing_search.session.preflight import check_images, edge_configs, file_findings
+from bearing_search.session.preflight import (
+    check_images,
+    edge_configs,
+    file_findings,
+    turned_light_findings,
+)
 from bearing_search.session.terminal import terminal
 from bearing_search.training.folds.fold_plan import progress_of_plan, validation_plans
+
+_PATCH = re.compile(r"_patch(?P<px>\d+)")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,8 +55,9 @@ class PartReport:
     of: int
     """Samples of the part."""
 
-    lost_share: float
-    """Share of all marked pixels that lies outside the region of interest."""
+    pictures: PartPictures
+    lost_share: float | None
+    """Share of all marked pixels that lies outside the region of interest; None: no masks."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,6 +69,9 @@ class DataReport:
 
     digest: str
     """Digest of the training files."""
+
+    objective: str
+    """The metric that would rank settings: by the space, or by the labels of train."""
 
     parts: tuple[PartReport, ...]
     findings: tuple[Finding, ...]
@@ -94,23 +114,26 @@ def check_data(
     """
     root = writable_results(Path(results))
     folder, data_set = resolve_data(str(data), root)
-    configs = edge_configs(space) if space is not None else [TrialConfig()]
-    return look_at(data_set, str(folder), configs, root, console or terminal())
+    return look_at(data_set, str(folder), space, root, console or terminal())
 
 
 def look_at(
-    data_set: DataSet, folder: str, configs: Sequence[TrialConfig], root: Path, console: Console
+    data_set: DataSet, folder: str, space: SearchSpace | None, root: Path, console: Console
 ) -> DataReport:
     """Check the images, the masks, the regions of interest and the split of a data set.
 
     Args:
-        configs: the first sets how regions are found and folds are made; parts of any are used.
+        space: its trial 0 sets how regions are found and folds are made; parts of any are used.
 
     Raises:
-        DataError: a file cannot be read.
+        ConfigError: the space asks for a metric of pixels, and a part has no masks.
+        DataError: a file cannot be read, or all masks of a part are empty.
     """
+    configs = [TrialConfig()] if space is None else edge_configs(space)
     config = configs[0]
     chosen = data_set.chosen_parts(config.parts)
+    spec = ObjectiveSpec() if space is None else space.objective_spec
+    objective = objective_of(data_set, spec, chosen)
     data_set = with_readings(data_set, config, cache=root / "cache")
     samples = [sample for sample in data_set.all_samples if sample.part in chosen]
     check_images(samples, console, configs)
@@ -118,6 +141,7 @@ def look_at(
     findings: list[Finding] = [
         *leaks.findings,
         *file_findings(data_set, chosen),
+        *turned_light_findings(samples, configs),
         *depth_findings(data_set.depths),
     ]
     parts, done = [], 0
@@ -132,21 +156,38 @@ def look_at(
 
             counts, said = count_part(of_part, config.split)
             facts = facts_of_part(of_part, config.preprocess, root / "cache", on_progress=tell)
-            findings += [*quality_findings(facts), *said]
-            parts.append(_part_report(counts, facts))
+            measured = [(s, f.picture) for s, f in zip(facts.samples, facts.facts, strict=True)]
+            pictures = part_pictures(measured, inputs_of(configs))
+            findings += [*quality_findings(facts), *picture_findings(measured, pictures), *said]
+            parts.append(_part_report(counts, facts, pictures))
     picture = draw(leaks, root)
     return DataReport(
         data=folder,
         digest=train_digest(data_set),
+        objective=objective,
         parts=tuple(parts),
         findings=tuple(findings),
         picture=str(picture) if picture else "",
     )
 
 
-def _part_report(counts: Counts, facts: PartFacts) -> PartReport:
+def inputs_of(configs: Sequence[TrialConfig]) -> list[InputSize]:
+    """The input sizes of the vision transformers that the configs name, smallest first."""
+    named = {(c.encoder.input_px, _PATCH.search(c.encoder.name)) for c in configs}
+    sizes = {(px, int(match["px"])) for px, match in named if match}
+    return [InputSize(input_px=px, patch_px=patch) for px, patch in sorted(sizes)]
+
+
+def _part_report(counts: Counts, facts: PartFacts, pictures: PartPictures) -> PartReport:
     found = 0 if facts.no_reference else sum(not one.no_roi for one in facts.facts)
-    return PartReport(counts=counts, found=found, of=len(facts.facts), lost_share=lost_share(facts))
+    has_masks = any(sample.mask_files for sample in facts.samples)
+    return PartReport(
+        counts=counts,
+        pictures=pictures,
+        found=found,
+        of=len(facts.facts),
+        lost_share=lost_share(facts) if has_masks else None,
+    )
 
 
 def plan_costs(data_set: DataSet, space: SearchSpace) -> dict[str, float]:

@@ -1,14 +1,15 @@
 """Settings of several sweeps on one leaderboard."""
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from rich.console import Console
 
 from bearing_search.errors import SweepError
 from bearing_search.reporting.leaderboard import Leaderboard
 from bearing_search.session.comparison import board_of, refuse_incomparable, write_board
-from bearing_search.session.inputs import writable_results
 from bearing_search.sweep.folder.sweep_folder import SweepFolder, load_sweep
 
 
@@ -20,8 +21,7 @@ def compare_sweeps(
     Raises:
         SweepError: a sweep is unknown, they cannot be compared, or no trial is complete.
     """
-    root = writable_results(results)
-    folders = [load_sweep(root, name) for name in dict.fromkeys(sweeps)]
+    folders = [load_sweep(results, name) for name in dict.fromkeys(sweeps)]
     refuse_incomparable(folders)
     board = board_of(folders, console)
     if board is None:
@@ -29,18 +29,25 @@ def compare_sweeps(
     return folders, board
 
 
-def write_comparison(folders: Sequence[SweepFolder], board: Leaderboard, console: Console) -> Path:
+def write_comparison(
+    folders: Sequence[SweepFolder], board: Leaderboard, console: Console
+) -> tuple[str, Path | None]:
     """Write report, plots and post-processing into a sweep's folder, or one named after all.
 
     Returns:
-        The file report.md.
+        The report, and the folder; None instead of it if that is read-only, and nothing is written.
     """
     first, *others = folders
     target, question = first.root, first.space().question
     if others:
         target = first.root.parent / "-".join(["compare", *(f.record.name for f in folders)])
         question = ""
-    return write_board(target, _title(folders), board, question, console)[0]
+    existing = target if target.exists() else target.parent
+    with TemporaryDirectory(prefix="bearing_search-") as scratch:
+        is_writable = os.access(existing, os.W_OK | os.X_OK)
+        place = target if is_writable else Path(scratch)
+        report, *_ = write_board(place, _title(folders), board, question, console)
+        return report.read_text(encoding="utf-8"), target if is_writable else None
 
 
 def _title(folders: Sequence[SweepFolder]) -> str:

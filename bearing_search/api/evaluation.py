@@ -1,7 +1,7 @@
 """Trains the chosen setting on train and scores it on test, once."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import TypedDict
 
@@ -11,12 +11,17 @@ from bearing_search.analysis.postprocess_settings import rendered
 from bearing_search.analysis.subsets import kinds_in_training
 from bearing_search.config import FIRST_SCHEME, TrialConfig, config_digest, to_plain
 from bearing_search.data.dataset import load_data_set
-from bearing_search.data.decoding.bit_depth import FULL
 from bearing_search.errors import SweepError
-from bearing_search.evaluation.predictions import fold_predictions, without_calibration
+from bearing_search.evaluation.prediction_files import (
+    STRESS_FILE,
+    fold_predictions,
+    without_calibration,
+)
+from bearing_search.evaluation.predictions import Predictions
 from bearing_search.filesystem.atomic import write_json
-from bearing_search.measurement import TrialContext
+from bearing_search.measurement import TrialContext, metric_of
 from bearing_search.reporting.evaluation_markdown import write_evaluation
+from bearing_search.reporting.sentences import chosen_on_lines
 from bearing_search.reporting.test_evaluation import (
     ComparedPredictions,
     Evaluation,
@@ -25,7 +30,7 @@ from bearing_search.reporting.test_evaluation import (
 )
 from bearing_search.session.comparison import board_of, refuse_incomparable
 from bearing_search.session.in_process import chosen_device, follow, use_cores
-from bearing_search.session.inputs import train_digest, with_depths_told
+from bearing_search.session.inputs import train_digest, with_bits, with_depths_told
 from bearing_search.session.leak_gate import refuse_leaks
 from bearing_search.session.postprocessing import tuned as tuned_knobs
 from bearing_search.session.postprocessing import with_postprocess
@@ -57,6 +62,10 @@ class EvaluationOptions(TypedDict, total=False):
     """Whether normal samples of train are set aside to make thresholds for the final model.
     Default: True; False trains on all of train, with thresholds that promise nothing."""
 
+    has_stress_set: bool
+    """Whether normal test samples are scored again with changed light, camera and drawn dents.
+    Default: True."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EvaluationRequest:
@@ -70,6 +79,7 @@ class EvaluationRequest:
     allow_leak: str = ""
     refit_changed_data: bool = False
     calibrates: bool = True
+    has_stress_set: bool = True
 
 
 def evaluate(
@@ -90,7 +100,7 @@ def evaluate(
     number = chosen_trial(folder, asked.trial, console)
     opened = read_evaluation(folder.root)
     if opened is None or asked.again:
-        now = train_digest(load_data_set(Path(folder.record.data)))
+        now = train_digest(load_data_set(folder.data))
         folder = with_data(folder, now, accepted=asked.refit_changed_data)
         folder = guarded(folder, number, asked.allow_leak, console)
         asked = replace(asked, device=chosen_device(asked.device))
@@ -111,7 +121,7 @@ def guarded(folder: SweepFolder, number: int, reason: str, console: Console) -> 
         LeakError: train and test share samples, and that is not allowed.
     """
     config, root = trial_config(folder.root, number), folder.root.parent
-    data_set = load_data_set(Path(folder.record.data))
+    data_set = load_data_set(folder.data)
     data_set = with_depths_told(data_set, config, root, console, folder.record.bits)
     allowed = refuse_leaks(
         data_set,
@@ -175,26 +185,31 @@ def measure(
         chosen, finetune=replace(chosen.finetune, epochs=0, reconstruction_only_epochs=0)
     )
     is_tuned = chosen.finetune.epochs > 0
+    used = "tuned" if is_tuned else "frozen"
     run, learned_from = (
         (run_calibrated, "train but for the calibration samples")
         if asked.calibrates
         else (run_final, "all of train")
     )
     scores, aside = {}, {}
+    stress: dict[str, Predictions] = {}
     for label, config in (("tuned", chosen), ("frozen", frozen)):
         if label == "tuned" and not is_tuned:
             continue
         console.print(f"{label} encoder, trained on {learned_from}:")
+        stresses = asked.has_stress_set and label == used
+        kind = "-calibrated" * asked.calibrates + "-stress" * stresses
         context = TrialContext(
-            data=Path(folder.record.data),
-            folder=final_folder(folder, config, earlier, calibrates=asked.calibrates),
+            data=folder.data,
+            folder=final_folder(folder, config, earlier, kind=kind),
             cache=folder.cache,
             shares_stages=False,  # so that the weights are kept here
             device=asked.device,
         )
         context.folder.mkdir(parents=True, exist_ok=True)
         write_json(context.folder / "config.json", to_plain(config))
-        follow(run, config, context, console)
+        follow(partial(run, stresses=stresses), config, context, console)
+        stress |= fold_predictions(context.folder, STRESS_FILE)
         scored = {k: without_calibration(v) for k, v in fold_predictions(context.folder).items()}
         scores[label] = {key: test for key, (test, _) in scored.items()}
         aside[label] = {key: normal for key, (_, normal) in scored.items()}
@@ -207,34 +222,26 @@ def measure(
         },
         protocol=chosen.protocol,
         postprocess=chosen.postprocess,
-        calibration=aside["tuned" if is_tuned else "frozen"] if asked.calibrates else None,
-        trained_kinds=kinds_in_training(chosen, load_data_set(Path(folder.record.data))),
+        calibration=aside[used] if asked.calibrates else None,
+        stress=stress,
+        trained_kinds=kinds_in_training(chosen, load_data_set(folder.data)),
+        objective=metric_of(folder.record.objective),
     )
     evaluation = evaluation_of(
         predictions,
         sweep=folder.record.name,
         trial=number,
         times_opened=(earlier.times_opened if earlier else 0) + 1,
-        notes=folder.record.notes,
+        notes=(*folder.record.notes, *chosen_on_lines(folder.trial_folder(number))),
     )
     write_evaluation(folder.root, evaluation)
     return evaluation
 
 
-def with_bits(config: TrialConfig, known: Mapping[str, int]) -> TrialConfig:
-    """The config with the bit depths found by its sweep, to be saved with its weights."""
-    odd = {part: bits for part, bits in known.items() if bits != FULL}
-    if not odd:
-        return config
-    bits = {**odd, **(config.preprocess.bits or {})}
-    return replace(config, preprocess=replace(config.preprocess, bits=bits))
-
-
 def final_folder(
-    folder: SweepFolder, config: TrialConfig, earlier: Evaluation | None, *, calibrates: bool
+    folder: SweepFolder, config: TrialConfig, earlier: Evaluation | None, *, kind: str
 ) -> Path:
     """Folder of one final training: an interrupted one is resumed, another look starts afresh."""
     look = (earlier.times_opened if earlier else 0) + 1
     digest = config_digest(to_plain(config), FIRST_SCHEME)  # every setting of today counts
-    kind = "-calibrated" if calibrates else ""
     return folder.root / "evaluate" / f"look{look}-{digest}{kind}"

@@ -6,14 +6,16 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypedDict, Unpack
 
-import yaml
 from rich.console import Console
 
 from bearing_search.api.evaluation import chosen_trial
 from bearing_search.api.sweep import Sweep
 from bearing_search.config import DETECTORS, Scope, TrialConfig, parse, to_plain
 from bearing_search.data.dataset import DataSet
+from bearing_search.data.pixel_labels import objective_level
 from bearing_search.errors import ConfigError, SweepError
+from bearing_search.filesystem.yaml_text import read_yaml
+from bearing_search.measurement import objective_at
 from bearing_search.reproduction.design import Design, Profile, space_text
 from bearing_search.reproduction.published import detector_titles
 from bearing_search.search_space.yaml_file import parse_search_space
@@ -29,12 +31,12 @@ from bearing_search.session.inputs import (
 from bearing_search.session.leak_gate import refuse_leaks
 from bearing_search.session.preflight import check_images, check_models, edge_configs
 from bearing_search.session.reproduction import announce_reproduction
-from bearing_search.session.sweep_session import drive
+from bearing_search.session.sweep_session import check_stores, drive
 from bearing_search.session.terminal import terminal
+from bearing_search.sweep.folder.listing import list_sweeps
 from bearing_search.sweep.folder.sweep_folder import (
     SweepFolder,
     create_sweep,
-    list_sweeps,
     load_sweep,
 )
 from bearing_search.sweep.record.sweep_record import SweepRecord, check_name
@@ -98,9 +100,12 @@ def reproduce(
         LeakError: train and test share samples, and `allow_leak` is empty.
     """
     console = options.get("console") or terminal()
+    profile: Profile = options.get("profile") or ("cpu" if data == DEMO else "paper")
+    name = options.get("name") or default_name(profile, str(data))
+    tracking_uri = options.get("tracking_uri", "")
+    check_stores(Path(results), name, storage="", tracking_uri=tracking_uri)
     root = writable_results(Path(results))
     data_folder, data_set = resolve_data(str(data), root)
-    profile: Profile = options.get("profile") or ("cpu" if data == DEMO else "paper")
     finetune = options.get("finetune")
     settings, source = finetune_settings(finetune, root, console) if finetune else (None, "")
     design = Design(
@@ -115,20 +120,23 @@ def reproduce(
     )
     asked = session_options(**options.get("resources", ResourceFlags()))
     record = SweepRecord(
-        name=options.get("name") or default_name(profile, str(data)),
+        name=name,
         space_text=space_text(design),
         space_source=f"reproduce, profile {profile}",
         data=str(data_folder),
         data_digest=digest_for("reproduction", data_set),
         task="reproduction",
+        objective=objective_at(objective_level(data_set.samples("test")), "test"),
         sampler="grid",
-        tracking_uri=options.get("tracking_uri", ""),
+        tracking_uri=tracking_uri,
     )
     record = asked.applied_to(record)
+    is_new = record.name not in list_sweeps(root)
     folder = opened(root, record, data_set, console, options.get("allow_leak", ""))
     announce_reproduction(folder, data_set, console)
     resources = recorded_or_asked(folder.record.resources, record.resources)
-    return Sweep(folder, drive(folder, replace(asked, resources=resources), console))
+    asked = replace(asked, resources=resources)
+    return Sweep(folder, drive(folder, asked, console, is_new=is_new))
 
 
 def opened(
@@ -229,10 +237,7 @@ def default_name(profile: Profile, data: str) -> str:
 
 
 def _config_of(file: Path) -> TrialConfig:
-    try:
-        raw = yaml.safe_load(file.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise ConfigError(f"{file}: cannot read the settings: {error}") from None
+    raw = read_yaml(file)
     content = raw.get("base", raw) if isinstance(raw, dict) else None
     if not isinstance(content, dict) or "finetune" not in content:
         raise ConfigError(f"{file}: wanted a section `finetune`, of a trial or of a space's base")

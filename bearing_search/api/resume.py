@@ -1,7 +1,6 @@
 """Resumes an existing sweep."""
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Unpack, cast
 
 from rich.console import Console
@@ -43,7 +42,7 @@ def resume(sweep: Sweep, **options: Unpack[ResumeOptions]) -> Sweep:
     folder = sweep.folder
     writable_results(folder.root.parent)
     asked = session_options(folder.record, **_session_flags(options))
-    data_set = load_data_set(Path(folder.record.data))
+    data_set = load_data_set(folder.data)
     folder.refuse_changes(data_digest=digest_for(folder.record.task, data_set))
     accepted = accepted_changes(options.get("accept_change", ()))
     folder = with_code(folder, accepted=accepted)

@@ -6,17 +6,18 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, Unpack, cast
 
-import yaml
 from rich.console import Console
 
 from bearing_search.api.sweep import Sweep
 from bearing_search.config import to_plain
+from bearing_search.filesystem.yaml_text import yaml_text
 from bearing_search.search_space.shipped import find_space
 from bearing_search.search_space.space import SearchSpace
 from bearing_search.search_space.yaml_file import load_search_space, parse_search_space
 from bearing_search.session.flags import ResourceFlags, session_options
 from bearing_search.session.inputs import (
     DEMO,
+    objective_of,
     recorded_bits,
     resolve_data,
     train_digest,
@@ -31,7 +32,7 @@ from bearing_search.session.preflight import (
     check_models,
     edge_configs,
 )
-from bearing_search.session.sweep_session import announce, drive
+from bearing_search.session.sweep_session import announce, check_stores, drive
 from bearing_search.session.terminal import terminal
 from bearing_search.sweep.folder.sweep_folder import create_sweep, load_sweep
 from bearing_search.sweep.record.sweep_record import SweepRecord, check_name
@@ -121,6 +122,8 @@ def run_search(
     if folds is not None:
         searched = searched.with_setting("split.folds", folds)
     check_sampler(sampler, searched)
+    storage, tracking_uri = options.get("storage", ""), options.get("tracking_uri", "")
+    check_stores(Path(results), name, storage=storage, tracking_uri=tracking_uri)
     if depot := options.get("depot"):
         FolderStore(depot).check()
     asked = session_options(trials=trials, **_resource_flags(options))
@@ -129,6 +132,7 @@ def run_search(
     base = searched.trial(searched.default_suggestion())
     plan = check_folds(data_set, base)
     check_pruner(pruner, max(map(len, plan.values())))
+    objective = objective_of(data_set, searched.objective_spec, sorted(plan))
     edges = edge_configs(searched)
     check_counted(edges, searched.objective_spec)
     data_set = with_depths_told(data_set, base, root, console)
@@ -144,13 +148,14 @@ def run_search(
         data_digest=train_digest(data_set),
         bits=recorded_bits(data_set),
         allowed_leak=allowed,
+        objective=objective,
         target=0 if sampler_spec(sampler).is_exhaustive else DEFAULT_TRIALS,
         sampler=sampler,
         seed=options.get("seed", 0),
         folds=folds,
         pruner=pruner,
-        storage=options.get("storage", ""),
-        tracking_uri=options.get("tracking_uri", ""),
+        storage=storage,
+        tracking_uri=tracking_uri,
         shares_stages=options.get("shares_stages", True),
         protocol=to_plain(base.protocol),
     )
@@ -160,7 +165,7 @@ def run_search(
         record = replace(record, known=known)
     folder = create_sweep(root, record, searched)
     announce(folder, searched, data_set, console)
-    return Sweep(folder, drive(folder, asked, console))
+    return Sweep(folder, drive(folder, asked, console, is_new=True))
 
 
 def _as_space(space: str | Path | Mapping[str, Any] | SearchSpace) -> tuple[SearchSpace, str]:
@@ -168,7 +173,7 @@ def _as_space(space: str | Path | Mapping[str, Any] | SearchSpace) -> tuple[Sear
     if isinstance(space, SearchSpace):
         return space, "space"
     if isinstance(space, Mapping):
-        return parse_search_space(yaml.safe_dump(dict(space), sort_keys=False), "space"), "space"
+        return parse_search_space(yaml_text(space, "space"), "space"), "space"
     return load_search_space(find_space(str(space))), str(space)
 
 

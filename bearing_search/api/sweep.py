@@ -18,7 +18,7 @@ from bearing_search.trial_history.records import SweepOutcome
 if TYPE_CHECKING:
     import pandas as pd
 
-    from bearing_search.analysis.selection import RankedSetting
+    from bearing_search.analysis.ranked_setting import RankedSetting
     from bearing_search.api.evaluation import EvaluationOptions
     from bearing_search.api.resume import ResumeOptions
     from bearing_search.reporting.leaderboard import Leaderboard
@@ -145,7 +145,7 @@ class Sweep:
             SweepError: there is no such trial, or no fold of it is scored yet.
         """
         from bearing_search.api.tables import scores_table
-        from bearing_search.evaluation.predictions import fold_predictions
+        from bearing_search.evaluation.prediction_files import fold_predictions
 
         found = fold_predictions(self._require(trial, "config.json"))
         if not found:

@@ -7,10 +7,10 @@ import numpy as np
 import pandas as pd
 
 from bearing_search.analysis.intervals import Interval
-from bearing_search.analysis.selection import RankedSetting
+from bearing_search.analysis.ranked_setting import RankedSetting
 from bearing_search.data.fold_key import FoldKey
 from bearing_search.evaluation.predictions import Predictions
-from bearing_search.measurement import OBJECTIVE
+from bearing_search.measurement import IMAGE_OBJECTIVE
 from bearing_search.reporting.leaderboard import Leaderboard
 from bearing_search.sweep.status import SweepStatus
 from bearing_search.trial_history.measurement_log import read_measurements
@@ -54,7 +54,11 @@ def leaderboard_table(board: Leaderboard) -> pd.DataFrame:
     and `megabytes`, what it costs to use, NaN if unknown.
     """
     chosen = board.selection.chosen
-    rows = [_setting_row(entry, is_chosen=entry is chosen) for entry in board.selection.entries]
+    objective = board.selection.objective
+    rows = [
+        _setting_row(entry, objective, is_chosen=entry is chosen)
+        for entry in board.selection.entries
+    ]
     return pd.DataFrame(rows).set_index("trial")
 
 
@@ -96,25 +100,31 @@ def scores_table(folds: Mapping[str, Predictions]) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
+def _columns(metric: str, interval: Interval) -> dict[str, object]:
+    return {
+        metric: interval.value,
+        f"{metric} low": interval.low,
+        f"{metric} high": interval.high,
+    }
+
+
 def _intervals(board: Leaderboard | None) -> dict[int, Interval]:
     """Interval of the setting of every complete trial, by the trial's number."""
     entries = board.selection.entries if board else ()
     return {trial.number: entry.value for entry in entries for trial in entry.trials}
 
 
-def _setting_row(entry: RankedSetting, *, is_chosen: bool) -> dict[str, object]:
+def _setting_row(entry: RankedSetting, objective: str, *, is_chosen: bool) -> dict[str, object]:
     return {
         "trial": entry.number,
         "sweep": entry.folder.name,
         **entry.trials[0].suggestion,
-        OBJECTIVE: entry.value.value,
-        f"{OBJECTIVE} low": entry.value.low,
-        f"{OBJECTIVE} high": entry.value.high,
-        "val/image_auroc": entry.image_auroc.value,
-        "val/image_auroc low": entry.image_auroc.low,
-        "val/image_auroc high": entry.image_auroc.high,
+        **_columns(objective, entry.value),
+        **({} if objective == IMAGE_OBJECTIVE else _columns(IMAGE_OBJECTIVE, entry.image_auroc)),
         **entry.judged.scores,
         "tied": entry.is_tied,
+        "comparable": entry.is_comparable,
+        "drawn_defects": ", ".join(entry.defects.parts),
         "feasible": entry.judged.is_feasible,
         "to_use": is_chosen,
         "runs": len(entry.trials),

@@ -1,19 +1,22 @@
 """Runs one trial in this process, without Ray, for debugging and notebooks."""
 
+import json
 from dataclasses import asdict
 from pathlib import Path
 from typing import TypedDict, Unpack
 
-import yaml
 from rich.console import Console
 
 from bearing_search.config import FIRST_SCHEME, TrialConfig, config_digest, parse, to_plain
+from bearing_search.data.pixel_labels import objective_level
 from bearing_search.errors import ConfigError
 from bearing_search.filesystem.atomic import write_json
-from bearing_search.measurement import Measurement, TrialContext
+from bearing_search.filesystem.yaml_text import read_yaml
+from bearing_search.measurement import Measurement, TrialContext, objective_at
 from bearing_search.session.in_process import chosen_device, follow
 from bearing_search.session.inputs import (
     DEMO,
+    objective_lines,
     recorded_bits,
     resolve_data,
     with_depths_told,
@@ -22,6 +25,8 @@ from bearing_search.session.inputs import (
 from bearing_search.session.leak_gate import refuse_leaks
 from bearing_search.session.preflight import check_installation
 from bearing_search.session.terminal import terminal
+
+_OBJECTIVE_FILE = "objective.json"
 
 
 class TrainOptions(TypedDict, total=False):
@@ -81,8 +86,15 @@ def train(
     write_json(folder / "config.json", to_plain(trial))
     if allowed is not None:
         write_json(folder / "allowed_leak.json", asdict(allowed))
+    parts = data_set.chosen_parts(trial.parts)
+    searched = [sample for part in parts for sample in data_set.samples("train", part)]
+    objective = objective_at(objective_level(searched))
+    write_json(folder / _OBJECTIVE_FILE, {"objective": objective})
+    for line in objective_lines(data_set, objective, parts):
+        console.print(line)
     context = TrialContext(
         data=root,
+        objective=objective,
         folder=folder,
         cache=results_folder / "cache",
         bits=recorded_bits(data_set),
@@ -92,16 +104,18 @@ def train(
     return follow(run_trial, trial, context, console), folder
 
 
+def objective_of_trial(folder: Path) -> str:
+    """The metric that a trial of `train` is judged by."""
+    return str(json.loads((folder / _OBJECTIVE_FILE).read_text(encoding="utf-8"))["objective"])
+
+
 def read_config(file: Path) -> TrialConfig:
     """Read one trial's config from a file.
 
     Raises:
         ConfigError: the file cannot be read, or is not a config.
     """
-    try:
-        raw = yaml.safe_load(file.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise ConfigError(f"{file}: cannot read the config: {error}") from None
+    raw = read_yaml(file)
     if not isinstance(raw, dict):
         raise ConfigError(f"{file}: wanted the settings of one trial, as nested mappings.")
     if "vary" in raw:

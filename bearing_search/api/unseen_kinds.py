@@ -7,13 +7,12 @@ from pathlib import Path
 from rich.console import Console
 
 from bearing_search.analysis.postprocess_settings import rendered
-from bearing_search.analysis.subsets import UnseenKind, unseen_kinds
+from bearing_search.analysis.unseen_kinds import UnseenKind, unseen_kinds
 from bearing_search.api.evaluation import EvaluationRequest, chosen_trial
 from bearing_search.config import FIRST_SCHEME, TrialConfig, config_digest, to_plain
 from bearing_search.data.dataset import DataSet, load_data_set
-from bearing_search.durations import format_duration
 from bearing_search.errors import SweepError
-from bearing_search.evaluation.predictions import fold_predictions
+from bearing_search.evaluation.prediction_files import fold_predictions
 from bearing_search.filesystem.atomic import write_atomically, write_json
 from bearing_search.measurement import TrialContext
 from bearing_search.reporting.subset_tables import unseen_page
@@ -25,6 +24,7 @@ from bearing_search.session.preflight import check_installation
 from bearing_search.sweep.folder.changes import with_data
 from bearing_search.sweep.folder.sweep_folder import SweepFolder
 from bearing_search.sweep.status import sweep_status
+from bearing_search.text.durations import format_duration
 from bearing_search.trial_history.records import trial_config
 
 
@@ -52,7 +52,7 @@ def leave_kinds_out(
     """
     refuse_incomparable([folder])
     number = chosen_trial(folder, asked.trial, console)
-    data_set = load_data_set(Path(folder.record.data))
+    data_set = load_data_set(folder.data)
     folder = with_data(folder, train_digest(data_set), accepted=asked.refit_changed_data)
     settings = tuned(folder.root, number, console)
     config = with_postprocess(trial_config(folder.root, number), settings)

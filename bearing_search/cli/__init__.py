@@ -1,5 +1,6 @@
 """The command line: parses, calls the API, prints. Its commands live in one file each."""
 
+import errno
 import logging
 import sys
 from collections.abc import Mapping, Sequence
@@ -11,8 +12,12 @@ import typer
 import bearing_search
 from bearing_search.cli.exit_status import INTERRUPTED
 from bearing_search.cli.lazy_group import LazyCommand, lazy_group
-from bearing_search.errors import BearingSearchError, DiskFullError
+from bearing_search.cli.output import Output
+from bearing_search.errors import BearingSearchError, ConfigError, DiskFullError, ResourceError
 from bearing_search.filesystem.disk_full import disk_full_error, is_disk_full
+from bearing_search.filesystem.stored_file import is_access_error
+from bearing_search.text.passwords import MaskingFormatter, masked, print_masked_traceback
+from bearing_search.text.printable import printable
 
 _COMMANDS = "bearing_search.cli.commands"
 
@@ -103,23 +108,58 @@ def _options(
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command and return its exit status."""
-    logging.basicConfig(level=logging.WARNING, format="%(levelname)s: %(message)s")
+    output = Output()
+    if output.was_closed:
+        return _refused(output.failure(), ResourceError.exit_status)
+    status = _run(argv)
+    if failure := output.failure():
+        return _refused(failure, status or ResourceError.exit_status)
+    return status
+
+
+def _refused(why: str, status: int) -> int:
+    """Print why in one line on stderr; returns the exit status."""
+    print(f"error: {printable(why, keep='')}", file=sys.stderr)
+    return status
+
+
+def _run(argv: Sequence[str] | None) -> int:
+    handler = logging.StreamHandler()
+    handler.setFormatter(MaskingFormatter("%(levelname)s: %(message)s"))
+    logging.basicConfig(level=logging.WARNING, handlers=[handler])
+    sys.excepthook = print_masked_traceback
     try:
         arguments = list(argv) if argv is not None else None
         result = app(args=arguments, prog_name=app.info.name, standalone_mode=False)
     except BearingSearchError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return error.exit_status
+        return _refused(str(error), error.exit_status)
     except typer.TyperException as error:
         text = error.format_message()  # the help page, if no command was named
-        print(text if text.startswith("Usage:") else f"error: {text}", file=sys.stderr)
+        if not text.startswith("Usage:"):
+            return _refused(masked(text), error.exit_code)
+        print(text, file=sys.stderr)
         return error.exit_code
     except (typer.Abort, KeyboardInterrupt):
         print("interrupted", file=sys.stderr)
         return INTERRUPTED
-    except Exception as error:  # a full disk can surface in any library
-        if not is_disk_full(error):
+    except Exception as error:  # any library may raise what the user can mend
+        if (explained := _explained(error)) is None:
             raise  # a bug
-        print(f"error: {disk_full_error(error, Path.cwd())}", file=sys.stderr)
-        return DiskFullError.exit_status
+        return _refused(*explained)
     return result if isinstance(result, int) else 0
+
+
+def _explained(error: Exception) -> tuple[str, int] | None:
+    """Line and exit status of an error of the file system; None: it is none that we know."""
+    if isinstance(error, OSError) and error.errno == errno.ENAMETOOLONG:
+        return f"{_shortened(error.filename)}: {error.strerror}", ConfigError.exit_status
+    if isinstance(error, OSError) and is_access_error(error):
+        return f"{error.filename2 or error.filename}: {error.strerror}", ResourceError.exit_status
+    if is_disk_full(error):
+        return str(disk_full_error(error, Path.cwd())), DiskFullError.exit_status
+    return None
+
+
+def _shortened(name: object) -> str:
+    text = str(name)
+    return text if len(text) <= 80 else f"{text[:60]}...{text[-17:]} ({len(text)} characters)"

@@ -33,8 +33,8 @@ Written from `bearing_search/config/` by `{COMMAND}`: change a field
 there, not this page.
 
 A setting is named by its dotted path, in a search space ([spaces.md](spaces.md)) as in error
-messages. Values are as in YAML; None in the text is `null` there. *range*: what is not refused at
-once. *paper*: the section that states the default; *open*: the paper leaves it open, see
+messages. Values are as in YAML; None in the text is `null` there. *range*: values outside it are
+refused. *paper*: the section that states the default; *open*: the paper leaves it open, see
 [method.md](method.md); empty: the paper does not state it.
 """
 

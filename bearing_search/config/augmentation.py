@@ -1,4 +1,4 @@
-"""Random rotation in both training stages (paper, section 4.1)."""
+"""Random rotation in both training stages (paper, section 4.1), and what they may add to it."""
 
 from dataclasses import dataclass
 
@@ -15,6 +15,13 @@ _ROTATION = OpenChoice(
     "as for the encoder: one angle per batch",
     paper="up to 15 degrees, LC and SC",
 )
+
+OTHER_AUGMENTATION = OpenChoice(
+    "other augmentation",
+    "none; both trainings can flip and transpose their batches and vary their brightness",
+    paper="rotation only",
+)
+"""Of the settings `flip` and `brightness_jitter` of both trainings."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

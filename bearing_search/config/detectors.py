@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import Literal
 
+from bearing_search.config.augmentation import OTHER_AUGMENTATION
 from bearing_search.config.fields import (
     ABOVE_0,
     AT_LEAST_0,
@@ -14,6 +15,7 @@ from bearing_search.config.fields import (
     STRICT_KEYS,
     OpenChoice,
     Range,
+    added_later,
     config_field,
     require,
     require_ranges,
@@ -58,8 +60,21 @@ class DecoderConfig:
     grad_clip: float = config_field(0.1, ABOVE_0)
     """Maximum gradient norm, over all parameters."""
 
+    flip: bool = added_later(config_field(False, open_choice=OTHER_AUGMENTATION), reference=False)
+    """As `finetune.flip`, for the images that the decoder is trained on."""
+
+    brightness_jitter: float = added_later(
+        config_field(0.0, SHARE_BELOW_1, open_choice=OTHER_AUGMENTATION), reference=0.0
+    )
+    """As `finetune.brightness_jitter`, for the images that the decoder is trained on."""
+
     def __post_init__(self) -> None:
         require_ranges(self)
+
+    @property
+    def alters_images(self) -> bool:
+        """Whether images are augmented by more than the rotation of `augment`."""
+        return self.flip or self.brightness_jitter > 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import Literal
 
+from bearing_search.config.augmentation import OTHER_AUGMENTATION
 from bearing_search.config.fields import (
     ABOVE_0,
     AT_LEAST_0,
@@ -13,6 +14,7 @@ from bearing_search.config.fields import (
     SHARE_BELOW_1,
     STRICT_KEYS,
     OpenChoice,
+    added_later,
     config_field,
     require,
     require_ranges,
@@ -90,11 +92,6 @@ _DRAWN_DEFECTS = OpenChoice(
     "synthetic defects are drawn (cut-paste, scars, blobs), and the trial is tagged",
     paper="every part has some",
     source="CutPaste, DRAEM",
-)
-_AUGMENTATION = OpenChoice(
-    "other augmentation",
-    "none; fine-tuning can flip and transpose its batches",
-    paper="rotation only",
 )
 
 
@@ -202,9 +199,15 @@ class FinetuneConfig:
     synthetic_share: float = config_field(0.5, SHARE, open_choice=_DRAWN_DEFECTS)
     """Share of synthetic defects in a batch with `synthetic_defects: always`; 1: no real ones."""
 
-    flip: bool = config_field(False, open_choice=_AUGMENTATION)
+    flip: bool = config_field(False, open_choice=OTHER_AUGMENTATION)
     """Whether fine-tuning flips and transposes its images, in one of the eight ways per batch, for
-    all parts; detector training never does. The paper does not."""
+    all parts (`decoder.flip`: the decoder's training). The paper does not."""
+
+    brightness_jitter: float = added_later(
+        config_field(0.0, SHARE_BELOW_1, open_choice=OTHER_AUGMENTATION), reference=0.0
+    )
+    """Largest change of brightness: fine-tuning multiplies all grey levels of a batch by one factor
+    from 1 - this to 1 + this. 0: none, as in the paper."""
 
     tuned_share: float = config_field(1.0, SHARE, seen_by="end", open_choice=_KEPT_CHANGE)
     """Interpolation, after fine-tuning, between the pretrained (0) and the tuned weights (1)
@@ -221,6 +224,11 @@ class FinetuneConfig:
         for name in ("ssim_layers", "patch_head_blocks", "reconstruction_head_blocks"):
             blocks = getattr(self, name)
             require(len(set(blocks)) == len(blocks), f"{name} is {list(blocks)}; each block once")
+
+    @property
+    def alters_images(self) -> bool:
+        """Whether images are augmented by more than the rotation of `augment`."""
+        return self.flip or self.brightness_jitter > 0
 
     @property
     def encoder_blocks(self) -> dict[str, tuple[int, ...]]:

@@ -85,8 +85,16 @@ def no_such_setting(path: str, known: list[str]) -> str:
     close = get_close_matches(path, known, n=1) or [
         full for full in known if full.rpartition(".")[2] == path.rpartition(".")[2]
     ]
-    hint = f"did you mean {close[0]}?" if close else f"known are {', '.join(known)}"
+    hint = f"did you mean {close[0]}?" if close else f"known are {_members(path, known)}"
     return f"{path}: no such setting; {hint}"
+
+
+def _members(path: str, known: list[str]) -> str:
+    """The settings and sections beside an unknown setting, or at the top if its section is one."""
+    section = path.rpartition(".")[0]
+    prefix = f"{section}." if any(one.startswith(f"{section}.") for one in known) else ""
+    names = [one.removeprefix(prefix) for one in known if one.startswith(prefix)]
+    return ", ".join(dict.fromkeys(prefix + name.partition(".")[0] for name in names))
 
 
 def _explain(problem: Mapping[str, Any], known: list[str]) -> str:

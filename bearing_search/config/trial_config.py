@@ -14,6 +14,7 @@ from bearing_search.config.fields import (
     STRICT_KEYS,
     OpenChoice,
     Range,
+    added_later,
     config_field,
     references_of,
     require,
@@ -50,7 +51,9 @@ class SplitConfig:
 
     __pydantic_config__ = STRICT_KEYS
 
-    folds: int | None = config_field(None, Range(at_least=2), "folds", open_choice=_VALIDATION)
+    folds: int | None = config_field(
+        None, Range(at_least=2, at_most=100), "folds", open_choice=_VALIDATION
+    )
     """Number of folds; each is held out once. None: as many as a part's anomalous groups allow, at
     most 5 (3 if train has no defects). The paper has no validation at all."""
 
@@ -74,8 +77,20 @@ class ProtocolConfig:
     fpr_limit: float = config_field(0.3, SHARE_ABOVE_0)
     """False positive rate up to which AUPRO integrates."""
 
+    drawn_defect_px: tuple[float, float] | None = added_later(
+        config_field(None, unit="px"), reference=None
+    )
+    """Smallest and largest side (root of the area) of the defects that are drawn where a part has
+    none in train, in pixels of the original image. None: as in the masks of the other parts of
+    train, or, where there are none, 4 px to a tenth of the image's shorter side."""
+
     def __post_init__(self) -> None:
         require_ranges(self)
+        low, high = self.drawn_defect_px or (1, 1)
+        require(
+            0 < low <= high,
+            f"drawn_defect_px is [{low:g}, {high:g}]; two lengths above 0, the smaller first",
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -147,6 +162,17 @@ class TrialConfig:
             found = getattr(section, name)
             blocks[f"{self.detector}.{name}"] = found if isinstance(found, tuple) else (found,)
         return blocks
+
+    def turns_images_of(self, part: str) -> bool:
+        """Whether any of its trainings rotates, flips or transposes the images of a part."""
+        spec, is_tuned = DETECTORS[self.detector], self.finetune.epochs > 0
+        trains_decoder = "decoder" not in spec.unread
+        is_rotated = self.augment.rotation_deg > 0 and part in self.augment.rotated_parts
+        return (not self.parts or part in self.parts) and (
+            (is_rotated and (is_tuned or trains_decoder))
+            or (self.finetune.flip and is_tuned)
+            or (self.decoder.flip and trains_decoder)
+        )
 
     @property
     def digest(self) -> str:

@@ -73,8 +73,8 @@ def load_data_set(root: Path) -> DataSet:
 
     Raises:
         DataError: the folder does not exist, holds no data set, or has a layout that must be
-            imported first; or a level is missing, a sample is listed twice, an anomalous sample has
-            no mask, or two samples share a mask.
+            imported first; or a level is missing, a sample is listed twice, masks lie there under
+            names that fit no sample, or two samples share a mask.
     """
     if not root.is_dir():
         raise DataError(f"{root}: not a folder. --data takes the folder that holds the parts.")
@@ -86,7 +86,8 @@ def load_data_set(root: Path) -> DataSet:
     if not samples:
         raise _nothing_found(root, [name] if name else list(DATA_READERS))
     _require_names_and_levels(root, samples)
-    _require_masks(samples)
+    if name == "folders":
+        _require_found_masks(samples)
     _require_own_masks(samples)
     _require_equal_levels(samples)
     return DataSet(root=root, all_samples=tuple(samples), reader=name or "")
@@ -168,14 +169,18 @@ def _require_names_and_levels(root: Path, samples: Sequence[Sample]) -> None:
             raise DataError(f"{root}: lists {one.title} twice. Keep one, or rename the other.")
 
 
-def _require_masks(samples: Sequence[Sample]) -> None:
-    bare = [s for s in samples if s.is_anomalous and not s.mask_files]
-    if bare:
-        raise DataError(
-            f"{bare[0].title}: anomalous, but has no mask ({len(bare)} such samples). Put it at "
-            f"{bare[0].part}/ground_truth/{bare[0].defect}/{bare[0].name}_mask.png. "
-            f"{mask_hint(bare[0])}".rstrip()
-        )
+def _require_found_masks(samples: Sequence[Sample]) -> None:
+    """Anomalous samples may be without a mask, unless files that may be it lie there unused."""
+    bare = [sample for sample in samples if sample.is_unmasked]
+    used = {mask for sample in samples for mask in sample.mask_files} if bare else set()
+    first = {sample.level_files[0].parent: sample for sample in reversed(bare)}
+    for sample in first.values():
+        if hint := mask_hint(sample, used):
+            raise DataError(
+                f"{sample.title}: anomalous, but has no mask ({len(bare)} such samples), although "
+                f"{hint} Name it {sample.part}/ground_truth/{sample.defect}/"
+                f"{sample.name}_mask.png, or move away what is no mask."
+            )
 
 
 def _require_own_masks(samples: Sequence[Sample]) -> None:

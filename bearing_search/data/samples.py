@@ -18,23 +18,13 @@ from bearing_search.data.decoding.decode import decode
 from bearing_search.data.decoding.formats import IMAGE_SUFFIXES
 from bearing_search.data.decoding.mask_values import MaskValues, mask_values
 from bearing_search.data.decoding.picture import Picture
+from bearing_search.data.drawn_defects import DrawnDefect
 from bearing_search.data.part_reading import NOTHING_KNOWN, PartReading, num_pages
 from bearing_search.errors import DataError
 
 Split = Literal["train", "test"]
-__all__ = [
-    "GOOD",
-    "IMAGE_SUFFIXES",
-    "Sample",
-    "Split",
-    "name_and_level",
-    "read_brightness_0",
-    "read_image",
-    "read_levels",
-    "read_mask",
-    "read_mask_values",
-    "read_pages",
-]
+__all__ = ["GOOD", "IMAGE_SUFFIXES", "Sample", "Split", "name_and_level", "read_brightness_0"]
+__all__ += ["read_image", "read_levels", "read_mask", "read_mask_values", "read_pages"]
 
 GOOD = "good"
 """Name of the folder, and of the defect, of normal samples (as in MVTec AD)."""
@@ -76,10 +66,19 @@ class Sample:
     reading: PartReading = NOTHING_KNOWN
     """How its files are read, the same for its whole part; see `readings.with_readings`."""
 
+    drawn: DrawnDefect | None = None
+    """A synthetic defect that reading adds to its levels and its mask; None: only what the files
+    show."""
+
     @property
     def title(self) -> str:
         """The sample's name in messages."""
         return f"{self.part}/{self.split}/{self.defect}/{self.name}"
+
+    @property
+    def is_unmasked(self) -> bool:
+        """Whether it is anomalous, but nothing says where."""
+        return self.is_anomalous and not self.mask_files and self.drawn is None
 
     @property
     def num_levels(self) -> int:
@@ -143,7 +142,7 @@ def read_levels(
             f"{sample.title}: its brightness levels differ in size ({found}). "
             "They must show the same pixels: export them again at the same size."
         )
-    return levels
+    return levels if sample.drawn is None else sample.drawn.on(levels)
 
 
 def read_brightness_0(sample: Sample) -> UInt8[np.ndarray, "h w *c"]:
@@ -152,6 +151,8 @@ def read_brightness_0(sample: Sample) -> UInt8[np.ndarray, "h w *c"]:
     Raises:
         DataError: the file cannot be read, or does not fit the depth of its part.
     """
+    if sample.drawn is not None:
+        return read_levels(sample)[0]
     return read_pages(sample.level_files[0], sample.reading.bits)[0]
 
 
@@ -186,7 +187,7 @@ def read_pages(file: Path, bits: int | None = None) -> list[UInt8[np.ndarray, "h
 
 
 def read_mask(sample: Sample, shape: Sequence[int]) -> Bool[np.ndarray, "h w"]:
-    """Ground truth of a sample, the union of its masks; without a mask file nothing is marked.
+    """Ground truth of a sample, the union of its masks and of a drawn defect, if it has any.
 
     Args:
         shape: height and width of the sample's images.
@@ -195,6 +196,8 @@ def read_mask(sample: Sample, shape: Sequence[int]) -> Bool[np.ndarray, "h w"]:
         DataError: a mask cannot be read, has another size, or has values that no mask has.
     """
     marked = np.zeros(tuple(shape), dtype=bool)
+    if sample.drawn is not None:
+        marked |= sample.drawn.mask(shape)
     for mask in read_mask_values(sample, shape):
         marked |= mask.marked
     return marked

@@ -1,5 +1,6 @@
 """Folds inside the training split: grouped, stratified, seeded. Axis letter: k folds."""
 
+from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 
@@ -58,7 +59,8 @@ def num_folds(samples: Sequence[Sample], config: SplitConfig) -> int:
 def make_folds(samples: Sequence[Sample], config: SplitConfig) -> list[Fold]:
     """Hold out each group once, with anomalous and normal samples spread evenly over the folds.
 
-    Groups that hold both kinds are assigned first, and count towards both. scikit-learn's
+    Groups that hold both kinds are assigned first, and count towards both; anomalous groups with
+    a mask come before those without, so that both are spread. scikit-learn's
     StratifiedGroupKFold is not used because it does not guarantee that the few anomalous groups are
     spread evenly.
 
@@ -72,17 +74,23 @@ def make_folds(samples: Sequence[Sample], config: SplitConfig) -> list[Fold]:
     groups = _groups_by_label(samples)
     rng = np.random.default_rng(config.seed)
     fold_of = _deal(groups.mixed, samples, np.zeros(folds), rng)
-    mixed = [sample for sample in samples if sample.group in groups.mixed]
-    for kind, is_anomalous in ((groups.anomalous, True), (groups.normal, False)):
+    masked = {s.group for s in samples if s.is_anomalous and not s.is_unmasked}
+    for kind, is_anomalous in (
+        (groups.anomalous & masked, True),
+        (groups.anomalous - masked, True),
+        (groups.normal, False),
+    ):
         load = np.zeros(folds)
-        for sample in mixed:
-            load[fold_of[sample.group]] += sample.is_anomalous is is_anomalous
+        for sample in samples:
+            if sample.group in fold_of:
+                load[fold_of[sample.group]] += sample.is_anomalous is is_anomalous
         fold_of |= _deal(kind, samples, load, rng)
+    dealt = [(sample, fold_of[sample.group]) for sample in samples]
     return [
         Fold(
             index,
-            train=tuple(s for s in samples if fold_of[s.group] != index),
-            held_out=tuple(s for s in samples if fold_of[s.group] == index),
+            train=tuple(sample for sample, fold in dealt if fold != index),
+            held_out=tuple(sample for sample, fold in dealt if fold == index),
         )
         for index in range(folds)
     ]
@@ -140,7 +148,7 @@ def _deal(
     """
     if not groups:
         return {}
-    size = {group: sum(s.group == group for s in samples) for group in groups}
+    size = Counter(sample.group for sample in samples if sample.group in groups)
     shuffled = rng.permutation(sorted(size))
     load = load.copy()
     fold_of = {}

@@ -1,8 +1,8 @@
-"""Synthetic defects on normal images, for parts whose training split has none.
+"""Synthetic defects on images of the network's input size, drawn afresh in every epoch.
 
 Cut-paste with scars (Li et al. 2021, CutPaste) and smooth noise blobs (Zavrtanik et al. 2021,
-DRAEM). They replace real defects in the patch task and in validation; reports mark the scores
-obtained with them.
+DRAEM). Only the patch task is trained on them; defects that are scored are drawn in pixels of the
+original image (`drawn_defects`).
 """
 
 import cv2
@@ -27,6 +27,17 @@ def draw_defect(
         allowed: where a defect may lie, normally the region of interest; not empty.
     """
     mask = _shape(allowed, rng)
+    return fill_defect(image, mask, rng), mask
+
+
+def fill_defect(
+    image: UInt8[np.ndarray, "h w c"], mask: Bool[np.ndarray, "h w"], rng: np.random.Generator
+) -> UInt8[np.ndarray, "h w c"]:
+    """A copy whose masked pixels come from elsewhere in the image, made lighter or darker.
+
+    Args:
+        mask: the pixels to fill; not empty.
+    """
     source = np.roll(image, tuple(rng.integers(8, max(9, min(mask.shape) // 2), 2)), axis=(0, 1))
     if rng.random() < 0.5:
         source = source[::-1, ::-1]
@@ -38,7 +49,7 @@ def draw_defect(
     filled = image[mask] + (difference - difference.mean()) * rng.uniform(0.3, 1.0) + shift
     out = image.copy()
     out[mask] = np.clip(np.rint(filled), 0, 255).astype(np.uint8)
-    return out, mask
+    return out
 
 
 def _shape(allowed: Bool[np.ndarray, "h w"], rng: np.random.Generator) -> Bool[np.ndarray, "h w"]:

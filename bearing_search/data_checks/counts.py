@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from bearing_search.analysis.intervals import largest_rate, trials_needed
 from bearing_search.config import SplitConfig
+from bearing_search.data.pixel_labels import unmasked_counts, unmasked_lines
 from bearing_search.data.samples import Sample
 from bearing_search.data.split import num_folds
 from bearing_search.data_checks.findings import Finding, Severity
@@ -31,6 +32,10 @@ class Counts:
     test_normal_groups: int
     test_anomalous: int
     test_anomalous_groups: int
+    train_unmasked: int
+    """Anomalous samples without a mask."""
+
+    test_unmasked: int
     folds: int
     """0: the part cannot be validated."""
 
@@ -57,9 +62,28 @@ def count_part(samples: Sequence[Sample], config: SplitConfig) -> tuple[Counts, 
         test_normal_groups=_groups(test, is_anomalous=False),
         test_anomalous=_count(test, is_anomalous=True),
         test_anomalous_groups=_groups(test, is_anomalous=True),
+        train_unmasked=sum(sample.is_unmasked for sample in train),
+        test_unmasked=sum(sample.is_unmasked for sample in test),
         folds=folds,
     )
-    return counts, [*findings, *_train(counts), *_test(counts)]
+    return counts, [*findings, *_unmasked(samples), *_train(counts), *_test(counts)]
+
+
+def _unmasked(samples: Sequence[Sample]) -> Iterator[Finding]:
+    """A warning where masks are missing among others, a note where there are none at all."""
+    counts = unmasked_counts(samples)
+    is_mixed = any(one.unmasked < one.anomalous for one in counts) or any(
+        sample.is_anomalous and sample.mask_files for sample in samples
+    )
+    for text in unmasked_lines(samples):
+        yield Finding(
+            severity="warning" if is_mixed else "note",
+            kind="unmasked",
+            part=samples[0].part,
+            text=text,
+            advice="Draw them where pixels should be judged",
+            samples=tuple(sample.title for sample in samples if sample.is_unmasked),
+        )
 
 
 def _folds(part: str, train: Sequence[Sample], config: SplitConfig) -> tuple[int, list[Finding]]:

@@ -14,13 +14,14 @@ from jaxtyping import Float32, UInt8
 from bearing_search.config import PreprocessConfig, parse, to_plain
 from bearing_search.data.samples import Sample, read_levels, read_mask_values
 from bearing_search.data_checks.masks.mask_facts import MaskFacts, mask_facts
+from bearing_search.data_checks.pictures.picture_facts import PictureFacts, picture_facts
 from bearing_search.errors import RoiNotFoundError
 from bearing_search.preprocess.cached_detection import detect_sample
 from bearing_search.preprocess.contrast import grey
 from bearing_search.preprocess.image_cache import content_of, entry, load_facts, store_facts
 from bearing_search.preprocess.pipeline import NoRoi, RoiReference, extract, fit_reference
 
-VERSION = 2
+VERSION = 3
 """Raised whenever other facts are found in equal files."""
 
 _LONGER_SIDE_PX = 640
@@ -59,6 +60,7 @@ class SampleFacts:
     """Why there is no region of interest; empty: there is one."""
 
     mask: MaskFacts = field(default_factory=MaskFacts)
+    picture: PictureFacts = field(default_factory=PictureFacts)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -158,13 +160,15 @@ def _measured(
         x, y, response = shift_between(levels[0], level)
         shifts.append(Shift(level=number, x=x, y=y, response=response))
     lost_px, lost_regions, no_roi, roi_share = 0, 0, "", 0.0
+    size: tuple[int, int] = levels[0].shape
     if reference is not None and reference.geometry != "none":
         detection = detect_sample(sample, reference.geometry, config, cache)
         roi = extract(sample, reference, config, detection)
         if isinstance(roi, NoRoi):
-            no_roi = roi.reason
+            no_roi, size = roi.reason, (0, 0)
         else:
             lost_px, lost_regions = roi.lost_pixels, roi.lost_regions
+            size = roi.mask.shape
             roi_share = float(roi.mask.sum() / max(roi.roi_mask.sum(), 1))
     return SampleFacts(
         medians=tuple(float(np.median(level)) for level in levels),
@@ -174,4 +178,5 @@ def _measured(
         lost_regions=lost_regions,
         no_roi=no_roi,
         mask=mask_facts(masks, marked, levels[0], roi_share),
+        picture=picture_facts(levels[0], marked, size),
     )

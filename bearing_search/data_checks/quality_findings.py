@@ -89,7 +89,7 @@ def _regions(part: PartFacts, measured: Sequence[_Measured]) -> Iterator[Finding
 
 
 def _masks(part: str, measured: Sequence[_Measured]) -> Iterator[Finding]:
-    empty = [s for s, facts in measured if s.is_anomalous and not facts.marked_px]
+    empty = [s for s, facts in measured if s.is_anomalous and s.mask_files and not facts.marked_px]
     if empty:
         yield Finding(
             severity="warning",

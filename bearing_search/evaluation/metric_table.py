@@ -85,9 +85,9 @@ METRICS: dict[str, Metric] = {
         title="I-F1", level="image", direction="max", function=from_ranks(f1_max_of)
     ),
 }
-"""Name (`pixel_` or `image_`, then the metric; no `/`) -> metric. The paper's seven, with the
-objective first. `pixel_aupro_200` is not among them: it depends on the scale of the scores and is
-never optimised."""
+"""Name (`pixel_` or `image_`, then the metric; no `/`) -> metric. The paper's seven come first,
+AUPRO at their head. `pixel_aupro_200` is not among them: it depends on the scale of the scores and
+is never optimised."""
 
 
 def values_of(*, pixels: RankedScores, samples: RankedScores) -> dict[str, float]:

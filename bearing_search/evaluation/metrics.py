@@ -5,7 +5,8 @@ here is a sum over the few anomalous pixels, given how many of the many normal o
 (see `bearing_search.evaluation.rank_metrics`). A threshold passes all equal scores at once, so the
 order of the pixels does not matter.
 
-Axis letters: n samples, h w rows and columns, a anomalous pixels, k drawn samples.
+Axis letters: n samples, p samples whose pixels are labelled (all but anomalous ones without a
+mask), h w rows and columns, a anomalous pixels, k drawn samples.
 """
 
 from collections.abc import Sequence
@@ -32,8 +33,8 @@ from bearing_search.evaluation.rank_metrics import (
 
 
 def score(
-    maps: Float32[np.ndarray, "n h w"],
-    masks: Bool[np.ndarray, "n h w"],
+    maps: Float32[np.ndarray, "p h w"],
+    masks: Bool[np.ndarray, "p h w"],
     image_scores: Float[np.ndarray, " n"],
     is_anomalous: Bool[np.ndarray, " n"],
     *,
@@ -43,7 +44,8 @@ def score(
     """Every metric of METRICS by name, and `pixel_aupro_200`; NaN where undefined.
 
     Args:
-        maps: anomaly maps, higher is more anomalous, in any unit.
+        maps: anomaly maps of the samples whose pixels are labelled; higher is more anomalous, in
+            any unit.
         masks: ground truth at the maps' size.
         image_scores: one score per sample, in any unit.
         is_anomalous: labels of the samples, from the data set rather than the masks.
@@ -117,7 +119,7 @@ def aupro(
 
 
 def trivial_floor(
-    masks: Bool[np.ndarray, "n h w"],
+    masks: Bool[np.ndarray, "p h w"],
     is_anomalous: Bool[np.ndarray, " n"],
     *,
     fpr_limit: float = 0.3,
@@ -128,27 +130,25 @@ def trivial_floor(
     .5 for AUROC, the share of anomalous pixels or samples for AP, that of flagging everything for
     F1, half the limit for AUPRO.
     """
-    constant = np.zeros(masks.shape, dtype=np.float32)
+    constant, scores = np.zeros(masks.shape, dtype=np.float32), np.zeros(len(is_anomalous))
     values = score(
-        constant,
-        masks,
-        np.zeros(len(masks)),
-        is_anomalous,
-        fpr_limit=fpr_limit,
-        missed_regions=missed_regions,
+        constant, masks, scores, is_anomalous, fpr_limit=fpr_limit, missed_regions=missed_regions
     )
     return {name: values[name] for name in METRICS}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MissedRegions:
-    """Ground-truth regions that are on no map, so that no threshold finds them."""
+    """Ground-truth regions that no threshold finds, and samples whose regions are unknown."""
 
     by_sample: Sequence[int] = ()
     """Regions that preprocessing cropped away, per sample; empty: none."""
 
     without_map: int = 0
     """Regions of samples without a map; missed in every resample."""
+
+    is_unknown: Sequence[bool] = ()
+    """Whether each sample is anomalous without a mask; no pixel of it counts. Empty: none is."""
 
 
 _NONE_MISSED = MissedRegions()
@@ -183,6 +183,7 @@ class PreparedScores:
         self._fpr_limit = fpr_limit
         self._without_map = missed.without_map
         self._missed = np.array(missed.by_sample or [0] * len(maps))
+        self._is_known = ~np.array(missed.is_unknown or [False] * len(maps))
         self._found = anomalous_pixels(maps, masks)
         self._last_of_tie = last_of_tie(self._found.scores)
         self._num_normal = (~masks).sum(axis=(1, 2)).astype(float)
@@ -200,7 +201,8 @@ class PreparedScores:
 
     def at(self, samples: Int[np.ndarray, " k"]) -> dict[str, float]:
         """Every metric of the drawn samples (with repetitions), as `score` computes them."""
-        counts = np.bincount(samples, minlength=len(self._num_normal))
+        drawn, labels = self._image_scores[samples], self._is_anomalous[samples]
+        counts = np.bincount(samples, minlength=len(self._num_normal)) * self._is_known
         exact = counts.astype(self._above.dtype)
         above = (self._above @ exact).astype(float)
         at_least = above.copy()
@@ -220,7 +222,6 @@ class PreparedScores:
             ),
             fpr_limit=self._fpr_limit,
         )
-        drawn, labels = self._image_scores[samples], self._is_anomalous[samples]
         return values_of(pixels=pixels, samples=_of_samples(drawn, labels, self._fpr_limit))
 
 

@@ -1,23 +1,24 @@
-"""Predictions of a fold on disk: enough to recompute any metric without torch.
+"""Predictions of a fold, and every metric of them; no torch.
 
 Axis letters: n samples, f brightness images that have a separate map, k layers, h w rows and
 columns of the detector's grid, m side of the map in pixels.
 """
 
-import io
-import json
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from itertools import compress
-from pathlib import Path
 
 import numpy as np
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Bool, Float, Int, Shaped
 
-from bearing_search.config import PostprocessConfig, ProtocolConfig, parse
+from bearing_search.config import PostprocessConfig, ProtocolConfig
 from bearing_search.evaluation.anomaly_maps import PostprocessSpec, anomaly_maps
-from bearing_search.evaluation.metrics import MissedRegions, PreparedScores, score
+from bearing_search.evaluation.metrics import (
+    MissedRegions,
+    PreparedScores,
+    score,
+    trivial_floor,
+)
 from bearing_search.evaluation.scored_region import aupro_inside, regions_outside
-from bearing_search.filesystem.atomic import write_atomically
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,6 +54,10 @@ class Predictions:
     region: Bool[np.ndarray, "n m m"] | None = None
     """Pixels that `rendering` scores; None: all. Elsewhere `maps` has its lowest value."""
 
+    has_mask: Bool[np.ndarray, " n"] | None = None
+    """Whether the pixels of each sample are labelled; False for anomalous samples without a mask.
+    None, as in files of before it was stored: all are."""
+
     def only(self, kept: Bool[np.ndarray, " n"]) -> "Predictions":
         """The predictions of a subset of the samples; those without an ROI belong to none."""
         return replace(
@@ -64,6 +69,7 @@ class Predictions:
             masks=self.masks[kept],
             roi=None if self.roi is None else self.roi[kept],
             region=None if self.region is None else self.region[kept],
+            has_mask=None if self.has_mask is None else self.has_mask[kept],
             is_anomalous=self.is_anomalous[kept],
             groups=tuple(compress(self.groups, kept)),
             names=tuple(compress(self.names, kept)),
@@ -104,8 +110,8 @@ class Predictions:
     def metrics(self, protocol: ProtocolConfig) -> dict[str, float]:
         """Every metric by name, and `pixel_aupro_200`."""
         return score(
-            self.maps,
-            self.scored_masks,
+            self.labelled(self.maps),
+            self.labelled(self.scored_masks),
             self.image_scores,
             self.is_anomalous,
             fpr_limit=protocol.fpr_limit,
@@ -117,9 +123,9 @@ class Predictions:
         if self.region is None:
             return {}
         value = aupro_inside(
-            self.maps,
-            self.scored_masks,
-            self.region,
+            self.labelled(self.maps),
+            self.labelled(self.scored_masks),
+            self.labelled(self.region),
             fpr_limit=protocol.fpr_limit,
             missed_regions=self.missed_regions,
         )
@@ -134,9 +140,25 @@ class Predictions:
             self.is_anomalous,
             fpr_limit=protocol.fpr_limit,
             missed=MissedRegions(
-                by_sample=self.missed_by_sample.tolist(), without_map=self.unreachable_regions
+                by_sample=self.missed_by_sample.tolist(),
+                without_map=self.unreachable_regions,
+                is_unknown=self.is_unmasked.tolist(),
             ),
         )
+
+    def floor(self, protocol: ProtocolConfig) -> dict[str, float]:
+        """Every metric of a constant score."""
+        return trivial_floor(
+            self.labelled(self.scored_masks),
+            self.is_anomalous,
+            fpr_limit=protocol.fpr_limit,
+            missed_regions=self.missed_regions,
+        )
+
+    @property
+    def is_unmasked(self) -> Bool[np.ndarray, " n"]:
+        """Which samples are anomalous without a mask."""
+        return np.zeros_like(self.is_anomalous) if self.has_mask is None else ~self.has_mask
 
     @property
     def scored_masks(self) -> Bool[np.ndarray, "n m m"]:
@@ -154,90 +176,13 @@ class Predictions:
         """Number of ground-truth regions that no threshold can find."""
         return int(self.missed_by_sample.sum()) + self.unreachable_regions
 
+    @property
+    def lacks_pixel_labels(self) -> bool:
+        """Whether there are anomalous samples, none of which has a mask."""
+        is_unmasked = self.is_unmasked
+        return bool(is_unmasked.any() and (is_unmasked == self.is_anomalous).all())
 
-def save_predictions(predictions: Predictions, file: Path) -> None:
-    """Write distances and masks (packed); maps are recomputed on loading."""
-    buffer = io.BytesIO()
-    regions = {} if predictions.roi is None else {"roi": np.packbits(predictions.roi, axis=-1)}
-    np.savez_compressed(
-        buffer,
-        allow_pickle=False,
-        distances=predictions.distances,
-        own_scores=np.empty((0, 0)) if predictions.own_scores is None else predictions.own_scores,
-        rendering=np.array(json.dumps(asdict(predictions.rendering))),
-        masks=np.packbits(predictions.masks, axis=-1),
-        is_anomalous=predictions.is_anomalous,
-        groups=np.array(predictions.groups),
-        names=np.array(predictions.names),
-        defects=np.array(predictions.defects, dtype=str),
-        lost_regions=predictions.lost_regions,
-        counts=np.array([predictions.unreachable_regions, predictions.num_no_roi]),
-        **regions,
-    )
-    write_atomically(file, buffer.getvalue())
-
-
-def load_predictions(file: Path) -> Predictions:
-    """Read what `save_predictions` wrote."""
-    with np.load(file, allow_pickle=False) as saved:
-        rendering = parse(PostprocessSpec, json.loads(str(saved["rendering"])))
-        distances, own_scores = saved["distances"], saved["own_scores"]
-        kept_scores = own_scores if own_scores.size else None
-
-        def unpacked(name: str) -> np.ndarray:
-            return np.unpackbits(saved[name], axis=-1, count=rendering.map_px).astype(bool)
-
-        roi = unpacked("roi") if "roi" in saved.files else None
-        rendered = anomaly_maps(distances, kept_scores, rendering, roi)
-        names = tuple(saved["names"].tolist())
-        named = saved["defects"].tolist() if "defects" in saved else map(_kind_of_title, names)
-        unreachable_regions, num_no_roi = (int(count) for count in saved["counts"])
-        return Predictions(
-            distances=distances,
-            own_scores=kept_scores,
-            rendering=rendering,
-            maps=rendered.maps,
-            image_scores=rendered.image_scores,
-            masks=unpacked("masks"),
-            is_anomalous=saved["is_anomalous"],
-            groups=tuple(saved["groups"].tolist()),
-            names=names,
-            defects=tuple(named),
-            lost_regions=saved["lost_regions"],
-            unreachable_regions=unreachable_regions,
-            num_no_roi=num_no_roi,
-            roi=roi,
-            region=rendered.region,
-        )
-
-
-def _kind_of_title(title: str) -> str:
-    """Kind of defect in a sample's title (`LC/test/dent/s1`), all that older files have of it."""
-    pieces = title.split("/", maxsplit=3)
-    return pieces[2] if len(pieces) == 4 else ""
-
-
-def without_calibration(predictions: Predictions) -> tuple[Predictions, Predictions]:
-    """The test samples, and the normal samples of train that were set aside and scored with them.
-
-    Samples without an ROI count for test.
-    """
-    is_train = np.array([name.split("/")[1:2] == ["train"] for name in predictions.names])
-    test = predictions.only(~is_train)
-    lost = {name: getattr(predictions, name) for name in ("unreachable_regions", "num_no_roi")}
-    return replace(test, **lost), predictions.only(is_train)
-
-
-def stored_labels(file: Path) -> Bool[np.ndarray, " n"]:
-    """Which samples are anomalous, of what `save_predictions` wrote, without computing maps."""
-    with np.load(file, allow_pickle=False) as saved:
-        labels: Bool[np.ndarray, " n"] = saved["is_anomalous"]
-        return labels
-
-
-def fold_predictions(folder: Path) -> dict[str, Predictions]:
-    """Fold key -> predictions, from the folder of a finished trial."""
-    return {
-        file.parent.relative_to(folder).as_posix(): load_predictions(file)
-        for file in sorted(folder.glob("*/*/scored.npz"))
-    }
+    def labelled(self, arrays: Shaped[np.ndarray, "n m m"]) -> Shaped[np.ndarray, "p m m"]:
+        """The rows of the samples whose pixels are labelled."""
+        is_unmasked = self.is_unmasked
+        return arrays[~is_unmasked] if is_unmasked.any() else arrays

@@ -6,6 +6,8 @@ Axis letters: n scores, of samples or of pixels.
 import numpy as np
 from jaxtyping import Bool, Float
 
+from bearing_search.evaluation.predictions import Predictions
+
 
 def threshold_of_best_f1(
     scores: Float[np.ndarray, " n"], is_anomalous: Bool[np.ndarray, " n"]
@@ -26,3 +28,11 @@ def threshold_of_best_f1(
     if last + 1 == len(falling):
         return float(falling[last])
     return (float(falling[last]) + float(falling[last + 1])) / 2
+
+
+def best_pixel_threshold(predictions: Predictions) -> float:
+    """The threshold with the best F1 over pixels that are labelled; NaN without anomalous ones."""
+    maps, masks = predictions.maps, predictions.scored_masks
+    return threshold_of_best_f1(
+        predictions.labelled(maps).ravel(), predictions.labelled(masks).ravel()
+    )

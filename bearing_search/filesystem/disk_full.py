@@ -10,7 +10,9 @@ _SQLITES_WORDS = "database or disk is full"
 
 def is_disk_full(error: BaseException | None) -> bool:
     """Whether an error, or one of its causes, means that a disk or a quota is full."""
-    while error is not None:
+    seen: set[int] = set()
+    while error is not None and id(error) not in seen:
+        seen.add(id(error))
         if isinstance(error, DiskFullError) or _SQLITES_WORDS in str(error):
             return True
         if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):

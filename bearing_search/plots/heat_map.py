@@ -16,6 +16,8 @@ GOOD: Colour = OUTLINE
 BAD: Colour = (255, 120, 100)
 
 LEGEND = "green: ground truth; white: pixels above the threshold of the best pixel F1"
+LEGEND_WITHOUT_MASKS = "no sample has a mask, so there is no ground truth and no pixel threshold"
+NO_MASK = "no mask"
 
 
 def scale_end(

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from bearing_search.config import Geometry, PreprocessConfig, parse, to_plain
-from bearing_search.data.samples import Sample
+from bearing_search.data.samples import Sample, read_brightness_0
 from bearing_search.errors import DataError
 from bearing_search.filesystem.digest import sha256_of_file
 from bearing_search.preprocess.decoded_images import recent_images
@@ -21,6 +21,8 @@ def detect_sample(
 ) -> ShapeCandidates:
     """Candidates in the sample's brightness 0, detected once per process, or once per `cache`.
 
+    What is drawn on a sample is seen like anything else in its image.
+
     Raises:
         DataError: brightness 0 cannot be read.
     """
@@ -31,7 +33,7 @@ def detect_sample(
         raise DataError(f"{file}: cannot be read ({error.strerror})") from None
     settings = json.dumps(_settings(config), sort_keys=True)
     stamp = status.st_mtime_ns, status.st_size, sample.reading.bits
-    return _detect_file(file, stamp, geometry, settings, cache)
+    return _detect_file(file, stamp, geometry, settings, cache, sample if sample.drawn else None)
 
 
 def facts_of(shape: Shape | None) -> dict[str, Any]:
@@ -68,17 +70,24 @@ def _detect_file(
     geometry: Geometry,
     settings: str,
     cache: Path | None,
+    drawn_on: Sample | None,
 ) -> ShapeCandidates:
-    """`stamp`: the file's modification time and size, and the bit depth of its part."""
+    """Candidates in a file, or in a sample with a drawn defect.
+
+    Args:
+        stamp: the file's modification time and size, and the bit depth of its part.
+        drawn_on: the sample, if a defect is drawn on it.
+    """
     stored, bits = None, stamp[2]
     if cache is not None:
         content = sha256_of_file(file)
-        stored = entry(cache, ".json", "detection", content, geometry, settings, bits)
+        drawn = [drawn_on.drawn.facts] if drawn_on and drawn_on.drawn else []
+        stored = entry(cache, ".json", "detection", content, geometry, settings, bits, *drawn)
         known = load_facts(stored)
         if known is not None:
             return _from_facts(known)
     try:
-        image = recent_images.read(file, bits)
+        image = recent_images.read(file, bits) if drawn_on is None else read_brightness_0(drawn_on)
         detection = detect(image, geometry, parse(PreprocessConfig, json.loads(settings)))
     except DataError as error:
         named = str(error).startswith(str(file))

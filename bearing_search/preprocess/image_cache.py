@@ -20,12 +20,12 @@ from bearing_search.errors import DataError
 from bearing_search.filesystem.atomic import replacing, write_atomically
 from bearing_search.filesystem.digest import sha256_of_file, sha256_of_text
 
-VERSION = 3
+VERSION = 4
 """Incremented when preprocessing gives different shapes or pixels for the same settings."""
 
 
 def content_of(sample: Sample) -> str:
-    """Digest of the contents of all files of a sample.
+    """Digest of the contents of all files of a sample, and of what is drawn on them.
 
     Raises:
         DataError: a file cannot be read.
@@ -36,6 +36,8 @@ def content_of(sample: Sample) -> str:
             total.update(bytes.fromhex(sha256_of_file(file)))
         except OSError as error:
             raise DataError(f"{file}: cannot be read ({error.strerror})") from None
+    if sample.drawn is not None:
+        total.update(json.dumps(sample.drawn.facts, sort_keys=True).encode())
     return total.hexdigest()
 
 
@@ -49,10 +51,10 @@ def entry(cache: Path, suffix: str, *facts: Any) -> Path:
 def load_facts(file: Path) -> dict[str, Any] | None:
     """Read a JSON entry; None if it is missing or damaged."""
     try:
-        facts: dict[str, Any] = json.loads(file.read_text())
-    except (FileNotFoundError, ValueError):
+        facts: Any = json.loads(file.read_text())
+    except (OSError, ValueError):
         return None
-    return facts
+    return facts if isinstance(facts, dict) else None
 
 
 def store_facts(file: Path, facts: Mapping[str, Any]) -> None:
@@ -66,7 +68,7 @@ def load_arrays(file: Path) -> dict[str, np.ndarray] | None:
     try:
         with np.load(file) as stored:
             return {name: stored[name] for name in stored.files}
-    except (FileNotFoundError, EOFError, ValueError, zipfile.BadZipFile):
+    except (OSError, EOFError, ValueError, zipfile.BadZipFile):
         return None
 
 

@@ -25,6 +25,7 @@ from bearing_search.preprocess.ellipse.choice import (
 )
 from bearing_search.preprocess.refine import refine_circle, refine_ellipse
 from bearing_search.preprocess.shapes import Circle, Ellipse, Shape
+from bearing_search.text.program import program
 
 UNIFORM = 8
 """An image whose grey levels span less than this shows nothing."""
@@ -240,6 +241,6 @@ def _require_any(found: Sequence[object], part: str, geometry: str, num_samples:
     if not found:
         raise RoiNotFoundError(
             f"{part}: no {geometry} in any of {num_samples} training samples. Look at the contact "
-            f"sheet of `python -m bearing_search roi`; set another geometry with "
+            f"sheet of `{program()} roi`; set another geometry with "
             f"preprocess.geometry.{part}."
         )

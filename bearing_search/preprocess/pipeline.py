@@ -12,11 +12,12 @@ import numpy as np
 from jaxtyping import Bool, UInt8
 
 from bearing_search.config import PreprocessConfig
-from bearing_search.data.samples import Sample, read_levels, read_mask
+from bearing_search.data.samples import Sample, read_brightness_0, read_levels, read_mask
 from bearing_search.preprocess.brightness import check_levels, fuse
 from bearing_search.preprocess.cached_detection import detect_sample
 from bearing_search.preprocess.circle.choice import ring_mask
 from bearing_search.preprocess.decoded_images import recent_images
+from bearing_search.preprocess.ellipse.choice import doubts
 from bearing_search.preprocess.locate import (
     NoRoi,
     RoiReference,
@@ -25,9 +26,16 @@ from bearing_search.preprocess.locate import (
     locate,
 )
 from bearing_search.preprocess.shapes import Circle, Ellipse, Shape
-from bearing_search.preprocess.window import crop, lost_regions, notes_on, paste, window_of
+from bearing_search.preprocess.window import (
+    Window,
+    crop,
+    lost_regions,
+    notes_on,
+    paste,
+    window_of,
+)
 
-__all__ = ["NoRoi", "Roi", "RoiReference", "extract", "fit_reference"]
+__all__ = ["NoRoi", "Roi", "RoiReference", "extract", "fit_reference", "kept_pixels"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -130,6 +138,31 @@ def extract_from(
     return cut(levels, mask, located, reference, config)
 
 
+def kept_pixels(
+    sample: Sample, reference: RoiReference, config: PreprocessConfig, cache: Path | None = None
+) -> Bool[np.ndarray, "h w"] | NoRoi:
+    """Where preprocessing keeps a sample's image, in pixels of the original.
+
+    Args:
+        cache: as for `fit_reference`.
+
+    Raises:
+        DataError: brightness 0 cannot be read.
+    """
+    image = read_brightness_0(sample)
+    height, width = image.shape[:2]
+    if reference.geometry == "none":
+        return np.ones((height, width), dtype=bool)
+    detection = detect_sample(sample, reference.geometry, config, cache)
+    shape = locate(image, detection, reference, config, name=sample.title)
+    if isinstance(shape, NoRoi):
+        return shape
+    window = window_of(shape, reference, config, width=width, height=height)
+    kept = np.zeros((height, width), dtype=bool)
+    paste(kept, window, _kept_in(window, shape, config, size=(height, width)))
+    return kept
+
+
 def cut(
     levels: Sequence[UInt8[np.ndarray, "h w ..."]],
     mask: Bool[np.ndarray, "h w"],
@@ -153,13 +186,7 @@ def cut(
     cropped = [crop(level, window) for level in levels]
     is_mid_level = reference.part in config.mid_level_parts
     fused = fuse(cropped, mid_level=is_mid_level, channels=config.levels)
-    roi_mask = crop(np.ones((height, width), dtype=bool), window)
-    if isinstance(shape, Circle):
-        delta = config.circle.ring_half_width_px
-        centre = (shape.x - window.left, shape.y - window.top)
-        roi_mask &= ring_mask(
-            window.width, centre, inner=shape.radius - delta, outer=shape.radius + delta
-        )
+    roi_mask = _kept_in(window, shape, config, size=(height, width))
     kept = crop(mask, window) & roi_mask
     lost = mask.copy()
     if mask.any():
@@ -171,5 +198,23 @@ def cut(
         shape=shape,
         lost_regions=lost_regions(mask, lost),
         lost_pixels=int(lost.sum()),
-        notes=notes_on(window, width, height),
+        notes=(*notes_on(window, width, height), *_doubts(shape)),
     )
+
+
+def _kept_in(
+    window: Window, shape: Shape | None, config: PreprocessConfig, *, size: tuple[int, int]
+) -> Bool[np.ndarray, "h w"]:
+    """Pixels of the window that lie in the image, given by its height and width, and the ring."""
+    kept = crop(np.ones(size, dtype=bool), window)
+    if isinstance(shape, Circle):
+        delta = config.circle.ring_half_width_px
+        centre = (shape.x - window.left, shape.y - window.top)
+        kept &= ring_mask(
+            window.width, centre, inner=shape.radius - delta, outer=shape.radius + delta
+        )
+    return kept
+
+
+def _doubts(shape: Shape | None) -> tuple[str, ...]:
+    return doubts(shape) if isinstance(shape, Ellipse) else ()

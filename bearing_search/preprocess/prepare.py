@@ -62,7 +62,9 @@ class PreparedSet:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Entry:
+class PreparedSample:
+    """Arrays of one sample; see `PreparedSet`."""
+
     image: UInt8[np.ndarray, "s s 3"]
     roi_mask: Bool[np.ndarray, "s s"]
     mask: Bool[np.ndarray, "s s"]
@@ -74,7 +76,7 @@ class _Entry:
         return {name: np.asarray(value) for name, value in asdict(self).items()}
 
     @classmethod
-    def from_arrays(cls, arrays: dict[str, np.ndarray]) -> "_Entry":
+    def from_arrays(cls, arrays: dict[str, np.ndarray]) -> "PreparedSample":
         """Rebuild the entry from cached arrays."""
         return cls(
             image=arrays["image"],
@@ -106,28 +108,31 @@ def prepare(
         DataError: a file cannot be read, or levels or mask differ in size.
     """
     cache.mkdir(parents=True, exist_ok=True)
-    kept: list[Sample] = []
-    entries: list[_Entry] = []
-    missing: list[tuple[Sample, str]] = []
-    for sample in samples:
-        made = _one(sample, reference, config, input_px=input_px, map_px=map_px, cache=cache)
-        if isinstance(made, str):
-            missing.append((sample, made))
-        else:
-            kept.append(sample)
-            entries.append(made)
+    made = [
+        (s, _one(s, reference, config, input_px=input_px, map_px=map_px, cache=cache))
+        for s in samples
+    ]
+    return stacked(made, input_px=input_px, map_px=map_px)
+
+
+def stacked(
+    made: Sequence[tuple[Sample, PreparedSample | str]], *, input_px: int, map_px: int
+) -> PreparedSet:
+    """The arrays of all samples that have a region of interest; the others come with the reason."""
+    found = [(sample, one) for sample, one in made if isinstance(one, PreparedSample)]
+    entries = [one for _, one in found]
     images = _stack([e.image for e in entries], (input_px, input_px, 3), np.uint8)
     roi_masks = _stack([e.roi_mask for e in entries], (input_px, input_px), np.bool_)
     masks = _stack([e.mask for e in entries], (input_px, input_px), np.bool_)
     map_masks = _stack([e.map_mask for e in entries], (map_px, map_px), np.bool_)
     return PreparedSet(
-        samples=tuple(kept),
+        samples=tuple(sample for sample, _ in found),
         images=images,
         roi_masks=roi_masks,
         masks=masks,
         map_masks=map_masks,
         lost_regions=np.array([e.lost_regions for e in entries], dtype=np.int64),
-        no_roi=tuple(missing),
+        no_roi=tuple((sample, one) for sample, one in made if isinstance(one, str)),
         digest=_digest([images, roi_masks, masks, map_masks]),
     )
 
@@ -162,7 +167,7 @@ def _one(
     input_px: int,
     map_px: int,
     cache: Path,
-) -> _Entry | str:
+) -> PreparedSample | str:
     content, reading, sizes = content_of(sample), asdict(sample.reading), (input_px, map_px)
     # a reason quotes the title and the tolerances
     facts = [content, sample.title, reading, to_plain(config), asdict(reference)]
@@ -175,7 +180,7 @@ def _one(
         file = _pixels_file(cache, [content, reading], shape, reference, config, sizes)
         arrays = load_arrays(file)
         if arrays is not None:
-            return _Entry.from_arrays(arrays)
+            return PreparedSample.from_arrays(arrays)
     detection = (
         None
         if reference.geometry == "none"
@@ -185,7 +190,7 @@ def _one(
     if isinstance(roi, NoRoi):
         store_facts(outcome_file, {"reason": roi.reason})
         return roi.reason
-    made = _resized(roi, input_px, map_px)
+    made = prepared_sample(roi, input_px, map_px)
     file = _pixels_file(cache, [content, reading], roi.shape, reference, config, sizes)
     store_arrays(file, made.arrays())
     store_facts(outcome_file, facts_of(roi.shape))
@@ -216,9 +221,10 @@ def _pixels_file(
     return entry(cache, ".npz", "pixels", *read, facts_of(shape), cut, sizes)
 
 
-def _resized(roi: Roi, input_px: int, map_px: int) -> _Entry:
+def prepared_sample(roi: Roi, input_px: int, map_px: int) -> PreparedSample:
+    """A region of interest, resized to the encoder's input and to the map."""
     shrinks = min(roi.image.shape[:2]) >= input_px
-    return _Entry(
+    return PreparedSample(
         image=cv2.resize(
             roi.image,
             (input_px, input_px),

@@ -116,7 +116,7 @@ def refine_ellipse(
         if better is None or _farthest(better, ellipse) > 2 * reach_px:
             return ellipse
         fitted = better
-    return replace(fitted, coverage=ellipse.coverage)
+    return replace(fitted, coverage=ellipse.coverage, even_coverage=ellipse.even_coverage)
 
 
 def _weighted_ellipse(

@@ -54,6 +54,9 @@ class Ellipse:
     """From the x axis to the major axis, clockwise as seen on screen, in [0, 180)."""
 
     coverage: float = 1.0
+    even_coverage: float = 1.0
+    """Share of its boundary on edges of one direction: bright inside, or dark inside, whichever is
+    more. An outline has the same all around; one that follows a shadow on one side has not."""
 
     def boundary(self, num_points: int) -> Float[np.ndarray, "n 2"]:
         """Points x, y at evenly spaced parameter angles."""

@@ -7,18 +7,21 @@ from pathlib import Path
 
 from bearing_search.analysis.operating.operating_points import OperatingPoint
 from bearing_search.filesystem.atomic import write_atomically
-from bearing_search.measurement import OBJECTIVE_METRIC
 from bearing_search.reporting.sentences import interval_text, support_text
+from bearing_search.reporting.stress.plot import stress_png
+from bearing_search.reporting.stress.tables import stress_lines
 from bearing_search.reporting.subset_tables import share_text, subset_table
 from bearing_search.reporting.test_evaluation import Evaluation, MetricRow
 
 
 def write_evaluation(sweep_folder: Path, evaluation: Evaluation) -> None:
-    """Write `evaluate/evaluation.{json,md}`."""
+    """Write `evaluate/evaluation.{json,md}`, and `stress.png` if there is a stress set."""
     folder = sweep_folder / "evaluate"
     folder.mkdir(exist_ok=True)
     write_atomically(folder / "evaluation.md", evaluation_markdown(evaluation).encode())
     write_atomically(folder / "evaluation.json", json.dumps(asdict(evaluation), indent=2).encode())
+    if evaluation.stress:
+        write_atomically(folder / "stress.png", stress_png(evaluation.stress, evaluation.rates))
 
 
 def evaluation_markdown(evaluation: Evaluation) -> str:
@@ -37,12 +40,14 @@ def evaluation_markdown(evaluation: Evaluation) -> str:
         "",
         *_metric_table(evaluation.lines),
         "",
-        f"95 % intervals over groups. {_verdict(evaluation.line(OBJECTIVE_METRIC))}",
+        f"95 % intervals over groups. {_verdict(evaluation.line(evaluation.objective))}",
         "",
         *_rate_lines(evaluation),
         *_subset_lines(evaluation),
     ]
     lines += [support_text(part, *groups) for part, groups in evaluation.groups.items()]
+    if evaluation.stress:
+        lines += ["", *stress_lines(evaluation.stress, evaluation.rates)]
     return "\n".join(lines) + "\n"
 
 
@@ -104,8 +109,8 @@ def _subset_lines(evaluation: Evaluation) -> list[str]:
     lines = []
     if evaluation.kinds:
         lines += [
-            "By kind of defect, each against all normal samples (kinds that train has none of are "
-            "marked):",
+            "By kind of defect, each against all normal samples (kinds that training did not learn "
+            "from are marked):",
             "",
             *subset_table("kind", evaluation.kinds),
         ]
@@ -140,6 +145,11 @@ def _caveats(evaluation: Evaluation) -> list[str]:
     found = list(evaluation.notes)
     if evaluation.no_roi:
         found.append(f"{evaluation.no_roi} samples without a region of interest are not scored.")
+    found += [
+        f"{part}: {count} of {evaluation.samples[part][1]} anomalous samples have no mask and "
+        "count in metrics of whole images only."
+        for part, count in evaluation.unmasked.items()
+    ]
     if evaluation.missed_regions:
         found.append(
             f"{evaluation.missed_regions} anomalous regions lie outside the region of interest "

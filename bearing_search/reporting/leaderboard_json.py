@@ -6,23 +6,23 @@ from dataclasses import asdict
 from typing import Any
 
 from bearing_search.analysis.intervals import Interval
-from bearing_search.analysis.selection import RankedSetting
-from bearing_search.measurement import OBJECTIVE
+from bearing_search.analysis.ranked_setting import RankedSetting
+from bearing_search.measurement import IMAGE_OBJECTIVE
 from bearing_search.reporting.leaderboard import Leaderboard, said_of
 
 
 def as_json(board: Leaderboard) -> Mapping[str, Any]:
     """The leaderboard as JSON-like values; None for NaN and infinity."""
-    selection = board.selection
+    selection, objective = board.selection, board.selection.objective
     return {
-        "winner": _entry_json(selection.chosen) if selection.chosen else None,
+        "winner": _entry_json(selection.chosen, objective) if selection.chosen else None,
         "saving": asdict(selection.saving) if selection.saving else None,
         "objectives": [str(one) for one in board.objective_spec.objectives],
         "constraints": [str(one) for one in board.objective_spec.constraints],
-        "pareto": [_entry_json(entry) for entry in board.front],
+        "pareto": [_entry_json(entry, objective) for entry in board.front],
         "floor": selection.floor,
         "seed_deviation": _number(selection.seed_deviation),
-        "settings": [_entry_json(entry) for entry in selection.entries],
+        "settings": [_entry_json(entry, objective) for entry in selection.entries],
         "gain_over_default": {
             selection.entries[n].title: _interval_json(gain) for n, gain in selection.gains.items()
         },
@@ -31,19 +31,24 @@ def as_json(board: Leaderboard) -> Mapping[str, Any]:
             for part, (normal, anomalous) in selection.groups.items()
         },
         "synthetic_parts": list(board.synthetic_parts),
+        "unmasked_parts": list(board.unmasked_parts),
         "test_opened": {"times": board.test_access.times, "last": board.test_access.last},
         "conclusions": said_of(board),
     }
 
 
-def _entry_json(entry: RankedSetting) -> dict[str, Any]:
+def _entry_json(entry: RankedSetting, objective: str) -> dict[str, Any]:
+    image_auroc = _interval_json(entry.image_auroc)
     return {
         "sweep": entry.folder.name,
         "trials": [trial.number for trial in entry.trials],
         "suggestion": dict(entry.trials[0].suggestion),
-        OBJECTIVE: _interval_json(entry.value),
-        "val/image_auroc": _interval_json(entry.image_auroc),
+        objective: _interval_json(entry.value),
+        **({} if objective == IMAGE_OBJECTIVE else {IMAGE_OBJECTIVE: image_auroc}),
         "tied": entry.is_tied,
+        "comparable": entry.is_comparable,
+        "drawn_defects": list(entry.defects.parts),
+        "drawing": entry.defects.drawing,
         "default": entry.is_default,
         "scores": {name: _number(score) for name, score in entry.judged.scores.items()},
         "feasible": entry.judged.is_feasible,

@@ -2,8 +2,8 @@
 
 from matplotlib.figure import Figure
 
-from bearing_search.analysis.selection import RankedSetting, Selection
-from bearing_search.measurement import OBJECTIVE
+from bearing_search.analysis.ranked_setting import RankedSetting
+from bearing_search.analysis.selection import Selection
 from bearing_search.plots.lettering import drawable, figure_png
 from bearing_search.reporting.sentences import saving_text
 
@@ -29,7 +29,9 @@ def leaderboard_png(selection: Selection, title: str) -> bytes:
     axes.axvline(selection.floor, color="#555555", linewidth=0.8, linestyle=":")
     axes.set_yticks(range(len(entries)), [_label(entry, selection) for entry in entries])
     axes.set_ylim(len(entries) - 0.5, -0.5)
-    axes.set_xlabel(f"{OBJECTIVE}, 95 % interval over groups; dotted: constant score")
+    drawn = entries[0].defects.text
+    scale = f"{selection.objective}, 95 % interval over groups; dotted: constant score"
+    axes.set_xlabel(f"{scale}\n{drawable(drawn.strip())}" if drawn else scale)
     more = len(selection.entries) - len(entries)
     rest = f"; {more} lower ones omitted" if more else ""
     count = f"{len(selection.tied)} of {len(selection.entries)} settings tied (shaded)"
@@ -44,5 +46,6 @@ def _label(entry: RankedSetting, selection: Selection) -> str:
     notes = ["default"] * entry.is_default + ["to use"] * (entry is selection.chosen)
     if entry is selection.chosen and selection.saving is not None:
         notes.append(saving_text(selection.saving))
+    notes += ["not comparable"] * (not entry.is_comparable)
     notes += [entry.judged.text] * (not entry.judged.is_feasible)
     return drawable(f"{entry.title} ({', '.join(notes)})" if notes else entry.title)

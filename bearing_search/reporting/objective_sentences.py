@@ -2,7 +2,8 @@
 
 from collections.abc import Sequence
 
-from bearing_search.analysis.selection import RankedSetting, Selection
+from bearing_search.analysis.ranked_setting import RankedSetting
+from bearing_search.analysis.selection import Selection
 from bearing_search.measurement import COST_S, TRAIN_GFLOP
 from bearing_search.search_space.objectives import ObjectiveSpec
 

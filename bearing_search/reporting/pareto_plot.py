@@ -6,7 +6,8 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from bearing_search.analysis.selection import RankedSetting, Selection
+from bearing_search.analysis.ranked_setting import RankedSetting
+from bearing_search.analysis.selection import Selection
 from bearing_search.plots.lettering import drawable, figure_png
 from bearing_search.search_space.objectives import Objective, ObjectiveSpec
 

@@ -1,11 +1,19 @@
 """Sentences about scores, no stronger than the data supports."""
 
 import math
+from pathlib import Path
 
 from bearing_search.analysis.choice import CHEAPER, Saving
 from bearing_search.analysis.intervals import Interval, largest_rate, trials_needed
 from bearing_search.analysis.postprocess_search import NestedSelection, PostprocessTuning
+from bearing_search.analysis.ranked_setting import RankedSetting
 from bearing_search.analysis.selection import Selection
+from bearing_search.trial_history.held_out_defects import (
+    drawn_parts,
+    drawn_text,
+    why_drawn_otherwise,
+)
+from bearing_search.trial_history.records import trial_config
 
 _CLAIM = 0.02
 """Rate of false alarms, or of missed defects, that reports use as an example."""
@@ -48,6 +56,32 @@ def micro_batch_lines(selection: Selection) -> list[str]:
         "The device had no room for whole batches, so gradients were accumulated over smaller "
         f"ones: {', '.join(found)}, with their size in brackets. The effective batch size is still "
         "the config's; scores differ by rounding, and with dropout as by another seed."
+    ]
+
+
+def drawn_defect_lines(selection: Selection) -> list[str]:
+    """Which scores rest on drawn defects, and which settings are not comparable for it."""
+    parts = sorted({part for entry in selection.entries for part in entry.defects.parts})
+    if not parts:
+        return []
+    sizes = dict.fromkeys(size for entry in selection.entries for size in entry.defects.sizes)
+    how = f" ({'; '.join(sizes)})" if sizes else ""
+    lines = [
+        f"The held-out defects of {', '.join(parts)} are synthetic{how}, since train has none: "
+        "these scores rank settings on drawn defects, but are not detection rates."
+    ]
+    others = [entry for entry in selection.entries if not entry.is_comparable]
+    return lines + ([_refusal(selection.entries[0], others)] if others else [])
+
+
+def chosen_on_lines(trial: Path) -> list[str]:
+    """That a trial to be scored on test was chosen on drawn defects, if it was."""
+    parts = drawn_parts(trial)
+    if not parts:
+        return []
+    return [
+        f"The setting, its post-processing and its thresholds were chosen{drawn_text(parts)}; the "
+        "scores below are on the real ones of test."
     ]
 
 
@@ -98,19 +132,26 @@ def _postprocess_row(what: str, choice: NestedSelection) -> str:
 
 def _tie_text(selection: Selection) -> str:
     others = [entry for entry in selection.tied if entry is not selection.chosen]
-    total = sum(entry.judged.is_feasible for entry in selection.entries)
+    rivals = [entry for entry in selection.entries if entry.judged.is_feasible]
+    total = sum(entry.is_comparable for entry in rivals)
     if selection.chosen is None:
         return f"All {len(selection.entries)} settings miss a constraint: none is recommended."
-    if total == 1:
+    if total == 1 and len(rivals) == 1:
         return "It is the only setting so far."
-    kept = " that satisfy the constraints" if total < len(selection.entries) else ""
+    kept = " that satisfy the constraints" if len(rivals) < len(selection.entries) else ""
+    kept += " that are comparable" if total < len(rivals) else ""
+    on = selection.chosen.defects.text
+    if total == 1:
+        return f"It is the only one of {len(rivals)} settings that can be judged."
     if not others:
-        return f"It is better than each of the other {total - 1} settings{kept} (95 % confidence)."
+        return (
+            f"It is better than each of the other {total - 1} settings{kept} (95 % confidence){on}."
+        )
     names = ", ".join(entry.title.removeprefix("trial ") for entry in others[:_NAMED_TIES])
     more = f" and {len(others) - _NAMED_TIES} more" if len(others) > _NAMED_TIES else ""
     return (
         f"{len(others) + 1} of {total} settings{kept} cannot be distinguished from the best on "
-        f"this data. Tied with it: {names}{more}."
+        f"this data{on and ',' + on}. Tied with it: {names}{more}."
     )
 
 
@@ -151,6 +192,7 @@ def _default_text(selection: Selection, number: int, gain: Interval) -> str:
     if number == selection.winner:
         return f"It is the default setting ({default.title}): no setting is significantly better."
     said = f"{interval_text(gain, signed=True)}, simultaneous for {len(selection.entries)} settings"
+    said += default.defects.text
     if gain.low > 0:
         return f"Significantly better than the default ({default.title}), by {said}."
     return f"Not significantly better than the default ({default.title}); the difference is {said}."
@@ -166,4 +208,21 @@ def _seed_text(selection: Selection) -> str:
     return (
         f"The standard deviation between seeds of a setting is {selection.seed_deviation:.4f} "
         f"({repeats} repeated run{'s' * (repeats != 1)}); all intervals include it."
+    )
+
+
+def _refusal(first: RankedSetting, others: list[RankedSetting]) -> str:
+    ours = first.defects, trial_config(first.folder, first.number)
+    reasons = dict.fromkeys(
+        reason
+        for other in others
+        for reason in why_drawn_otherwise(
+            ours, (other.defects, trial_config(other.folder, other.number))
+        )
+    )
+    names = ", ".join(entry.title.removeprefix("trial ") for entry in others[:_NAMED_TIES])
+    more = f" and {len(others) - _NAMED_TIES} more" if len(others) > _NAMED_TIES else ""
+    return (
+        f"Not comparable: trial {names}{more}; other defects were drawn there "
+        f"({'; '.join(reasons)}). None of them is called better or worse."
     )

@@ -4,7 +4,8 @@ import math
 from collections.abc import Sequence
 
 from bearing_search.analysis.intervals import Interval
-from bearing_search.analysis.subsets import SubsetRow, UnseenKind
+from bearing_search.analysis.subsets import SubsetRow
+from bearing_search.analysis.unseen_kinds import UnseenKind
 from bearing_search.reporting.sentences import interval_text
 
 
@@ -22,7 +23,8 @@ def subset_table(title: str, rows: Sequence[SubsetRow], *, shows_alarms: bool = 
     columns = ["part", title, "samples"]
     for rule in rules:
         columns += [f"found: {rule}", *([f"false alarms: {rule}"] if shows_alarms else [])]
-    columns += ["image AUROC", "pixel AP"]
+    has_pixels = any(row.pixel_ap is not None for row in rows)
+    columns += ["image AUROC", *(["pixel AP"] if has_pixels else [])]
     lines = [f"| {' | '.join(columns)} |", "| --- " * len(columns) + "|"]
     for row in rows:
         cells = [row.part, subset_title(row), str(row.samples)]
@@ -30,7 +32,8 @@ def subset_table(title: str, rows: Sequence[SubsetRow], *, shows_alarms: bool = 
             cells.append(found_text(row.found.get(rule), row.samples))
             if shows_alarms:
                 cells.append(share_text(row.false_alarms.get(rule)))
-        cells += [interval_text(row.image_auroc), _pixel_text(row.pixel_ap)]
+        cells += [interval_text(row.image_auroc)]
+        cells += [_pixel_text(row.pixel_ap)] if has_pixels else []
         lines.append(f"| {' | '.join(cells)} |")
     return [*lines, ""]
 
@@ -64,7 +67,7 @@ def unseen_page(name: str, trial: int, rows: Sequence[UnseenKind], notes: Sequen
         for one, other in (
             (found_text(s.found, s.samples) for s in (row.unseen, row.seen)),
             (interval_text(s.image_auroc) for s in (row.unseen, row.seen)),
-            (interval_text(s.pixel_ap) for s in (row.unseen, row.seen)),
+            (_pixel_text(s.pixel_ap) for s in (row.unseen, row.seen)),
         ):
             cells += [one, other]
         lines.append(f"| {' | '.join(cells)} |")

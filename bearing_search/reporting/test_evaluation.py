@@ -1,6 +1,5 @@
 """Results of `evaluate` on test: tuned and frozen encoder with intervals, floors, difference."""
 
-import json
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -21,9 +20,11 @@ from bearing_search.analysis.operating.operating_points import (
     group_verdicts,
     operating_points,
 )
+from bearing_search.analysis.operating.stress import StressedPart, stressed_parts
 from bearing_search.analysis.subsets import SubsetRow, by_kind, by_level_left_out, by_size
 from bearing_search.config import PostprocessConfig, ProtocolConfig, parse, to_plain
 from bearing_search.data.fold_key import FoldKey
+from bearing_search.filesystem.stored_file import naming_damage, read_json_object
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,8 +87,18 @@ class Evaluation:
     levels: tuple[SubsetRow, ...] = ()
     """Scores without one brightness level; empty where all levels share one map."""
 
+    stress: tuple[StressedPart, ...] = ()
+    """Scores of normal test samples with changed light, camera or a drawn dent; empty: not made."""
+
     notes: tuple[str, ...] = ()
     """Further caveats."""
+
+    objective: str = "pixel_aupro"
+    """The metric by which settings were ranked; AUROC of whole images if test has no masks."""
+
+    unmasked: Mapping[str, int] = field(default_factory=dict)
+    """Part -> number of anomalous test samples without a mask, which count in metrics of whole
+    images only; parts in which each has one are left out."""
 
     def line(self, name: str) -> MetricRow:
         """The row of one metric."""
@@ -118,8 +129,14 @@ class ComparedPredictions:
     """Predictions of the scored model on normal samples of train that were set aside; None: it was
     trained on all of train, and thresholds are in the unit of the folds' models."""
 
+    stress: FoldPredictions = field(default_factory=dict)
+    """Predictions of the chosen setting on its stress set; empty: none was made."""
+
     trained_kinds: Mapping[str, Collection[str]] = field(default_factory=dict)
     """Part -> kinds of defect in its training data."""
+
+    objective: str = "pixel_aupro"
+    """The metric by which settings were ranked."""
 
 
 def evaluation_of(
@@ -134,6 +151,9 @@ def evaluation_of(
     tuned, frozen, protocol = predictions.tuned, predictions.frozen, predictions.protocol
     chosen = frozen if tuned is None else tuned
     rates = operating_points(predictions.validation, chosen, predictions.calibration)
+    rows = _rows(tuned, frozen, protocol)
+    is_known = any(row.name == predictions.objective for row in rows)
+    unmasked = {FoldKey.parse(k).part: int(one.is_unmasked.sum()) for k, one in chosen.items()}
     return Evaluation(
         sweep=sweep,
         trial=trial,
@@ -151,7 +171,9 @@ def evaluation_of(
         protocol=to_plain(protocol),
         notes=notes,
         postprocess=to_plain(predictions.postprocess),
-        lines=_rows(tuned, frozen, protocol),
+        lines=rows,
+        objective=predictions.objective if is_known else "image_auroc",
+        unmasked={part: count for part, count in unmasked.items() if count},
         rates=rates,
         calibration={
             FoldKey.parse(key).part: len(aside.names)
@@ -162,6 +184,7 @@ def evaluation_of(
         kinds=by_kind(chosen, rates, protocol, predictions.trained_kinds),
         sizes=by_size(chosen, rates, protocol),
         levels=by_level_left_out(chosen, rates, protocol),
+        stress=stressed_parts(predictions.stress),
     )
 
 
@@ -189,6 +212,13 @@ def _rows(
 
 
 def read_evaluation(sweep_folder: Path) -> Evaluation | None:
-    """Read the result of the last `evaluate`; None if there is none."""
+    """Read the result of the last `evaluate`; None if there is none.
+
+    Raises:
+        DamagedFileError: the file holds something else.
+    """
     file = sweep_folder / "evaluate" / "evaluation.json"
-    return parse(Evaluation, json.loads(file.read_text("utf-8"))) if file.exists() else None
+    if not file.exists():
+        return None
+    with naming_damage(file):
+        return parse(Evaluation, read_json_object(file))

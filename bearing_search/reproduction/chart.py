@@ -22,7 +22,7 @@ def draw_chart(measured: TableData, facts: Facts, file: Path) -> None:
     A metric has the same scale for all detectors, so that rows can be compared.
     """
     height = 2.7 * len(measured.detectors) + 0.9
-    metrics = exact_metrics()
+    metrics = [metric for metric in exact_metrics() if metric in measured.metrics]
     figure = Figure(figsize=(2.3 * len(metrics), height), layout="constrained")
     grid = figure.subplots(
         len(measured.detectors), len(metrics), squeeze=False, sharex=True, sharey="col"

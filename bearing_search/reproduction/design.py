@@ -8,9 +8,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-import yaml
-
 from bearing_search.config import DETECTORS, FinetuneConfig, Scope, parse, to_plain
+from bearing_search.filesystem.yaml_text import yaml_text
 
 Profile = Literal["paper", "cpu"]
 """`paper`: the paper's encoders, sizes and iterations. `cpu`: the demo data on two cores in half an
@@ -85,14 +84,7 @@ def space_text(design: Design) -> str:
         vary["parts"] = {"choice": parts}
     if design.seeds > 1:
         vary["seed"] = {"choice": list(range(design.seeds))}
-    content = yaml.safe_dump(
-        {"base": base, "vary": vary},
-        sort_keys=False,
-        default_flow_style=None,
-        allow_unicode=True,
-        width=100,
-    )
-    return f"# {_question(design)}\n{content}"
+    return f"# {_question(design)}\n{yaml_text({'base': base, 'vary': vary}, 'the design')}"
 
 
 def _question(design: Design) -> str:

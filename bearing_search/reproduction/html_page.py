@@ -23,7 +23,6 @@ from bearing_search.reproduction.published import (
     ENCODER_STATES,
     MEAN,
     EncoderState,
-    table_metrics,
 )
 from bearing_search.reproduction.texts import (
     Facts,
@@ -156,7 +155,7 @@ def html_page(
         how_sure=how_sure(measured),
         how_measured=how_measured(measured, facts),
         paper=paper_label(measured, facts),
-        metrics=[metric_title(metric) for metric in table_metrics()],
+        metrics=[metric_title(metric) for metric in measured.metrics],
         values=_values(measured),
         difference=DIFFERENCE,
         differences=_differences(measured),
@@ -172,7 +171,7 @@ def html_page(
 
 
 def _values(measured: TableData) -> Iterator[_Row]:
-    before, metrics = None, table_metrics()
+    before, metrics = None, measured.metrics
     for detector, part, kind in value_rows(measured):
         lines = [measured.line(detector or measured.detectors[0], part, m) for m in metrics]
         marks = ["first"] if detector != before else []
@@ -190,7 +189,7 @@ def _values(measured: TableData) -> Iterator[_Row]:
 def _differences(measured: TableData) -> Iterator[_Row]:
     for detector in measured.detectors:
         for part in measured.rows:
-            lines = [measured.line(detector, part, metric) for metric in table_metrics()]
+            lines = [measured.line(detector, part, metric) for metric in measured.metrics]
             marks = "mean" if part == MEAN else ""
             yield _Row(marks, (detector_title(detector), part), [_difference(x) for x in lines])
 

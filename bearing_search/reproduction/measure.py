@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from bearing_search.analysis.comparison import mean_floor
 from bearing_search.analysis.intervals import Interval
@@ -11,7 +11,8 @@ from bearing_search.analysis.subsets import by_kind
 from bearing_search.config import ProtocolConfig
 from bearing_search.data.fold_key import FoldKey
 from bearing_search.evaluation.metric_table import METRICS
-from bearing_search.evaluation.predictions import Predictions, load_predictions
+from bearing_search.evaluation.prediction_files import load_predictions
+from bearing_search.evaluation.predictions import Predictions
 from bearing_search.reproduction.crossed import Crossed, Run
 from bearing_search.reproduction.published import (
     ENCODER_STATES,
@@ -19,6 +20,7 @@ from bearing_search.reproduction.published import (
     TABLE_2,
     EncoderState,
     detector_titles,
+    is_image_metric,
     published,
     table_metrics,
 )
@@ -94,8 +96,21 @@ class TableData:
     num_runs: int
     """Number of trained models times parts: how often test was read."""
 
+    metrics: tuple[str, ...] = field(default_factory=table_metrics)
+    """The metrics of the table; none of pixels where no part has a mask."""
+
+    unmasked: Mapping[str, int] = field(default_factory=dict)
+    """Part -> anomalous test samples without a mask, which count in metrics of whole images only;
+    parts without such samples are left out."""
+
     kinds: tuple[KindRow, ...] = ()
     """Scores by kind of defect."""
+
+    def has(self, part: str, metric: str) -> bool:
+        """Whether a metric is defined on a part; those of pixels need a mask."""
+        if part not in self.unmasked or metric not in self.metrics:
+            return metric in self.metrics
+        return is_image_metric(metric) or self.unmasked[part] < self.parts[part].anomalous
 
     def line(self, detector: str, part: str, metric: str) -> ComparisonRow:
         """The row of a detector, part and metric."""
@@ -134,6 +149,9 @@ def table_data(
             raise ValueError(f"{run.part}: its runs were scored on different samples")
         seen.add(run, scored, protocol)
         on_run(number)
+    unmasked = {part: int(first[part].is_unmasked.sum()) for part in parts}
+    has_pixels = not all(first[part].lacks_pixel_labels for part in parts)
+    metrics = tuple(m for m in table_metrics() if has_pixels or is_image_metric(m))
     floors = mean_floor({str(FoldKey(p, "all")): first[p] for p in parts}, protocol)
     floors |= {f"{MEAN}/{name}": floors[name] for name in METRICS}
     lines = [
@@ -148,7 +166,7 @@ def table_data(
         )
         for detector in detectors
         for part in ((*parts, MEAN) if len(parts) > 1 else parts)
-        for metric in table_metrics()
+        for metric in metrics
     ]
     return TableData(
         lines=tuple(lines),
@@ -156,6 +174,8 @@ def table_data(
         detectors=detectors,
         seeds=tuple(sorted({run.seed for run in runs})),
         num_runs=len(runs),
+        metrics=metrics,
+        unmasked={part: count for part, count in unmasked.items() if count},
     )
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from bearing_search.analysis.intervals import Interval
 from bearing_search.reproduction.measure import KindRow, TableData
-from bearing_search.reproduction.published import ENCODER_STATES, table_metrics
+from bearing_search.reproduction.published import ENCODER_STATES
 from bearing_search.reproduction.texts import (
     Facts,
     conclusions,
@@ -28,7 +28,7 @@ BY_KIND = "By kind of defect"
 KIND_COLUMNS = ("model", "part", "encoder", "kind", "found", "image AUROC", "pixel AP")
 KINDS_ARE = (
     "Each kind against all normal samples, by the first seed. Found: at the threshold with the "
-    "best F1 on test, which is optimistic. Kinds that train has none of are marked."
+    "best F1 on test, which is optimistic. Kinds that training did not learn from are marked."
 )
 _KIND_FACTS = ("detector", "encoder", "part", "kind", "is_in_training", "samples")
 COLUMNS = (
@@ -52,6 +52,8 @@ def long_rows(measured: TableData, facts: Facts) -> list[dict[str, Any]]:
     is_same = paper_label(measured, facts) == "paper"
     rows = []
     for line in measured.lines:
+        if not measured.has(line.part, line.metric):
+            continue
         about = {"detector": line.detector, "part": line.part, "metric": line.metric}
         shared = {"seeds": len(measured.seeds), "paper_is_of_this_data": is_same}
         rows += [
@@ -99,6 +101,7 @@ def json_text(measured: TableData, facts: Facts, rows: Sequence[Mapping[str, Any
         "runs": measured.num_runs,
         "planned": facts.planned,
         "seeds": list(measured.seeds),
+        "unmasked": dict(measured.unmasked),
         "warnings": warnings_of(measured, facts),
         "conclusions": [*conclusions(measured), *how_sure(measured)],
         "rows": list(rows),
@@ -157,7 +160,7 @@ def value_rows(measured: TableData) -> Iterator[tuple[str, str, str]]:
 
 
 def _values_table(measured: TableData, facts: Facts) -> Iterator[str]:
-    metrics = table_metrics()
+    metrics = measured.metrics
     yield f"| model | part | encoder | {' | '.join(map(metric_title, metrics))} |"
     yield "| --- " * (3 + len(metrics)) + "|"
     label = paper_label(measured, facts)
@@ -178,7 +181,7 @@ def _values_table(measured: TableData, facts: Facts) -> Iterator[str]:
 
 
 def _difference_table(measured: TableData) -> Iterator[str]:
-    metrics = table_metrics()
+    metrics = measured.metrics
     yield f"| model | part | {' | '.join(map(metric_title, metrics))} |"
     yield "| --- " * (2 + len(metrics)) + "|"
     for detector in measured.detectors:

@@ -3,6 +3,7 @@
 Axis letters: n samples, s side of the input, m side of the map, in pixels.
 """
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,7 +15,7 @@ from bearing_search.config import TrialConfig
 from bearing_search.data.dataset import DataSet
 from bearing_search.data.readings import with_readings
 from bearing_search.evaluation.predictions import Predictions
-from bearing_search.evaluation.thresholds import threshold_of_best_f1
+from bearing_search.evaluation.thresholds import best_pixel_threshold, threshold_of_best_f1
 from bearing_search.plots import heat_map, montage
 from bearing_search.plots.montage import Picture
 from bearing_search.plots.picture_table import caption, picture_table
@@ -49,6 +50,9 @@ class Shown:
     is_mid_level: bool
     masks: Bool[np.ndarray, "n m m"]
     is_anomalous: Bool[np.ndarray, " n"]
+    has_masks: bool
+    """Whether any anomalous sample of the part has one."""
+
     encoders: tuple[ShownMaps, ShownMaps]
     """EN_pre and EN_train."""
 
@@ -104,17 +108,19 @@ def shown_samples(
         is_mid_level=part in config.preprocess.mid_level_parts,
         masks=before.masks[places],
         is_anomalous=before.is_anomalous[places],
+        has_masks=not before.lacks_pixel_labels,
         encoders=(_maps(before, places), _maps(after, places)),
     )
 
 
 def scale_end(found: Sequence[Predictions]) -> float:
     """Upper end of a detector's colour scale, which both encoders and all parts share."""
-    thresholds = [threshold_of_best_f1(one.maps.ravel(), one.scored_masks.ravel()) for one in found]
+    thresholds = [best_pixel_threshold(one) for one in found]
+    known = [threshold for threshold in thresholds if not math.isnan(threshold)]
     return heat_map.scale_end(
         np.concatenate([one.maps for one in found]),
         np.concatenate([one.is_anomalous for one in found]),
-        threshold=max(thresholds),
+        threshold=max(known, default=math.nan),
     )
 
 
@@ -131,12 +137,13 @@ def draw_comparison(shown: Shown, file: Path, *, detector: str, part: str, end: 
         ]
         rows.append((_caption(shown, row), tiles))
     inputs = heat_map.input_titles(shown.num_levels, is_mid_level=shown.is_mid_level)
+    legend = heat_map.LEGEND if shown.has_masks else heat_map.LEGEND_WITHOUT_MASKS
     bar = heat_map.colour_bar(
         np.concatenate([one.maps for one in shown.encoders]),
         low=0.0,
         end=end,
         threshold=float("nan"),
-        meaning=f"one scale for both encoders and all parts\n{heat_map.LEGEND}",
+        meaning=f"one scale for both encoders and all parts\n{legend}",
     )
     picture = picture_table([*inputs, *ENCODER_STATES], rows, bar=bar)
     title = f"{detector_title(detector)}, {part}"
@@ -145,11 +152,11 @@ def draw_comparison(shown: Shown, file: Path, *, detector: str, part: str, end: 
 
 
 def _maps(predictions: Predictions, places: Sequence[int]) -> ShownMaps:
-    maps, masks, scores = predictions.maps, predictions.scored_masks, predictions.image_scores
+    maps, scores = predictions.maps, predictions.image_scores
     return ShownMaps(
         maps=maps[places],
         image_scores=scores[places],
-        pixel_threshold=threshold_of_best_f1(maps.ravel(), masks.ravel()),
+        pixel_threshold=best_pixel_threshold(predictions),
         image_threshold=threshold_of_best_f1(scores, predictions.is_anomalous),
     )
 

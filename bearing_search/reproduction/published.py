@@ -80,6 +80,11 @@ def table_metrics() -> tuple[str, ...]:
     return (*PAPER_METRICS, EVEN_THRESHOLDS_METRIC, *added)
 
 
+def is_image_metric(metric: str) -> bool:
+    """Whether a metric of the table is of whole images rather than pixels."""
+    return metric in METRICS and METRICS[metric].level == "image"
+
+
 def detector_titles() -> dict[str, str]:
     """Detector -> display name, in the order of all tables: the paper's two come first."""
     others = [name for name in DETECTORS if name not in TABLE_2]

@@ -10,7 +10,8 @@ from pathlib import Path
 from bearing_search.analysis.subsets import kinds_in_training
 from bearing_search.config import TrialConfig
 from bearing_search.data.dataset import DataSet, load_data_set
-from bearing_search.evaluation.predictions import Predictions, load_predictions
+from bearing_search.evaluation.prediction_files import load_predictions
+from bearing_search.evaluation.predictions import Predictions
 from bearing_search.filesystem.atomic import write_atomically
 from bearing_search.reproduction.chart import draw_chart
 from bearing_search.reproduction.crossed import Run
@@ -66,7 +67,7 @@ def write_report(folder: SweepFolder, records: Sequence[TrialRecord]) -> TableDa
         for record in records
         if record.state == "complete"
     ]
-    data = load_data_set(Path(folder.record.data))
+    data = load_data_set(folder.data)
     designed = [space.trial(point) for point in grid_points(space, folder.record.digest_scheme)]
     runs = [run for one in trained for run in _runs(one)]
     protocol = trained[0].config.protocol
@@ -80,8 +81,8 @@ def write_report(folder: SweepFolder, records: Sequence[TrialRecord]) -> TableDa
         name=folder.record.name,
         question=space.question,
         planned=sum(len(data.chosen_parts(config.parts)) for config in designed),
-        data=folder.record.data,
-        is_rendered=(Path(folder.record.data) / "truth.json").exists(),
+        data=str(folder.data),
+        is_rendered=(folder.data / "truth.json").exists(),
         map_px=protocol.map_px,
         fpr_limit=protocol.fpr_limit,
         synthetic_parts=_synthetic_parts(trained),

@@ -111,6 +111,11 @@ def warnings_of(measured: TableData, facts: Facts) -> list[str]:
             f"Train has no defects of {', '.join(facts.synthetic_parts)}: the patch task was "
             "trained on synthetic ones."
         )
+    found += [
+        f"{part}: {count} of {measured.parts[part].anomalous} anomalous test samples have no mask "
+        "and count in metrics of whole images only."
+        for part, count in measured.unmasked.items()
+    ]
     no_roi = sum(part.no_roi for part in measured.parts.values())
     missed = sum(part.missed_regions for part in measured.parts.values())
     if no_roi:
@@ -131,16 +136,23 @@ def how_measured(measured: TableData, facts: Facts) -> list[str]:
         + " A difference is paired by group and by seed.",
         "Floor: what a constant score for all samples and pixels reaches. Only what a value has "
         "above it counts.",
-        f"P-AUPRO is exact, up to a false-positive rate of {facts.fpr_limit:g}, on maps of "
-        f"{facts.map_px} px. P-AUPRO (200), from 200 evenly spaced thresholds, depends on the "
-        "scale of the scores; it is what the paper's code base seems to compute, and is shown for "
-        "comparison only.",
+        *([_on_aupro(facts)] if EVEN_THRESHOLDS_METRIC in measured.metrics else []),
         f"{MEAN}: unweighted mean over the parts, as in the paper.",
     ]
 
 
+def _on_aupro(facts: Facts) -> str:
+    return (
+        f"P-AUPRO is exact, up to a false-positive rate of {facts.fpr_limit:g}, on maps of "
+        f"{facts.map_px} px. P-AUPRO (200), from 200 evenly spaced thresholds, depends on the "
+        "scale of the scores; it is what the paper's code base seems to compute, and is shown for "
+        "comparison only."
+    )
+
+
 def _conclusion(measured: TableData, detector: str, part: str) -> str:
-    lines = [measured.line(detector, part, metric) for metric in exact_metrics()]
+    metrics = [metric for metric in exact_metrics() if metric in measured.metrics]
+    lines = [measured.line(detector, part, metric) for metric in metrics]
     where = f"{detector_title(detector)}, {'mean over parts' if part == MEAN else part}"
     sentences = [
         f"{verb}: {names}"

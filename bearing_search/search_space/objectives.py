@@ -3,13 +3,13 @@
 import math
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from statistics import fmean
 from typing import Any, Literal
 
 from bearing_search.errors import ConfigError
 from bearing_search.evaluation.metric_table import METRICS, Direction
-from bearing_search.measurement import COST_S, OBJECTIVE, TRAIN_GFLOP
+from bearing_search.measurement import COST_S, IMAGE_OBJECTIVE, OBJECTIVE, TRAIN_GFLOP
 
 Sense = Literal[">=", "<="]
 
@@ -80,6 +80,12 @@ class ObjectiveSpec:
 
     objectives: tuple[Objective, ...] = (Objective(metric=OBJECTIVE, direction="max"),)
     constraints: tuple[Constraint, ...] = ()
+    names_first: bool = False
+    """Whether the space names the first objective; if not, the labels of the data decide."""
+
+    def with_first(self, metric: str) -> "ObjectiveSpec":
+        """The same with another first objective, to be maximised."""
+        return replace(self, objectives=(Objective(metric=metric, direction="max"), *self.others))
 
     @property
     def others(self) -> tuple[Objective, ...]:
@@ -112,9 +118,9 @@ def objective_spec(objectives: Any, constraints: Any) -> ObjectiveSpec:
     """
     found = ObjectiveSpec()
     if objectives is not None:
-        found = ObjectiveSpec(objectives=_objectives(objectives))
+        found = ObjectiveSpec(objectives=_objectives(objectives), names_first=True)
     if constraints is not None:
-        found = ObjectiveSpec(objectives=found.objectives, constraints=_constraints(constraints))
+        found = replace(found, constraints=_constraints(constraints))
     return found
 
 
@@ -136,10 +142,10 @@ def _objectives(listed: Any) -> tuple[Objective, ...]:
     names = [one.metric for one in found]
     if len(set(names)) != len(names):
         raise ConfigError(f"objectives: {', '.join(names)}: a metric appears twice")
-    if names[0] != OBJECTIVE:
+    if names[0] not in (OBJECTIVE, IMAGE_OBJECTIVE):
         raise ConfigError(
-            f"objectives: {names[0]} comes first; the first must be {OBJECTIVE}, which ranks the "
-            "settings"
+            f"objectives: {names[0]} comes first; the first must be {OBJECTIVE}, or "
+            f"{IMAGE_OBJECTIVE}, which ranks the settings"
         )
     return tuple(found)
 

@@ -22,7 +22,7 @@ class IntParameter:
         Raises:
             ConfigError: it is not allowed.
         """
-        if isinstance(value, bool) or not isinstance(value, int | float) or value != int(value):
+        if isinstance(value, bool) or not isinstance(value, int | float) or value % 1 != 0:
             raise ConfigError("which is not a whole number")
         if not self.low <= value <= self.high:
             raise ConfigError(f"outside {self}")
@@ -53,7 +53,7 @@ class FloatParameter:
             ConfigError: it is not allowed.
         """
         try:
-            number = float(value)  # YAML reads 1e-4 as a string
+            number = float(value)
         except (TypeError, ValueError):
             raise ConfigError("which is not a number") from None
         if isinstance(value, bool):

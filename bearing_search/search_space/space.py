@@ -80,6 +80,10 @@ class SearchSpace:
                 raise ConfigError(
                     f"{path} is not a parameter; the parameters are {', '.join(self.parameters)}"
                 )
+        return self._completed(chosen, {})
+
+    def _completed(self, chosen: Mapping[str, Any], own: dict[str, Any]) -> dict[str, Any]:
+        """`completed`; the base's values are looked up in `own`, and added there."""
         suggestion: dict[str, Any] = {}
         for path, parameter in self.parameters.items():
             if not self.is_varied(path, suggestion):
@@ -87,7 +91,9 @@ class SearchSpace:
                     condition = condition_text(self.conditions, path)
                     raise ConfigError(f"{path} is not varied there, only{condition}")
             elif path not in chosen:
-                suggestion[path] = self._own_value(path)
+                if path not in own:
+                    own[path] = self._own_value(path)
+                suggestion[path] = own[path]
             else:
                 try:
                     suggestion[path] = parameter.snap(chosen[path])
@@ -105,13 +111,15 @@ class SearchSpace:
         Raises:
             ConfigError: its conditions never hold.
         """
-        own, others = self.default_suggestion(), {}
+        base: dict[str, Any] = {}
+        own, others = self._completed({}, base), {}
         for other, values in needed(self.conditions, path).items():
             if not values:
                 raise ConfigError(f"{path}: its conditions, and theirs, are never met together")
             others[other] = own[other] if own.get(other) in values else values[0]
         return [
-            self.completed(others | {path: value}) for value in self.parameters[path].extremes()
+            self._completed(others | {path: value}, base)
+            for value in self.parameters[path].extremes()
         ]
 
     def with_setting(self, path: str, value: Any) -> "SearchSpace":

@@ -10,14 +10,13 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import yaml
-
-from bearing_search.config import TrialConfig, digest_of, parse, to_plain
+from bearing_search.config import TrialConfig, config_paths, digest_of, parse, to_plain
 from bearing_search.errors import ConfigError
+from bearing_search.filesystem.yaml_text import parse_yaml, read_text
 from bearing_search.search_space.conditions import conditions_of, topological_order, without_when
 from bearing_search.search_space.objectives import objective_spec
-from bearing_search.search_space.parameter_yaml import UniqueKeys, parameter_of
-from bearing_search.search_space.parameters import BundleParameter
+from bearing_search.search_space.parameter_yaml import parameter_of
+from bearing_search.search_space.parameters import BundleParameter, ChoiceParameter
 from bearing_search.search_space.space import SearchSpace
 
 _LISTS = {"enqueue", "objectives", "constraints"}
@@ -29,12 +28,7 @@ def load_search_space(file: Path) -> SearchSpace:
     Raises:
         ConfigError: the file cannot be read, is not a space, or has an unknown or invalid setting.
     """
-    try:
-        text = file.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
-        raise ConfigError(f"{file}: cannot read the search space: {reason}") from None
-    return parse_search_space(text, str(file))
+    return parse_search_space(read_text(file), str(file))
 
 
 def parse_search_space(text: str, source: str) -> SearchSpace:
@@ -43,19 +37,15 @@ def parse_search_space(text: str, source: str) -> SearchSpace:
     Raises:
         ConfigError: as for `load_search_space`.
     """
+    content = parse_yaml(text, source)
     try:
-        return _parse(text)
+        return _space(content, text)
     except ConfigError as error:
         raise ConfigError(f"{source}: {error}") from None
-    except yaml.MarkedYAMLError as error:
-        line = error.problem_mark.line + 1 if error.problem_mark else 1
-        raise ConfigError(f"{source}, line {line}: {error.problem}") from None
-    except yaml.YAMLError as error:
-        raise ConfigError(f"{source}: not YAML: {error}") from None
 
 
-def _parse(text: str) -> SearchSpace:
-    match yaml.load(text, Loader=UniqueKeys):  # a SafeLoader
+def _space(content: Any, text: str) -> SearchSpace:
+    match content:
         case {"base": dict(base), "vary": dict(vary), **rest} if vary and set(rest) <= _LISTS:
             pass
         case _:
@@ -64,6 +54,8 @@ def _parse(text: str) -> SearchSpace:
                 f"optionally lists ({', '.join(sorted(_LISTS))}), and nothing else"
             )
     parse(TrialConfig, base)
+    if len(vary) > (most := len(config_paths(TrialConfig))):
+        raise ConfigError(f"vary has {len(vary)} parameters; there are only {most} settings")
     parameters = {path: parameter_of(path, without_when(spec)) for path, spec in vary.items()}
     conditions = conditions_of(parameters, vary)
     space = SearchSpace(
@@ -82,7 +74,9 @@ def _parse(text: str) -> SearchSpace:
     for path, parameter in space.parameters.items():
         tried = [space.trial(suggestion) for suggestion in space.extremes(path)]
         if isinstance(parameter, BundleParameter):
-            _refuse_twins(path, parameter, tried)
+            _refuse_twins(f"{path}: bundles", list(parameter.bundles), tried)
+        elif isinstance(parameter, ChoiceParameter):
+            _refuse_twins(f"{path}: choices", parameter.as_text(), tried)
     return replace(space, enqueued=_enqueued(space, rest.get("enqueue", [])))
 
 
@@ -99,8 +93,8 @@ def _enqueued(space: SearchSpace, listed: Any) -> list[dict[str, Any]]:
     return suggestions
 
 
-def _refuse_twins(path: str, parameter: BundleParameter, tried: Sequence[TrialConfig]) -> None:
-    names: dict[str, str] = {}
-    for name, config in zip(parameter.bundles, tried, strict=True):
-        if (twin := names.setdefault(digest_of(to_plain(config)), name)) != name:
-            raise ConfigError(f"{path}: bundles {twin} and {name} have the same settings")
+def _refuse_twins(of: str, names: Sequence[str], tried: Sequence[TrialConfig]) -> None:
+    firsts: dict[str, str] = {}
+    for name, config in zip(names, tried, strict=True):
+        if (twin := firsts.setdefault(digest_of(to_plain(config)), name)) != name:
+            raise ConfigError(f"{of} {twin} and {name} have the same settings")

@@ -8,7 +8,7 @@ from typing import Any
 
 from rich.console import Console
 
-from bearing_search.analysis.selection import SweepTrials
+from bearing_search.analysis.ranked_setting import SweepTrials
 from bearing_search.config import stable_settings
 from bearing_search.errors import SweepError
 from bearing_search.filesystem.atomic import write_atomically
@@ -54,14 +54,12 @@ def board_of(folders: Sequence[SweepFolder], console: Console) -> Leaderboard | 
         for f in folders
     ]
     with bar(console, "comparing the trials") as on_progress:
-        board = joint_leaderboard(
-            searched, on_progress, objective_spec=folders[0].space().objective_spec
-        )
+        board = joint_leaderboard(searched, on_progress, objective_spec=folders[0].objective_spec)
     notes = dict.fromkeys(note for folder in folders for note in folder.record.notes)
     for folder in folders:
         if ended := end_of(folder):
             notes[f"{folder.record.name}: {ended}."] = None
-    return replace(board, notes=tuple(notes)) if board else None
+    return replace(board, notes=(*board.notes, *notes)) if board else None
 
 
 def write_board(
@@ -90,7 +88,7 @@ def _facts(folder: SweepFolder) -> tuple[Any, ...]:
     space = folder.space()
     config = space.trial(space.default_suggestion())
     split = {"folds": config.split.folds, "seed": config.split.seed}
-    objective_spec = space.objective_spec
+    objective_spec = folder.objective_spec
     asked = [str(one) for one in (*objective_spec.objectives, *objective_spec.constraints)]
     return folder.record.data_digest, split, list(config.parts), _protocol(folder), asked
 

@@ -2,7 +2,8 @@
 
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from rich.console import Console
@@ -10,9 +11,14 @@ from rich.progress import Progress
 
 from bearing_search.config import TrialConfig
 from bearing_search.data.dataset import DataSet, content_digest, load_data_set
+from bearing_search.data.decoding.bit_depth import FULL
 from bearing_search.data.demo.dataset import render_demo_set
+from bearing_search.data.pixel_labels import objective_level, unmasked_counts, unmasked_lines
 from bearing_search.data.readings import depth_lines, with_readings
-from bearing_search.errors import ResourceError
+from bearing_search.errors import ConfigError, ResourceError
+from bearing_search.evaluation.metric_table import METRICS
+from bearing_search.measurement import IMAGE_OBJECTIVE, objective_at
+from bearing_search.search_space.objectives import ObjectiveSpec
 from bearing_search.search_space.space import SearchSpace
 from bearing_search.session.preflight import check_folds
 from bearing_search.trial_history.records import SweepTask
@@ -86,6 +92,15 @@ def recorded_bits(data_set: DataSet) -> dict[str, int]:
     return {part: depth.bits for part, depth in data_set.depths.items() if depth.bits != 8}
 
 
+def with_bits(config: TrialConfig, known: Mapping[str, int]) -> TrialConfig:
+    """The config with the bit depths found by its sweep, to be saved with its weights."""
+    odd = {part: bits for part, bits in known.items() if bits != FULL}
+    if not odd:
+        return config
+    bits = {**odd, **(config.preprocess.bits or {})}
+    return replace(config, preprocess=replace(config.preprocess, bits=bits))
+
+
 def train_digest(data_set: DataSet) -> str:
     """Digest of the training split, which is all that a search may see; test is not opened."""
     return content_digest(data_set.samples("train"))
@@ -96,6 +111,44 @@ def digest_for(task: SweepTask, data_set: DataSet) -> str:
     if task == "search":
         return train_digest(data_set)
     return content_digest(data_set.all_samples)
+
+
+def objective_of(data_set: DataSet, spec: ObjectiveSpec, parts: Sequence[str]) -> str:
+    """The metric that ranks settings: the space's, or what the labels of train allow.
+
+    Args:
+        data_set: what is searched on.
+        spec: of the space.
+        parts: those that are searched.
+
+    Raises:
+        ConfigError: the space asks for a metric of pixels, and a part has no masks.
+    """
+    searched = [sample for part in parts for sample in data_set.samples("train", part)]
+    level = objective_level(searched)
+    first = spec.objectives[0].metric if spec.names_first else objective_at(level)
+    pixel = {f"val/{name}" for name, metric in METRICS.items() if metric.level == "pixel"}
+    asked = [name for name in dict.fromkeys((first, *spec.metrics)) if name in pixel]
+    if level == "image" and asked:
+        unknown = [one.text for one in unmasked_counts(searched) if one.unmasked == one.anomalous]
+        raise ConfigError(
+            f"the space asks for {' and '.join(asked)}, but {'; '.join(unknown)}. Add masks, or "
+            f"use metrics of whole images, with {IMAGE_OBJECTIVE} as the first objective"
+        )
+    return first
+
+
+def objective_lines(data_set: DataSet, objective: str, parts: Sequence[str]) -> list[str]:
+    """The objective, and why it is not the usual one; defects of train without a mask."""
+    searched = [sample for part in parts for sample in data_set.samples("train", part)]
+    why = ""
+    if objective == IMAGE_OBJECTIVE:
+        is_forced = objective_level(searched) == "image"
+        why = ", since masks are missing" if is_forced else ", as the space asks"
+    return [
+        f"objective {objective}, mean over folds of train and all parts{why}",
+        *unmasked_lines(searched),
+    ]
 
 
 def split_lines(data_set: DataSet, space: SearchSpace) -> list[str]:

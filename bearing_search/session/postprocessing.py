@@ -9,7 +9,7 @@ from rich.console import Console
 
 from bearing_search.analysis.postprocess_search import PostprocessTuning, tune_postprocess
 from bearing_search.config import TrialConfig
-from bearing_search.evaluation.predictions import fold_predictions
+from bearing_search.evaluation.prediction_files import fold_predictions
 from bearing_search.session.terminal import bar
 from bearing_search.trial_history.records import trial_config, trial_folder
 

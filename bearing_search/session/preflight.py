@@ -4,11 +4,9 @@ torch is loaded in a short-lived process, which keeps the driver small.
 """
 
 import hashlib
-import json
-import multiprocessing
 import pickle
 from collections.abc import Sequence
-from concurrent.futures import ProcessPoolExecutor
+from contextlib import suppress
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
@@ -16,16 +14,19 @@ from rich.console import Console
 from rich.progress import Progress
 
 from bearing_search.config import DETECTORS, TrialConfig, to_plain
+from bearing_search.config.preprocess import Channel
 from bearing_search.data.dataset import DataSet
 from bearing_search.data.samples import Sample, read_levels, read_mask
 from bearing_search.data.split import Fold, folds_of_parts
 from bearing_search.data_checks.findings import Finding
-from bearing_search.errors import ConfigError, DataError, ResourceError
+from bearing_search.errors import ConfigError, DamagedFileError, DataError, ResourceError
 from bearing_search.filesystem.atomic import write_json
 from bearing_search.filesystem.digest import sha256_of_json
+from bearing_search.filesystem.stored_file import naming_damage, read_json_object
 from bearing_search.measurement import TRAIN_GFLOP
 from bearing_search.models.encoders.size import encoder_size
 from bearing_search.preprocess.brightness import check_levels
+from bearing_search.processes.pool import process_pool
 from bearing_search.science_digest import RECORD
 from bearing_search.search_space.objectives import ObjectiveSpec
 from bearing_search.search_space.space import SearchSpace
@@ -70,6 +71,41 @@ def file_findings(data_set: DataSet, parts: Sequence[str]) -> list[Finding]:
     ]
 
 
+def turned_light_findings(
+    samples: Sequence[Sample], configs: Sequence[TrialConfig]
+) -> list[Finding]:
+    """A warning if training turns or mirrors samples whose images may be lit from several sides.
+
+    Args:
+        samples: of the data set.
+        configs: of the trials to run.
+    """
+    several = sorted({sample.part for sample in samples if sample.num_levels > 1})
+    turned = {
+        part
+        for config in configs
+        for part in several
+        if config.turns_images_of(part) and not _shows_one_level(config.preprocess.levels)
+    }
+    if not turned:
+        return []
+    return [
+        Finding(
+            severity="warning",
+            kind="light",
+            part="",
+            text=f"{', '.join(sorted(turned))}: training turns or mirrors all images of a sample "
+            "together, which is wrong if they are lit from different sides: the lights would have "
+            "to turn too",
+            advice="If they are, set augment.rotated_parts to [] and leave flips off",
+        )
+    ]
+
+
+def _shows_one_level(channels: Sequence[Channel]) -> bool:
+    return len(channels) == 1 and isinstance(channels[0], int)
+
+
 def edge_configs(space: SearchSpace) -> list[TrialConfig]:
     """Configs of trial 0 and of the extremes of every parameter, all of which must be valid."""
     tried = [space.default_suggestion()]
@@ -102,8 +138,7 @@ def check_counted(configs: Sequence[TrialConfig], objective_spec: ObjectiveSpec)
 def check_models(configs: Sequence[TrialConfig], *, cache: Path) -> str:
     """Load every encoder that the configs name, with its weights, and check its blocks.
 
-    A check that passed is remembered until configs, weights, code or versions change; weights from
-    a hub are always loaded.
+    A check that passed is remembered until its inputs change; a hub's weights are always loaded.
 
     Args:
         configs: of the trials to run.
@@ -113,8 +148,7 @@ def check_models(configs: Sequence[TrialConfig], *, cache: Path) -> str:
         sha256 of the first config's weights.
 
     Raises:
-        ConfigError: unknown encoder, wrong input size, a block that the encoder does not have, a
-            plug-in that cannot be sent to another process.
+        ConfigError: unknown encoder or block, wrong input size, a plug-in that cannot be pickled.
         WeightsError: weights missing, unreachable, or another model's.
         ResourceError: torch and torchvision do not belong together.
     """
@@ -123,9 +157,9 @@ def check_models(configs: Sequence[TrialConfig], *, cache: Path) -> str:
     key = _models_key(configs, tables)
     passed = cache / "models" / f"{key}.json" if key else None
     if passed is not None and passed.exists():
-        return str(json.loads(passed.read_text(encoding="utf-8"))["sha256"])
-    context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(1, mp_context=context) as process:
+        with suppress(DamagedFileError), naming_damage(passed):  # if damaged, check again
+            return str(read_json_object(passed)["sha256"])
+    with process_pool(1) as process:
         sha256 = process.submit(_load_all, list(configs), tables).result()
     if passed is not None:
         passed.parent.mkdir(parents=True, exist_ok=True)
@@ -148,19 +182,23 @@ def check_images(
 ) -> None:
     """Read every image and mask once, to find a broken file now rather than hours later.
 
+    A part whose masks are all empty is refused: its defects would be learned as normal.
+
     Args:
         configs: they set which brightness levels become channels.
 
     Raises:
-        DataError: naming the first broken sample and their number.
+        DataError: naming the first broken sample and their number, or a part with empty masks.
     """
     choices = {config.preprocess.levels for config in configs}
-    problems = []
+    problems, marks = [], dict[tuple[str, str], list[bool]]()
     with Progress(console=console, transient=True, disable=not console.is_terminal) as bars:
         for sample in bars.track(samples, description="reading the images"):
             try:
                 levels = read_levels(sample)
-                read_mask(sample, levels[0].shape[:2])
+                mask = read_mask(sample, levels[0].shape[:2])
+                if sample.is_anomalous and sample.mask_files:
+                    marks.setdefault((sample.part, sample.split), []).append(bool(mask.any()))
                 for channels in choices:
                     check_levels(sample.part, len(levels), channels)
             except DataError as error:
@@ -168,6 +206,12 @@ def check_images(
     if problems:
         more = f" ({len(problems)} such samples)" if len(problems) > 1 else ""
         raise DataError(problems[0] + more)
+    for (part, split), found in marks.items():
+        if not any(found):
+            raise DataError(
+                f"{part}: all masks of anomalous samples in {split} ({len(found)}) are empty. Draw "
+                "them, or remove the files: without a mask, samples count as whole images."
+            )
 
 
 def _models_key(configs: Sequence[TrialConfig], tables: PluginTables) -> str | None:

@@ -5,8 +5,8 @@ import time
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TaskProgressColumn, TextColumn
 
-from bearing_search.durations import format_duration
 from bearing_search.measurement import Measurement
+from bearing_search.text.durations import format_duration
 from bearing_search.trial_history.callbacks import SweepView, TrialEnded, TrialStarted
 from bearing_search.trial_history.measurement_log import MEASUREMENTS_FILE, last_measurement
 from bearing_search.trial_history.records import COUNTED, SweepOutcome
@@ -60,6 +60,7 @@ class SweepProgress:
         self._progress: dict[int, float] = {}
         self._begun: dict[int, float] = {}
         self._seed_runs: set[int] = set()
+        self._drawn: set[int] = set()
         self._best: tuple[float, int] | None = None
         self._last_line = time.monotonic()
 
@@ -92,6 +93,8 @@ class SweepProgress:
     def on_measurement(self, number: int, measurement: Measurement) -> None:
         """Move the bars, or print a line every 30 s."""
         self._progress[number] = max(self._progress.get(number, 0.0), measurement.progress)
+        if any(name.startswith("drawn/") for name in measurement.tags):
+            self._drawn.add(number)
         if number in self._tasks:
             self._bars.update(
                 self._tasks[number], completed=self._progress[number], note=measurement.stage
@@ -115,7 +118,8 @@ class SweepProgress:
             self._progress[number] = 1.0
         elif trial.state == "failed":
             self._progress.pop(number, None)
-        score = f": {self._objective} {value:.4f}" if value is not None else ""
+        on = " on drawn defects" if number in self._drawn else ""
+        score = f": {self._objective} {value:.4f}{on}" if value is not None else ""
         why = f": {trial.reason}" if trial.reason else ""
         self._console.print(f"trial {number} {trial.state}{score}{why} ({took})")
         # with a reason, it misses a constraint or is a copy of another trial

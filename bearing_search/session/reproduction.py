@@ -9,6 +9,7 @@ from rich.console import Console
 
 from bearing_search.config import DETECTORS, TrialConfig
 from bearing_search.data.dataset import DataSet
+from bearing_search.data.pixel_labels import unmasked_lines
 from bearing_search.reproduction.cost import Work, seconds, work_of
 from bearing_search.reproduction.report import is_table_2, write_report
 from bearing_search.reproduction.texts import conclusions, how_sure
@@ -40,10 +41,12 @@ def announce_reproduction(folder: SweepFolder, data_set: DataSet, console: Conso
         "fine-tuning"
     )
     console.print(f"  {estimate(total, speed, folder.record.resources)}")
-    console.print(f"  data {folder.record.data} (digest {folder.record.data_digest})")
+    console.print(f"  data {folder.data} (digest {folder.record.data_digest})")
     for part in data_set.parts:
         train, test = (_counts(data_set, split, part) for split in ("train", "test"))
         console.print(f"  {part}: {train} for training, {test} for test")
+    for text in unmasked_lines(data_set.all_samples):
+        console.print(f"  {text}")
     console.print("  test is read by design, once per run; choose no setting by the table")
 
 

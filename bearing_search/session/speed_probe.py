@@ -1,10 +1,10 @@
 """Matrix multiplication speed of this machine, measured in a short-lived process."""
 
-import multiprocessing
 import os
 import time
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
+
+from bearing_search.processes.pool import process_pool
 
 _MEASURED_S = 0.5
 
@@ -25,8 +25,7 @@ class Speed:
 
 def measure_speed(*, use_gpus: bool) -> Speed:
     """Time matrix products of the sizes used in the networks; mostly takes torch's import."""
-    context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(1, mp_context=context) as process:
+    with process_pool(1) as process:
         return process.submit(_measure, use_gpus).result()
 
 

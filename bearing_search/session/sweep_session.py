@@ -1,40 +1,57 @@
 """A session of a sweep: plan, run, report."""
 
+import shlex
 from collections.abc import Mapping
 from pathlib import Path
 
 from rich.console import Console
 
-from bearing_search.analysis.selection import RankedSetting
+from bearing_search.analysis.ranked_setting import RankedSetting
 from bearing_search.data.dataset import DataSet
-from bearing_search.errors import TrialFailedError
+from bearing_search.errors import BearingSearchError, ConfigError, TrialFailedError
+from bearing_search.filesystem.database_url import is_same_database, sqlite_url
 from bearing_search.reporting.leaderboard import end_of_sweep
 from bearing_search.search_space.space import SearchSpace
 from bearing_search.session.comparison import board_of, write_board
-from bearing_search.session.inputs import split_lines
+from bearing_search.session.inputs import objective_lines, split_lines
+from bearing_search.session.leak_gate import sentence
+from bearing_search.session.preflight import edge_configs, turned_light_findings
 from bearing_search.session.progress import SweepProgress
 from bearing_search.session.reproduction import finish_reproduction
-from bearing_search.session.terminal import program
-from bearing_search.sweep.engine import run_sweep
+from bearing_search.sweep.engine import discard, run_sweep
+from bearing_search.sweep.folder.listing import LEDGER, begun_trials
+from bearing_search.sweep.folder.relocation import absolute_url, checked_home
 from bearing_search.sweep.folder.sweep_folder import SweepFolder
 from bearing_search.sweep.record.session_options import SessionOptions
+from bearing_search.sweep.record.urls import refuse_password
+from bearing_search.sweep.study.storage import check_ledger
 from bearing_search.sweep.worker.process import LazyTrial
-from bearing_search.tracking import MlflowTracker, default_tracking_uri
+from bearing_search.text.passwords import without_password
+from bearing_search.text.program import program
+from bearing_search.tracking import MlflowTracker, check_store, default_tracking_uri
 from bearing_search.trial_history.records import SweepOutcome, SweepTask
 
 _FUNCTIONS: Mapping[SweepTask, str] = {"search": "run_trial", "reproduction": "run_final"}
 
 
-def drive(folder: SweepFolder, options: SessionOptions, console: Console) -> SweepOutcome:
+def drive(
+    folder: SweepFolder, options: SessionOptions, console: Console, *, is_new: bool = False
+) -> SweepOutcome:
     """Run a sweep's trials; print and return how the session ended.
+
+    Args:
+        folder: the sweep.
+        options: of this session.
+        console: where progress is printed.
+        is_new: whether the sweep was created for this session; if it is refused before a trial
+            begins, nothing remains of it.
 
     Raises:
         TrialFailedError: it ended without a single score.
     """
     root, name = folder.root.parent, folder.record.name
-    tracker = MlflowTracker(folder.record.tracking_uri or default_tracking_uri(root))
-    run_trial = LazyTrial("bearing_search.trial", _FUNCTIONS[folder.record.task])
-    outcome = run_sweep(folder, run_trial, options, [SweepProgress(console), tracker])
+    tracker = MlflowTracker(folder.tracking_uri or default_tracking_uri(root))
+    outcome = _run(folder, options, (SweepProgress(console), tracker), is_new=is_new)
     if outcome.stopped_by:
         console.print(
             f"stopped by {outcome.stopped_by}; nothing is lost. Resume with:\n"
@@ -57,6 +74,63 @@ def drive(folder: SweepFolder, options: SessionOptions, console: Console) -> Swe
     return outcome
 
 
+def _run(
+    folder: SweepFolder,
+    options: SessionOptions,
+    callbacks: tuple[SweepProgress, MlflowTracker],
+    *,
+    is_new: bool,
+) -> SweepOutcome:
+    tracking = folder.tracking_uri or default_tracking_uri(folder.root.parent)
+    refuse_one_database(folder.storage_url, tracking)
+    record = checked_home(folder.root, folder.record)
+    folder = folder.with_unsaved(record) if options.join else folder.with_record(record)
+    run_trial = LazyTrial("bearing_search.trial", _FUNCTIONS[folder.record.task])
+    try:
+        return run_sweep(folder, run_trial, options, callbacks)
+    except BearingSearchError:
+        if is_new and not begun_trials(folder.root):
+            callbacks[1].discard()
+            discard(folder)
+        raise
+
+
+def check_stores(results: Path, name: str, *, storage: str, tracking_uri: str) -> None:
+    """Refuse stores given for a new sweep if they cannot be used; writes nothing to the study's.
+
+    Args:
+        results: folder of all sweeps.
+        name: name of the sweep.
+        storage: URL of the study as given; empty: none was.
+        tracking_uri: MLflow's as given; empty: none was.
+
+    Raises:
+        ConfigError: a URL holds a password, or the study and MLflow would have one database.
+        ResourceError, SweepError: a store cannot be reached, or another version made it.
+    """
+    refuse_password(storage=storage, tracking_uri=tracking_uri)
+    ledger = absolute_url(storage, Path.cwd()) or sqlite_url(results.resolve() / name / LEDGER)
+    tracking = absolute_url(tracking_uri, Path.cwd()) or default_tracking_uri(results)
+    refuse_one_database(ledger, tracking)
+    if storage:
+        check_ledger(ledger)
+    if tracking_uri:
+        check_store(tracking)
+
+
+def refuse_one_database(ledger: str, tracking: str) -> None:
+    """Refuse one database for the study and for MLflow, in any spelling.
+
+    Raises:
+        ConfigError: the two URLs name one database.
+    """
+    if is_same_database(ledger, tracking):
+        raise ConfigError(
+            f"--storage and --tracking-uri name one database, {without_password(ledger)}, but the "
+            "study and MLflow keep tables of the same names; give each its own"
+        )
+
+
 def _mark(chosen: RankedSetting | None, folder: SweepFolder, tracker: MlflowTracker) -> None:
     """Mark the recommended setting in MLflow."""
     if chosen is None:
@@ -65,21 +139,30 @@ def _mark(chosen: RankedSetting | None, folder: SweepFolder, tracker: MlflowTrac
     scores = {folder.record.objective: chosen.value.value}
     if chosen.use is not None:
         scores |= {"gflop_per_sample": chosen.use.gflop, "megabytes": chosen.use.megabytes}
-    tracker.mark([t.number for t in chosen.trials], scores, chosen.trials[0].suggestion)
+    told = dict(chosen.trials[0].suggestion)
+    if chosen.defects.parts:
+        told["drawn_defects"] = list(chosen.defects.parts)
+    tracker.mark([t.number for t in chosen.trials], scores, told)
 
 
 def announce(folder: SweepFolder, space: SearchSpace, data_set: DataSet, console: Console) -> None:
     """Print what is about to run."""
     record = folder.record
+    parts = data_set.chosen_parts(space.trial(space.default_suggestion()).parts)
     lines = [
         f"sweep {record.name}: {space.question}",
         f"  {record.target} trials over {', '.join(space.parameters)}",
-        f"  data {record.data} (digest {record.data_digest})",
+        f"  data {folder.data} (digest {record.data_digest})",
         *(f"  {line}" for line in split_lines(data_set, space)),
+        *(f"  {line}" for line in objective_lines(data_set, record.objective, parts)),
+        *(
+            f"warning: {sentence(found)}"
+            for found in turned_light_findings(data_set.samples("train"), edge_configs(space))
+        ),
     ]
     console.print("\n".join(lines))
 
 
 def results_flag(results: Path) -> str:
     """` --results DIR`; empty for the default folder of this working directory."""
-    return "" if results == Path("results").resolve() else f" --results {results}"
+    return "" if results == Path("results").resolve() else f" --results {shlex.quote(str(results))}"

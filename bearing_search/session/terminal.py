@@ -1,30 +1,30 @@
-"""Console output, and how this program is called from a shell."""
+"""Console output."""
 
-import shutil
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from pathlib import Path
+from typing import Any
 
 from rich.console import Console
 from rich.progress import Progress
+from rich.text import Text
+
+from bearing_search.text.printable import printable
+
+
+class _Console(Console):
+    """Shows control characters of names as escapes; rich would send them to the terminal."""
+
+    def render_str(self, text: str, **options: Any) -> Text:
+        """The text as rich shows it."""
+        return super().render_str(printable(text), **options)
 
 
 def terminal(*, stderr: bool = False) -> Console:
     """A console for a command's output: no markup, no highlighting, no wrapped lines."""
     stream = sys.stderr if stderr else sys.stdout
     width = None if stream.isatty() else 160  # files and pipes have no width
-    return Console(stderr=stderr, soft_wrap=True, highlight=False, markup=False, width=width)
-
-
-def program() -> str:
-    """Command that runs this program from the user's shell with the current interpreter."""
-    python = Path(sys.executable)
-    found = shutil.which(python.name)
-    if found is not None and Path(found) == python:
-        return f"{python.name} -m bearing_search"
-    is_near = python.is_relative_to(Path.cwd())
-    return f"{python.relative_to(Path.cwd()) if is_near else python} -m bearing_search"
+    return _Console(stderr=stderr, soft_wrap=True, highlight=False, markup=False, width=width)
 
 
 @contextmanager

@@ -7,6 +7,7 @@ considered dead and wakes up finds its path gone, so that two processes never wr
 """
 
 import json
+import logging
 import os
 import time
 from collections.abc import Mapping
@@ -16,11 +17,14 @@ from pathlib import Path
 from typing import Any
 
 from bearing_search.config import parse
-from bearing_search.errors import ConfigError
+from bearing_search.errors import ConfigError, DamagedFileError
 from bearing_search.filesystem.atomic import sync, write_atomically
 from bearing_search.filesystem.digest import sha256_of_file
+from bearing_search.filesystem.stored_file import naming_damage, read_json_object
 from bearing_search.stage_cache.client import ClientId, parse_client_id
 from bearing_search.stage_cache.key import StageKey
+
+_LOG = logging.getLogger(__name__)
 
 DONE = "done"
 FREE = "work.free"
@@ -136,12 +140,12 @@ def read_manifest(folder: Path) -> Manifest:
         ValueError: it is missing or invalid.
     """
     try:
-        raw = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
-        return parse(Manifest, raw)
-    except FileNotFoundError:
-        raise ValueError(f"{MANIFEST} is missing") from None
-    except (ConfigError, UnicodeDecodeError, json.JSONDecodeError) as error:
-        raise ValueError(f"{MANIFEST} cannot be read: {error}") from None
+        return parse(Manifest, read_json_object(folder / MANIFEST))
+    except (ConfigError, DamagedFileError) as error:
+        if not (folder / MANIFEST).exists():
+            raise ValueError(f"{MANIFEST} is missing") from None
+        reason = error.args[1] if isinstance(error, DamagedFileError) else error
+        raise ValueError(f"{MANIFEST} cannot be read: {reason}") from None
 
 
 def integrity_error(home: Path, *, with_digests: bool) -> str:
@@ -203,21 +207,33 @@ def note_user(home: Path, user: str) -> None:
     if user in read_users(home):
         os.utime(file)
         return
-    with file.open("a", encoding="utf-8") as stream:
-        stream.write(f"{user}\n")
+    try:
+        with file.open("a", encoding="utf-8") as stream:
+            stream.write(f"{user}\n")
+    except IsADirectoryError as error:  # only the numbers of `cache ls` depend on it
+        _LOG.warning("%s: %s", file, error.strerror)
 
 
 def read_users(home: Path) -> tuple[str, ...]:
-    """Trials that used an entry, in order of their first use."""
+    """Trials that used an entry, in order of their first use; a damaged list warns and is empty."""
+    file = home / USERS
+    if not file.exists():
+        return ()
     try:
-        return tuple((home / USERS).read_text(encoding="utf-8").splitlines())
-    except FileNotFoundError:
+        with naming_damage(file):
+            return tuple(file.read_text(encoding="utf-8").splitlines())
+    except DamagedFileError as error:
+        _LOG.warning("%s", error)
         return ()
 
 
 def _read_seconds(folder: Path) -> dict[str, float]:
-    try:
-        seconds: dict[str, float] = json.loads((folder / SECONDS).read_text(encoding="utf-8"))
-    except FileNotFoundError:
+    file = folder / SECONDS
+    if not file.exists():
         return {}
-    return seconds
+    try:
+        with naming_damage(file):
+            return {user: float(spent) for user, spent in read_json_object(file).items()}
+    except DamagedFileError as error:
+        _LOG.warning("%s; the time spent before is not counted", error)
+        return {}

@@ -14,6 +14,7 @@ from typing import Literal, TypeVar
 from bearing_search.errors import DiskFullError
 from bearing_search.filesystem.atomic import write_atomically
 from bearing_search.filesystem.disk_full import is_disk_full
+from bearing_search.filesystem.stored_file import naming_damage
 from bearing_search.stage_cache.client import is_dead, live_pins
 from bearing_search.stage_cache.entry import (
     DONE,
@@ -166,7 +167,7 @@ def with_room(root: Path, write: Callable[[], T], *, stale_s: float = STALE_S) -
 
 
 def tree_bytes(folder: Path) -> int:
-    """Total size of all files below a folder; files that vanish in the meantime may be missing."""
+    """Total size of all files below a folder, possibly without some that vanish meanwhile."""
     total = 0
     for path, _, names in os.walk(folder):
         for name in names:
@@ -181,11 +182,10 @@ def default_max_bytes(root: Path) -> int:
 
 
 def max_bytes_of(root: Path) -> int:
-    """The size limit that was set for this cache, or the default."""
-    try:
-        return int((root / _LIMIT).read_text(encoding="ascii"))
-    except FileNotFoundError:
-        return default_max_bytes(root)
+    """The size limit set for this cache, or the default; DamagedFileError if it is no number."""
+    file = root / _LIMIT
+    with naming_damage(file):
+        return int(file.read_text("ascii")) if file.exists() else default_max_bytes(root)
 
 
 def set_max_bytes(root: Path, max_bytes: int | None) -> None:

@@ -1,15 +1,18 @@
 """Runs a sweep or resumes one: the two are the same, since all state is in the ledger."""
 
+import shutil
 from collections.abc import Sequence
-from contextlib import closing
-from pathlib import Path
+from contextlib import closing, suppress
 
+from bearing_search.errors import ResourceError, SweepError
+from bearing_search.filesystem.database_url import sqlite_file
 from bearing_search.measurement import RunTrial
 from bearing_search.sweep.driver.controller import SweepController
 from bearing_search.sweep.driver.session import (
     SignalHandler,
     StopRequest,
     begin_session,
+    end_session,
     new_scratch,
 )
 from bearing_search.sweep.driver.stall_monitor import StallMonitor
@@ -19,6 +22,7 @@ from bearing_search.sweep.execution.runtime import (
     ray_runtime,
 )
 from bearing_search.sweep.execution.tuner import execute, make_trainable
+from bearing_search.sweep.folder.listing import refuse_lost_ledger
 from bearing_search.sweep.folder.sweep_folder import SweepFolder
 from bearing_search.sweep.locking.drivers import Drivers
 from bearing_search.sweep.locking.lock import acquire, join_sweep
@@ -26,8 +30,10 @@ from bearing_search.sweep.planning.ledger import Ledger
 from bearing_search.sweep.record.session_options import SessionOptions
 from bearing_search.sweep.remote.driver_sync import DriverSync, NoSync, StoreSync
 from bearing_search.sweep.remote.worker_sync import StoreAddress
+from bearing_search.sweep.study.storage import delete_study
 from bearing_search.sweep.worker.context import WorkerContext
 from bearing_search.sweep.worker.node_check import local_code_version
+from bearing_search.text.passwords import without_password
 from bearing_search.trial_history.callbacks import SweepCallback
 from bearing_search.trial_history.records import SweepOutcome
 
@@ -76,7 +82,10 @@ def run_sweep(
                 controller.begin()
                 if not controller.is_finished:
                     session = begin_session(folder, drivers)
-                    _run_trials(folder, run_trial, controller, signals, stop, session)
+                    try:
+                        _run_trials(folder, run_trial, controller, signals, stop, session)
+                    finally:
+                        end_session(folder, drivers)
             except InterruptedStartError:
                 stop.request("signal")
             except Exception as error:  # `finish` raises it, after notifying the callbacks
@@ -102,11 +111,12 @@ def _run_trials(
         worker_context = WorkerContext(
             root=folder.root,
             session=session,
-            data=Path(folder.record.data),
+            data=folder.data,
             cache=folder.cache,
             threads=plan.threads,
             gpus=plan.gpus,
             bits=folder.record.bits,
+            objective=folder.record.objective,
             shares_stages=folder.record.shares_stages,
             code=local_code_version() if is_cluster else None,
             depot=depot,
@@ -124,6 +134,26 @@ def open_ledger(folder: SweepFolder, drivers: Drivers, *, retries_failed: bool =
     """Open the ledger of a sweep whose lock this process holds.
 
     Raises:
-        SweepError: the ledger cannot be used.
+        SweepError: the ledger is lost or cannot be used.
     """
-    return Ledger(folder, drivers, retries_failed=retries_failed)
+    place = without_password(folder.storage_url)
+    file = sqlite_file(folder.storage_url)
+    if file is not None and not file.exists():
+        refuse_lost_ledger(folder.root, place)
+    ledger = Ledger(folder, drivers, retries_failed=retries_failed)
+    try:
+        if not ledger.records():
+            refuse_lost_ledger(folder.root, place)
+    except SweepError:
+        ledger.close()
+        raise
+    return ledger
+
+
+def discard(folder: SweepFolder) -> None:
+    """Delete a sweep in which no trial has begun: its folder, and its study in another database."""
+    assert not any((folder.root / "trials").iterdir())
+    if folder.record.storage:
+        with suppress(SweepError, ResourceError):
+            delete_study(folder.storage_url, folder.study_name)
+    shutil.rmtree(folder.root, ignore_errors=True)

@@ -1,6 +1,6 @@
 """Reads the status of a sweep from its folder and ledger; read-only, also while the sweep runs."""
 
-import json
+import logging
 import math
 import time
 from collections.abc import Mapping, Sequence
@@ -8,13 +8,19 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
 
+from bearing_search.errors import DamagedFileError
+from bearing_search.filesystem.stored_file import naming_damage, read_json_object
 from bearing_search.sweep.driver.stall_monitor import STALL_S
+from bearing_search.sweep.folder.listing import LEDGER, refuse_lost_ledger
 from bearing_search.sweep.folder.sweep_folder import END, SweepFolder
 from bearing_search.sweep.locking.lock import current_driver
 from bearing_search.sweep.study.trial_records import read_records
+from bearing_search.text.passwords import without_password
 from bearing_search.trial_history.best import best_of
 from bearing_search.trial_history.measurement_log import MEASUREMENTS_FILE, last_measurement
 from bearing_search.trial_history.records import SweepTask, TrialRecord
+
+_LOG = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,11 +70,13 @@ def sweep_status(folder: SweepFolder) -> SweepStatus:
     """Read the status of a sweep.
 
     Raises:
-        SweepError: its ledger cannot be read.
+        SweepError: its ledger is lost or cannot be read.
     """
     driver = current_driver(folder)
-    has_ledger = folder.record.storage or (folder.root / "ledger.db").exists()
+    has_ledger = folder.record.storage or (folder.root / LEDGER).exists()
     records = read_records(folder.storage_url, folder.study_name) if has_ledger else []
+    if not records:
+        refuse_lost_ledger(folder.root, without_password(folder.storage_url))
     return SweepStatus(
         name=folder.record.name,
         folder=folder.root,
@@ -101,14 +109,22 @@ def _last_reports(folder: SweepFolder, records: Sequence[TrialRecord]) -> dict[i
 
 def end_of(folder: SweepFolder) -> str:
     """Why the last session ended below its target; empty if it did not, runs, or was killed."""
-    try:
-        return str(json.loads((folder.root / END).read_text(encoding="utf-8"))["why"])
-    except FileNotFoundError:
+    file = folder.root / END
+    if not file.exists():
         return ""  # still running, or killed
+    try:
+        with naming_damage(file):
+            return str(read_json_object(file)["why"])
+    except DamagedFileError as error:
+        return str(error)
 
 
 def _with_progress(folder: SweepFolder, record: TrialRecord, *, is_driven: bool) -> TrialRecord:
-    last = last_measurement(folder.trial_folder(record.number) / MEASUREMENTS_FILE)
+    try:
+        last = last_measurement(folder.trial_folder(record.number) / MEASUREMENTS_FILE)
+    except DamagedFileError as error:
+        _LOG.warning("%s", error)
+        last = None
     if last is not None:
         record = replace(record, stage=last.stage, progress=last.progress)
         record = record.with_costs(last.values)

@@ -1,6 +1,17 @@
 """Logs a sweep's measurements to MLflow, from the driver process."""
 
-from bearing_search.tracking.store import default_tracking_uri, experiments
+from bearing_search.tracking.store import (
+    check_store,
+    default_tracking_uri,
+    experiments,
+    readable_store,
+)
 from bearing_search.tracking.tracker import MlflowTracker
 
-__all__ = ["MlflowTracker", "default_tracking_uri", "experiments"]
+__all__ = [
+    "MlflowTracker",
+    "check_store",
+    "default_tracking_uri",
+    "experiments",
+    "readable_store",
+]

@@ -5,17 +5,26 @@ MLflow is imported on first use: the import takes seconds, and it reads the envi
 
 import logging
 import os
-import re
 import sqlite3
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import ExitStack, closing, contextmanager
+from dataclasses import dataclass
 from fcntl import LOCK_EX, flock
 from pathlib import Path
 from typing import Any
 
-from bearing_search.tracking._vendor import close_database
+from bearing_search.filesystem.database_url import sqlite_file, sqlite_url
+from bearing_search.filesystem.sqlite_copy import readable
+from bearing_search.tracking._vendor import (
+    close_database,
+    forget_artifact_places,
+    move_artifacts,
+)
+from bearing_search.tracking.errors import store_errors
+from bearing_search.tracking.schema import check_schema
 from bearing_search.tracking.tags import SWEEP_ID_TAG, TRIAL_TAG
 
+_LOG = logging.getLogger(__name__)
 _ENVIRONMENT = {
     "MLFLOW_DISABLE_TELEMETRY": "true",
     "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
@@ -28,42 +37,108 @@ _ENVIRONMENT = {
 
 def default_tracking_uri(results: Path) -> str:
     """URI of the store that all sweeps in a results folder share: `mlflow.db`."""
-    return f"sqlite:///{results.resolve() / 'mlflow.db'}"
+    # with the driver's name: for a plain `sqlite:` MLflow creates a folder of the path as quoted
+    return sqlite_url(results.resolve() / "mlflow.db", driver="sqlite+pysqlite")
 
 
 def connect(uri: str) -> Any:
-    """An MlflowClient whose store has answered; a new sqlite store is initialised first.
+    """An MlflowClient whose store has answered; a sqlite store is made ready for writing first.
+
+    It is created if it is missing, migrated if it is older than the installed MLflow, and its
+    artifacts are expected in `mlartifacts` beside it, wherever they were before.
 
     Raises:
+        ResourceError: the database was written by a newer MLflow, or is another program's.
         Exception: MLflow's own, if the store does not answer.
     """
-    for name, value in _ENVIRONMENT.items():
-        os.environ.setdefault(name, value)
+    _prepare_mlflow()
     from mlflow import MlflowClient
 
-    # it logs a traceback for every database error; we report those in one line
-    logging.getLogger("mlflow.store.db.utils").setLevel(logging.CRITICAL)
-    for logger in ("mlflow", "alembic"):  # importing them resets their log levels
-        logging.getLogger(logger).setLevel(logging.ERROR)
-    file = _sqlite_file(uri)
+    file = sqlite_file(uri)
     if file is None:
-        client = MlflowClient(tracking_uri=uri)
-        client.search_experiments(max_results=1)
-        return client
-    file.parent.mkdir(parents=True, exist_ok=True)
-    # processes that create the tables concurrently corrupt the file
-    with file.with_name(f".{file.name}.lock").open("w") as stream:
-        flock(stream, LOCK_EX)
-        if not file.exists():
-            _create(file)
+        check_schema(uri)
+    else:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        with _locked(file):
+            if not file.exists():
+                _create(file)
+            check_schema(uri)
+            if move_artifacts(file, artifact_root(file)):
+                _LOG.warning(
+                    "the results were moved or copied; MLflow now keeps their files in %s",
+                    artifact_root(file),
+                )
     client = MlflowClient(tracking_uri=uri)
+    if file is not None:  # what this process knows may be of a folder that was moved away
+        close_database(client)
+        forget_artifact_places()
     client.search_experiments(max_results=1)
     return client
 
 
+def check_store(uri: str) -> None:
+    """Refuse a store that cannot be used.
+
+    Raises:
+        ResourceError: it cannot be reached, or its database was written by a newer MLflow.
+    """
+    with store_errors(uri):
+        connect(uri)
+
+
+@dataclass(frozen=True, slots=True)
+class ReadableStore:
+    """The store of a results folder, or a copy of it if the folder is read-only."""
+
+    uri: str
+    is_copy: bool
+
+
+@contextmanager
+def readable_store(results: Path) -> Iterator[ReadableStore]:
+    """The store of a results folder that may be read-only: then a copy, deleted at the end.
+
+    Raises:
+        ResourceError: the store cannot be read, or was written by a newer MLflow.
+    """
+    _prepare_mlflow()
+    file = results.resolve() / "mlflow.db"
+    with ExitStack() as stack:
+        with store_errors(str(file)):
+            copy = stack.enter_context(readable(file))
+            if copy == file:
+                connect(default_tracking_uri(results))
+            else:
+                check_schema(sqlite_url(copy))
+                move_artifacts(copy, artifact_root(file))
+        yield ReadableStore(default_tracking_uri(copy.parent), is_copy=copy != file)
+
+
+def _prepare_mlflow() -> None:
+    """Import MLflow quietly: it logs a traceback for every database error."""
+    for name, value in _ENVIRONMENT.items():
+        os.environ.setdefault(name, value)
+    import mlflow  # noqa: F401
+
+    logging.getLogger("mlflow.store.db.utils").setLevel(logging.CRITICAL)
+    for logger in ("mlflow", "alembic"):  # importing them resets their log levels
+        logging.getLogger(logger).setLevel(logging.ERROR)
+
+
+@contextmanager
+def _locked(file: Path) -> Iterator[None]:
+    """Hold the lock beside a sqlite file: processes that create its tables together corrupt it."""
+    with file.with_name(f".{file.name}.lock").open("w") as stream:
+        flock(stream, LOCK_EX)
+        yield
+
+
 def experiments(uri: str) -> dict[str, str]:
     """Sweep name -> experiment id of the sweeps in a store, newest first."""
-    client = connect(uri)
+    _prepare_mlflow()
+    from mlflow import MlflowClient
+
+    client = MlflowClient(tracking_uri=uri)
     found = client.search_experiments(max_results=100, order_by=["creation_time DESC"])
     return {one.name: str(one.experiment_id) for one in found if one.name != "Default"}
 
@@ -74,7 +149,7 @@ def _create(file: Path) -> None:
 
     new = file.with_name(f".{file.name}.new")
     new.unlink(missing_ok=True)
-    client = MlflowClient(tracking_uri=f"sqlite:///{new}")
+    client = MlflowClient(tracking_uri=sqlite_url(new, driver="sqlite+pysqlite"))
     client.search_experiments(max_results=1)
     close_database(client)
     with closing(sqlite3.connect(new)) as database:
@@ -86,8 +161,8 @@ def find_experiment(client: Any, uri: str, name: str) -> str:
     """Id of a sweep's experiment, which is created or restored if necessary."""
     found = client.get_experiment_by_name(name)
     if found is None:
-        place = artifact_root(uri)
-        where = (place / name).as_uri() if place else None
+        file = sqlite_file(uri)
+        where = (artifact_root(file) / name).as_uri() if file else None
         return str(client.create_experiment(name, artifact_location=where))
     if found.lifecycle_stage == "deleted":
         client.restore_experiment(found.experiment_id)
@@ -95,36 +170,20 @@ def find_experiment(client: Any, uri: str, name: str) -> str:
 
 
 def find_runs(client: Any, experiment: str, sweep_id: str, trial: int | None) -> Iterator[Any]:
-    """Iterate over the runs of a sweep, or of one of its trials."""
+    """Iterate over the runs of a sweep, or of one of its trials; deleted ones come, too."""
+    from mlflow.entities import ViewType
+
     query = f"tags.`{SWEEP_ID_TAG}` = '{sweep_id}'"
     if trial is not None:
         query += f" and tags.`{TRIAL_TAG}` = '{trial}'"
     token = None
     while True:
-        page = client.search_runs([experiment], query, page_token=token)
+        page = client.search_runs([experiment], query, ViewType.ALL, page_token=token)
         yield from page
         if not (token := page.token):
             return
 
 
-def _sqlite_file(uri: str) -> Path | None:
-    return Path(uri.removeprefix("sqlite:///")) if uri.startswith("sqlite:///") else None
-
-
-def artifact_root(uri: str) -> Path | None:
-    """Artifact folder next to a sqlite store; None for a server, which has its own."""
-    file = _sqlite_file(uri)
-    return file.parent / "mlartifacts" if file else None
-
-
-def allowed(name: str) -> str:
-    """The name with characters that MLflow rejects replaced; part folders may have any name."""
-    return re.sub(r"[^/\w.\- :]", "_", name)
-
-
-def unavailable() -> tuple[type[Exception], ...]:
-    """Exceptions that MLflow raises when its store is unreachable, full, locked or rejects data."""
-    from mlflow.exceptions import MlflowException
-    from sqlalchemy.exc import SQLAlchemyError
-
-    return MlflowException, SQLAlchemyError, OSError
+def artifact_root(file: Path) -> Path:
+    """Artifact folder next to a sqlite store; a server has its own."""
+    return file.absolute().parent / "mlartifacts"

@@ -1,14 +1,15 @@
 """Summarises a sweep as metrics and tags of its parent run."""
 
 import json
-import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from bearing_search.tracking.store import allowed
+from bearing_search.errors import DamagedFileError
+from bearing_search.tracking.runs import OWN, SweepRuns
 from bearing_search.tracking.tags import TO_USE_TAG
 from bearing_search.trial_history.best import best_of
 from bearing_search.trial_history.callbacks import SweepView
+from bearing_search.trial_history.held_out_defects import drawn_parts
 from bearing_search.trial_history.records import FINAL_STATES, SweepOutcome
 from bearing_search.trial_history.seed_noise import seed_noise
 
@@ -24,8 +25,16 @@ def summary_of(sweep: SweepView, outcome: SweepOutcome) -> tuple[dict[str, float
     if best is not None and best.value is not None:
         values[f"highest/{sweep.objective}"] = best.value
         values |= {f"highest/{name}": score for name, score in best.judged.scores.items()}
-        tags = {f"highest.{path}": json.dumps(value) for path, value in best.suggestion.items()}
+        tags = {
+            f"highest.{path}": json.dumps(value, ensure_ascii=False)
+            for path, value in best.suggestion.items()
+        }
         tags["highest.trial"] = str(best.number)
+        try:
+            if drawn := drawn_parts(sweep.trial_folder(best.number)):
+                tags["highest.drawn_defects"] = json.dumps(drawn)
+        except DamagedFileError as error:
+            tags["highest.drawn_defects"] = f"unknown: {error}"
     noise = seed_noise(outcome.trials)
     if noise is not None:
         values["seeds/deviation"] = noise.deviation
@@ -33,18 +42,14 @@ def summary_of(sweep: SweepView, outcome: SweepOutcome) -> tuple[dict[str, float
     return values, tags
 
 
-def write_summary(
-    client: Any, run: str, values: Mapping[str, float], tags: Mapping[str, str]
-) -> None:
+def write_summary(runs: SweepRuns, values: Mapping[str, float], tags: Mapping[str, str]) -> None:
     """Log metrics and tags to a sweep's parent run, and both as summary.json."""
-    _log(client, run, values, tags)
-    client.log_dict(run, {**values, **tags}, "summary.json")
+    runs.log(OWN, values, tags)
+    runs.log_json(OWN, {**values, **tags}, "summary.json")
 
 
 def mark_setting(
-    client: Any,
-    sweep_run: str,
-    runs: Mapping[int, str],
+    runs: SweepRuns,
     chosen: Sequence[int],
     scores: Mapping[str, float],
     suggestion: Mapping[str, Any],
@@ -52,31 +57,28 @@ def mark_setting(
     """Tag the setting to use on the parent run and on its trials' runs; clear earlier marks.
 
     Args:
-        runs: trial number -> run id, of all trials.
+        runs: the sweep's runs.
         chosen: trials of the setting, the first of which names it; empty: no setting is to be used.
+        scores: scores of the setting.
+        suggestion: the setting.
     """
-    before = client.get_run(sweep_run).data.tags.get("to_use.trials", "[]")
-    for number in {*json.loads(before)} - {*chosen}:
-        client.set_tag(runs[number], TO_USE_TAG, "no")
+    before = runs.tags(OWN)
+    for number in {*json.loads(before.get("to_use.trials", "[]"))} - {*chosen}:
+        if runs.has(number):
+            runs.log(number, {}, {TO_USE_TAG: "no"})
     for number in chosen:
-        client.set_tag(runs[number], TO_USE_TAG, "yes")
-    old = [tag for tag in client.get_run(sweep_run).data.tags if tag.startswith("to_use.")]
-    for tag in old:
-        client.delete_tag(sweep_run, tag)  # the new setting may have other parameters
-    tags = {f"to_use.{path}": json.dumps(value) for path, value in suggestion.items()}
+        if runs.has(number):
+            runs.log(number, {}, {TO_USE_TAG: "yes"})
+    for tag in before:
+        if tag.startswith("to_use."):
+            runs.on_run(
+                OWN, runs.client.delete_tag, tag
+            )  # the new setting may have other parameters
+    tags = {
+        f"to_use.{path}": json.dumps(value, ensure_ascii=False)
+        for path, value in suggestion.items()
+    }
     tags["to_use.trials"] = json.dumps(list(chosen))
     if chosen:
         tags["to_use.trial"] = str(chosen[0])
-    _log(client, sweep_run, {f"to_use/{name}": value for name, value in scores.items()}, tags)
-
-
-def _log(client: Any, run: str, values: Mapping[str, float], tags: Mapping[str, str]) -> None:
-    from mlflow.entities import Metric, RunTag
-
-    now = int(time.time() * 1000)
-    client.log_batch(
-        run,
-        # always step 0: MLflow then takes the value with the latest timestamp
-        metrics=[Metric(allowed(name), value, now, 0) for name, value in values.items()],
-        tags=[RunTag(allowed(name), text) for name, text in tags.items()],
-    )
+    runs.log(OWN, {f"to_use/{name}": value for name, value in scores.items()}, tags)

@@ -32,6 +32,9 @@ STATE_TAG = "bearing_search.state"
 TO_USE_TAG = "bearing_search.to_use"
 """`yes` on the runs of the setting that the report recommends; `no` once it no longer does."""
 
+MLFLOW_VERSION_TAG = "version.mlflow"
+"""On a sweep's parent run: version of the MLflow that last wrote to it."""
+
 PARENT_TAG = "mlflow.parentRunId"
 """MLflow's own tag, which nests a trial's run under its sweep's."""
 
@@ -51,7 +54,7 @@ def sweep_tags(sweep: SweepView) -> dict[str, str]:
 
 def end_tags(trial: TrialRecord) -> dict[str, str]:
     """Tags for a trial's final state and the reason for it."""
-    return {STATE_TAG: trial.state, **({"reason": trial.reason[:5000]} if trial.reason else {})}
+    return {STATE_TAG: trial.state, **({"reason": trial.reason} if trial.reason else {})}
 
 
 def run_tags(trial: TrialRecord, *, parent: str) -> dict[str, str]:

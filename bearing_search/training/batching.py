@@ -39,6 +39,11 @@ def flip_code(*, seed: tuple[int, ...]) -> int:
     return int(np.random.default_rng(seed).integers(8))
 
 
+def brightness_factor(limit: float, *, seed: tuple[int, ...]) -> float:
+    """Factor on the grey levels of a whole batch, uniform in [1 - limit, 1 + limit]."""
+    return float(np.random.default_rng(seed).uniform(1 - limit, 1 + limit)) if limit else 1.0
+
+
 def rotation_angle(limit_deg: float, *, seed: tuple[int, ...]) -> float:
     """Rotation angle of a whole batch, uniform in [-limit, limit] (paper, section 4.1)."""
     return float(np.random.default_rng(seed).uniform(-limit_deg, limit_deg)) if limit_deg else 0.0

@@ -78,7 +78,8 @@ def train_gflop(config: TrialConfig, train: Sequence[Sample]) -> float | None:
     is_rotated = config.augment.rotation_deg > 0 and any(
         sample.part in config.augment.rotated_parts for sample in train
     )
-    encoded = detector.fit_images if is_rotated else normals * inputs
+    is_altered = is_rotated or config.decoder.alters_images
+    encoded = detector.fit_images if is_altered else normals * inputs
     tuning = _finetune_gflop(
         config, encoder, (normals * inputs, anomalous * inputs), is_rotated=is_rotated
     )
@@ -89,12 +90,13 @@ def trained_on(config: TrialConfig, train: Sequence[Sample]) -> tuple[int, int]:
     """Number of normal and of anomalous samples in training, synthetic ones included.
 
     With `synthetic_defects: when_needed`, a part without defects gets one per normal sample.
+    Defects without a mask do not count: the patch task cannot learn from them.
     """
     num_normal = num_anomalous = 0
     for part in {sample.part for sample in train}:
-        found = [sample.is_anomalous for sample in train if sample.part == part]
-        anomalous = sum(found)
-        normal = len(found) - anomalous
+        found = [sample for sample in train if sample.part == part]
+        anomalous = sum(sample.is_anomalous and not sample.is_unmasked for sample in found)
+        normal = sum(not sample.is_anomalous for sample in found)
         if config.finetune.synthetic_defects == "when_needed":
             anomalous = anomalous or normal
         num_normal += normal
@@ -112,7 +114,7 @@ def _finetune_gflop(
     plan = finetune_plan(settings, num_normal=normals, num_anomalous=anomalous, seed=config.seed)
     shown = {task: sum(len(step.batch) for step in plan if step.task is task) for task in Task}
     frozen = float(min(normals, shown[Task.RECONSTRUCTION]))
-    if is_rotated or settings.flip:
+    if is_rotated or settings.alters_images:
         frozen = float(shown[Task.RECONSTRUCTION])
     if settings.patch_anchor_weight > 0:
         frozen += shown[Task.PATCH_CLASSIFICATION]

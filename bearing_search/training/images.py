@@ -4,7 +4,7 @@ Axis letters: n samples, b batch, s side of the input in pixels.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
@@ -81,6 +81,14 @@ def flip(images: Images, way: int) -> Images:
         masks=np.ascontiguousarray(masks),
         is_rotatable=images.is_rotatable,
     )
+
+
+def brighten(images: Images, factor: float) -> Images:
+    """Multiply all grey levels by a factor, rounded and clipped to [0, 255]; masks stay."""
+    if factor == 1:
+        return images
+    table = np.clip(np.rint(np.arange(256) * factor), 0, 255).astype(np.uint8)
+    return replace(images, pixels=table[images.pixels])
 
 
 def _rotate_some(images: Images, angle_deg: float) -> Images:

@@ -1,11 +1,16 @@
 """Reads and appends the measurements of one trial, a JSON Lines file in its folder."""
 
 import json
+import logging
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict
 from pathlib import Path
 
+from bearing_search.errors import DamagedFileError
+from bearing_search.filesystem.stored_file import naming_damage
 from bearing_search.measurement import Measurement
+
+_LOG = logging.getLogger(__name__)
 
 MEASUREMENTS_FILE = "measurements.jsonl"
 """Name of the file in a trial's folder."""
@@ -17,7 +22,11 @@ def to_json(measurement: Measurement) -> str:
 
 
 def from_json(line: str) -> Measurement:
-    """The measurement that a JSON line holds."""
+    """The measurement that a JSON line holds.
+
+    Raises:
+        TypeError, ValueError: it holds something else.
+    """
     return Measurement(**json.loads(line))
 
 
@@ -40,12 +49,21 @@ class NewSteps:
 
 
 class MeasurementLog:
-    """Appends measurements to a file, each step once; repairs a line torn by a killed writer."""
+    """Appends measurements to a file, each step once; repairs a line torn by a killed writer.
+
+    A file that is damaged otherwise is put aside: a resumed trial repeats its measurements.
+    """
 
     def __init__(self, file: Path) -> None:
         self._file = file
-        _drop_torn_line(file)
-        last = last_measurement(file)
+        try:
+            _drop_torn_line(file)
+            last = last_measurement(file)
+        except DamagedFileError as error:
+            aside = file.with_name(f"{file.name}.damaged")
+            _LOG.warning("%s; moved to %s", error, aside)
+            file.replace(aside)
+            last = None
         self._new = NewSteps(last.step if last else None)
 
     def append(self, measurement: Measurement) -> None:
@@ -57,23 +75,34 @@ class MeasurementLog:
 
 
 def read_measurements(file: Path, *, after: int | None = None) -> Iterator[Measurement]:
-    """Iterate over measurements with a step above `after`, in order; skips a torn last line."""
+    """Iterate over measurements with a step above `after`, in order; skips a torn last line.
+
+    Raises:
+        DamagedFileError: the file holds something else.
+    """
     if not file.exists():
         return
-    with file.open(encoding="utf-8") as stream:
+    with naming_damage(file):
+        stream = file.open(encoding="utf-8")
+    with stream:
         for line in stream:
             if line.endswith("\n"):
-                measurement = from_json(line)
+                with naming_damage(file):
+                    measurement = from_json(line)
                 if after is None or measurement.step > after:
                     yield measurement
 
 
 def last_measurement(file: Path) -> Measurement | None:
-    """The last measurement of a file, read from its end; None if there is none."""
+    """The last measurement of a file, read from its end; None if there is none.
+
+    Raises:
+        DamagedFileError: the file holds something else.
+    """
     if not file.exists():
         return None
     span = 4096
-    with file.open("rb") as stream:
+    with naming_damage(file), file.open("rb") as stream:
         size = stream.seek(0, 2)
         while True:
             stream.seek(max(0, size - span))
@@ -94,7 +123,8 @@ def last_values(file: Path) -> Mapping[str, float]:
 def _drop_torn_line(file: Path) -> None:
     if not file.exists():
         return
-    content = file.read_bytes()
-    whole = content[: content.rfind(b"\n") + 1]
-    if whole != content:
-        file.write_bytes(whole)
+    with naming_damage(file):
+        content = file.read_bytes()
+        whole = content[: content.rfind(b"\n") + 1]
+        if whole != content:
+            file.write_bytes(whole)

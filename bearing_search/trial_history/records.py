@@ -1,6 +1,5 @@
 """Records of a trial, as stored in the ledger, and of how a session of a sweep ended."""
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -8,6 +7,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from bearing_search.config import TrialConfig, parse
+from bearing_search.filesystem.stored_file import naming_damage, read_json_object
 from bearing_search.measurement import COMPUTED_S, MICRO_BATCH, SAVED_S
 from bearing_search.search_space.objectives import ObjectiveValues
 
@@ -156,6 +156,11 @@ def trial_folder(sweep: Path, number: int) -> Path:
 
 
 def trial_config(sweep: Path, number: int) -> TrialConfig:
-    """The config with which a trial was run."""
+    """The config with which a trial was run.
+
+    Raises:
+        DamagedFileError: its config.json is missing or damaged.
+    """
     file = trial_folder(sweep, number) / "config.json"
-    return parse(TrialConfig, json.loads(file.read_text(encoding="utf-8")))
+    with naming_damage(file):
+        return parse(TrialConfig, read_json_object(file))

@@ -10,7 +10,7 @@ from bearing_search.analysis.choice import (
     to_use,
 )
 from bearing_search.config import TrialConfig
-from bearing_search.evaluation.predictions import save_predictions
+from bearing_search.evaluation.prediction_files import save_predictions
 from bearing_search.training.cost import CostOfUse, cost_of_use
 
 

@@ -14,7 +14,7 @@ from bearing_search.analysis.influence_cache import scaled_shifts
 from bearing_search.config import ProtocolConfig
 from bearing_search.evaluation.mean_metrics import mean_metrics
 from bearing_search.evaluation.metrics import auroc
-from bearing_search.evaluation.predictions import load_predictions, save_predictions
+from bearing_search.evaluation.prediction_files import load_predictions, save_predictions
 
 PROTOCOL = ProtocolConfig(map_px=16)
 

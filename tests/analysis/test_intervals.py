@@ -122,6 +122,9 @@ def test_an_undefined_part_is_left_out_and_nothing_is_said_of_none():
     undefined = part_of([math.nan])
     known = part_of([0.2, 0.4, 0.6])
     assert metric_interval([known, undefined], "hits") == metric_interval([known], "hits")
+    other = part_of([0.1, 0.5, 0.3])
+    both = difference_interval([known, undefined], [other, undefined], "hits")
+    assert both == difference_interval([known], [other], "hits")
     assert math.isnan(metric_interval([undefined], "hits").value)
     assert math.isnan(difference_interval([undefined], [undefined], "hits").value)
 
@@ -140,6 +143,8 @@ def test_a_rate_of_nothing_is_unknown_and_an_impossible_one_refused():
     assert math.isnan(rate_interval(0, 0).value)
     with pytest.raises(ValueError, match="3 of 2"):
         rate_interval(3, 2)
+    with pytest.raises(ValueError, match=r"-0\.5 of 2"):
+        rate_interval(-0.5, 2)
 
 
 def test_what_no_hit_at_all_still_allows():
@@ -147,3 +152,35 @@ def test_what_no_hit_at_all_still_allows():
     assert largest_rate(0) == 1
     assert trials_needed(0.02) == 149
     assert largest_rate(149) <= 0.02 < largest_rate(148)
+
+
+@pytest.mark.parametrize("normal", [(0.2, -0.2), (0.1, -0.05, 0.03, -0.06, -0.02)])
+def test_normal_groups_alone_scatter_by_their_number_less_one(normal):
+    # at chance and with equal defects, only the normal groups move the value
+    parts = [part_of([0.5, 0.5], floor=0.5, normal=normal)]
+    zero = [part_of([0.0, 0.0], normal=[0.0] * len(normal))]
+    found = difference_interval(parts, zero, "hits")
+    n = len(normal)
+    error = math.sqrt(n / (n - 1) * sum(shift**2 for shift in normal))
+    assert found.high - found.value == pytest.approx(stats.t.ppf(0.975, n - 1) * error)
+
+
+@pytest.mark.parametrize("end", [0.0, 1.0])
+def test_at_the_end_of_the_scale_noise_still_gives_an_interval(end):
+    part = part_of([end] * 4, floor=end)
+    found = metric_interval([part], "hits", seed_variance=1e-14, seed_freedom=4)
+    assert 0 <= found.low <= end <= found.high <= 1
+    assert 0 < found.high - found.low < 0.1
+
+
+def test_the_interval_of_a_mean_over_parts_has_the_width_of_their_difference_from_nothing():
+    first, second = np.array([0.2, 0.4, 0.7]), np.array([0.5, 0.6, 0.9, 0.7])
+    flat = [part_of(x, floor=x.mean()) for x in (first, second)]
+    found = metric_interval(flat, "hits")
+    plain = difference_interval(flat, [part_of(np.zeros(3)), part_of(np.zeros(4))], "hits")
+    centre = (first.mean() + second.mean()) / 2
+    step = (plain.high - plain.value) / (centre * (1 - centre))
+    logit = math.log(centre / (1 - centre))
+    assert found.value == pytest.approx(centre)
+    assert found.low == pytest.approx(1 / (1 + math.exp(step - logit)))
+    assert found.high == pytest.approx(1 / (1 + math.exp(-step - logit)))

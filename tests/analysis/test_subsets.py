@@ -5,13 +5,8 @@ import pytest
 
 from bearing_search.analysis.intervals import rate_interval
 from bearing_search.analysis.operating.operating_points import OperatingPoint
-from bearing_search.analysis.subsets import (
-    by_kind,
-    by_level_left_out,
-    by_size,
-    largest_regions,
-    unseen_kinds,
-)
+from bearing_search.analysis.subsets import by_kind, by_level_left_out, by_size, largest_regions
+from bearing_search.analysis.unseen_kinds import unseen_kinds
 from bearing_search.config import ProtocolConfig
 from bearing_search.evaluation.metrics import auroc
 

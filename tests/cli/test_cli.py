@@ -14,7 +14,7 @@ import yaml
 
 from bearing_search import cli
 from bearing_search.cli import main
-from bearing_search.session.terminal import program
+from bearing_search.text.program import program
 
 ROOT = Path(__file__).parents[2]
 
@@ -55,6 +55,36 @@ def test_results_at_a_url_are_refused_instead_of_put_into_a_folder_of_that_name(
     assert status == 5
     assert "is a URL; wanted a folder" in says
     assert not Path("s3:").exists()
+
+
+@pytest.mark.parametrize(
+    ("given", "status", "says"),
+    [
+        (
+            ["--storage", "sqlite:///{0}/x.db", "--tracking-uri", "sqlite:///{0}/./x.db"],
+            2,
+            "one",
+        ),
+        (["--storage", "sqlite:///{0}/results/mlflow.db"], 2, "name one database"),
+        (["--tracking-uri", "sqlite:///{0}/results/space/ledger.db"], 2, "name one database"),
+        (["--storage", "sqlite://"], 2, "names no file"),
+        (["--storage", "sqlite:///{0}/none/x.db"], 6, "none is not a folder"),
+        (["--storage", "postgresql://127.0.0.1:9/x"], 6, "the ledger cannot be used"),
+        (["--storage", "nonsense"], 6, "the ledger cannot be used"),
+        (["--storage", "postgresql://u:secret@127.0.0.1/x"], 2, "would store the password"),
+    ],
+)
+def test_stores_that_cannot_be_used_are_refused_before_anything_is_written(
+    tmp_path, make_set, attempt, given, status, says
+):
+    data = make_set()
+    before = sorted(tmp_path.rglob("*"))
+    arguments = [text.format(tmp_path) for text in given]
+    found, line = attempt(data, "--name", "space", *arguments)
+    assert found == status
+    assert says in line
+    assert "secret" not in line
+    assert sorted(tmp_path.rglob("*")) == before
 
 
 def test_a_space_that_does_not_exist_names_the_shipped_ones(make_set, attempt):

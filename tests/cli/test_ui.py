@@ -1,9 +1,12 @@
+import socket
 from typing import Any
 from urllib.parse import parse_qs
 
 import pytest
 
-from bearing_search.cli.commands.ui import best_first, objective_of
+from bearing_search.cli import main
+from bearing_search.cli.commands.ui import best_first, host_patterns, objective_of, require_free
+from bearing_search.errors import ResourceError
 from bearing_search.sweep.folder.sweep_folder import create_sweep
 from bearing_search.sweep.record.sweep_record import SweepRecord
 
@@ -28,3 +31,27 @@ def test_the_page_orders_runs_by_what_their_sweep_measures(tmp_path, task, objec
 
 def test_a_sweep_that_is_gone_was_a_search(tmp_path):
     assert objective_of(tmp_path, "gone") == "val/pixel_aupro"
+
+
+def test_a_port_that_is_in_use_is_refused_before_anything_starts(tmp_path, capsys):
+    (tmp_path / "mlflow.db").touch()
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        assert main(["ui", "--results", str(tmp_path), "--port", str(port)]) == 5
+    said = capsys.readouterr()
+    assert said.out == ""
+    assert said.err.startswith(f"error: nothing can listen at port {port} of 127.0.0.1")
+    with pytest.raises(ResourceError, match=r"of 192\.0\.2\.1: "):
+        require_free("192.0.2.1", 0)
+    require_free("127.0.0.1", 0)
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+def test_names_are_allowed_besides_what_mlflow_allows_by_itself():
+    from mlflow.server import security_utils
+
+    assert set(host_patterns("")) == set(security_utils.get_default_allowed_hosts())
+    for header in ("gpu.lab:5000", "gpu.lab", "old.lab:80", "localhost:5000", "172.20.0.1:5000"):
+        assert security_utils.is_allowed_host_header(host_patterns("gpu.lab, old.lab:80"), header)
+    assert not security_utils.is_allowed_host_header(host_patterns("gpu.lab"), "evil.lab:5000")

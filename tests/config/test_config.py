@@ -47,7 +47,7 @@ from bearing_search.errors import ConfigError
             {"finetune": {"trainable_blocks": -1}},
             "finetune: trainable_blocks is -1; it must be at least 0, or none",
         ),
-        ({"split": {"folds": 1}}, "split: folds is 1; it must be at least 2, or none"),
+        ({"split": {"folds": 1}}, "split: folds is 1; it must be in [2, 100], or none"),
     ],
 )
 def test_a_mistake_is_explained_by_its_path(raw, says):

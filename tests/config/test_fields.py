@@ -1,3 +1,4 @@
+import math
 from dataclasses import FrozenInstanceError, dataclass, fields
 
 import pytest
@@ -162,3 +163,14 @@ def test_the_reference_of_a_field_is_kept_beside_what_is_known_of_it():
     assert settings_by_path(Later)["ema"].within == SHARE
     assert settings_by_path(Later)["ema"].paper == "3.2"
     assert Later().ema == 0.9
+
+
+@pytest.mark.parametrize("given", [[0, 5], [-3, 5], [9, 5], [math.nan, 5]])
+def test_sides_of_drawn_defects_are_two_ordered_lengths(given):
+    with pytest.raises(ConfigError, match=r"drawn_defect_px is .* two lengths above 0"):
+        parse(TrialConfig, {"protocol": {"drawn_defect_px": given}})
+
+
+def test_the_sides_of_drawn_defects_may_be_equal():
+    config = parse(TrialConfig, {"protocol": {"drawn_defect_px": [5, 5]}})
+    assert config.protocol.drawn_defect_px == (5, 5)

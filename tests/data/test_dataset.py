@@ -104,7 +104,6 @@ def test_the_manifest_wins_over_the_folders(tmp_path):
         ({"b0": "x/none.png"}, "line 2: x/none.png does not exist"),
         ({"b0": ""}, "sample s1 has no b0"),
         ({"part": "../LC"}, "'../LC' is not a valid part name"),
-        ({"label": "anomalous", "defect": "dent"}, "anomalous, but has no mask"),
     ],
 )
 def test_a_wrong_line_of_the_manifest_is_named(tmp_path, change, says):
@@ -196,3 +195,16 @@ def test_two_samples_cannot_share_a_mask(tmp_path):
         image(tmp_path / f"LC/test/dent/d_b{level}.png")
     with pytest.raises(DataError, match="LC/train/dent/d and LC/test/dent/d share the mask"):
         load_data_set(tmp_path)
+
+
+def test_an_anomalous_sample_may_be_without_a_mask_but_not_beside_one_that_fits_nobody(make_set):
+    root = make_set(levels=1)
+    masks = root / "plate/ground_truth/dent"
+    (masks / "train_s0_mask.png").unlink()
+    found = load_data_set(root)
+    assert [one.name for one in found.all_samples if one.is_unmasked] == ["train_s0"]
+
+    (masks / "train_s1_mask.png").rename(masks / "train_s1-segmentation.png")
+    says = "although ground_truth/dent holds train_s1-segmentation.png (1 in all)"
+    with pytest.raises(DataError, match=re.escape(says)):
+        load_data_set(root)

@@ -1,3 +1,4 @@
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -154,3 +155,53 @@ def test_whatever_the_groups_hold_each_kind_is_held_out_in_every_fold(sizes):
     for fold in folds:
         assert min(counts(fold.held_out)) > 0
         assert not {s.group for s in fold.train} & {s.group for s in fold.held_out}
+
+
+@given(st.integers(2, 4), st.integers(0, 8), st.integers(0, 8), st.integers(0, 3))
+def test_defects_with_and_without_masks_are_both_spread(folds, masked, unmasked, seed):
+    marked = [replace(one, mask_file=Path("m.png")) for one in singles(0, masked)]
+    bare = [sample(f"u{i}", f"u{i}", True) for i in range(unmasked)]
+    normal = [sample(f"n{i}", f"n{i}", False) for i in range(8)]
+    if masked + unmasked < folds:
+        return
+    divided = make_folds([*marked, *bare, *normal], SplitConfig(folds=folds, seed=seed))
+    for has_mask in (True, False):
+        counts = [
+            sum(s.is_anomalous and s.is_unmasked is not has_mask for s in fold.held_out)
+            for fold in divided
+        ]
+        assert max(counts) - min(counts) <= 1
+
+
+def sizes_held_out(sizes, folds, seed):
+    samples = [sample("d0", "x", True), sample("d1", "y", True)]
+    samples += [s for g, size in enumerate(sizes) for s in views(f"g{g}", size, 0)]
+    divided = make_folds(samples, SplitConfig(folds=folds, seed=seed))
+    return sorted(counts(fold.held_out)[0] for fold in divided)
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_folds_are_filled_by_samples_not_by_groups(seed):
+    # by number of groups, the fold with the six would get two or three more
+    assert sizes_held_out([6, 1, 1, 1, 1, 1, 1], folds=2, seed=seed) == [6, 6]
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_the_largest_groups_are_dealt_first(seed):
+    # dealt last, the five would join two or three single ones
+    assert sizes_held_out([1, 1, 5, 1, 1, 1], folds=2, seed=seed) == [5, 5]
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_a_mixed_group_counts_for_each_kind_with_its_samples_of_that_kind(seed):
+    # its five normal samples are no reason to hold all other anomalous ones out elsewhere
+    samples = [*views("a", 5, 1), *(s for g in "efghi" for s in views(g, 0, 1)), *views("n", 5, 0)]
+    folds = make_folds(samples, SplitConfig(folds=2, seed=seed))
+    assert [counts(fold.held_out) for fold in folds] == [(5, 3), (5, 3)]
+
+
+def test_too_few_samples_are_named_with_their_part_if_there_is_one():
+    with pytest.raises(DataError, match="a part: 0 normal groups in train"):
+        num_folds([], SplitConfig())
+    with pytest.raises(DataError, match="OD: 1 normal group in train"):
+        num_folds(singles(1, 0), SplitConfig())

@@ -1,6 +1,7 @@
 """The rule that divides a data set which does not divide itself."""
 
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -47,3 +48,13 @@ def test_groups_stay_whole_and_parts_are_divided_on_their_own():
         assert sides.setdefault((sample.part, sample.group), sample.split) == sample.split
     for part in ("OD", "LC"):
         assert sum(side == "test" for (of, _), side in sides.items() if of == part) == 6  # of 20
+
+
+def test_samples_with_and_without_a_mask_have_their_share_each():
+    samples = [
+        replace(one, mask_files=(Path("m.png"),)) if number % 3 == 0 else one
+        for number, one in enumerate(raw(f"d{number}", "dent") for number in range(60))
+    ]
+    test = [one for one in with_splits(samples, 0.3) if one.split == "test"]
+    assert len(test) == 18
+    assert abs(sum(bool(one.mask_files) for one in test) - 6) <= 1

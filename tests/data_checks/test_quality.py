@@ -152,6 +152,7 @@ def samples(*, split="train", normal=0, anomalous=0, per_group=1) -> list[Sample
             group=f"{split}{i < anomalous}{i // per_group}",
             is_anomalous=i < anomalous,
             level_files=(Path(f"{split}{i}.png"),),
+            mask_file=Path(f"{split}{i}_mask.png") if i < anomalous else None,
         )
         for i in range(anomalous + normal)
     ]

@@ -180,6 +180,49 @@ class TestMissedRegions:
         assert aupro(np.ones((1, 4, 4)), nothing, missed_regions=3) == 0
 
 
+def tied_data(seed=0, *, levels=2):
+    """Data with many ties between normal and anomalous pixels, and between samples."""
+    maps, masks, image_scores, labels = some_data(seed, count=12, levels=levels)
+    return maps, masks, np.round(image_scores), labels
+
+
+def at_a_loss(better, worse, metric):
+    """By how much a value falls short of another one, in the metric's direction; NaN: nothing."""
+    return np.nan_to_num(better - worse) * (1 if metric.direction == "max" else -1)
+
+
+class TestTies:
+    """Every entry of METRICS sees a tie as a tie; `values_of` is what reports and searches use."""
+
+    @given(seed=st.integers(0, 100))
+    def test_the_order_of_equal_scores_does_not_matter(self, seed):
+        data = tied_data(seed)
+        anomalous_first = np.argsort(~data[3], kind="stable")
+        found = score(*data)
+        for order in (anomalous_first, anomalous_first[::-1]):
+            maps, masks, image_scores, labels = (array[order] for array in data)
+            moved = score(maps[:, ::-1, ::-1], masks[:, ::-1, ::-1], image_scores, labels)
+            assert {n: moved[n] for n in METRICS} == pytest.approx({n: found[n] for n in METRICS})
+
+    @given(seed=st.integers(0, 100))
+    def test_a_tie_broken_in_favour_of_the_defects_never_loses(self, seed):
+        maps, masks, image_scores, labels = tied_data(seed)
+        tied = score(maps, masks, image_scores, labels)
+        broken = score(maps + np.float32(1e-3) * masks, masks, image_scores + 1e-3 * labels, labels)
+
+        lost = {n: at_a_loss(tied[n], broken[n], metric) for n, metric in METRICS.items()}
+        assert {n: value for n, value in lost.items() if value > 1e-12} == {}
+
+    def test_one_tie_of_everything_is_worse_than_one_that_is_broken_well(self):
+        _, masks, _, labels = tied_data()
+        level, flat = np.zeros(masks.shape, dtype=np.float32), np.zeros(len(labels))
+        constant = score(level, masks, flat, labels)
+        perfect = score(masks.astype(np.float32), masks, labels.astype(float), labels)
+
+        gains = {n: at_a_loss(perfect[n], constant[n], metric) for n, metric in METRICS.items()}
+        assert {n: gain for n, gain in gains.items() if gain < 0.05} == {}
+
+
 class TestInvariants:
     def test_only_the_ranking_matters(self):
         maps, masks, image_scores, labels = some_data()

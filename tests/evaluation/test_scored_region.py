@@ -6,7 +6,7 @@ import pytest
 from bearing_search.config import PostprocessConfig, ProtocolConfig
 from bearing_search.errors import TrialFailedError
 from bearing_search.evaluation.metrics import aupro
-from bearing_search.evaluation.predictions import load_predictions, save_predictions
+from bearing_search.evaluation.prediction_files import load_predictions, save_predictions
 from bearing_search.evaluation.scored_region import (
     outside_as_lowest,
     region_sizes,

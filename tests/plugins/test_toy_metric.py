@@ -15,7 +15,7 @@ from bearing_search.config import PostprocessConfig, ProtocolConfig
 from bearing_search.errors import ConfigError
 from bearing_search.evaluation.metric_table import METRICS
 from bearing_search.evaluation.metrics import PreparedScores, score, trivial_floor
-from bearing_search.evaluation.predictions import save_predictions
+from bearing_search.evaluation.prediction_files import save_predictions
 from bearing_search.reporting.evaluation_markdown import evaluation_markdown
 from bearing_search.reporting.test_evaluation import ComparedPredictions, evaluation_of
 from bearing_search.reproduction.chart import draw_chart

@@ -36,7 +36,6 @@ def test_what_holds_for_every_layout_is_checked_for_it(make_set, make_index, toy
         [one | {"name": "train_s1"} if one["name"] == "train_s0" else one for one in entries]
     )
     assert "'../x' is not a valid part name" in refusal([one | {"part": "../x"} for one in entries])
-    assert "anomalous, but has no mask" in refusal([one | {"outline": None} for one in entries])
     assert "no images found; wanted index.json, found 0_0.png" in refusal([])
     assert "has no brightness level" in refusal([one | {"pictures": []} for one in entries])
 

@@ -17,7 +17,7 @@ import yaml
 from bearing_search.config import ProtocolConfig
 from bearing_search.data.dataset import content_digest, load_data_set
 from bearing_search.evaluation.mean_metrics import mean_metrics
-from bearing_search.evaluation.predictions import fold_predictions
+from bearing_search.evaluation.prediction_files import fold_predictions
 from bearing_search.sweep.folder.sweep_folder import load_sweep
 from bearing_search.sweep.status import sweep_status
 from bearing_search.trial_history.measurement_log import MEASUREMENTS_FILE, last_values

@@ -57,6 +57,38 @@ def test_a_shadow_does_not_pass_for_the_outline():
     assert choose([shadow, outline]) == outline
 
 
+def test_a_circle_within_a_larger_outline_is_an_edge_inside_the_part():
+    with pytest.raises(RoiNotFoundError) as error:
+        choose([circle(radius=130), circle(radius=100)])
+    assert str(error.value) == (
+        "LC_031: the circle of radius 130.0 px at (200.0, 160.0) encloses the circle of radius "
+        "100.0 px at (200.0, 160.0), so that one is an edge inside the part, although its radius "
+        "is within 80 to 120 px. Photograph all parts at one scale, or widen "
+        "preprocess.circle.radius_tolerance_px, now 20."
+    )
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        circle(radius=150, coverage=0.69),  # too faint for an outline
+        circle(radius=121, x=60),  # encloses nothing
+        circle(radius=70),  # the bore
+    ],
+)
+def test_other_circles_outside_the_band_change_nothing(other):
+    assert choose([other, circle()]) == circle()
+    assert choose([circle(), other]) == circle()
+
+
+@pytest.mark.parametrize("x", [200, 120])  # at 120, a part of the outline is outside the image
+def test_a_larger_ring_is_no_roi_though_its_inner_edge_fits(x):
+    outcome = found(draw_ring(x=x, radius=133))
+    assert isinstance(outcome, NoRoi)
+    assert "circle of radius 13" in outcome.reason
+    assert "an edge inside the part" in outcome.reason
+
+
 def test_no_plausible_radius_says_how_far_off_the_closest_is_and_what_to_set():
     with pytest.raises(RoiNotFoundError) as error:
         choose([circle(radius=50), circle(radius=30)])

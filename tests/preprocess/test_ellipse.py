@@ -1,3 +1,6 @@
+from dataclasses import replace
+
+import cv2
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -7,6 +10,7 @@ from bearing_search.config import PreprocessConfig, parse
 from bearing_search.errors import DataError, RoiNotFoundError
 from bearing_search.preprocess.ellipse.choice import (
     choose_ellipse,
+    doubts,
     inside_share,
     mean_centre,
     proposed_crop,
@@ -54,6 +58,63 @@ def test_a_faint_outline_wins_over_the_bore_it_encloses():
 def test_clutter_that_encloses_nothing_stands_back():
     clutter = tall(x=280, semi_major=130, semi_minor=100, coverage=0.55)
     assert choose([clutter, tall()]) == tall()
+
+
+def test_the_outline_with_even_contrast_is_preferred_to_that_of_its_shadow():
+    part = tall()
+    shadow = replace(tall(x=203, semi_major=121, semi_minor=63), even_coverage=0.5)
+    assert choose([shadow, part]) == part
+    assert choose([replace(shadow, even_coverage=0.76), part]) != part
+    assert choose([shadow, replace(part, even_coverage=0.9)]) == shadow
+
+
+@pytest.mark.parametrize(
+    "inner",
+    [
+        tall(semi_major=114, semi_minor=57),  # a chamfer runs all around
+        tall(x=220, semi_major=80, semi_minor=40),  # touches, but far too small
+    ],
+)
+def test_even_contrast_further_inside_is_no_outline(inner):
+    outline = replace(tall(), even_coverage=0.5)
+    assert choose([outline, inner]) == outline
+
+
+def shaded_disc(*, dx, face=170, darkness=0.5):
+    """A disc that casts a shadow to the right."""
+    ground = np.full((320, 400), 120, dtype=np.float32)
+    cover = draw_ellipse(face=255, ground=0).astype(np.float32) / 255
+    cast = cv2.GaussianBlur(np.roll(cover, dx, axis=1), (0, 0), 1.0)
+    shaded = ground * (1 - darkness * cast)
+    image = shaded * (1 - cover) + face * cover
+    return np.clip(np.rint(image), 0, 255).astype(np.uint8)
+
+
+@pytest.mark.parametrize("dx", [8, 10, 12])
+def test_a_cast_shadow_does_not_move_the_ellipse(dx):
+    shape = found(shaded_disc(dx=dx))
+    assert isinstance(shape, Ellipse)
+    assert (shape.x, shape.y) == pytest.approx((200, 160), abs=1)
+    assert (shape.semi_minor, shape.semi_major) == pytest.approx((60, 120), abs=1.5)
+    assert shape.even_coverage > 0.95
+
+
+def test_an_outline_without_a_shadow_has_even_contrast():
+    for face in (20, 170):
+        (outline, *_) = detect(draw_ellipse(face=face), "ellipse", CONFIG).candidates
+        assert isinstance(outline, Ellipse)
+        assert outline.even_coverage == pytest.approx(outline.coverage, abs=0.02)
+
+
+@pytest.mark.parametrize(
+    ("coverage", "even_coverage", "is_doubtful"),
+    [(0.89, 0.69, True), (0.9, 0.5, False), (0.7, 0.7, False), (1.0, 1.0, False)],
+)
+def test_an_uneven_and_incomplete_edge_is_a_doubt(coverage, even_coverage, is_doubtful):
+    told = doubts(replace(tall(), coverage=coverage, even_coverage=even_coverage))
+    assert bool(told) is is_doubtful
+    if told:
+        assert "may follow a shadow or clutter: edges cover 89% of it, and 69% with" in told[0]
 
 
 def test_an_ellipse_that_leaves_the_image_is_named_as_such():

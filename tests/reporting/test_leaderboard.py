@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from bearing_search.config import DETECTORS, PadimConfig, TrialConfig, to_plain
-from bearing_search.evaluation.predictions import save_predictions
+from bearing_search.evaluation.prediction_files import save_predictions
 from bearing_search.measurement import COMPUTED_S, COST_S, MICRO_BATCH, SAVED_S, Measurement
 from bearing_search.reporting.leaderboard import end_of_sweep, leaderboard
 from bearing_search.reporting.leaderboard_json import as_json
@@ -238,14 +238,88 @@ def test_every_page_says_how_often_test_was_opened(sweep):
     assert as_json(board)["test_opened"]["times"] == 2
 
 
-def test_scores_on_drawn_defects_say_so(sweep):
-    folder, records = sweep(*FAR_APART)
-    for record in records[:3]:
-        tags = {"defects/LC": "synthetic"}
-        unit = trial_folder(folder, record.number) / "LC/fold0/unit.json"
-        unit.write_text(json.dumps({"rows": [], "metrics": {}, "tags": tags}))
-    said = end_of_sweep("first", leaderboard(folder, records), program="x", flag="")
-    assert "The held-out defects of LC are synthetic" in said
+@pytest.fixture
+def drawn(sweep):
+    """Makes trials scored on drawn defects: of these drawings, or of before there were digests."""
+
+    def make(*drawings, trials=FAR_APART, **more):
+        folder, records = sweep(*trials, **more)
+        for record, drawing in zip(records, drawings, strict=False):
+            tags = {"defects/LC": "synthetic", "drawn_sizes/LC": "sides of 3 to 9 px, as asked"}
+            tags |= {"drawn/LC/fold0": drawing} if drawing else {}
+            unit = trial_folder(folder, record.number) / "LC/fold0/unit.json"
+            unit.write_text(json.dumps({"rows": [], "metrics": {}, "tags": tags}))
+        return folder, records
+
+    return make
+
+
+def test_every_line_with_a_score_says_that_defects_were_drawn(drawn):
+    board = leaderboard(*drawn("a", "a", "a"))
+    said = end_of_sweep("first", board, program="x", flag="").splitlines()
+    page = markdown("first", board, "").splitlines()
+
+    assert "  val/pixel_aupro " in said[3]
+    assert "] on defects drawn on LC   (95 %" in said[3]
+    assert "] on defects drawn on LC (95 %" in page[2]
+    [head] = [line for line in page if line.startswith("| trial")]
+    assert "val/pixel_aupro (drawn defects) | val/image_auroc (drawn defects) |" in head
+    for lines in (said, page):
+        text = "\n".join(lines)
+        assert "The held-out defects of LC are synthetic (sides of 3 to 9 px, as asked)" in text
+        assert "on this data, on defects drawn on LC. Tied" in text
+        assert "simultaneous for 3 settings on defects drawn on LC." in text
+        assert "Not comparable" not in text
+    assert {tuple(one["drawn_defects"]) for one in as_json(board)["settings"]} == {("LC",)}
+    assert as_json(board)["winner"]["drawing"] == "LC/fold0 a"
+
+
+def test_scores_on_real_defects_say_nothing_of_drawn_ones(sweep):
+    board = leaderboard(*sweep(*FAR_APART))
+    said = end_of_sweep("first", board, program="x", flag="") + markdown("first", board, "")
+    assert "drawn" not in said.replace("No setting was run", "")
+    assert all(one["comparable"] for one in as_json(board)["settings"])
+
+
+def test_what_was_scored_on_other_drawn_defects_is_neither_better_nor_worse(drawn):
+    """Trial 1 is far above trial 0, but its defects may be the easier ones."""
+    circle = replace(TrialConfig().preprocess.circle, ring_half_width_px=40.0)
+    narrow = replace(TrialConfig(), preprocess=replace(TrialConfig().preprocess, circle=circle))
+    trials = ((0.5, 0, 1.0, "a"), (3.0, 0, 1.0, "b"), (0.4, 5, 1.0, "c"))
+    configs = (TrialConfig(), narrow, TrialConfig())
+    board = leaderboard(*drawn("a", "b", "a", trials=trials, configs=configs))
+
+    assert [entry.number for entry in board.selection.entries] == [0, 2, 1]
+    assert [entry.is_comparable for entry in board.selection.entries] == [True, True, False]
+    assert not board.selection.entries[2].is_tied
+    assert board.selection.chosen.number == 0
+    page = markdown("first", board, "")
+    assert (
+        "Not comparable: trial 1; other defects were drawn there "
+        "(preprocess.circle.ring_half_width_px 80.0, 40.0). None of them is called better or "
+        "worse." in page
+    )
+    [row] = [line for line in page.splitlines() if line.startswith("| 1 |")]
+    assert "| not comparable |" in row
+    assert "2 of 2 settings that are comparable cannot be distinguished" in page
+    assert leaderboard_png(board.selection, "first").startswith(b"\x89PNG")
+
+
+def test_a_default_on_another_drawing_is_no_measure_of_gain(drawn):
+    board = leaderboard(*drawn("a", "b", "b"))
+    assert board.selection.entries[-1].is_default
+    assert board.selection.gains == {}
+    assert "than the default" not in markdown("first", board, "")
+
+
+def test_224_is_not_called_better_than_448_where_defects_scaled_with_the_input(drawn):
+    """As of trials made before defects were drawn in pixels of the original image."""
+    coarse = replace(TrialConfig(), encoder=replace(TrialConfig().encoder, input_px=224))
+    board = leaderboard(*drawn("", "", trials=FAR_APART[:2], configs=(TrialConfig(), coarse)))
+    page = markdown("first", board, "")
+    assert "It is the only one of 2 settings that can be judged." in page
+    assert "drawn in pixels of the input, encoder.input_px" in page
+    assert "better than" not in page
 
 
 def test_the_picture_is_one(sweep):

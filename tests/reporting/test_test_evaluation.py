@@ -151,7 +151,8 @@ def test_a_threshold_flags_a_score_that_reaches_it(predictions):
     assert flagged_rate(scored, 2.0, scored.is_anomalous) == rate_interval(1, 2)
     assert group_verdicts((point,), test) == ()
     pairs = {"LC/all": replace(scored, groups=tuple("aabb"))}
-    assert group_verdicts((point,), pairs)[0].found == rate_interval(1, 1)
+    (verdict,) = group_verdicts((point,), pairs)
+    assert verdict.found == verdict.false_alarms == rate_interval(1, 1)
 
 
 def test_verdicts_of_parts_are_a_table_of_their_own(tmp_path, predictions, evaluated):
@@ -177,8 +178,10 @@ def test_a_frozen_winner_is_not_compared_with_itself(tmp_path, predictions, eval
 
 
 def test_the_highest_of_equally_good_thresholds_raises_the_fewest_alarms():
-    scores, labels = np.array([3.0, 2.0, 1.0]), np.array([True, False, False])
-    assert best_f1_threshold(scores, labels) == 3.0
+    # 2/3 from 4 on, with no false alarm, and 2/3 from 1 on, with two
+    scores, labels = np.array([4.0, 3.0, 2.0, 1.0]), np.array([True, False, False, True])
+    assert best_f1_threshold(scores, labels) == 4.0
+    assert best_f1_threshold(scores[1:], labels[1:]) == 1.0
 
 
 def test_a_kind_that_train_has_none_of_is_marked(tmp_path, predictions, evaluated):

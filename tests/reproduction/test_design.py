@@ -108,6 +108,7 @@ def train_samples(part: str, normal: int, anomalous: int) -> list[Sample]:
             group=str(number),
             is_anomalous=number >= normal,
             level_files=(Path("b0.png"),),
+            mask_file=Path("mask.png") if number >= normal else None,
         )
         for number in range(normal + anomalous)
     ]

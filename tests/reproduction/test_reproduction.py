@@ -15,7 +15,7 @@ from bearing_search.config import ProtocolConfig
 from bearing_search.data.dataset import load_data_set
 from bearing_search.data.demo.dataset import PAPER_COUNTS
 from bearing_search.evaluation.metric_table import METRICS
-from bearing_search.evaluation.predictions import load_predictions, save_predictions
+from bearing_search.evaluation.prediction_files import load_predictions, save_predictions
 from bearing_search.reproduction.crossed import Run
 from bearing_search.reproduction.html_page import html_page
 from bearing_search.reproduction.measure import kind_rows, table_data

@@ -123,3 +123,12 @@ def test_whoever_is_off_the_front_is_beaten_by_somebody_on_it(points):
     for point, is_front in zip(table, front, strict=True):
         beaten = any((other >= point).all() and (other > point).any() for other in table[front])
         assert beaten != is_front
+
+
+def test_a_space_may_rank_by_whole_images_and_says_whether_it_chose():
+    named = objective_spec([{AUROC: "max"}, {COST: "min"}], ["val/image_ap >= .5"])
+    assert (named.names_first, named.metrics) == (True, [COST, "val/image_ap"])
+    silent = objective_spec(None, ["val/image_ap >= .5"])
+    assert not silent.names_first
+    assert [str(one) for one in silent.with_first(AUROC).objectives] == ["val/image_auroc (max)"]
+    assert silent.with_first(AUROC).constraints == silent.constraints

@@ -81,6 +81,16 @@ def test_the_empty_set_of_layers_is_the_stated_default():
     assert suggest(layers, Recorded(nothing | {f"{path}[11]": True})) == {path: [11]}
 
 
+def test_a_choice_of_numbers_may_have_exponents():
+    lr = "finetune.encoder_lr"
+    rates = parse_search_space(
+        f"base: {{{lr.replace('.', ': {')}: 1e-3}}}}\nvary: {{{lr}: {{choice: [1e-3, 2e-3]}}}}", "s"
+    )
+
+    assert rates.default_suggestion() == {lr: 0.001}
+    assert encode(rates, {lr: 0.002}) == {lr: "0.002"}
+
+
 def test_a_choice_may_be_anything_json_knows():
     layers = space({"finetune.ssim_layers": {"choice": [[12], [11, 12], [6, 12]]}})
 
@@ -205,13 +215,23 @@ def test_a_setting_of_a_bundle_cannot_be_fixed_as_well():
         (f"base: {{}}\nvary: {{{PERIOD}: {{choice: [5]}}}}", "is not a parameter"),
         (f"base: {{}}\nvary: {{{PERIOD}: {{choice: [1, 2]}}}}", "not among choice"),
         (f"base: {{}}\nvary: {{{PERIOD}: {{choice: [5, 5]}}}}", "appears twice"),
+        (f"base: {{}}\nvary: {{{PERIOD}: {{choice: [5, 4, '5']}}}}", "have the same settings"),
+        (f"base: {{}}\nvary: {{{PERIOD}: {{choice: [5, 4, 5.0]}}}}", "have the same settings"),
+        (
+            f"base: {{}}\nvary: {{{PERIOD}: {{choice: {list(range(5, 1006))}}}}}",
+            "choice of 1001; at most 1000",
+        ),
+        (
+            f"base: {{}}\nvary: {{{', '.join(f'p{n}: {{choice: [1, 2]}}' for n in range(500))}}}",
+            "vary has 500 parameters",
+        ),
         (f"base: {{}}\nvary: {{{PERIOD}: {{subset: [4, 5], empty: [5]}}}}", "not a set of layers"),
         ("base: {}\nvary: {size: {bundle: {a: {seed: 1}}}}", "is not a parameter; use one of"),
         ("base: {}\nvary: {size: {bundle: {a: {seed: 1}, 2: {}}}}", "put it in quotes"),
         ("base: {}\nvary: {size: {bundle: {a: {seed: 1}, b: 3}}}", "expected settings"),
         (
             "base: {}\nvary: {size: {bundle: {a: {seed: 2020-01-01}, b: {}}}}",
-            "cannot be written as JSON",
+            "line 2: 2020-01-01: YAML 1.1 and 1.2 read this differently",
         ),
         ("base: {}\nvary: {size: {bundle: {a: {sed: 1}, b: {}}}}", "size: cannot vary sed: no"),
         ("base: {}\nvary: {size: {bundle: {a: {seed: 1}, b: {seed: x}}}}", "seed: "),
@@ -235,7 +255,7 @@ def test_a_setting_of_a_bundle_cannot_be_fixed_as_well():
         ),
         ("base: {}\nvary: {finetune.encoder_lr: {log: [0, 1]}}", "low must be above 0"),
         ("base: {}\nvary: {finetune.encoder_lr: {log: [a, 1]}}", "takes numbers"),
-        ("base: {}\nvary: {finetune.encoder_lr: {float: [.nan, 1]}}", "both finite"),
+        ("base: {}\nvary: {finetune.encoder_lr: {float: [.nan, 1]}}", "not a finite number"),
         (
             "base: {}\nvary: {finetune.ssim_layers: {subset: [11, 12]}}",
             "a substitute for the empty set",
@@ -260,7 +280,7 @@ def test_a_mistake_is_named_with_the_file(text, complaint):
 
 
 def test_a_file_that_is_missing_or_no_text_is_said_in_one_line(tmp_path):
-    with pytest.raises(ConfigError, match="cannot read"):
+    with pytest.raises(ConfigError, match="cannot be read"):
         load_search_space(tmp_path / "missing.yaml")
     (tmp_path / "picture.yaml").write_bytes(b"\xff\xd8\xff\xe0")
     with pytest.raises(ConfigError, match="not UTF-8"):

@@ -16,10 +16,10 @@ import fakes
 
 from bearing_search.errors import BearingSearchError
 from bearing_search.sweep.driver import stall_monitor
+from bearing_search.sweep.folder.listing import list_sweeps
 from bearing_search.sweep.folder.sweep_folder import (
     SweepFolder,
     create_sweep,
-    list_sweeps,
     load_sweep,
 )
 from bearing_search.sweep.record.resources import Resources

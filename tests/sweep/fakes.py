@@ -17,9 +17,9 @@ from bearing_search.measurement import (
     COST_S,
     FINISHED_FOLDS,
     OBJECTIVE,
-    RUNNING_OBJECTIVE,
     Measurement,
     TrialContext,
+    running_objective,
 )
 
 NUM_STEPS = 8
@@ -59,7 +59,7 @@ def run_trial(config: TrialConfig, context: TrialContext) -> Iterator[Measuremen
 def _measurement(config: TrialConfig, step: int) -> Measurement:
     values = {"train/loss": 1.0 / step}
     if step % 4 == 0:
-        values |= {RUNNING_OBJECTIVE: score_of(config), FINISHED_FOLDS: step // 4}
+        values |= {running_objective(OBJECTIVE): score_of(config), FINISHED_FOLDS: step // 4}
     if step == NUM_STEPS:
         cost = float(config.finetune.alternation_period)
         values |= {OBJECTIVE: score_of(config), "val/image_auroc": 0.5, COST_S: cost}

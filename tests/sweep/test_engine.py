@@ -1,9 +1,12 @@
 """Real Ray and real MLflow, drivers in processes of their own, killed in every way."""
 
+import os
+import shutil
 import signal
 import sqlite3
 import time
 from contextlib import closing
+from pathlib import Path
 
 import psutil
 import pytest
@@ -126,11 +129,16 @@ def test_audit_and_finalists_run_once_each_though_the_driver_is_killed_among_the
     assert parent == "FINISHED"
 
 
-def test_a_signal_stops_the_trials_where_they_are_and_the_sweep_is_extended_later(drive, tmp_path):
+@pytest.mark.parametrize("send", [os.kill, os.killpg], ids=["driver", "process_group"])
+def test_a_signal_stops_the_trials_where_they_are_and_the_sweep_is_extended_later(
+    drive, tmp_path, send
+):
     driver = drive("one", 3, *LOCAL, step_s=0.3)
     driver.wait_for_steps(3)
-    driver.process.send_signal(signal.SIGTERM)
+    send(driver.process.pid, signal.SIGTERM)
+    began = time.monotonic()
     status, outcome, error = driver.finish()
+    assert time.monotonic() - began < 30
 
     assert (status, error) == (130, "")
     assert outcome["stopped_by"] == "signal"
@@ -147,17 +155,44 @@ def test_a_signal_stops_the_trials_where_they_are_and_the_sweep_is_extended_late
     assert parent == "FINISHED"
 
 
-def test_a_session_ends_in_one_line_when_ray_has_died_below_it_and_resume_goes_on(drive, tmp_path):
+def removed_folder_of_ray(family):
+    """Removes the folder of Ray's sockets and logs, as a cleaner of temporary files might."""
+    (raylet,) = [process for process in family if process.name() == "raylet"]
+    (folder,) = {Path(f.path).parents[2] for f in raylet.open_files() if "/bs-" in f.path}
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+def killed(name):
+    def kill(family):
+        (process,) = [process for process in family if process.name() == name]
+        process.kill()
+
+    return kill
+
+
+@pytest.mark.parametrize(
+    ("harm", "reason"),
+    [
+        (killed("raylet"), "its raylet was killed"),
+        (killed("gcs_server"), "its gcs_server was killed"),
+        (removed_folder_of_ray, "its folder"),
+    ],
+    ids=["raylet", "gcs_server", "folder"],
+)
+def test_a_session_ends_in_one_line_when_ray_has_died_below_it_and_resume_goes_on(
+    drive, tmp_path, harm, reason
+):
     driver = drive("one", 4, *LOCAL, step_s=0.3)
     driver.wait_for_steps(3)
     family = psutil.Process(driver.process.pid).children(recursive=True)
-    (raylet,) = [process for process in family if process.name() == "raylet"]
-    raylet.kill()
+    harm(family)
+    began = time.monotonic()
     status, _, error = driver.finish()
 
     assert status == 5
-    assert error.startswith("error: Ray has died on this machine (its raylet")
+    assert error.startswith(f"error: Ray has died on this machine ({reason}")
     assert error.count("\n") == 1
+    assert time.monotonic() - began < 45
     assert psutil.wait_procs(family, timeout=20)[1] == []
     runs, parent = child_runs(tmp_path, "one")
     assert {run_status for run_status, _ in runs.values()} <= {"KILLED", "FINISHED"}
@@ -195,6 +230,11 @@ def test_a_second_driver_is_refused_and_the_time_budget_ends_the_first_resumably
     status, _, error = drive("one", 2).finish()
     assert status == 6
     assert f"held by process {first.process.pid} on" in error
+    (first.results / "one" / "lock").unlink()
+    status, _, error = drive("one", 2).finish()
+    assert status == 6
+    assert f"held by process {first.process.pid} on" in error
+    assert "lock file was deleted" in error
 
     status, outcome, error = first.finish()
     assert (status, outcome["stopped_by"]) == (0, "time budget")

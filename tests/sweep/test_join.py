@@ -2,20 +2,26 @@
 
 import importlib.util
 import os
+import shutil
 import signal
 import threading
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+import sqlalchemy
 
 from bearing_search.errors import SweepError
 from bearing_search.sweep.driver.session import begin_session
+from bearing_search.sweep.engine import open_ledger
+from bearing_search.sweep.folder.relocation import checked_home
 from bearing_search.sweep.folder.sweep_folder import load_sweep
 from bearing_search.sweep.locking.drivers import SharedDriver
 from bearing_search.sweep.locking.lock import acquire, current_driver, join_sweep
 from bearing_search.sweep.planning.ledger import Ledger
 from bearing_search.sweep.record.session_options import SessionOptions
 from bearing_search.sweep.status import sweep_status
+from bearing_search.sweep.study.storage import check_ledger, delete_study, sqlalchemy_url
 
 
 def load(file):
@@ -237,3 +243,64 @@ def test_of_two_real_drivers_one_is_killed_and_the_other_finishes_its_trials(
     assert parent == "FINISHED"
     secret = postgres.PASSWORD.encode()
     assert not any(secret in f.read_bytes() for f in tmp_path.rglob("*") if f.is_file())
+
+
+def test_a_server_that_cannot_be_reached_is_one_error_and_waits_for_no_answer(new_sweep):
+    folder = new_sweep(storage="postgresql://127.0.0.1:9/x")
+    says = r"127\.0\.0\.1:9/x: the ledger cannot be used \(.*[Cc]onnection refused"
+    with pytest.raises(SweepError, match=says), acquire(folder):
+        raise AssertionError("acquired")
+    with pytest.raises(SweepError, match=says):
+        sweep_status(folder)
+
+
+def test_a_study_that_is_gone_from_the_server_is_not_begun_again(shared, join):
+    crew, ledger = join(shared)
+    shared.trial_folder(ledger.next().number).mkdir(parents=True)
+    ledger.close()
+    crew.close()
+    delete_study(shared.storage_url, shared.study_name)
+
+    with pytest.raises(SweepError, match=r"missing or empty, but .* holds 1 trial;"):
+        sweep_status(shared)
+    with acquire(shared) as drivers, pytest.raises(SweepError, match="missing or empty"):
+        open_ledger(shared, drivers)
+
+
+def test_a_copy_of_a_sweep_does_not_drive_the_originals_study(shared, tmp_path):
+    record = checked_home(shared.root, shared.record)
+    original = shared.with_record(record)
+    assert checked_home(original.root, original.record) == original.record
+    copied = tmp_path / "copy" / "one"
+    shutil.copytree(original.root, copied)
+    copy = load_sweep(copied.parent, "one")
+    with pytest.raises(SweepError, match=f"is a copy of {original.root}, and both would write to"):
+        checked_home(copied, copy.record)
+
+    original.root.rename(tmp_path / "elsewhere")
+    assert checked_home(copied, copy.record).home == str(copied)
+    (tmp_path / "link").symlink_to(copied.parent)
+    driven = copy.with_record(checked_home(copied, copy.record))
+    assert checked_home(tmp_path / "link" / "one", driven.record).home.startswith(str(tmp_path))
+
+
+def test_the_database_of_a_new_study_is_checked_without_a_trace(storage):
+    with engine_of(storage) as base:
+        before = set(sqlalchemy.inspect(base).get_table_names())
+        check_ledger(storage)
+        assert set(sqlalchemy.inspect(base).get_table_names()) == before
+        with base.begin() as connection:
+            connection.execute(sqlalchemy.text("create table latest_metrics (a int)"))
+        try:
+            with pytest.raises(SweepError, match="is MLflow's database"):
+                check_ledger(storage)
+        finally:
+            with base.begin() as connection:
+                connection.execute(sqlalchemy.text("drop table latest_metrics"))
+
+
+@contextmanager
+def engine_of(url):
+    engine = sqlalchemy.create_engine(sqlalchemy_url(url))
+    yield engine
+    engine.dispose()

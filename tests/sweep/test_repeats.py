@@ -5,7 +5,8 @@ from dataclasses import replace
 import pytest
 from optuna.trial import TrialState
 
-from bearing_search.analysis.selection import SweepTrials, select
+from bearing_search.analysis.ranked_setting import SweepTrials
+from bearing_search.analysis.selection import select
 from bearing_search.config import TrialConfig
 from bearing_search.sweep.planning import ledger as ledger_module
 from bearing_search.sweep.status import sweep_status
@@ -147,6 +148,28 @@ def test_a_kill_while_a_repetition_waits_does_not_lose_it(
     assert len(set(digests)) == len(digests)
     assert sum(r.state == "complete" for r in again.records()) == 6
     assert again.is_done
+
+
+def test_a_repetition_left_by_a_kill_is_copied_though_a_drawn_one_would_be_drawn_anew(
+    new_sweep, ledger_of, uncounted_ledger_of, monkeypatch
+):
+    folder = new_sweep(space_text=TINY, target=6)
+    with monkeypatch.context() as patch:
+        patch.setattr(ledger_module, "MAX_REPEATS", 0)
+        first = uncounted_ledger_of(folder)
+        scheduled = []
+        while (one := first.next()) is not None:
+            scheduled.append(one.number)
+    waiting = [t.number for t in first.study.running() if t.number not in scheduled]
+    assert waiting
+    del first
+
+    again = ledger_of(folder)
+    finish(again)
+
+    states = {record.number: record for record in again.records()}
+    assert all(states[number].same_as in scheduled for number in waiting)
+    assert not any(REDRAWN in trial.user_attrs for trial in again.study.frozen_trials())
 
 
 def test_what_waits_for_a_trial_that_fails_is_drawn_anew(

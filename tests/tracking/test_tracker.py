@@ -2,8 +2,10 @@
 
 import json
 import logging
+import shutil
 import sqlite3
 from contextlib import closing
+from pathlib import Path
 
 import pytest
 
@@ -274,20 +276,20 @@ def test_a_store_that_goes_away_is_caught_up_with_and_the_sweep_goes_on(
     tracker = MlflowTracker(uri)
     tracker.on_sweep_start(sweep)
     run_trial(tracker, sweep, steps=(1, 2), end="")
-    real = tracker._client
+    real = tracker._runs.client
 
     class Away:
         def __getattr__(self, name):
             raise MlflowException("connection refused")
 
     with caplog.at_level(logging.WARNING):
-        tracker._client = Away()
+        tracker._runs.client = Away()
         run_trial(tracker, sweep, 0, steps=(3,), end="")
         run_trial(tracker, sweep, 0, steps=(4,))
         run_trial(tracker, sweep, 1)
     assert caplog.text.count("does not respond; the sweep continues: connection refused") == 1
 
-    tracker._client = real
+    tracker._runs.client = real
     tracker.on_sweep_end(
         SweepOutcome(target=2, trials=[record(0, "complete"), record(1, "complete")])
     )
@@ -302,7 +304,7 @@ def test_a_part_may_be_called_anything(client, uri, sweep):
     tracker.on_trial_start(started(0))
     tracker.on_measurement(0, measurement(1, **{"val/링 (1)/image_auroc": float("nan")}))
 
-    assert "val/링 _1_/image_auroc" in runs_of(client, sweep)[0].data.metrics
+    assert "val/링 :28:1:29:/image_auroc" in runs_of(client, sweep)[0].data.metrics
 
 
 def test_a_lost_answer_to_the_making_of_a_run_makes_no_second_one(client, uri, sweep, monkeypatch):
@@ -310,7 +312,7 @@ def test_a_lost_answer_to_the_making_of_a_run_makes_no_second_one(client, uri, s
 
     tracker = MlflowTracker(uri)
     tracker.on_sweep_start(sweep)
-    make = tracker._client.create_run
+    make = tracker._runs.client.create_run
     asked = []
 
     def lost(*arguments, **options):
@@ -318,7 +320,7 @@ def test_a_lost_answer_to_the_making_of_a_run_makes_no_second_one(client, uri, s
         raise MlflowException("read timed out")
 
     with monkeypatch.context() as patch:
-        patch.setattr(tracker._client, "create_run", lost)
+        patch.setattr(tracker._runs.client, "create_run", lost)
         run_trial(tracker, sweep, steps=(1, 2), end="")
     assert len(asked) == 1  # the server has made it, and the driver does not know
     monkeypatch.setattr(tracker, "_away_until", 0.0)
@@ -359,3 +361,223 @@ def test_a_kill_while_the_store_was_made_leaves_nothing_that_matters(sweep, tmp_
         assert database.execute("pragma journal_mode").fetchone() == ("wal",)
         assert database.execute("select count(*) from runs").fetchone() == (1,)
     assert not (tmp_path / ".mlflow.db.new").exists()
+
+
+def test_two_parts_whose_names_mlflow_refuses_keep_their_own_metrics(client, uri, sweep):
+    tracker = MlflowTracker(uri)
+    tracker.on_sweep_start(sweep)
+    tracker.on_trial_start(started(0))
+    tracker.on_measurement(0, measurement(1, **{"val/A+B/x": 0.25, "val/A_B/x": 0.75}))
+
+    metrics = runs_of(client, sweep)[0].data.metrics
+    assert (metrics["val/A:2b:B/x"], metrics["val/A_B/x"]) == (0.25, 0.75)
+
+
+def test_long_names_and_values_lose_nothing(client, uri, sweep, tmp_path):
+    long, layers = "val/" + "x" * 300, [["층"] * 3000, ["층"] * 3001]
+    tracker = MlflowTracker(uri)
+    tracker.on_sweep_start(sweep)
+    for number, value in enumerate(layers):
+        folder = sweep.trial_folder(number)
+        folder.mkdir(parents=True)
+        measured = measurement(1, **{long: 0.5, f"{long}y": 0.75, "val/y": 1.0})
+        MeasurementLog(folder / MEASUREMENTS_FILE).append(measured)
+        start = TrialStarted(
+            number=number, config=TrialConfig(), digest="d", suggestion={"a": value, "b": "가"}
+        )
+        tracker.on_trial_start(start)
+        tracker.on_measurement(number, measured)
+        tracker.on_trial_end(TrialEnded(number=number, state="failed", reason="r" * 9000))
+
+    runs = runs_of(client, sweep)
+    first, second = runs[0].data, runs[1].data
+    assert sorted(first.metrics.values()) == [0.25, 0.5, 0.75, 1.0, 1.0]
+    assert first.params["b"] == '"가"'
+    assert json.loads(first.params["a"]) != json.loads(second.params["a"])
+    assert len(first.tags["reason"]) == 5000
+
+    def content_of(name):
+        return json.loads(
+            Path(client.download_artifacts(runs[0].info.run_id, name, tmp_path)).read_text()
+        )
+
+    assert content_of("params.json")["a"] == layers[0]
+    names = content_of("names.json")
+    assert {names[cut]: first.metrics[cut] for cut in names} == {long: 0.5, f"{long}y": 0.75}
+
+
+def test_more_metrics_and_parameters_than_a_batch_takes(client, uri, sweep):
+    tracker = MlflowTracker(uri)
+    tracker.on_sweep_start(sweep)
+    many = {f"p{number}": number for number in range(150)}
+    tracker.on_trial_start(
+        TrialStarted(number=0, config=TrialConfig(), digest="d", suggestion=many)
+    )
+    tracker.on_measurement(0, measurement(1, **{f"val/{n}/x": n / 7 for n in range(1200)}))
+
+    run = runs_of(client, sweep)[0].data
+    assert run.params == {name: str(number) for name, number in many.items()}
+    assert run.metrics["val/1199/x"] == 1199 / 7
+    assert len(run.metrics) == 1202
+
+
+def test_a_run_deleted_in_the_pages_is_restored_and_the_others_go_on(client, uri, sweep, caplog):
+    tracker = MlflowTracker(uri)
+    tracker.on_sweep_start(sweep)
+    run_trial(tracker, sweep, 0, steps=(1,), end="")
+    run_trial(tracker, sweep, 1, steps=(1,), end="")
+    deleted = runs_of(client, sweep)[0].info.run_id
+    client.delete_run(deleted)
+
+    run_trial(tracker, sweep, 0, steps=(2, 3))
+    run_trial(tracker, sweep, 1, steps=(2, 3))
+
+    runs = runs_of(client, sweep)
+    assert runs[0].info.run_id == deleted
+    assert [steps_of(client, runs[number]) for number in (0, 1)] == [[1, 2, 3]] * 2
+    assert {runs[number].info.status for number in (0, 1)} == {"FINISHED"}
+    assert caplog.text.count("the run of trial 0 was deleted from MLflow; it is restored") == 1
+    assert "does not respond" not in caplog.text
+
+
+def _delete_for_good(uri, run):
+    from bearing_search.filesystem.database_url import sqlite_file
+
+    with closing(sqlite3.connect(sqlite_file(uri))) as base, base:
+        for table in ("latest_metrics", "metrics", "params", "tags", "runs"):
+            base.execute(f"delete from {table} where run_uuid = ?", (run,))
+
+
+def test_a_run_deleted_for_good_is_made_again_with_all_its_steps(client, uri, sweep, caplog):
+    tracker = MlflowTracker(uri)
+    tracker.on_sweep_start(sweep)
+    run_trial(tracker, sweep, 0, steps=(1, 2), end="")
+    runs = runs_of(client, sweep)
+    _delete_for_good(uri, runs[0].info.run_id)
+    _delete_for_good(uri, runs[None].info.run_id)
+
+    run_trial(tracker, sweep, 0, steps=(3, 4))
+    tracker.on_sweep_end(SweepOutcome(target=1, trials=[record(0, "complete", value=0.5)]))
+
+    runs = runs_of(client, sweep)
+    assert steps_of(client, runs[0]) == [1, 2, 3, 4]
+    assert {run.info.status for run in runs.values()} == {"FINISHED"}
+    assert "the run of trial 0 was deleted from MLflow for good" in caplog.text
+    assert "the sweep's run was deleted from MLflow for good" in caplog.text
+
+
+def test_an_experiment_deleted_in_mid_sweep_is_restored(client, uri, sweep, caplog):
+    tracker = MlflowTracker(uri)
+    tracker.on_sweep_start(sweep)
+    run_trial(tracker, sweep, 0, steps=(1, 2), end="")
+    client.delete_experiment(client.get_experiment_by_name(sweep.name).experiment_id)
+
+    run_trial(tracker, sweep, 1)
+    run_trial(tracker, sweep, 0, steps=(3, 4))
+
+    runs = runs_of(client, sweep)
+    assert [steps_of(client, runs[number]) for number in (0, 1)] == [[1, 2, 3, 4]] * 2
+    assert caplog.text.count("was deleted; it is restored") == 1
+
+
+def test_a_finished_run_that_someone_deleted_stays_deleted(client, uri, sweep):
+    first = MlflowTracker(uri)
+    first.on_sweep_start(sweep)
+    run_trial(first, sweep, 0)
+    run_trial(first, sweep, 1)
+    client.delete_run(runs_of(client, sweep)[0].info.run_id)
+
+    second = MlflowTracker(uri)
+    second.on_sweep_start(again(sweep, record(0, "complete"), record(1, "complete")))
+    assert set(runs_of(client, sweep)) == {None, 1}
+
+    second.mark([0], {}, {})  # it is needed again
+    assert set(runs_of(client, sweep)) == {None, 0, 1}
+
+
+def test_what_mlflow_refuses_of_one_trial_does_not_silence_the_others(
+    client, uri, sweep, caplog, monkeypatch
+):
+    from mlflow.exceptions import MlflowException
+
+    tracker = MlflowTracker(uri)
+    tracker.on_sweep_start(sweep)
+    real = tracker._runs.client.log_batch
+
+    def picky(run, metrics=(), params=(), tags=()):
+        if any(metric.value == 0.125 for metric in metrics):
+            raise MlflowException("no eighths", 1000)  # INVALID_PARAMETER_VALUE
+        real(run, metrics, params, tags)
+
+    monkeypatch.setattr(tracker._runs.client, "log_batch", picky)
+    run_trial(tracker, sweep, 0, steps=(1,), end="")
+    tracker.on_measurement(0, measurement(2, val=0.125))
+    tracker.on_measurement(0, measurement(3))
+    run_trial(tracker, sweep, 1)
+
+    runs = runs_of(client, sweep)
+    assert steps_of(client, runs[0]) == [1, 3]
+    assert steps_of(client, runs[1]) == [1, 2, 3, 4]
+    assert "MLflow refused step 2 of trial 0: no eighths" in caplog.text
+
+
+def _as_bytes(folder):
+    return {
+        path.relative_to(folder): path.read_bytes()
+        for path in folder.rglob("*")
+        if path.is_file() and not path.name.endswith(("-shm", "-wal"))
+    }
+
+
+@pytest.mark.parametrize("how", ["moved", "copied"])
+@pytest.mark.parametrize("name", ["r2", "r?2#%20"])
+def test_moved_and_copied_results_keep_their_files_and_touch_no_others(tmp_path, sweep, how, name):
+    from bearing_search.tracking.store import connect
+
+    def tracked(root, steps, *trials):
+        view = SweepView(
+            name=sweep.name, sweep_id="s", folder=root / sweep.name, target=2, trials=trials
+        )
+        tracker = MlflowTracker(default_tracking_uri(root))
+        tracker.on_sweep_start(view)
+        run_trial(tracker, view, 0, steps=steps)
+        (view.trial_folder(0) / "artifacts" / "map.txt").write_text(f"another of {root.name}")
+        tracker.on_trial_end(TrialEnded(number=0, state="complete", value=0.5))
+        return view
+
+    old, new = tmp_path / "r1", tmp_path / name
+    (old / sweep.name).mkdir(parents=True)
+    tracked(old, (1, 2))
+    before = _as_bytes(old)
+    if how == "moved":
+        old.rename(new)
+    else:
+        shutil.copytree(old, new)
+
+    view = tracked(new, (1, 2, 3, 4), record(0, "running"))
+
+    if how == "copied":
+        assert _as_bytes(old) == before
+    assert {path.name for path in tmp_path.iterdir()} == {name, *["r1"] * (how == "copied")}
+    there = connect(default_tracking_uri(new))
+    run = runs_of(there, view)[0]
+    assert steps_of(there, run) == [1, 2, 3, 4]
+    assert artifacts_of(there, run) == {"config.json", "map.txt"}
+    assert run.info.artifact_uri.startswith(new.as_uri())
+
+
+def test_a_damaged_file_of_one_trial_does_not_keep_the_others_from_mlflow(
+    client, uri, sweep, caplog
+):
+    for number in (0, 1):
+        sweep.trial_folder(number).mkdir(parents=True)
+        MeasurementLog(sweep.trial_folder(number) / MEASUREMENTS_FILE).append(measurement(1))
+    damaged = sweep.trial_folder(0) / MEASUREMENTS_FILE
+    damaged.write_text("null\n")
+
+    MlflowTracker(uri).on_sweep_start(again(sweep, record(0, "complete"), record(1, "complete")))
+
+    runs = runs_of(client, sweep)
+    assert steps_of(client, runs[1]) == [1]
+    assert runs[1].info.status == "FINISHED"
+    assert f"MLflow misses what trial 0 measured: {damaged}: cannot be read" in caplog.text

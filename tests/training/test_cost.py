@@ -115,3 +115,15 @@ def test_a_part_without_defects_gets_one_per_normal_sample():
     assert drawn == pytest.approx(4 * 10 * 4 + 4 * 10 * 3)
     both = samples(10, 0) + samples(6, 1, part="SC")
     assert tuning(BASE, both) == pytest.approx(4 * 16 * 4 + 4 * 11 * 3)
+
+
+@pytest.mark.parametrize("settings", [{"flip": True}, {"brightness_jitter": 0.1}])
+def test_other_augmentation_costs_what_rotation_does(settings):
+    altered = replace(UPRIGHT, decoder=replace(BASE.decoder, **settings))
+    assert train_gflop(altered, samples(10, 2)) == train_gflop(BASE, samples(10, 2))
+    tuned = FinetuneConfig(epochs=3, reconstruction_only_epochs=3)
+    still, turned = (
+        train_gflop(replace(UPRIGHT, finetune=config), samples(10, 2))
+        for config in (tuned, replace(tuned, **settings))
+    )
+    assert still < turned

@@ -4,9 +4,10 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bearing_search.training.batching import infinite_batches, shuffled_epoch
+from bearing_search.training.batching import brightness_factor, infinite_batches, shuffled_epoch
 from bearing_search.training.images import (
     Images,
+    brighten,
     by_brightness,
     concat,
     flip,
@@ -91,3 +92,23 @@ def test_input_is_normalised_with_imagenets_statistics():
     expected = torch.tensor([(1 - 0.485) / 0.229, (1 - 0.456) / 0.224, (1 - 0.406) / 0.225])
     assert images.shape == (1, 3, 2, 2)
     assert images[0, :, 0, 0].tolist() == pytest.approx(expected.tolist(), rel=1e-6)
+
+
+def test_brightness_is_a_factor_that_leaves_black_and_the_mask():
+    grey = np.array([0, 100, 101, 250], dtype=np.uint8)
+    images = Images(
+        pixels=np.repeat(grey.reshape(1, 2, 2, 1), 3, axis=3), masks=grey.reshape(1, 2, 2) > 200
+    )
+    brighter = brighten(images, 1.25)
+    assert brighter.pixels[0, ..., 2].ravel().tolist() == [0, 125, 126, 255]
+    assert brighten(images, 0.5).pixels[0, ..., 0].ravel().tolist() == [0, 50, 50, 125]
+    assert (brighter.masks == images.masks).all()
+    assert brighten(images, 1.0) is images
+
+
+def test_brightness_factors_reach_both_ends_of_their_range_and_come_again():
+    factors = [brightness_factor(0.2, seed=(0, 10, number)) for number in range(200)]
+    assert 0.8 <= min(factors) < 0.81
+    assert 1.19 < max(factors) <= 1.2
+    assert brightness_factor(0.2, seed=(0, 10, 7)) == factors[7]
+    assert brightness_factor(0.0, seed=(0, 10, 7)) == 1.0

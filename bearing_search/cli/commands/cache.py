@@ -11,7 +11,6 @@ import typer
 from rich.table import Table
 
 from bearing_search.cli.options import AsJson, Results
-from bearing_search.durations import format_duration
 from bearing_search.errors import ConfigError, ResourceError
 from bearing_search.session.terminal import terminal
 from bearing_search.stage_cache.entry import integrity_error
@@ -26,7 +25,8 @@ from bearing_search.stage_cache.eviction import (
     set_max_bytes,
     tree_bytes,
 )
-from bearing_search.sweep.folder.sweep_folder import find_sweep
+from bearing_search.sweep.folder.listing import find_sweep
+from bearing_search.text.durations import format_duration
 
 _UNITS = {"": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12}
 

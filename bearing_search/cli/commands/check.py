@@ -97,7 +97,7 @@ def _resolved(target: str, data: str | None) -> tuple[SearchSpace | None, str | 
 
 
 def _print_space(space: SearchSpace, name: str, console: Console) -> dict[str, Any]:
-    from bearing_search.measurement import OBJECTIVE
+    from bearing_search.measurement import IMAGE_OBJECTIVE
     from bearing_search.search_space.conditions import condition_text
 
     base = space.default_suggestion()
@@ -111,8 +111,11 @@ def _print_space(space: SearchSpace, name: str, console: Console) -> dict[str, A
         default = json_text.dumps(base[path]) if path in base else "not varied"
         console.print(f"  {path:38} {text}   trial 0: {default}")
     number = folds or "as many as each part's anomalous groups allow, at most 5"
+    objective = space.objective_spec.objectives[0].metric
+    if not space.objective_spec.names_first:
+        objective = f"{objective}, or {IMAGE_OBJECTIVE} if masks are missing"
     console.print(
-        f"  objective {OBJECTIVE}, mean over folds of train and all parts; folds: {number}"
+        f"  objective {objective}, mean over folds of train and all parts; folds: {number}"
     )
     for one in space.objective_spec.others:
         console.print(f"  also {one}, of the whole trial")
@@ -132,10 +135,15 @@ def _print_weights(space: SearchSpace, results: Path, console: Console) -> str:
 
 
 def _print_data(report: DataReport, console: Console) -> None:
+    from bearing_search.measurement import IMAGE_OBJECTIVE
     from bearing_search.session.leak_gate import sentence
 
     console.print(f"\ndata {report.data} (digest of train {report.digest})")
     console.print(_table(report.parts))
+    for part in report.parts:
+        console.print(f"  {_pictures_line(part)}")
+    if report.objective == IMAGE_OBJECTIVE:
+        console.print(f"a search ranks settings by {report.objective}, AUROC of whole images")
     for severity, heading in _HEADINGS.items():
         found = [finding for finding in report.findings if finding.severity == severity]
         if found:
@@ -155,23 +163,51 @@ def _table(parts: Sequence[PartReport]) -> Table:
         table.add_row(
             counts.part,
             str(counts.levels),
-            f"{counts.train_normal} normal + {counts.train_anomalous} anomalous",
+            _samples(counts.train_normal, counts.train_anomalous, counts.train_unmasked),
             str(counts.folds) if counts.folds else "none",
-            f"{counts.test_normal} normal + {counts.test_anomalous} anomalous",
+            _samples(counts.test_normal, counts.test_anomalous, counts.test_unmasked),
             f"{part.found} of {part.of}",
-            f"{100 * part.lost_share:.1f} %",
+            "no masks" if part.lost_share is None else f"{100 * part.lost_share:.1f} %",
         )
     return table
+
+
+def _pictures_line(part: PartReport) -> str:
+    """Sizes, bits and levels of a part's pictures, and the sizes of its defects."""
+    shown = part.pictures
+    sizes = list(shown.sizes.items())
+    told = ", ".join(f"{count} of {size}" for size, count in sizes[:3])
+    more = f" and {len(sizes) - 3} other sizes" if len(sizes) > 3 else ""
+    line = f"{part.counts.part}: {told}{more}; {shown.bits} bits"
+    line += f"; {shown.black_share:.0%} nearly black" if shown.black_share else ""
+    line += f"; {shown.saturated_share:.0%} saturated" if shown.saturated_share else ""
+    if shown.smallest is None or shown.median is None or shown.largest is None:
+        return line
+    defects = (shown.smallest, shown.median, shown.largest)
+    areas = ", ".join(str(one.area_px) for one in defects)
+    line += f"; defects, smallest, median, largest: {areas} px"
+    for number, one in enumerate(shown.smallest.inputs):
+        patches = ", ".join(f"{d.inputs[number].patches:.2g}" for d in defects if d.inputs)
+        line += f", {patches} patches at {one.input_px}"
+    return line
+
+
+def _samples(normal: int, anomalous: int, unmasked: int) -> str:
+    """`30 normal + 8 anomalous, 3 without mask`."""
+    note = f", {unmasked} without mask" if unmasked else ""
+    return f"{normal} normal + {anomalous} anomalous{note}"
 
 
 def _print_plan(report: DataReport, space: SearchSpace, console: Console) -> None:
     from bearing_search.api.check import plan_costs
     from bearing_search.data.dataset import load_data_set
-    from bearing_search.session.inputs import split_lines
+    from bearing_search.session.inputs import objective_lines, split_lines
 
     data_set = load_data_set(Path(report.data))
     console.print("plan:")
-    for line in split_lines(data_set, space):
+    parts = [part.counts.part for part in report.parts]
+    lines = split_lines(data_set, space) + objective_lines(data_set, report.objective, parts)[:1]
+    for line in lines:
         console.print(f"  {line}")
     for part, cost in plan_costs(data_set, space).items():
         console.print(f"  {part}: about {cost:.0f} iterations of the decoder's cost for each trial")

@@ -24,6 +24,6 @@ def compare(
     if json:
         print(json_text.dumps(as_json(board), indent=2))
         return
-    report = write_comparison(folders, board, console)
-    print(report.read_text(encoding="utf-8"))
-    console.print(f"written to {report.parent}")
+    page, folder = write_comparison(folders, board, console)
+    print(page)
+    console.print(f"written to {folder}" if folder else f"{results} is read-only: nothing written")

@@ -33,6 +33,14 @@ def evaluate(
             "otherwise it learns from all of train, and thresholds promise nothing.",
         ),
     ] = True,
+    has_stress_set: Annotated[
+        bool,
+        typer.Option(
+            "--stress-set/--no-stress-set",
+            help="Score normal test samples again under other light and camera, and with a dent "
+            "drawn at eight angles.",
+        ),
+    ] = True,
     leave_kind_out: Annotated[
         bool,
         typer.Option(
@@ -69,6 +77,7 @@ def evaluate(
         allow_leak=allow_leak,
         refit_changed_data=refit_changed_data,
         calibrates=calibrates,
+        has_stress_set=has_stress_set,
         console=console,
     )
     folder = opened.path / "evaluate"

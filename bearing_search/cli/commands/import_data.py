@@ -6,6 +6,8 @@ from typing import Annotated
 
 import typer
 
+from bearing_search.text.program import program
+
 
 def import_data(
     raw: Annotated[Path, typer.Argument(help="The data set, as downloaded or exported.")],
@@ -44,4 +46,4 @@ def import_data(
         print(f"  {found.num_drawn} masks were rendered or merged in {out / 'masks'}")
     if found.num_bare:
         print(f"  {found.num_bare} anomalous samples have no mask")
-    print(f"written to {out}; now check it: python -m bearing_search check {shlex.quote(str(out))}")
+    print(f"written to {out}; now check it: {program()} check {shlex.quote(str(out))}")

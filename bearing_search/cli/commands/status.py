@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json as json_text
 import math
+import sys
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -12,9 +13,12 @@ import typer
 
 import bearing_search
 from bearing_search.cli.options import AsJson, Results
-from bearing_search.durations import format_duration
+from bearing_search.errors import BearingSearchError, DamagedFileError
+from bearing_search.text.durations import format_duration
+from bearing_search.text.program import program
 
 if TYPE_CHECKING:
+    from rich.console import Console
     from rich.table import Table
 
     from bearing_search.api.sweep import Sweep
@@ -27,29 +31,47 @@ def status(
     ] = None,
     results: Results = Path("results"),
     json: AsJson = False,
-) -> None:
+) -> int | None:
     """Show the progress of a sweep, trial by trial, also while it runs."""
     from bearing_search.session.terminal import terminal
-    from bearing_search.sweep.folder.sweep_folder import list_sweeps
 
     console = terminal()
-    if sweep is not None:
-        opened = bearing_search.open_sweep(sweep, results)
-        if json:
-            print(json_text.dumps(_as_json(opened), default=str, indent=2))
-        else:
-            shown = opened.status
-            console.print(_trial_table(shown))
-            console.print(_sweep_line(shown))
-            console.print(opened.test_access.text)
-        return
-    every = [bearing_search.open_sweep(name, results).status for name in list_sweeps(results)]
+    if sweep is None:
+        return _status_of_all(results, console, json=json)
+    opened = bearing_search.open_sweep(sweep, results)
     if json:
-        print(json_text.dumps([asdict(one) for one in every], default=str, indent=2))
-    elif not every:
-        print(f"{results}: no sweeps yet; start one with `python -m bearing_search run`.")
-    for one in [] if json else every:
-        console.print(_sweep_line(one))
+        print(json_text.dumps(_as_json(opened), default=str, indent=2))
+    else:
+        shown = opened.status
+        console.print(_trial_table(shown))
+        console.print(_sweep_line(shown))
+        console.print(opened.test_access.text)
+    return None
+
+
+def _status_of_all(results: Path, console: Console, *, json: bool) -> int | None:
+    """Show every sweep in a line; those that cannot be read say why. Returns the exit status."""
+    from bearing_search.sweep.folder.listing import list_sweeps
+
+    shown: list[dict[str, Any]] = []
+    errors: list[BearingSearchError] = []
+    for name in list_sweeps(results):
+        try:
+            one = bearing_search.open_sweep(name, results).status
+        except BearingSearchError as error:
+            shown.append({"name": name, "error": str(error)})
+            errors.append(error)
+            continue
+        shown.append(asdict(one))
+        if not json:
+            console.print(_sweep_line(one))
+    if json:
+        print(json_text.dumps(shown, default=str, indent=2))
+    elif not shown:
+        console.print(f"{results}: no sweeps yet; start one with `{program()} run`.")
+    for sick in errors:
+        print(f"error: {sick}", file=sys.stderr)
+    return errors[0].exit_status if errors else None
 
 
 def _as_json(sweep: Sweep) -> dict[str, Any]:
@@ -57,7 +79,7 @@ def _as_json(sweep: Sweep) -> dict[str, Any]:
     from bearing_search.reporting.leaderboard import leaderboard
     from bearing_search.reporting.leaderboard_json import as_json
 
-    shown, spec = sweep.status, sweep.folder.space().objective_spec
+    shown, spec = sweep.status, sweep.folder.objective_spec
     is_search = shown.task == "search"
     board = leaderboard(sweep.path, shown.trials, objective_spec=spec) if is_search else None
     return asdict(shown) | {
@@ -102,9 +124,22 @@ def _trial_table(shown: SweepStatus) -> Table:
     return table
 
 
+def _drawn_defects(sweep: Path, trial: int) -> str:
+    """On which drawn defects a trial was scored, to follow its score."""
+    from bearing_search.trial_history.held_out_defects import drawn_parts, drawn_text
+    from bearing_search.trial_history.records import trial_folder
+
+    try:
+        return drawn_text(drawn_parts(trial_folder(sweep, trial)))
+    except DamagedFileError as error:
+        return f" (on drawn defects or real ones: {error})"
+
+
 def _sweep_line(shown: SweepStatus) -> str:
     best = shown.best
-    leader = f", best {shown.objective} {best.value:.4f} (trial {best.number})" if best else ""
+    drawn = _drawn_defects(shown.folder, best.number) if best else ""
+    score = f"{shown.objective} {best.value:.4f}{drawn}" if best else ""
+    leader = f", best {score} (trial {best.number})" if best else ""
     notes = "".join(f"\n  {note}" for note in shown.notes)
     driver = f", running: {shown.holder}" if shown.holder else ""
     failed = sum(trial.state == "failed" for trial in shown.trials)

@@ -23,8 +23,9 @@ def train(
     allow_leak: AllowLeak = "",
 ) -> None:
     """Run one trial in this process, without Ray, and print its metrics."""
+    from bearing_search.api.training import objective_of_trial
     from bearing_search.api.training import train as run_one
-    from bearing_search.measurement import OBJECTIVE
+    from bearing_search.trial_history.held_out_defects import drawn_parts, drawn_text
 
     last, folder = run_one(
         config,
@@ -37,4 +38,5 @@ def train(
     )
     for name in sorted(name for name in last.values if name.count("/") == 1):
         print(f"{name:24} {last.values[name]:.4f}")
-    print(f"{OBJECTIVE} {last.values[OBJECTIVE]:.4f}; everything is in {folder}")
+    objective, drawn = objective_of_trial(folder), drawn_text(drawn_parts(folder))
+    print(f"{objective} {last.values[objective]:.4f}{drawn}; everything is in {folder}")

@@ -7,7 +7,7 @@ images in a folder `x/`, which are merged. They are in `ground_truth/<defect>/`,
 
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from difflib import get_close_matches
 from pathlib import Path
 
@@ -114,8 +114,14 @@ def one_mask(title: str, found: list[tuple[Path, ...]]) -> tuple[Path, ...]:
     return files[0] if files else ()
 
 
-def mask_hint(sample: Sample) -> str:
-    """A sentence on what was found where a sample's mask was expected; empty: nothing."""
+def mask_hint(sample: Sample, used: Collection[Path] = ()) -> str:
+    """A sentence on what was found where a sample's mask was expected; empty: nothing.
+
+    Args:
+        sample: without a mask.
+        used: masks of other samples, which do not count.
+    """
+    holders = {*used, *(folder for file in used for folder in file.parents)}
     folder = sample.level_files[0].parent
     part = Folder(folder.parent.parent)
     if folder.parent.name not in part.folders:
@@ -125,7 +131,11 @@ def mask_hint(sample: Sample) -> str:
         if unread and is_picture(unread[0]):
             suffix = Path(unread[0]).suffix
             return f"{unread[0]} is there, but {suffix} is not supported ({read_suffixes()} are)."
-        names = [name for name in (*place.files, *place.folders) if name != folder.name]
+        names = [
+            name
+            for name in (*filter(is_picture, place.files), *place.folders)
+            if name != folder.name and place.path / name not in holders
+        ]
         if names:
             near = [name for name in names if sample.name in name]
             near = near or get_close_matches(sample.name, names, n=3, cutoff=0.3) or names

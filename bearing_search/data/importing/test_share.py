@@ -15,9 +15,10 @@ TEST_SHARE = 0.3
 def with_splits(samples: Sequence[RawSample], share: float) -> list[RawSample]:
     """The samples, each with a split: a share of every kind goes to test, in whole groups.
 
-    Groups are ordered by the kinds of defects that they hold, then by a hash of their name, and
-    evenly spaced ones go to test. So the order of files does not matter, adding a sample moves few
-    others, and each kind gets its share, give or take one.
+    Groups are ordered by the kinds of defects that they hold, by whether they have a mask, then by
+    a hash of their name, and evenly spaced ones go to test. So the order of files does not matter,
+    adding a sample moves few others, and each kind gets its share, with and without masks, give or
+    take one.
 
     Args:
         samples: of all parts; those that have a split keep it.
@@ -58,13 +59,18 @@ def group_of(sample: RawSample) -> str:
 def _test_groups(samples: Iterable[RawSample], share: float) -> list[str]:
     """Groups of one part that go to test."""
     kinds: dict[str, set[str]] = defaultdict(set)
+    masked = set()
     for sample in samples:
         kinds[group_of(sample)].add(sample.defect)
+        if sample.defect and (sample.mask_files or sample.draw is not None):
+            masked.add(group_of(sample))
     normal = [group for group, found in kinds.items() if found == {""}]
     anomalous = [group for group in kinds if group not in set(normal)]
     chosen = []
     for groups in (normal, anomalous):
-        ordered = sorted(groups, key=lambda group: (sorted(kinds[group]), _hash(group), group))
+        ordered = sorted(
+            groups, key=lambda group: (sorted(kinds[group]), group in masked, _hash(group), group)
+        )
         marks = [int(share * number + 0.5) for number in range(len(ordered) + 1)]
         chosen += [group for at, group in enumerate(ordered) if marks[at + 1] > marks[at]]
     return chosen

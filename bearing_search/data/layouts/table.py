@@ -38,6 +38,7 @@ from bearing_search.data.layouts.ok_ng import is_ok_ng, read_ok_ng
 from bearing_search.data.layouts.sagemaker import is_sagemaker, read_sagemaker
 from bearing_search.data.samples import GOOD, Sample
 from bearing_search.errors import DataError
+from bearing_search.text.program import program
 
 NATIVE, MANIFEST_LAYOUT = "mvtec-ad", "manifest"
 """Layouts that are read directly."""
@@ -158,5 +159,5 @@ def import_line(root: Path, name: str) -> str:
     why = f"{layout.why} " if layout.why else ""
     return (
         f"{root}: has the layout of {layout.title}. {why}Import it: "
-        f"python -m bearing_search import {shlex.quote(str(root))} --out DATA"
+        f"{program()} import {shlex.quote(str(root))} --out DATA"
     )

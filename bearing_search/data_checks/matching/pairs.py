@@ -74,11 +74,8 @@ class _Search:
 
         Where most pictures lie like no other, nothing is unusual about those.
         """
-        loners = [
-            i
-            for i in self._album.asked
-            if not len(self._scenes[i]) and i not in self._comparison.explained
-        ]
+        explained, asked = self._comparison.explained, self._album.asked
+        loners = [i for i in asked if not len(self._scenes[i]) and i not in explained]
         if not loners or len(loners) > _MOST_LONERS * len(asked):
             return
         typical = self._typical()

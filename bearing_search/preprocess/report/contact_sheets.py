@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from bearing_search.plots import montage
-from bearing_search.preprocess.report.extraction import ExtractionRow, PartExtraction
+from bearing_search.preprocess.report.extraction import TOLD_FROM, ExtractionRow, PartExtraction
 from bearing_search.preprocess.shapes import Circle, Ellipse
 
 COLUMNS = (
@@ -23,9 +23,11 @@ COLUMNS = (
     "axis_minor",
     "angle_deg",
     "candidates",
+    "cut_away",
     "reason",
 )
-"""Columns of roi.csv; lengths in pixels of the original image, axes at full length."""
+"""Columns of roi.csv; lengths in pixels of the original image, axes at full length; `cut_away` is
+the share of the part outside the crop."""
 
 TILES_PER_SHEET = 60
 
@@ -39,8 +41,8 @@ def write_csv(reports: Sequence[PartExtraction], file: Path) -> None:
 
 
 def write_sheets(report: PartExtraction, folder: Path) -> list[Path]:
-    """Write one part's contact sheets, samples without ROI first; return the files."""
-    ordered = sorted(report.rows, key=lambda row: row.is_found)
+    """Write one part's contact sheets, without ROI first, then with a note; return the files."""
+    ordered = sorted(report.rows, key=lambda row: (row.is_found, not row.notes))
     starts = range(0, len(ordered), TILES_PER_SHEET)
     files = []
     for number, start in enumerate(starts, start=1):
@@ -65,6 +67,7 @@ def summary(report: PartExtraction) -> list[str]:
     ]
     shapes = [row.outcome for row in found if isinstance(row.outcome, Circle | Ellipse)]
     lines += [f"  {line}" for line in _spreads(shapes, report)]
+    lines += _cut_away(found)
     lost = [row for row in report.rows if row.lost_regions]
     if lost:
         regions = sum(row.lost_regions for row in lost)
@@ -80,6 +83,17 @@ def summary(report: PartExtraction) -> list[str]:
         )
     lines += [f"  {row.outcome}" for row in report.rows if isinstance(row.outcome, str)]
     return lines
+
+
+def _cut_away(found: Sequence[ExtractionRow]) -> list[str]:
+    most = max(found, key=lambda row: row.cut_away, default=None)
+    if most is None or most.cut_away < TOLD_FROM:
+        return []
+    word = "ring" if isinstance(most.outcome, Circle) else "ellipse"
+    return [
+        f"  the crop cuts away {np.median([row.cut_away for row in found]):.0%} of the {word} in "
+        f"the median, at most {most.cut_away:.0%} ({most.sample.title})"
+    ]
 
 
 def _spreads(shapes: Sequence[Circle | Ellipse], report: PartExtraction) -> list[str]:
@@ -114,6 +128,7 @@ def _line(row: ExtractionRow) -> dict[str, object]:
         "sample": row.sample.name,
         "status": "found" if row.is_found else "no_roi",
         "candidates": row.num_candidates,
+        "cut_away": row.cut_away if row.is_found else "",
         "reason": row.outcome if isinstance(row.outcome, str) else "; ".join(row.notes),
     }
     match row.outcome:

@@ -1,8 +1,6 @@
 """Both passes of the extraction over one part, in several processes; one row per sample."""
 
-import multiprocessing
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
@@ -24,11 +22,17 @@ from bearing_search.preprocess.locate import (
     estimate_reference,
 )
 from bearing_search.preprocess.pipeline import Roi, extract_from
+from bearing_search.preprocess.report.cut_away import cut_away_share
 from bearing_search.preprocess.report.drawing import blank_tile, tile
 from bearing_search.preprocess.shapes import Circle, Ellipse
+from bearing_search.preprocess.window import window_of
+from bearing_search.processes.pool import process_pool
 
 POOL_FROM = 24
 """With fewer samples, starting processes takes longer than they save."""
+
+TOLD_FROM = 0.01
+"""Share of a part outside the crop from which the report mentions it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,6 +47,9 @@ class ExtractionRow:
     num_candidates: int
     lost_regions: int
     lost_pixels: int
+    cut_away: float
+    """Share of the part that the crop leaves out, in [0, 1]; see `cut_away_share`."""
+
     notes: tuple[str, ...]
     picture: Picture
 
@@ -178,9 +185,18 @@ def _row(
         candidates = None if reference.geometry == "none" else detection
         outcome = extract_from(levels, mask, candidates, reference, config, name=sample.title)
     is_found = isinstance(outcome, Roi)
+    cut_away = 0.0
+    if isinstance(outcome, Roi) and reference is not None:
+        height, width = levels[0].shape[:2]
+        window = window_of(outcome.shape, reference, config, width=width, height=height)
+        cut_away = cut_away_share(outcome.shape, outcome.roi_mask, window, detection)
     caption = f"{sample.title}: {'found' if is_found else 'no ROI'}"
+    if cut_away >= TOLD_FROM:
+        caption += f", {cut_away:.0%} cut away"
     if isinstance(outcome, NoRoi):
         caption += "\n" + outcome.reason.removeprefix(f"{sample.title}: ")
+    elif outcome.notes:
+        caption += "\n" + outcome.notes[0]
     return ExtractionRow(
         sample=sample,
         outcome=outcome.shape if isinstance(outcome, Roi) else outcome.reason,
@@ -188,6 +204,7 @@ def _row(
         num_candidates=len(detection.candidates),
         lost_regions=outcome.lost_regions if isinstance(outcome, Roi) else 0,
         lost_pixels=outcome.lost_pixels if isinstance(outcome, Roi) else 0,
+        cut_away=cut_away,
         notes=outcome.notes if isinstance(outcome, Roi) else (),
         picture=tile(levels[0], detection, outcome, reference, config, caption=caption),
     )
@@ -201,6 +218,7 @@ def _unreadable(sample: Sample, reason: str) -> ExtractionRow:
         num_candidates=0,
         lost_regions=0,
         lost_pixels=0,
+        cut_away=0.0,
         notes=(),
         picture=blank_tile(f"{sample.title}: unusable\n{reason}"),
     )
@@ -212,8 +230,5 @@ def _pool(workers: int) -> Iterator[Callable[[Callable[[Any], Any], Sequence[Any
     if workers <= 1:
         yield lambda function, items: map(function, items)
         return
-    context = multiprocessing.get_context("spawn")  # fork would break OpenCV's threads
-    with ProcessPoolExecutor(
-        workers, mp_context=context, initializer=cv2.setNumThreads, initargs=(1,)
-    ) as pool:
+    with process_pool(workers, initializer=partial(cv2.setNumThreads, 1)) as pool:
         yield lambda function, items: pool.map(function, items, chunksize=2)

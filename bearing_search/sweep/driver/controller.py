@@ -8,7 +8,6 @@ from contextlib import contextmanager
 from typing import Any
 
 from bearing_search.config import to_plain
-from bearing_search.durations import format_duration
 from bearing_search.errors import DiskFullError
 from bearing_search.filesystem.disk_full import disk_full_error, is_disk_full
 from bearing_search.measurement import Measurement
@@ -30,6 +29,7 @@ from bearing_search.sweep.planning.required_trials import ScheduledTrial
 from bearing_search.sweep.record.layout import LOG
 from bearing_search.sweep.study.storage import storage_errors
 from bearing_search.sweep.worker.trial_lock import kill_worker
+from bearing_search.text.durations import format_duration
 from bearing_search.trial_history.callbacks import SweepCallback, TrialEnded
 from bearing_search.trial_history.measurement_log import from_json
 from bearing_search.trial_history.records import SweepOutcome, TrialRecord, TrialState

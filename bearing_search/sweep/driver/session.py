@@ -148,6 +148,11 @@ def begin_session(folder: SweepFolder, drivers: Drivers) -> str:
     return drivers.name
 
 
+def end_session(folder: SweepFolder, drivers: Drivers) -> None:
+    """Remove this driver's session file, as the session has ended and its workers with it."""
+    _session_file(folder, drivers).unlink(missing_ok=True)
+
+
 def _session_file(folder: SweepFolder, drivers: Drivers) -> Path:
     return folder.sessions / f"{drivers.name}.json"
 

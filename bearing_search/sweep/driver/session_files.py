@@ -8,6 +8,7 @@ from bearing_search.sweep.folder.sweep_folder import END, SweepFolder
 from bearing_search.sweep.planning.identity import write_identity
 from bearing_search.sweep.planning.required_trials import ScheduledTrial
 from bearing_search.sweep.record.layout import TRIAL_STOP
+from bearing_search.text.passwords import masked
 from bearing_search.trial_history.measurement_log import MEASUREMENTS_FILE, MeasurementLog
 from bearing_search.trial_history.records import SweepOutcome, TrialRecord
 from bearing_search.trial_history.seed_noise import seed_noise
@@ -52,7 +53,7 @@ def write_end(folder: SweepFolder, outcome: SweepOutcome, error: Exception | Non
     """
     why = outcome.shortfall
     if error is not None:
-        why = f"stopped by an error: {' '.join(str(error).split())}"
+        why = f"stopped by an error: {masked(' '.join(str(error).split()))}"
     elif outcome.stopped_by:
         why = f"stopped by {outcome.stopped_by}"
     write_json(folder.root / END, {"why": why})

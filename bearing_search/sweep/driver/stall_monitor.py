@@ -2,7 +2,7 @@
 
 import time
 
-from bearing_search.durations import format_duration
+from bearing_search.text.durations import format_duration
 
 STALL_S = 600.0
 """Minimum silence in seconds before a trial counts as stalled."""

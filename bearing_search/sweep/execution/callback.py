@@ -4,9 +4,14 @@ from typing import Any
 
 from ray.tune.progress_reporter import TrialProgressCallback
 
+from bearing_search.errors import ResourceError
 from bearing_search.sweep.driver.controller import SweepController
 from bearing_search.sweep.execution.ray_health import RayHealthCheck
 from bearing_search.sweep.remote.driver_sync import DriverSync
+
+
+class RayDeath(BaseException):  # noqa: N818: no error of the program's
+    """Ends `Tuner.fit` at once: after an `Exception` it would tidy up, and wait for a dead Ray."""
 
 
 class PollingCallback(TrialProgressCallback):
@@ -27,9 +32,12 @@ class PollingCallback(TrialProgressCallback):
         """Check on Ray and the running trials; an error raised here ends `Tuner.fit`.
 
         Raises:
-            ResourceError: Ray has died.
+            RayDeath: Ray has died; its text says how.
         """
-        self._ray_health.check()
+        try:
+            self._ray_health.check()
+        except ResourceError as error:
+            raise RayDeath(str(error)) from None
         self._controller.poll()
         self._folder_sync.poll()
 

@@ -7,7 +7,7 @@ import shutil
 import socket
 import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,12 @@ import ray
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from bearing_search.errors import ResourceError
-from bearing_search.sweep.execution._vendor import in_folder, redirect_remarks
+from bearing_search.sweep.execution._vendor import (
+    in_folder,
+    in_own_sessions,
+    on_loopback,
+    redirect_remarks,
+)
 from bearing_search.sweep.execution.orphan_reaper import reaped_on_exit
 from bearing_search.sweep.record.resources import Node, Resources, TrialResources, plan_resources
 from bearing_search.sweep.worker.context import WorkerContext
@@ -30,10 +35,14 @@ _OBJECT_STORE_BYTES = 128 * 1024**2  # nothing large is passed through Ray
 _ENVIRONMENT = {
     "RAY_USAGE_STATS_ENABLED": "0",
     "RAY_CHDIR_TO_TRIAL_DIR": "0",
+    # without its control store, Ray would abort this process after a minute; see `ray_health`
+    "RAY_gcs_rpc_server_reconnect_timeout_s": "3600",
     # avoids Ray's warning that a trial without GPUs still sees them; the worker hides them
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
     "RAY_AIR_NEW_OUTPUT": "0",  # the new output prints a banner even with verbose=0
     "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",
+    # Tune would ask the control store every 10 s, and wait for ever once that has died
+    "TUNE_STATE_REFRESH_PERIOD": str(10**9),
     "TUNE_DISABLE_STRICT_METRIC_CHECKING": "1",
     "TUNE_DISABLE_SIGINT_HANDLER": "1",
     "TUNE_PRINT_ALL_TRIAL_ERRORS": "0",
@@ -68,7 +77,8 @@ def ray_runtime(resources: Resources, after_init: Callable[[], None]) -> Iterato
         # otherwise the raylet prints messages, such as a worker's death, to stdout
         redirect_remarks(lambda line: _logger.info("Ray: %s", line))
         try:
-            _init(resources.address, scratch)
+            with on_loopback() if resources.address is None else nullcontext():
+                _init(resources.address, scratch)
             after_init()
             yield plan_resources(resources, _nodes())
         finally:
@@ -111,7 +121,7 @@ def _init(address: str | None, scratch: Path) -> None:
         # Ray requires a token by default and would store it in the home directory, if there is one
         os.environ.setdefault("RAY_AUTH_TOKEN", secrets.token_hex(16))
         quiet |= {
-            **in_folder(scratch),
+            **in_folder(scratch / "ray"),  # Ray opens its own folder to everybody
             "include_dashboard": False,
             "object_store_memory": _OBJECT_STORE_BYTES,
         }
@@ -122,7 +132,8 @@ def _init(address: str | None, scratch: Path) -> None:
         shutil.copytree(PACKAGE, scratch / "code" / PACKAGE.name, ignore=_COMPILED)
         quiet["runtime_env"] = {"working_dir": str(scratch / "code")}
     try:
-        ray.init(address=address or "local", **quiet)
+        with in_own_sessions():
+            ray.init(address=address or "local", **quiet)
     except SystemExit:
         # during `ray.init`, SIGTERM is handled by Ray
         raise InterruptedStartError from None

@@ -9,14 +9,16 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+import ray
 from ray import tune
 from ray.tune.schedulers import FIFOScheduler, TrialScheduler
 from ray.tune.search import Searcher
 
+from bearing_search.errors import ResourceError
 from bearing_search.measurement import RunTrial
 from bearing_search.sweep.driver.controller import SweepController, trial_payload
 from bearing_search.sweep.execution._vendor import error_file
-from bearing_search.sweep.execution.callback import PollingCallback
+from bearing_search.sweep.execution.callback import PollingCallback, RayDeath
 from bearing_search.sweep.execution.exit_reasons import describe_exit, oom_kill_count
 from bearing_search.sweep.execution.ray_health import RayHealthCheck
 from bearing_search.sweep.record.resources import TrialResources
@@ -73,7 +75,8 @@ def execute(
         logging.getLogger(f"ray.tune.{module}").setLevel(logging.CRITICAL)
     numbers: dict[str, int] = {}
     crashes: dict[str, tuple[str, str]] = {}
-    tune.Tuner(
+    ray_health = RayHealthCheck()
+    tuner = tune.Tuner(
         tune.with_resources(trainable, {"cpu": shares.cpus, "gpu": shares.gpus}),
         tune_config=tune.TuneConfig(
             num_samples=-1,
@@ -85,10 +88,17 @@ def execute(
             name=storage.name,
             storage_path=str(storage.parent),
             verbose=0,
-            callbacks=[PollingCallback(controller, folder_sync, RayHealthCheck())],
+            callbacks=[PollingCallback(controller, folder_sync, ray_health)],
             failure_config=tune.FailureConfig(max_failures=max_deaths),
         ),
-    ).fit()
+    )
+    try:
+        tuner.fit()
+    except RayDeath as death:
+        raise ResourceError(str(death)) from None
+    except ray.exceptions.RayError:
+        ray_health.check()  # says in one line what Tune may have noticed first
+        raise
 
 
 class _LedgerSearcher(Searcher):

@@ -112,7 +112,7 @@ def with_data(folder: SweepFolder, data_digest: str, *, accepted: bool) -> Sweep
                     f"{record.name}: the training data has changed since the sweep began",
                     *lines,
                     "The setting was chosen on other data than would be trained on. Restore "
-                    f"{record.data}, start a new sweep under another name, or train on the data "
+                    f"{folder.data}, start a new sweep under another name, or train on the data "
                     "as it is now with --refit-changed-data, which every report will state",
                 ]
             )

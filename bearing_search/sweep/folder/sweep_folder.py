@@ -9,7 +9,6 @@ results/<sweep>/
   trials/00003/     config.json, measurements.jsonl, log.txt, artifacts/, the trial's state
 """
 
-import difflib
 import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, replace
@@ -18,15 +17,18 @@ from pathlib import Path
 from bearing_search.config import parse
 from bearing_search.errors import ConfigError, ResourceError, SweepError
 from bearing_search.filesystem.atomic import write_json
+from bearing_search.filesystem.database_url import sqlite_url
 from bearing_search.search_space.difference import space_difference
+from bearing_search.search_space.objectives import ObjectiveSpec
 from bearing_search.search_space.space import SearchSpace
 from bearing_search.search_space.yaml_file import parse_search_space
+from bearing_search.sweep.folder.listing import LEDGER, find_sweep
+from bearing_search.sweep.folder.relocation import absolute_url, with_relative_paths
 from bearing_search.sweep.folder.validation import validated
 from bearing_search.sweep.record.session_options import SessionOptions
 from bearing_search.sweep.record.sweep_record import (
     AllowedLeak,
     SweepRecord,
-    check_name,
     with_digest_scheme,
 )
 from bearing_search.trial_history.callbacks import SweepView
@@ -52,9 +54,20 @@ class SweepFolder:
         return self.root.parent / "cache"
 
     @property
+    def data(self) -> Path:
+        """Absolute path of the data set."""
+        return self.root.parent / self.record.data
+
+    @property
     def storage_url(self) -> str:
         """SQLAlchemy URL of the ledger."""
-        return self.record.storage or f"sqlite:///{self.root / 'ledger.db'}"
+        given = absolute_url(self.record.storage, self.root.parent)
+        return given or sqlite_url(self.root / LEDGER)
+
+    @property
+    def tracking_uri(self) -> str:
+        """MLflow tracking URI; empty: mlflow.db in the results folder."""
+        return absolute_url(self.record.tracking_uri, self.root.parent)
 
     @property
     def study_name(self) -> str:
@@ -84,6 +97,11 @@ class SweepFolder:
             space = space.with_setting("split.folds", self.record.folds)
         _with_parsed(self, space)
         return space
+
+    @property
+    def objective_spec(self) -> ObjectiveSpec:
+        """The space's objectives and constraints, with the first objective as recorded."""
+        return self.space().objective_spec.with_first(self.record.objective)
 
     def trial_folder(self, number: int) -> Path:
         """Folder of one trial."""
@@ -115,15 +133,15 @@ class SweepFolder:
 
     def view(self, trials: Sequence[TrialRecord]) -> SweepView:
         """The sweep as passed to callbacks."""
-        record, space = self.record, self.space()
+        record, space, objective_spec = self.record, self.space(), self.objective_spec
         facts = {
             "question": space.question,
-            "data": record.data,
+            "data": str(self.data),
             "data_digest": record.data_digest,
             "task": record.task,
             "sampler": record.sampler,
-            "objectives": ", ".join(map(str, space.objective_spec.objectives)),
-            "constraints": ", ".join(map(str, space.objective_spec.constraints)),
+            "objectives": ", ".join(map(str, objective_spec.objectives)),
+            "constraints": ", ".join(map(str, objective_spec.constraints)),
             "seed": str(record.seed),
             "warm_start": ", ".join(sorted({p.source.split("/")[0] for p in record.known})),
             "git_commit": record.git_commit,
@@ -161,7 +179,7 @@ class SweepFolder:
                 f"{name}: the data has changed since the sweep began\n"
                 f"- data digest {self.record.data_digest}\n+ data digest {data_digest}\n"
                 "Scores on other data would not be comparable with those of the sweep. Restore "
-                f"{self.record.data}, or start a new sweep under another name"
+                f"{self.data}, or start a new sweep under another name"
             )
 
 
@@ -172,7 +190,7 @@ def create_sweep(
 
     Args:
         results: folder of all sweeps; created if it is missing.
-        record: record to write; its paths must be absolute.
+        record: record to write; its paths are made relative to the results folder, or absolute.
         space: the record's space, if the caller has parsed it; None: it is parsed here.
 
     Raises:
@@ -181,6 +199,7 @@ def create_sweep(
         ResourceError: the results folder cannot be written, or the sampler's package is missing.
     """
     root = results.resolve() / record.name
+    record = with_relative_paths(record, root.parent)
     assert space is None or space.text == record.space_text
     folder = _with_parsed(SweepFolder(root, record), space)
     folder = folder.with_unsaved(validated(record, folder.space()))
@@ -209,33 +228,15 @@ def load_sweep(results: Path, name: str) -> SweepFolder:
     """Load an existing sweep.
 
     Raises:
-        SweepError: there is no sweep of that name, or its sweep.json cannot be read.
+        SweepError: there is no sweep of that name, or its sweep.json is missing or cannot be read.
     """
     root = find_sweep(results, name)
     try:
         raw = json.loads((root / "sweep.json").read_text(encoding="utf-8"))
         return SweepFolder(root, parse(SweepRecord, with_digest_scheme(raw)))
+    except FileNotFoundError:
+        raise SweepError(
+            f"{root / 'sweep.json'}: is missing; restore it, or remove the folder {root}"
+        ) from None
     except (OSError, ValueError, ConfigError) as error:
         raise SweepError(f"{root / 'sweep.json'}: cannot be read: {error}") from None
-
-
-def find_sweep(results: Path, name: str) -> Path:
-    """Find the folder of a sweep without reading it.
-
-    Raises:
-        SweepError: there is no sweep of that name; suggests a similar one.
-    """
-    check_name(name)
-    root = results.resolve() / name
-    known = list_sweeps(results)
-    if name not in known:
-        close = difflib.get_close_matches(name, known, n=1)
-        hint = f"did you mean {close[0]}?" if close else f"existing: {', '.join(known) or 'none'}"
-        raise SweepError(f"{name}: no such sweep in {results}; {hint}")
-    return root
-
-
-def list_sweeps(results: Path) -> list[str]:
-    """Names of all sweeps in a results folder, oldest first."""
-    files = results.glob("*/sweep.json") if results.is_dir() else []
-    return [file.parent.name for file in sorted(files, key=lambda file: file.stat().st_mtime)]

@@ -19,8 +19,13 @@ from sqlalchemy.pool import NullPool
 
 from bearing_search.errors import SweepError
 from bearing_search.sweep.folder.sweep_folder import SweepFolder
-from bearing_search.sweep.record.urls import without_password
-from bearing_search.sweep.study.storage import is_shareable, sqlalchemy_url, storage_errors
+from bearing_search.sweep.study.storage import (
+    engine_options,
+    is_shareable,
+    sqlalchemy_url,
+    storage_errors,
+)
+from bearing_search.text.passwords import without_password
 
 _EXCLUSIVE = 0
 """Second key of the turn's advisory lock; those of drivers are positive."""
@@ -138,9 +143,10 @@ class _Session:
         self._place = without_password(folder.storage_url)
         self.key = int(folder.record.sweep_id[:8], 16) % 2**31
         with storage_errors(folder.storage_url):
-            engine = create_engine(sqlalchemy_url(folder.storage_url), poolclass=NullPool)
-            self._pooled: Any = engine.raw_connection()
-            self._connection = cast(Any, self._pooled.driver_connection)
+            options = engine_options(folder.storage_url) | {"poolclass": NullPool}
+            engine = create_engine(sqlalchemy_url(folder.storage_url), **options)
+            self._pooled = engine.connect()
+            self._connection = cast(Any, self._pooled.connection.driver_connection)
             self._error: type[Exception] = engine.dialect.loaded_dbapi.Error
         self._connection.autocommit = True
         name = f"process {os.getpid()} on {socket.gethostname()}"[:63]

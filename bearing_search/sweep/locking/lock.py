@@ -11,6 +11,8 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
+import psutil
+
 from bearing_search.errors import ResourceError, SweepError
 from bearing_search.sweep.folder.sweep_folder import SweepFolder
 from bearing_search.sweep.locking.drivers import (
@@ -59,6 +61,11 @@ def _file_lock(folder: SweepFolder) -> Iterator[None]:
         raise ResourceError(f"{file}: cannot be written ({error.strerror})") from None
     with stream:
         _lock(stream.fileno(), folder)
+        if driver := _session_without_lock(folder):
+            raise SweepError(
+                f"{folder.record.name}: held by {driver}, though its lock file was deleted; only "
+                "one driver at a time. Stop that process, or wait until it ends"
+            )
         stream.truncate(0)
         since = datetime.now().astimezone().isoformat(timespec="seconds")
         json.dump({"host": socket.gethostname(), "pid": os.getpid(), "since": since}, stream)
@@ -81,6 +88,24 @@ def _lock(descriptor: int, folder: SweepFolder) -> None:
                     "only one driver at a time. Stop that process, or wait until it ends"
                 ) from None
             time.sleep(0.05)
+
+
+def _session_without_lock(folder: SweepFolder) -> str:
+    """A process of this host that still runs a session of the sweep; empty: none.
+
+    A session file outlives its driver only if that was killed; its number may then belong to a
+    younger process.
+    """
+    for file in folder.sessions.glob("*.json"):
+        try:
+            session = json.loads(file.read_text(encoding="utf-8"))
+            begun = file.stat().st_mtime
+            is_driver = psutil.Process(session["pid"]).create_time() <= begun
+        except (OSError, ValueError, TypeError, KeyError, psutil.NoSuchProcess):
+            continue
+        if is_driver and session["host"] == socket.gethostname() and session["pid"] != os.getpid():
+            return f"process {session['pid']} on {session['host']}"
+    return ""
 
 
 def current_driver(folder: SweepFolder) -> str:

@@ -1,9 +1,11 @@
 """Plans the resources of each trial before anything starts. Independent of Ray."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from bearing_search.errors import ConfigError, ResourceError
+from bearing_search.sweep.record.urls import refuse_password
 
 MAX_CPU_TRIALS = 4
 """Default maximum of concurrent trials on machines without a GPU."""
@@ -29,8 +31,11 @@ class Resources:
     """URL of the depot for trial folders, if nodes cannot access the sweep's. None: they can."""
 
     def __post_init__(self) -> None:
+        refuse_password(address=self.address or "", depot=self.depot or "")
         gpus = self.gpus_per_trial
-        if gpus is not None and (gpus < 0 or (gpus > 1 and gpus != int(gpus))):
+        if gpus is not None and not (0 <= gpus < math.inf):
+            raise ConfigError(f"gpus per trial is {gpus:g}; expected a number from 0")
+        if gpus is not None and gpus > 1 and gpus != int(gpus):
             raise ConfigError(f"gpus per trial is {gpus:g}; expected at most 1 or a whole number")
         for name in ("cpus_per_trial", "concurrent"):
             value = getattr(self, name)

@@ -1,8 +1,10 @@
 """Options of one session of a sweep, some of which are stored in its record."""
 
+import math
 from dataclasses import dataclass, replace
 from typing import Any
 
+from bearing_search.errors import ConfigError
 from bearing_search.sweep.record.resources import Resources
 from bearing_search.sweep.record.sweep_record import SeedPlan, SweepRecord
 
@@ -44,6 +46,12 @@ class SessionOptions:
     join: bool = False
     """Whether to share the sweep with drivers that are already active. Target and seeds stay as
     they are, and the resources apply to this driver only: nothing is recorded."""
+
+    def __post_init__(self) -> None:
+        for name in ("time_budget_s", "gpu_budget_s", "trial_timeout_s"):
+            value = getattr(self, name)
+            if value is not None and not 0 < value < math.inf:
+                raise ConfigError(f"{name} is {value:g}; expected a number above 0")
 
     def applied_to(self, record: SweepRecord) -> SweepRecord:
         """The record with the values that these options replace."""

@@ -16,7 +16,7 @@ from bearing_search.config import (
     to_plain,
 )
 from bearing_search.errors import ConfigError
-from bearing_search.measurement import OBJECTIVE, TEST_OBJECTIVE
+from bearing_search.measurement import objective_at
 from bearing_search.stage_cache.key import STAGES_VERSION
 from bearing_search.sweep.record.accepted_change import AcceptedChange
 from bearing_search.sweep.record.provenance import git_commit, package_versions
@@ -27,9 +27,13 @@ from bearing_search.trial_history.records import SweepTask
 MAX_FAILURES = 3
 """Default maximum of restarts per trial."""
 
+MAX_TRIALS = 1_000_000
+"""Maximum target."""
+
 _NAME = re.compile(r"\w[\w.\-]{0,79}")
 _RESERVED = {"cache", "check", "mlartifacts"}
-_OBJECTIVES: Mapping[SweepTask, str] = {"search": OBJECTIVE, "reproduction": TEST_OBJECTIVE}
+PREFIXES: Mapping[SweepTask, str] = {"search": "val", "reproduction": "test"}
+"""The first part of the names of a task's metrics."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,7 +104,7 @@ class SweepRecord:
     """Where it was read from, for display."""
 
     data: str
-    """Absolute path of the data set."""
+    """Path of the data set: relative to the results folder if it is inside, else absolute."""
 
     data_digest: str
     bits: Mapping[str, int] = field(default_factory=dict)
@@ -119,7 +123,8 @@ class SweepRecord:
     grid is trained on all of train and scored on test; nothing is selected."""
 
     objective: str = ""
-    """Metric to optimise, which a trial reports at its end; empty: the task's."""
+    """Metric to optimise, which a trial reports at its end: AUROC of whole images where the space
+    asks for it or masks are missing, else pixel AUPRO. Empty: pixel AUPRO."""
 
     sampler: str = "tpe"
     """Sampler, by name (`SAMPLERS`); `grid`: every point of the space once."""
@@ -138,10 +143,15 @@ class SweepRecord:
     error other than a BearingSearchError."""
 
     storage: str = ""
-    """Database URL of the ledger; empty: ledger.db in the sweep's folder."""
+    """Database URL of the ledger; empty: ledger.db in the sweep's folder. The path of a sqlite file
+    is relative to the results folder if it is inside, here and in `tracking_uri`."""
 
     tracking_uri: str = ""
     """MLflow tracking URI; empty: mlflow.db in the results folder."""
+
+    home: str = ""
+    """The sweep's folder when it was last driven, if it has a store outside the results folder: a
+    copy of the folder must not write to that store as well."""
 
     shares_stages: bool = True
     """Whether trials read and write the shared stage cache."""
@@ -189,14 +199,16 @@ class SweepRecord:
     def __post_init__(self) -> None:
         check_name(self.name)
         if not self.objective:
-            object.__setattr__(self, "objective", _OBJECTIVES[self.task])
+            object.__setattr__(self, "objective", objective_at("pixel", PREFIXES[self.task]))
+        if self.target > MAX_TRIALS:
+            raise ConfigError(f"trials is {self.target}; at most {MAX_TRIALS}")
         if self.max_failures < 0:
             raise ConfigError(f"max failures is {self.max_failures}; at least 0")
-        refuse_password(self.storage, self.tracking_uri)
+        refuse_password(storage=self.storage, tracking_uri=self.tracking_uri)
         self._check_task()
 
     def _check_task(self) -> None:
-        split = _OBJECTIVES[self.task].partition("/")[0]
+        split = PREFIXES[self.task]
         if not self.objective.startswith(f"{split}/"):
             raise ConfigError(
                 f"objective is {self.objective}; metrics of a {self.task} begin with {split}/"

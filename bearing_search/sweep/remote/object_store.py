@@ -10,6 +10,7 @@ locks, no appending, and no renaming of files that others read.
 
 import hashlib
 import json
+import re
 import secrets
 import time
 from collections.abc import Collection, Iterator, Mapping
@@ -25,6 +26,7 @@ from bearing_search.errors import ConfigError, ResourceError
 from bearing_search.filesystem.atomic import replacing
 from bearing_search.sweep.record.urls import refuse_password
 
+_URL = re.compile(r"(\w+::)*[A-Za-z][\w+.\-]*://[^\s?#]\S*")
 _LIST = "files.json"
 _CHUNK = 1024**2
 _TRIES = 3
@@ -185,9 +187,11 @@ class FolderStore:
 
 
 def _open(url: str) -> tuple[FileSystem, str]:
-    refuse_password(url)
-    if "://" not in url:
-        raise ConfigError(f"{url}: not a URL; a depot needs one, such as s3://bucket/folder")
+    refuse_password(depot=url)
+    if not _URL.fullmatch(url):
+        raise ConfigError(
+            f"--depot {url!r} is not a URL; it must be one, such as s3://bucket/folder"
+        )
     try:
         files, base = FileSystem.from_uri(url)
     except ArrowException:
@@ -211,6 +215,8 @@ def _checked(path: str) -> Path:
 def _with_retries(url: str) -> Iterator[None]:
     try:
         yield
+    except NotImplementedError:
+        raise ResourceError(f"{url}: cannot be used as a depot: it cannot be written") from None
     except (OSError, ArrowException) as error:
         raise ResourceError(f"{url}: cannot be used as a depot: {_line(error)}") from None
 

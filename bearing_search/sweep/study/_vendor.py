@@ -4,12 +4,16 @@
 """
 
 from collections.abc import Mapping
-from typing import cast
+from pathlib import Path
+from typing import Any, cast
 
 import optuna
+import sqlalchemy
+import sqlalchemy.orm
 from optuna.pruners import BasePruner
 from optuna.samplers import BaseSampler
-from optuna.storages import BaseStorage
+from optuna.storages import BaseStorage, RDBStorage
+from optuna.storages._rdb import storage as rdb_storage
 from optuna.trial import FrozenTrial, Trial
 
 
@@ -49,3 +53,52 @@ def reported_values(study: optuna.Study, trial: Trial) -> Mapping[int, float]:
     """
     values: Mapping[int, float] = study._storage.get_trial(trial._trial_id).intermediate_values
     return values
+
+
+def is_schema_error(error: RuntimeError) -> bool:
+    """Whether an error of `RDBStorage` says that another Optuna made the database.
+
+    Private: the error's text, which names both versions.
+    """
+    return "compatible with the table schema" in str(error)
+
+
+def storage_to_read(url: str, engine_kwargs: dict[str, Any]) -> RDBStorage:
+    """The storage of an existing database, which is neither created nor changed.
+
+    `RDBStorage` loads alembic (a quarter of a second) to compare the database's schema with its
+    own. Where both are the same, this is the storage without alembic; else `RDBStorage` decides.
+
+    Private: the attributes that `RDBStorage.__init__` sets, and the names of Optuna's migrations.
+    """
+    storage = _UncheckedStorage(url, engine_kwargs)
+    with storage.engine.connect() as connection:
+        has_revision = sqlalchemy.inspect(connection).has_table("alembic_version")
+        query = sqlalchemy.text("select version_num from alembic_version")
+        revision = connection.scalar(query) if has_revision else None
+    if revision == newest_revision():
+        return storage
+    storage.engine.dispose()
+    return RDBStorage(url, engine_kwargs=engine_kwargs, skip_table_creation=True)
+
+
+def newest_revision() -> str:
+    """The schema of the installed Optuna, from the file names of its migrations: `v3.2.0.a`."""
+    folder = Path(rdb_storage.__file__).with_name("alembic") / "versions"
+    return max(file.stem for file in folder.glob("v*.py")).rstrip("_")
+
+
+class _UncheckedStorage(RDBStorage):
+    """An `RDBStorage` that has opened its database without a look at the schema."""
+
+    def __init__(self, url: str, engine_kwargs: dict[str, Any]) -> None:
+        self.url = url
+        self.engine_kwargs = engine_kwargs
+        self.skip_compatibility_check = True
+        self.heartbeat_interval = None
+        self.grace_period = None
+        self.heartbeat_stale_trial_callback = None
+        self.failed_trial_callback = None
+        self.engine = sqlalchemy.create_engine(url, **engine_kwargs)
+        session = sqlalchemy.orm.sessionmaker(bind=self.engine)
+        self.scoped_session = sqlalchemy.orm.scoped_session(session)

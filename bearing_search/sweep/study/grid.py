@@ -1,6 +1,6 @@
 """Enumerates the points of a search space, in a reproducible order."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from itertools import islice, product
 from typing import Any
@@ -69,12 +69,27 @@ def all_digests(space: SearchSpace, scheme: int, *, at_most: int) -> frozenset[s
     return frozenset(digests)
 
 
-def _parameters(space: SearchSpace) -> dict[str, Sequence[Any]]:
+class Subsets:
+    """Iterates over the non-empty subsets of some layers, as often as it is asked to.
+
+    The empty set is left out, since it is an alias of another subset.
+    """
+
+    def __init__(self, members: Sequence[int]) -> None:
+        self._members = members
+
+    def __iter__(self) -> Iterator[list[int]]:
+        for mask in product([False, True], repeat=len(self._members)):
+            if any(mask):
+                yield [m for m, is_in in zip(self._members, mask, strict=True) if is_in]
+
+
+def _parameters(space: SearchSpace) -> dict[str, Iterable[Any]]:
     return {path: _values(path, parameter) for path, parameter in space.parameters.items()}
 
 
 def _points(
-    space: SearchSpace, parameters: Mapping[str, Sequence[Any]]
+    space: SearchSpace, parameters: Mapping[str, Iterable[Any]]
 ) -> Iterator[dict[str, Any]]:
     """All suggestions, the last parameter varying fastest."""
     points: Iterator[dict[str, Any]] = iter([{}])
@@ -84,7 +99,7 @@ def _points(
 
 
 def _spread(
-    space: SearchSpace, points: Iterator[dict[str, Any]], path: str, values: Sequence[Any]
+    space: SearchSpace, points: Iterator[dict[str, Any]], path: str, values: Iterable[Any]
 ) -> Iterator[dict[str, Any]]:
     for point in points:
         if space.is_varied(path, point):
@@ -93,7 +108,7 @@ def _spread(
             yield point
 
 
-def _values(path: str, parameter: Parameter) -> Sequence[Any]:
+def _values(path: str, parameter: Parameter) -> Iterable[Any]:
     match parameter:
         case IntParameter():
             return range(parameter.low, parameter.high + 1, parameter.step)
@@ -102,11 +117,5 @@ def _values(path: str, parameter: Parameter) -> Sequence[Any]:
         case BundleParameter():
             return list(parameter.bundles)
         case SubsetParameter():
-            # the empty set is left out: it is an alias of another subset
-            masks = product([False, True], repeat=len(parameter.members))
-            sets = [
-                [m for m, is_in in zip(parameter.members, mask, strict=True) if is_in]
-                for mask in masks
-            ]
-            return [layers for layers in sets if layers]
+            return Subsets(parameter.members)
     raise ConfigError(f"{path}: a grid needs discrete values; write {parameter} as choice: [...]")

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 from bearing_search.errors import ConfigError
 from bearing_search.measurement import (
     FINISHED_FOLDS,
-    FOLD_OBJECTIVE,
-    RUNNING_OBJECTIVE,
     Measurement,
+    fold_objective,
+    running_objective,
 )
 from bearing_search.sweep.record.sweep_record import SweepRecord
 
@@ -123,7 +123,8 @@ def check_pruner(name: str, folds: int) -> None:
 def told_to_pruner(measurement: Measurement, record: SweepRecord) -> tuple[float, int] | None:
     """Value and step to report to the pruner; None unless a fold but not the last has finished."""
     values = measurement.values
-    told = FOLD_OBJECTIVE if pruner_spec(record.pruner).pairs_folds else RUNNING_OBJECTIVE
+    pairs_folds = pruner_spec(record.pruner).pairs_folds
+    told = (fold_objective if pairs_folds else running_objective)(record.objective)
     if told not in values or record.objective in values:
         return None
     return values[told], int(values[FINISHED_FOLDS])

@@ -1,12 +1,16 @@
 """Converts Optuna's trials to `TrialRecord`, for the ledger and for commands that only read."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from typing import Any
 
 import optuna
 from optuna.trial import FrozenTrial, Trial, TrialState
 
+from bearing_search.filesystem.database_url import sqlite_file, sqlite_url
+from bearing_search.filesystem.sqlite_copy import readable
+from bearing_search.filesystem.stored_file import naming_damage
 from bearing_search.search_space.objectives import ObjectiveValues
 from bearing_search.sweep.study.storage import open_storage, storage_errors
 from bearing_search.trial_history.records import TrialPurpose, TrialRecord
@@ -78,8 +82,8 @@ def read_records(url: str, name: str) -> list[TrialRecord]:
         SweepError: the ledger cannot be read.
     """
     optuna.logging.set_verbosity(optuna.logging.ERROR)
-    with storage_errors(url):
-        storage = open_storage(url, read_only=True)
+    with storage_errors(url), _readable(url) as place:
+        storage = open_storage(place, read_only=True)
         try:
             study = optuna.load_study(study_name=name, storage=storage)
             return trial_records(study)
@@ -87,3 +91,16 @@ def read_records(url: str, name: str) -> list[TrialRecord]:
             return []  # the driver has not created the study yet
         finally:
             storage.engine.dispose()
+
+
+@contextmanager
+def _readable(url: str) -> Iterator[str]:
+    """The URL, or that of a copy if it names a file in a read-only folder."""
+    file = sqlite_file(url)
+    if file is None or not file.exists():
+        yield url
+        return
+    with ExitStack() as stack:
+        with naming_damage(file):
+            copy = stack.enter_context(readable(file))
+        yield url if copy == file else sqlite_url(copy)

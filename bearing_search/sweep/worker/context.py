@@ -41,6 +41,9 @@ class WorkerContext:
     bits: Mapping[str, int] = field(default_factory=dict)
     """See `TrialContext`."""
 
+    objective: str = ""
+    """See `TrialContext`."""
+
     code: CodeVersion | None = None
     """The driver's code version, if trials may run on other machines; else None."""
 

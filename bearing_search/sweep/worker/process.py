@@ -22,6 +22,7 @@ from bearing_search.sweep.record.layout import LOG, TRACEBACK
 from bearing_search.sweep.remote.worker_sync import synced
 from bearing_search.sweep.worker.context import StopFlag, WorkerContext
 from bearing_search.sweep.worker.trial_lock import exclusive_folder
+from bearing_search.text.passwords import MaskingFormatter, masked
 from bearing_search.trial_history.measurement_log import to_json
 from bearing_search.trial_history.records import trial_folder
 
@@ -79,6 +80,7 @@ def run_payload(
         folder=folder,
         cache=worker_context.cache,
         bits=worker_context.bits,
+        objective=worker_context.objective,
         shares_stages=worker_context.shares_stages,
         device=device,
         should_stop=stop,
@@ -107,7 +109,7 @@ def trial_messages(
         if is_disk_full(error):
             yield {"disk_full": str(disk_full_error(error, context.folder))}
             return
-        text = traceback.format_exc()
+        text = masked(traceback.format_exc())
         logging.getLogger(__name__).error("the trial failed\n%s", text)
         (context.folder / TRACEBACK).write_text(text, encoding="utf-8")
         is_final = isinstance(error, BearingSearchError)  # a retry would raise it again
@@ -116,7 +118,7 @@ def trial_messages(
 
 def error_summary(error: BaseException) -> str:
     """The error's message in one line, prefixed with the class unless it is one of our errors."""
-    text = " ".join(str(error).split())
+    text = masked(" ".join(str(error).split()))
     return text if isinstance(error, BearingSearchError) else f"{type(error).__name__}: {text}"
 
 
@@ -133,7 +135,7 @@ def configure_device(*, threads: int, gpus: float) -> str:
 @contextmanager
 def _log_into(file: Path) -> Iterator[None]:
     handler = logging.FileHandler(file, encoding="utf-8", delay=True)
-    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
+    handler.setFormatter(MaskingFormatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
     package = logging.getLogger("bearing_search")
     package.setLevel(logging.INFO)
     logging.captureWarnings(True)

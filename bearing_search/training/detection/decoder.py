@@ -18,7 +18,12 @@ from bearing_search.models.encoders.encoder import Encoder
 from bearing_search.models.encoders.tokens import on_grid
 from bearing_search.models.finetuning.schedule import warm_cosine
 from bearing_search.models.optim import stable_adamw
-from bearing_search.training.batching import infinite_batches, rotation_angle
+from bearing_search.training.batching import (
+    brightness_factor,
+    flip_code,
+    infinite_batches,
+    rotation_angle,
+)
 from bearing_search.training.detection.detection import Detection
 from bearing_search.training.features import (
     PORTION,
@@ -27,7 +32,7 @@ from bearing_search.training.features import (
     NormalFeatures,
     read_part,
 )
-from bearing_search.training.images import Images, rotate, take
+from bearing_search.training.images import Images, brighten, flip, rotate, take
 from bearing_search.training.microbatch import DRAWS, MicroBatches, each_portion, share_of
 from bearing_search.training.nonfinite import require_finite, require_finite_weights
 from bearing_search.training.precision import autocast
@@ -68,7 +73,8 @@ class DecoderDetector:
         feature_reader = FeatureReader(
             self.encoder, self.decoder.reads, is_rounded=True, device=device
         )
-        self.features = NormalFeatures(feature_reader, normals, is_static=not rotation_deg)
+        self._is_static = not rotation_deg and not config.decoder.alters_images
+        self.features = NormalFeatures(feature_reader, normals, is_static=self._is_static)
         self._gathered: Float[Tensor, "n l t d"] | None = None
         self._may_keep_on_device = True
         self.micro_batches = MicroBatches("detector")
@@ -172,9 +178,18 @@ class DecoderDetector:
             total += float(loss.detach())
         return {"decoder_loss": total}
 
+    def augmented(self, images: Images, number: int) -> Images:
+        """The images of an iteration, all rotated, flipped and brightened alike."""
+        angle = rotation_angle(self._rotation_deg, seed=(self._seed, 4, number))
+        altered = rotate(images, angle)
+        if self._training.flip:
+            altered = flip(altered, flip_code(seed=(self._seed, 11, number)))
+        limit = self._training.brightness_jitter
+        return brighten(altered, brightness_factor(limit, seed=(self._seed, 12, number)))
+
     def _relieve(self) -> bool:
         """Move cached features from the device to main memory; returns whether there were any."""
-        if not self._may_keep_on_device or self._device == "cpu" or self._rotation_deg:
+        if not self._may_keep_on_device or self._device == "cpu" or not self._is_static:
             return False
         self._may_keep_on_device = False
         self._gathered = None if self._gathered is None else self._gathered.cpu()
@@ -192,11 +207,10 @@ class DecoderDetector:
 
     @torch.no_grad()
     def _gathered_of(self, batch: Int[np.ndarray, " b"], number: int) -> Float[Tensor, "l b t d"]:
-        """The decoder's input for a batch; cached unless images are rotated."""
-        if self._rotation_deg:
-            angle = rotation_angle(self._rotation_deg, seed=(self._seed, 4, number))
-            turned = rotate(take(self._normals, batch), angle)
-            return torch.stack(self.features.feature_reader(turned.pixels)).float()
+        """The decoder's input for a batch; cached unless images are augmented."""
+        if not self._is_static:
+            altered = self.augmented(take(self._normals, batch), number)
+            return torch.stack(self.features.feature_reader(altered.pixels)).float()
         if self._gathered is None:
             self._gathered = self._all_gathered()
         picked = self._gathered[torch.from_numpy(batch).to(self._gathered.device)]

@@ -39,7 +39,7 @@ class DetectorWork:
     """Work of its whole training, in GFLOP."""
 
     fit_images: float
-    """Images that its training is shown, repeats included. With rotation each is encoded anew."""
+    """Images that its training is shown, repeats included. With augmentation all are encoded."""
 
 
 @runtime_checkable

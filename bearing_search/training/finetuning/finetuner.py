@@ -17,13 +17,21 @@ from bearing_search.models.finetuning.multitask import MultiTaskModel
 from bearing_search.models.finetuning.schedule import Task
 from bearing_search.models.finetuning.trainable import choose_trainable
 from bearing_search.models.optim import finetune_optimizer
-from bearing_search.training.batching import flip_code, rotation_angle
+from bearing_search.training.batching import brightness_factor, flip_code, rotation_angle
 from bearing_search.training.checkpoint import Row
 from bearing_search.training.features import Features
 from bearing_search.training.finetuning.epoch_metrics import PatchScores
 from bearing_search.training.finetuning.frozen_features import FrozenMaps
 from bearing_search.training.finetuning.task_losses import Batch, TaskLosses, concat_patches
-from bearing_search.training.images import Images, flip, rotate, take, take_or_draw, to_input
+from bearing_search.training.images import (
+    Images,
+    brighten,
+    flip,
+    rotate,
+    take,
+    take_or_draw,
+    to_input,
+)
 from bearing_search.training.microbatch import MicroBatches
 from bearing_search.training.nonfinite import require_finite, require_finite_weights
 from bearing_search.training.plan import Step
@@ -129,12 +137,13 @@ class Finetuner:
             self.micro_batches.size = state.get("micro_batch")
 
     def augmented(self, images: Images, number: int) -> Images:
-        """The images of an iteration, rotated and flipped the same way."""
+        """The images of an iteration, all rotated, flipped and brightened alike."""
         angle = rotation_angle(self._samples.rotation_deg, seed=(self._seed, 2, number))
-        turned = rotate(images, angle)
-        if not self.config.flip:
-            return turned
-        return flip(turned, flip_code(seed=(self._seed, 9, number)))
+        altered = rotate(images, angle)
+        if self.config.flip:
+            altered = flip(altered, flip_code(seed=(self._seed, 9, number)))
+        limit = self.config.brightness_jitter
+        return brighten(altered, brightness_factor(limit, seed=(self._seed, 10, number)))
 
     def accumulate_gradient(
         self, step: Step, number: int, parts: Sequence[slice]

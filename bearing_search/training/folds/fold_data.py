@@ -12,12 +12,19 @@ import numpy as np
 from jaxtyping import Bool, Int
 
 from bearing_search.config import TrialConfig
+from bearing_search.data.drawn_defects import DefectSizes
 from bearing_search.data.samples import Sample, read_levels, read_mask
-from bearing_search.data.synthetic_defects import draw_defect
 from bearing_search.errors import TrialFailedError
 from bearing_search.preprocess.pipeline import fit_reference
 from bearing_search.preprocess.prepare import PreparedSet, prepare, shrink_any
 from bearing_search.preprocess.roi_quality import RoiScore, roi_score
+from bearing_search.training.folds.drawing import (
+    Drawing,
+    drawing_digest,
+    measured_sizes,
+    with_defects,
+)
+from bearing_search.training.folds.fold_plan import PartPlan
 from bearing_search.training.images import Images
 
 
@@ -31,6 +38,9 @@ class HeldOut:
     """Region of interest at the size of the map; a pixel counts where any part of it is kept."""
 
     is_anomalous: Bool[np.ndarray, " n"]
+    has_mask: Bool[np.ndarray, " n"]
+    """Whether the pixels are labelled; False for anomalous samples without a mask."""
+
     samples: tuple[Sample, ...]
     lost_regions: Int[np.ndarray, " n"]
     """Number of ground-truth regions of each sample that preprocessing cropped away."""
@@ -55,7 +65,16 @@ class FoldData:
     anomalous_samples: tuple[Sample, ...]
     held_out: HeldOut
     has_synthetic_defects: bool
-    """Whether the training side has no defects, so that those of this fold are synthetic."""
+    """Whether the training side has no defects, so that those held out are synthetic."""
+
+    unmasked: str
+    """How many defects have no mask, and so are not learned from; empty: all have one."""
+
+    drawing: str
+    """Digest of the defects drawn on held-out samples (`drawing_digest`); empty: none are."""
+
+    drawn_sizes: str
+    """Where the sizes of these defects come from; empty: none are drawn."""
 
     dropped: tuple[tuple[Sample, str], ...]
     """Training samples without an ROI, with the reason."""
@@ -68,15 +87,9 @@ class FoldData:
 
 
 def prepare_fold(
-    part: str,
-    train: Sequence[Sample],
-    held_out: Sequence[Sample],
-    config: TrialConfig,
-    *,
-    is_validation: bool,
-    cache: Path,
+    plan: PartPlan, config: TrialConfig, *, is_validation: bool, cache: Path
 ) -> FoldData:
-    """Prepare the images of one fold.
+    """Prepare the images of one part in one fold.
 
     Args:
         is_validation: whether the held-out samples come from train. If train has no defects, every
@@ -86,6 +99,7 @@ def prepare_fold(
         DataError: a file cannot be used.
         TrialFailedError: no sample of a required kind has a region of interest.
     """
+    part, train = plan.part, plan.train
     reference = fit_reference(train, config.preprocess, cache=cache)
 
     def prepared(samples: Sequence[Sample]) -> PreparedSet:
@@ -98,42 +112,76 @@ def prepare_fold(
             cache=cache,
         )
 
-    normal = prepared([s for s in train if not s.is_anomalous])
-    anomalous = prepared([s for s in train if s.is_anomalous])
-    predictions = prepared(held_out)
+    def drawing(measured: Sequence[Sample], seed: tuple[int, ...]) -> Drawing:
+        sizes = DefectSizes(
+            range_px=config.protocol.drawn_defect_px, measured=measured_sizes(measured, cache)
+        )
+        return Drawing(
+            reference=reference, config=config.preprocess, sizes=sizes, seed=seed, cache=cache
+        )
+
+    normals = [s for s in train if not s.is_anomalous]
+    anomalous = [s for s in train if s.is_anomalous and not s.is_unmasked]
+    held_out, drawn, sizes = list(plan.held_out), "", ""
     is_synthetic = not any(s.is_anomalous for s in train)
-    _require_samples(part, normal, needed="normal training sample")
     if is_synthetic and is_validation:
-        predictions = _with_defects(predictions, every=2, seed=config.seed + 1)
-    if config.finetune.synthetic_defects == "when_needed":
-        if is_synthetic:
-            anomalous = _with_defects(normal, every=1, seed=config.seed)
-        _require_samples(part, anomalous, needed="anomalous training sample")
+        # the split's seed: what is held out is the same for every seed of the trial
+        found = drawing(plan.measured, (config.split.seed, 5))
+        held_out, sizes = with_defects(held_out, found, every=2), found.sizes.source
+        drawn = drawing_digest(held_out)
+    is_needed = config.finetune.synthetic_defects == "when_needed"
+    if not anomalous and is_needed:
+        found = drawing(plan.measured_to_train, (config.seed, 6))
+        anomalous = [s for s in with_defects(normals, found, every=1) if s.is_anomalous]
+    normal, tuned, predictions = prepared(normals), prepared(anomalous), prepared(held_out)
+    _require_samples(part, normal, needed="normal training sample")
+    if is_needed:
+        _require_samples(part, tuned, needed="anomalous training sample")
     _require_samples(part, predictions, needed="held-out sample")
     return FoldData(
         part=part,
         normals=_to_train(normal, config),
-        anomalous=_to_train(anomalous, config),
+        anomalous=_to_train(tuned, config),
         normal_samples=normal.samples,
-        anomalous_samples=anomalous.samples,
-        held_out=HeldOut(
-            images=Images(pixels=predictions.images, masks=predictions.masks),
-            map_masks=predictions.map_masks,
-            map_roi=np.stack(
-                [shrink_any(one, config.protocol.map_px) for one in predictions.roi_masks]
-            ),
-            is_anomalous=np.array([s.is_anomalous for s in predictions.samples]),
-            samples=predictions.samples,
-            lost_regions=predictions.lost_regions,
+        anomalous_samples=tuned.samples,
+        held_out=replace(
+            held_out_of(predictions, config.protocol.map_px),
             unreachable_regions=sum(
                 _num_regions(s) for s, _ in predictions.no_roi if s.is_anomalous
             ),
-            no_roi=predictions.no_roi,
         ),
         has_synthetic_defects=is_synthetic,
+        unmasked=_unmasked_text(train, plan.held_out),
+        drawing=drawn,
+        drawn_sizes=sizes,
         roi=roi_score(train, reference, config.preprocess),
-        dropped=(*normal.no_roi, *anomalous.no_roi),
-        digest="-".join(s.digest[:8] for s in (normal, anomalous, predictions)),
+        dropped=(*normal.no_roi, *tuned.no_roi),
+        digest="-".join(s.digest[:8] for s in (normal, tuned, predictions)),
+    )
+
+
+def _unmasked_text(train: Sequence[Sample], held_out: Sequence[Sample]) -> str:
+    """`3 of 8 in training, 2 of 4 held out`; empty where every defect has a mask."""
+    texts = []
+    for title, samples in (("in training", train), ("held out", held_out)):
+        anomalous = [sample for sample in samples if sample.is_anomalous]
+        unmasked = sum(sample.is_unmasked for sample in anomalous)
+        texts += [f"{unmasked} of {len(anomalous)} {title}"] if unmasked else []
+    return ", ".join(texts)
+
+
+def held_out_of(found: PreparedSet, map_px: int) -> HeldOut:
+    """Prepared samples to be scored, none of which has regions that cannot be reached."""
+    return HeldOut(
+        images=Images(pixels=found.images, masks=found.masks),
+        map_masks=found.map_masks,
+        map_roi=np.stack([shrink_any(one, map_px) for one in found.roi_masks]),
+        is_anomalous=np.array([s.is_anomalous for s in found.samples]),
+        has_mask=np.array([not s.is_unmasked for s in found.samples], dtype=bool),
+        samples=found.samples,
+        lost_regions=found.lost_regions,
+        unreachable_regions=0,
+        no_roi=found.no_roi,
     )
 
 
@@ -145,19 +193,6 @@ def _to_train(found: PreparedSet, config: TrialConfig) -> Images:
         roi=found.roi_masks,
         is_rotatable=np.array(turned, dtype=bool),
     )
-
-
-def _with_defects(normal: PreparedSet, *, every: int, seed: int) -> PreparedSet:
-    """A copy in which every `every`-th sample has a synthetic defect and is labelled anomalous."""
-    images, masks, map_masks = (normal.images.copy(), normal.masks.copy(), normal.map_masks.copy())
-    samples = list(normal.samples)
-    map_px = map_masks.shape[-1]
-    for index in range(0, len(samples), every):
-        rng = np.random.default_rng((seed, 5, index))
-        images[index], masks[index] = draw_defect(images[index], normal.roi_masks[index], rng)
-        map_masks[index] = shrink_any(masks[index], map_px)
-        samples[index] = replace(samples[index], is_anomalous=True, defect="synthetic")
-    return replace(normal, samples=tuple(samples), images=images, masks=masks, map_masks=map_masks)
 
 
 def _num_regions(sample: Sample) -> int:

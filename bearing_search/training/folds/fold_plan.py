@@ -1,13 +1,14 @@
 """The folds of a trial: which samples are trained on together and which are scored. No torch."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from bearing_search.config import TrialConfig
 from bearing_search.data.dataset import DataSet
 from bearing_search.data.fold_key import TOGETHER, FoldKey
 from bearing_search.data.samples import Sample
 from bearing_search.data.split import FEWEST_TO_CALIBRATE, folds_of_parts
+from bearing_search.preprocess.stress.stress_set import chosen_samples
 from bearing_search.training.cost import trained_on
 from bearing_search.training.plan import fold_progress
 
@@ -22,6 +23,15 @@ class PartPlan:
 
     train: tuple[Sample, ...]
     held_out: tuple[Sample, ...]
+    measured: tuple[Sample, ...] = ()
+    """Anomalous samples of other parts of train, after whose masks the sizes of held-out defects
+    are drawn; empty for a part with defects of its own."""
+
+    measured_to_train: tuple[Sample, ...] = ()
+    """Those of them that training may see."""
+
+    stressed: tuple[Sample, ...] = ()
+    """Normal test samples that are scored with changed light, camera or dents as well."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,6 +49,10 @@ class FoldPlan:
     parts: tuple[PartPlan, ...]
     is_validation: bool
     """Whether the held-out samples come from train rather than from the test split."""
+
+    def __post_init__(self) -> None:
+        if self.is_validation and any(part.stressed for part in self.parts):
+            raise ValueError("a stress set is made of test samples, which no validation may see")
 
     @property
     def train(self) -> list[Sample]:
@@ -67,12 +81,12 @@ def validation_plans(config: TrialConfig, train: Sequence[Sample]) -> list[FoldP
             if index < len(folds[part])
         ]
         where = {p.part: f", fold {index + 1} of {len(folds[p.part])}" for p in here}
-        plans += _folds(here, config, fold=index, where=where, is_validation=True)
+        plans += _folds(here, config, fold=index, where=where, train=train, is_validation=True)
     return plans
 
 
 def final_plans(
-    config: TrialConfig, data_set: DataSet, *, calibrates: bool = False
+    config: TrialConfig, data_set: DataSet, *, calibrates: bool = False, stresses: bool = False
 ) -> list[FoldPlan]:
     """Plans that train on all of train and score on test.
 
@@ -82,6 +96,7 @@ def final_plans(
         calibrates: whether the normal samples of the search's first fold are set aside and scored
             with test, so that thresholds can be made in the final model's own unit; not in a part
             whose folds have too few for that.
+        stresses: whether a stress set is made of normal test samples and scored as well.
 
     Raises:
         DataError: a part has too few groups for its folds, if `calibrates`.
@@ -103,11 +118,13 @@ def final_plans(
                 *data_set.samples("test", part),
                 *(s for s in train[part] if s.group in aside[part] and not s.is_anomalous),
             ),
+            stressed=chosen_samples(data_set.samples("test", part)) if stresses else (),
         )
         for part in names
     ]
     where = {plan.part: "" for plan in parts}
-    return _folds(parts, config, fold=0, where=where, is_validation=False)
+    every = data_set.samples("train")
+    return _folds(parts, config, fold=0, where=where, train=every, is_validation=False)
 
 
 def unseen_kind_plans(config: TrialConfig, train: Sequence[Sample]) -> list[FoldPlan]:
@@ -146,8 +163,9 @@ def unseen_kind_plans(config: TrialConfig, train: Sequence[Sample]) -> list[Fold
                     )
                 )
         where = {plan.part: f", without {kind}" for plan in here}
+        known = [s for s in train if s.defect != kind]
         # no validation: where no other kind is left, none is drawn onto the held-out samples
-        plans += _folds(here, config, fold=number, where=where, is_validation=False)
+        plans += _folds(here, config, fold=number, where=where, train=known, is_validation=False)
     return plans
 
 
@@ -162,21 +180,41 @@ def progress_of_plan(config: TrialConfig, plan: FoldPlan) -> list[float]:
     )
 
 
+def _with_measured(parts: Sequence[PartPlan], train: Sequence[Sample]) -> list[PartPlan]:
+    """Plans that are trained together, with the samples by which drawn defects are sized."""
+    anomalous = [sample for sample in train if sample.is_anomalous]
+    held_out = {sample for plan in parts for sample in plan.held_out}
+    plans = []
+    for plan in parts:
+        others: tuple[Sample, ...] = ()
+        if not any(sample.is_anomalous for sample in plan.train):
+            others = tuple(sample for sample in anomalous if sample.part != plan.part)
+        seen = tuple(sample for sample in others if sample not in held_out)
+        plans.append(replace(plan, measured=others, measured_to_train=seen))
+    return plans
+
+
 def _folds(
     parts: Sequence[PartPlan],
     config: TrialConfig,
     *,
     fold: int,
     where: Mapping[str, str],
+    train: Sequence[Sample],
     is_validation: bool,
 ) -> list[FoldPlan]:
+    """The plans of a fold.
+
+    Args:
+        train: training samples of all parts, after whose masks drawn defects are sized.
+    """
     if config.scope == "multi_part":
         first = parts[0]
         together = FoldPlan(
             key=str(FoldKey(TOGETHER, FoldKey.parse(first.key).fold)),
             label=f"all parts{where[first.part]}",
             fold=fold,
-            parts=tuple(parts),
+            parts=tuple(_with_measured(parts, train)),
             is_validation=is_validation,
         )
         return [together]
@@ -185,7 +223,7 @@ def _folds(
             key=plan.key,
             label=f"{plan.part}{where[plan.part]}",
             fold=fold,
-            parts=(plan,),
+            parts=tuple(_with_measured([plan], train)),
             is_validation=is_validation,
         )
         for plan in parts

@@ -111,7 +111,7 @@ def fold_stages(
         answers, pictures = _answers(model, answer, parts=len(samples.held_out))
         detections = tuple(
             detector.detect(images.pixels, kept.features)
-            for images, kept in zip(samples.held_out, read, strict=True)
+            for images, kept in zip(samples.scored, read, strict=True)
         )
         outcome = FoldOutcome(
             detections=detections,
@@ -158,7 +158,7 @@ def _fine_tuned(
 
 def _is_held_near(samples: Samples, config: TrialConfig) -> bool:
     """Whether fine-tuning needs frozen features of unaugmented normal samples."""
-    is_still = not samples.rotation_deg and not config.finetune.flip
+    is_still = not samples.rotation_deg and not config.finetune.alters_images
     return is_still and Task.RECONSTRUCTION in learned_tasks(config.finetune)
 
 
@@ -199,9 +199,9 @@ def _learned(
 def _read_held_out(
     detector: Detector, frozen: str | None, samples: Samples, stage_context: StageContext
 ) -> list[CachedFeatures] | None:
-    """Features of each part's held-out samples; None if stopped."""
+    """Features of all samples that are scored; None if stopped."""
     found: list[CachedFeatures] = []
-    for images in samples.held_out:
+    for images in samples.scored:
         kept: CachedFeatures | None = NOT_CACHED
         if frozen:
             kept = cached_features(

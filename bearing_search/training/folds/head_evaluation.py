@@ -55,14 +55,15 @@ def patch_scores(
 def held_out_patch_metrics(
     model: MultiTaskModel, fold: FoldData, config: TrialConfig, device: str
 ) -> Row:
-    """`patch_ap` and `patch_auroc` on the held-out anomalous samples; NaN where undefined.
+    """`patch_ap` and `patch_auroc` on held-out anomalous samples with a mask; NaN where undefined.
 
     Empty if no epoch trained the patch head.
     """
     if Task.PATCH_CLASSIFICATION not in learned_tasks(config.finetune):
         return {}
     held_out = fold.held_out
-    anomalous = _inputs(take(held_out.images, np.flatnonzero(held_out.is_anomalous)), config)
+    is_labelled = held_out.is_anomalous & held_out.has_mask
+    anomalous = _inputs(take(held_out.images, np.flatnonzero(is_labelled)), config)
     found: Row = {}
     if len(anomalous):
         labels = patch_labels(

@@ -2,14 +2,14 @@
 
 import json
 import logging
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator, Iterable, Sequence
 from contextlib import closing
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from functools import partial
 from itertools import count
 from pathlib import Path
 
-from bearing_search.config import TrialConfig, digest_of, parse
+from bearing_search.config import TrialConfig, digest_of
 from bearing_search.filesystem.atomic import write_atomically
 from bearing_search.measurement import TrialContext
 from bearing_search.models.finetuning.multitask import MultiTaskModel
@@ -18,41 +18,19 @@ from bearing_search.stage_cache.compute_time import others_seconds, own_seconds,
 from bearing_search.stage_cache.entry import ClaimLostError
 from bearing_search.training.backbone import Backbone, load_backbone
 from bearing_search.training.checkpoint import Row
-from bearing_search.training.detection.detection import Detection
-from bearing_search.training.folds.fold_data import FoldData, prepare_fold
+from bearing_search.training.folds.fold_data import FoldData, HeldOut, prepare_fold
 from bearing_search.training.folds.fold_plan import FoldPlan, PartPlan
+from bearing_search.training.folds.fold_record import FoldRecord, read_record
 from bearing_search.training.folds.fold_stages import fold_stages
 from bearing_search.training.folds.head_evaluation import head_pictures, held_out_patch_metrics
-from bearing_search.training.folds.scoring import score_fold
+from bearing_search.training.folds.scoring import score_part
 from bearing_search.training.folds.stage_keys import FoldOutcome, Samples
+from bearing_search.training.folds.stress import prepare_stress, score_stress
 from bearing_search.training.images import Images, by_brightness, concat
 from bearing_search.training.microbatch import smallest
 from bearing_search.training.plots.curves import curves_picture
-from bearing_search.training.plots.heat_maps import heat_map_picture
 from bearing_search.training.precision import precision_name
 from bearing_search.training.stage_runner import StageContext
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FoldRecord:
-    """Results of a scored fold, as stored in `unit.json`."""
-
-    rows: tuple[tuple[str, Row], ...]
-    """Pairs of stage and measurements, in order."""
-
-    metrics: dict[str, Row]
-    """Metrics of each part, by its key."""
-
-    tags: dict[str, str]
-    reused: tuple[str, ...]
-    """Stages that other trials computed, at least in part."""
-
-    computed_s: float
-    """Seconds that this trial spent on the stages."""
-
-    saved_s: float
-    """Seconds that other trials spent on reused stages."""
-
 
 FoldStream = Generator[tuple[str, Row], None, FoldRecord | None]
 """Yields rows; returns the record, or None if stopped."""
@@ -63,8 +41,7 @@ def run_fold(
 ) -> FoldStream:
     """Train and score one fold, or replay its rows if it is already done."""
     file = context.folder / plan.key / "unit.json"
-    if file.exists():
-        done = parse(FoldRecord, json.loads(file.read_text(encoding="utf-8")))
+    if (done := read_record(file)) is not None:
         yield from done.rows
         return done
     file.parent.mkdir(parents=True, exist_ok=True)
@@ -112,17 +89,24 @@ def _work(
         should_stop=context.should_stop,
         device=context.device,
     )
-    samples = _samples(folds, config, has_pictures=plan.fold == 0)
+    stress = {part.key: prepare_stress(part, config, cache=context.cache) for part in plan.parts}
+    stressed = {key: variants for key, variants in stress.items() if variants is not None}
+    samples = _samples(folds, stressed.values(), config, has_pictures=plan.fold == 0)
     outcome = yield from fold_stages(
         samples, encoder, config, stage_context, partial(_answer, plan, folds, config, context)
     )
     if outcome is None:
         return None
-    found = zip(plan.parts, folds, outcome.detections, outcome.answers, strict=True)
+    detections = outcome.detections[: len(folds)]
+    found = zip(plan.parts, folds, detections, outcome.answers, strict=True)
     scores = {
-        part.key: {**_score(part, plan, fold, detection, config, context), **answers}
+        part.key: {**score_part(part, plan, fold, detection, config, context), **answers}
         for part, fold, detection, answers in found
     }
+    for (key, variants), detection in zip(
+        stressed.items(), outcome.detections[len(folds) :], strict=True
+    ):
+        score_stress(variants, detection, config, folder=context.folder / key)
     _draw(plan, outcome, context)
     return FoldRecord(
         rows=outcome.rows,
@@ -137,17 +121,16 @@ def _work(
 def _prepare(
     part: PartPlan, plan: FoldPlan, config: TrialConfig, context: TrialContext
 ) -> FoldData:
-    return prepare_fold(
-        part.part,
-        part.train,
-        part.held_out,
-        config,
-        is_validation=plan.is_validation,
-        cache=context.cache,
-    )
+    return prepare_fold(part, config, is_validation=plan.is_validation, cache=context.cache)
 
 
-def _samples(folds: Sequence[FoldData], config: TrialConfig, *, has_pictures: bool) -> Samples:
+def _samples(
+    folds: Sequence[FoldData],
+    stress: Iterable[HeldOut],
+    config: TrialConfig,
+    *,
+    has_pictures: bool,
+) -> Samples:
     def seen(images: Images) -> Images:
         return images if config.fusion == "channels" else by_brightness(images)
 
@@ -156,6 +139,7 @@ def _samples(folds: Sequence[FoldData], config: TrialConfig, *, has_pictures: bo
         normals=seen(concat([fold.normals for fold in folds])),
         anomalous=seen(concat([fold.anomalous for fold in folds])),
         held_out=tuple(seen(fold.held_out.images) for fold in folds),
+        stress=tuple(seen(variants.images) for variants in stress),
         rotation_deg=config.augment.rotation_deg if is_rotated else 0.0,
         shown=digest_of([has_pictures, [_names(fold) for fold in folds]]),
     )
@@ -164,10 +148,15 @@ def _samples(folds: Sequence[FoldData], config: TrialConfig, *, has_pictures: bo
 def _names(fold: FoldData) -> list[list[object]]:
     """Names and labels of a fold that affect patch metrics and pictures, besides the images."""
     train, held_out = (*fold.normal_samples, *fold.anomalous_samples), fold.held_out
-    labels = zip(held_out.samples, held_out.is_anomalous.tolist(), strict=True)
+    labels = zip(
+        held_out.samples, held_out.is_anomalous.tolist(), held_out.has_mask.tolist(), strict=True
+    )
     return [
         [fold.part, *(sample.title for sample in train)],
-        *([sample.title, is_anomalous] for sample, is_anomalous in labels),
+        *(
+            [sample.title, is_anomalous, *([] if has_mask else ["unmasked"])]
+            for sample, is_anomalous, has_mask in labels
+        ),
     ]
 
 
@@ -196,37 +185,6 @@ def _draw(plan: FoldPlan, outcome: FoldOutcome, context: TrialContext) -> None:
         curves_picture([row for _, row in outcome.rows], file)
 
 
-def _score(
-    part: PartPlan,
-    plan: FoldPlan,
-    fold: FoldData,
-    detection: Detection,
-    config: TrialConfig,
-    context: TrialContext,
-) -> Row:
-    folder = context.folder / part.key
-    folder.mkdir(parents=True, exist_ok=True)
-    predictions = score_fold(fold.held_out, detection, config, file=folder / "scored.npz")
-    if plan.fold == 0:
-        picture = context.folder / "artifacts" / f"heat_maps_{part.part}.png"
-        heat_map_picture(
-            predictions,
-            fold.held_out.images.pixels,
-            num_levels=len(fold.held_out.samples[0].level_files),
-            is_mid_level=part.part in config.preprocess.mid_level_parts,
-            file=picture,
-        )
-    num_held_out = len(predictions.names) + predictions.num_no_roi
-    return {
-        **predictions.metrics(config.protocol),
-        **predictions.inside_metrics(config.protocol),
-        "roi_found_share": len(predictions.names) / num_held_out,
-        "roi_size_spread": fold.roi.size_spread,
-        "roi_instability_px": fold.roi.instability_px,
-        "missed_regions": float(predictions.missed_regions),
-    }
-
-
 def _micro_batch_tag(plan: FoldPlan, rows: Sequence[tuple[str, Row]]) -> dict[str, str]:
     """`micro_batch/LC/fold0: fine-tuning 4`, if a batch did not fit into device memory."""
     sizes = smallest(rows)
@@ -245,4 +203,9 @@ def _tags(
     for part, fold in zip(plan.parts, folds, strict=True):
         tags[f"inputs/{part.key}"] = fold.digest
         tags[f"defects/{part.part}"] = "synthetic" if fold.has_synthetic_defects else "real"
+        if fold.unmasked:
+            tags[f"unmasked/{part.key}"] = fold.unmasked
+        if fold.drawing:
+            tags[f"drawn/{part.key}"] = fold.drawing
+            tags[f"drawn_sizes/{part.part}"] = fold.drawn_sizes
     return tags

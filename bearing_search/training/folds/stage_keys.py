@@ -55,8 +55,16 @@ class Samples:
     anomalous: Images
     held_out: tuple[Images, ...]
     rotation_deg: float
+    stress: tuple[Images, ...] = ()
+    """Variants of some held-out samples, part by part; only at the end, for the chosen setting."""
+
     shown: str
     """Digest of names and labels of the samples in the heads' pictures, if there are any."""
+
+    @property
+    def scored(self) -> tuple[Images, ...]:
+        """Held-out samples, then the stress sets."""
+        return (*self.held_out, *self.stress)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,7 +72,7 @@ class FoldOutcome:
     """Result of a fold's stages: everything that scoring needs."""
 
     detections: tuple[Detection, ...]
-    """Detections of each part's held-out samples."""
+    """Detections of each part's held-out samples, then of each stress set."""
 
     answers: tuple[Row, ...]
     """Patch metrics on each part's held-out samples, if a patch head was trained."""
@@ -135,6 +143,7 @@ def fold_keys(
             "detector": detector(encoder.digest).digest,
             "shown": samples.shown,
             **{f"held_out_{n}": images_digest(images) for n, images in enumerate(samples.held_out)},
+            **{f"stress_{n}": images_digest(images) for n, images in enumerate(samples.stress)},
         },
     )
     return FoldKeys(encoder=encoder, detector=detector, distances=distances)
@@ -164,7 +173,7 @@ def load_outcome(entry: Entry) -> FoldOutcome:
     """Read what `save_outcome` wrote, adding the compute time of the distances themselves."""
     before = json.loads((entry.folder / _BEFORE).read_text(encoding="utf-8"))
     detections = []
-    for number in range(len(before["answers"])):
+    for number in range(len(list(entry.folder.glob(_detection_file("*"))))):
         with np.load(entry.folder / _detection_file(number), allow_pickle=False) as saved:
             own_scores = saved["own_scores"] if "own_scores" in saved.files else None
             detections.append(Detection(distances=saved["distances"], own_scores=own_scores))
@@ -177,5 +186,5 @@ def load_outcome(entry: Entry) -> FoldOutcome:
     )
 
 
-def _detection_file(number: int) -> str:
+def _detection_file(number: int | str) -> str:
     return f"detection_{number}.npz"

@@ -10,7 +10,7 @@ import numpy as np
 from jaxtyping import UInt8
 
 from bearing_search.evaluation.predictions import Predictions
-from bearing_search.evaluation.thresholds import threshold_of_best_f1
+from bearing_search.evaluation.thresholds import best_pixel_threshold, threshold_of_best_f1
 from bearing_search.plots import heat_map, montage
 from bearing_search.plots.montage import Picture
 from bearing_search.plots.picture_table import caption, picture_table
@@ -40,7 +40,8 @@ def heat_map_picture(
         file: the PNG.
     """
     maps, masks = predictions.maps, predictions.masks
-    pixel_threshold = threshold_of_best_f1(maps.ravel(), predictions.scored_masks.ravel())
+    pixel_threshold = best_pixel_threshold(predictions)
+    has_labels = not predictions.lacks_pixel_labels
     image_threshold = threshold_of_best_f1(predictions.image_scores, predictions.is_anomalous)
     low = float(np.median(maps))
     end = heat_map.scale_end(maps, predictions.is_anomalous, threshold=pixel_threshold)
@@ -53,7 +54,11 @@ def heat_map_picture(
         rows.append((_caption(predictions, i, image_threshold), tiles))
     titles = [*heat_map.input_titles(num_levels, is_mid_level=is_mid_level), "anomaly map"]
     bar = heat_map.colour_bar(
-        maps, low=low, end=end, threshold=pixel_threshold, meaning=heat_map.LEGEND
+        maps,
+        low=low,
+        end=end,
+        threshold=pixel_threshold,
+        meaning=heat_map.LEGEND if has_labels else heat_map.LEGEND_WITHOUT_MASKS,
     )
     montage.write_png(picture_table(titles, rows, bar=bar), file)
 
@@ -65,6 +70,8 @@ def _caption(predictions: Predictions, sample: int, threshold: float) -> Picture
         (predictions.names[sample].split("/", 2)[2], montage.TEXT),
         (f"image score {score:.3f}", montage.TEXT),
     ]
+    if predictions.is_unmasked[sample]:
+        lines.append((heat_map.NO_MASK, montage.TEXT))
     word, colour = heat_map.verdict(score, threshold, is_anomalous=is_anomalous)
     if word:
         lines += [(word, colour), (f"(threshold {threshold:.3f}, best F1)", montage.TEXT)]

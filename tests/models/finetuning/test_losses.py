@@ -107,6 +107,18 @@ class TestPerceptualLoss:
         expected = perceptual_loss([ours], [frozen], window=7)
         assert found.item() == pytest.approx(expected.item(), rel=1e-3)  # fp32 around 2000
 
+    def test_both_maps_are_standardised_by_the_frozen_one(self):
+        ours, frozen = 3 * randn(2, 3, 9, 9) + 1, randn(2, 3, 9, 9, seed=1)
+        mean = frozen.mean(dim=(0, 2, 3), keepdim=True)
+        deviation = frozen.std(dim=(0, 2, 3), keepdim=True, correction=0)
+        ours_now, frozen_now = (ours - mean) / deviation, (frozen - mean) / deviation
+
+        expected = 1 - ssim(ours_now, frozen_now, data_range=6.0, window=7)
+        found = perceptual_loss([ours], [frozen], window=7)
+        assert found.item() == pytest.approx(expected.item(), rel=1e-5)
+        given = perceptual_loss([ours], [frozen], window=7, moments=[(mean, deviation)])
+        assert given.item() == pytest.approx(expected.item(), rel=1e-5)
+
     def test_a_channel_that_never_changes_stays_finite(self):
         frozen = randn(2, 3, 9, 9)
         frozen[:, 1] = 4.0

@@ -105,3 +105,21 @@ def test_epochs_count_the_same_however_many_iterations_they_have():
 def test_a_constant_rate_does_not_know_how_long_the_training_is():
     assert finetune_lr_factors([0, 0, 1], "constant", warmup_share=0.5) == [1.0, 1.0, 1.0]
     assert finetune_lr_factors([], "epochs", warmup_share=0.5) == []
+
+
+def test_epochs_warm_up_in_equal_steps_whatever_their_number_of_iterations():
+    # two of the four epochs: the first has two iterations, the second four
+    found = finetune_lr_factors([0, 0, 1, 1, 1, 1, 2, 3], "epochs", warmup_share=0.5)
+    assert found == pytest.approx([1 / 4, 1 / 2, 5 / 8, 3 / 4, 7 / 8, 1, 1, 1 / 2])
+
+
+def test_turns_are_counted_from_the_end_of_the_first_phase():
+    found = tasks(9, reconstruction_only_epochs=3, alternation_period=2)
+    turn, other = [Task.PATCH_CLASSIFICATION] * 2, [Task.RECONSTRUCTION] * 2
+    assert found == [Task.RECONSTRUCTION] * 3 + turn + other + turn
+
+
+def test_without_a_warm_up_the_first_of_the_iterations_is_one_all_the_same():
+    found = finetune_lr_factors([0, 0, 1, 1], "iterations", warmup_share=0.0)
+    cosine = [(1 + math.cos(math.pi * n / 3)) / 2 for n in range(3)]
+    assert found == pytest.approx([1.0, *cosine])

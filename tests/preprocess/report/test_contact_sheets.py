@@ -1,4 +1,5 @@
 import csv
+import re
 
 import cv2
 import numpy as np
@@ -64,6 +65,20 @@ def test_a_plain_folder_gets_a_sheet_a_table_and_a_summary(run, plain, tmp_path,
     sheet = cv2.imread(str(out / "sheet_pictures.png"))
     assert sheet is not None
     assert sheet.shape[1] == 3 * 560
+
+
+def test_what_the_crop_cuts_away_is_told(run, plain, tmp_path, capsys):
+    run(plain, "--geometry", "circle", "--out", tmp_path / "all", "--workers", 1)
+    assert "cuts away" not in capsys.readouterr().out
+    assert {row["cut_away"] for row in table(tmp_path / "all")} == {"0.000"}
+
+    out = tmp_path / "narrow"
+    run(plain, "--geometry", "circle", "--ring-half-width-px", 15, "--out", out, "--workers", 1)
+    # of 70 to 100 px, the ring keeps 85 to 100
+    assert re.search(
+        r"cuts away 4\d% of the ring in the median, at most 4\d% \(", capsys.readouterr().out
+    )
+    assert all(0.44 < float(row["cut_away"]) < 0.48 for row in table(out))
 
 
 def test_bad_pictures_are_one_line_each_and_the_others_go_on(run, plain, tmp_path, capsys):

@@ -6,7 +6,7 @@ from contextlib import closing
 import pytest
 
 from bearing_search.errors import ResourceError, SweepError, TrialFailedError
-from bearing_search.measurement import FINISHED_FOLDS, OBJECTIVE, RUNNING_OBJECTIVE, Measurement
+from bearing_search.measurement import FINISHED_FOLDS, OBJECTIVE, Measurement, running_objective
 from bearing_search.sweep.driver.controller import SweepController
 from bearing_search.sweep.driver.session import StopRequest
 from bearing_search.sweep.folder.sweep_folder import load_sweep
@@ -149,7 +149,9 @@ def test_a_poor_trial_is_asked_to_stop_and_told_as_pruned(new_sweep, simulate, o
     def run_trial(config, context):
         value = 0.1 if context.folder.name == "00003" else 0.5 + int(context.folder.name) / 10
         for fold in (1, 2):
-            yield Measurement(step=fold, values={RUNNING_OBJECTIVE: value, FINISHED_FOLDS: fold})
+            yield Measurement(
+                step=fold, values={running_objective(OBJECTIVE): value, FINISHED_FOLDS: fold}
+            )
             if context.should_stop():
                 return
         yield Measurement(step=3, values={OBJECTIVE: value})

@@ -6,11 +6,11 @@ import optuna
 import pytest
 
 from bearing_search.errors import ResourceError, SweepError
-from bearing_search.measurement import FINISHED_FOLDS, OBJECTIVE, RUNNING_OBJECTIVE, Measurement
+from bearing_search.measurement import FINISHED_FOLDS, OBJECTIVE, Measurement, running_objective
 from bearing_search.sweep.planning.config_index import MAX_FAILURES_PER_CONFIG
 from bearing_search.sweep.record.session_options import SessionOptions
 from bearing_search.sweep.study.storage import storage_errors
-from bearing_search.sweep.study.trial_records import read_records
+from bearing_search.sweep.study.trial_records import REDRAWN, read_records
 
 TINY = """# Which of two?
 base: {}
@@ -20,7 +20,7 @@ vary:
 
 
 def running(step, value, *, is_last=False):
-    values = {RUNNING_OBJECTIVE: value, FINISHED_FOLDS: float(step)}
+    values = {running_objective(OBJECTIVE): value, FINISHED_FOLDS: float(step)}
     return Measurement(step=step, values=values | ({OBJECTIVE: value} if is_last else {}))
 
 
@@ -127,6 +127,21 @@ def test_reopening_with_the_same_seed_draws_nothing_twice(new_sweep, ledger_of):
             ledger.complete(scheduled.number, 0.1)
 
     assert len(set(digests)) == 12
+
+
+def test_a_reopened_sampler_goes_on_and_does_not_draw_the_same_numbers_again(new_sweep, ledger_of):
+    space = TINY.replace("vary:", "vary:\n  finetune.encoder_lr: {log: [1e-6, 1e-3]}")
+    folder = new_sweep(space_text=space, sampler="random", target=9)
+    rates = []
+    for _ in range(3):
+        ledger = ledger_of(folder)
+        for _ in range(3):
+            scheduled = ledger.next()
+            rates.append(scheduled.config.finetune.encoder_lr)
+            ledger.complete(scheduled.number, 0.1)
+
+    assert len(set(rates)) == 9
+    assert not any(REDRAWN in trial.user_attrs for trial in ledger.study.frozen_trials())
 
 
 def test_equal_seeds_draw_equal_sweeps_and_others_do_not(new_sweep, ledger_of):

@@ -128,7 +128,7 @@ def test_damage_and_paths_that_lead_out_are_refused(depot, tmp_path):
 @pytest.mark.parametrize(
     ("url", "told"),
     [
-        ("some/folder", "not a URL"),
+        *((url, "is not a URL") for url in ("some/folder", "http:", "http://", "://x", "file://")),
         ("nosuch://bucket", "nosuch"),
         ("s3://key:secret@bucket/folder", "password"),
     ],
@@ -140,6 +140,8 @@ def test_what_is_no_depot_is_refused_in_one_line(url, told):
 
 
 def test_a_depot_that_cannot_be_written_is_refused_in_one_line(tmp_path):
+    with pytest.raises(ResourceError, match="cannot be used as a depot"):
+        FolderStore("http://127.0.0.1:9/folder").check()
     (tmp_path / "file").touch()
     with pytest.raises(ResourceError, match="cannot be used as a depot"):
         FolderStore((tmp_path / "file" / "below").as_uri()).check()

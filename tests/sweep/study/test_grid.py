@@ -7,7 +7,7 @@ from bearing_search.api.evaluation import chosen_trial
 from bearing_search.config import LATEST_SCHEME
 from bearing_search.data.dataset import load_data_set
 from bearing_search.errors import ConfigError, SweepError
-from bearing_search.measurement import TEST_OBJECTIVE, Measurement
+from bearing_search.measurement import Measurement, objective_at
 from bearing_search.search_space.yaml_file import parse_search_space
 from bearing_search.session.inputs import digest_for
 from bearing_search.session.terminal import terminal
@@ -50,6 +50,28 @@ def test_what_is_no_grid_is_refused(monkeypatch):
     monkeypatch.setattr(grid, "MAX_POINTS", 8)
     with pytest.raises(ConfigError, match="the grid has more than 8 points"):
         points_of({PERIOD: {"int": [1, 9]}})
+
+
+def test_all_sets_of_24_layers_are_refused_without_listing_them(monkeypatch):
+    listed = []
+
+    class Counting(grid.Subsets):
+        def __iter__(self):
+            for layers in super().__iter__():
+                listed.append(layers)
+                yield layers
+
+    monkeypatch.setattr(grid, "Subsets", Counting)
+    monkeypatch.setattr(grid, "MAX_POINTS", 8)
+    layers = range(1, 25)
+    vary = {LAYERS: {"subset": list(layers), "empty": [24]}}
+    base = {"encoder": {"name": "vit_large_patch14_reg4_dinov2.lvd142m"}}
+    with pytest.raises(ConfigError, match="the grid has more than 8 points"):
+        points_of(vary, base)
+
+    space = parse_search_space(yaml.safe_dump({"base": base, "vary": vary}), "s")
+    assert grid.all_digests(space, LATEST_SCHEME, at_most=8) is None
+    assert len(listed) <= 18
 
 
 def test_a_point_whose_settings_do_not_go_together_is_found_before_anything_starts():
@@ -131,7 +153,7 @@ def reproduction(new_sweep):
 
 def on_test(config, context):
     yield Measurement(step=1, values={"train/loss": 1.0})
-    yield Measurement(step=2, values={TEST_OBJECTIVE: 0.5 + config.seed / 10})
+    yield Measurement(step=2, values={objective_at("pixel", "test"): 0.5 + config.seed / 10})
 
 
 def test_a_reproduction_scores_every_point_on_test(reproduction, simulate, observed, tmp_path):
@@ -140,7 +162,7 @@ def test_a_reproduction_scores_every_point_on_test(reproduction, simulate, obser
     assert [trial.value for trial in outcome.trials] == [0.5, 0.6, 0.7] * 2
     assert observed.of("over") == [("",)]
     status = sweep_status(load_sweep(tmp_path, "one"))
-    assert (status.objective, status.best) == (TEST_OBJECTIVE, None)
+    assert (status.objective, status.best) == (objective_at("pixel", "test"), None)
     assert status.num_finished == status.target == 6
 
 

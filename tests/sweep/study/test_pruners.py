@@ -6,10 +6,10 @@ import pytest
 from bearing_search.errors import ConfigError
 from bearing_search.measurement import (
     FINISHED_FOLDS,
-    FOLD_OBJECTIVE,
     OBJECTIVE,
-    RUNNING_OBJECTIVE,
     Measurement,
+    fold_objective,
+    running_objective,
 )
 from bearing_search.sweep.study.pruners import PRUNERS, check_pruner, pruner_of
 
@@ -24,8 +24,8 @@ def test_a_test_that_could_never_decide_is_refused():
 def fold(number, scores):
     """What a trial says after a fold, the last one with its objective."""
     finished = scores[: number + 1]
-    values = {FINISHED_FOLDS: number + 1.0, FOLD_OBJECTIVE: scores[number]}
-    values[RUNNING_OBJECTIVE] = sum(finished) / len(finished)
+    values = {FINISHED_FOLDS: number + 1.0, fold_objective(OBJECTIVE): scores[number]}
+    values[running_objective(OBJECTIVE)] = sum(finished) / len(finished)
     if number + 1 == len(scores):
         values = {OBJECTIVE: sum(scores) / len(scores)}
     return Measurement(step=number, values=values)

@@ -4,9 +4,18 @@ from contextlib import contextmanager
 
 import optuna
 import pytest
+import sqlalchemy
 from optuna.trial import TrialState
 
-from bearing_search.sweep.study._vendor import reopened, reported_values, storage_of, study_over
+from bearing_search.errors import SweepError
+from bearing_search.sweep.study._vendor import (
+    newest_revision,
+    reopened,
+    reported_values,
+    storage_of,
+    storage_to_read,
+    study_over,
+)
 from bearing_search.sweep.study.filtered_storage import FilteredStorage
 
 
@@ -81,3 +90,50 @@ def test_reported_values_are_those_of_the_storage_not_those_that_a_trial_read_fi
         same = optuna.trial.Trial(study, trial._trial_id)
         same.report(0.5, 3)
         assert reported_values(study, trial) == {3: 0.5}
+
+
+def test_the_newest_migration_has_the_schema_s_name(study, url):
+    with as_seen_in_5_0_0("optuna/storages/_rdb/alembic/versions"):
+        assert newest_revision() == optuna.storages.RDBStorage(url).get_head_version()
+
+
+def test_a_storage_to_read_shows_the_same_trials(study, url):
+    trial = study.ask({"x": optuna.distributions.FloatDistribution(0, 1)})
+    trial.set_user_attr("digest", "a")
+    trial.report(0.5, step=3)
+    study.tell(trial, 1.0)
+    with as_seen_in_5_0_0("RDBStorage.__init__"):
+        seen = optuna.load_study(study_name="s", storage=storage_to_read(url, {}))
+        assert seen.trials == study.trials
+        assert seen.best_value == 1.0
+
+
+def test_a_database_of_another_schema_is_left_to_optuna(study, url):
+    engine = sqlalchemy.create_engine(url)
+    with engine.begin() as connection:
+        connection.execute(sqlalchemy.text("update alembic_version set version_num = 'v3.0.0.d'"))
+    engine.dispose()
+    with pytest.raises(RuntimeError, match="upgrading the storage"):
+        storage_to_read(url, {})
+
+
+@pytest.mark.parametrize("version", ["v99.0.0.a", "v0.9.0.a"])
+def test_a_study_by_another_optuna_is_one_line_with_both_versions(study, url, version):
+    from bearing_search.sweep.study.storage import open_storage, storage_errors
+
+    engine = sqlalchemy.create_engine(url)
+    with engine.begin() as connection:
+        connection.execute(sqlalchemy.text(f"update alembic_version set version_num = '{version}'"))
+        connection.execute(sqlalchemy.text("update version_info set library_version = '7.7.7'"))
+    engine.dispose()
+    for read_only in (True, False):
+        with (
+            pytest.raises(SweepError) as told,
+            storage_errors(url),
+        ):
+            open_storage(url, read_only=read_only)
+        text = str(told.value)
+        assert "the ledger cannot be used" in text
+        assert "7.7.7" in text
+        assert optuna.__version__ in text
+        assert "\n" not in text

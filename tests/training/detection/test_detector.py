@@ -109,3 +109,56 @@ def test_it_leaves_its_encoder_alone(config, tmp_path):
     train(detector, config, tmp_path)
 
     assert all(torch.equal(before[n], tensor) for n, tensor in encoder.state_dict().items())
+
+
+@pytest.fixture(params=["dinomaly", "vitad"])
+def decoder_with(request, tiny_config, image_set):
+    """Untrained decoders of one config with other augmentation, by settings of `decoder`."""
+
+    def make(**settings):
+        decoder = replace(tiny_config.decoder, **settings)
+        changed = replace(tiny_config, detector=request.param, decoder=decoder)
+        encoder = load_encoder(changed.encoder)
+        return changed, make_detector(
+            encoder, changed, normals=image_set, rotation_deg=0.0, device="cpu"
+        )
+
+    return make
+
+
+@pytest.fixture
+def image_set():
+    return images(7)
+
+
+@pytest.mark.parametrize("settings", [{"flip": True}, {"brightness_jitter": 0.3}])
+def test_an_augmented_decoder_sees_other_images_and_goes_on_where_it_stopped(
+    decoder_with, settings, tmp_path
+):
+    others = images(3, seed=1).pixels
+    _, plain = decoder_with()
+    config, whole = decoder_with(**settings)
+    assert plain.features.is_static
+    assert not whole.features.is_static
+    rows, _ = train(whole, config, tmp_path / "whole")
+    train(plain, config, tmp_path / "plain")
+    assert not same(whole.detect(others), plain.detect(others))
+
+    _, first = decoder_with(**settings)
+    train(first, config, tmp_path / "parts", stop_after=3)
+    _, again = decoder_with(**settings)
+    assert train(again, config, tmp_path / "parts")[0] == rows
+    assert same(again.detect(others), whole.detect(others))
+
+
+def test_decoders_are_shown_flips_with_their_masks_and_another_brightness(decoder_with, image_set):
+    _, plain = decoder_with()
+    assert plain.augmented(image_set, 3) is image_set
+    _, flipped = decoder_with(flip=True)
+    marked = replace(image_set, masks=image_set.pixels[..., 0] > 127)
+    shown = [flipped.augmented(marked, number) for number in range(40)]
+    assert len({batch.pixels.tobytes() for batch in shown}) == 8
+    assert all(((batch.pixels[..., 0] > 127) == batch.masks).all() for batch in shown)
+    _, brightened = decoder_with(brightness_jitter=0.3)
+    means = {float(brightened.augmented(image_set, number).pixels.mean()) for number in range(9)}
+    assert len(means) == 9

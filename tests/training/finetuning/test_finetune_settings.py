@@ -162,6 +162,22 @@ def test_flips_show_a_batch_in_one_of_eight_ways_and_the_labels_with_it(
         assert losses["perceptual_loss"] < 0.1
 
 
+def test_jitter_brightens_a_batch_as_a_whole_and_frozen_maps_see_the_same(images, tuning_with):
+    finetuner = tuning_with(ssim_layers=(1,), brightness_jitter=0.3)
+    shown = [finetuner.augmented(images, number) for number in range(9)]
+    ratios = [batch.pixels.mean() / images.pixels.mean() for batch in shown]
+    assert len({round(ratio, 3) for ratio in ratios}) == 9
+    assert all(0.69 < ratio < 1.31 for ratio in ratios)
+    assert all((batch.masks == images.masks).all() for batch in shown)
+    assert (finetuner.augmented(images, 4).pixels == shown[4].pixels).all()
+    losses, _ = finetuner.iterate(2, step(Task.RECONSTRUCTION))
+    assert losses["perceptual_loss"] < 1e-3  # the weights are still the frozen ones
+
+
+def test_without_augmentation_a_batch_is_shown_as_it_is(images, tuning_with):
+    assert tuning_with().augmented(images, 3) is images
+
+
 def test_drawn_defects_fill_their_share_of_every_batch(tiny_config):
     config = replace(
         tiny_config.finetune,

@@ -1,10 +1,16 @@
 from dataclasses import replace
 from pathlib import Path
 
+import pytest
+
 from bearing_search.config import TrialConfig
 from bearing_search.data.dataset import DataSet
 from bearing_search.data.samples import Sample
-from bearing_search.training.folds.fold_plan import final_plans, unseen_kind_plans
+from bearing_search.training.folds.fold_plan import (
+    final_plans,
+    unseen_kind_plans,
+    validation_plans,
+)
 
 
 def sample(part, defect, name, group=""):
@@ -88,3 +94,25 @@ def test_too_few_normals_to_calibrate_by_are_all_trained_on():
     (plan,) = final_plans(TrialConfig(), data, calibrates=True)
     assert plan.parts[0].train == data.all_samples
     assert plan.parts[0].held_out == ()
+
+
+def test_a_stress_set_is_made_of_normal_test_samples_and_changes_nothing_else():
+    train = of_part("LC", ["dent"], normals=8)
+    test = [replace(s, split="test", group=f"t{i}") for i, s in enumerate(of_part("LC", ["dent"]))]
+    data = DataSet(root=Path(), all_samples=(*train, *test))
+    for calibrates in (False, True):
+        (plain,) = final_plans(TrialConfig(), data, calibrates=calibrates)
+        (plan,) = final_plans(TrialConfig(), data, calibrates=calibrates, stresses=True)
+        (part,) = plan.parts
+        assert plain.parts[0].stressed == ()
+        assert replace(plan, parts=(replace(part, stressed=()),)) == plain
+        assert set(part.stressed) == {s for s in test if not s.is_anomalous}
+
+
+def test_no_validation_sees_a_stress_set():
+    train = of_part("LC", ["dent"], normals=8)
+    plans = validation_plans(TrialConfig(), train)
+    assert all(part.stressed == () for plan in plans for part in plan.parts)
+    stressed = replace(plans[0].parts[0], stressed=(train[0],))
+    with pytest.raises(ValueError, match="no validation may see"):
+        replace(plans[0], parts=(stressed,))

@@ -10,6 +10,7 @@ from bearing_search.data.split import make_folds
 from bearing_search.models.encoders.encoder import load_encoder
 from bearing_search.models.finetuning.multitask import MultiTaskModel
 from bearing_search.training.folds.fold_data import prepare_fold
+from bearing_search.training.folds.fold_plan import PartPlan
 from bearing_search.training.folds.head_evaluation import (
     head_pictures,
     held_out_patch_metrics,
@@ -28,9 +29,8 @@ def config(tiny_config):
 def fold(make_set, config, tmp_path):
     samples = load_data_set(make_set()).samples("train")
     fold = make_folds(samples, config.split)[0]
-    return prepare_fold(
-        "plate", fold.train, fold.held_out, config, is_validation=True, cache=tmp_path / "cache"
-    )
+    plan = PartPlan(part="plate", key="plate/fold0", train=fold.train, held_out=fold.held_out)
+    return prepare_fold(plan, config, is_validation=True, cache=tmp_path / "cache")
 
 
 @pytest.fixture

@@ -7,9 +7,10 @@ import pytest
 from bearing_search.data.dataset import load_data_set
 from bearing_search.data.split import make_folds
 from bearing_search.errors import TrialFailedError
-from bearing_search.evaluation.predictions import load_predictions
+from bearing_search.evaluation.prediction_files import load_predictions
 from bearing_search.training.detection.detection import Detection
 from bearing_search.training.folds.fold_data import prepare_fold
+from bearing_search.training.folds.fold_plan import PartPlan
 from bearing_search.training.folds.scoring import score_fold
 from bearing_search.training.images import by_brightness
 from bearing_search.training.plots.heat_maps import heat_map_picture
@@ -59,9 +60,8 @@ def unit_of(root, config, tmp_path, *, half_width=22.0, fold=0):
     config = replace(config, preprocess=replace(config.preprocess, circle=circle))
     samples = load_data_set(root).samples("train", "LC")
     chosen = make_folds(samples, config.split)[fold]
-    return prepare_fold(
-        "LC", chosen.train, chosen.held_out, config, is_validation=True, cache=tmp_path / "cache"
-    )
+    plan = PartPlan(part="LC", key="LC/fold0", train=chosen.train, held_out=chosen.held_out)
+    return prepare_fold(plan, config, is_validation=True, cache=tmp_path / "cache")
 
 
 def test_a_unit_holds_the_rings_of_its_fold(rings, tiny_config, tmp_path):
@@ -140,3 +140,37 @@ def test_without_fusion_every_brightness_has_its_own_map(rings, tiny_config, tmp
     expected = fold.held_out.images.pixels[1, ..., 2]  # the darkest image of the second sample
     assert predictions.distances.shape[:3] == (len(fold.held_out.samples), 3, 1)
     assert (predictions.distances[1, 2, 0] == cv2.resize(expected, (16, 16))).all()
+
+
+def without_masks(root, *names):
+    for name in names:
+        (root / f"LC/ground_truth/dent/{name}_mask.png").unlink()
+    return root
+
+
+def test_the_patch_task_does_not_learn_from_defects_without_a_mask(rings, tiny_config, tmp_path):
+    fold = unit_of(without_masks(rings, "d0", "d1"), tiny_config, tmp_path)
+
+    (learned,) = fold.anomalous_samples
+    assert learned.name in ("d2", "d3")
+    positions = np.flatnonzero(~fold.held_out.has_mask)
+    assert [fold.held_out.samples[one].name in ("d0", "d1") for one in positions] == [True]
+    assert fold.held_out.is_anomalous.sum() == 2
+    assert fold.unmasked == "1 of 2 in training, 1 of 2 held out"
+
+
+def test_where_every_defect_has_a_mask_nothing_is_said(rings, tiny_config, tmp_path):
+    fold = unit_of(rings, tiny_config, tmp_path)
+    assert fold.unmasked == ""
+    assert fold.held_out.has_mask.all()
+
+
+def test_without_any_mask_it_learns_from_synthetic_defects_and_real_ones_are_held_out(
+    rings, tiny_config, tmp_path
+):
+    fold = unit_of(without_masks(rings, "d0", "d1", "d2", "d3"), tiny_config, tmp_path)
+    assert len(fold.anomalous) == len(fold.normals) == 3
+    assert fold.anomalous.masks.any(axis=(1, 2)).all()
+    assert not fold.has_synthetic_defects
+    assert [s.defect for s in fold.held_out.samples if s.is_anomalous] == ["dent", "dent"]
+    assert not fold.held_out.has_mask[fold.held_out.is_anomalous].any()

@@ -73,6 +73,9 @@ def changed(config: TrialConfig, path: str, value) -> TrialConfig:
         ("encoder.input_px", 128, 0),
         ("finetune.ssim_window", 5, 0),
         ("finetune.flip", True, 0),
+        ("finetune.brightness_jitter", 0.1, 0),
+        ("decoder.flip", True, 1),
+        ("decoder.brightness_jitter", 0.1, 1),
         ("augment.rotated_parts", (), 3),  # seen in the angle, and in which images may turn
         ("detector", "vitad", 1),
         ("decoder.lr", 1e-3, 1),
@@ -104,6 +107,7 @@ def test_a_setting_names_its_stage_and_those_after_it(tiny_config, path, value, 
         ({"rotation_deg": 15.0}, 0),
         ({"held_out": (images(2), images(7))}, 2),
         ({"shown": "other names"}, 2),
+        ({"stress": (images(7),)}, 2),
     ],
 )
 def test_other_contents_name_the_stages_that_read_them(tiny_config, change, first_new):

@@ -1,6 +1,6 @@
 import pytest
 
-from bearing_search.durations import format_duration
+from bearing_search.text.durations import format_duration
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,1 @@
+"""Processes besides those of Ray."""
