@@ -1,6 +1,6 @@
 """Pairs of pictures that show one thing: copies of one photograph, or photographs taken again."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 
 import cv2
 import numpy as np
@@ -15,7 +15,7 @@ from bearing_search.data_checks.matching.images.keypoints import (
     quick_keypoints,
     sift_keypoints,
 )
-from bearing_search.data_checks.matching.images.registration import mirror, similarity
+from bearing_search.data_checks.matching.images.registration import Warp, mirror, similarity
 from bearing_search.data_checks.matching.scenes import Groups
 from bearing_search.data_checks.matching.votes import VoteIndex
 
@@ -29,6 +29,7 @@ _VOTES_READ = 40
 _MOST_LONERS = 0.6
 _MOST_SCENES = 24
 _ONE_PLACE = 6
+_PLACED = 3
 
 
 def matches(
@@ -78,23 +79,28 @@ class _Search:
         loners = [i for i in asked if not len(self._scenes[i]) and i not in explained]
         if not loners or len(loners) > _MOST_LONERS * len(asked):
             return
-        typical = self._typical()
-        known = {one: sift_keypoints(self._album.thumbnail(one)) for one in typical}
+        known = {one: sift_keypoints(self._album.thumbnail(one)) for one in self._typical()}
         for item in loners:
-            ours = sift_keypoints(self._album.thumbnail(item))
-            width = self._album.thumbnail(item).shape[1]
-            mirrored = mirrored_sift(ours, width)
-            for other in typical:
-                if (
-                    item in self._comparison.explained
-                    or not self._groups.other_samples(item)[other]
-                ):
-                    continue
-                for points, is_mirrored in ((ours, False), (mirrored, True)):
-                    warp = similarity(points, known[other])
-                    if warp is not None:
-                        warp = warp @ mirror(width) if is_mirrored else warp
-                        yield from self._comparison.in_frame_of(item, other, warp)
+            for other, warp in self._placed(item, known):
+                if item not in explained:
+                    yield from self._comparison.in_frame_of(item, other, warp)
+
+    def _placed(self, item: int, known: Mapping[int, Keypoints]) -> list[tuple[int, Warp]]:
+        """The pictures over which one can be laid best, by SIFT, and how."""
+        thumbnail = self._album.thumbnail(item)
+        ours, width = sift_keypoints(thumbnail), thumbnail.shape[1]
+        mirrored = mirrored_sift(ours, width)
+        placed: list[tuple[int, int, Warp]] = []
+        for other in known:
+            if not self._groups.other_samples(item)[other]:
+                continue
+            for points, is_mirrored in ((ours, False), (mirrored, True)):
+                found = similarity(points, known[other])
+                if found is not None:
+                    warp = found.warp @ mirror(width) if is_mirrored else found.warp
+                    placed.append((found.inliers, other, warp))
+        placed.sort(key=lambda one: -one[0])
+        return [(other, warp) for _, other, warp in placed[:_PLACED]]
 
     def _typical(self) -> list[int]:
         """One picture for each scene, the largest scenes first."""
@@ -144,9 +150,8 @@ class _Search:
                 return
         if self._comparison.is_done(item, other):
             return
-        warp = similarity(asked, self._album.pictures[other].shown.keypoints)
-        if warp is None:
-            return
-        if is_mirrored:
-            warp = warp @ mirror(self._album.thumbnail(item).shape[1])
-        yield from self._comparison.in_frame_of(item, other, warp)
+        found = similarity(asked, self._album.pictures[other].shown.keypoints)
+        if found is not None:
+            width = self._album.thumbnail(item).shape[1]
+            warp = found.warp @ mirror(width) if is_mirrored else found.warp
+            yield from self._comparison.in_frame_of(item, other, warp)

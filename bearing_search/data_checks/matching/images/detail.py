@@ -42,6 +42,7 @@ _LEAST_EXPECTED = 0.25
 
 _LEAST_PX = 2_000
 _CERTAIN_FROM = 0.93
+_HOPELESS_BELOW = 0.2
 
 
 class SharedDetail(NamedTuple):
@@ -70,7 +71,7 @@ def shared_detail(
         qualities: JPEG quality of each; None where its file is no JPEG.
     """
     forth = _as_copy(one, other, warp, qualities[1])
-    if forth.share >= _CERTAIN_FROM:
+    if forth.share >= _CERTAIN_FROM or forth.share < _HOPELESS_BELOW:
         return forth
     back = _as_copy(other, one, np.linalg.inv(warp), qualities[0])
     return max(forth, back, key=lambda found: (found.is_copy, found.share))
@@ -166,7 +167,7 @@ def _aligned(
     source: Float32[np.ndarray, "h w"], region: UInt8[np.ndarray, "a b"], warp: Warp
 ) -> Warp:
     """A warp improved in two passes, the second by finer detail; what was filled in is left out."""
-    criteria = (cv2.TERM_CRITERIA_EPS | cv2.TERM_CRITERIA_COUNT, 25, 1e-6)
+    criteria = (cv2.TERM_CRITERIA_EPS | cv2.TERM_CRITERIA_COUNT, 15, 1e-5)
     shows = cv2.erode(_shows(region), np.ones((9, 9), np.uint8)) * np.uint8(255)
     first = source - cv2.blur(source, (25, 25))
     second = region.astype(np.float32)

@@ -4,6 +4,8 @@ A warp is an affine map of pixel coordinates, 3 x 3, from the first picture to t
 Axis letters: h, w rows and columns of the first picture, u, v of the second.
 """
 
+from typing import NamedTuple
+
 import cv2
 import numpy as np
 from jaxtyping import Bool, Float, Float32, UInt8
@@ -23,7 +25,14 @@ SATURATED = 252
 Warp = Float[np.ndarray, "3 3"]
 
 
-def similarity(first: Keypoints, second: Keypoints) -> Warp | None:
+class Placement(NamedTuple):
+    """A warp, and how many pairs of keypoints follow it."""
+
+    warp: Warp
+    inliers: int
+
+
+def similarity(first: Keypoints, second: Keypoints) -> Placement | None:
     """The turn, scale and shift that most pairs of alike keypoints follow; None: there is none."""
     if min(len(first.points), len(second.points)) < _LEAST_INLIERS:
         return None
@@ -41,7 +50,7 @@ def similarity(first: Keypoints, second: Keypoints) -> Warp | None:
     scale = float(np.hypot(found[0, 0], found[1, 0]))
     if not 0.3 < scale < 3:
         return None
-    return as_warp(found)
+    return Placement(as_warp(found), int(inliers.sum()))
 
 
 def as_warp(affine: Float[np.ndarray, "2 3"]) -> Warp:
