@@ -114,7 +114,7 @@ def _again(album: Album, ordered: tuple[Match, bool], shown: Sequence[Sample]) -
     turn_deg, is_mirrored = _pose(match, is_reversed)
     splits = [sample.split for sample in shown]
     crosses = len(set(splits)) > 1
-    where = _ACROSS if crosses else f"all in {one.split}, in different groups"
+    where = "on both sides" if crosses else f"all in {one.split}, in different groups"
     more = len(shown) - 2
     others = f" and {more} more" if more else ""
     counts = (
