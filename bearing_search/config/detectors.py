@@ -69,7 +69,7 @@ class DecoderConfig:
     """As `finetune.brightness_jitter`, for the images that the decoder is trained on."""
 
     leave_out_masked_patches: bool = added_later(config_field(False), reference=False)
-    """As `finetune.leave_out_masked_patches`, for the decoder's loss and its hard mining."""
+    """As `finetune.leave_out_masked_patches`, for the decoder's loss and mining; see there."""
 
     def __post_init__(self) -> None:
         require_ranges(self)

@@ -211,8 +211,8 @@ class FinetuneConfig:
 
     leave_out_masked_patches: bool = added_later(config_field(False), reference=False)
     """Whether patches that the black mask touches are left out of the losses of both tasks, as
-    `postprocess.leave_out_masked_patches` leaves them out of the maps. The encoder still sees them.
-    The paper trains on all."""
+    `postprocess.leave_out_masked_patches`, to be used with it, leaves them out of the maps. The
+    encoder still sees them. The paper trains on all."""
 
     tuned_share: float = config_field(1.0, SHARE, seen_by="end", open_choice=_KEPT_CHANGE)
     """Interpolation, after fine-tuning, between the pretrained (0) and the tuned weights (1)
