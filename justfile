@@ -44,6 +44,10 @@ docs:
 gate:
     bash .ci/run
 
+# a set of every layout through import, check, run and evaluate; -rP shows the scores
+layouts:
+    python -m pytest tests/data/layouts -m slow -rP
+
 # thousands of spaces, manifests, command lines and damaged sweeps; FUZZ_SEED=N starts elsewhere
 fuzz:
     FUZZ_CASES=2000 python -m pytest tests/fuzz -m slow

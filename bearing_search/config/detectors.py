@@ -68,6 +68,9 @@ class DecoderConfig:
     )
     """As `finetune.brightness_jitter`, for the images that the decoder is trained on."""
 
+    leave_out_masked_patches: bool = added_later(config_field(False), reference=False)
+    """As `finetune.leave_out_masked_patches`, for the decoder's loss and mining; see there."""
+
     def __post_init__(self) -> None:
         require_ranges(self)
 
@@ -133,8 +136,7 @@ class VitadConfig:
     __pydantic_config__ = STRICT_KEYS
 
     teacher_blocks: tuple[int, ...] = config_field((3, 6, 9), AT_LEAST_1, "blocks")
-    """Encoder blocks that the student reconstructs, counted from 1; each is one scale of the
-    anomaly map."""
+    """Encoder blocks that the student reconstructs, counted from 1; each is a scale of the map."""
 
     neck_block: int = config_field(12, AT_LEAST_1, "block")
     """Encoder block whose output is the student's only input."""
@@ -192,9 +194,8 @@ class PatchCoreConfig:
             source="measured (docs/method.md)",
         ),
     )
-    """Side of the square of patches whose features are averaged; odd, 1: no averaging. None: 3 for
-    a convolutional network, as in the source; 1 for a vision transformer, where attention has
-    already mixed in the surroundings (measured: docs/method.md)."""
+    """Side of the square of patches whose features are averaged; 1: no averaging. None: 3 for a
+    convolutional network; 1 for a vision transformer (docs/method.md)."""
 
     coreset_share: float = config_field(0.1, SHARE_ABOVE_0)
     """Share of all normal patches in the memory bank's coreset."""

@@ -209,6 +209,11 @@ class FinetuneConfig:
     """Largest change of brightness: fine-tuning multiplies all grey levels of a batch by one factor
     from 1 - this to 1 + this. 0: none, as in the paper."""
 
+    leave_out_masked_patches: bool = added_later(config_field(False), reference=False)
+    """Whether patches that the black mask touches are left out of the losses of both tasks, as
+    `postprocess.leave_out_masked_patches`, to be used with it, leaves them out of the maps. The
+    encoder still sees them. The paper trains on all."""
+
     tuned_share: float = config_field(1.0, SHARE, seen_by="end", open_choice=_KEPT_CHANGE)
     """Interpolation, after fine-tuning, between the pretrained (0) and the tuned weights (1)
     (WiSE-FT, Wortsman et al. 2022). 1: the tuned weights, as in the paper."""

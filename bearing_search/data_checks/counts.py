@@ -119,12 +119,16 @@ def _train(counts: Counts) -> Iterator[Finding]:
         )
         return
     each = groups / counts.folds
+    limits = _with_groups(counts.train_anomalous, groups, "anomalous training sample")
+    if most < groups:
+        normal = _with_groups(counts.train_normal, counts.train_normal_groups, "normal one")
+        limits += f" but {normal}"
     fewest = f"{each:.0f}" if each == round(each) else f"{int(each)} or {int(each) + 1}"
     yield _finding(
         "note",
         part,
-        f"{part}: {_with_groups(counts.train_anomalous, groups, 'anomalous training sample')}: "
-        f"{most} folds at most; {counts.folds} are made, each judged by {fewest} of them",
+        f"{part}: {limits}: {most} folds at most; {counts.folds} are made, each judged by "
+        f"{fewest} of the anomalous ones",
         "More defects in train, less noise in the search" if groups < 2 * counts.folds else "",
     )
 

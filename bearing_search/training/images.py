@@ -9,10 +9,12 @@ from dataclasses import dataclass, replace
 import cv2
 import numpy as np
 import torch
-from jaxtyping import Bool, Float, Int, UInt8
+from jaxtyping import Bool, Float, Int, Shaped, UInt8
 from torch import Tensor
 
 from bearing_search.data.synthetic_defects import draw_defect
+from bearing_search.errors import TrialFailedError
+from bearing_search.models.encoders.tokens import untouched_patches
 
 Seed = tuple[int, ...]
 
@@ -27,7 +29,8 @@ class Images:
     pixels: UInt8[np.ndarray, "n s s 3"]
     masks: Bool[np.ndarray, "n s s"]
     roi: Bool[np.ndarray, "n s s"] | None = None
-    """Where synthetic defects may be drawn; None: everywhere."""
+    """Region of interest, outside of which pixels are black; synthetic defects are drawn inside.
+    None: everything."""
 
     is_rotatable: Bool[np.ndarray, " n"] | None = None
     """Which images may be rotated; None: all."""
@@ -53,7 +56,8 @@ def to_pixels(images: Float[Tensor, "b 3 s s"]) -> UInt8[np.ndarray, "b s s 3"]:
 
 
 def rotate(images: Images, angle_deg: float) -> Images:
-    """Rotate images (bilinear) and masks (nearest) about their centre; new corners are black."""
+    """Rotate images (bilinear) and masks (nearest) about their centre; new corners are black, and
+    outside the region of interest."""
     if not angle_deg:
         return images
     if images.is_rotatable is not None and not images.is_rotatable.all():
@@ -61,24 +65,36 @@ def rotate(images: Images, angle_deg: float) -> Images:
     side = images.pixels.shape[1]
     matrix = cv2.getRotationMatrix2D(((side - 1) / 2, (side - 1) / 2), angle_deg, 1.0)
     pixels = [cv2.warpAffine(p, matrix, (side, side)) for p in images.pixels]
-    masks = [
-        cv2.warpAffine(m.astype(np.uint8), matrix, (side, side), flags=cv2.INTER_NEAREST) > 0
-        for m in images.masks
-    ]
-    return Images(pixels=np.stack(pixels), masks=np.stack(masks))
+
+    def turned(masks: Bool[np.ndarray, "n s s"]) -> Bool[np.ndarray, "n s s"]:
+        return np.stack(
+            [
+                cv2.warpAffine(m.astype(np.uint8), matrix, (side, side), flags=cv2.INTER_NEAREST)
+                > 0
+                for m in masks
+            ]
+        )
+
+    return Images(
+        pixels=np.stack(pixels),
+        masks=turned(images.masks),
+        roi=None if images.roi is None else turned(images.roi),
+    )
 
 
 def flip(images: Images, way: int) -> Images:
     """Flip vertically (bit 0 of `way`), horizontally (bit 1), then transpose (bit 2)."""
-    pixels, masks = images.pixels, images.masks
-    for bit, axis in ((1, 1), (2, 2)):
-        if way & bit:
-            pixels, masks = np.flip(pixels, axis), np.flip(masks, axis)
-    if way & 4:
-        pixels, masks = pixels.swapaxes(1, 2), masks.swapaxes(1, 2)
+
+    def flipped(array: Shaped[np.ndarray, "n s s ..."]) -> Shaped[np.ndarray, "n s s ..."]:
+        for bit, axis in ((1, 1), (2, 2)):
+            if way & bit:
+                array = np.flip(array, axis)
+        return np.ascontiguousarray(array.swapaxes(1, 2) if way & 4 else array)
+
     return Images(
-        pixels=np.ascontiguousarray(pixels),
-        masks=np.ascontiguousarray(masks),
+        pixels=flipped(images.pixels),
+        masks=flipped(images.masks),
+        roi=None if images.roi is None else flipped(images.roi),
         is_rotatable=images.is_rotatable,
     )
 
@@ -94,17 +110,50 @@ def brighten(images: Images, factor: float) -> Images:
 def _rotate_some(images: Images, angle_deg: float) -> Images:
     assert images.is_rotatable is not None
     pixels, masks = images.pixels.copy(), images.masks.copy()
+    roi = None if images.roi is None else images.roi.copy()
     index = np.flatnonzero(images.is_rotatable)
     if len(index):
-        turned = rotate(Images(pixels=pixels[index], masks=masks[index]), angle_deg)
+        chosen = None if roi is None else roi[index]
+        turned = rotate(Images(pixels=pixels[index], masks=masks[index], roi=chosen), angle_deg)
         pixels[index], masks[index] = turned.pixels, turned.masks
-    return Images(pixels=pixels, masks=masks, is_rotatable=images.is_rotatable)
+        if roi is not None:
+            roi[index] = turned.roi
+    return Images(pixels=pixels, masks=masks, roi=roi, is_rotatable=images.is_rotatable)
 
 
-def take(images: Images, index: Int[np.ndarray, " b"]) -> Images:
-    """The images at the given indices, without `roi`."""
+def take(images: Images, index: Int[np.ndarray, " b"], *, with_roi: bool = False) -> Images:
+    """The images at the given indices.
+
+    Args:
+        with_roi: whether the result has a region of interest; otherwise its `roi` is None.
+    """
     may_turn = None if images.is_rotatable is None else images.is_rotatable[index]
-    return Images(pixels=images.pixels[index], masks=images.masks[index], is_rotatable=may_turn)
+    return Images(
+        pixels=images.pixels[index],
+        masks=images.masks[index],
+        roi=region_of(images)[index] if with_roi else None,
+        is_rotatable=may_turn,
+    )
+
+
+def region_of(images: Images) -> Bool[np.ndarray, "n s s"]:
+    """The region of interest of each image."""
+    return np.ones_like(images.masks) if images.roi is None else images.roi
+
+
+def require_untouched_patches(images: Images, patch_px: int, *, setting: str) -> None:
+    """Refuse samples all of whose patches the black mask touches.
+
+    Raises:
+        TrialFailedError: there are some.
+    """
+    kept = untouched_patches(torch.from_numpy(region_of(images)), patch_px)
+    empty = int((~kept.any(dim=1)).sum())
+    if empty:
+        raise TrialFailedError(
+            f"{setting} leaves no patch of {empty} of {len(images)} samples. Set it to false, or "
+            "raise encoder.input_px or preprocess.circle.ring_half_width_px."
+        )
 
 
 def concat(sets: Sequence[Images]) -> Images:
@@ -136,28 +185,37 @@ def by_brightness(images: Images) -> Images:
     )
 
 
-def with_drawn_defects(images: Images, index: Int[np.ndarray, " b"], *, seed: Seed) -> Images:
+def with_drawn_defects(
+    images: Images, index: Int[np.ndarray, " b"], *, seed: Seed, with_roi: bool = False
+) -> Images:
     """The images at the given indices, each with a synthetic defect.
 
     Args:
         seed: seed of the defects, together with the index; includes the epoch, for example.
+        with_roi: see `take`.
     """
-    clean = take(images, index)
+    clean = take(images, index, with_roi=with_roi)
     pixels, masks = clean.pixels.copy(), np.zeros_like(clean.masks)
     for row, position in enumerate(index):
         allowed = np.ones_like(masks[row]) if images.roi is None else images.roi[position]
         rng = np.random.default_rng((*seed, int(position)))
         pixels[row], masks[row] = draw_defect(pixels[row], allowed, rng)
-    return Images(pixels=pixels, masks=masks, is_rotatable=clean.is_rotatable)
+    return Images(pixels=pixels, masks=masks, roi=clean.roi, is_rotatable=clean.is_rotatable)
 
 
 def take_or_draw(
-    anomalous: Images, normals: Images, index: Int[np.ndarray, " b"], *, seed: Seed
+    anomalous: Images,
+    normals: Images,
+    index: Int[np.ndarray, " b"],
+    *,
+    seed: Seed,
+    with_roi: bool = False,
 ) -> Images:
     """Real defects, then synthetic ones: indices from `len(anomalous)` on refer to `normals`."""
     is_real = index < len(anomalous)
-    real = take(anomalous, index[is_real])
+    real = take(anomalous, index[is_real], with_roi=with_roi)
     if is_real.all():
         return real
-    drawn = with_drawn_defects(normals, index[~is_real] - len(anomalous), seed=seed)
+    synthetic = index[~is_real] - len(anomalous)
+    drawn = with_drawn_defects(normals, synthetic, seed=seed, with_roi=with_roi)
     return concat([real, drawn])

@@ -175,12 +175,27 @@ def test_at_the_end_of_the_scale_noise_still_gives_an_interval(end):
 
 def test_the_interval_of_a_mean_over_parts_has_the_width_of_their_difference_from_nothing():
     first, second = np.array([0.2, 0.4, 0.7]), np.array([0.5, 0.6, 0.9, 0.7])
-    flat = [part_of(x, floor=x.mean()) for x in (first, second)]
+    normal = (0.1, -0.06, -0.04)
+    flat = [part_of(x, floor=x.mean(), normal=normal) for x in (first, second)]
     found = metric_interval(flat, "hits")
-    plain = difference_interval(flat, [part_of(np.zeros(3)), part_of(np.zeros(4))], "hits")
+    nothing = [part_of(np.zeros(len(x)), normal=(0, 0, 0)) for x in (first, second)]
+    plain = difference_interval(flat, nothing, "hits")
+    terms = [(np.append(x, x.mean()).var(ddof=1) / (len(x) + 1), len(x)) for x in (first, second)]
+    terms += [(3 / 2 * sum(shift**2 for shift in normal), 2)] * 2
+    total = sum(variance for variance, _ in terms)
+    freedom = total**2 / sum(variance**2 / free for variance, free in terms)
+    half = stats.t.ppf(0.975, freedom) * math.sqrt(total) / 2
+    assert plain.high - plain.value == pytest.approx(half)
     centre = (first.mean() + second.mean()) / 2
     step = (plain.high - plain.value) / (centre * (1 - centre))
     logit = math.log(centre / (1 - centre))
     assert found.value == pytest.approx(centre)
     assert found.low == pytest.approx(1 / (1 + math.exp(step - logit)))
     assert found.high == pytest.approx(1 / (1 + math.exp(-step - logit)))
+
+
+def test_a_part_without_normal_groups_and_noise_of_no_seeds_add_nothing():
+    contributions = [0.2, 0.5, 0.9]
+    found = metric_interval([part_of(contributions, normal=())], "hits")
+    assert found == metric_interval([part_of(contributions)], "hits")
+    assert metric_interval([part_of(contributions)], "hits", seed_freedom=0) == found

@@ -173,6 +173,12 @@ def test_what_three_defects_and_nine_normals_can_show():
     assert "test has 5 anomalous samples: zero misses still allows 45 %" in text
 
 
+def test_the_normals_are_named_where_they_limit_the_folds():
+    text = said(samples(normal=4, anomalous=8))
+    assert "8 anomalous training samples but 4 normal ones: 4 folds at most; 4 are made" in text
+    assert "judged by 2 of the anomalous ones" in text
+
+
 def test_views_of_one_thing_count_once():
     text = said(samples(normal=20, anomalous=4), samples(split="test", normal=12, per_group=6))
     # two things: 1 - .05 ** (1 / 2)

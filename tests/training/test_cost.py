@@ -35,6 +35,7 @@ def samples(normal, anomalous, part="LC"):
             group=str(number),
             is_anomalous=number >= normal,
             level_files=(Path("b0.png"),),
+            mask_file=Path("mask.png") if number >= normal else None,
         )
         for number in range(normal + anomalous)
     ]
@@ -115,6 +116,16 @@ def test_a_part_without_defects_gets_one_per_normal_sample():
     assert drawn == pytest.approx(4 * 10 * 4 + 4 * 10 * 3)
     both = samples(10, 0) + samples(6, 1, part="SC")
     assert tuning(BASE, both) == pytest.approx(4 * 16 * 4 + 4 * 11 * 3)
+
+
+def test_patches_that_are_left_out_of_the_losses_cost_what_they_did():
+    tuned = replace(BASE, finetune=FinetuneConfig(epochs=3, reconstruction_only_epochs=3))
+    fewer = replace(
+        tuned,
+        finetune=replace(tuned.finetune, leave_out_masked_patches=True),
+        decoder=replace(tuned.decoder, leave_out_masked_patches=True),
+    )
+    assert train_gflop(fewer, samples(10, 2)) == train_gflop(tuned, samples(10, 2))
 
 
 @pytest.mark.parametrize("settings", [{"flip": True}, {"brightness_jitter": 0.1}])

@@ -4,6 +4,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bearing_search.errors import TrialFailedError
 from bearing_search.training.batching import brightness_factor, infinite_batches, shuffled_epoch
 from bearing_search.training.images import (
     Images,
@@ -11,6 +12,7 @@ from bearing_search.training.images import (
     by_brightness,
     concat,
     flip,
+    require_untouched_patches,
     rotate,
     take,
     to_input,
@@ -84,6 +86,46 @@ def test_what_an_image_is_follows_it_into_batches_and_brightness_levels():
     assert by_brightness(images).is_rotatable.tolist() == [True] * 3 + [False] * 3
     assert concat([images, images]).is_rotatable.tolist() == [True, False, True, False]
     assert concat([images]) is images
+
+
+def test_the_region_of_interest_follows_an_image_only_where_asked_for():
+    roi = np.zeros((2, 9, 9), dtype=bool)
+    roi[:, 1, 4] = True  # top middle
+    images = Images(
+        pixels=np.zeros((2, 9, 9, 3), dtype=np.uint8),
+        masks=np.zeros((2, 9, 9), dtype=bool),
+        roi=roi,
+        is_rotatable=np.array([True, False]),
+    )
+    both = np.array([0, 1])
+    assert take(images, both).roi is None
+    taken = take(images, both, with_roi=True)
+    assert [np.argwhere(one).tolist() for one in rotate(taken, 90.0).roi] == [[[4, 1]], [[1, 4]]]
+    assert np.argwhere(flip(taken, 1).roi[0]).tolist() == [[7, 4]]
+    assert np.argwhere(flip(taken, 4).roi[0]).tolist() == [[4, 1]]
+
+
+def test_the_corners_of_a_turned_image_are_outside_its_region_of_interest():
+    plain = Images(
+        pixels=np.full((1, 8, 8, 3), 9, dtype=np.uint8), masks=np.zeros((1, 8, 8), dtype=bool)
+    )
+    turned = rotate(take(plain, np.array([0]), with_roi=True), 45.0)
+    assert not turned.roi[0, [0, 0, 7, 7], [0, 7, 0, 7]].any()
+    assert turned.roi[0, 2:6, 2:6].all()
+
+
+def test_samples_without_an_untouched_patch_are_refused():
+    roi = np.ones((3, 4, 4), dtype=bool)
+    roi[0, 0, 0] = False
+    roi[1, ::2] = False
+    images = Images(
+        pixels=np.zeros((3, 4, 4, 3), dtype=np.uint8),
+        masks=np.zeros((3, 4, 4), dtype=bool),
+        roi=roi,
+    )
+    with pytest.raises(TrialFailedError, match=r"x\.y leaves no patch of 1 of 3 samples"):
+        require_untouched_patches(images, 2, setting="x.y")
+    require_untouched_patches(take(images, np.array([0, 2]), with_roi=True), 2, setting="x.y")
 
 
 def test_input_is_normalised_with_imagenets_statistics():

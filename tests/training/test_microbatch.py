@@ -66,12 +66,20 @@ def images():
     masks = np.zeros((5, SIDE, SIDE), dtype=bool)
     for sample in range(5):  # the anomalous patches are not spread evenly over the batch
         masks[sample, 20 : 24 + 8 * sample, 20:28] = True
-    return Images(pixels=pixels, masks=masks)
+    roi = np.ones_like(masks)
+    for sample in range(5):  # nor are those that the black mask touches
+        roi[sample, : 16 * sample // 2, :20] = False
+    return Images(pixels=pixels, masks=masks, roi=roi)
 
 
-@pytest.fixture
-def finetuner(tiny_config, images):
-    config = replace(tiny_config.finetune, positive_weight=7.0, patch_anchor_weight=0.5)
+@pytest.fixture(params=[False, True])
+def finetuner(request, tiny_config, images):
+    config = replace(
+        tiny_config.finetune,
+        positive_weight=7.0,
+        patch_anchor_weight=0.5,
+        leave_out_masked_patches=request.param,
+    )
     encoder = load_encoder(tiny_config.encoder)
     frozen = copy.deepcopy(encoder)
     rng = torch.Generator().manual_seed(1)
@@ -90,8 +98,8 @@ def finetuner(tiny_config, images):
 
 @pytest.fixture
 def detector_of(tiny_config, images):
-    def make(name="dinomaly", dropout=0.0, device="cpu"):
-        decoder = replace(tiny_config.decoder, batch_size=5)
+    def make(name="dinomaly", dropout=0.0, device="cpu", leave_out=False):
+        decoder = replace(tiny_config.decoder, batch_size=5, leave_out_masked_patches=leave_out)
         dinomaly = replace(tiny_config.section_of(DinomalyConfig), dropout=dropout)
         config = replace(tiny_config, detector=name, decoder=decoder).with_section(dinomaly)
         encoder = load_encoder(tiny_config.encoder)
@@ -148,10 +156,11 @@ def test_the_parts_of_a_batch_have_the_gradient_of_the_whole(finetuner, room_for
         assert torch.allclose(scores.scores, patches.scores, atol=1e-4)
 
 
+@pytest.mark.parametrize("leave_out", [False, True])
 @pytest.mark.parametrize("name", ["dinomaly", "vitad"])
 @pytest.mark.parametrize("parts", [[slice(0, 3), slice(3, 5)], [slice(i, i + 1) for i in range(5)]])
-def test_hard_mining_looks_at_the_whole_batch_also_in_parts(detector_of, name, parts):
-    detector = detector_of(name)
+def test_hard_mining_looks_at_the_whole_batch_also_in_parts(detector_of, name, parts, leave_out):
+    detector = detector_of(name, leave_out=leave_out)
     loss = detector.accumulate_gradient(BATCH, 3, [slice(0, 5)])
     whole = gradients(detector.decoder)
 

@@ -36,7 +36,11 @@ class Decoder(Protocol):
         iteration: int,
         thresholds: Tensor | None = None,
     ) -> Float[Tensor, ""]:
-        """Loss over the patches of a batch, or of a micro-batch given the batch's `thresholds`."""
+        """Loss over the patches of a batch, or of a micro-batch given the batch's `thresholds`.
+
+        A patch that is 0 in `targets` and `outputs` is left out
+        (`decoder.leave_out_masked_patches`).
+        """
         ...
 
     def thresholds(

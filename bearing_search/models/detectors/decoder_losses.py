@@ -1,7 +1,9 @@
 """Decoder losses: cosine distances between whole feature maps, with hard mining.
 
-All are computed in fp32, even under autocast. Axis letters: g groups, k scales, b samples,
-n patch tokens, d channels, q points: all patch tokens of all samples.
+All are computed in fp32, even under autocast. A point whose target and output are both 0 is left
+out: it has no part in the cosine of its map, no gradient, and no rank in mining. Axis letters:
+g groups, k scales, b samples, n patch tokens, d channels, q points: all patch tokens of all
+samples.
 """
 
 from typing import Any
@@ -56,13 +58,18 @@ def dinomaly_loss(
 def point_distances(
     targets: Float[Tensor, "g b n d"], outputs: Float[Tensor, "g b n d"]
 ) -> Float[Tensor, "g q"]:
-    """1 - cosine of every point of every sample, which hard mining in `dinomaly_loss` uses."""
+    """1 - cosine of every point of every sample, which hard mining in `dinomaly_loss` uses; -inf
+    for points that are left out."""
     return _distances(*_sums(targets, outputs))
 
 
 def mining_thresholds(points: Float[Tensor, "g q"], share: float) -> Float[Tensor, "g 1"]:
-    """Distance of each group's k-th hardest point, where `share` of the points are easy."""
-    hardest = max(1, int(points.shape[1] * (1 - share)))
+    """Distance of each group's k-th hardest point, where `share` of the points are easy.
+
+    Points at -inf are left out, which are as many in every group.
+    """
+    num_points = int((points[0] > -torch.inf).sum())
+    hardest = max(1, int(num_points * (1 - share)))
     return points.topk(hardest, dim=1).values[:, -1:]
 
 
@@ -138,7 +145,9 @@ def _sums(targets: Tensor, outputs: Tensor) -> tuple[Tensor, Tensor, Tensor]:
 
 
 def _distances(dots: Tensor, target_squares: Tensor, output_squares: Tensor) -> Tensor:
-    return (1 - dots / (_norm(target_squares) * _norm(output_squares))).flatten(1)
+    found = 1 - dots / (_norm(target_squares) * _norm(output_squares))
+    is_left_out = (target_squares == 0) & (output_squares == 0)
+    return found.masked_fill(is_left_out, -torch.inf).flatten(1)
 
 
 def _norm(squares: Tensor) -> Tensor:

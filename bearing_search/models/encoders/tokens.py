@@ -50,6 +50,15 @@ def patch_labels(
     return (marked > 0) & (marked / patch_px**2 >= coverage)
 
 
+def untouched_patches(roi: Bool[Tensor, "b h w"], patch_px: int) -> Bool[Tensor, "b n"]:
+    """Whether each patch lies in the region of interest with all its pixels.
+
+    Args:
+        roi: the region of interest at the encoder's input size, a multiple of `patch_px`.
+    """
+    return ~patch_labels(~roi, patch_px)
+
+
 def cosine_distances(
     targets: Float[Tensor, "k b p d"], outputs: Float[Tensor, "k b p d"]
 ) -> Float[Tensor, "k b p"]:

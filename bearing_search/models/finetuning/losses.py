@@ -16,6 +16,9 @@ FEATURE_RANGE = 6.0
 
 GAUSSIAN_SIGMA = 1.5
 
+_IGNORED = -100
+"""Label of patches that do not count."""
+
 Moments = tuple[Float[Tensor, "1 c 1 1"], Float[Tensor, "1 c 1 1"]]
 """Mean and standard deviation of each channel."""
 
@@ -116,7 +119,11 @@ def pixel_loss(
 
 
 def patch_loss(
-    logits: Float[Tensor, "b n 2"], patch_labels: Bool[Tensor, "b n"], *, positive_weight: float
+    logits: Float[Tensor, "b n 2"],
+    patch_labels: Bool[Tensor, "b n"],
+    *,
+    positive_weight: float,
+    kept: Bool[Tensor, "b n"] | None = None,
 ) -> Float[Tensor, ""]:
     """Weighted cross entropy over the patches.
 
@@ -125,18 +132,30 @@ def patch_loss(
         patch_labels: whether a patch is anomalous.
         positive_weight: weight of an anomalous patch; a normal one has weight 1. The sum is divided
             by the sum of the weights, so the weight changes the balance but not the step size.
+        kept: the patches that count; None: all. Where none does, the loss is 0.
 
     Source: paper, equation 6 (weights of 1).
     """
     flat = wide(logits).flatten(0, 1)
     weights = flat.new_tensor([1.0, positive_weight])
-    return F.cross_entropy(flat, patch_labels.flatten().long(), weight=weights)
+    labels = patch_labels.flatten().long()
+    if kept is not None:
+        if not kept.any():
+            return flat.sum() * 0
+        labels = labels.masked_fill(~kept.flatten(), _IGNORED)
+    return F.cross_entropy(flat, labels, weight=weights, ignore_index=_IGNORED)
 
 
-def patch_weight(patch_labels: Bool[Tensor, "b n"], *, positive_weight: float) -> float:
+def patch_weight(
+    patch_labels: Bool[Tensor, "b n"],
+    *,
+    positive_weight: float,
+    kept: Bool[Tensor, "b n"] | None = None,
+) -> float:
     """Sum of the weights that `patch_loss` divides by; micro-batches are weighted by it."""
-    positive = int(patch_labels.sum())
-    return patch_labels.numel() - positive + positive * positive_weight
+    counted = patch_labels if kept is None else patch_labels[kept]
+    positive = int(counted.sum())
+    return counted.numel() - positive + positive * positive_weight
 
 
 def wide(tensor: Tensor) -> Tensor:

@@ -9,13 +9,13 @@ from typing import Any
 
 import numpy as np
 import torch
-from jaxtyping import Float, Int, UInt8
+from jaxtyping import Bool, Float, Int, UInt8
 from torch import Tensor, nn
 
 from bearing_search.config import DecoderConfig, TrialConfig
 from bearing_search.models.detectors.decoder import Decoder
 from bearing_search.models.encoders.encoder import Encoder
-from bearing_search.models.encoders.tokens import on_grid
+from bearing_search.models.encoders.tokens import on_grid, untouched_patches
 from bearing_search.models.finetuning.schedule import warm_cosine
 from bearing_search.models.optim import stable_adamw
 from bearing_search.training.batching import (
@@ -32,7 +32,15 @@ from bearing_search.training.features import (
     NormalFeatures,
     read_part,
 )
-from bearing_search.training.images import Images, brighten, flip, rotate, take
+from bearing_search.training.images import (
+    Images,
+    brighten,
+    flip,
+    region_of,
+    require_untouched_patches,
+    rotate,
+    take,
+)
 from bearing_search.training.microbatch import DRAWS, MicroBatches, each_portion, share_of
 from bearing_search.training.nonfinite import require_finite, require_finite_weights
 from bearing_search.training.precision import autocast
@@ -62,6 +70,9 @@ class DecoderDetector:
         rotation_deg: float,
         device: str,
     ) -> None:
+        if config.decoder.leave_out_masked_patches:
+            setting = "decoder.leave_out_masked_patches"
+            require_untouched_patches(normals, encoder.patch_px, setting=setting)
         torch.manual_seed(config.seed)  # initial weights of the decoder
         self.encoder = encoder.to(device).eval().requires_grad_(False)
         self.decoder = make().to(device)
@@ -163,9 +174,10 @@ class DecoderDetector:
         gathered = [self._gathered_of(batch[part], number) for part in parts]
 
         def answers() -> Iterator[tuple[Tensor, Tensor]]:
-            for index, tokens in enumerate(gathered):
+            for index, (tokens, kept) in enumerate(gathered):
                 torch.manual_seed(self._seed * 1_000_003 + number + index * DRAWS)  # dropout
-                yield self._answer(tokens)
+                targets, outputs = self._answer(tokens)
+                yield (targets, outputs) if kept is None else (targets * kept, outputs * kept)
 
         thresholds = None
         if len(parts) > 1:
@@ -206,15 +218,27 @@ class DecoderDetector:
         return self.decoder.targets(gathered)[:, :, -patches:], outputs[:, :, -patches:]
 
     @torch.no_grad()
-    def _gathered_of(self, batch: Int[np.ndarray, " b"], number: int) -> Float[Tensor, "l b t d"]:
-        """The decoder's input for a batch; cached unless images are augmented."""
+    def _gathered_of(
+        self, batch: Int[np.ndarray, " b"], number: int
+    ) -> tuple[Float[Tensor, "l b t d"], Bool[Tensor, "b p 1"] | None]:
+        """The decoder's input for a batch, cached unless images are augmented, and the patches that
+        its loss is of; None: all."""
+        with_roi = self._training.leave_out_masked_patches
         if not self._is_static:
-            altered = self.augmented(take(self._normals, batch), number)
-            return torch.stack(self.features.feature_reader(altered.pixels)).float()
+            altered = self.augmented(take(self._normals, batch, with_roi=with_roi), number)
+            tokens = torch.stack(self.features.feature_reader(altered.pixels)).float()
+            return tokens, self._kept(altered.roi)
         if self._gathered is None:
             self._gathered = self._all_gathered()
         picked = self._gathered[torch.from_numpy(batch).to(self._gathered.device)]
-        return picked.to(self._device).transpose(0, 1).float()
+        roi = region_of(self._normals)[batch] if with_roi else None
+        return picked.to(self._device).transpose(0, 1).float(), self._kept(roi)
+
+    def _kept(self, roi: Bool[np.ndarray, "b s s"] | None) -> Bool[Tensor, "b p 1"] | None:
+        if roi is None:
+            return None
+        kept = untouched_patches(torch.from_numpy(roi), self.encoder.patch_px)
+        return kept.unsqueeze(2).to(self._device)
 
     def _all_gathered(self) -> Float[Tensor, "n l t d"]:
         gathered = torch.stack(self.features.of_all(), dim=1)

@@ -13,6 +13,7 @@ from torch import nn
 
 from bearing_search.config import FinetuneConfig
 from bearing_search.models.encoders.encoder import Encoder
+from bearing_search.models.encoders.tokens import untouched_patches
 from bearing_search.models.finetuning.multitask import MultiTaskModel
 from bearing_search.models.finetuning.schedule import Task
 from bearing_search.models.finetuning.trainable import choose_trainable
@@ -27,6 +28,7 @@ from bearing_search.training.images import (
     Images,
     brighten,
     flip,
+    require_untouched_patches,
     rotate,
     take,
     take_or_draw,
@@ -68,6 +70,10 @@ class Finetuner:
         seed: int,
         device: str,
     ) -> None:
+        if config.leave_out_masked_patches:
+            setting = "finetune.leave_out_masked_patches"
+            for images in (samples.normals, samples.anomalous):
+                require_untouched_patches(images, encoder.patch_px, setting=setting)
         torch.manual_seed(seed)  # initial weights of the heads
         choose_trainable(encoder, config.trainable_blocks)
         self.model = MultiTaskModel(encoder.train(), config).to(device)
@@ -162,16 +168,22 @@ class Finetuner:
         return losses, concat_patches(patches)
 
     def _batch(self, step: Step, number: int, parts: Sequence[slice]) -> Batch:
-        samples = self._samples
+        samples, with_roi = self._samples, self.config.leave_out_masked_patches
         if step.task is Task.RECONSTRUCTION:
-            found = take(samples.normals, step.batch)
+            found = take(samples.normals, step.batch, with_roi=with_roi)
         else:
             seed = (self._seed, 8, step.epoch)
-            found = take_or_draw(samples.anomalous, samples.normals, step.batch, seed=seed)
+            found = take_or_draw(
+                samples.anomalous, samples.normals, step.batch, seed=seed, with_roi=with_roi
+            )
         turned = self.augmented(found, number)
+        kept = None
+        if turned.roi is not None:
+            kept = untouched_patches(torch.from_numpy(turned.roi), self.encoder.patch_px)
         return Batch(
             positions=step.batch,
             images=to_input(turned.pixels, self._device),
             masks=torch.from_numpy(turned.masks).to(self._device),
             parts=parts,
+            kept=None if kept is None else kept.to(self._device),
         )

@@ -3,7 +3,8 @@
 If a batch does not fit into device memory, its micro-batches go through the network one by one.
 Losses are means over samples or patches. The moments of the frozen maps are not; they are computed
 over the whole batch first, so that losses and gradients of the micro-batches add up to those of the
-batch. Axis letters: b batch, s side of the input in pixels.
+batch. Axis letters: b batch, p patches, s side of the input in
+pixels.
 """
 
 from collections.abc import Iterator, Sequence
@@ -43,6 +44,9 @@ class Batch:
     masks: Bool[Tensor, "b s s"]
     parts: Sequence[slice]
     """The micro-batches."""
+
+    kept: Bool[Tensor, "b p"] | None = None
+    """Patches that the losses are of; None: all."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,8 +90,13 @@ class TaskLosses:
             images, share = batch.images[part], share_of(part, len(batch.images))
             with autocast(self._device):
                 rebuilt, output = self._model.reconstruct(images, config.ssim_layers)
+            ours = self._maps(output)
+            if batch.kept is not None:
+                left_out = self._on_grid(~batch.kept[part])
+                ours = _released(ours, maps, left_out)
+                rebuilt = torch.where(self._in_pixels(left_out), images, rebuilt)
             perceptual = share * perceptual_loss(
-                self._maps(output), maps, window=config.ssim_window, moments=moments
+                ours, maps, window=config.ssim_window, moments=moments
             )
             pixel = share * pixel_loss(rebuilt, images)
             total = config.perceptual_weight * perceptual + config.pixel_weight * pixel
@@ -109,45 +118,60 @@ class TaskLosses:
         moments = moments_of(frozen)
         for part, maps in zip(batch.parts, frozen, strict=True):
             images, here = batch.images[part], labels[part]
+            kept = None if batch.kept is None else batch.kept[part]
             with autocast(self._device):
                 logits, output = self._model.classify(
                     images, config.ssim_layers if is_anchored else ()
                 )
             wide = logits.float()
-            total = patch_loss(wide, here, positive_weight=config.positive_weight)
+            total = patch_loss(wide, here, positive_weight=config.positive_weight, kept=kept)
             if len(batch.parts) > 1:
-                total = total * (weigh(here) / weigh(labels))
+                of_batch = weigh(labels, kept=batch.kept)
+                total = total * (weigh(here, kept=kept) / of_batch if of_batch else 0)
             losses = {"patch_loss": total}
             if is_anchored:
-                anchor = self._anchor(batch.masks[part], output, maps, moments)
+                is_released = patch_labels(batch.masks[part], self._model.encoder.patch_px)
+                if kept is not None:
+                    is_released = is_released | ~kept
+                anchor = self._anchor(is_released, output, maps, moments)
                 losses["patch_anchor_loss"] = share_of(part, len(labels)) * anchor
                 total = total + config.patch_anchor_weight * losses["patch_anchor_loss"]
-            scores = (wide[..., 1] - wide[..., 0]).detach().flatten()
-            patches = PatchScores(scores=scores, is_anomalous=here.flatten())
+            scores = (wide[..., 1] - wide[..., 0]).detach()
+            counted = ... if kept is None else kept
+            patches = PatchScores(
+                scores=scores[counted].flatten(), is_anomalous=here[counted].flatten()
+            )
             yield TaskLoss(total=total, losses=losses, patches=patches)
 
     def _anchor(
         self,
-        masks: Bool[Tensor, "b s s"],
+        is_released: Bool[Tensor, "b p"],
         output: EncoderOutput,
         frozen: Maps,
         moments: Sequence[Moments] | None,
     ) -> Float[Tensor, ""]:
         """L_P of the normal patches of anomalous samples.
 
-        Patches with any anomalous pixel get the frozen features on both sides, so the loss does not
-        constrain them. Excluding the SSIM windows that they touch would exclude most of a map.
+        Patches with any anomalous pixel are released, and those that are left out.
         """
-        strange = patch_labels(masks, self._model.encoder.patch_px)
-        released = strange.reshape(len(masks), 1, *self._model.encoder.grid)
-        held = [
-            torch.where(released, theirs, ours)
-            for ours, theirs in zip(self._maps(output), frozen, strict=True)
-        ]
+        held = _released(self._maps(output), frozen, self._on_grid(is_released))
         return perceptual_loss(held, frozen, window=self._config.ssim_window, moments=moments)
+
+    def _on_grid(self, patches: Bool[Tensor, "b p"]) -> Bool[Tensor, "b 1 h w"]:
+        return patches.reshape(len(patches), 1, *self._model.encoder.grid)
+
+    def _in_pixels(self, cells: Bool[Tensor, "b 1 h w"]) -> Bool[Tensor, "b 1 s s"]:
+        side = self._model.encoder.patch_px
+        return cells.repeat_interleave(side, dim=2).repeat_interleave(side, dim=3)
 
     def _maps(self, output: EncoderOutput) -> Maps:
         return layer_maps(output, self._config.ssim_layers, self._model.encoder)
+
+
+def _released(ours: Maps, frozen: Maps, patches: Bool[Tensor, "b 1 h w"]) -> Maps:
+    """Our maps with the frozen features in some patches, which the perceptual loss then does not
+    constrain. Excluding the SSIM windows that they touch would exclude most of a map."""
+    return [torch.where(patches, theirs, mine) for mine, theirs in zip(ours, frozen, strict=True)]
 
 
 def moments_of(parts: Sequence[list[Float[Tensor, "_ c h w"]]]) -> list[Moments] | None:

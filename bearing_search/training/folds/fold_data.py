@@ -33,6 +33,9 @@ class HeldOut:
     """The samples that a fold is scored on."""
 
     images: Images
+    roi: Bool[np.ndarray, "n s s"]
+    """Region of interest at the size of the images."""
+
     map_masks: Bool[np.ndarray, "n m m"]
     map_roi: Bool[np.ndarray, "n m m"]
     """Region of interest at the size of the map; a pixel counts where any part of it is kept."""
@@ -174,6 +177,7 @@ def held_out_of(found: PreparedSet, map_px: int) -> HeldOut:
     """Prepared samples to be scored, none of which has regions that cannot be reached."""
     return HeldOut(
         images=Images(pixels=found.images, masks=found.masks),
+        roi=found.roi_masks,
         map_masks=found.map_masks,
         map_roi=np.stack([shrink_any(one, map_px) for one in found.roi_masks]),
         is_anomalous=np.array([s.is_anomalous for s in found.samples]),

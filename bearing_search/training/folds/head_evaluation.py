@@ -4,6 +4,7 @@ Axis letters: n samples, s side of the input in pixels, r c rows and columns of 
 """
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
@@ -14,14 +15,22 @@ from torch import Tensor
 
 from bearing_search.config import TrialConfig
 from bearing_search.data.samples import Sample
-from bearing_search.models.encoders.tokens import patch_labels
+from bearing_search.models.encoders.tokens import patch_labels, untouched_patches
 from bearing_search.models.finetuning.multitask import MultiTaskModel
 from bearing_search.models.finetuning.schedule import Task
 from bearing_search.plots.montage import write_png
 from bearing_search.training.checkpoint import Row
 from bearing_search.training.finetuning.epoch_metrics import patch_metrics
 from bearing_search.training.folds.fold_data import FoldData
-from bearing_search.training.images import Images, by_brightness, concat, take, to_input, to_pixels
+from bearing_search.training.images import (
+    Images,
+    by_brightness,
+    concat,
+    region_of,
+    take,
+    to_input,
+    to_pixels,
+)
 from bearing_search.training.microbatch import each_portion
 from bearing_search.training.plan import learned_tasks
 from bearing_search.training.plots.heads import patch_picture, reconstruction_picture
@@ -57,22 +66,24 @@ def held_out_patch_metrics(
 ) -> Row:
     """`patch_ap` and `patch_auroc` on held-out anomalous samples with a mask; NaN where undefined.
 
-    Empty if no epoch trained the patch head.
+    Of the patches that the head was trained on; empty if no epoch trained it.
     """
     if Task.PATCH_CLASSIFICATION not in learned_tasks(config.finetune):
         return {}
     held_out = fold.held_out
     is_labelled = held_out.is_anomalous & held_out.has_mask
-    anomalous = _inputs(take(held_out.images, np.flatnonzero(is_labelled)), config)
+    with_roi = config.finetune.leave_out_masked_patches
+    images = replace(held_out.images, roi=held_out.roi)
+    anomalous = _inputs(take(images, np.flatnonzero(is_labelled), with_roi=with_roi), config)
     found: Row = {}
     if len(anomalous):
+        side = model.encoder.patch_px
         labels = patch_labels(
-            torch.from_numpy(anomalous.masks),
-            model.encoder.patch_px,
-            coverage=config.finetune.patch_coverage,
-        )
-        scores = patch_scores(model, anomalous.pixels, device)
-        found = patch_metrics(scores.ravel(), labels.numpy().ravel())
+            torch.from_numpy(anomalous.masks), side, coverage=config.finetune.patch_coverage
+        ).flatten()
+        scores = patch_scores(model, anomalous.pixels, device).ravel()
+        kept = untouched_patches(torch.from_numpy(region_of(anomalous)), side).flatten()
+        found = patch_metrics(scores[kept.numpy()], labels[kept].numpy())
     return {name: found.get(name, float("nan")) for name in ("patch_ap", "patch_auroc")}
 
 

@@ -1,6 +1,5 @@
 """Each layout, recognised, brought in, and read: labels, splits, groups, and 30 marked pixels."""
 
-import importlib.util
 import re
 from collections import Counter
 from pathlib import Path
@@ -14,9 +13,8 @@ from bearing_search.data.layouts.table import LAYOUTS, layout_of
 from bearing_search.data.samples import read_mask
 from bearing_search.errors import DataError
 
-spec = importlib.util.spec_from_file_location("sources", Path(__file__).with_name("sources.py"))
-sources = importlib.util.module_from_spec(spec)
-spec.loader.exec_module(sources)
+from . import labelling_tools, public_sets
+from .drawings import picture
 
 CASES = [  # source, layout, part, {(split, defect): samples}
     ("mvtec_ad", "mvtec-ad", "bottle",
@@ -25,7 +23,8 @@ CASES = [  # source, layout, part, {(split, defect): samples}
      {("train", "good"): 1, ("test", "good"): 1, ("test", "anomalous"): 1}),
     ("mvtec_ad_2", "mvtec-ad-2", "can",
      {("train", "good"): 2, ("test", "good"): 2, ("test", "bad"): 2}),
-    ("mvtec_ad_2_lights", "mvtec-ad-2", "can", {("train", "good"): 1, ("test", "bad"): 1}),
+    ("mvtec_ad_2_lights", "mvtec-ad-2", "can",
+     {("train", "good"): 1, ("test", "good"): 1, ("test", "bad"): 1}),
     ("mvtec_loco", "mvtec-loco", "box",
      {("train", "good"): 2, ("test", "good"): 1, ("test", "logical_anomalies"): 1}),
     ("visa", "visa", "candle",
@@ -51,6 +50,7 @@ CASES = [  # source, layout, part, {(split, defect): samples}
      {("train", "good"): 1, ("test", "good"): 1, ("train", "scratch"): 1, ("test", "scratch"): 1}),
 ]  # fmt: skip
 NATIVE = ("mvtec_ad", "mpdd")
+WRITERS = vars(public_sets) | vars(labelling_tools)
 
 
 @pytest.fixture
@@ -60,7 +60,7 @@ def raw(tmp_path):
     def make(source: str) -> Path:
         root = tmp_path / "raw"
         root.mkdir()
-        getattr(sources, source)(root)
+        WRITERS[source](root)
         return root
 
     return make
@@ -84,6 +84,11 @@ def test_a_layout_is_recognised_brought_in_and_read(
         assert read_mask(sample, (32, 40)).sum() == (30 if sample.is_anomalous else 0)
         assert all(file.is_relative_to(root) for file in sample.level_files)  # nothing is copied
     assert sorted(root.rglob("*")) == before  # nor is anything written there
+
+
+def test_runs_are_written_as_pycocotools_writes_them():
+    counts = [394, 5, 27, 5, 27, 5, 27, 5, 27, 5, 27, 5, 721]
+    assert labelling_tools.compressed(counts) == "Z<5k0000000000fe0"
 
 
 @pytest.mark.parametrize("source", [c[0] for c in CASES if c[0] not in NATIVE])
@@ -133,14 +138,14 @@ def test_a_folder_that_holds_something_else_is_not_written_into(raw, tmp_path):
         import_data_set(root, root / "data")
     import_data_set(root, tmp_path / "data")
     (tmp_path / "other").mkdir()
-    sources.btad(tmp_path / "other")
+    public_sets.btad(tmp_path / "other")
     with pytest.raises(DataError, match="not written by an import of"):
         import_data_set(tmp_path / "other", tmp_path / "data")
     assert [file.name for file in foreign.iterdir()] == ["chapter.txt"]
 
 
 def test_files_below_the_manifest_are_named_relatively(tmp_path):
-    sources.btad(tmp_path / "sets/btad")
+    public_sets.btad(tmp_path / "sets/btad")
     import_data_set(tmp_path / "sets/btad", tmp_path / "sets")
     assert "btad/01/test/ko/0000.bmp" in (tmp_path / "sets/manifest.csv").read_text().split(",")
     assert len(load_data_set(tmp_path / "sets").all_samples) == 3
@@ -153,7 +158,7 @@ def test_the_lights_of_one_object_are_levels_or_one_group(raw, tmp_path):
     train = load_data_set(tmp_path / "groups").samples("train")
     assert len({sample.group for sample in train}) == 2  # equal numbers, different things
 
-    sources.mvtec_ad_2_lights(tmp_path / "lights")
+    public_sets.mvtec_ad_2_lights(tmp_path / "lights")
     import_data_set(tmp_path / "lights", tmp_path / "levels")
     for sample in load_data_set(tmp_path / "levels").all_samples:
         assert [file.stem for file in sample.level_files] == [
@@ -190,7 +195,7 @@ def test_a_kind_that_cannot_name_a_folder_stays_a_defect(raw, tmp_path):
 
 def test_a_damaged_outline_names_its_file(raw, tmp_path):
     root = raw("labelme")
-    text = (root / "d0.json").read_text().replace('"points": [[12,', '"points": [[null,')
+    text = (root / "d0.json").read_text().replace('"points": [[', '"points": [[null, ', 1)
     (root / "d0.json").write_text(text)
     with pytest.raises(DataError, match=r"d0\.json: a shape is not usable"):
         import_data_set(root, tmp_path / "data")
@@ -198,14 +203,14 @@ def test_a_damaged_outline_names_its_file(raw, tmp_path):
 
 def test_a_picture_that_a_list_names_and_nobody_has_is_named(raw, tmp_path):
     root = raw("sagemaker")
-    (root / "images/test-normal.jpg").unlink()
-    with pytest.raises(DataError, match=r"test-normal\.jpg: no such image below"):
+    (root / "images/test-2000.jpg").unlink()
+    with pytest.raises(DataError, match=r"test-2000\.jpg: no such image below"):
         import_data_set(root, tmp_path / "data")
 
 
 def test_two_pictures_that_fit_a_list_equally_well_are_refused(raw, tmp_path):
     root = raw("labelme")
-    sources.picture(root / "copy/d0.jpg")
+    picture(root / "copy/d0.jpg")
     (root / "d0.json").rename(root / "label0.json")
     with pytest.raises(DataError, match="could be any of"):
         import_data_set(root, tmp_path / "data")
@@ -221,7 +226,7 @@ def test_halcons_dictionaries_are_named_as_not_read(tmp_path):
 
 def test_an_unknown_layout_and_an_unknown_name_are_refused(tmp_path):
     (tmp_path / "raw").mkdir()
-    sources.picture(tmp_path / "raw/some.png")
+    picture(tmp_path / "raw/some.png")
     with pytest.raises(DataError, match=r"no layout recognised; it holds some\.png"):
         import_data_set(tmp_path / "raw", tmp_path / "data")
     with pytest.raises(
@@ -232,7 +237,7 @@ def test_an_unknown_layout_and_an_unknown_name_are_refused(tmp_path):
 
 def test_pictures_without_labels_are_normal_where_the_user_says_so(tmp_path):
     for number in range(10):
-        sources.picture(tmp_path / f"raw/top/{number}.png")
+        picture(tmp_path / f"raw/top/{number}.png")
     with pytest.raises(DataError, match=r"It holds 10 images; .* --as pictures"):
         load_data_set(tmp_path / "raw")
     import_data_set(tmp_path / "raw", tmp_path / "data", layout="pictures")
@@ -241,7 +246,7 @@ def test_pictures_without_labels_are_normal_where_the_user_says_so(tmp_path):
 
 
 def test_a_manifest_is_brought_in_with_its_groups(tmp_path):
-    sources.picture(tmp_path / "raw/a.png")
+    picture(tmp_path / "raw/a.png")
     header = "part,split,label,sample,group,b0"
     (tmp_path / "raw/manifest.csv").write_text(f"{header}\nOD,train,normal,a,ring7,a.png\n")
     import_data_set(tmp_path / "raw", tmp_path / "data")
@@ -261,7 +266,7 @@ def test_a_manifest_is_brought_in_with_its_groups(tmp_path):
 def test_folders_of_ok_and_ng_with_and_without_splits(tmp_path, folders, test):
     for folder in folders:
         for number in range(10):
-            sources.picture(tmp_path / f"raw/{folder}/{number}.png")
+            picture(tmp_path / f"raw/{folder}/{number}.png")
     found = import_data_set(tmp_path / "raw", tmp_path / "data", layout="ok-ng")
     of_test = sum(count for _, split, _, count in found.counts if split == "test")
     assert of_test == test

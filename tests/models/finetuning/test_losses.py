@@ -13,7 +13,13 @@ from bearing_search.models.detectors.decoder_losses import (
     mining_share_at,
     vitad_loss,
 )
-from bearing_search.models.finetuning.losses import patch_loss, perceptual_loss, pixel_loss, ssim
+from bearing_search.models.finetuning.losses import (
+    patch_loss,
+    patch_weight,
+    perceptual_loss,
+    pixel_loss,
+    ssim,
+)
 
 
 def randn(*shape, seed=0, **options):
@@ -165,6 +171,17 @@ class TestPatchLoss:
         found = patch_loss(self.LOGITS, labels, positive_weight=4.0)
         assert found.item() == pytest.approx(expected, rel=1e-6)
 
+    def test_patches_that_are_left_out_have_no_weight(self):
+        labels, kept = torch.tensor([[False, True]]), torch.tensor([[False, True]])
+
+        found = patch_loss(self.LOGITS, labels, positive_weight=4.0, kept=kept)
+        assert found.item() == pytest.approx(np.log(4 / 3), rel=1e-6)
+        assert patch_weight(labels, positive_weight=4.0, kept=kept) == 4
+        assert patch_weight(labels, positive_weight=4.0, kept=~kept) == 1
+        nothing = torch.zeros_like(kept)
+        assert patch_loss(self.LOGITS, labels, positive_weight=4.0, kept=nothing).item() == 0
+        assert patch_weight(labels, positive_weight=4.0, kept=nothing) == 0
+
     @given(weight=st.floats(0.01, 1000), seed=st.integers(0, 99))
     def test_no_weight_leads_out_of_the_range_of_the_patches(self, weight, seed):
         logits = randn(2, 5, 2, seed=seed).double()
@@ -217,6 +234,31 @@ class TestDinomalyLoss:
 
         factors = torch.tensor([0.1, 0.1, 1.0, 0.1, 1.0]).reshape(1, 1, 5, 1)
         assert torch.allclose(gradient, factors * whole)
+
+    def test_points_that_are_zero_on_both_sides_are_left_out(self):
+        # three points: aligned, orthogonal, opposite; without the last the cosine is 1 of 2
+        targets = torch.tensor([1.0, 0.0]).repeat(1, 1, 3, 1)
+        outputs = torch.tensor([[[[1.0, 0.0], [0.0, 1.0], [-1.0, 0.0]]]])
+        kept = torch.tensor([1.0, 1.0, 0.0]).reshape(1, 1, 3, 1)
+
+        loss, gradient = mined(targets * kept, outputs * kept)
+
+        assert loss.item() == pytest.approx(0.5)
+        assert gradient[0, 0, 2].tolist() == [0, 0]
+        fewer = mined(targets[:, :, :2], outputs[:, :, :2])
+        assert torch.equal(gradient[:, :, :2], fewer[1])
+
+    def test_points_that_are_left_out_have_no_rank_in_mining(self):
+        # half of the four that count are hard; six that are left out would make all four hard
+        angles = torch.tensor([0.1, 0.2, 0.3, 0.4])
+        four = torch.stack([angles.cos(), angles.sin()], dim=1).reshape(1, 1, 4, 2)
+        outputs = torch.cat([four, torch.zeros(1, 1, 6, 2)], dim=2)
+        targets = torch.cat([torch.tensor([1.0, 0.0]).expand(1, 1, 4, 2), 0 * outputs[:, :, 4:]], 2)
+
+        _, gradient = mined(targets, outputs, share=0.5, factor=0.0)
+
+        is_hard = gradient.abs().sum(dim=3) > 0
+        assert is_hard[0, 0].tolist() == [False, False, True, True] + [False] * 6
 
     def test_each_group_has_its_own_threshold_over_the_whole_batch(self):
         targets = torch.tensor([1.0, 0.0]).expand(2, 2, 1, 2)

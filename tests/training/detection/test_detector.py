@@ -7,11 +7,12 @@ import pytest
 import torch
 
 from bearing_search.config import DETECTORS, FinetuneConfig
+from bearing_search.errors import TrialFailedError
 from bearing_search.models.encoders.encoder import load_encoder
 from bearing_search.training.checkpoint import Checkpoint
 from bearing_search.training.detection.detection import Detection
 from bearing_search.training.detection.detector import Detector, make_detector, train_detector
-from bearing_search.training.images import Images
+from bearing_search.training.images import Images, take
 from bearing_search.training.plan import detector_iterations
 
 SIDE = 64
@@ -115,12 +116,12 @@ def test_it_leaves_its_encoder_alone(config, tmp_path):
 def decoder_with(request, tiny_config, image_set):
     """Untrained decoders of one config with other augmentation, by settings of `decoder`."""
 
-    def make(**settings):
+    def make(shown=image_set, **settings):
         decoder = replace(tiny_config.decoder, **settings)
         changed = replace(tiny_config, detector=request.param, decoder=decoder)
         encoder = load_encoder(changed.encoder)
         return changed, make_detector(
-            encoder, changed, normals=image_set, rotation_deg=0.0, device="cpu"
+            encoder, changed, normals=shown, rotation_deg=0.0, device="cpu"
         )
 
     return make
@@ -162,3 +163,48 @@ def test_decoders_are_shown_flips_with_their_masks_and_another_brightness(decode
     _, brightened = decoder_with(brightness_jitter=0.3)
     means = {float(brightened.augmented(image_set, number).pixels.mean()) for number in range(9)}
     assert len(means) == 9
+
+
+@pytest.mark.parametrize("settings", [{}, {"flip": True}])
+def test_a_decoders_loss_leaves_out_the_patches_that_the_mask_touches(
+    decoder_with, image_set, settings
+):
+    roi = np.ones_like(image_set.masks)
+    roi[:, :, 20] = False  # the second column of patches, in every way of a flip another one
+    shown, batch = replace(image_set, roi=roi), np.arange(3)
+    part, on = [slice(0, 3)], {"leave_out_masked_patches": True}
+
+    def answered(detector):
+        seen = []
+        loss = detector.decoder.loss
+
+        def record(targets, outputs, **more):
+            seen.append((targets.abs().sum(dim=(0, 3)) == 0, outputs.abs().sum(dim=(0, 3)) == 0))
+            return loss(targets, outputs, **more)
+
+        detector.decoder.loss = record
+        found = detector.accumulate_gradient(batch, 3, part)
+        return found, seen[0]
+
+    _, detector = decoder_with(shown, **settings, **on)
+    found, (targets, outputs) = answered(detector)
+    augmented = detector.augmented(take(shown, batch, with_roi=True), 3)
+    side = 64 // detector.encoder.patch_px
+    cells = ~augmented.roi.reshape(3, side, 64 // side, side, 64 // side).all(axis=(2, 4))
+    assert cells.sum() == 3 * side
+    assert np.array_equal(targets.numpy(), cells.reshape(3, -1))
+    assert np.array_equal(outputs.numpy(), cells.reshape(3, -1))
+
+    plain, (targets, _) = answered(decoder_with(shown, **settings)[1])
+    assert not targets.any()
+    assert plain != found
+    everything = answered(decoder_with(image_set, **settings, **on)[1])[0]
+    assert everything == plain  # to the last bit
+
+
+def test_a_decoder_without_an_untouched_patch_is_refused(decoder_with, image_set):
+    nothing = replace(image_set, roi=np.zeros_like(image_set.masks))
+    with pytest.raises(
+        TrialFailedError, match=r"decoder\.leave_out_masked_patches leaves no patch"
+    ):
+        decoder_with(nothing, leave_out_masked_patches=True)

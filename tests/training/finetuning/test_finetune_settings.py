@@ -38,14 +38,14 @@ def images():
 
 @pytest.fixture
 def tuning_with(pretrained, images, tiny_config):
-    def make(**settings) -> Finetuner:
+    def make(shown=images, **settings) -> Finetuner:
         settings = {"ssim_layers": (pretrained.num_blocks,), **settings}
         config = replace(tiny_config.finetune, **settings)
         return Finetuner(
             copy.deepcopy(pretrained),
             copy.deepcopy(pretrained),
             config,
-            FinetuneSamples(normals=images, anomalous=images, rotation_deg=0.0),
+            FinetuneSamples(normals=shown, anomalous=shown, rotation_deg=0.0),
             seed=0,
             device="cpu",
         )
@@ -130,6 +130,59 @@ def test_the_anchor_is_that_of_maps_whose_anomalous_patches_are_frozen(
     losses, _ = finetuner.iterate(0, step(Task.PATCH_CLASSIFICATION))
 
     assert losses["patch_anchor_loss"] == pytest.approx(float(expected), rel=1e-3)
+
+
+def with_black_column(images):
+    """The images without the leftmost of the four columns of patches, but for one of its pixels."""
+    roi = np.ones_like(images.masks)
+    roi[:, :, 15] = False
+    return replace(images, roi=roi)
+
+
+@pytest.mark.parametrize(
+    ("task", "name"),
+    [(Task.RECONSTRUCTION, "pixel_loss"), (Task.PATCH_CLASSIFICATION, "patch_loss")],
+)
+def test_what_patches_show_that_the_mask_touches_is_in_no_loss(tuning_with, images, task, name):
+    black = with_black_column(images)
+    other = images.pixels.copy()
+    other[:, :, :16] = 255 - other[:, :, :16]
+    changed = replace(black, pixels=other)
+
+    def loss_of(shown, **settings):
+        finetuner = tuning_with(shown, **settings)
+        for block in finetuner.encoder.vit.blocks:  # without attention, tokens see their own patch
+            torch.nn.init.zeros_(block.attn.proj.weight)
+        return finetuner.iterate(0, step(task))[0][name]
+
+    left_out = {"leave_out_masked_patches": True}
+    assert loss_of(black, **left_out) == pytest.approx(loss_of(changed, **left_out), rel=1e-4)
+    assert loss_of(black) != pytest.approx(loss_of(changed), rel=1e-4)
+
+
+def test_what_is_left_out_counts_as_reconstructed(tuning_with, images):
+    finetuner = tuning_with(with_black_column(images), leave_out_masked_patches=True)
+    pixels = to_input(images.pixels, "cpu")
+    with torch.no_grad(), autocast("cpu"):
+        rebuilt = finetuner.model.reconstruct(pixels)[0].float()
+    expected = (rebuilt - pixels)[..., 16:].square().sum() / pixels.numel()
+
+    losses, _ = finetuner.iterate(0, step(Task.RECONSTRUCTION))
+
+    assert losses["pixel_loss"] == pytest.approx(float(expected), rel=1e-3)
+
+
+def test_patches_that_are_left_out_are_in_no_patch_metric(tuning_with, images):
+    black = with_black_column(images)
+    kept = tuning_with(black, leave_out_masked_patches=True)
+    assert len(kept.iterate(0, step(Task.PATCH_CLASSIFICATION))[1].scores) == 4 * 12
+    assert len(tuning_with(black).iterate(0, step(Task.PATCH_CLASSIFICATION))[1].scores) == 4 * 16
+
+
+def test_a_region_that_is_everything_leaves_every_loss_as_it_is(tuning_with):
+    plain, kept = tuning_with(), tuning_with(leave_out_masked_patches=True)
+    for number, task in enumerate(Task):
+        assert plain.iterate(number, step(task))[0] == kept.iterate(number, step(task))[0]
 
 
 @pytest.mark.parametrize(("coverage", "marked"), [(0.0, 4), (0.25, 4), (0.26, 0)])

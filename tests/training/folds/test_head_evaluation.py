@@ -73,6 +73,24 @@ def test_held_out_metrics_are_of_anomalous_samples_only(model, fold, config, mon
     assert asked == [fold.held_out.is_anomalous.sum()]
 
 
+def test_patches_that_training_left_out_are_in_no_held_out_metric(model, fold, config, monkeypatch):
+    def wrong_in_the_first_row(model, pixels, device):
+        masks = fold.held_out.images.masks[fold.held_out.is_anomalous]
+        scores = masks.reshape(len(masks), 4, 16, 4, 16).any(axis=(2, 4)).astype(float)
+        scores[:, 0] = 2
+        return scores
+
+    name = "bearing_search.training.folds.head_evaluation.patch_scores"
+    monkeypatch.setattr(name, wrong_in_the_first_row)
+    roi = np.ones_like(fold.held_out.roi)
+    roi[:, 15] = False
+    black = replace(fold, held_out=replace(fold.held_out, roi=roi))
+    left_out = replace(config, finetune=replace(config.finetune, leave_out_masked_patches=True))
+
+    assert held_out_patch_metrics(model, black, config, "cpu")["patch_ap"] < 1
+    assert held_out_patch_metrics(model, black, left_out, "cpu")["patch_ap"] == 1
+
+
 def test_without_held_out_defects_the_metrics_are_undefined(model, fold, config):
     normal = replace(fold.held_out, is_anomalous=np.zeros_like(fold.held_out.is_anomalous))
     found = held_out_patch_metrics(model, replace(fold, held_out=normal), config, "cpu")

@@ -74,6 +74,8 @@ def changed(config: TrialConfig, path: str, value) -> TrialConfig:
         ("finetune.ssim_window", 5, 0),
         ("finetune.flip", True, 0),
         ("finetune.brightness_jitter", 0.1, 0),
+        ("finetune.leave_out_masked_patches", True, 0),
+        ("decoder.leave_out_masked_patches", True, 1),
         ("decoder.flip", True, 1),
         ("decoder.brightness_jitter", 0.1, 1),
         ("augment.rotated_parts", (), 3),  # seen in the angle, and in which images may turn
