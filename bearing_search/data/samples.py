@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+import cv2
 import numpy as np
 from jaxtyping import Bool, UInt8
 
@@ -239,6 +240,8 @@ def _brightness(picture: Picture, file: Path, bits: int | None) -> UInt8[np.ndar
             "set the depth in preprocess.bits."
         )
     pixels = to_8_bits(picture, bits)
-    if pixels.ndim == 3 and (pixels == pixels[..., :1]).all():
-        pixels = pixels[..., 0]
+    if pixels.ndim == 3:
+        first, *others = (cv2.extractChannel(pixels, channel) for channel in range(3))
+        if all(np.array_equal(first, other) for other in others):
+            return np.asarray(first, dtype=np.uint8)
     return np.ascontiguousarray(pixels)

@@ -1,6 +1,6 @@
 """Pairs of findings side by side, for people to look at.
 
-The only picture that the guard makes of test images: it goes into a file, not to the caller.
+The only place that shows test images: they go into a file, not to the caller.
 """
 
 from collections.abc import Mapping, Sequence
@@ -10,9 +10,8 @@ import numpy as np
 from jaxtyping import UInt8
 
 from bearing_search.data.samples import read_pages
-from bearing_search.data_checks.copies import how_turned
 from bearing_search.data_checks.findings import Finding
-from bearing_search.data_checks.thumbnail import turned
+from bearing_search.data_checks.matching.images.pose import how_turned, turned
 from bearing_search.plots import montage
 from bearing_search.plots.montage import TEXT, Colour, Picture
 
@@ -39,8 +38,8 @@ _SAID = {
 def write_sheet(findings: Sequence[Finding], file: Path) -> bool:
     """Draw every finding that has two images; returns whether there was any.
 
-    The first of a pair is turned to lie like the second, and each image has its greys stretched,
-    so that copies lit anew look alike.
+    The first of a pair is turned to lie like the second, and the greys of each are stretched, so
+    that copies of another brightness look alike.
     """
     pairs = [found for found in findings if len(found.files) == 2]
     if not pairs:
@@ -56,10 +55,11 @@ def write_sheet(findings: Sequence[Finding], file: Path) -> bool:
 def _block(found: Finding) -> Picture:
     first, second = (_stretched(read_pages(Path(file))[0]) for file in found.files)
     cells = [
-        montage.fitted(image, _CELL, _CELL) for image in (turned(first, found.orientation), second)
+        montage.fitted(image, _CELL, _CELL)
+        for image in (turned(first, found.turn_deg, is_mirrored=found.is_mirrored), second)
     ]
     titles = (*found.samples, "its mask")[:2]
-    turn = how_turned(found.orientation)
+    turn = how_turned(found.turn_deg, is_mirrored=found.is_mirrored)
     names = [Path(file).name for file in found.files]
     names[0] += f", shown {turn}" if turn else ""
     headline = f"{found.severity.upper()}: {_SAID.get(found.kind, found.kind)}"

@@ -1,4 +1,4 @@
-"""What the guard says: one finding is one sentence about certain samples, and what to do."""
+"""What checks of a data set report: a finding is a sentence on some samples, and what to do."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -31,8 +31,16 @@ class Finding:
     files: tuple[str, ...] = ()
     """Of a pair: an image of each, to be shown side by side."""
 
-    orientation: int = 0
-    """Of a pair: how the first is turned to lie over the second (see `thumbnail.turned`)."""
+    turn_deg: float = 0.0
+    """Of a pair: angle, clockwise, by which the first is turned to lie like the second, in
+    [-180, 180]."""
+
+    is_mirrored: bool = False
+    """Of a pair: whether the first is mirrored left to right before it is turned."""
+
+    evidence: float = 0.0
+    """Of a copy: share of the finest detail that a copy would keep, in [0, 1]. It grows with
+    certainty: copies reach 1, photographs taken again stay below (see `matching.detail`)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

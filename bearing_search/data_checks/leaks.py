@@ -1,6 +1,6 @@
-"""The leak guard: what of test is known to train already.
+"""The leak guard: what train and test share.
 
-It opens test images, which is its duty, and returns findings. A part is compared with itself
+It has to open test images, and returns findings only. A part is compared with itself
 only, unless one model learns from all parts.
 """
 
@@ -9,21 +9,21 @@ import hashlib
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, replace
-from itertools import combinations
 from pathlib import Path
 from typing import Any
 
 from bearing_search.config import parse
-from bearing_search.data.samples import GOOD, Sample, read_levels, read_mask
-from bearing_search.data_checks.copies import copy_findings
+from bearing_search.data.samples import GOOD, Sample, read_mask
 from bearing_search.data_checks.findings import Finding, LeakReport, image_of
+from bearing_search.data_checks.matching.album import Album
+from bearing_search.data_checks.matching.copies import copy_findings
+from bearing_search.data_checks.matching.shared_files import shared_files
 from bearing_search.data_checks.names import shared_names
-from bearing_search.data_checks.thumbnail import Thumbnail, thumbnail_of
 from bearing_search.errors import ConfigError, DataError
 from bearing_search.filesystem.digest import sha256_of_file
 from bearing_search.preprocess.image_cache import entry, load_facts, store_facts
 
-VERSION = 1
+VERSION = 2
 """Raised whenever the guard finds something else in equal data."""
 
 _OPENING = 0.4
@@ -59,7 +59,7 @@ def find_leaks(
     report = LeakReport(
         digest=digest,
         num_samples=len(samples),
-        findings=tuple(_findings(samples, contents, together, on_progress)),
+        findings=tuple(_findings(samples, contents, cache, together, on_progress)),
     )
     cache.mkdir(parents=True, exist_ok=True)
     store_facts(file, asdict(report))
@@ -95,26 +95,26 @@ def _files_of(sample: Sample) -> tuple[Path, ...]:
 def _digest(samples: Sequence[Sample], contents: Mapping[Path, str]) -> str:
     total = hashlib.sha256()
     for sample in samples:
-        facts = (sample.title, sample.group, sample.is_anomalous)
+        reading = (sample.reading.bits, sample.num_levels)
+        facts = (sample.title, sample.group, sample.is_anomalous, reading)
         total.update(repr((facts, [(str(f), contents[f]) for f in _files_of(sample)])).encode())
     return total.hexdigest()[:16]
 
 
 def _findings(
-    samples: Sequence[Sample], contents: Mapping[Path, str], together: bool, on_progress: OnProgress
+    samples: Sequence[Sample],
+    contents: Mapping[Path, str],
+    cache: Path,
+    together: bool,
+    on_progress: OnProgress,
 ) -> Iterator[Finding]:
-    thumbnails: list[Thumbnail] = []
-    for position, sample in enumerate(samples):
-        levels = read_levels(sample)
-        shape = levels[0].shape[:2]
-        made = [thumbnail_of(image, owner=position, level=i) for i, image in enumerate(levels)]
-        thumbnails += [thumbnail for thumbnail in made if thumbnail is not None]
-        if not sample.is_anomalous and (shown := _marked_normal(sample, shape)) is not None:
+    album = Album(samples, contents, cache, on_progress=lambda share: on_progress(_OPENING * share))
+    for sample, size in zip(samples, album.sizes, strict=True):
+        if not sample.is_anomalous and (shown := _marked_normal(sample, size)) is not None:
             yield shown
-        on_progress(_OPENING * (position + 1) / len(samples))
     yield from _shared_groups(samples)
     same: dict[tuple[int, int], Finding] = {}
-    for pair, finding in _same_files(samples, contents, thumbnails):
+    for pair, finding in shared_files(album, contents):
         same.setdefault(pair, finding)
     yield from same.values()
     by_part: dict[str, list[Sample]] = defaultdict(list)
@@ -123,8 +123,7 @@ def _findings(
     for of_part in by_part.values():
         yield from shared_names(of_part)
     yield from copy_findings(
-        samples,
-        thumbnails,
+        album,
         set(same),
         together=together,
         on_progress=lambda share: on_progress(_OPENING + (1 - _OPENING) * share),
@@ -180,34 +179,3 @@ def _shared_groups(samples: Sequence[Sample]) -> Iterator[Finding]:
                 samples=(test[0].title, train[0].title),
                 files=(image_of(test[0]), image_of(train[0])),
             )
-
-
-def _same_files(
-    samples: Sequence[Sample], contents: Mapping[Path, str], thumbnails: Sequence[Thumbnail]
-) -> Iterator[tuple[tuple[int, int], Finding]]:
-    """Pairs of samples with an image in common; images that show nothing are no evidence."""
-    owners: dict[str, list[tuple[int, Path]]] = defaultdict(list)
-    for thumbnail in thumbnails:
-        file = samples[thumbnail.owner].file_of_level(thumbnail.level)
-        owners[contents[file]].append((thumbnail.owner, file))
-    for holders in owners.values():
-        for (one, first), (other, second) in combinations(holders, 2):
-            if one != other:
-                pair = (samples[one], samples[other])
-                yield (min(one, other), max(one, other)), _same_file(pair, (first, second))
-
-
-def _same_file(pair: tuple[Sample, Sample], files: tuple[Path, Path]) -> Finding:
-    one, other = pair
-    crosses = one.split != other.split
-    where = "on both sides" if crosses else f"twice in {one.split}"
-    return Finding(
-        severity="leak" if crosses else "warning",
-        kind="file",
-        part=one.part,
-        text=f"{one.title} and {other.title}: the same file {where} "
-        f"({files[0].name}, {files[1].name})",
-        advice="Remove one of them",
-        samples=(one.title, other.title),
-        files=(str(files[0]), str(files[1])),
-    )

@@ -6,9 +6,6 @@ import cv2
 import numpy as np
 import pytest
 
-from bearing_search.data_checks.thumbnail import thumbnail_of
-from bearing_search.data_checks.thumbnail_index import ThumbnailIndex
-
 SIDE = 160
 
 
@@ -37,17 +34,6 @@ def before_lamps(seed: int) -> np.ndarray:
     grain = cv2.GaussianBlur(rng.normal(size=scene.shape), (0, 0), 1.2)
     scene = np.where(disc > 0, 120 + 60 * grain, scene) + rng.normal(size=scene.shape)
     return np.clip(scene, 0, 255).astype(np.uint8)
-
-
-@pytest.fixture
-def index():
-    """An album of images, each of a sample of its own."""
-
-    def make(images) -> ThumbnailIndex:
-        made = [thumbnail_of(image, owner=i, level=0) for i, image in enumerate(images)]
-        return ThumbnailIndex([thumbnail for thumbnail in made if thumbnail is not None])
-
-    return make
 
 
 @pytest.fixture

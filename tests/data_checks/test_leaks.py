@@ -9,9 +9,9 @@ import pytest
 
 from bearing_search.data.dataset import load_data_set
 from bearing_search.data.demo.dataset import render_demo_set
-from bearing_search.data_checks import leaks
 from bearing_search.data_checks.contact_sheet import write_sheet
 from bearing_search.data_checks.leaks import find_leaks
+from bearing_search.data_checks.matching import album
 from bearing_search.data_checks.names import thing_of
 from bearing_search.errors import DataError
 
@@ -105,7 +105,9 @@ def test_views_of_one_group_on_one_side_are_as_they_should_be(plates, look):
 
 def test_the_same_thing_photographed_again_is_a_warning(plates, look):
     root = plates()
-    write(root / "lid", "test", "again", plate(2, light=0.5))
+    noise = 2.0 * np.random.default_rng(0).normal(size=(SIDE, SIDE))
+    again = np.clip(plate(2, light=0.5) + noise, 0, 255).astype(np.uint8)
+    write(root / "lid", "test", "again", again)
     assert look(root) == [("warning", "again", ("lid/test/good/again", "lid/train/good/s2"))]
 
 
@@ -176,7 +178,7 @@ def test_a_second_look_opens_no_image_until_something_changes(plates, tmp_path, 
         raise AssertionError("opened again")
 
     with monkeypatch.context() as patched:
-        patched.setattr(leaks, "read_levels", refuse)
+        patched.setattr(album, "read_levels", refuse)
         assert find_leaks(samples, cache) == first
     for file in cache.rglob("*.json"):
         file.write_text("torn")

@@ -57,7 +57,9 @@ def test_from_a_layout_to_a_score_on_test(tmp_path, monkeypatch, capsys, tiny_ra
 
     monkeypatch.chdir(tmp_path)
     write, has_defects = SETS[name]
-    write(tmp_path / "RAW")
+    raw = tmp_path / "RAW"
+    raw.mkdir()
+    write(raw)
     base = tiny_raw | {"detector": "padim"}
     base["finetune"] |= {"epochs": 2}
     content = {"base": base, "vary": {"padim.dims": {"int": [8, 20]}}}

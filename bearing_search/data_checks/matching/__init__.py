@@ -1,0 +1,1 @@
+"""Copies of photographs in a data set: candidates, registration, evidence, findings."""
