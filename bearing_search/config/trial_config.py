@@ -135,8 +135,8 @@ class TrialConfig:
         require_detector(self.detector)
         require(
             self.postprocess.leave_out_masked_patches or not self.decoder.leave_out_masked_patches,
-            "decoder.leave_out_masked_patches is true, postprocess.leave_out_masked_patches is not: "
-            "patches that no decoder was trained on would seem the most anomalous; set both, and "
+            "decoder.leave_out_masked_patches is true, but postprocess.leave_out_masked_patches is "
+            "not: patches that no decoder was trained on would seem the most anomalous; set both, and "
             "postprocess.margin_px (0 for no rim)",
         )
         given = {type(section): section for section in self.sections}

@@ -147,3 +147,10 @@ def test_levels_bits_and_void_values_that_cannot_be_are_refused(preprocess, says
 def test_levels_are_numbers_and_names():
     preprocess = parse(TrialConfig, {"preprocess": {"levels": [0, "std", 3]}}).preprocess
     assert preprocess.levels == (0, "std", 3)
+
+
+def test_a_decoder_may_leave_out_masked_patches_only_if_the_scores_do():
+    with pytest.raises(ConfigError, match=r"postprocess\.leave_out_masked_patches is not"):
+        parse(TrialConfig, {"decoder": {"leave_out_masked_patches": True}})
+    scored = {"margin_px": 0, "leave_out_masked_patches": True}
+    parse(TrialConfig, {"decoder": {"leave_out_masked_patches": True}, "postprocess": scored})

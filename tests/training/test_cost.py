@@ -9,6 +9,7 @@ from bearing_search.config import (
     EncoderConfig,
     FinetuneConfig,
     PatchCoreConfig,
+    PostprocessConfig,
     TrialConfig,
 )
 from bearing_search.data.samples import Sample
@@ -124,6 +125,7 @@ def test_patches_that_are_left_out_of_the_losses_cost_what_they_did():
         tuned,
         finetune=replace(tuned.finetune, leave_out_masked_patches=True),
         decoder=replace(tuned.decoder, leave_out_masked_patches=True),
+        postprocess=PostprocessConfig(margin_px=0, leave_out_masked_patches=True),
     )
     assert train_gflop(fewer, samples(10, 2)) == train_gflop(tuned, samples(10, 2))
 

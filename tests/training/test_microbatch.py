@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from bearing_search.config import DinomalyConfig
+from bearing_search.config import DinomalyConfig, PostprocessConfig
 from bearing_search.errors import TrialFailedError
 from bearing_search.measurement import MICRO_BATCH, OBJECTIVE, TrialContext
 from bearing_search.models.detectors.dinomaly import DinomalyDecoder
@@ -101,7 +101,9 @@ def detector_of(tiny_config, images):
     def make(name="dinomaly", dropout=0.0, device="cpu", leave_out=False):
         decoder = replace(tiny_config.decoder, batch_size=5, leave_out_masked_patches=leave_out)
         dinomaly = replace(tiny_config.section_of(DinomalyConfig), dropout=dropout)
-        config = replace(tiny_config, detector=name, decoder=decoder).with_section(dinomaly)
+        scored = PostprocessConfig(margin_px=0, leave_out_masked_patches=True)
+        config = replace(tiny_config, detector=name, decoder=decoder, postprocess=scored)
+        config = config.with_section(dinomaly)
         encoder = load_encoder(tiny_config.encoder)
         return make_detector(encoder, config, normals=images, rotation_deg=0.0, device=device)
 

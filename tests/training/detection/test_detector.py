@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from bearing_search.config import DETECTORS, FinetuneConfig
+from bearing_search.config import DETECTORS, FinetuneConfig, PostprocessConfig
 from bearing_search.errors import TrialFailedError
 from bearing_search.models.encoders.encoder import load_encoder
 from bearing_search.training.checkpoint import Checkpoint
@@ -118,7 +118,8 @@ def decoder_with(request, tiny_config, image_set):
 
     def make(shown=image_set, **settings):
         decoder = replace(tiny_config.decoder, **settings)
-        changed = replace(tiny_config, detector=request.param, decoder=decoder)
+        scored = PostprocessConfig(margin_px=0, leave_out_masked_patches=True)
+        changed = replace(tiny_config, detector=request.param, decoder=decoder, postprocess=scored)
         encoder = load_encoder(changed.encoder)
         return changed, make_detector(
             encoder, changed, normals=shown, rotation_deg=0.0, device="cpu"
