@@ -136,8 +136,8 @@ class TrialConfig:
         require(
             self.postprocess.leave_out_masked_patches or not self.decoder.leave_out_masked_patches,
             "decoder.leave_out_masked_patches is true, but postprocess.leave_out_masked_patches is "
-            "not: patches that no decoder was trained on would seem the most anomalous; set both, and "
-            "postprocess.margin_px (0 for no rim)",
+            "not: patches that no decoder was trained on would seem the most anomalous; set both, "
+            "and postprocess.margin_px (0 for no rim)",
         )
         given = {type(section): section for section in self.sections}
         require(len(given) == len(self.sections), f"sections has a duplicate: {self.sections}")

@@ -150,7 +150,7 @@ def test_levels_are_numbers_and_names():
 
 
 def test_a_decoder_may_leave_out_masked_patches_only_if_the_scores_do():
-    with pytest.raises(ConfigError, match=r"postprocess\.leave_out_masked_patches is not"):
+    with pytest.raises(ConfigError, match="patches that no decoder was trained on"):
         parse(TrialConfig, {"decoder": {"leave_out_masked_patches": True}})
     scored = {"margin_px": 0, "leave_out_masked_patches": True}
     parse(TrialConfig, {"decoder": {"leave_out_masked_patches": True}, "postprocess": scored})
