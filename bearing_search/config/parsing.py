@@ -67,7 +67,10 @@ def _trial_form(config_type: type[TrialConfig], sections: tuple[tuple[str, type]
 def _trial(config_type: type[TrialConfig], form: Any) -> TrialConfig:
     settings = {item.name: getattr(form, item.name) for item in fields(form)}
     sections = tuple(settings.pop(name) for name in DETECTORS)
-    return config_type(**settings, sections=sections)
+    try:
+        return config_type(**settings, sections=sections)
+    except ValueError as error:  # settings that do not go together
+        raise ConfigError(str(error)) from None
 
 
 @cache
