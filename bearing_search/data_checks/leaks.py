@@ -114,7 +114,7 @@ def _findings(
             yield shown
     yield from _shared_groups(samples)
     same: dict[tuple[int, int], Finding] = {}
-    for pair, finding in shared_files(album, contents):
+    for pair, finding in shared_files(album, contents, together=together):
         same.setdefault(pair, finding)
     yield from same.values()
     by_part: dict[str, list[Sample]] = defaultdict(list)

@@ -51,6 +51,17 @@ def test_a_clean_set_is_clean(plates, look):
     assert look(plates()) == []
 
 
+def test_a_file_in_two_parts_is_a_leak_only_for_a_model_of_both(tmp_path):
+    for part, split in (("lid", "train"), ("ring", "test")):
+        write(tmp_path / "data" / part, split, "a", plate(1))
+        write(tmp_path / "data" / part, "train", f"{part}b", plate(2 + len(part)))
+    samples = load_data_set(tmp_path / "data").all_samples
+
+    assert find_leaks(samples, tmp_path / "cache").findings == ()
+    (found,) = find_leaks(samples, tmp_path / "cache", together=True).findings
+    assert (found.severity, found.kind) == ("leak", "file")
+
+
 def test_numbered_files_in_both_splits_say_nothing(tmp_path, look):
     for split, first in (("train", 0), ("test", 50)):
         for number in range(4):

@@ -9,7 +9,7 @@ from bearing_search.data_checks.matching.album import Album
 
 
 def shared_files(
-    album: Album, contents: Mapping[Path, str]
+    album: Album, contents: Mapping[Path, str], *, together: bool
 ) -> Iterator[tuple[tuple[int, int], Finding]]:
     """Pairs of samples, the smaller position first, that share an image; blank images do not count.
 
@@ -18,11 +18,13 @@ def shared_files(
 
     Args:
         contents: digest of each file's content.
+        together: whether samples of different parts are compared, since one model learns them all.
     """
-    holders: dict[str, dict[int, Path]] = defaultdict(dict)
+    holders: dict[tuple[str, str], dict[int, Path]] = defaultdict(dict)
     for item, picture in enumerate(album.pictures):
         file = album.file(item)
-        holders[contents[file]].setdefault(picture.owner, file)
+        part = "" if together else album.samples[picture.owner].part
+        holders[contents[file], part].setdefault(picture.owner, file)
     for files in holders.values():
         first, *others = files
         splits = {album.samples[one].split: one for one in reversed(list(files))}
