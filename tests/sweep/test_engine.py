@@ -158,7 +158,8 @@ def test_a_signal_stops_the_trials_where_they_are_and_the_sweep_is_extended_late
 def removed_folder_of_ray(family):
     """Removes the folder of Ray's sockets and logs, as a cleaner of temporary files might."""
     (raylet,) = [process for process in family if process.name() == "raylet"]
-    (folder,) = {Path(f.path).parents[2] for f in raylet.open_files() if "/bs-" in f.path}
+    files = [Path(file.path) for file in raylet.open_files()]
+    (folder,) = {one for file in files for one in file.parents if one.name.startswith("bs-")}
     shutil.rmtree(folder, ignore_errors=True)
 
 

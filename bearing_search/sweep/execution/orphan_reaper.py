@@ -9,6 +9,7 @@ import os
 import shutil
 import subprocess
 import sys
+import time
 from collections.abc import Container, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -59,7 +60,11 @@ def main(scratch: Path, driver: int) -> None:
             except psutil.Error:
                 continue
         psutil.wait_procs(processes, timeout=2)
-    shutil.rmtree(scratch, ignore_errors=True)
+    for _ in range(5):  # a process that is just ending may still write
+        shutil.rmtree(scratch, ignore_errors=True)
+        if not scratch.exists():
+            return
+        time.sleep(1)
 
 
 if __name__ == "__main__":
