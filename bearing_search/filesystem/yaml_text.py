@@ -149,7 +149,7 @@ class _Loader(yaml.SafeLoader):
 
     def compose_node(self, parent: Any, index: Any) -> Any:
         """The next node; one that an alias repeats counts again with all that it holds."""
-        event: Any = self.peek_event()  # type: ignore[no-untyped-call]
+        event: Any = self.peek_event()  # type: ignore[no-untyped-call]  # untyped in PyYAML
         is_alias, before = isinstance(event, yaml.AliasEvent), self._num_values
         self._depth += 1
         self._num_values += 1
