@@ -192,7 +192,7 @@ def random_defect(
 
 def _highest_region(height: Float[np.ndarray, "s s"], area: int) -> Bool[np.ndarray, "s s"]:
     """One 8-connected region of `area` pixels: grown from the highest by the highest beside it."""
-    highest = height >= np.partition(height.ravel(), -area)[-area]
+    highest: Bool[np.ndarray, "s s"] = height >= np.partition(height.ravel(), -area)[-area]
     if cv2.connectedComponents(highest.astype(np.uint8), connectivity=8)[0] == 2:
         return highest  # what the steps below would come to
 

@@ -32,8 +32,9 @@ def test_a_defect_is_one_region_about_its_centre_as_large_as_its_side_says(numbe
     mask = drawn.mask(SHAPE)
 
     assert cv2.connectedComponents(mask.astype(np.uint8), connectivity=8)[0] == 2
-    area, about = drawn.size.side_px**2, {"rel": 0.4, "abs": 10}  # a thin scar: its pixels decide
-    assert mask.sum() == (round(area) if drawn.kind == "blob" else pytest.approx(area, **about))
+    area = drawn.size.side_px**2
+    about = pytest.approx(area, rel=0.4, abs=10)  # of a thin scar, its raster decides
+    assert mask.sum() == (round(area) if drawn.kind == "blob" else about)
     rows, columns = np.nonzero(mask)
     reach = drawn.size.side_px * math.sqrt(drawn.size.aspect)
     assert math.dist((columns.mean(), rows.mean()), drawn.centre) < reach
