@@ -75,3 +75,15 @@ class LeakError(BearingSearchError):
     """Train and test share samples, so a test score would be too optimistic."""
 
     exit_status = 8
+
+
+class ParityError(BearingSearchError):
+    """An exported detector does not decide as the trained one does, so it is not written."""
+
+    exit_status = 10
+
+
+class BundleError(BearingSearchError):
+    """An exported detector is incomplete, altered, or of another version."""
+
+    exit_status = 11
