@@ -62,7 +62,12 @@ def contract_text(contract: Contract) -> str:
 def _section(judged: JudgedPart) -> list[str]:
     decision = judged.decision
     chosen, contract = decision.chosen, decision.contract
-    lines = [f"## {judged.part}", "", f"Asked: {contract_text(contract)}; {contract.views.meaning}.", ""]
+    lines = [
+        f"## {judged.part}",
+        "",
+        f"Asked: {contract_text(contract)}; {contract.views.meaning}.",
+        "",
+    ]
     has_band = bool(contract.reinspect)
     columns = [
         "setting",
