@@ -137,8 +137,8 @@ def threshold(
     contract = contract_of(options)
     refuse_incomparable([folder])
     number = chosen_trial(folder, trial, console)
-    setting = tuned(folder.root, number, console).applied
     folds = _by_part(folder, number, options.get("part"))
+    setting = tuned(folder.root, number, console).applied
     folds = {
         part: {key: rendered(one, setting) for key, one in found.items()}
         for part, found in folds.items()

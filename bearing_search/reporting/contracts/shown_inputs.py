@@ -2,6 +2,9 @@
 
 from pathlib import Path
 
+import numpy as np
+from jaxtyping import UInt8
+
 from bearing_search.analysis.contracts.judged_part import JudgedPart
 from bearing_search.config import TrialConfig
 from bearing_search.data.dataset import load_data_set
@@ -28,7 +31,8 @@ def shown_inputs(judged: JudgedPart, config: TrialConfig, *, data: Path, cache: 
     for _, key, title in shown_samples(judged):
         wanted.setdefault(key, set()).add(title)
     train = with_readings(load_data_set(data), config, cache=cache).samples("train")
-    pixels, levels = {}, 1
+    pixels: dict[str, UInt8[np.ndarray, "s s 3"]] = {}
+    levels = 1
     for plan in (part for whole in validation_plans(config, train) for part in whole.parts):
         chosen = [s for s in plan.held_out if s.title in wanted.get(plan.key, ())]
         if not chosen:
