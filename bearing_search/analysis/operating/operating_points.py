@@ -142,8 +142,8 @@ def best_f1_threshold(
     candidates = np.unique(scores)[::-1]
     flagged = scores[None] >= candidates[:, None]
     hits = (flagged & is_anomalous).sum(axis=1)
-    f1 = 2 * hits / (flagged.sum(axis=1) + is_anomalous.sum())
-    return float(candidates[f1.argmax()])
+    half_f1 = hits / (flagged.sum(axis=1) + is_anomalous.sum())
+    return float(candidates[half_f1.argmax()])
 
 
 def fold_scores(predictions: Predictions) -> FoldScores:
