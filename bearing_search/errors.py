@@ -75,3 +75,9 @@ class LeakError(BearingSearchError):
     """Train and test share samples, so a test score would be too optimistic."""
 
     exit_status = 8
+
+
+class PromiseError(BearingSearchError):
+    """A threshold was asked to promise more than the held-out samples can prove."""
+
+    exit_status = 9

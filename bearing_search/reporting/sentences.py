@@ -4,7 +4,8 @@ import math
 from pathlib import Path
 
 from bearing_search.analysis.choice import CHEAPER, Saving
-from bearing_search.analysis.intervals import Interval, largest_rate, trials_needed
+from bearing_search.analysis.intervals import Interval
+from bearing_search.analysis.operating.rate_bounds import largest_rate, trials_needed
 from bearing_search.analysis.postprocess_search import NestedSelection, PostprocessTuning
 from bearing_search.analysis.ranked_setting import RankedSetting
 from bearing_search.analysis.selection import Selection
