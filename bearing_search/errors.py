@@ -77,6 +77,12 @@ class LeakError(BearingSearchError):
     exit_status = 8
 
 
+class PromiseError(BearingSearchError):
+    """A threshold was asked to promise more than the held-out samples can prove."""
+
+    exit_status = 9
+
+
 class ParityError(BearingSearchError):
     """An exported detector does not decide as the trained one does, so it is not written."""
 

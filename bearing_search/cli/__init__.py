@@ -49,6 +49,10 @@ COMMANDS: Mapping[str, LazyCommand] = {
         f"{_COMMANDS}.evaluate:evaluate",
         "Train the recommended setting on train and score it on test, once.",
     ),
+    "threshold": LazyCommand(
+        f"{_COMMANDS}.deploy.threshold:threshold",
+        "Set thresholds that keep a promise, from held-out samples; test stays sealed.",
+    ),
     "export": LazyCommand(
         f"{_COMMANDS}.deploy.export:export",
         "Write a setting as a detector for use, once it decides as it was trained.",
@@ -100,8 +104,9 @@ def _print_version(asked: bool | None) -> None:
 @app.callback(
     epilog="Exit status: 0 done; 2 invalid command, space or config; 3 data; 4 encoder weights; "
     "5 machine or installation; 6 sweep; 7 no trial could be scored; 8 a leak; "
-    "10 an exported detector that does not decide as trained; 11 an exported detector that is "
-    "damaged or of another version; 130 interrupted; 1 a bug.",
+    "9 a promise that the data cannot carry; 10 an exported detector that does not decide as "
+    "trained; 11 an exported detector that is damaged or of another version; 130 interrupted; "
+    "1 a bug.",
 )
 def _options(
     version: Annotated[

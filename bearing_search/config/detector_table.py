@@ -9,11 +9,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from bearing_search.config.detectors import (
-    DinomalyConfig,
+from bearing_search.config.detectors.decoders import DinomalyConfig, VitadConfig
+from bearing_search.config.detectors.memory_banks import (
     PadimConfig,
     PatchCoreConfig,
-    VitadConfig,
+    SubspaceConfig,
 )
 from bearing_search.config.fields import require
 from bearing_search.config.postprocess import ImageScore
@@ -115,7 +115,7 @@ DETECTORS: dict[str, DetectorSpec] = {
         config=PatchCoreConfig,
         build="bearing_search.training.detection.patchcore:build",
         counted="bearing_search.training.detection.work:patchcore",
-        network="bearing_search.models.inference.heads:patchcore",
+        network="bearing_search.models.inference.memory_heads:patchcore",
         unread=frozenset({"decoder"}),
         encoder_blocks=("blocks",),
         reads_cnn=True,
@@ -126,11 +126,22 @@ DETECTORS: dict[str, DetectorSpec] = {
         config=PadimConfig,
         build="bearing_search.training.detection.padim:build",
         counted="bearing_search.training.detection.work:padim",
-        network="bearing_search.models.inference.heads:padim",
+        network="bearing_search.models.inference.memory_heads:padim",
         unread=frozenset({"decoder"}),
         encoder_blocks=("blocks",),
         reads_cnn=True,
         iterations=_MEMORY_ITERATIONS,
+    ),
+    "subspace": DetectorSpec(
+        title="SubspaceAD",
+        config=SubspaceConfig,
+        build="bearing_search.training.detection.subspace:build",
+        counted="bearing_search.training.detection.work:subspace",
+        network="bearing_search.models.inference.memory_heads:subspace",
+        unread=frozenset({"decoder"}),
+        encoder_blocks=("blocks",),
+        iterations=_MEMORY_ITERATIONS,
+        maps=MapSpec(smoothing_window_px=3, image_score="top_share"),
     ),
 }
 """Name -> detector. The name is a value of a trial's `detector`, and names the section."""

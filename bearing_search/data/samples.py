@@ -27,7 +27,8 @@ __all__ += ["read_image", "read_levels", "read_mask", "read_mask_values", "read_
 GOOD = "good"
 """Name of the folder, and of the defect, of normal samples (as in MVTec AD)."""
 
-_LEVEL = re.compile(r"(?P<name>.+)_b(?P<level>\d)")
+LEVEL_NAME = re.compile(r"(?P<name>.+)_b(?P<level>0|[1-9]\d?)")
+"""The stem of a file that holds one brightness level of a sample."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,7 +101,7 @@ class Sample:
 
 def name_and_level(file: Path) -> tuple[str, int]:
     """Sample and brightness from a file name: `s1_b2.png` is brightness 2 of s1; 0 by default."""
-    match = _LEVEL.fullmatch(file.stem)
+    match = LEVEL_NAME.fullmatch(file.stem)
     return (match["name"], int(match["level"])) if match else (file.stem, 0)
 
 

@@ -18,12 +18,17 @@ from bearing_search.session.leak_gate import sentence
 from bearing_search.session.preflight import edge_configs, turned_light_findings
 from bearing_search.session.progress import SweepProgress
 from bearing_search.session.reproduction import finish_reproduction
+from bearing_search.session.terminal import print_problem
+from bearing_search.stage_cache.beginnings import drop_beginnings
+from bearing_search.stage_cache.key import ENCODER_SECTIONS
+from bearing_search.stage_cache.limit import set_limit_of
 from bearing_search.sweep.engine import discard, run_sweep
 from bearing_search.sweep.folder.listing import LEDGER, begun_trials
 from bearing_search.sweep.folder.relocation import absolute_url, checked_home
 from bearing_search.sweep.folder.sweep_folder import SweepFolder
 from bearing_search.sweep.record.session_options import SessionOptions
 from bearing_search.sweep.record.urls import refuse_password
+from bearing_search.sweep.status import has_reached_target
 from bearing_search.sweep.study.storage import check_ledger
 from bearing_search.sweep.worker.process import LazyTrial
 from bearing_search.text.passwords import without_password
@@ -63,15 +68,28 @@ def drive(
         raise TrialFailedError(f"{name}: no trial gave a score{last}")
     if outcome.shortfall:
         console.print(outcome.shortfall)
+    best = _report(folder, outcome, tracker, console)
+    if outcome.is_done and not outcome.stopped_by:
+        _drop_beginnings(folder, best, console)
+    return outcome
+
+
+def _report(
+    folder: SweepFolder, outcome: SweepOutcome, tracker: MlflowTracker, console: Console
+) -> RankedSetting | None:
+    """Write and print the report; return the recommended setting of a search, if there is one."""
+    root, name = folder.root.parent, folder.record.name
     if folder.record.task == "reproduction":
         for file in finish_reproduction(folder, outcome, console):
             tracker.attach(file)
-    elif (board := board_of([folder], console)) is not None:
-        for file in write_board(folder.root, name, board, folder.space().question, console):
-            tracker.attach(file)
-        _mark(board.selection.chosen, folder, tracker)
-        console.print(end_of_sweep(name, board, program=program(), flag=results_flag(root)))
-    return outcome
+        return None
+    if (board := board_of([folder], console)) is None:
+        return None
+    for file in write_board(folder.root, name, board, folder.space().question, console):
+        tracker.attach(file)
+    _mark(board.selection.chosen, folder, tracker)
+    console.print(end_of_sweep(name, board, program=program(), flag=results_flag(root)))
+    return board.selection.chosen
 
 
 def _run(
@@ -84,6 +102,7 @@ def _run(
     tracking = folder.tracking_uri or default_tracking_uri(folder.root.parent)
     refuse_one_database(folder.storage_url, tracking)
     record = checked_home(folder.root, folder.record)
+    set_limit_of(folder.cache / "stages")  # refused if it is damaged
     folder = folder.with_unsaved(record) if options.join else folder.with_record(record)
     run_trial = LazyTrial("bearing_search.trial", _FUNCTIONS[folder.record.task])
     try:
@@ -131,6 +150,27 @@ def refuse_one_database(ledger: str, tracking: str) -> None:
         )
 
 
+def _drop_beginnings(folder: SweepFolder, best: RankedSetting | None, console: Console) -> None:
+    """Delete shared stages from which no trial goes on; the recommended encoders stay."""
+    root, sections = (
+        folder.root.parent,
+        {path.partition(".")[0] for path in folder.space().parameters},
+    )
+    dropped = drop_beginnings(
+        folder.cache / "stages",
+        is_over=lambda sweep: has_reached_target(root / sweep),
+        may_share_encoders=not sections <= {*ENCODER_SECTIONS, "postprocess", "protocol"},
+        keep_encoders_of=[
+            folder.trial_folder(trial.number).relative_to(root).as_posix()
+            for trial in (best.trials if best is not None else ())
+        ],
+    )
+    if freed := sum(entry.bytes for entry in dropped):
+        console.print(
+            f"freed {freed / 1e9:.1f} GB of intermediate stages, from which no trial goes on"
+        )
+
+
 def _mark(chosen: RankedSetting | None, folder: SweepFolder, tracker: MlflowTracker) -> None:
     """Mark the recommended setting in MLflow."""
     if chosen is None:
@@ -155,12 +195,10 @@ def announce(folder: SweepFolder, space: SearchSpace, data_set: DataSet, console
         f"  data {folder.data} (digest {record.data_digest})",
         *(f"  {line}" for line in split_lines(data_set, space)),
         *(f"  {line}" for line in objective_lines(data_set, record.objective, parts)),
-        *(
-            f"warning: {sentence(found)}"
-            for found in turned_light_findings(data_set.samples("train"), edge_configs(space))
-        ),
     ]
     console.print("\n".join(lines))
+    for found in turned_light_findings(data_set.samples("train"), edge_configs(space)):
+        print_problem(console, f"warning: {sentence(found)}")
 
 
 def results_flag(results: Path) -> str:

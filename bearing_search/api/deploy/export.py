@@ -70,6 +70,9 @@ class ExportOptions(TypedDict, total=False):
     refit_changed_data: bool
     """Whether to go on although train has changed since the search. Default: False."""
 
+    console: Console | None
+    """Where progress is printed. Default: stdout."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ExportRequest:
@@ -85,11 +88,10 @@ class ExportRequest:
     thresholds: Mapping[str, Thresholds] = field(default_factory=dict)
     device: str = "auto"
     refit_changed_data: bool = False
+    console: Console | None = None
 
 
-def export_detector(
-    folder: SweepFolder, asked: ExportRequest, console: Console | None = None
-) -> "Exported":
+def export_detector(folder: SweepFolder, asked: ExportRequest) -> "Exported":
     """Write a setting of a sweep as a folder that `load_detector` loads.
 
     The weights are those that `evaluate` trained and calibrated, else of a final training on train
@@ -102,7 +104,7 @@ def export_detector(
         ParityError: the exported detector does not decide as the trained one; nothing is written.
         ResourceError: a package is missing.
     """
-    console = console or terminal()
+    console = asked.console or terminal()
     require_precision(asked.format, asked.precision)
     _require_packages(asked.format)
     refuse_incomparable([folder])

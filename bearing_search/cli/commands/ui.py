@@ -13,7 +13,9 @@ from urllib.parse import quote, urlencode
 import typer
 
 from bearing_search.cli.options import Results
+from bearing_search.cli.output import say
 from bearing_search.errors import ResourceError, SweepError
+from bearing_search.text.printable import printable
 from bearing_search.text.program import program
 
 _SHOWN = 10
@@ -42,16 +44,17 @@ def ui(
         raise SweepError(f"{results}: no runs yet; start some with `{program()} run`.")
     require_free(host, port)
     address = f"http://{f'[{host}]' if ':' in host else host}:{port}"
-    print(f"MLflow is starting at {address} (this takes some 15 s)")
+    say(f"MLflow is starting at {address} (this takes some 15 s)")
     if host in _LOOPBACK:
         tunnel = f"ssh -N -L {port}:{address.removeprefix('http://')} {socket.gethostname()}"
-        print(f"  from another machine: {tunnel}, then the same address there")
+        say(f"  from another machine: {tunnel}, then the same address there")
     with readable_store(results) as store:
         for name, number in list(experiments(store.uri).items())[:_SHOWN]:
             query = best_first(objective_of(results, name))
-            print(f"  {name}, highest score first: {address}/#/experiments/{number}/runs?{query}")
+            say(f"  {name}, highest score first: {address}/#/experiments/{number}/runs?{query}")
         if store.is_copy:
-            print(f"{results} is read-only: the pages show a copy, and changes are lost at the end")
+            note = f"{results} is read-only: the pages show a copy, and changes are lost at the end"
+            print(printable(note), file=sys.stderr)
         sys.stdout.flush()
         arguments = ["--backend-store-uri", store.uri, "--host", host, "--port", str(port)]
         arguments += ["--workers", "1"]  # one reader needs no more; each takes .3 GB
@@ -135,7 +138,7 @@ def objective_of(results: Path, sweep: str) -> str:
     try:
         return load_sweep(results, sweep).record.objective
     except SweepError as error:  # its runs can be shown nevertheless
-        print(f"warning: {error}", file=sys.stderr)
+        print(f"warning: {printable(str(error))}", file=sys.stderr)
         return OBJECTIVE
 
 

@@ -38,7 +38,7 @@ def trained(config):
 @pytest.mark.parametrize(
     ("detector", "encoder"),
     [
-        *((name, "test_vit") for name in ("dinomaly", "vitad", "patchcore", "padim")),
+        *((name, "test_vit") for name in ("dinomaly", "vitad", "patchcore", "padim", "subspace")),
         *((name, "test_resnet") for name in ("patchcore", "padim")),
     ],
 )
