@@ -1,7 +1,4 @@
-"""Checks before a sweep starts: installation, images, folds, weights, blocks.
-
-torch is loaded in a short-lived process, which keeps the driver small.
-"""
+"""Checks before a sweep: installation, images, folds, weights (torch: in a process of its own)."""
 
 import hashlib
 import pickle
@@ -157,7 +154,7 @@ def check_models(configs: Sequence[TrialConfig], *, cache: Path) -> str:
     tables = plugin_tables()
     key = _models_key(configs, tables)
     passed = cache / "models" / f"{key}.json" if key else None
-    if passed is not None and passed.exists():
+    if passed and passed.exists():
         with suppress(DamagedFileError), naming_damage(passed):  # if damaged, check again
             return str(read_json_object(passed)["sha256"])
     announce_downloads(config.encoder for config in configs)
