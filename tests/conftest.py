@@ -61,6 +61,7 @@ TINY = {
     "vitad": {"teacher_blocks": [2, 3], "neck_block": 4, "student_blocks": 3},
     "patchcore": {"blocks": [2, 3]},
     "padim": {"blocks": [2, 3], "dims": 20},
+    "subspace": {"blocks": [2, 3]},
     "protocol": {"map_px": 64},
 }
 

@@ -266,7 +266,12 @@ def test_the_final_training_of_parts_together_is_scored_part_by_part(tmp_path, t
 
 @pytest.mark.parametrize(
     ("detector", "fusion"),
-    [("vitad", "score_mean"), ("patchcore", "score_max"), ("padim", "score_mean")],
+    [
+        ("vitad", "score_mean"),
+        ("patchcore", "score_max"),
+        ("padim", "score_mean"),
+        ("subspace", "score_mean"),
+    ],
 )
 def test_every_detector_works_with_several_parts_and_a_map_for_each_brightness(
     tmp_path, make_set, tiny_config, detector, fusion

@@ -1,4 +1,8 @@
-"""Exit statuses that belong to no exception."""
+"""Exit statuses that belong to no exception.
+
+Those of exceptions are in `errors`: 10, `ParityError`, and 11, `BundleError`, are of detectors that
+`export` writes.
+"""
 
 from __future__ import annotations
 

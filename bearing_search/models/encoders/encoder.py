@@ -117,6 +117,17 @@ def load_encoder(config: EncoderConfig, *, seed: int = 0) -> Encoder:
     return Encoder(vit, name=config.name, weights_sha256=sha256).eval()
 
 
+def untrained_encoder(config: EncoderConfig) -> Encoder:
+    """An encoder with random weights, into which those of a trained one are loaded.
+
+    Raises:
+        ConfigError, ResourceError: as for `load_encoder`.
+    """
+    vit = _build(config, seed=0)
+    use_quick_attention(vit)
+    return Encoder(vit, name=config.name, weights_sha256="").eval()
+
+
 def take_weights(config: EncoderConfig, *, seed: int, load: Callable[[Weights], None]) -> str:
     """Find a model's weights and pass them to `load`; returns their SHA-256.
 
