@@ -98,7 +98,7 @@ def test_a_sweep_survives_two_kills_and_ends_in_an_evaluation(tmp_path, make_set
     status = json.loads(finished(command("status", "e2e", "--json", results=results)))
     assert [trial["state"] for trial in status["trials"]] == ["complete"] * TRIALS
     assert_no_iteration_ran_twice(texts)
-    assert re.search(r"freed [\d.]+ GB of intermediate stages", said)
+    assert re.search(r"freed [\d.]+ [GM]B of intermediate stages", said)
     assert not list(results.glob("cache/stages/tuning/*"))
     assert not list(results.glob("cache/stages/detector/*"))
     assert len(list(results.glob("cache/stages/encoder/*"))) == 2  # folds of the one to use

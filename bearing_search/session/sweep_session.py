@@ -170,9 +170,8 @@ def drop_intermediate_stages(
         ],
     )
     if freed := sum(entry.bytes for entry in dropped):
-        console.print(
-            f"freed {freed / 1e9:.1f} GB of intermediate stages, from which no trial goes on"
-        )
+        size = f"{freed / 1e9:.1f} GB" if freed >= 1e9 else f"{freed / 1e6:.1f} MB"
+        console.print(f"freed {size} of intermediate stages, from which no trial goes on")
 
 
 def _mark(chosen: RankedSetting | None, folder: SweepFolder, tracker: MlflowTracker) -> None:
