@@ -1,6 +1,6 @@
 """Do the tests notice a wrong line? Changes one expression at a time and runs its tests.
 
-    python benchmarks/mutants.py [TARGET...] [--jobs N] [--every N]
+    python benchmarks/mutants.py [TARGET...] [--jobs N] [--every N] [--only TEXT]
 
 Prints every mutant that survives; those that results/MUTANTS.md explains are only counted. Takes
 minutes to an hour per target.
@@ -45,6 +45,7 @@ TARGETS: dict[str, dict[str, tuple[str, ...]]] = {
     "schedule": {"models/finetuning/schedule.py": ("models/finetuning/test_schedule.py",)},
     "ledger": {
         "sweep/planning/ledger.py": (
+            "sweep/planning/test_ledger_limits.py",
             "sweep/planning/test_ledger.py",
             "sweep/test_repeats.py",
             "sweep/test_failures.py",
@@ -135,6 +136,7 @@ def main() -> None:
     parser.add_argument("targets", nargs="*", metavar="TARGET", help=", ".join(TARGETS))
     parser.add_argument("--jobs", type=int, default=len(os.sched_getaffinity(0)))
     parser.add_argument("--every", type=int, default=1, help="every n-th mutant only")
+    parser.add_argument("--only", default="", metavar="TEXT", help="only changes that contain this")
     options = parser.parse_args()
     os.chdir(ROOT)
     for library in LIBRARIES:
@@ -151,7 +153,8 @@ def _run(module: Path, tests: Sequence[str], options: argparse.Namespace, explai
     if is_noticed(None, tests, 3600):
         raise SystemExit(f"{title}: the tests fail on the code as it is")
     limit = 30 + PATIENCE * options.jobs * (time.monotonic() - begun)
-    chosen = list(mutants_of(module))[:: options.every]
+    every = [one for one in mutants_of(module) if options.only in one.change]
+    chosen = every[:: options.every]
     alive = []
     with ThreadPoolExecutor(options.jobs) as pool:
         noticed = pool.map(partial(is_noticed, tests=tests, timeout_s=limit), chosen)

@@ -47,6 +47,27 @@ def test_a_threshold_and_its_rates_worked_by_hand(predictions):
     assert operating_points({}, test) == ()
 
 
+def test_folds_and_verdicts_are_those_of_the_same_part(predictions):
+    def scored(scores, labels, groups):
+        return with_scores(predictions(1.0, num=len(scores)), scores, labels, groups)
+
+    folds = {
+        "LC/fold0": scored([5.0, 3.0], [1, 0], "ab"),
+        "SC/fold0": scored([50.0, 30.0, 50.0], [1, 0, 1], "abb"),
+        "LC/fold1": scored([6.0, 2.0], [1, 0], "cd"),
+    }
+    test = {
+        "LC/all": scored([4.0, 3.9, 0.0], [1, 1, 0], "ppq"),
+        "SC/all": scored([40.0, 39.0, 0.0], [1, 1, 0], "ppq"),
+    }
+    points = operating_points(folds, test)
+    assert [(p.part, p.threshold) for p in points] == [("LC", 4.0)] * 2 + [("SC", 40.0)] * 2
+    assert [p.found.value for p in points] == [1 / 2] * 4
+    verdicts = group_verdicts(points, test)
+    assert [(p.part, p.found.value) for p in verdicts] == [("LC", 1)] * 2 + [("SC", 1)] * 2
+    assert group_counts(folds) == {"LC": (2, 2), "SC": (1, 2)}
+
+
 def test_where_groups_hold_both_kinds_rates_are_of_samples(predictions):
     scores = [9.0, 1.0, 1.0, 1.0, 9.0, 9.0, 1.0, 1.0]
     labels = [1, 1, 0, 0, 1, 0, 0, 0]
