@@ -18,7 +18,8 @@ from torch import Tensor, nn
 from bearing_search.config import EncoderConfig
 from bearing_search.errors import ConfigError, ResourceError, WeightsError
 from bearing_search.models.encoders.attention import use_quick_attention
-from bearing_search.models.encoders.weights import Weights, download, load_strictly, read_weights
+from bearing_search.models.encoders.hub import download
+from bearing_search.models.encoders.weights import Weights, load_strictly, read_weights
 from bearing_search.models.encoders.wheel_weights import read_wheel
 
 log = logging.getLogger(__name__)
@@ -191,7 +192,9 @@ def _find_weights(config: EncoderConfig) -> Weights:
             f"encoder.weights: hub has no weights for {config.name}; use encoder.weights: file:PATH"
         )
     filename = pretrained.hf_hub_filename or "model.safetensors"
-    return read_weights(download(pretrained.hf_hub_id, filename, model=config.name))
+    return read_weights(
+        download(pretrained.hf_hub_id, filename, model=config.name, revision=config.hub_revision)
+    )
 
 
 def _load(vit: Any, weights: Weights, name: str) -> None:
