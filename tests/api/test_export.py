@@ -1,22 +1,32 @@
 """`export` and `bundle check` with real ONNX Runtime and OpenVINO, on a tiny PatchCore."""
 
 import shutil
+from dataclasses import replace
 
 import numpy as np
 import pytest
 import yaml
+from rich.console import Console
 
 import bearing_search
+from bearing_search.analysis.postprocess_settings import present_setting
+from bearing_search.api.deploy.contract_file import contract_thresholds
 from bearing_search.cli import main
+from bearing_search.config import FIRST_SCHEME, config_digest, to_plain
 from bearing_search.data.dataset import load_data_set
+from bearing_search.errors import DamagedFileError
+from bearing_search.evaluation.prediction_files import fold_predictions, load_predictions
 from bearing_search.export import parity
 from bearing_search.export.int8 import quantise
+from bearing_search.filesystem.atomic import write_json
+from bearing_search.reporting.contracts.contract_json import Source
 from bearing_search.runtime.backends.onnx_backend import open_onnx
 from bearing_search.runtime.backends.openvino_backend import open_openvino
 from bearing_search.runtime.backends.protocol import NetworkSource
 from bearing_search.runtime.detector import load_detector
 from bearing_search.runtime.schema import NetworkFiles
 from bearing_search.session.inputs import train_digest
+from bearing_search.trial_history.records import trial_config
 
 
 @pytest.fixture
@@ -143,8 +153,6 @@ def test_a_fine_tuned_encoder_is_the_one_that_is_exported(tiny_sweep):
     folder, _ = tiny_sweep(fusion="score_max")
     found = bearing_search.open_sweep(folder.root).export(0, format="torch", device="cpu")
     scored = found.folder.parent.glob("training-*/LC/all/scored.npz")
-    from bearing_search.evaluation.prediction_files import load_predictions
-
     trained = load_predictions(next(scored))
     detector = load_detector(found.folder)
     for name, score in zip(trained.names, trained.image_scores, strict=True):
@@ -168,6 +176,32 @@ def test_what_cannot_be_exported_is_refused_in_one_line(tiny_sweep, capsys, aske
     shown = capsys.readouterr().err
     assert said in shown
     assert shown.count("\n") == 1
+
+
+def test_thresholds_of_a_contract_are_taken_if_they_are_of_this_trial(make_sweep):
+    folder, console = make_sweep("first", [1.0]), Console(quiet=True)
+    (scored,) = fold_predictions(folder.trial_folder(0)).values()
+    setting = present_setting(scored)
+    assert contract_thresholds(folder, 0, setting, console) == {}
+    source = Source(
+        sweep="first",
+        trial=0,
+        config_digest=config_digest(to_plain(trial_config(folder.root, 0)), FIRST_SCHEME),
+        data_digest=folder.record.data_digest,
+        setting=setting,
+        trials_compared=1,
+    )
+    contract = {"max_miss": 0.05, "max_overkill": None, "views": "each"}
+    part = {"contract": contract, "unit": "standardised", "reinspect_from": 1.0, "ng_from": 2.0}
+    write_json(folder.root / "threshold.json", {**source.content, "parts": {"LC": part}})
+    found = contract_thresholds(folder, 0, setting, console)["LC"]
+    assert (found.ok, found.ng, found.is_standardised) == (1.0, 2.0, True)
+    assert found.rule == "threshold --max-miss 0.05, views: each"
+    other = replace(setting, fusion="score_max")
+    assert contract_thresholds(folder, 0, other, console) == {}
+    write_json(folder.root / "threshold.json", {**source.content, "parts": {"LC": {}}})
+    with pytest.raises(DamagedFileError, match=r"threshold\.json: cannot be read"):
+        contract_thresholds(folder, 0, setting, console)
 
 
 def test_a_missing_package_is_named_before_anything_is_trained(tiny_sweep, capsys, monkeypatch):
