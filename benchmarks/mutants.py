@@ -45,6 +45,7 @@ TARGETS: dict[str, dict[str, tuple[str, ...]]] = {
     "schedule": {"models/finetuning/schedule.py": ("models/finetuning/test_schedule.py",)},
     "ledger": {
         "sweep/planning/ledger.py": (
+            "sweep/planning/test_ledger_limits.py",
             "sweep/planning/test_ledger.py",
             "sweep/test_repeats.py",
             "sweep/test_failures.py",
