@@ -13,15 +13,17 @@ from bearing_search.errors import SweepError
 from bearing_search.reporting.test_access import TestAccessLog, test_access_log
 from bearing_search.sweep.folder.sweep_folder import SweepFolder, load_sweep
 from bearing_search.sweep.status import SweepStatus, sweep_status
-from bearing_search.trial_history.records import SweepOutcome
+from bearing_search.trial_history.records import SweepOutcome, trial_config
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from bearing_search.analysis.ranked_setting import RankedSetting
+    from bearing_search.api.deploy.export import ExportOptions
     from bearing_search.api.deploy.threshold import ThresholdOptions, ThresholdReport
     from bearing_search.api.evaluation import EvaluationOptions
     from bearing_search.api.resume import ResumeOptions
+    from bearing_search.export.bundle import Exported
     from bearing_search.reporting.leaderboard import Leaderboard
     from bearing_search.reporting.test_evaluation import Evaluation
 
@@ -73,9 +75,11 @@ class Sweep:
             SweepError: the study cannot be read.
         """
         from bearing_search.api.tables import trials_table
+        from bearing_search.session.comparison import board_of
 
-        status = self.status
-        return trials_table(status, self._board() if status.task == "search" else None)
+        status, console = self.status, Console(quiet=True)
+        board = board_of([self.folder], console) if status.task == "search" else None
+        return trials_table(status, board)
 
     @property
     def best(self) -> RankedSetting:
@@ -124,8 +128,6 @@ class Sweep:
         Raises:
             SweepError: there is no such trial, or it has not begun.
         """
-        from bearing_search.trial_history.records import trial_config
-
         require_file(self.folder, trial, "config.json")
         return trial_config(self.path, trial)
 
@@ -186,12 +188,7 @@ class Sweep:
         console: Console | None = None,
         **options: Unpack[EvaluationOptions],
     ) -> Evaluation:
-        """Train a setting on train and score it on test, once; see `evaluation.evaluate`.
-
-        Args:
-            trial: its number. Default: the setting to use.
-            console: where progress is printed. Default: stdout.
-            options: see `evaluation.EvaluationOptions`.
+        """Train a setting on train and score it on test, once; see `evaluation.EvaluationOptions`.
 
         Raises:
             SweepError: no trial is complete, the named one is not, test was opened for another, or
@@ -219,10 +216,16 @@ class Sweep:
 
         return threshold(self.folder, trial, console, **options)
 
-    def _board(self) -> Leaderboard | None:
-        from bearing_search.session.comparison import board_of
+    def export(self, trial: int | None = None, **options: Unpack[ExportOptions]) -> Exported:
+        """Write a setting as a detector for use; see `deploy.export.ExportOptions`.
 
-        return board_of([self.folder], Console(quiet=True))
+        Raises:
+            ParityError: exported, it does not decide as it was trained; nothing is written.
+            SweepError: no trial is complete, the named one is not, or train has changed.
+        """
+        from bearing_search.api.deploy.export import ExportRequest, export_detector
+
+        return export_detector(self.folder, ExportRequest(trial=trial, **options))
 
     def _complete_board(self) -> Leaderboard:
         from bearing_search.session.comparison import complete_board

@@ -77,6 +77,11 @@ class DetectorSpec:
     imported only where costs are compared; no torch. Empty: they are unknown, so it is never
     preferred as the cheaper one, and no search can use `cost/train_gflop`."""
 
+    network: str = ""
+    """`module:function` that builds the trained detector for use
+    (`models.inference.heads.BuildHead`), imported only where one is exported. Empty: it cannot be
+    exported."""
+
     paper_settings: Mapping[str, Any] = field(default_factory=lambda: dict(_VIT_BASE))
     """Dotted path -> value in `reproduce --profile paper`: the detector's encoder."""
 
@@ -92,6 +97,7 @@ DETECTORS: dict[str, DetectorSpec] = {
         encoder_blocks=("target_blocks",),
         maps=MapSpec(align_corners=True, smoothing_window_px=5, image_score="top_share"),
         counted="bearing_search.training.detection.work:dinomaly",
+        network="bearing_search.models.inference.heads:dinomaly",
         cpu_section={"mining_ramp_iters": 70},
     ),
     "vitad": DetectorSpec(
@@ -101,6 +107,7 @@ DETECTORS: dict[str, DetectorSpec] = {
         encoder_blocks=("teacher_blocks", "neck_block"),
         maps=MapSpec(align_corners=True, image_score="pooled_max"),
         counted="bearing_search.training.detection.work:vitad",
+        network="bearing_search.models.inference.heads:vitad",
         paper_settings={"encoder.name": "vit_small_patch16_224.dino", "encoder.input_px": 256},
     ),
     "patchcore": DetectorSpec(
@@ -108,6 +115,7 @@ DETECTORS: dict[str, DetectorSpec] = {
         config=PatchCoreConfig,
         build="bearing_search.training.detection.patchcore:build",
         counted="bearing_search.training.detection.work:patchcore",
+        network="bearing_search.models.inference.memory_heads:patchcore",
         unread=frozenset({"decoder"}),
         encoder_blocks=("blocks",),
         reads_cnn=True,
@@ -118,6 +126,7 @@ DETECTORS: dict[str, DetectorSpec] = {
         config=PadimConfig,
         build="bearing_search.training.detection.padim:build",
         counted="bearing_search.training.detection.work:padim",
+        network="bearing_search.models.inference.memory_heads:padim",
         unread=frozenset({"decoder"}),
         encoder_blocks=("blocks",),
         reads_cnn=True,
@@ -128,6 +137,7 @@ DETECTORS: dict[str, DetectorSpec] = {
         config=SubspaceConfig,
         build="bearing_search.training.detection.subspace:build",
         counted="bearing_search.training.detection.work:subspace",
+        network="bearing_search.models.inference.memory_heads:subspace",
         unread=frozenset({"decoder"}),
         encoder_blocks=("blocks",),
         iterations=_MEMORY_ITERATIONS,

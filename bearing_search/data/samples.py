@@ -9,15 +9,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-import cv2
 import numpy as np
 from jaxtyping import Bool, UInt8
 
-from bearing_search.data.decoding.bit_depth import misfit, to_8_bits
+from bearing_search.data.decoding.bit_depth import brightness_of
 from bearing_search.data.decoding.decode import decode
 from bearing_search.data.decoding.formats import IMAGE_SUFFIXES
 from bearing_search.data.decoding.mask_values import MaskValues, mask_values
-from bearing_search.data.decoding.picture import Picture
 from bearing_search.data.drawn_defects import DrawnDefect
 from bearing_search.data.part_reading import NOTHING_KNOWN, PartReading, num_pages
 from bearing_search.errors import DataError
@@ -184,7 +182,7 @@ def read_pages(file: Path, bits: int | None = None) -> list[UInt8[np.ndarray, "h
     Raises:
         DataError: as for `read_image`, but several pages are allowed.
     """
-    return [_brightness(page, file, bits) for page in decode(file)]
+    return [brightness_of(page, bits, name=str(file)) for page in decode(file)]
 
 
 def read_mask(sample: Sample, shape: Sequence[int]) -> Bool[np.ndarray, "h w"]:
@@ -231,18 +229,3 @@ def _mask(sample: Sample, file: Path, shape: tuple[int, ...]) -> MaskValues:
             f"{name} is {found[1]}x{found[0]}, but its images are {shape[1]}x{shape[0]}. {hint}."
         )
     return mask_values(pages[0], name, void_value=sample.reading.void_value)
-
-
-def _brightness(picture: Picture, file: Path, bits: int | None) -> UInt8[np.ndarray, "h w *c"]:
-    reason = "" if bits is None else misfit(picture, bits)
-    if reason:
-        raise DataError(
-            f"{file}: {reason}; all files of a part need one depth. Export it like the others, or "
-            "set the depth in preprocess.bits."
-        )
-    pixels = to_8_bits(picture, bits)
-    if pixels.ndim == 3:
-        first, *others = (cv2.extractChannel(pixels, channel) for channel in range(3))
-        if all(np.array_equal(first, other) for other in others):
-            return np.asarray(first, dtype=np.uint8)
-    return np.ascontiguousarray(pixels)

@@ -1,7 +1,7 @@
 """A session of a sweep: plan, run, report."""
 
 import shlex
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 
 from rich.console import Console
@@ -70,7 +70,8 @@ def drive(
         console.print(outcome.shortfall)
     best = _report(folder, outcome, tracker, console)
     if outcome.is_done and not outcome.stopped_by:
-        _drop_beginnings(folder, best, console)
+        chosen = [trial.number for trial in best.trials] if best is not None else []
+        drop_intermediate_stages(folder, console, chosen=chosen)
     return outcome
 
 
@@ -150,25 +151,27 @@ def refuse_one_database(ledger: str, tracking: str) -> None:
         )
 
 
-def _drop_beginnings(folder: SweepFolder, best: RankedSetting | None, console: Console) -> None:
-    """Delete shared stages from which no trial goes on; the recommended encoders stay."""
-    root, sections = (
-        folder.root.parent,
-        {path.partition(".")[0] for path in folder.space().parameters},
-    )
+def drop_intermediate_stages(
+    folder: SweepFolder, console: Console, *, chosen: Collection[int]
+) -> None:
+    """Delete shared stages from which no trial goes on; print how much that freed.
+
+    Args:
+        chosen: trials of the recommended setting, whose encoders stay.
+    """
+    root = folder.root.parent
+    varied = {path.partition(".")[0] for path in folder.space().parameters}
     dropped = drop_beginnings(
         folder.cache / "stages",
         is_over=lambda sweep: has_reached_target(root / sweep),
-        may_share_encoders=not sections <= {*ENCODER_SECTIONS, "postprocess", "protocol"},
+        may_share_encoders=not varied <= {*ENCODER_SECTIONS, "postprocess", "protocol"},
         keep_encoders_of=[
-            folder.trial_folder(trial.number).relative_to(root).as_posix()
-            for trial in (best.trials if best is not None else ())
+            folder.trial_folder(number).relative_to(root).as_posix() for number in chosen
         ],
     )
     if freed := sum(entry.bytes for entry in dropped):
-        console.print(
-            f"freed {freed / 1e9:.1f} GB of intermediate stages, from which no trial goes on"
-        )
+        size = f"{freed / 1e9:.1f} GB" if freed >= 1e9 else f"{freed / 1e6:.1f} MB"
+        console.print(f"freed {size} of intermediate stages, from which no trial goes on")
 
 
 def _mark(chosen: RankedSetting | None, folder: SweepFolder, tracker: MlflowTracker) -> None:

@@ -6,8 +6,8 @@ import pytest
 from bearing_search.config import TrialConfig
 from bearing_search.data.dataset import DataSet
 from bearing_search.data.samples import Sample
+from bearing_search.training.folds.final_plans import final_plans
 from bearing_search.training.folds.fold_plan import (
-    final_plans,
     unseen_kind_plans,
     validation_plans,
 )
