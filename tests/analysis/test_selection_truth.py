@@ -10,6 +10,11 @@ import pytest
 FILE = Path(__file__).parents[2] / "benchmarks/selection.py"
 
 
+def large(*size):
+    """A size that takes minutes, and about which the smaller ones say most."""
+    return pytest.param(size, marks=pytest.mark.long)
+
+
 @pytest.fixture(scope="module")
 def simulation():
     spec = importlib.util.spec_from_file_location("selection_simulation", FILE)
@@ -22,7 +27,7 @@ def simulation():
 
 @pytest.mark.slow
 @pytest.mark.parametrize("folds", [1, 5])
-@pytest.mark.parametrize("size", [(10, 6, 0.0), (24, 12, 0.0), (40, 20, 0.0)])
+@pytest.mark.parametrize("size", [(10, 6, 0.0), (24, 12, 0.0), large(40, 20, 0.0)])
 def test_on_pure_noise_an_interval_holds_the_truth_as_often_as_it_says(simulation, size, folds):
     found = simulation.coverage(size, 300, folds=folds)
     equal = simulation.coverage_of_differences(size, 300, gain=0.0, folds=folds)
@@ -32,7 +37,7 @@ def test_on_pure_noise_an_interval_holds_the_truth_as_often_as_it_says(simulatio
 
 @pytest.mark.slow
 @pytest.mark.parametrize("folds", [1, 5])
-@pytest.mark.parametrize("size", [(20, 12, 3.0), (40, 20, 1.6)])
+@pytest.mark.parametrize("size", [(20, 12, 3.0), large(40, 20, 1.6)])
 def test_where_defects_are_seen_it_does_so_too(simulation, size, folds):
     found = simulation.coverage(size, 300, folds=folds)
     assert 0.92 <= found["pixel_aupro"] <= 0.98
@@ -49,7 +54,7 @@ def test_six_defects_promise_nothing(simulation, size, folds):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("size", [(10, 6, 1.6), (40, 20, 1.6)])
+@pytest.mark.parametrize("size", [(10, 6, 1.6), large(40, 20, 1.6)])
 def test_the_interval_of_a_gain_holds_it(simulation, size):
     found = simulation.coverage_of_differences(size, 300)
     assert 0.92 <= found["pixel_aupro"] <= 0.98
@@ -62,7 +67,7 @@ def test_the_percentile_bootstrap_would_not(simulation):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("size", [(10, 6, 0.0), (10, 6, 2.0), (24, 12, 2.0)])
+@pytest.mark.parametrize("size", [(10, 6, 0.0), (10, 6, 2.0), large(24, 12, 2.0)])
 def test_200_equal_settings_are_called_tied_at_the_stated_rate(simulation, size):
     worse, _ = simulation.excluded(size, 200, 10)
     assert worse <= 0.09  # 5 %, and the scatter of ten data sets
