@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from bearing_search.export.bundle_check import check_bundle as check_bundle
     from bearing_search.measurement import Measurement as Measurement
     from bearing_search.measurement import TrialContext as TrialContext
+    from bearing_search.prediction.judging import predict as predict
     from bearing_search.runtime.detector import Detector as Detector
     from bearing_search.runtime.detector import load_detector as load_detector
     from bearing_search.runtime.verdict import Verdict as Verdict
@@ -49,6 +50,7 @@ _MODULES = {
     "load_detector": "bearing_search.runtime.detector",
     "load_search_space": "bearing_search.search_space.yaml_file",
     "open_sweep": "bearing_search.api.sweep",
+    "predict": "bearing_search.prediction.judging",
     "run_search": "bearing_search.api.search",
     "run_trial": "bearing_search.trial",
 }

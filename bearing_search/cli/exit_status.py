@@ -14,6 +14,9 @@ if TYPE_CHECKING:
 INTERRUPTED = 130
 """Exit status after Ctrl-C or SIGTERM, the shell convention."""
 
+SOME_NG = 12
+"""Exit status of `predict --fail-on-ng` if a sample is NG."""
+
 
 def session_status(sweep: Sweep) -> int:
     """Exit status of a session: 0, or `INTERRUPTED`."""

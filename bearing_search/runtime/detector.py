@@ -165,6 +165,7 @@ class Detector:
             anomaly_map=made.maps[0],
             region=None if made.region is None else made.region[0],
             window=prepared.window,
+            picture_px=prepared.picture_px,
             shape=prepared.shape,
             brightness=prepared.brightness,
             notes=prepared.notes,

@@ -38,6 +38,9 @@ class Prepared:
     """Region of interest at the size of the map."""
 
     window: Window
+    picture_px: tuple[int, int]
+    """Width and height of the original."""
+
     shape: Shape | None
     brightness: float
     """Mean grey level of the first channel in the region of interest."""
@@ -107,6 +110,7 @@ def _cut(
         inputs=np.ascontiguousarray(inputs),
         map_roi=shrink_any(made.roi_mask, map_px),
         window=window_of(roi.shape, reference, settings, width=width, height=height),
+        picture_px=(width, height),
         shape=roi.shape,
         brightness=float(image[..., 0][made.roi_mask].mean()) if made.roi_mask.any() else 0.0,
         notes=roi.notes,

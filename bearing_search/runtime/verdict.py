@@ -92,6 +92,9 @@ class Verdict:
     window: Window | None = None
     """What the map covers, in pixels of the original; may reach beyond it."""
 
+    picture_px: tuple[int, int] | None = None
+    """Width and height of the original."""
+
     shape: Shape | None = None
     """Circle or ellipse that was found, in pixels of the original; None: the part is used whole."""
 
