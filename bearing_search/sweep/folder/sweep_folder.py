@@ -153,6 +153,7 @@ class SweepFolder:
             num_seed_runs=record.seeds.num_runs,
             task=record.task,
             objective=record.objective,
+            parameters=tuple(space.parameters),
             facts=facts,
             trials=trials,
         )
