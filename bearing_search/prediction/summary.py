@@ -34,7 +34,7 @@ class Summary:
         order = {word: at for at, word in enumerate(JUDGED)}
         words = sorted(self.words, key=lambda word: (order.get(word, len(order)), word))  # type: ignore[call-overload]
         total = sum(self.words.values())
-        lines = [f"{total} samples: " + ", ".join(f"{self.words[word]} {word}" for word in words)]
+        lines = [f"{total} sample{'s' * (total != 1)}: " + ", ".join(f"{self.words[word]} {word}" for word in words)]
         if self.seconds:
             shown = ", ".join(f"P{q} {ms:.1f} ms" for q, ms in self.quantiles_ms().items())
             lines.append(f"time per sample, reading and region of interest included: {shown}")
