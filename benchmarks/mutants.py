@@ -94,6 +94,7 @@ def is_noticed(mutant: Mutant | None, tests: Sequence[str], timeout_s: float) ->
 def _run_tests(mutant: Mutant | None, tests: Sequence[str]) -> None:
     """Run the tests in this process, and end it with their status."""
     import pytest
+    from hypothesis import HealthCheck, Phase, settings
 
     silence = os.open(os.devnull, os.O_WRONLY)
     os.dup2(silence, 1)
@@ -101,6 +102,15 @@ def _run_tests(mutant: Mutant | None, tests: Sequence[str]) -> None:
     sys.dont_write_bytecode = True
     if mutant is not None:
         _import_from_memory(mutant)
+    settings.register_profile(  # the one of the fast tests, but a failure is enough
+        "mutants",
+        max_examples=20,
+        derandomize=True,
+        deadline=None,
+        database=None,
+        suppress_health_check=[HealthCheck.too_slow],
+        phases=(Phase.explicit, Phase.generate),
+    )
     options = [
         "-W",
         "ignore::pytest.PytestAssertRewriteWarning",
@@ -113,7 +123,7 @@ def _run_tests(mutant: Mutant | None, tests: Sequence[str]) -> None:
         "-p",
         "no:cacheprovider",
     ]
-    status = pytest.main([*options, "--hypothesis-seed=0", *tests])
+    status = pytest.main([*options, "--hypothesis-profile=mutants", *tests])
     os._exit(int(status))
 
 

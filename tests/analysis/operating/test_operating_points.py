@@ -66,6 +66,8 @@ def test_folds_and_verdicts_are_those_of_the_same_part(predictions):
     verdicts = group_verdicts(points, test)
     assert [(p.part, p.found.value) for p in verdicts] == [("LC", 1)] * 2 + [("SC", 1)] * 2
     assert group_counts(folds) == {"LC": (2, 2), "SC": (1, 2)}
+    singles = {"LC/all": scored([4.0, 0.0], [1, 0], "pq"), "SC/all": test["SC/all"]}
+    assert group_verdicts(points, singles) == verdicts[2:]
 
 
 def test_where_groups_hold_both_kinds_rates_are_of_samples(predictions):
