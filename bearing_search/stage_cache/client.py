@@ -44,8 +44,8 @@ def this_machine() -> str:
 def process_start(pid: int) -> int | None:
     """Start of a process, in clock ticks since the machine booted; None: it has ended.
 
-    Not seconds since 1970, which differ between processes that began before and after the clock was
-    set: each would take the other for dead, and they would take over each other's work for ever.
+    Not in seconds since 1970, which shift when the clock is set: processes that had begun before
+    would take each other for dead, and take over each other's work again and again.
     """
     try:
         text = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace")
