@@ -50,7 +50,8 @@ def test_the_page_says_what_is_proven_and_what_it_takes(judged, source):
     part, _ = judged(range(20), range(15, 30), max_miss=0.2)
     page = contract_page(source, [part], shows_p_values=True)
     assert "chosen among 7 trials by the same samples" in page
-    # halfway between the normal 14, without itself, and the lowest defect; 0 of 15: 1 - .05^(1/15) = 18.1 %
+    # halfway between the normal 14, standardised without itself, and the lowest defect;
+    # 0 of 15: 1 - .05^(1/15) = 18.11 %; 5 errors of 50 prove 20 %, those of 49 do not
     assert "| **chosen** | 0.8609 | 0 of 15 (0 %) | 18.2 % | 5 of 20 (25 %) | 45.6 % |" in page
     assert "takes 30 more normal groups, none of them wrong" in page
     assert "| 0.05 | 1 of 20 | " in page
