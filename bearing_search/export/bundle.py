@@ -14,7 +14,7 @@ from safetensors.torch import save_file
 from bearing_search.analysis.operating.thresholds import FoldScores
 from bearing_search.data.samples import read_levels
 from bearing_search.errors import ConfigError, ParityError
-from bearing_search.export.default_thresholds import default_thresholds
+from bearing_search.export.default_thresholds import ChosenThresholds, default_thresholds
 from bearing_search.export.int8 import quantise
 from bearing_search.export.model_card import CARD_FILE, model_card
 from bearing_search.export.parity import (
@@ -62,8 +62,11 @@ class BundlePlan:
     """Part -> held-out scores of the search, for its thresholds."""
 
     provenance: Mapping[str, Any]
+    contracts: Mapping[str, ChosenThresholds]
+    """Part -> thresholds that `threshold` set."""
+
     thresholds: Mapping[str, Thresholds]
-    """Part -> thresholds that were chosen; the others get `default_thresholds`."""
+    """Part -> thresholds that the caller gave; of parts in neither, see `default_thresholds`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -170,9 +173,11 @@ def _write_network(
 
 
 def _fitted(part: TrainedPart, found: Judged, plan: BundlePlan) -> PartFacts:
-    thresholds = plan.thresholds.get(part.part) or default_thresholds(
-        plan.folds[part.part], found.calibration
-    )
+    thresholds = plan.thresholds.get(part.part)
+    if thresholds is None and part.part in plan.contracts:
+        thresholds = plan.contracts[part.part].of_model(found.calibration)
+    if thresholds is None:
+        thresholds = default_thresholds(plan.folds[part.part], found.calibration)
     normal = {sample.title for sample in part.samples if not sample.is_anomalous}
     scores = [one.score for one in found.compared if one.score is not None and one.name in normal]
     return replace(

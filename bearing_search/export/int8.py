@@ -19,10 +19,12 @@ def quantise(graph: Path) -> None:
             f"{error.name or 'onnxruntime'} is not installed, which int8 needs; "
             "pip install 'bearing_search[export,onnx]'"
         ) from None
-    logging.getLogger().setLevel(max(logging.getLogger().level, logging.ERROR))
-    whole = graph.with_suffix(".fp32.onnx")
+    root, whole = logging.getLogger(), graph.with_suffix(".fp32.onnx")
+    level = root.level
     graph.rename(whole)
     try:
+        root.setLevel(logging.ERROR)  # it warns through the root logger about its own steps
         quantize_dynamic(whole, graph, weight_type=QuantType.QInt8)
     finally:
+        root.setLevel(level)
         whole.unlink()

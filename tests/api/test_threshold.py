@@ -46,7 +46,7 @@ def test_a_threshold_is_written_with_its_evidence_and_pictures(sweep, capsys):
     model = part["models"]["LC/fold0"]
     assert model["ng_from"] == pytest.approx(model["mean"] + model["deviation"] * part["ng_from"])
     written = {file.name for file in (folder.root / "threshold").iterdir()}
-    assert written == {"threshold.md", "threshold_LC.png", "wrong_LC.png"}
+    assert written == {"threshold_LC.md", "threshold_LC.png", "wrong_LC.png"}
     assert cv2.imread(str(folder.root / "threshold/threshold_LC.png")) is not None
 
 
@@ -71,7 +71,7 @@ def test_json_is_what_is_stored_and_out_takes_the_pictures(sweep, capsys, tmp_pa
     assert part["contract"]["reinspect"] == 0.1
     assert part["contract"]["confidence"] == 0.9
     assert part["reinspect_from"] <= part["ng_from"]
-    assert (tmp_path / "o/threshold.md").exists()
+    assert (tmp_path / "o/threshold_LC.md").exists()
     assert not (folder.root / "threshold").exists()
 
 

@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 
 from bearing_search.analysis.operating.thresholds import FoldScores
+from bearing_search.errors import ConfigError
 from bearing_search.export.adversarial import KINDS, drawn
-from bearing_search.export.default_thresholds import default_thresholds
+from bearing_search.export.default_thresholds import ChosenThresholds, default_thresholds
 from bearing_search.export.parity import Compared, Parity, part_parity
 from bearing_search.preprocess.locate import RoiReference
 from bearing_search.runtime.schema import PartFacts
@@ -102,3 +103,13 @@ def test_without_calibration_or_defects_the_rule_says_so():
     assert alone.word(2.0) == "OK"
     assert alone.word(2.01) == "NG"
     assert "promises nothing" in alone.rule
+
+
+def test_a_chosen_threshold_is_turned_into_scores_by_the_samples_set_aside():
+    chosen = ChosenThresholds(ok=1.0, ng=2.0, is_standardised=True, rule="threshold")
+    found = chosen.of_model(scores([9.0, 10.0, 11.0]))  # mean 10, deviation 1
+    assert (found.ok, found.ng) == (11.0, 12.0)
+    with pytest.raises(ConfigError, match="no normal samples set aside"):
+        chosen.of_model(None)
+    plain = replace(chosen, is_standardised=False).of_model(None)
+    assert (plain.ok, plain.ng) == (1.0, 2.0)

@@ -22,7 +22,7 @@ from bearing_search.analysis.operating.rate_bounds import (
     trials_needed,
 )
 from bearing_search.analysis.operating.thresholds import threshold_above, threshold_below
-from bearing_search.text.shares import share_text
+from bearing_search.text.shares import bound_text, share_text
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,7 +77,7 @@ class Shortfall:
         if self.groups == 0:
             return f"no held-out {kind} group, which promises nothing; it takes {self.needed}"
         return (
-            f"{self.groups} held-out {kind} groups can prove {share_text(self.carried)} at best "
+            f"{self.groups} held-out {kind} groups can prove {bound_text(self.carried)} at best "
             f"(confidence {share_text(self.confidence)}); {share_text(self.rate)} takes "
             f"{self.needed - self.groups} more of them"
         )

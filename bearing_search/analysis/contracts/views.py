@@ -5,7 +5,6 @@ Axis letters: n samples, g groups.
 
 import re
 from collections import Counter
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -107,11 +106,14 @@ def group_scores(pool: PooledScores, rule: ViewRule) -> GroupScores:
     """
     if rule.of is not None:
         _require_views(Counter(pool.groups), rule)
-    names = np.array(pool.groups)
+    names, member = np.unique(np.array(pool.groups), return_inverse=True)
+    order = np.argsort(member, kind="stable")
+    starts = np.searchsorted(member[order], np.arange(len(names) + 1))
     rows = [
-        (str(name), kind, _deciding(pool, names == name, rule, is_anomalous=kind))
-        for name in np.unique(names)
-        for kind in _kinds(pool.is_anomalous[names == name], rule)
+        (str(name), kind, _deciding(pool.scores[own], pool.is_anomalous[own], rule, kind))
+        for name, first, end in zip(names, starts[:-1], starts[1:], strict=True)
+        for own in [order[first:end]]
+        for kind in _kinds(pool.is_anomalous[own], rule)
     ]
     return GroupScores(
         scores=np.array([score for _, _, score in rows], dtype=float),
@@ -125,13 +127,18 @@ def _kinds(is_anomalous: Bool[np.ndarray, " n"], rule: ViewRule) -> list[bool]:
 
 
 def _deciding(
-    pool: PooledScores, own: Bool[np.ndarray, " n"], rule: ViewRule, *, is_anomalous: bool
+    scores: Float[np.ndarray, " n"],
+    is_anomalous: Bool[np.ndarray, " n"],
+    rule: ViewRule,
+    kind: bool,
 ) -> float:
+    """The deciding score of one group; `kind`: as a defective one."""
     if rule.is_each:
-        worst: Callable[..., float] = np.min if is_anomalous else np.max
-        return float(worst(pool.scores[own & (pool.is_anomalous == is_anomalous)]))
-    scores = np.sort(pool.scores[own])[::-1]
-    return float(scores.mean() if rule.name == "mean" else scores[rule.flagged - 1])
+        own = scores[is_anomalous == kind]
+        return float(own.min() if kind else own.max())
+    if rule.name == "mean":
+        return float(scores.mean())
+    return float(np.sort(scores)[-rule.flagged])
 
 
 def _require_views(counts: Counter[str], rule: ViewRule) -> None:

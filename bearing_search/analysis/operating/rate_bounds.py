@@ -1,6 +1,7 @@
 """How large the rate of an error may be, given how often it was seen: exact, one-sided bounds."""
 
 import math
+from functools import cache, lru_cache
 
 import numpy as np
 from scipy.stats import beta
@@ -11,6 +12,7 @@ _DRAWS = 4000
 """Simulated data sets from which the level of simultaneous bounds is taken."""
 
 
+@lru_cache(maxsize=4096)  # a search for the errors allowed asks for the same ones again
 def largest_rate(trials: int, errors: int = 0, confidence: float = LEVEL) -> float:
     """One-sided upper bound of a rate (Clopper and Pearson 1934); 1 without a trial.
 
@@ -57,6 +59,7 @@ def errors_allowed(trials: int, rate: float, confidence: float = LEVEL) -> int |
     return low
 
 
+@cache
 def simultaneous_confidence(trials: int, confidence: float = LEVEL) -> float:
     """The confidence that each bound needs, so that those of all thresholds hold together.
 

@@ -2,16 +2,15 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from datetime import datetime
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any, TypedDict
+from typing import TYPE_CHECKING, TypedDict
 
 from rich.console import Console
 
 from bearing_search.analysis.operating.thresholds import FoldScores
 from bearing_search.analysis.postprocess_settings import rendered
-from bearing_search.api.deploy.provenance import provenance_of
+from bearing_search.api.deploy.contract_file import contract_thresholds
 from bearing_search.api.evaluation import chosen_trial
 from bearing_search.config import DETECTORS, FIRST_SCHEME, TrialConfig, config_digest, to_plain
 from bearing_search.data.dataset import DataSet, load_data_set
@@ -21,7 +20,7 @@ from bearing_search.errors import ConfigError, ResourceError
 from bearing_search.evaluation.prediction_files import fold_predictions
 from bearing_search.filesystem.atomic import write_json
 from bearing_search.measurement import TrialContext
-from bearing_search.runtime.backends.protocol import require_precision
+from bearing_search.runtime.backends.protocol import checked_format
 from bearing_search.runtime.schema import Format, Precision
 from bearing_search.runtime.verdict import Thresholds
 from bearing_search.session.comparison import refuse_incomparable
@@ -34,7 +33,6 @@ from bearing_search.sweep.folder.changes import with_data
 from bearing_search.sweep.folder.sweep_folder import SweepFolder
 from bearing_search.trial_history.records import trial_config
 
-TYPE_CHECKING = False
 if TYPE_CHECKING:
     from bearing_search.export.bundle import Exported
 
@@ -62,7 +60,8 @@ class ExportOptions(TypedDict, total=False):
     """The only part. Default: all parts of the sweep."""
 
     thresholds: Mapping[str, Thresholds]
-    """Part -> thresholds. Default: at most 5 % false alarms, or the best F1."""
+    """Part -> thresholds. Default: those of `threshold`; else at most 5 % false alarms, or the best
+    F1."""
 
     device: str
     """Where a final training runs, if there is none yet: cpu, cuda, or auto (default)."""
@@ -105,7 +104,7 @@ def export_detector(folder: SweepFolder, asked: ExportRequest) -> "Exported":
         ResourceError: a package is missing.
     """
     console = asked.console or terminal()
-    require_precision(asked.format, asked.precision)
+    checked_format(asked.format, asked.precision)
     _require_packages(asked.format)
     refuse_incomparable([folder])
     number = chosen_trial(folder, asked.trial, console)
@@ -119,6 +118,7 @@ def export_detector(folder: SweepFolder, asked: ExportRequest) -> "Exported":
     data_set = with_readings(data_set, config, cache=folder.cache, known=folder.record.bits)
     _require_part(asked.part, data_set.chosen_parts(config.parts))
     check_installation()
+    from bearing_search.api.deploy.provenance import provenance_of
     from bearing_search.export.bundle import BundlePlan, write_bundle
     from bearing_search.export.trained import open_trained  # torch: seconds
 
@@ -137,34 +137,11 @@ def export_detector(folder: SweepFolder, asked: ExportRequest) -> "Exported":
         form=asked.format,
         precision=asked.precision,
         folds=folds,
-        provenance=_provenance(folder, number, place, trained, console),
+        provenance=provenance_of(folder, number, (place, trained), console),
+        contracts=contract_thresholds(folder, number, settings.applied, console),
         thresholds=asked.thresholds,
     )
     return write_bundle(trained, plan, console.print)
-
-
-def _provenance(
-    folder: SweepFolder, number: int, place: Path, trained: Any, console: Console
-) -> dict[str, Any]:
-    from bearing_search.models.inference.origin import weights_origin
-
-    source, licence = weights_origin(trained.config.encoder)
-    return {
-        "created": datetime.now().astimezone().isoformat(timespec="seconds"),
-        **provenance_of(folder, number, console),
-        "trained": place.relative_to(folder.root).as_posix(),
-        "aside": {part.part: len(part.aside) for part in trained.parts},
-        "samples": {
-            part.part: {
-                "normal": sum(not one.is_anomalous for one in part.samples),
-                "anomalous": sum(one.is_anomalous for one in part.samples),
-            }
-            for part in trained.parts
-        },
-        "weights": source,
-        "weights_sha256": next(iter(trained.networks.values())).weights_sha256,
-        "weights_licence": licence,
-    }
 
 
 def _training(

@@ -1,10 +1,14 @@
 """Where a detector comes from: data, sweep, trial, how it was chosen, versions."""
 
+from datetime import datetime
 from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
 from typing import Any
 
 from rich.console import Console
 
+from bearing_search.export.trained import Trained
+from bearing_search.models.inference.origin import weights_origin
 from bearing_search.reporting.test_access import test_access_log
 from bearing_search.session.comparison import board_of
 from bearing_search.sweep.folder.sweep_folder import SweepFolder
@@ -14,8 +18,38 @@ from bearing_search.trial_history.records import trial_config
 _MORE_PACKAGES = ("safetensors", "onnx", "onnxscript", "onnxruntime", "openvino")
 
 
-def provenance_of(folder: SweepFolder, number: int, console: Console) -> dict[str, Any]:
-    """Facts about the sweep and a trial of it, in JSON types."""
+def provenance_of(
+    folder: SweepFolder, number: int, training: tuple[Path, Trained], console: Console
+) -> dict[str, Any]:
+    """Facts about the sweep, a trial of it and the final training, in JSON types.
+
+    Args:
+        folder: of the sweep.
+        number: of the trial.
+        training: folder of the final training, and the training.
+        console: where the progress of the comparison is shown.
+    """
+    place, trained = training
+    source, licence = weights_origin(trained.config.encoder)
+    return {
+        "created": datetime.now().astimezone().isoformat(timespec="seconds"),
+        **_of_sweep(folder, number, console),
+        "trained": place.relative_to(folder.root).as_posix(),
+        "aside": {part.part: len(part.aside) for part in trained.parts},
+        "samples": {
+            part.part: {
+                "normal": sum(not one.is_anomalous for one in part.samples),
+                "anomalous": sum(one.is_anomalous for one in part.samples),
+            }
+            for part in trained.parts
+        },
+        "weights": source,
+        "weights_sha256": next(iter(trained.networks.values())).weights_sha256,
+        "weights_licence": licence,
+    }
+
+
+def _of_sweep(folder: SweepFolder, number: int, console: Console) -> dict[str, Any]:
     config = trial_config(folder.root, number)
     record = folder.record
     return {

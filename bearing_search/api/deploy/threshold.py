@@ -64,7 +64,7 @@ class ThresholdOptions(TypedDict, total=False):
     """Whether the page shows conformal p-values. Default: False."""
 
     out: str | Path | None
-    """Folder of page and pictures. Default: `threshold` in the sweep's folder."""
+    """Folder of pages and pictures. Default: `threshold` in the sweep's folder."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,7 +80,7 @@ class ThresholdReport:
     """`threshold.json` in the sweep's folder."""
 
     folder: Path
-    """Folder of page and pictures."""
+    """Folder of pages and pictures, some of each part."""
 
     @property
     def content(self) -> dict[str, Any]:
@@ -153,20 +153,20 @@ def threshold(
         setting=setting,
         trials_compared=sum(t.state == "complete" for t in sweep_status(folder).trials),
     )
-    page = contract_page(
-        source, list(parts.values()), shows_p_values=options.get("p_values", False)
-    )
+    shows_p_values = options.get("p_values", False)
+    page = contract_page(source, list(parts.values()), shows_p_values=shows_p_values)
     out = options.get("out")
     target = folder.root / "threshold" if out is None else Path(out)
     target.mkdir(parents=True, exist_ok=True)
     for part, judged in parts.items():
+        own = contract_page(source, [judged], shows_p_values=shows_p_values)
+        write_atomically(target / f"threshold_{part}.md", own.encode())
         write_atomically(target / f"threshold_{part}.png", histogram_png(judged))
         picture = target / f"wrong_{part}.png"
         picture.unlink(missing_ok=True)
         if judged.wrong:
             inputs = _inputs(folder, config, judged, console)
             write_png(wrong_picture(judged, folds[part], inputs), picture)
-    write_atomically(target / "threshold.md", page.encode())
     file = folder.root / FILE
     write_json(file, stored(file, source, parts))
     return ThresholdReport(source=source, parts=parts, page=page, file=file, folder=target)

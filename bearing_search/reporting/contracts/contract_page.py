@@ -8,7 +8,7 @@ from bearing_search.analysis.contracts.p_values import worst_false_alarm_rate
 from bearing_search.analysis.contracts.settings import ErrorRate, Setting
 from bearing_search.reporting.contracts.contract_json import Source
 from bearing_search.text.lists import first_of
-from bearing_search.text.shares import share_text
+from bearing_search.text.shares import bound_text, share_text
 
 _ALPHAS = (0.01, 0.05, 0.1)
 """Rates of false alarms for which p-values are shown."""
@@ -31,10 +31,12 @@ def contract_page(source: Source, parts: Sequence[JudgedPart], *, shows_p_values
         "the same production, camera and light, and for a setting that was fixed beforehand"
         + (
             f"; this one was chosen among {source.trials_compared} trials by the same samples, "
-            "which flatters it (docs/threshold.md)."
+            "which flatters it"
             if source.trials_compared > 1
-            else "."
-        ),
+            else ""
+        )
+        + ". How often promises are broken, then and by a detector that is trained anew, was "
+        "measured: docs/threshold.md.",
         "",
     ]
     for judged in parts:
@@ -97,9 +99,9 @@ def _cells(name: str, setting: Setting, *, has_band: bool) -> list[str]:
         *([f"{setting.reinspect_from:.4g}"] if has_band else []),
         f"{setting.ng_from:.4g}",
         _counted(setting.miss),
-        share_text(setting.miss.bound),
+        bound_text(setting.miss.bound),
         _counted(setting.overkill),
-        share_text(setting.overkill.bound),
+        bound_text(setting.overkill.bound),
         *([_counted(band), str(setting.defective_in_band)] if has_band else []),
     ]
 
@@ -195,7 +197,7 @@ def _p_value_lines(judged: JudgedPart) -> list[str]:
         limit = worst_false_alarm_rate(alpha, normal, folds)
         lines.append(
             f"| {alpha:g} | {int((flagged & ~is_anomalous).sum())} of {normal} | "
-            f"{int((flagged & is_anomalous).sum())} of {defective} | {share_text(limit)} |"
+            f"{int((flagged & is_anomalous).sum())} of {defective} | {bound_text(limit)} |"
         )
     return [
         *lines,

@@ -7,7 +7,7 @@ from matplotlib.figure import Figure
 from bearing_search.analysis.contracts.judged_part import JudgedPart
 from bearing_search.plots.lettering import drawable, figure_png
 from bearing_search.reporting.contracts.contract_page import contract_text
-from bearing_search.text.shares import share_text
+from bearing_search.text.shares import bound_text
 
 _NORMAL, _THRESHOLD, _BAND = "#8a8f98", "#b91c1c", "#f59e0b"
 _DEFECTS = ("#1f5f8b", "#6a9f58", "#c2410c", "#8a6fae", "#0f766e", "#a16207", "#db2777", "#475569")
@@ -53,9 +53,9 @@ def histogram_png(judged: JudgedPart) -> bytes:
     )
     lower.set_title(
         f"missed {chosen.miss.errors} of {chosen.miss.groups} "
-        f"(proven at most {share_text(chosen.miss.bound)}), "
+        f"(proven at most {bound_text(chosen.miss.bound)}), "
         f"overkill {chosen.overkill.errors} of {chosen.overkill.groups} "
-        f"(proven at most {share_text(chosen.overkill.bound)})",
+        f"(proven at most {bound_text(chosen.overkill.bound)})",
         fontsize=8,
     )
     return figure_png(figure)

@@ -12,7 +12,7 @@ from bearing_search.plots import heat_map, montage
 from bearing_search.plots.montage import Picture
 from bearing_search.plots.picture_table import Tile, caption, picture_table
 
-MOST_ROWS = 24
+MOST_ROWS = 16
 """Samples shown; the farthest from their threshold come first, misses before overkill."""
 
 _NAN = float("nan")

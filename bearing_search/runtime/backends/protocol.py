@@ -62,8 +62,8 @@ BACKENDS: Mapping[Format, str] = {
 _EXTRAS: Mapping[Format, str] = {"onnx": "onnx", "openvino": "openvino", "torch": "torch"}
 
 
-def require_precision(form: str, precision: str) -> None:
-    """Check that a format is known and runs in a precision.
+def checked_format(form: str, precision: str) -> tuple[Format, Precision]:
+    """A format and a precision that it runs in.
 
     Raises:
         ConfigError: it is not, or does not.
@@ -75,6 +75,7 @@ def require_precision(form: str, precision: str) -> None:
         raise ConfigError(
             f"precision is {precision!r}; format {form} runs in {' or '.join(known[form])}"
         )
+    return cast("tuple[Format, Precision]", (form, precision))
 
 
 def open_backend(form: Format, source: NetworkSource) -> Backend:
@@ -89,7 +90,7 @@ def open_backend(form: Format, source: NetworkSource) -> Backend:
         ConfigError: the format does not run in its precision.
         ResourceError: the program that runs it is not installed.
     """
-    require_precision(form, source.precision)
+    checked_format(form, source.precision)
     module, _, name = BACKENDS[form].partition(":")
     opened = cast("OpenBackend", getattr(import_module(module), name))
     try:

@@ -1,7 +1,7 @@
 """`export`: writes a setting of a sweep as a detector for use."""
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
@@ -44,17 +44,19 @@ def export(
     exported detector. If a score is too far from torch's in fp32, or a verdict flips, nothing is
     written (status 10).
     """
+    from bearing_search.runtime.backends.protocol import checked_format
     from bearing_search.session.terminal import terminal
 
-    console = terminal()
-    options: dict[str, Any] = {"format": form, "precision": precision, "part": part}
+    console, (runs_on, runs_in) = terminal(), checked_format(form, precision)
     found = bearing_search.open_sweep(sweep, results).export(
         trial,
         console=console,
         out=out,
         device=device,
         refit_changed_data=refit_changed_data,
-        **options,
+        format=runs_on,
+        precision=runs_in,
+        part=part,
     )
     for name, facts in found.facts.parts.items():
         limits = facts.thresholds
