@@ -98,7 +98,9 @@ def runs_of(client, sweep):
 
 
 def steps_of(client, run):
-    return [metric.step for metric in client.get_metric_history(run.info.run_id, "train/loss")]
+    return [
+        metric.step for metric in client.get_metric_history(run.info.run_id, "z_details/train/loss")
+    ]
 
 
 def artifacts_of(client, run, path=""):
