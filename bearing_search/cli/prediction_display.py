@@ -73,7 +73,7 @@ class ProgressLines:
 
     def __init__(self, total: int) -> None:
         self._total, self._done = total, 0
-        self._begun = self._last = time.monotonic()
+        self._begun = self._last = self._first = time.monotonic()
         self._is_terminal = sys.stderr.isatty() and not sys.stdout.isatty()
         self._shows = False
 
@@ -81,14 +81,16 @@ class ProgressLines:
         """One more sample is done."""
         self._done += 1
         now = time.monotonic()
-        elapsed = now - self._begun
+        if self._done == 1:
+            self._first = now  # until here it also loaded the network
         every = 1.0 if self._is_terminal else LINE_EVERY_S
-        if elapsed < QUIET_S or (self._shows and now - self._last < every):
+        if now - self._begun < QUIET_S or (self._shows and now - self._last < every):
             return
-        if self._done == self._total:
+        if not 1 < self._done < self._total:
             return
         self._last, self._shows = now, True
-        left = format_duration(elapsed / self._done * (self._total - self._done))
+        each = (now - self._first) / (self._done - 1)
+        left = format_duration(each * (self._total - self._done))
         text = f"{self._done} of {self._total} judged, about {left} left"
         if self._is_terminal:  # one line that changes
             print(f"\r{text}\033[K", end="", file=sys.stderr, flush=True)

@@ -31,10 +31,11 @@ class Summary:
 
     def lines(self) -> list[str]:
         """Two lines: verdicts, and the quantiles of the time per sample."""
-        order = {word: at for at, word in enumerate(JUDGED)}
-        words = sorted(self.words, key=lambda word: (order.get(word, len(order)), word))  # type: ignore[call-overload]
+        order: dict[str, int] = {word: at for at, word in enumerate(JUDGED)}
+        words = sorted(self.words, key=lambda word: (order.get(word, len(order)), word))
         total = sum(self.words.values())
-        lines = [f"{total} samples: " + ", ".join(f"{self.words[word]} {word}" for word in words)]
+        counts = ", ".join(f"{self.words[word]} {word}" for word in words)
+        lines = [f"{total} sample{'s' * (total != 1)}: {counts}"]
         if self.seconds:
             shown = ", ".join(f"P{q} {ms:.1f} ms" for q, ms in self.quantiles_ms().items())
             lines.append(f"time per sample, reading and region of interest included: {shown}")

@@ -17,7 +17,7 @@ from bearing_search.errors import LeakError
 from bearing_search.session.preflight import file_findings
 from bearing_search.session.progress import Estimate
 from bearing_search.session.terminal import print_problem
-from bearing_search.sweep.record.sweep_record import AllowedLeak
+from bearing_search.sweep.record.allowed_leak import AllowedLeak
 
 _LINE_EVERY_S = 10.0
 _SHOWN = 5

@@ -2,18 +2,20 @@
 
 import shlex
 from collections.abc import Collection, Mapping
+from dataclasses import replace
+from datetime import datetime
 from pathlib import Path
 
 from rich.console import Console
 
 from bearing_search.analysis.ranked_setting import RankedSetting
-from bearing_search.data.dataset import DataSet
-from bearing_search.errors import BearingSearchError, ConfigError, TrialFailedError
+from bearing_search.data.dataset import DataSet, load_data_set
+from bearing_search.errors import BearingSearchError, ConfigError, DataError, TrialFailedError
 from bearing_search.filesystem.database_url import is_same_database, sqlite_url
 from bearing_search.reporting.leaderboard import end_of_sweep
 from bearing_search.search_space.space import SearchSpace
 from bearing_search.session.comparison import board_of, write_board
-from bearing_search.session.inputs import objective_lines, split_lines
+from bearing_search.session.inputs import digest_for, objective_lines, split_lines
 from bearing_search.session.leak_gate import sentence
 from bearing_search.session.preflight import edge_configs, turned_light_findings
 from bearing_search.session.progress import SweepProgress
@@ -25,7 +27,7 @@ from bearing_search.stage_cache.limit import set_limit_of
 from bearing_search.sweep.engine import discard, run_sweep
 from bearing_search.sweep.folder.listing import LEDGER, begun_trials
 from bearing_search.sweep.folder.relocation import absolute_url, checked_home
-from bearing_search.sweep.folder.sweep_folder import SweepFolder
+from bearing_search.sweep.folder.sweep_folder import SweepFolder, load_sweep
 from bearing_search.sweep.record.session_options import SessionOptions
 from bearing_search.sweep.record.urls import refuse_password
 from bearing_search.sweep.status import has_reached_target
@@ -57,6 +59,7 @@ def drive(
     root, name = folder.root.parent, folder.record.name
     tracker = MlflowTracker(folder.tracking_uri or default_tracking_uri(root))
     outcome = _run(folder, options, (SweepProgress(console), tracker), is_new=is_new)
+    folder = with_data_compared(load_sweep(root, name), console)
     if outcome.stopped_by:
         console.print(
             f"stopped by {outcome.stopped_by}; nothing is lost. Resume with:\n"
@@ -73,6 +76,27 @@ def drive(
         chosen = [trial.number for trial in best.trials] if best is not None else []
         drop_intermediate_stages(folder, console, chosen=chosen)
     return outcome
+
+
+def with_data_compared(folder: SweepFolder, console: Console) -> SweepFolder:
+    """The sweep, whose reports say so from now on if its data changed while trials ran."""
+    record = folder.record
+    try:
+        now = digest_for(record.task, load_data_set(folder.data))
+    except DataError as error:  # trials without their files have failed
+        print_problem(console, f"warning: the data can no longer be read: {error}")
+        return folder
+    if now == record.data_digest:
+        return folder
+    noticed = datetime.now().astimezone().isoformat(timespec="seconds")
+    folder = folder.with_record(replace(record, data_changed=record.data_changed or noticed))
+    print_problem(
+        console,
+        f"warning: {folder.data} has changed since the sweep began (digest {now}, it was "
+        f"{record.data_digest}), so scores may be of other data. Every report says so; start a "
+        "new sweep under another name to be sure",
+    )
+    return folder
 
 
 def _report(

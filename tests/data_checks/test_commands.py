@@ -15,7 +15,8 @@ from bearing_search.errors import LeakError
 from bearing_search.session.leak_gate import refuse_leaks
 from bearing_search.session.terminal import terminal
 from bearing_search.sweep.folder.sweep_folder import create_sweep, load_sweep
-from bearing_search.sweep.record.sweep_record import AllowedLeak, SweepRecord
+from bearing_search.sweep.record.allowed_leak import AllowedLeak
+from bearing_search.sweep.record.sweep_record import SweepRecord
 
 from .conftest import plate, write
 

@@ -5,7 +5,9 @@ from contextlib import closing
 
 import pytest
 
-from bearing_search.session.sweep_session import drop_intermediate_stages
+from bearing_search.cli import main
+from bearing_search.data.dataset import content_digest, load_data_set
+from bearing_search.session.sweep_session import drop_intermediate_stages, with_data_compared
 from bearing_search.session.terminal import terminal
 from bearing_search.stage_cache.cache import StageCache
 from bearing_search.stage_cache.eviction import list_entries
@@ -61,3 +63,27 @@ def test_a_sweep_is_over_when_its_last_session_says_so(tmp_path, content, is_ove
         (tmp_path / "end.json").write_text(json.dumps(content))
     assert has_reached_target(tmp_path) is is_over
     assert has_reached_target(tmp_path / "deleted")
+
+
+def test_data_that_changed_while_trials_ran_is_told_by_every_report(make_sweep, make_set, capsys):
+    data = make_set()
+    digest = content_digest(load_data_set(data).samples("train"))
+    folder = make_sweep("one", [1.0, 2.0], data=str(data), data_digest=digest)
+    assert with_data_compared(folder, terminal()) == folder
+
+    picture = next(data.glob("plate/train/good/*.png"))
+    picture.write_bytes(next(data.glob("plate/test/good/*.png")).read_bytes())
+    changed = with_data_compared(folder, terminal())
+    assert "has changed since the sweep began" in capsys.readouterr().err
+    later = with_data_compared(changed, terminal())
+    assert later.record.data_changed == changed.record.data_changed
+    results = str(folder.root.parent)
+    for command in (["status", "one"], ["compare", "one"]):
+        assert main([*command, "--results", results]) == 0
+        assert "DATA CHANGED while trials ran" in capsys.readouterr().out.replace("\n", " ")
+
+
+def test_data_that_vanished_is_a_warning_for_its_trials_have_failed(make_sweep, tmp_path, capsys):
+    folder = make_sweep("one", [1.0], data=str(tmp_path / "absent"))
+    assert with_data_compared(folder, terminal()) == folder
+    assert "the data can no longer be read" in capsys.readouterr().err

@@ -133,7 +133,7 @@ def simulate(ledger_of):
             worker_context = WorkerContext(
                 root=folder.root,
                 session=session,
-                data=Path(folder.record.data),
+                data=folder.data,
                 cache=folder.cache,
                 threads=1,
                 gpus=0.0,
