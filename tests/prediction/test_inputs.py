@@ -130,6 +130,17 @@ def test_names_that_stand_for_nothing_are_one_line_each_and_the_others_are_judge
         find_inputs(["empty"], ("LC",))
 
 
+def test_an_empty_name_and_a_link_to_nothing_are_said(tree):
+    root = tree("d/a.png")
+    (root / "d" / "b.png").symlink_to(root / "gone.png")
+    inputs = find_inputs(["d", ""], ("LC",))
+    assert [one.sample.title for one in inputs.samples] == ["a"]
+    assert inputs.problems == (
+        "d/b.png: is no file; a link to nothing?",
+        "an empty name: stands for no picture",
+    )
+
+
 def test_a_reader_of_another_layout_is_used(tree, monkeypatch):
     from bearing_search.data.readers import DATA_READERS, DataReader
     from bearing_search.data.samples import Sample
