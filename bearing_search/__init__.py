@@ -21,8 +21,13 @@ if TYPE_CHECKING:
     from bearing_search.data.dataset import load_data_set as load_data_set
     from bearing_search.data.importing.import_data_set import import_data_set as import_data_set
     from bearing_search.errors import BearingSearchError as BearingSearchError
+    from bearing_search.export.bundle_check import check_bundle as check_bundle
     from bearing_search.measurement import Measurement as Measurement
     from bearing_search.measurement import TrialContext as TrialContext
+    from bearing_search.prediction.judging import predict as predict
+    from bearing_search.runtime.detector import Detector as Detector
+    from bearing_search.runtime.detector import load_detector as load_detector
+    from bearing_search.runtime.verdict import Verdict as Verdict
     from bearing_search.search_space.space import SearchSpace as SearchSpace
     from bearing_search.search_space.yaml_file import load_search_space as load_search_space
     from bearing_search.trial import run_trial as run_trial
@@ -31,16 +36,21 @@ if TYPE_CHECKING:
 
 _MODULES = {
     "BearingSearchError": "bearing_search.errors",
+    "Detector": "bearing_search.runtime.detector",
     "Measurement": "bearing_search.measurement",
     "SearchSpace": "bearing_search.search_space.space",
     "Sweep": "bearing_search.api.sweep",
     "TrialConfig": "bearing_search.config",
     "TrialContext": "bearing_search.measurement",
+    "Verdict": "bearing_search.runtime.verdict",
+    "check_bundle": "bearing_search.export.bundle_check",
     "check_data": "bearing_search.api.check",
     "import_data_set": "bearing_search.data.importing.import_data_set",
     "load_data_set": "bearing_search.data.dataset",
+    "load_detector": "bearing_search.runtime.detector",
     "load_search_space": "bearing_search.search_space.yaml_file",
     "open_sweep": "bearing_search.api.sweep",
+    "predict": "bearing_search.prediction.judging",
     "run_search": "bearing_search.api.search",
     "run_trial": "bearing_search.trial",
 }

@@ -75,3 +75,21 @@ class LeakError(BearingSearchError):
     """Train and test share samples, so a test score would be too optimistic."""
 
     exit_status = 8
+
+
+class PromiseError(BearingSearchError):
+    """A threshold was asked to promise more than the held-out samples can prove."""
+
+    exit_status = 9
+
+
+class ParityError(BearingSearchError):
+    """An exported detector does not decide as the trained one does, so it is not written."""
+
+    exit_status = 10
+
+
+class BundleError(BearingSearchError):
+    """An exported detector is incomplete, altered, or of another version."""
+
+    exit_status = 11

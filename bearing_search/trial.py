@@ -33,9 +33,9 @@ from bearing_search.measurement import (
 )
 from bearing_search.stage_cache.cache import StageCache
 from bearing_search.training.cost import train_gflop
+from bearing_search.training.folds.final_plans import deployment_plans, final_plans
 from bearing_search.training.folds.fold_plan import (
     FoldPlan,
-    final_plans,
     progress_of_plan,
     unseen_kind_plans,
     validation_plans,
@@ -81,6 +81,16 @@ def run_calibrated(
     data_set = _data_set(config, context)
     plans = final_plans(config, data_set, calibrates=True, stresses=stresses)
     return _run_units(plans, config, context, split="final")
+
+
+def run_deployment(config: TrialConfig, context: TrialContext) -> Iterator[Measurement]:
+    """Train as `run_calibrated` does and score what is set aside; test is not needed.
+
+    Raises:
+        DataError, WeightsError, TrialFailedError: as in `run_trial`.
+    """
+    plans = deployment_plans(config, _data_set(config, context).samples("train"))
+    return _run_units(plans, config, context, split="aside")
 
 
 def run_unseen_kinds(config: TrialConfig, context: TrialContext) -> Iterator[Measurement]:

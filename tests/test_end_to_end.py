@@ -39,18 +39,29 @@ def finished(process: subprocess.Popen) -> str:
     return out
 
 
-def traces(results: Path) -> list[str]:
-    """Which iterations ran when, by stage that learns; empty while a stage changes hands."""
-    texts = []
+def traces(results: Path) -> dict[str, str]:
+    """Which iterations ran when, by stage that learns; lacks one while it changes hands."""
+    texts = {}
     for file in results.glob("cache/stages/*/*/*/trace.jsonl"):
         with suppress(FileNotFoundError):
-            texts.append(file.read_text())
+            if file.parents[2].name == "trash":
+                continue
+            texts[file.parents[1].name] = file.read_text()
     return texts
 
 
 def trained_iterations(results: Path) -> int:
     """Iterations that some checkpoint or finished stage vouches for."""
-    return sum(len(text.splitlines()) for text in traces(results))
+    return sum(len(text.splitlines()) for text in traces(results).values())
+
+
+def last_traces(process: subprocess.Popen, results: Path) -> dict[str, str]:
+    """The traces of all stages, also of those that the sweep drops at its end."""
+    seen: dict[str, str] = {}
+    while process.poll() is None:
+        seen |= traces(results)
+        time.sleep(0.05)
+    return seen
 
 
 def wait_for(condition, process: subprocess.Popen, seconds: float = 120) -> None:
@@ -79,13 +90,18 @@ def test_a_sweep_survives_two_kills_and_ends_in_an_evaluation(tmp_path, make_set
         process.communicate()
         process = command("resume", "e2e", results=results)
         assert kill < 2
+    texts = last_traces(process, results)
     said = finished(process)
     assert re.search(r"To use, of \d complete settings: trial \d", said)
     assert "-m bearing_search ui --results" in said
 
     status = json.loads(finished(command("status", "e2e", "--json", results=results)))
     assert [trial["state"] for trial in status["trials"]] == ["complete"] * TRIALS
-    assert_no_iteration_ran_twice(results)
+    assert_no_iteration_ran_twice(texts)
+    assert re.search(r"freed [\d.]+ [GM]B of intermediate stages", said)
+    assert not list(results.glob("cache/stages/tuning/*"))
+    assert not list(results.glob("cache/stages/detector/*"))
+    assert len(list(results.glob("cache/stages/encoder/*"))) == 2  # folds of the one to use
     assert_mlflow_agrees(results, status["trials"])
 
     assert_the_ui_serves_them(results)
@@ -98,11 +114,10 @@ def test_a_sweep_survives_two_kills_and_ends_in_an_evaluation(tmp_path, make_set
     assert finished(command("evaluate", "e2e", "--device", "cpu", results=results)) == table
 
 
-def assert_no_iteration_ran_twice(results: Path) -> None:
+def assert_no_iteration_ran_twice(texts: dict[str, str]) -> None:
     """A stage starts again only from what it last saved, and is finished once."""
-    found = traces(results)
-    assert len(found) == TRIALS * 2 * 3  # folds; a beginning, the encoder, the detector
-    for text in found:
+    assert len(texts) == TRIALS * 2 * 3  # folds; a beginning, the encoder, the detector
+    for text in texts.values():
         saved = 0
         lines = [json.loads(line) for line in text.splitlines()]
         for line in lines:

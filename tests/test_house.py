@@ -15,7 +15,7 @@ PACKAGE = Path(bearing_search.__file__).parent
 MOST_MODULES, MOST_MODULES_AT_THE_ROOT = 12, 6
 MOST_PARAMETERS = 6
 MOST_LINES = 250
-WITH_EXPORTS = {".", "cli", "config", "tracking"}
+WITH_EXPORTS = {".", "cli", "config", "runtime", "tracking"}
 """Folders whose `__init__.py` holds more than a docstring."""
 
 VENDORS = {"ray", "optuna", "mlflow"}

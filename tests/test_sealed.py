@@ -66,6 +66,7 @@ def test_a_trial_opens_training_files_only_and_evaluate_opens_the_others(
     assert not list((tmp_path / "search").rglob("stress*"))
 
 
+@pytest.mark.slow
 def test_a_trial_has_the_same_score_when_the_test_set_is_rubbish(tmp_path, make_set, tiny_config):
     def objective(data, folder):
         context = TrialContext(data=data, folder=tmp_path / folder, cache=tmp_path / f"{folder}-c")

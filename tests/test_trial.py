@@ -86,6 +86,7 @@ def test_a_trial_scores_every_part_in_every_fold(tmp_path, make_set, tiny_config
     assert TRAIN_GFLOP not in last  # the size of this encoder is not known
 
 
+@pytest.mark.slow
 def test_the_work_of_training_grows_fold_by_fold(tmp_path, make_set, tiny_config):
     data = make_set(parts=("LC",))
     encoder = replace(tiny_config.encoder, name="vit_tiny_patch16_224")  # of known size
@@ -102,6 +103,7 @@ def test_the_work_of_training_grows_fold_by_fold(tmp_path, make_set, tiny_config
     assert counted == pytest.approx(np.cumsum(work), abs=2e-3)
 
 
+@pytest.mark.slow
 def test_parts_have_folds_of_their_own_number_and_weigh_the_same(tmp_path, make_set, tiny_config):
     data = make_set(parts=("few", "many"), train_defects=3)
     for file in (data / "few").rglob("train_s2*"):
@@ -161,9 +163,10 @@ def numbers_of_whole_trial(tmp_path_factory):
 @pytest.mark.parametrize(
     ("detector", "stop_after"),
     [
-        *[("dinomaly", number) for number in (0, 2, 7, 17)],
-        ("vitad", 7),
-        ("patchcore", 8),
+        *[pytest.param("dinomaly", number, marks=pytest.mark.slow) for number in (0, 2, 7)],
+        ("dinomaly", 17),
+        pytest.param("vitad", 7, marks=pytest.mark.slow),
+        pytest.param("patchcore", 8, marks=pytest.mark.slow),
         ("padim", 11),
     ],
 )
@@ -200,6 +203,7 @@ def together(tiny_config, make_set):
     return config, make_set(parts=("LC", "OD"))
 
 
+@pytest.mark.slow
 def test_parts_that_are_trained_together_are_scored_one_by_one(tmp_path, together):
     config, data = together
 
@@ -229,6 +233,7 @@ def test_parts_that_are_trained_together_are_scored_one_by_one(tmp_path, togethe
     assert {"heat_maps_OD.png", "reconstruction_LC.png", "curves_all.png"} < pictures
 
 
+@pytest.mark.slow
 def test_parts_that_are_trained_together_go_on_where_they_were(tmp_path, together):
     config, data = together
     whole = list(run_trial(config, context(tmp_path, data, "whole", shares_stages=False)))
@@ -240,6 +245,7 @@ def test_parts_that_are_trained_together_go_on_where_they_were(tmp_path, togethe
     assert numbers(rest) == numbers(whole)
 
 
+@pytest.mark.slow
 def test_one_part_alone_scores_the_same_under_both_scopes(tmp_path, make_set, tiny_config):
     data = make_set()
     last = []
@@ -249,6 +255,7 @@ def test_one_part_alone_scores_the_same_under_both_scopes(tmp_path, make_set, ti
     assert numbers(last[:1]) == numbers(last[1:])
 
 
+@pytest.mark.slow
 def test_the_final_training_of_parts_together_is_scored_part_by_part(tmp_path, together):
     config, data = together
     last = list(run_final(config, context(tmp_path, data, shares_stages=False)))[-1]
@@ -259,7 +266,12 @@ def test_the_final_training_of_parts_together_is_scored_part_by_part(tmp_path, t
 
 @pytest.mark.parametrize(
     ("detector", "fusion"),
-    [("vitad", "score_mean"), ("patchcore", "score_max"), ("padim", "score_mean")],
+    [
+        ("vitad", "score_mean"),
+        ("patchcore", "score_max"),
+        ("padim", "score_mean"),
+        ("subspace", "score_mean"),
+    ],
 )
 def test_every_detector_works_with_several_parts_and_a_map_for_each_brightness(
     tmp_path, make_set, tiny_config, detector, fusion
@@ -303,6 +315,7 @@ def test_a_finished_trial_repeats_itself_without_training(tmp_path, make_set, ti
     assert traces(tmp_path) == before
 
 
+@pytest.mark.slow
 def test_without_defects_in_train_they_are_drawn_and_it_is_said(tmp_path, make_set, tiny_config):
     data = make_set(levels=1, train_defects=0)
 
@@ -354,6 +367,7 @@ def test_without_masks_a_trial_is_scored_by_whole_images(tmp_path, make_set, tin
     assert stream[-1].tags["defects/plate"] == "real"
 
 
+@pytest.mark.slow
 def test_a_trial_reports_the_objective_that_it_is_asked_for(tmp_path, make_set, tiny_config):
     finetune = replace(tiny_config.finetune, epochs=0, reconstruction_only_epochs=0)
     config = replace(tiny_config, finetune=finetune)
@@ -367,6 +381,7 @@ def test_a_trial_reports_the_objective_that_it_is_asked_for(tmp_path, make_set, 
     assert {OBJECTIVE, IMAGE_OBJECTIVE} <= set(stream[-1].values)
 
 
+@pytest.mark.slow
 def test_a_stress_set_is_scored_beside_test_and_moves_none_of_its_numbers(
     tmp_path, make_set, tiny_config
 ):

@@ -41,6 +41,7 @@ def to_12_bits(data):
         cv2.imwrite(str(file), cv2.imread(str(file), cv2.IMREAD_UNCHANGED).astype(np.uint16) * 16)
 
 
+@pytest.mark.slow
 def test_12_bits_in_16_give_the_numbers_of_8(make_set, scored):
     eight, twelve = make_set(name="eight"), make_set(name="twelve")
     to_12_bits(twelve)
@@ -50,6 +51,7 @@ def test_12_bits_in_16_give_the_numbers_of_8(make_set, scored):
     assert scored(eight, run_final) == scored(twelve, run_final)
 
 
+@pytest.mark.slow
 def test_pages_give_the_numbers_of_level_files(make_set, scored):
     named, paged = make_set(name="named"), make_set(name="paged")
     for first in [file for file in pictures(paged) if file.stem.endswith("_b0")]:
@@ -62,6 +64,7 @@ def test_pages_give_the_numbers_of_level_files(make_set, scored):
     assert scored(paged) == scored(named)
 
 
+@pytest.mark.slow
 def test_of_four_levels_the_chosen_ones_count(make_set, scored):
     three, four = make_set(name="three"), make_set(name="four", levels=4)
     for data in (three, four):

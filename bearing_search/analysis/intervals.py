@@ -186,16 +186,6 @@ def rate_interval(hits: float, trials: float) -> Interval:
     return Interval(value=hits / trials, low=low, high=high, level=LEVEL)
 
 
-def largest_rate(trials: int) -> float:
-    """One-sided 95 % upper bound of a rate, given no hit in that many trials."""
-    return 1.0 - float((1 - LEVEL) ** (1 / trials)) if trials else 1.0
-
-
-def trials_needed(rate: float) -> int:
-    """Number of trials without a hit that bounds the rate by `rate`: one-sided, 95 %."""
-    return math.ceil(math.log(1 - LEVEL) / math.log(1 - rate))
-
-
 def _paired(
     names: Sequence[str],
     shifts: Float[np.ndarray, " a"],

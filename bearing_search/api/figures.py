@@ -1,10 +1,11 @@
-"""Figures of a sweep or a trial."""
+"""Figures of a sweep or a trial, and its other files."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from bearing_search.errors import SweepError
+from bearing_search.sweep.folder.sweep_folder import SweepFolder
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,8 +26,15 @@ class Figure:
         return self.png
 
 
-def figure_files(folder: Path) -> dict[str, Path]:
-    """PNG files of a folder by their names without suffix, in alphabetical order."""
+def figures_of(sweep: SweepFolder, trial: int | None) -> dict[str, Path]:
+    """PNG files of a sweep or a trial by their names without suffix, in alphabetical order.
+
+    Raises:
+        SweepError: there is no such trial.
+    """
+    folder = sweep.root
+    if trial is not None:
+        folder = require_file(sweep, trial, "config.json") / "artifacts"
     return {file.stem: file for file in sorted(folder.glob("*.png"))}
 
 
@@ -39,3 +47,18 @@ def read_figure(name: str, files: Mapping[str, Path], *, owner: str) -> Figure:
     if name not in files:
         raise SweepError(f"{owner}: no figure {name}; there are: {', '.join(files) or 'none'}")
     return Figure(name, files[name].read_bytes())
+
+
+def require_file(sweep: SweepFolder, trial: int, file: str) -> Path:
+    """Folder of a trial, which must have the file.
+
+    Raises:
+        SweepError: it has none; trials that began are listed.
+    """
+    folder = sweep.trial_folder(trial)
+    if not (folder / file).exists():
+        begun = sorted(int(one.parent.name) for one in sweep.root.glob("trials/*/config.json"))
+        known = ", ".join(map(str, begun)) or "none"
+        name = sweep.record.name
+        raise SweepError(f"{name}: trial {trial} has no {file}; trials that began: {known}")
+    return folder

@@ -7,20 +7,23 @@ from typing import TYPE_CHECKING, Unpack
 
 from rich.console import Console
 
-from bearing_search.api.figures import Figure, figure_files, read_figure
+from bearing_search.api.figures import Figure, figures_of, read_figure, require_file
 from bearing_search.config import TrialConfig
 from bearing_search.errors import SweepError
 from bearing_search.reporting.test_access import TestAccessLog, test_access_log
 from bearing_search.sweep.folder.sweep_folder import SweepFolder, load_sweep
 from bearing_search.sweep.status import SweepStatus, sweep_status
-from bearing_search.trial_history.records import SweepOutcome
+from bearing_search.trial_history.records import SweepOutcome, trial_config
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from bearing_search.analysis.ranked_setting import RankedSetting
+    from bearing_search.api.deploy.export import ExportOptions
+    from bearing_search.api.deploy.threshold import ThresholdOptions, ThresholdReport
     from bearing_search.api.evaluation import EvaluationOptions
     from bearing_search.api.resume import ResumeOptions
+    from bearing_search.export.bundle import Exported
     from bearing_search.reporting.leaderboard import Leaderboard
     from bearing_search.reporting.test_evaluation import Evaluation
 
@@ -72,9 +75,11 @@ class Sweep:
             SweepError: the study cannot be read.
         """
         from bearing_search.api.tables import trials_table
+        from bearing_search.session.comparison import board_of
 
-        status = self.status
-        return trials_table(status, self._board() if status.task == "search" else None)
+        status, console = self.status, Console(quiet=True)
+        board = board_of([self.folder], console) if status.task == "search" else None
+        return trials_table(status, board)
 
     @property
     def best(self) -> RankedSetting:
@@ -123,9 +128,7 @@ class Sweep:
         Raises:
             SweepError: there is no such trial, or it has not begun.
         """
-        from bearing_search.trial_history.records import trial_config
-
-        self._require(trial, "config.json")
+        require_file(self.folder, trial, "config.json")
         return trial_config(self.path, trial)
 
     def curves(self, trial: int) -> pd.DataFrame:
@@ -136,7 +139,9 @@ class Sweep:
         """
         from bearing_search.api.tables import curves_table
 
-        return curves_table(self._require(trial, "measurements.jsonl") / "measurements.jsonl")
+        return curves_table(
+            require_file(self.folder, trial, "measurements.jsonl") / "measurements.jsonl"
+        )
 
     def image_scores(self, trial: int) -> pd.DataFrame:
         """The image score of every held-out sample of a trial; see `tables.scores_table`.
@@ -144,13 +149,9 @@ class Sweep:
         Raises:
             SweepError: there is no such trial, or no fold of it is scored yet.
         """
-        from bearing_search.api.tables import scores_table
-        from bearing_search.evaluation.prediction_files import fold_predictions
+        from bearing_search.api.tables import scores_of_trial
 
-        found = fold_predictions(self._require(trial, "config.json"))
-        if not found:
-            raise SweepError(f"{self.name}: no fold of trial {trial} is scored yet")
-        return scores_table(found)
+        return scores_of_trial(self.folder, trial)
 
     def figure(self, name: str, trial: int | None = None) -> Figure:
         """A figure: `leaderboard` or `pareto` of the sweep; for a trial's, see `figures`.
@@ -159,7 +160,7 @@ class Sweep:
             SweepError: there is no such figure; the existing names are listed.
         """
         owner = self.name if trial is None else f"trial {trial} of {self.name}"
-        return read_figure(name, self._figure_files(trial), owner=owner)
+        return read_figure(name, figures_of(self.folder, trial), owner=owner)
 
     def figures(self, trial: int | None = None) -> list[str]:
         """Names of the figures of the sweep, or of a trial (`curves_LC`, `heat_maps_LC`).
@@ -167,7 +168,7 @@ class Sweep:
         Raises:
             SweepError: there is no such trial.
         """
-        return list(self._figure_files(trial))
+        return list(figures_of(self.folder, trial))
 
     def resume(self, **options: Unpack[ResumeOptions]) -> Sweep:
         """Resume towards the target, or a higher one (`trials=`); see `resume.ResumeOptions`.
@@ -187,12 +188,7 @@ class Sweep:
         console: Console | None = None,
         **options: Unpack[EvaluationOptions],
     ) -> Evaluation:
-        """Train a setting on train and score it on test, once; see `evaluation.evaluate`.
-
-        Args:
-            trial: its number. Default: the setting to use.
-            console: where progress is printed. Default: stdout.
-            options: see `evaluation.EvaluationOptions`.
+        """Train a setting on train and score it on test, once; see `evaluation.EvaluationOptions`.
 
         Raises:
             SweepError: no trial is complete, the named one is not, test was opened for another, or
@@ -203,35 +199,38 @@ class Sweep:
 
         return evaluate(self.folder, EvaluationRequest(trial=trial, **options), console)
 
-    def _board(self) -> Leaderboard | None:
-        from bearing_search.session.comparison import board_of
+    def threshold(
+        self,
+        trial: int | None = None,
+        *,
+        console: Console | None = None,
+        **options: Unpack[ThresholdOptions],
+    ) -> ThresholdReport:
+        """Set thresholds that keep a promise; see `deploy.threshold.ThresholdOptions`.
 
-        return board_of([self.folder], Console(quiet=True))
+        Raises:
+            PromiseError: the held-out samples cannot prove it.
+            SweepError: no trial is complete, or the named one is not.
+        """
+        from bearing_search.api.deploy.threshold import threshold
+
+        return threshold(self.folder, trial, console, **options)
+
+    def export(self, trial: int | None = None, **options: Unpack[ExportOptions]) -> Exported:
+        """Write a setting as a detector for use; see `deploy.export.ExportOptions`.
+
+        Raises:
+            ParityError: exported, it does not decide as it was trained; nothing is written.
+            SweepError: no trial is complete, the named one is not, or train has changed.
+        """
+        from bearing_search.api.deploy.export import ExportRequest, export_detector
+
+        return export_detector(self.folder, ExportRequest(trial=trial, **options))
 
     def _complete_board(self) -> Leaderboard:
-        from bearing_search.session.comparison import refuse_incomparable
+        from bearing_search.session.comparison import complete_board
 
-        refuse_incomparable([self.folder])
-        board = self._board()
-        if board is None:
-            raise SweepError(f"{self.name}: no trial is complete yet; `resume` it first.")
-        return board
-
-    def _figure_files(self, trial: int | None) -> dict[str, Path]:
-        if trial is None:
-            return figure_files(self.path)
-        return figure_files(self._require(trial, "config.json") / "artifacts")
-
-    def _require(self, trial: int, file: str) -> Path:
-        """Folder of a trial, which must have the file."""
-        folder = self.folder.trial_folder(trial)
-        if not (folder / file).exists():
-            begun = sorted(int(one.parent.name) for one in self.path.glob("trials/*/config.json"))
-            known = ", ".join(map(str, begun)) or "none"
-            raise SweepError(
-                f"{self.name}: trial {trial} has no {file}; trials that began: {known}"
-            )
-        return folder
+        return complete_board(self.folder, Console(quiet=True))
 
 
 def open_sweep(sweep: str | Path, results: str | Path = "results") -> Sweep:

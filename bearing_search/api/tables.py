@@ -8,10 +8,14 @@ import pandas as pd
 
 from bearing_search.analysis.intervals import Interval
 from bearing_search.analysis.ranked_setting import RankedSetting
+from bearing_search.api.figures import require_file
 from bearing_search.data.fold_key import FoldKey
+from bearing_search.errors import SweepError
+from bearing_search.evaluation.prediction_files import fold_predictions
 from bearing_search.evaluation.predictions import Predictions
 from bearing_search.measurement import IMAGE_OBJECTIVE
 from bearing_search.reporting.leaderboard import Leaderboard
+from bearing_search.sweep.folder.sweep_folder import SweepFolder
 from bearing_search.sweep.status import SweepStatus
 from bearing_search.trial_history.measurement_log import read_measurements
 
@@ -73,6 +77,18 @@ def curves_table(file: Path) -> pd.DataFrame:
         for one in read_measurements(file)
     ]
     return pd.DataFrame(rows, columns=None if rows else ["step"]).set_index("step")
+
+
+def scores_of_trial(sweep: SweepFolder, trial: int) -> pd.DataFrame:
+    """`scores_table` of a trial.
+
+    Raises:
+        SweepError: there is no such trial, or no fold of it is scored yet.
+    """
+    found = fold_predictions(require_file(sweep, trial, "config.json"))
+    if not found:
+        raise SweepError(f"{sweep.record.name}: no fold of trial {trial} is scored yet")
+    return scores_table(found)
 
 
 def scores_table(folds: Mapping[str, Predictions]) -> pd.DataFrame:

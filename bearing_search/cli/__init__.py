@@ -49,6 +49,20 @@ COMMANDS: Mapping[str, LazyCommand] = {
         f"{_COMMANDS}.evaluate:evaluate",
         "Train the recommended setting on train and score it on test, once.",
     ),
+    "threshold": LazyCommand(
+        f"{_COMMANDS}.deploy.threshold:threshold",
+        "Set thresholds that keep a promise, from held-out samples; test stays sealed.",
+    ),
+    "export": LazyCommand(
+        f"{_COMMANDS}.deploy.export:export",
+        "Write a setting as a detector for use, once it decides as it was trained.",
+    ),
+    "bundle": LazyCommand(
+        f"{_COMMANDS}.deploy.bundle:bundle", "Check a detector that was exported."
+    ),
+    "predict": LazyCommand(
+        f"{_COMMANDS}.deploy.predict:predict", "Judge pictures with an exported detector."
+    ),
     "reproduce": LazyCommand(
         f"{_COMMANDS}.reproduce:reproduce",
         "Make Table 2 and figures 8 to 10 of the paper; the same command continues.",
@@ -92,7 +106,10 @@ def _print_version(asked: bool | None) -> None:
 
 @app.callback(
     epilog="Exit status: 0 done; 2 invalid command, space or config; 3 data; 4 encoder weights; "
-    "5 machine or installation; 6 sweep; 7 no trial could be scored; 8 a leak; 130 interrupted; "
+    "5 machine or installation; 6 sweep; 7 no trial could be scored; 8 a leak; "
+    "9 a promise that the data cannot carry; 10 an exported detector that does not decide as "
+    "trained; 11 an exported detector that is damaged or of another version; 12 `predict "
+    "--fail-on-ng` found NG; 130 interrupted; "
     "1 a bug.",
 )
 def _options(

@@ -1,4 +1,8 @@
-"""Exit statuses that belong to no exception."""
+"""Exit statuses that belong to no exception.
+
+Those of exceptions are in `errors`: 10, `ParityError`, and 11, `BundleError`, are of detectors that
+`export` writes.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +13,9 @@ if TYPE_CHECKING:
 
 INTERRUPTED = 130
 """Exit status after Ctrl-C or SIGTERM, the shell convention."""
+
+SOME_NG = 12
+"""Exit status of `predict --fail-on-ng` if a sample is NG."""
 
 
 def session_status(sweep: Sweep) -> int:

@@ -2,11 +2,24 @@
 
 import errno
 import io
+import json
 import os
 import sys
 from typing import Any
 
+from bearing_search.text.printable import printable
+
 _LOST = (errno.EPIPE, errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EBADF, errno.EFBIG)
+
+
+def say(text: str) -> None:
+    """Print to stdout, with control characters of names as escapes."""
+    print(printable(text))
+
+
+def say_json(content: Any) -> None:
+    """Print as JSON to stdout; what is not printable ASCII as an escape that JSON knows."""
+    print(json.dumps(content, indent=2, default=str).replace("\x7f", r"\u007f"))
 
 
 class _Sink(io.RawIOBase):

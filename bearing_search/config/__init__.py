@@ -6,12 +6,11 @@ pydantic reads field types at run time, so annotations stay real objects in this
 
 from bearing_search.config.augmentation import AugmentConfig
 from bearing_search.config.detector_table import DETECTORS, DetectorSpec, MapSpec
-from bearing_search.config.detectors import (
-    DecoderConfig,
-    DinomalyConfig,
+from bearing_search.config.detectors.decoders import DecoderConfig, DinomalyConfig, VitadConfig
+from bearing_search.config.detectors.memory_banks import (
     PadimConfig,
     PatchCoreConfig,
-    VitadConfig,
+    SubspaceConfig,
 )
 from bearing_search.config.digest import (
     FIRST_SCHEME,
@@ -83,6 +82,7 @@ __all__ = [
     "Scope",
     "Setting",
     "SplitConfig",
+    "SubspaceConfig",
     "SyntheticDefects",
     "TrialConfig",
     "VitadConfig",

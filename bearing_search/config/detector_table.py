@@ -9,11 +9,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from bearing_search.config.detectors import (
-    DinomalyConfig,
+from bearing_search.config.detectors.decoders import DinomalyConfig, VitadConfig
+from bearing_search.config.detectors.memory_banks import (
     PadimConfig,
     PatchCoreConfig,
-    VitadConfig,
+    SubspaceConfig,
 )
 from bearing_search.config.fields import require
 from bearing_search.config.postprocess import ImageScore
@@ -77,6 +77,11 @@ class DetectorSpec:
     imported only where costs are compared; no torch. Empty: they are unknown, so it is never
     preferred as the cheaper one, and no search can use `cost/train_gflop`."""
 
+    network: str = ""
+    """`module:function` that builds the trained detector for use
+    (`models.inference.heads.BuildHead`), imported only where one is exported. Empty: it cannot be
+    exported."""
+
     paper_settings: Mapping[str, Any] = field(default_factory=lambda: dict(_VIT_BASE))
     """Dotted path -> value in `reproduce --profile paper`: the detector's encoder."""
 
@@ -92,6 +97,7 @@ DETECTORS: dict[str, DetectorSpec] = {
         encoder_blocks=("target_blocks",),
         maps=MapSpec(align_corners=True, smoothing_window_px=5, image_score="top_share"),
         counted="bearing_search.training.detection.work:dinomaly",
+        network="bearing_search.models.inference.heads:dinomaly",
         cpu_section={"mining_ramp_iters": 70},
     ),
     "vitad": DetectorSpec(
@@ -101,6 +107,7 @@ DETECTORS: dict[str, DetectorSpec] = {
         encoder_blocks=("teacher_blocks", "neck_block"),
         maps=MapSpec(align_corners=True, image_score="pooled_max"),
         counted="bearing_search.training.detection.work:vitad",
+        network="bearing_search.models.inference.heads:vitad",
         paper_settings={"encoder.name": "vit_small_patch16_224.dino", "encoder.input_px": 256},
     ),
     "patchcore": DetectorSpec(
@@ -108,6 +115,7 @@ DETECTORS: dict[str, DetectorSpec] = {
         config=PatchCoreConfig,
         build="bearing_search.training.detection.patchcore:build",
         counted="bearing_search.training.detection.work:patchcore",
+        network="bearing_search.models.inference.memory_heads:patchcore",
         unread=frozenset({"decoder"}),
         encoder_blocks=("blocks",),
         reads_cnn=True,
@@ -118,10 +126,22 @@ DETECTORS: dict[str, DetectorSpec] = {
         config=PadimConfig,
         build="bearing_search.training.detection.padim:build",
         counted="bearing_search.training.detection.work:padim",
+        network="bearing_search.models.inference.memory_heads:padim",
         unread=frozenset({"decoder"}),
         encoder_blocks=("blocks",),
         reads_cnn=True,
         iterations=_MEMORY_ITERATIONS,
+    ),
+    "subspace": DetectorSpec(
+        title="SubspaceAD",
+        config=SubspaceConfig,
+        build="bearing_search.training.detection.subspace:build",
+        counted="bearing_search.training.detection.work:subspace",
+        network="bearing_search.models.inference.memory_heads:subspace",
+        unread=frozenset({"decoder"}),
+        encoder_blocks=("blocks",),
+        iterations=_MEMORY_ITERATIONS,
+        maps=MapSpec(smoothing_window_px=3, image_score="top_share"),
     ),
 }
 """Name -> detector. The name is a value of a trial's `detector`, and names the section."""

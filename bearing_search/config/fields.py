@@ -201,3 +201,11 @@ def require_ranges(config: Any) -> None:
 def _known(item: Field[Any]) -> Setting:
     known: Setting = item.metadata.get(_KEY, Setting())
     return known
+
+
+def require_rising(name: str, places: tuple[int, ...]) -> None:
+    """Raise ValueError unless there is at least one block or layer and each is above the last."""
+    require(
+        len(places) >= 1 and list(places) == sorted(set(places)),
+        f"{name} is {list(places)}; give at least one, in ascending order",
+    )

@@ -6,7 +6,7 @@ from typing import Any, Literal, TypeVar
 
 from bearing_search.config.augmentation import AugmentConfig
 from bearing_search.config.detector_table import DETECTORS, require_detector
-from bearing_search.config.detectors import DecoderConfig
+from bearing_search.config.detectors.decoders import DecoderConfig
 from bearing_search.config.digest import config_digest, setting_digest
 from bearing_search.config.encoder import EncoderConfig
 from bearing_search.config.fields import (

@@ -4,6 +4,8 @@ They stand in for real defects where a part has none in train. What is drawn dep
 network's input nor the trial's seed, so that all settings are scored on the same defects.
 """
 
+import heapq
+import itertools
 import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -137,7 +139,7 @@ class DrawnDefect:
         bell = np.exp(-((along / half_length) ** 2 + (across / half_width) ** 2) / 2)
         height = bell * (0.5 + noise)
         area = min(max(1, round(self.size.side_px**2)), height.size)
-        return _largest_region(height >= np.partition(height.ravel(), -area)[-area])
+        return _highest_region(height, area)
 
 
 def region_sizes(mask: Bool[np.ndarray, "h w"]) -> list[RegionSize]:
@@ -188,6 +190,21 @@ def random_defect(
     )
 
 
-def _largest_region(mask: Bool[np.ndarray, "h w"]) -> Bool[np.ndarray, "h w"]:
-    _, labels, stats, _ = cv2.connectedComponentsWithStats(mask.astype(np.uint8), connectivity=8)
-    return np.asarray(labels == 1 + int(np.argmax(stats[1:, cv2.CC_STAT_AREA])))
+def _highest_region(height: Float[np.ndarray, "s s"], area: int) -> Bool[np.ndarray, "s s"]:
+    """One 8-connected region of `area` pixels: grown from the highest by the highest beside it."""
+    highest: Bool[np.ndarray, "s s"] = height >= np.partition(height.ravel(), -area)[-area]
+    if cv2.connectedComponents(highest.astype(np.uint8), connectivity=8)[0] == 2:
+        return highest  # what the steps below would come to
+
+    region = np.zeros(height.shape, dtype=bool)
+    start = np.unravel_index(int(np.argmax(height)), height.shape)
+    border = [(-float(height[start]), int(start[0]), int(start[1]))]
+    queued = {border[0][1:]}
+    for _ in range(area):
+        _, y, x = heapq.heappop(border)
+        region[y, x] = True
+        for near in itertools.product(range(y - 1, y + 2), range(x - 1, x + 2)):
+            if near not in queued and min(near) >= 0 and max(near) < len(height):
+                queued.add(near)
+                heapq.heappush(border, (-float(height[near]), *near))
+    return region

@@ -9,15 +9,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-import cv2
 import numpy as np
 from jaxtyping import Bool, UInt8
 
-from bearing_search.data.decoding.bit_depth import misfit, to_8_bits
+from bearing_search.data.decoding.bit_depth import brightness_of
 from bearing_search.data.decoding.decode import decode
 from bearing_search.data.decoding.formats import IMAGE_SUFFIXES
 from bearing_search.data.decoding.mask_values import MaskValues, mask_values
-from bearing_search.data.decoding.picture import Picture
 from bearing_search.data.drawn_defects import DrawnDefect
 from bearing_search.data.part_reading import NOTHING_KNOWN, PartReading, num_pages
 from bearing_search.errors import DataError
@@ -29,7 +27,8 @@ __all__ += ["read_image", "read_levels", "read_mask", "read_mask_values", "read_
 GOOD = "good"
 """Name of the folder, and of the defect, of normal samples (as in MVTec AD)."""
 
-_LEVEL = re.compile(r"(?P<name>.+)_b(?P<level>\d)")
+LEVEL_NAME = re.compile(r"(?P<name>.+)_b(?P<level>0|[1-9]\d?)")
+"""The stem of a file that holds one brightness level of a sample."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -102,7 +101,7 @@ class Sample:
 
 def name_and_level(file: Path) -> tuple[str, int]:
     """Sample and brightness from a file name: `s1_b2.png` is brightness 2 of s1; 0 by default."""
-    match = _LEVEL.fullmatch(file.stem)
+    match = LEVEL_NAME.fullmatch(file.stem)
     return (match["name"], int(match["level"])) if match else (file.stem, 0)
 
 
@@ -183,7 +182,7 @@ def read_pages(file: Path, bits: int | None = None) -> list[UInt8[np.ndarray, "h
     Raises:
         DataError: as for `read_image`, but several pages are allowed.
     """
-    return [_brightness(page, file, bits) for page in decode(file)]
+    return [brightness_of(page, bits, name=str(file)) for page in decode(file)]
 
 
 def read_mask(sample: Sample, shape: Sequence[int]) -> Bool[np.ndarray, "h w"]:
@@ -230,18 +229,3 @@ def _mask(sample: Sample, file: Path, shape: tuple[int, ...]) -> MaskValues:
             f"{name} is {found[1]}x{found[0]}, but its images are {shape[1]}x{shape[0]}. {hint}."
         )
     return mask_values(pages[0], name, void_value=sample.reading.void_value)
-
-
-def _brightness(picture: Picture, file: Path, bits: int | None) -> UInt8[np.ndarray, "h w *c"]:
-    reason = "" if bits is None else misfit(picture, bits)
-    if reason:
-        raise DataError(
-            f"{file}: {reason}; all files of a part need one depth. Export it like the others, or "
-            "set the depth in preprocess.bits."
-        )
-    pixels = to_8_bits(picture, bits)
-    if pixels.ndim == 3:
-        first, *others = (cv2.extractChannel(pixels, channel) for channel in range(3))
-        if all(np.array_equal(first, other) for other in others):
-            return np.asarray(first, dtype=np.uint8)
-    return np.ascontiguousarray(pixels)

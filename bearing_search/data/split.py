@@ -177,6 +177,7 @@ def _ways_out(label: str, found: int) -> str:
             "counts as anomalous."
         )
     return (
-        "Fewer folds (--folds) are not possible: add samples of another defective object to train. "
-        "Or move this one to test: train may be without defects; synthetic ones are used then."
+        "Fewer folds (--folds) are not possible: add samples of another defective object to train "
+        "(where import divided the set: a smaller --test-share). Or move this one to test: train "
+        "may be without defects; synthetic ones are used then."
     )

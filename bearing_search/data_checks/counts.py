@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from bearing_search.analysis.intervals import largest_rate, trials_needed
+from bearing_search.analysis.operating.rate_bounds import largest_rate, trials_needed
 from bearing_search.config import SplitConfig
 from bearing_search.data.pixel_labels import unmasked_counts, unmasked_lines
 from bearing_search.data.samples import Sample

@@ -25,6 +25,7 @@ from bearing_search.evaluation.rank_metrics import (
     aupro_of_even_thresholds,
     auroc_of,
     average_precision_of,
+    dtype_of_counts,
     f1_max_of,
     last_of_tie,
     overlap_gains,
@@ -72,7 +73,7 @@ def score(
     return {
         **values_of(pixels=pixels, samples=_of_samples(image_scores, is_anomalous, fpr_limit)),
         "pixel_aupro_200": aupro_of_even_thresholds(
-            found.scores, gains / max(num_regions, 1), normal, fpr_limit
+            found.scores, gains / num_regions, normal, fpr_limit
         ),
     }
 
@@ -187,8 +188,7 @@ class PreparedScores:
         self._found = anomalous_pixels(maps, masks)
         self._last_of_tie = last_of_tie(self._found.scores)
         self._num_normal = (~masks).sum(axis=(1, 2)).astype(float)
-        # fp32 represents every count up to 2**24 exactly.
-        exact = np.float32 if maps.size < 2**24 else np.float64
+        exact = dtype_of_counts(maps.size)
         self._above = np.empty((len(self._found.scores), len(maps)), dtype=exact)
         tied = np.empty_like(self._above)
         for index, (one_map, mask) in enumerate(zip(maps, masks, strict=True)):

@@ -73,6 +73,11 @@ def last_of_tie(falling: Float[np.ndarray, " a"]) -> Int[np.ndarray, " a"]:
     return positions
 
 
+def dtype_of_counts(highest: int) -> type[np.floating]:
+    """The smallest floating type that holds every whole number up to the highest exactly."""
+    return np.float32 if highest <= 2**24 else np.float64
+
+
 def auroc_of(ranks: Ranks) -> float:
     """AUROC: probability that an anomalous score is higher than a normal one; ties count half."""
     total = ranks.weight.sum()

@@ -22,9 +22,9 @@ def threshold_of_best_f1(
         return float("nan")
     order = np.argsort(-scores, kind="stable")
     falling, hits = scores[order], is_anomalous[order].cumsum()
-    is_last_of_tie = np.append(falling[1:] != falling[:-1], True)
-    f1 = np.where(is_last_of_tie, 2 * hits / (np.arange(1, len(hits) + 1) + anomalous), -1.0)
-    last = int(f1.argmax())
+    last_of_ties = np.append(np.flatnonzero(falling[1:] != falling[:-1]), len(falling) - 1)
+    half_f1 = hits[last_of_ties] / (last_of_ties + 1 + anomalous)
+    last = int(last_of_ties[half_f1.argmax()])
     if last + 1 == len(falling):
         return float(falling[last])
     return (float(falling[last]) + float(falling[last + 1])) / 2

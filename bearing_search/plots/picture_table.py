@@ -90,7 +90,7 @@ def picture_table(
         strips.append(_row(beside_it, [_drawn(tile) for tile in tiles]))
     if bar:
         width = len(titles) * (CELL_PX + GAP_PX) - GAP_PX
-        strips.append(_row(label("", CAPTION_PX), [_bar(bar, width)]))
+        strips.append(_row(label("", CAPTION_PX), [bar_strip(bar, width)]))
     return stacked(strips)
 
 
@@ -99,36 +99,19 @@ def caption(lines: Iterable[tuple[str, Colour]]) -> Picture:
     return stacked([label(text, CAPTION_PX, colour=colour) for text, colour in lines])
 
 
-def _row(caption: Picture, pictures: Sequence[Picture]) -> Picture:
-    row = beside([caption, *pictures], GAP_PX)
-    return padded(row, height=len(row) + GAP_PX)
-
-
-def _drawn(tile: Tile) -> Picture:
-    small = resized(tile.image, CELL_PX, CELL_PX)
-    if small.ndim == 3:
-        picture = small
-    elif small.dtype == np.uint8:
-        picture = np.dstack([small] * 3)
-    else:
-        picture = _coloured(small)
-    for mask, colour in tile.outlines:
-        picture = outlined(picture, mask, colour)
-    return picture
-
-
-def _coloured(levels: Float[np.ndarray, "h w"]) -> Picture:
+def coloured(levels: Float[np.ndarray, "h w"]) -> Picture:
+    """Numbers as colours: 0 and below black, 1 pale yellow, above it `CLIPPED`."""
     grey = (np.clip(levels, 0, 1) * 255).astype(np.uint8)
     colours = np.ascontiguousarray(cv2.applyColorMap(grey, cv2.COLORMAP_INFERNO)[..., ::-1])
     colours[levels > 1] = CLIPPED
     return colours
 
 
-def _bar(bar: ColourBar, width: int) -> Picture:
+def bar_strip(bar: ColourBar, width: int) -> Picture:
     """The colours from 0 to 1 with a tick at the threshold, then a block for what is clipped."""
     over = _OVER_PX if bar.clipped else 0
     room = width - over
-    strip = _coloured(np.tile(np.linspace(0, 1, room), (_BAR_PX, 1)))
+    strip = coloured(np.tile(np.linspace(0, 1, room), (_BAR_PX, 1)))
     if bar.threshold is not None and 0 <= bar.threshold <= 1:
         at = round(bar.threshold * (room - 1))
         strip[:, max(0, at - 1) : at + 1] = CONTOUR
@@ -143,6 +126,24 @@ def _bar(bar: ColourBar, width: int) -> Picture:
     if bar.clipped:
         lines.append(label(bar.clipped, width, colour=CLIPPED, align=1.0))
     return stacked(lines)
+
+
+def _row(caption: Picture, pictures: Sequence[Picture]) -> Picture:
+    row = beside([caption, *pictures], GAP_PX)
+    return padded(row, height=len(row) + GAP_PX)
+
+
+def _drawn(tile: Tile) -> Picture:
+    small = resized(tile.image, CELL_PX, CELL_PX)
+    if small.ndim == 3:
+        picture = small
+    elif small.dtype == np.uint8:
+        picture = np.dstack([small] * 3)
+    else:
+        picture = coloured(small)
+    for mask, colour in tile.outlines:
+        picture = outlined(picture, mask, colour)
+    return picture
 
 
 def outlined_tile(image: Image, mask: Mask) -> Tile:

@@ -4,7 +4,8 @@ import math
 from pathlib import Path
 
 from bearing_search.analysis.choice import CHEAPER, Saving
-from bearing_search.analysis.intervals import Interval, largest_rate, trials_needed
+from bearing_search.analysis.intervals import Interval
+from bearing_search.analysis.operating.rate_bounds import largest_rate, trials_needed
 from bearing_search.analysis.postprocess_search import NestedSelection, PostprocessTuning
 from bearing_search.analysis.ranked_setting import RankedSetting
 from bearing_search.analysis.selection import Selection
@@ -136,22 +137,25 @@ def _tie_text(selection: Selection) -> str:
     total = sum(entry.is_comparable for entry in rivals)
     if selection.chosen is None:
         return f"All {len(selection.entries)} settings miss a constraint: none is recommended."
+    name = _capital(selection.chosen.title)
     if total == 1 and len(rivals) == 1:
-        return "It is the only setting so far."
+        return f"{name} is the only setting so far."
     kept = " that satisfy the constraints" if len(rivals) < len(selection.entries) else ""
     kept += " that are comparable" if total < len(rivals) else ""
     on = selection.chosen.defects.text
     if total == 1:
-        return f"It is the only one of {len(rivals)} settings that can be judged."
+        return f"{name} is the only one of {len(rivals)} settings that can be judged."
     if not others:
         return (
-            f"It is better than each of the other {total - 1} settings{kept} (95 % confidence){on}."
+            f"{name} is better than each of the other {total - 1} settings{kept} (95 % "
+            f"confidence){on}."
         )
     names = ", ".join(entry.title.removeprefix("trial ") for entry in others[:_NAMED_TIES])
     more = f" and {len(others) - _NAMED_TIES} more" if len(others) > _NAMED_TIES else ""
     return (
         f"{len(others) + 1} of {total} settings{kept} cannot be distinguished from the best on "
-        f"this data{on and ',' + on}. Tied with it: {names}{more}."
+        f"this data{on and ',' + on}: {selection.chosen.title} and trial{'s' * (len(others) > 1)} "
+        f"{names}{more}."
     )
 
 
@@ -166,7 +170,7 @@ def _price_lines(selection: Selection) -> list[str]:
             f"{best.value.value:.3f}) and {saving_text(selection.saving)}."
         ]
     why = (
-        f"no setting tied with it is {CHEAPER:g} times cheaper to use"
+        f"no setting tied with it is {CHEAPER:g} times cheaper in use (work per sample, or memory)"
         if chosen.use is not None
         else "what it costs to use is not known, so it was compared with no cheaper one"
     )
@@ -190,12 +194,17 @@ def _capital(title: str) -> str:
 def _default_text(selection: Selection, number: int, gain: Interval) -> str:
     default = selection.entries[number]
     if number == selection.winner:
-        return f"It is the default setting ({default.title}): no setting is significantly better."
+        return f"{_capital(default.title)} is the default: no setting is significantly better."
     said = f"{interval_text(gain, signed=True)}, simultaneous for {len(selection.entries)} settings"
     said += default.defects.text
+    assert selection.chosen is not None, "gains are those of the chosen setting"
+    name = _capital(selection.chosen.title)
     if gain.low > 0:
-        return f"Significantly better than the default ({default.title}), by {said}."
-    return f"Not significantly better than the default ({default.title}); the difference is {said}."
+        return f"{name} is significantly better than the default ({default.title}), by {said}."
+    return (
+        f"{name} is not significantly better than the default ({default.title}); the difference "
+        f"is {said}."
+    )
 
 
 def _seed_text(selection: Selection) -> str:

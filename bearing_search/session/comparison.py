@@ -62,6 +62,19 @@ def board_of(folders: Sequence[SweepFolder], console: Console) -> Leaderboard | 
     return replace(board, notes=(*board.notes, *notes)) if board else None
 
 
+def complete_board(folder: SweepFolder, console: Console) -> Leaderboard:
+    """The leaderboard of one search.
+
+    Raises:
+        SweepError: it is no search, or no trial is complete.
+    """
+    refuse_incomparable([folder])
+    board = board_of([folder], console)
+    if board is None:
+        raise SweepError(f"{folder.record.name}: no trial is complete yet; `resume` it first.")
+    return board
+
+
 def write_board(
     folder: Path, name: str, board: Leaderboard, question: str, console: Console
 ) -> list[Path]:

@@ -16,7 +16,8 @@ from bearing_search.data_checks.leaks import find_leaks
 from bearing_search.errors import LeakError
 from bearing_search.session.preflight import file_findings
 from bearing_search.session.progress import Estimate
-from bearing_search.sweep.record.sweep_record import AllowedLeak
+from bearing_search.session.terminal import print_problem
+from bearing_search.sweep.record.allowed_leak import AllowedLeak
 
 _LINE_EVERY_S = 10.0
 _SHOWN = 5
@@ -49,7 +50,7 @@ def refuse_leaks(
     """
     report = look_for_leaks(data_set, configs, root, console)
     for line in [*file_lines(data_set, configs), *warning_lines(report)]:
-        console.print(line)
+        print_problem(console, line)
     found = tuple(leak.text for leak in report.leaks)
     if not found:
         return None
@@ -64,7 +65,7 @@ def refuse_leaks(
             "--allow-leak REASON."
         )
     allowed = AllowedLeak(reason=reason, leaks=found)
-    console.print(f"{allowed.sentence}{f' See {picture}.' if picture else ''}")
+    print_problem(console, f"{allowed.sentence}{f' See {picture}.' if picture else ''}")
     return allowed
 
 

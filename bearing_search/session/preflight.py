@@ -1,7 +1,4 @@
-"""Checks before a sweep starts: installation, images, folds, weights, blocks.
-
-torch is loaded in a short-lived process, which keeps the driver small.
-"""
+"""Checks before a sweep: installation, images, folds, weights (torch: in a process of its own)."""
 
 import hashlib
 import pickle
@@ -24,6 +21,7 @@ from bearing_search.filesystem.atomic import write_json
 from bearing_search.filesystem.digest import sha256_of_json
 from bearing_search.filesystem.stored_file import naming_damage, read_json_object
 from bearing_search.measurement import TRAIN_GFLOP
+from bearing_search.models.encoders.hub import announce_downloads
 from bearing_search.models.encoders.size import encoder_size
 from bearing_search.preprocess.brightness import check_levels
 from bearing_search.processes.pool import process_pool
@@ -156,9 +154,10 @@ def check_models(configs: Sequence[TrialConfig], *, cache: Path) -> str:
     tables = plugin_tables()
     key = _models_key(configs, tables)
     passed = cache / "models" / f"{key}.json" if key else None
-    if passed is not None and passed.exists():
+    if passed and passed.exists():
         with suppress(DamagedFileError), naming_damage(passed):  # if damaged, check again
             return str(read_json_object(passed)["sha256"])
+    announce_downloads(config.encoder for config in configs)
     with process_pool(1) as process:
         sha256 = process.submit(_load_all, list(configs), tables).result()
     if passed is not None:
@@ -220,7 +219,7 @@ def _models_key(configs: Sequence[TrialConfig], tables: PluginTables) -> str | N
     Size and time of a weights file stand in for its content, which a trial reads in any case.
     """
     weights = {config.encoder.weights for config in configs}
-    if "hub" in weights:
+    if any(config.encoder.is_from_hub for config in configs):
         return None
     files = [Path(one.removeprefix("file:")).expanduser() for one in weights if ":" in one]
     if not all(file.is_file() for file in files):

@@ -6,6 +6,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TaskProgressColumn, TextColumn
 
 from bearing_search.measurement import Measurement
+from bearing_search.session.terminal import print_problem
 from bearing_search.text.durations import format_duration
 from bearing_search.trial_history.callbacks import SweepView, TrialEnded, TrialStarted
 from bearing_search.trial_history.measurement_log import MEASUREMENTS_FILE, last_measurement
@@ -121,7 +122,11 @@ class SweepProgress:
         on = " on drawn defects" if number in self._drawn else ""
         score = f": {self._objective} {value:.4f}{on}" if value is not None else ""
         why = f": {trial.reason}" if trial.reason else ""
-        self._console.print(f"trial {number} {trial.state}{score}{why} ({took})")
+        line = f"trial {number} {trial.state}{score}{why} ({took})"
+        if trial.state == "failed":
+            print_problem(self._console, line)
+        else:
+            self._console.print(line)
         # with a reason, it misses a constraint or is a copy of another trial
         if value is not None and not trial.reason and number not in self._seed_runs:
             self._keep_best(value, number)

@@ -1,29 +1,36 @@
 """A session of a sweep: plan, run, report."""
 
 import shlex
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
+from dataclasses import replace
+from datetime import datetime
 from pathlib import Path
 
 from rich.console import Console
 
 from bearing_search.analysis.ranked_setting import RankedSetting
-from bearing_search.data.dataset import DataSet
-from bearing_search.errors import BearingSearchError, ConfigError, TrialFailedError
+from bearing_search.data.dataset import DataSet, load_data_set
+from bearing_search.errors import BearingSearchError, ConfigError, DataError, TrialFailedError
 from bearing_search.filesystem.database_url import is_same_database, sqlite_url
 from bearing_search.reporting.leaderboard import end_of_sweep
 from bearing_search.search_space.space import SearchSpace
 from bearing_search.session.comparison import board_of, write_board
-from bearing_search.session.inputs import objective_lines, split_lines
+from bearing_search.session.inputs import digest_for, objective_lines, split_lines
 from bearing_search.session.leak_gate import sentence
 from bearing_search.session.preflight import edge_configs, turned_light_findings
 from bearing_search.session.progress import SweepProgress
 from bearing_search.session.reproduction import finish_reproduction
+from bearing_search.session.terminal import print_problem
+from bearing_search.stage_cache.beginnings import drop_beginnings
+from bearing_search.stage_cache.key import ENCODER_SECTIONS
+from bearing_search.stage_cache.limit import set_limit_of
 from bearing_search.sweep.engine import discard, run_sweep
 from bearing_search.sweep.folder.listing import LEDGER, begun_trials
 from bearing_search.sweep.folder.relocation import absolute_url, checked_home
-from bearing_search.sweep.folder.sweep_folder import SweepFolder
+from bearing_search.sweep.folder.sweep_folder import SweepFolder, load_sweep
 from bearing_search.sweep.record.session_options import SessionOptions
 from bearing_search.sweep.record.urls import refuse_password
+from bearing_search.sweep.status import has_reached_target
 from bearing_search.sweep.study.storage import check_ledger
 from bearing_search.sweep.worker.process import LazyTrial
 from bearing_search.text.passwords import without_password
@@ -52,6 +59,7 @@ def drive(
     root, name = folder.root.parent, folder.record.name
     tracker = MlflowTracker(folder.tracking_uri or default_tracking_uri(root))
     outcome = _run(folder, options, (SweepProgress(console), tracker), is_new=is_new)
+    folder = with_data_compared(load_sweep(root, name), console)
     if outcome.stopped_by:
         console.print(
             f"stopped by {outcome.stopped_by}; nothing is lost. Resume with:\n"
@@ -63,15 +71,50 @@ def drive(
         raise TrialFailedError(f"{name}: no trial gave a score{last}")
     if outcome.shortfall:
         console.print(outcome.shortfall)
+    best = _report(folder, outcome, tracker, console)
+    if outcome.is_done and not outcome.stopped_by:
+        chosen = [trial.number for trial in best.trials] if best is not None else []
+        drop_intermediate_stages(folder, console, chosen=chosen)
+    return outcome
+
+
+def with_data_compared(folder: SweepFolder, console: Console) -> SweepFolder:
+    """The sweep, whose reports say so from now on if its data changed while trials ran."""
+    record = folder.record
+    try:
+        now = digest_for(record.task, load_data_set(folder.data))
+    except DataError as error:  # trials without their files have failed
+        print_problem(console, f"warning: the data can no longer be read: {error}")
+        return folder
+    if now == record.data_digest:
+        return folder
+    noticed = datetime.now().astimezone().isoformat(timespec="seconds")
+    folder = folder.with_record(replace(record, data_changed=record.data_changed or noticed))
+    print_problem(
+        console,
+        f"warning: {folder.data} has changed since the sweep began (digest {now}, it was "
+        f"{record.data_digest}), so scores may be of other data. Every report says so; start a "
+        "new sweep under another name to be sure",
+    )
+    return folder
+
+
+def _report(
+    folder: SweepFolder, outcome: SweepOutcome, tracker: MlflowTracker, console: Console
+) -> RankedSetting | None:
+    """Write and print the report; return the recommended setting of a search, if there is one."""
+    root, name = folder.root.parent, folder.record.name
     if folder.record.task == "reproduction":
         for file in finish_reproduction(folder, outcome, console):
             tracker.attach(file)
-    elif (board := board_of([folder], console)) is not None:
-        for file in write_board(folder.root, name, board, folder.space().question, console):
-            tracker.attach(file)
-        _mark(board.selection.chosen, folder, tracker)
-        console.print(end_of_sweep(name, board, program=program(), flag=results_flag(root)))
-    return outcome
+        return None
+    if (board := board_of([folder], console)) is None:
+        return None
+    for file in write_board(folder.root, name, board, folder.space().question, console):
+        tracker.attach(file)
+    _mark(board.selection.chosen, folder, tracker)
+    console.print(end_of_sweep(name, board, program=program(), flag=results_flag(root)))
+    return board.selection.chosen
 
 
 def _run(
@@ -84,6 +127,7 @@ def _run(
     tracking = folder.tracking_uri or default_tracking_uri(folder.root.parent)
     refuse_one_database(folder.storage_url, tracking)
     record = checked_home(folder.root, folder.record)
+    set_limit_of(folder.cache / "stages")  # refused if it is damaged
     folder = folder.with_unsaved(record) if options.join else folder.with_record(record)
     run_trial = LazyTrial("bearing_search.trial", _FUNCTIONS[folder.record.task])
     try:
@@ -131,6 +175,29 @@ def refuse_one_database(ledger: str, tracking: str) -> None:
         )
 
 
+def drop_intermediate_stages(
+    folder: SweepFolder, console: Console, *, chosen: Collection[int]
+) -> None:
+    """Delete shared stages from which no trial goes on; print how much that freed.
+
+    Args:
+        chosen: trials of the recommended setting, whose encoders stay.
+    """
+    root = folder.root.parent
+    varied = {path.partition(".")[0] for path in folder.space().parameters}
+    dropped = drop_beginnings(
+        folder.cache / "stages",
+        is_over=lambda sweep: has_reached_target(root / sweep),
+        may_share_encoders=not varied <= {*ENCODER_SECTIONS, "postprocess", "protocol"},
+        keep_encoders_of=[
+            folder.trial_folder(number).relative_to(root).as_posix() for number in chosen
+        ],
+    )
+    if freed := sum(entry.bytes for entry in dropped):
+        size = f"{freed / 1e9:.1f} GB" if freed >= 1e9 else f"{freed / 1e6:.1f} MB"
+        console.print(f"freed {size} of intermediate stages, from which no trial goes on")
+
+
 def _mark(chosen: RankedSetting | None, folder: SweepFolder, tracker: MlflowTracker) -> None:
     """Mark the recommended setting in MLflow."""
     if chosen is None:
@@ -155,12 +222,10 @@ def announce(folder: SweepFolder, space: SearchSpace, data_set: DataSet, console
         f"  data {folder.data} (digest {record.data_digest})",
         *(f"  {line}" for line in split_lines(data_set, space)),
         *(f"  {line}" for line in objective_lines(data_set, record.objective, parts)),
-        *(
-            f"warning: {sentence(found)}"
-            for found in turned_light_findings(data_set.samples("train"), edge_configs(space))
-        ),
     ]
     console.print("\n".join(lines))
+    for found in turned_light_findings(data_set.samples("train"), edge_configs(space)):
+        print_problem(console, f"warning: {sentence(found)}")
 
 
 def results_flag(results: Path) -> str:

@@ -27,6 +27,12 @@ def terminal(*, stderr: bool = False) -> Console:
     return _Console(stderr=stderr, soft_wrap=True, highlight=False, markup=False, width=width)
 
 
+def print_problem(console: Console, text: str) -> None:
+    """Print a warning or a failure: to stderr, unless the caller has given a console of its own."""
+    own = terminal(stderr=True) if isinstance(console, _Console) else console
+    own.print(text)
+
+
 @contextmanager
 def bar(console: Console, what: str) -> Iterator[Callable[[int, int], None]]:
     """A progress bar for work that takes a while the first time."""

@@ -34,11 +34,11 @@ from bearing_search.stage_cache.entry import (
 from bearing_search.stage_cache.eviction import (
     evict,
     locked,
-    max_bytes_of,
     quarantine,
     with_room,
 )
 from bearing_search.stage_cache.key import StageKey
+from bearing_search.stage_cache.limit import usable_max_bytes
 
 _LOG = logging.getLogger(__name__)
 _POLL_S = (0.02, 0.5)
@@ -66,7 +66,7 @@ class StageCache:
         """
         (root / "holders").mkdir(parents=True, exist_ok=True)
         self.root = root
-        self.max_bytes = max_bytes_of(root) if max_bytes is None else max_bytes
+        self.max_bytes = usable_max_bytes(root) if max_bytes is None else max_bytes
         self._stale_s = heartbeat_s * missed_heartbeats
         self._verified: set[tuple[str, int]] = set()
         self._claims = 0

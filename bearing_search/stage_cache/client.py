@@ -13,22 +13,22 @@ import threading
 import time
 import uuid
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-import psutil
-
+from bearing_search.errors import DamagedFileError
 from bearing_search.filesystem.atomic import write_atomically
 from bearing_search.filesystem.digest import sha256_of_text
+from bearing_search.filesystem.stored_file import naming_damage, read_json_object
+
+_LOG = logging.getLogger(__name__)
 
 HEARTBEAT_S = 5.0
 """Seconds between two heartbeats."""
 
 MISSED_HEARTBEATS = 12
 """Missed heartbeats after which a client counts as dead."""
-
-_START_TOLERANCE_S = 5
-"""Tolerance for process start times, which shift when the clock is set."""
 
 
 def this_machine() -> str:
@@ -41,6 +41,20 @@ def this_machine() -> str:
     return sha256_of_text(name)[:8]
 
 
+def process_start(pid: int) -> int | None:
+    """Start of a process, in clock ticks since the machine booted; None: it has ended.
+
+    Not in seconds since 1970, which shift when the clock is set: processes that had begun before
+    would take each other for dead, and take over each other's work again and again.
+    """
+    try:
+        text = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace")
+    except (FileNotFoundError, ProcessLookupError):
+        return None
+    fields = text.rpartition(")")[2].split()  # the name before may contain anything
+    return None if fields[0] in ("Z", "X") else int(fields[19])
+
+
 @dataclass(frozen=True, slots=True)
 class ClientId:
     """Globally unique ID of a client."""
@@ -48,7 +62,7 @@ class ClientId:
     machine: str
     pid: int
     started: int
-    """Start of the process, in seconds since 1970."""
+    """Start of the process, see `process_start`."""
 
     serial: str
 
@@ -65,12 +79,7 @@ class ClientId:
         """Whether the process is known to be dead; always False for other machines."""
         if not self.is_local:
             return False
-        try:
-            process = psutil.Process(self.pid)
-            is_gone = process.status() == psutil.STATUS_ZOMBIE
-            return is_gone or abs(process.create_time() - self.started) > _START_TOLERANCE_S
-        except psutil.NoSuchProcess:
-            return True
+        return process_start(self.pid) != self.started
 
 
 def parse_client_id(text: str) -> ClientId:
@@ -101,7 +110,8 @@ class CacheClient:
         Args:
             on_beat: called from the heartbeat thread after every heartbeat.
         """
-        started = int(psutil.Process().create_time())
+        started = process_start(os.getpid())
+        assert started is not None
         self.client_id = ClientId(this_machine(), os.getpid(), started, uuid.uuid4().hex[:8])
         self._root, self._beat_s, self._on_beat = root, heartbeat_s, on_beat
         self._file = client_file(root, self.client_id)
@@ -130,23 +140,24 @@ class CacheClient:
         """Stop the heartbeat and remove the client's file."""
         self._closing.set()
         self._thread.join()
-        self._file.unlink(missing_ok=True)
+        _remove(self._file)
 
     def _write(self) -> None:
         content = {"host": socket.gethostname(), "pins": sorted(self._pins)}
-        write_atomically(self._file, json.dumps(content).encode())
+        try:
+            write_atomically(self._file, json.dumps(content).encode())
+        except IsADirectoryError:
+            _remove(self._file)
+            write_atomically(self._file, json.dumps(content).encode())
 
     def _heartbeat(self) -> None:
         while not self._closing.wait(self._beat_s):
             try:
-                try:
-                    os.utime(self._file)
-                except FileNotFoundError:  # removed as dead while the machine slept
-                    with self._writing:
-                        self._write()
+                with self._writing:  # the whole file: it may have been damaged, or removed as dead
+                    self._write()
                 self._on_beat()
             except OSError as error:
-                logging.getLogger(__name__).warning("%s: heartbeat failed: %s", self._file, error)
+                _LOG.warning("%s: heartbeat failed: %s", self._file, error)
 
 
 class LivenessProbe:
@@ -170,19 +181,30 @@ class LivenessProbe:
         return time.monotonic() - self._since > self._stale_s
 
 
-def live_pins(root: Path, *, stale_s: float) -> set[str]:
-    """Entries pinned by live clients; files of dead clients are removed."""
+def pinned_by_the_living(root: Path, *, stale_s: float) -> Callable[[str], bool]:
+    """Whether a live client has pinned an entry; files of dead clients are removed.
+
+    As long as the file of a live client is damaged, every entry may be one of its pins.
+    """
     pins: set[str] = set()
+    unknown = False
     for file in (root / "holders").glob("*.json"):
-        client_id = parse_client_id(file.stem)
+        try:
+            client_id = parse_client_id(file.stem)
+        except ValueError:
+            continue  # a file that is not ours
         if is_dead(root, client_id, stale_s=stale_s):
-            file.unlink(missing_ok=True)
+            with suppress(OSError):  # read-only results
+                _remove(file)
             continue
         try:
-            pins |= set(json.loads(file.read_text(encoding="utf-8"))["pins"])
-        except FileNotFoundError:
-            continue
-    return pins
+            with naming_damage(file):
+                pins |= set(read_json_object(file)["pins"])
+        except DamagedFileError as error:
+            if file.exists():
+                _LOG.warning("%s; until it is written anew, no stage is deleted", error)
+                unknown = True
+    return lambda name: unknown or name in pins
 
 
 def is_dead(root: Path, client_id: ClientId, *, stale_s: float) -> bool:
@@ -198,3 +220,11 @@ def _now_ns(root: Path) -> int:
     probe = root / "clock"
     probe.touch()
     return probe.stat().st_mtime_ns
+
+
+def _remove(file: Path) -> None:
+    """Remove a client's file, or the folder that somebody put in its place, by renaming it."""
+    try:
+        file.unlink(missing_ok=True)
+    except IsADirectoryError:
+        file.rename(file.with_name(f"{file.name}.{uuid.uuid4().hex[:6]}.damaged"))

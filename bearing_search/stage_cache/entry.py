@@ -180,12 +180,14 @@ def content_folder(home: Path) -> Path | None:
         ValueError: the entry has no such folder.
     """
     try:
-        names = {path.name for path in home.iterdir()}
+        names = {path.name for path in home.iterdir() if path.is_dir()}
     except FileNotFoundError:
         return None
+    except NotADirectoryError:
+        raise ValueError("is not a folder") from None
     if DONE in names:
         return home / DONE
-    works = sorted(name for name in names if name.startswith("work."))
+    works = sorted(name for name in names if name == FREE or _is_work_name(name))
     if not works:
         raise ValueError("has neither unfinished work nor an output")
     return home / works[0]
@@ -199,6 +201,13 @@ def work_name(owner: ClientId, number: int) -> str:
 def owner_of(folder: Path) -> ClientId:
     """Owner of a folder that was named by `work_name`."""
     return parse_client_id(folder.name.split(".")[1])
+
+
+def _is_work_name(name: str) -> bool:
+    try:
+        return name == work_name(owner_of(Path(name)), int(name.split(".")[2]))
+    except (ValueError, IndexError):
+        return False
 
 
 def note_user(home: Path, user: str) -> None:

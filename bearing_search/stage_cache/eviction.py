@@ -12,10 +12,8 @@ from pathlib import Path
 from typing import Literal, TypeVar
 
 from bearing_search.errors import DiskFullError
-from bearing_search.filesystem.atomic import write_atomically
 from bearing_search.filesystem.disk_full import is_disk_full
-from bearing_search.filesystem.stored_file import naming_damage
-from bearing_search.stage_cache.client import is_dead, live_pins
+from bearing_search.stage_cache.client import is_dead, pinned_by_the_living
 from bearing_search.stage_cache.entry import (
     DONE,
     FREE,
@@ -29,10 +27,7 @@ from bearing_search.stage_cache.entry import (
 STALE_S = 60.0
 """Seconds without a heartbeat after which a client counts as dead."""
 
-MAX_BYTES = 20 * 10**9
-"""Upper bound of the default size limit (see `default_max_bytes`)."""
-
-_LIMIT, QUARANTINE = "max_bytes", "quarantine"
+QUARANTINE = "quarantine"
 _OWN_FOLDERS = {"holders", QUARANTINE, "staging", "trash"}
 
 T = TypeVar("T")
@@ -63,6 +58,11 @@ class EntryInfo:
         return f"{self.home.parent.name}/{self.home.name}"
 
     @property
+    def stage(self) -> str:
+        """Name of its stage."""
+        return self.home.parent.name
+
+    @property
     def saved_s(self) -> float:
         """Compute time saved by all trials after the first."""
         return self.computed_s * max(0, len(self.users) - 1)
@@ -83,7 +83,7 @@ def locked(root: Path) -> Iterator[None]:
 
 def list_entries(root: Path, *, stale_s: float = STALE_S) -> list[EntryInfo]:
     """All entries, least recently used first. Entries that vanish in the meantime are skipped."""
-    pins = live_pins(root, stale_s=stale_s)
+    is_pinned = pinned_by_the_living(root, stale_s=stale_s)
     homes = [
         home
         for shelf in root.iterdir()
@@ -93,7 +93,7 @@ def list_entries(root: Path, *, stale_s: float = STALE_S) -> list[EntryInfo]:
     found = []
     for home in homes:
         try:
-            found.append(_entry_info(root, home, pins, stale_s))
+            found.append(_entry_info(root, home, is_pinned, stale_s))
         except FileNotFoundError:
             continue
     return sorted(found, key=lambda entry_info: (entry_info.last_used, entry_info.name))
@@ -136,10 +136,10 @@ def evict(
         entries = list_entries(root, stale_s=stale_s)
         excess = sum(o.bytes for o in entries) - max_bytes
         if excess + tree_bytes(root / QUARANTINE) > 0:
-            _discard(root, root / QUARANTINE)
+            discard(root, root / QUARANTINE)
         chosen = entries_to_evict(entries, excess=excess, keep=keep)
         for entry_info in chosen:
-            _discard(root, entry_info.home)
+            discard(root, entry_info.home)
     empty_trash(root, stale_s=stale_s)
     for entry_info in chosen:
         logging.getLogger(__name__).info("deleted %s, %d bytes", entry_info.name, entry_info.bytes)
@@ -176,26 +176,6 @@ def tree_bytes(folder: Path) -> int:
     return total
 
 
-def default_max_bytes(root: Path) -> int:
-    """20 GB, or a quarter of free space and cache size together, whichever is less."""
-    return min(MAX_BYTES, (shutil.disk_usage(root).free + tree_bytes(root)) // 4)
-
-
-def max_bytes_of(root: Path) -> int:
-    """The size limit set for this cache, or the default; DamagedFileError if it is no number."""
-    file = root / _LIMIT
-    with naming_damage(file):
-        return int(file.read_text("ascii")) if file.exists() else default_max_bytes(root)
-
-
-def set_max_bytes(root: Path, max_bytes: int | None) -> None:
-    """Set the size limit of this cache; None restores the default."""
-    if max_bytes is None:
-        (root / _LIMIT).unlink(missing_ok=True)
-    else:
-        write_atomically(root / _LIMIT, str(max_bytes).encode())
-
-
 def quarantine(root: Path, home: Path) -> Path:
     """Move a damaged entry to the quarantine for inspection; returns its new path."""
     target = root / QUARANTINE / f"{home.parent.name}-{home.name}-{uuid.uuid4().hex[:6]}"
@@ -207,12 +187,13 @@ def empty_trash(root: Path, *, stale_s: float = STALE_S) -> None:
     """Delete discarded folders and leftovers of dead processes."""
     for folder in (root / "trash").glob("*"):
         shutil.rmtree(folder, ignore_errors=True)
-    for folder in (root / "staging").glob("*"):
-        if is_dead(root, owner_of(folder), stale_s=stale_s):
-            shutil.rmtree(folder, ignore_errors=True)
+    for folder in (root / "staging").glob("work.*"):
+        with suppress(ValueError):  # a name that we did not give
+            if is_dead(root, owner_of(folder), stale_s=stale_s):
+                shutil.rmtree(folder, ignore_errors=True)
 
 
-def _discard(root: Path, path: Path) -> None:
+def discard(root: Path, path: Path) -> None:
     """Move to the trash atomically; the slow deletion follows without the lock."""
     trash = root / "trash"
     trash.mkdir(exist_ok=True)
@@ -220,7 +201,9 @@ def _discard(root: Path, path: Path) -> None:
         path.rename(trash / uuid.uuid4().hex)
 
 
-def _entry_info(root: Path, home: Path, pins: set[str], stale_s: float) -> EntryInfo:
+def _entry_info(
+    root: Path, home: Path, is_pinned: Callable[[str], bool], stale_s: float
+) -> EntryInfo:
     state, computed_s, title = _state(root, home, stale_s)
     users = home / USERS
     return EntryInfo(
@@ -231,7 +214,7 @@ def _entry_info(root: Path, home: Path, pins: set[str], stale_s: float) -> Entry
         users=read_users(home),
         computed_s=computed_s,
         title=title,
-        is_pinned=f"{home.parent.name}/{home.name}" in pins,
+        is_pinned=is_pinned(f"{home.parent.name}/{home.name}"),
     )
 
 

@@ -12,7 +12,7 @@ from typing import Any
 
 from bearing_search.filesystem.digest import sha256_of_json
 
-STAGES_VERSION = {"encoder": 1, "detector": 1, "distances": 1, "scores": 2}
+STAGES_VERSION = {"encoder": 1, "detector": 1, "distances": 1, "scores": 3}
 """Version by stage, raised whenever its code gives other numbers for equal settings and inputs.
 `encoder` also covers frozen `features` and partial trainings (`tuning`). `scores` is never cached;
 it covers what comes before and after: image preparation, anomaly maps and metrics. The test of

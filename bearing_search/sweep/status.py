@@ -119,6 +119,20 @@ def end_of(folder: SweepFolder) -> str:
         return str(error)
 
 
+def has_reached_target(root: Path) -> bool:
+    """Whether a sweep has all its trials; a deleted one, too. False if it runs or was stopped.
+
+    Args:
+        root: the sweep's folder.
+    """
+    if not root.exists():
+        return True
+    try:
+        return bool(read_json_object(root / END)["why"] == "")
+    except (DamagedFileError, KeyError):
+        return False
+
+
 def _with_progress(folder: SweepFolder, record: TrialRecord, *, is_driven: bool) -> TrialRecord:
     try:
         last = last_measurement(folder.trial_folder(record.number) / MEASUREMENTS_FILE)

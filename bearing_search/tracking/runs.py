@@ -3,11 +3,13 @@
 import json
 import logging
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
 from bearing_search.measurement import Measurement
+from bearing_search.tracking.batches import MOST_METRICS, MOST_TEXTS, batches
+from bearing_search.tracking.display import dataset_input, displayed, run_name, short_labels
 from bearing_search.tracking.errors import first_line, is_gone, is_refusal, unavailable
 from bearing_search.tracking.names import allowed, cut_names, param_text, tag_text
 from bearing_search.tracking.store import find_experiment, find_runs
@@ -28,9 +30,6 @@ PROGRESS = "progress"
 
 OWN = -1
 """Stands for the parent run where a trial's number is expected."""
-
-_MOST_METRICS, _MOST_TEXTS = 1000, 40
-"""Most metrics, and most parameters or tags, of one batch: MLflow 3.17 takes 1000, 100 and 1 MB."""
 
 _LOG = logging.getLogger(__name__)
 
@@ -54,6 +53,7 @@ class SweepRuns:
         self._statuses: dict[int, str] = {}
         self._last_steps: dict[int, int] = {}
         self._tried: set[int] = set()  # trials whose runs this session has tried to create
+        self._labels = short_labels(sweep.parameters)
         self._note_runs()
         self._open_parent()
 
@@ -71,7 +71,7 @@ class SweepRuns:
         if number not in self._runs:
             self._tried.add(number)
             tags = run_tags(trial, parent=self._runs[OWN])
-            self._runs[number] = self._create_run(f"{self._sweep.name}-{number:05d}", tags)
+            self._runs[number] = self._create_run(run_name(trial, self._labels), tags)
         self._set_status(number, "RUNNING")
         self._log_params(number, trial.suggestion)
         self.log_files(number, [self._sweep.trial_folder(number) / "config.json"])
@@ -88,7 +88,8 @@ class SweepRuns:
             if measurement.step <= self._last_steps[number]:
                 continue
             del self._last_steps[number]
-            values = {**measurement.values, PROGRESS: measurement.progress}
+            values = displayed(measurement.values, self._sweep.objective)
+            values[PROGRESS] = measurement.progress
             try:
                 self.log(number, values, measurement.tags, step=measurement.step)
             except unavailable() as error:
@@ -114,6 +115,10 @@ class SweepRuns:
     def log_json(self, number: int, content: Mapping[str, Any], name: str) -> None:
         """Upload a JSON file."""
         self.on_run(number, self.client.log_dict, dict(content), name)
+
+    def tag_experiment(self, name: str, text: str) -> None:
+        """Set a tag of the sweep's experiment."""
+        self.client.set_experiment_tag(self._experiment, name, tag_text(text))
 
     def delete_parent(self) -> None:
         """Delete the parent run, and the experiment if no other run is in it."""
@@ -147,9 +152,9 @@ class SweepRuns:
         now = int(time.time() * 1000)
         texts = [RunTag(allowed(name), tag_text(text)) for name, text in tags.items()]
         metrics = [Metric(allowed(name), float(value), now, step) for name, value in values.items()]
-        for some in _batches(texts, _MOST_TEXTS):
+        for some in batches(texts, MOST_TEXTS):
             self.on_run(number, self.client.log_batch, (), (), some)
-        for many in _batches(metrics, _MOST_METRICS):
+        for many in batches(metrics, MOST_METRICS):
             self.on_run(number, self.client.log_batch, many)
 
     def log_files(self, number: int, files: Sequence[Path]) -> None:
@@ -193,7 +198,7 @@ class SweepRuns:
         texts = {allowed(path): param_text(value) for path, value in suggestion.items()}
         there = self.on_run(number, self.client.get_run).data.params  # they cannot be changed
         missing = [Param(name, text) for name, text in texts.items() if name not in there]
-        for some in _batches(missing, _MOST_TEXTS):
+        for some in batches(missing, MOST_TEXTS):
             self.on_run(number, self.client.log_batch, (), some)
         whole = {json.dumps(value, ensure_ascii=False) for value in suggestion.values()}
         if missing and (cut_names(suggestion) or not whole >= set(texts.values())):
@@ -225,6 +230,8 @@ class SweepRuns:
 
         def create() -> str:
             run = self.client.create_run(self._experiment, run_name=name, tags=texts)
+            if used := dataset_input(self._sweep.facts):
+                self.client.log_inputs(run.info.run_id, [used])
             return str(run.info.run_id)
 
         try:
@@ -241,7 +248,3 @@ class SweepRuns:
         self.client.restore_experiment(self._experiment)
         _LOG.warning("MLflow's experiment %s was deleted; it is restored", self._sweep.name)
         return True
-
-
-def _batches(items: Sequence[T], most: int) -> Iterator[list[T]]:
-    return (list(items[first : first + most]) for first in range(0, len(items), most))

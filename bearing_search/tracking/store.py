@@ -6,7 +6,7 @@ MLflow is imported on first use: the import takes seconds, and it reads the envi
 import logging
 import os
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from fcntl import LOCK_EX, flock
@@ -20,6 +20,7 @@ from bearing_search.tracking._vendor import (
     forget_artifact_places,
     move_artifacts,
 )
+from bearing_search.tracking.display import VIEW_TAG, view_of_runs
 from bearing_search.tracking.errors import store_errors
 from bearing_search.tracking.schema import check_schema
 from bearing_search.tracking.tags import SWEEP_ID_TAG, TRIAL_TAG
@@ -141,6 +142,14 @@ def experiments(uri: str) -> dict[str, str]:
     client = MlflowClient(tracking_uri=uri)
     found = client.search_experiments(max_results=100, order_by=["creation_time DESC"])
     return {one.name: str(one.experiment_id) for one in found if one.name != "Default"}
+
+
+def publish_view(uri: str, experiment: str, objective: str, parameters: Sequence[str]) -> None:
+    """Give a sweep's experiment the view that `VIEW_KEY` opens; see `view_of_runs`."""
+    from mlflow import MlflowClient
+
+    view = view_of_runs(objective, parameters)
+    MlflowClient(tracking_uri=uri).set_experiment_tag(experiment, VIEW_TAG, view)
 
 
 def _create(file: Path) -> None:

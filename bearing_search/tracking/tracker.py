@@ -12,6 +12,7 @@ from typing import Any
 
 from bearing_search.errors import DamagedFileError
 from bearing_search.measurement import Measurement
+from bearing_search.tracking.display import NOTE_TAG, VIEW_TAG, view_of_runs
 from bearing_search.tracking.errors import first_line, is_refusal, store_errors, unavailable
 from bearing_search.tracking.runs import OWN, SweepRuns
 from bearing_search.tracking.store import connect
@@ -50,6 +51,8 @@ class MlflowTracker:
         """
         with store_errors(self._uri):
             self._started = sweep, SweepRuns(connect(self._uri), self._uri, sweep)
+            view = view_of_runs(sweep.objective, sweep.parameters)
+            self._runs.tag_experiment(VIEW_TAG, view)
             for trial in sweep.trials:
                 self._reconcile(trial)
             self._catch_up()
@@ -98,8 +101,12 @@ class MlflowTracker:
             )
 
     def attach(self, file: Path) -> None:
-        """Upload a file, such as the report, to the parent run."""
+        """Upload a file to the parent run; a report becomes the description of run and sweep."""
         self._attempt(lambda: self._runs.log_files(OWN, [file]))
+        if file.suffix == ".md":
+            text = file.read_text(encoding="utf-8")
+            self._attempt(lambda: self._runs.log(OWN, {}, {NOTE_TAG: text}))
+            self._attempt(lambda: self._runs.tag_experiment(NOTE_TAG, text))
 
     def mark(
         self, chosen: Sequence[int], scores: Mapping[str, float], suggestion: Mapping[str, Any]

@@ -39,6 +39,9 @@ class SweepView:
     objective: str = OBJECTIVE
     """Metric that a trial reports at its end, and that the sweep optimises."""
 
+    parameters: Sequence[str] = ()
+    """Dotted paths of the settings that its space varies."""
+
     facts: Mapping[str, str] = field(default_factory=dict)
     """Facts about the whole sweep: question, data, digests, versions."""
 

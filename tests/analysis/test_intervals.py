@@ -11,10 +11,8 @@ from bearing_search.analysis.intervals import (
     Influence,
     difference_interval,
     group_gains,
-    largest_rate,
     metric_interval,
     rate_interval,
-    trials_needed,
 )
 
 
@@ -145,13 +143,6 @@ def test_a_rate_of_nothing_is_unknown_and_an_impossible_one_refused():
         rate_interval(3, 2)
     with pytest.raises(ValueError, match=r"-0\.5 of 2"):
         rate_interval(-0.5, 2)
-
-
-def test_what_no_hit_at_all_still_allows():
-    assert largest_rate(9) == pytest.approx(0.2831, abs=5e-5)
-    assert largest_rate(0) == 1
-    assert trials_needed(0.02) == 149
-    assert largest_rate(149) <= 0.02 < largest_rate(148)
 
 
 @pytest.mark.parametrize("normal", [(0.2, -0.2), (0.1, -0.05, 0.03, -0.06, -0.02)])

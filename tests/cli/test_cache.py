@@ -9,8 +9,9 @@ from bearing_search.cli import main
 from bearing_search.cli.commands.cache import parse_size, size_text
 from bearing_search.errors import ConfigError
 from bearing_search.stage_cache.cache import StageCache
-from bearing_search.stage_cache.eviction import list_entries, max_bytes_of
+from bearing_search.stage_cache.eviction import list_entries
 from bearing_search.stage_cache.key import StageKey
+from bearing_search.stage_cache.limit import max_bytes_of
 
 
 @pytest.fixture

@@ -22,7 +22,7 @@ def test_one_sweep_is_ranked_and_its_report_written(make_sweep, capsys):
     assert main(["compare", "first", "--results", str(folder.root.parent)]) == 0
     said = capsys.readouterr().out
     assert "To use: trial 1, val/pixel_aupro" in said
-    assert "Significantly better than the default (trial 0), by" in said
+    assert "is significantly better than the default (trial 0), by" in said
     assert (folder.root / "report.md").read_text() in said
     assert (folder.root / "leaderboard.png").stat().st_size > 1000
     assert "| maps | " in said

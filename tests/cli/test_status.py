@@ -103,8 +103,8 @@ def test_a_lost_ledger_is_not_begun_again(make_sweep):
 
 def test_moved_results_are_read_where_they_are(make_sweep, tmp_path, capsys):
     folder = make_sweep("one", [1.0])
-    shutil.move(folder.root.parent, tmp_path / "r?2#%20")
+    shutil.move(folder.root.parent, tmp_path / "r?2#%20{x}")
 
-    assert main(["status", "--results", str(tmp_path / "r?2#%20")]) == 0
+    assert main(["status", "--results", str(tmp_path / "r?2#%20{x}")]) == 0
     assert "one: 1 of 1 trials" in capsys.readouterr().out
     assert not folder.root.parent.exists()

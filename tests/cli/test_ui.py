@@ -5,7 +5,7 @@ from urllib.parse import parse_qs
 import pytest
 
 from bearing_search.cli import main
-from bearing_search.cli.commands.ui import best_first, host_patterns, objective_of, require_free
+from bearing_search.cli.commands.ui import columns_of, host_patterns, require_free, view
 from bearing_search.errors import ResourceError
 from bearing_search.sweep.folder.sweep_folder import create_sweep
 from bearing_search.sweep.record.sweep_record import SweepRecord
@@ -15,7 +15,7 @@ from bearing_search.sweep.record.sweep_record import SweepRecord
     ("task", "objective"),
     [("search", "val/pixel_aupro"), ("reproduction", "test/pixel_aupro")],
 )
-def test_the_page_orders_runs_by_what_their_sweep_measures(tmp_path, task, objective):
+def test_the_page_shows_what_a_sweep_measures_and_varies(tmp_path, task, objective):
     facts: dict[str, Any] = {
         "space_text": "base: {}\nvary: {seed: {choice: [0, 1]}}",
         "data": str(tmp_path),
@@ -24,13 +24,15 @@ def test_the_page_orders_runs_by_what_their_sweep_measures(tmp_path, task, objec
     record = SweepRecord(name="one", data_digest="d", target=2, task=task, sampler=sampler, **facts)
     create_sweep(tmp_path, record)
 
-    query = parse_qs(best_first(objective_of(tmp_path, "one")))
-    assert query["orderByKey"] == [f"metrics.`{objective}`"]
-    assert query["searchFilter"] == [f"metrics.`{objective}` > 0"]
+    assert columns_of(tmp_path, "one") == (objective, ("seed",))
 
 
 def test_a_sweep_that_is_gone_was_a_search(tmp_path):
-    assert objective_of(tmp_path, "gone") == "val/pixel_aupro"
+    assert columns_of(tmp_path, "gone") == ("val/pixel_aupro", ())
+
+
+def test_an_address_names_the_view_and_nothing_that_would_undo_it():
+    assert set(parse_qs(view())) == {"viewStateShareKey", "workflowType"}
 
 
 def test_a_port_that_is_in_use_is_refused_before_anything_starts(tmp_path, capsys):

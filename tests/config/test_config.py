@@ -36,7 +36,10 @@ from bearing_search.errors import ConfigError
             {"finetune": {"epochs": 10}},
             "finetune: reconstruction_only_epochs is 20, more than epochs (10)",
         ),
-        ({"encoder": {"weights": "web"}}, "encoder: weights is 'web'; known are hub, wheel"),
+        (
+            {"encoder": {"weights": "web"}},
+            "encoder: weights is 'web'; known are hub, hub@REVISION, wheel",
+        ),
         ({"seed": "x"}, "seed: Input should be a valid integer"),
         (
             {"finetune": {"patch_head_blocks": [3, 3]}},

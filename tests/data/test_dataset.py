@@ -44,12 +44,29 @@ def test_levels_of_one_sample_are_gathered_brightest_first(tmp_path):
         ("s1_b2.png", "s1", 2),
         ("s1.png", "s1", 0),
         ("a_b1_b0.tif", "a_b1", 0),
-        ("s1_b12.png", "s1_b12", 0),  # one digit
+        ("s1_b12.png", "s1", 12),
+        ("s1_b123.png", "s1_b123", 0),  # at most two digits
+        ("s1_b01.png", "s1_b01", 0),  # refused elsewhere: a level without its zero
         ("_b1.png", "_b1", 0),  # no sample
     ],
 )
 def test_a_file_says_its_sample_and_its_brightness(file, name, level):
     assert name_and_level(Path("LC/train/good") / file) == (name, level)
+
+
+def test_more_than_ten_levels_are_in_the_order_of_their_numbers(tmp_path):
+    for level in reversed(range(12)):
+        image(tmp_path / f"LC/train/good/a_b{level}.png", value=200 - 10 * level)
+    (sample,) = load_data_set(tmp_path).samples("train", "LC")
+    values = [int(level[0, 0]) for level in read_levels(sample)]
+    assert values == [200 - 10 * level for level in range(12)]
+
+
+def test_levels_written_with_a_zero_are_refused(tmp_path):
+    for number in range(2):
+        image(tmp_path / f"LC/train/good/a_b0{number}.png")
+    with pytest.raises(DataError, match="must be named _b0, _b1"):
+        load_data_set(tmp_path)
 
 
 def test_an_mvtec_set_loads_unchanged(tmp_path):

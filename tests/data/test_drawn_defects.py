@@ -5,7 +5,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from bearing_search.data.drawn_defects import (
@@ -25,13 +25,16 @@ def defect(number=0, sizes=PRIOR, centre=(200, 150), shorter_px=300):
     return random_defect(sizes, centre, shorter_px=shorter_px, seed=(number,))
 
 
+@example(364)  # of two hills
 @given(st.integers(0, 10_000))
 def test_a_defect_is_one_region_about_its_centre_as_large_as_its_side_says(number):
     drawn = defect(number)
     mask = drawn.mask(SHAPE)
 
     assert cv2.connectedComponents(mask.astype(np.uint8), connectivity=8)[0] == 2
-    assert mask.sum() == pytest.approx(drawn.size.side_px**2, rel=0.4)
+    area = drawn.size.side_px**2
+    about = pytest.approx(area, rel=0.4, abs=10)  # of a thin scar, its raster decides
+    assert mask.sum() == (round(area) if drawn.kind == "blob" else about)
     rows, columns = np.nonzero(mask)
     reach = drawn.size.side_px * math.sqrt(drawn.size.aspect)
     assert math.dist((columns.mean(), rows.mean()), drawn.centre) < reach

@@ -15,7 +15,8 @@ from bearing_search.errors import LeakError
 from bearing_search.session.leak_gate import refuse_leaks
 from bearing_search.session.terminal import terminal
 from bearing_search.sweep.folder.sweep_folder import create_sweep, load_sweep
-from bearing_search.sweep.record.sweep_record import AllowedLeak, SweepRecord
+from bearing_search.sweep.record.allowed_leak import AllowedLeak
+from bearing_search.sweep.record.sweep_record import SweepRecord
 
 from .conftest import plate, write
 
@@ -120,7 +121,9 @@ def test_a_leak_is_allowed_for_a_reason_that_is_kept(leaky, tmp_path, capsys):
         data_set, [TrialConfig()], tmp_path, terminal(), reason="a test of the rig"
     )
     assert allowed is not None
-    assert "Reason given: a test of the rig." in capsys.readouterr().out
+    shown = capsys.readouterr()
+    assert "Reason given: a test of the rig." in shown.err
+    assert shown.out == ""
 
     # what was allowed once is known; what came since is not
     assert refuse_leaks(data_set, [TrialConfig()], tmp_path, terminal(), known=allowed) == allowed

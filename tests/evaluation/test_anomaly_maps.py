@@ -34,7 +34,7 @@ def maps_of(distances, rendering=SHARP, **changes):
     input_px=st.integers(9, 70),
     map_px=st.integers(8, 70),
     seed=st.integers(0),
-    detector=st.sampled_from(["dinomaly", "vitad", "patchcore", "padim"]),
+    detector=st.sampled_from(["dinomaly", "vitad", "patchcore", "padim", "subspace"]),
 )
 def test_enlarging_is_that_of_the_official_code(cells, input_px, map_px, seed, detector):
     distances = noise(2, 1, 3, cells, cells + 1, seed=seed)

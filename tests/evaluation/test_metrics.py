@@ -1,3 +1,5 @@
+import operator
+
 import cv2
 import numpy as np
 import pytest
@@ -12,7 +14,7 @@ from sklearn.metrics import (
 )
 
 from bearing_search.errors import TrialFailedError
-from bearing_search.evaluation.metric_table import METRICS
+from bearing_search.evaluation.metric_table import METRICS, Metric
 from bearing_search.evaluation.metrics import (
     MissedRegions,
     PreparedScores,
@@ -23,6 +25,7 @@ from bearing_search.evaluation.metrics import (
     score,
     trivial_floor,
 )
+from bearing_search.evaluation.rank_metrics import dtype_of_counts
 
 FEW_VALUES = st.integers(0, 5).map(float)
 SCORES = hnp.arrays(float, 30, elements=FEW_VALUES)
@@ -297,8 +300,12 @@ class TestDegenerate:
             score(maps, masks, image_scores, labels)
 
 
-def test_the_200_thresholds_are_those_of_the_official_loop():
+@pytest.mark.parametrize("ends", ["as drawn", "anomalous", "normal"])
+def test_the_200_thresholds_are_those_of_the_official_loop(ends):
     maps, masks, image_scores, labels = some_data(3)
+    if ends != "as drawn":  # the lowest and the highest score are of one kind
+        places = np.argwhere(masks == (ends == "anomalous"))
+        maps[tuple(places[0])], maps[tuple(places[-1])] = -6, 7
     low, high = maps.min(), maps.max()
     rates, overlaps = [], []
     for threshold in np.arange(low, high, (high - low) / 200, dtype=np.float32)[:200]:
@@ -311,10 +318,13 @@ def test_the_200_thresholds_are_those_of_the_official_loop():
         ]
         rates.append(flagged[~masks].mean())
         overlaps.append(np.mean(regions))
-    kept = np.array(rates) < 0.3
-    expected = auc(np.array(rates)[kept] / np.array(rates)[kept].max(), np.array(overlaps)[kept])
-
-    assert score(maps, masks, image_scores, labels)["pixel_aupro_200"] == pytest.approx(expected)
+    for limit in (0.3, max(rate for rate in rates if rate < 0.3)):  # a rate at the limit is out
+        kept = np.array(rates) < limit
+        expected = auc(
+            np.array(rates)[kept] / np.array(rates)[kept].max(), np.array(overlaps)[kept]
+        )
+        found = score(maps, masks, image_scores, labels, fpr_limit=limit)["pixel_aupro_200"]
+        assert found == pytest.approx(expected)
 
 
 class TestTrivialFloor:
@@ -367,3 +377,42 @@ class TestPreparedScores:
 
         expected = score(*(array[drawn] for array in predictions), missed_regions=5)
         assert found["pixel_aupro"] == pytest.approx(expected["pixel_aupro"])
+
+    def test_regions_of_samples_without_a_map_are_missed_in_every_resample(self):
+        predictions, drawn = some_data(), np.array([0, 2, 3])
+
+        found = PreparedScores(*predictions, missed=MissedRegions(without_map=2)).at(drawn)
+
+        expected = score(*(array[drawn] for array in predictions), missed_regions=2)
+        assert found["pixel_aupro"] == pytest.approx(expected["pixel_aupro"])
+
+    def test_an_anomalous_sample_without_a_mask_counts_by_its_score_alone(self):
+        maps, masks, image_scores, labels = some_data()
+        masks[0] = False
+        unknown = MissedRegions(is_unknown=[True] + [False] * 5)
+
+        found = PreparedScores(maps, masks, image_scores, labels, missed=unknown)
+        values = found.at(np.array([0, 0, 1, 2]))
+
+        known, drawn = [1, 2], [0, 0, 1, 2]
+        expected = score(maps[known], masks[known], image_scores[drawn], labels[drawn])
+        del expected["pixel_aupro_200"]
+        assert values == pytest.approx(expected)
+
+
+def test_counts_are_held_in_the_smallest_type_that_is_exact():
+    assert dtype_of_counts(2**24) == np.float32
+    assert dtype_of_counts(2**24 + 1) == np.float64
+    assert np.float32(2**24 - 1) + np.float32(1) == np.float32(2**24) + np.float32(1) == 2**24
+
+
+def test_a_metric_of_samples_sees_no_regions_and_one_of_pixels_the_protocols_limit(monkeypatch):
+    regions, limit = operator.attrgetter("num_regions"), operator.attrgetter("fpr_limit")
+    of_samples = Metric(title="regions", level="image", direction="max", function=regions)
+    of_pixels = Metric(title="limit", level="pixel", direction="max", function=limit)
+    monkeypatch.setitem(METRICS, "image_regions", of_samples)
+    monkeypatch.setitem(METRICS, "pixel_limit", of_pixels)
+    values = score(*some_data(), fpr_limit=0.1)
+    assert (values["image_regions"], values["pixel_limit"]) == (0, 0.1)
+    resampled = PreparedScores(*some_data(), fpr_limit=0.1).at(np.arange(6))
+    assert (resampled["image_regions"], resampled["pixel_limit"]) == (0, 0.1)

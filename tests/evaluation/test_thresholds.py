@@ -14,6 +14,7 @@ from bearing_search.evaluation.thresholds import threshold_of_best_f1
         ([4, 1, 3, 2], [1, 0, 1, 0], 2.5),
         ([1, 2, 3, 4], [1, 0, 0, 1], 3.5),  # 2/3 there and at 1: the highest raises no alarm
         ([1, 2, 2, 4], [0, 0, 1, 1], 1.5),  # equal scores go together: 4/5 beats 2/3
+        ([3, 2, 2, 1], [1, 1, 0, 0], 1.5),  # never at a score, though one of the two would do
         ([1, 2], [1, 1], 1.0),  # nothing lies below
     ],
 )

@@ -16,7 +16,7 @@ from bearing_search.filesystem.database_url import (
 
 
 @pytest.mark.parametrize(
-    "name", ["plain", "a?b", "a#b", "a%20b", "a b", "a;b", "a&c=d", "링", "a@b:c"]
+    "name", ["plain", "a?b", "a#b", "a%20b", "a b", "a;b", "a&c=d", "링", "a@b:c", "a{b}{"]
 )
 @pytest.mark.parametrize("driver", ["sqlite", "sqlite+pysqlite"])
 def test_a_file_of_any_name_is_opened_and_no_other(tmp_path, name, driver):

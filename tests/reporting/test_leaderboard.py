@@ -83,6 +83,7 @@ def test_what_else_ran_on_the_machine_does_not_change_the_choice(sweep):
     assert chosen[1].cost_s == 1946.0
     page = markdown("first", leaderboard(folder, loaded), "")
     assert "Trial 0 is used: it has the highest score, and no setting tied with it is 2" in page
+    assert " 2 times cheaper in use (work per sample, or memory)." in page
 
 
 def test_a_lower_score_is_used_where_that_is_cheaper_and_the_price_is_told(sweep):
@@ -159,18 +160,23 @@ def test_the_default_is_beaten_in_words(sweep):
     (gain,) = board.selection.gains.values()
     assert gain.low > 0
     page = markdown("first", board, "Why?")
-    assert "Significantly better than the default (trial 0), by +0." in page
-    assert "2 of 3 settings cannot be distinguished from the best" in page
+    assert "Trial 2 is significantly better than the default (trial 0), by +0." in page
+    assert (
+        "2 of 3 settings cannot be distinguished from the best on this data: trial 2 and trial 1."
+        in page
+    )
 
 
 def test_what_is_not_shown_is_not_claimed(sweep):
     page = markdown("first", leaderboard(*sweep((3.0, 0, 99.0, "a"), (3.0, 5, 9.0, "b"))), "")
-    assert "Not significantly better than the default (trial 0); the difference is " in page
+    assert (
+        "Trial 1 is not significantly better than the default (trial 0); the difference is " in page
+    )
 
 
 def test_when_the_default_itself_is_used_nothing_better_is_shown(sweep):
     page = markdown("first", leaderboard(*sweep((3.0, 5, 99.0, "a"), (3.0, 0, 9.0, "b"))), "")
-    assert "It is the default setting (trial 0): no setting is significantly better." in page
+    assert "Trial 0 is the default: no setting is significantly better." in page
 
 
 def test_seeds_of_one_setting_are_one_row_and_their_scatter_is_said(sweep):
@@ -267,7 +273,7 @@ def test_every_line_with_a_score_says_that_defects_were_drawn(drawn):
     for lines in (said, page):
         text = "\n".join(lines)
         assert "The held-out defects of LC are synthetic (sides of 3 to 9 px, as asked)" in text
-        assert "on this data, on defects drawn on LC. Tied" in text
+        assert "on this data, on defects drawn on LC: trial 2 and trial" in text
         assert "simultaneous for 3 settings on defects drawn on LC." in text
         assert "Not comparable" not in text
     assert {tuple(one["drawn_defects"]) for one in as_json(board)["settings"]} == {("LC",)}
@@ -317,7 +323,7 @@ def test_224_is_not_called_better_than_448_where_defects_scaled_with_the_input(d
     coarse = replace(TrialConfig(), encoder=replace(TrialConfig().encoder, input_px=224))
     board = leaderboard(*drawn("", "", trials=FAR_APART[:2], configs=(TrialConfig(), coarse)))
     page = markdown("first", board, "")
-    assert "It is the only one of 2 settings that can be judged." in page
+    assert "Trial 1 is the only one of 2 settings that can be judged." in page
     assert "drawn in pixels of the input, encoder.input_px" in page
     assert "better than" not in page
 

@@ -182,7 +182,7 @@ def test_an_unknown_size_is_no_estimate():
 
 @pytest.mark.parametrize("wrong", ["efficientad", "", "vitad,resnet"])
 def test_unknown_detectors_are_refused(wrong):
-    with pytest.raises(ConfigError, match="vitad, dinomaly, patchcore, padim"):
+    with pytest.raises(ConfigError, match="vitad, dinomaly, patchcore, padim, subspace"):
         detector_names(wrong)
 
 

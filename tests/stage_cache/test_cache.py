@@ -17,8 +17,9 @@ import pytest
 from bearing_search.errors import DiskFullError
 from bearing_search.stage_cache.cache import StageCache
 from bearing_search.stage_cache.entry import ClaimLostError, read_manifest, read_users
-from bearing_search.stage_cache.eviction import list_entries, set_max_bytes
+from bearing_search.stage_cache.eviction import list_entries
 from bearing_search.stage_cache.key import StageKey
+from bearing_search.stage_cache.limit import set_max_bytes
 
 CHILD = """
 import os, sys, time
@@ -345,6 +346,37 @@ def test_the_bound_is_the_stores_own(tmp_path, store):
     set_max_bytes(store.root, None)
     with closing(quick(store.root)) as again:
         assert again.max_bytes > 12345
+
+
+@pytest.mark.parametrize("content", [b"", b"garbage", b"-5", b"\xff", None])
+def test_a_damaged_limit_costs_a_warning_and_no_trial(tmp_path, content, caplog):
+    root = tmp_path / "store"
+    (root / "max_bytes").parent.mkdir()
+    if content is None:
+        (root / "max_bytes").mkdir()
+    else:
+        (root / "max_bytes").write_bytes(content)
+    with closing(quick(root)) as store:
+        fill(store)
+        assert store.max_bytes > 10**6
+    assert f"{root / 'max_bytes'}: cannot be read" in caplog.text
+
+
+def test_what_others_left_in_the_cache_stops_nobody(tmp_path):
+    root = tmp_path / "store"
+    with closing(quick(root)) as store:
+        fill(store, 1)
+    (root / "staging").mkdir(exist_ok=True)
+    (root / "staging/.nfs0001").write_text("x")
+    (root / "staging/work.who").mkdir()
+    (root / "encoder/notes").write_text("x")
+    odd = root / key(2).name
+    (odd / "work.nobody").mkdir(parents=True)
+    assert [o.state for o in list_entries(root)].count("broken") == 2
+    with closing(quick(root, max_bytes=10)) as store:
+        fill(store, 2)
+        fill(store, 3)
+    assert {o.name for o in list_entries(root)} == {key(2).name, key(3).name}  # still pinned
 
 
 def age(folder: Path, seconds: float) -> None:

@@ -1,4 +1,5 @@
 import os
+import subprocess
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -12,12 +13,13 @@ from bearing_search.stage_cache.client import (
     LivenessProbe,
     client_file,
     is_dead,
-    live_pins,
     parse_client_id,
+    pinned_by_the_living,
+    process_start,
     this_machine,
 )
 
-OURS = ClientId(this_machine(), os.getpid(), int(psutil.Process().create_time()), "0")
+OURS = ClientId(this_machine(), os.getpid(), process_start(os.getpid()) or 0, "0")
 GONE = replace(OURS, started=OURS.started - 1000)
 """Our process id, but of a process that began long before: ours is its successor."""
 
@@ -38,8 +40,23 @@ def wait_until(condition) -> None:
         time.sleep(0.01)
 
 
+def is_pinned(root: Path, name: str) -> bool:
+    return pinned_by_the_living(root, stale_s=60)(name)
+
+
 def test_a_token_survives_its_text():
     assert parse_client_id(str(OURS)) == OURS
+
+
+def test_the_start_of_a_process_does_not_depend_on_the_clock():
+    ticks = process_start(os.getpid())
+    assert ticks is not None
+    since_boot = psutil.Process().create_time() - psutil.boot_time()
+    assert ticks / os.sysconf("SC_CLK_TCK") == pytest.approx(since_boot, abs=2)
+    with subprocess.Popen(["true"]) as child:
+        while process_start(child.pid) is not None:  # a zombie has ended
+            time.sleep(0.01)
+    assert process_start(child.pid) is None
 
 
 def test_a_reused_process_id_is_not_the_owner():
@@ -55,7 +72,8 @@ def test_a_reused_process_id_is_not_the_owner():
 def test_beats_speak_for_processes_of_other_machines_only(tmp_path, client_id, ago_s, dead):
     beat(tmp_path, client_id, ago_s=ago_s)
     assert is_dead(tmp_path, client_id, stale_s=60) == dead
-    assert live_pins(tmp_path, stale_s=60) == (set() if dead else {"encoder/1"})
+    assert is_pinned(tmp_path, "encoder/1") != dead
+    assert not is_pinned(tmp_path, "encoder/2")
     assert client_file(tmp_path, client_id).exists() != dead
 
 
@@ -77,13 +95,61 @@ def test_a_holder_beats_lists_its_pins_and_leaves(tmp_path):
     client = CacheClient(tmp_path, heartbeat_s=0.02, on_beat=lambda: None)
     client.pin("encoder/1")
     client.pin("detector/2")
-    assert live_pins(tmp_path, stale_s=60) == {"encoder/1", "detector/2"}
+    assert is_pinned(tmp_path, "encoder/1")
+    assert is_pinned(tmp_path, "detector/2")
+    assert not is_pinned(tmp_path, "encoder/2")
     file = client_file(tmp_path, client.client_id)
     os.utime(file, (0, 0))
     wait_until(lambda: file.stat().st_mtime > 0)
     file.unlink()  # somebody took it for dead while the machine slept
-    wait_until(lambda: live_pins(tmp_path, stale_s=60) == {"encoder/1", "detector/2"})
+    wait_until(lambda: is_pinned(tmp_path, "encoder/1"))
     client.unpin_all()
-    assert live_pins(tmp_path, stale_s=60) == set()
+    assert not is_pinned(tmp_path, "encoder/1")
     client.close()
     assert not file.exists()
+
+
+def damaged(file: Path, how: str) -> None:
+    file.unlink()
+    if how == "folder":
+        file.mkdir()
+    else:
+        file.write_bytes({"empty": b"", "garbage": b"\xff\x00", "null": b"null"}[how])
+
+
+@pytest.mark.parametrize("how", ["empty", "garbage", "null", "folder"])
+def test_a_damaged_file_of_a_live_client_protects_everything_until_it_is_written_anew(
+    tmp_path, how, caplog
+):
+    (tmp_path / "holders").mkdir()
+    client = CacheClient(tmp_path, heartbeat_s=60, on_beat=lambda: None)
+    file = client_file(tmp_path, client.client_id)
+    damaged(file, how)
+    assert is_pinned(tmp_path, "encoder/1")
+    assert f"{file}: cannot be read" in caplog.text
+    client.pin("encoder/2")
+    assert not is_pinned(tmp_path, "encoder/1")
+    assert is_pinned(tmp_path, "encoder/2")
+    damaged(file, how)
+    client.close()
+    assert not file.exists()
+
+
+def test_the_next_beat_mends_a_damaged_file(tmp_path):
+    (tmp_path / "holders").mkdir()
+    client = CacheClient(tmp_path, heartbeat_s=0.02, on_beat=lambda: None)
+    client.pin("encoder/1")
+    damaged(client_file(tmp_path, client.client_id), "garbage")
+    wait_until(lambda: not is_pinned(tmp_path, "encoder/2"))
+    assert is_pinned(tmp_path, "encoder/1")
+    client.close()
+
+
+@pytest.mark.parametrize("how", ["empty", "garbage", "folder"])
+def test_damaged_files_of_the_dead_and_files_that_are_not_ours_hold_nothing(tmp_path, how):
+    beat(tmp_path, GONE)
+    damaged(client_file(tmp_path, GONE), how)
+    (tmp_path / "holders/notes.json").write_text("x")
+    assert not is_pinned(tmp_path, "encoder/1")
+    assert not client_file(tmp_path, GONE).exists()
+    assert (tmp_path / "holders/notes.json").exists()

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 import sqlalchemy
+from alembic.script import ScriptDirectory
 
 from bearing_search.sweep.driver.controller import SweepController, trial_payload
 from bearing_search.sweep.driver.session import StopRequest, begin_session
@@ -23,6 +24,23 @@ from bearing_search.sweep.worker.context import WorkerContext
 from bearing_search.sweep.worker.process import THREAD_VARIABLES, run_payload
 
 HERE = Path(__file__).parent
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _optunas_migrations_are_read_once():
+    """Alembic imports a dozen files for each storage that is opened; they are the same for all."""
+    read = ScriptDirectory.from_config
+    known = {}
+
+    def read_once(config):
+        location = config.get_main_option("script_location")
+        if location not in known:
+            known[location] = read(config)
+        return known[location]
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(ScriptDirectory, "from_config", read_once)
+        yield
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -115,7 +133,7 @@ def simulate(ledger_of):
             worker_context = WorkerContext(
                 root=folder.root,
                 session=session,
-                data=Path(folder.record.data),
+                data=folder.data,
                 cache=folder.cache,
                 threads=1,
                 gpus=0.0,

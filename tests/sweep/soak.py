@@ -310,7 +310,7 @@ class Soak:
         self.tally.runs_of_a_trial = max(numbers.values())
         for run in runs:
             if "bearing_search.trial" in run.data.tags:
-                history = client.get_metric_history(run.info.run_id, "train/loss")
+                history = client.get_metric_history(run.info.run_id, "z_details/train/loss")
                 steps = [point.step for point in history]
                 self.tally.steps_out_of_order += steps != list(range(1, NUM_STEPS + 1))
 

@@ -42,7 +42,13 @@ def test_an_axis_comes_after_those_that_it_waits_for_wherever_it_is_written():
     assert set(space.default_suggestion()) == {DETECTOR, DROPOUT, PERIOD, LR}
 
 
-@pytest.mark.parametrize("sampler", ["tpe", "random", "nsga-ii", "cma-es"])
+@pytest.mark.parametrize(
+    "sampler",
+    [
+        "tpe",
+        *(pytest.param(name, marks=pytest.mark.slow) for name in ("random", "nsga-ii", "cma-es")),
+    ],
+)
 def test_only_axes_whose_conditions_hold_are_drawn_and_the_others_keep_the_base(
     new_sweep, ledger_of, sampler
 ):

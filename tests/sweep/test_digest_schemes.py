@@ -211,6 +211,7 @@ def test_a_file_that_is_no_record_is_an_error_too(new_sweep, tmp_path):
         load_sweep(tmp_path, "one")
 
 
+@pytest.mark.slow
 def test_points_that_differ_in_what_is_not_read_are_one(new_sweep, ledger_of):
     folder = new_sweep(space_text=SETTINGS, sampler="grid", target=0)
     ledger = ledger_of(folder)

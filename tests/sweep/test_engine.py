@@ -43,7 +43,7 @@ def child_runs(results, name):
             run: [
                 step
                 for (step,) in database.execute(
-                    "select step from metrics where run_uuid = ? and key = 'train/loss' "
+                    "select step from metrics where run_uuid = ? and key = 'z_details/train/loss' "
                     "order by timestamp, step",
                     (run,),
                 )

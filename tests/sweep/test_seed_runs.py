@@ -45,6 +45,7 @@ def test_an_audit_runs_the_base_under_other_seeds_before_the_search(new_sweep, l
     assert ledger.is_done
 
 
+@pytest.mark.slow
 def test_the_sampler_draws_as_if_there_were_no_audit(new_sweep, ledger_of):
     def drawn(name, audit):
         folder = new_sweep(name=name, target=14, seeds=SeedPlan(audit=audit))
@@ -82,6 +83,7 @@ def test_finalists_wait_until_the_last_trial_of_the_search_has_ended(new_sweep, 
     assert (final.purpose, final.config.setting) == ("finalist", second.config.setting)
 
 
+@pytest.mark.slow
 def test_every_seed_runs_once_whenever_the_driver_dies(new_sweep, ledger_of):
     folder = new_sweep(target=3, seeds=SeedPlan(audit=3, finalists=2, each=3))
     done = []

@@ -98,7 +98,9 @@ def runs_of(client, sweep):
 
 
 def steps_of(client, run):
-    return [metric.step for metric in client.get_metric_history(run.info.run_id, "train/loss")]
+    return [
+        metric.step for metric in client.get_metric_history(run.info.run_id, "z_details/train/loss")
+    ]
 
 
 def artifacts_of(client, run, path=""):
@@ -530,7 +532,7 @@ def _as_bytes(folder):
 
 
 @pytest.mark.parametrize("how", ["moved", "copied"])
-@pytest.mark.parametrize("name", ["r2", "r?2#%20"])
+@pytest.mark.parametrize("name", ["r2", "r?2#%20{x}"])
 def test_moved_and_copied_results_keep_their_files_and_touch_no_others(tmp_path, sweep, how, name):
     from bearing_search.tracking.store import connect
 

@@ -144,6 +144,7 @@ def frozen(config: TrialConfig, detector: str, **settings) -> TrialConfig:
     return replace(config, finetune=FROZEN, detector=detector).with_section(section)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["vit", "cnn"])
 def test_detectors_on_a_frozen_encoder_share_what_they_read_of_it(
     tmp_path, make_set, tiny_config, kind

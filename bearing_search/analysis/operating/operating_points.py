@@ -66,11 +66,11 @@ def operating_points(
     for key, predictions in test.items():
         part = FoldKey.parse(key).part
         folds = [
-            _scores_of(fold)
+            fold_scores(fold)
             for name, fold in validation.items()
             if FoldKey.parse(name).part == part
         ]
-        own = None if calibration is None else _scores_of(calibration[key])
+        own = None if calibration is None else fold_scores(calibration[key])
         points += [
             OperatingPoint(
                 part=part,
@@ -142,8 +142,17 @@ def best_f1_threshold(
     candidates = np.unique(scores)[::-1]
     flagged = scores[None] >= candidates[:, None]
     hits = (flagged & is_anomalous).sum(axis=1)
-    f1 = 2 * hits / (flagged.sum(axis=1) + is_anomalous.sum())
-    return float(candidates[f1.argmax()])
+    half_f1 = hits / (flagged.sum(axis=1) + is_anomalous.sum())
+    return float(candidates[half_f1.argmax()])
+
+
+def fold_scores(predictions: Predictions) -> FoldScores:
+    """The image scores of predictions, as thresholds are made of them."""
+    return FoldScores(
+        scores=predictions.image_scores,
+        is_anomalous=predictions.is_anomalous,
+        groups=predictions.groups,
+    )
 
 
 def _thresholds(
@@ -162,14 +171,6 @@ def _thresholds(
     if labels.any():
         yield FIND_ALL + suffix, threshold_below(pool, float(pool.scores[labels].min()))
         yield BEST_F1 + suffix, threshold_below(pool, best_f1_threshold(pool.scores, labels))
-
-
-def _scores_of(predictions: Predictions) -> FoldScores:
-    return FoldScores(
-        scores=predictions.image_scores,
-        is_anomalous=predictions.is_anomalous,
-        groups=predictions.groups,
-    )
 
 
 def _rate(is_hit: Bool[np.ndarray, " g"]) -> Interval:

@@ -67,6 +67,21 @@ def pooled_scores(
     return _pooled(every, [_standardised(fold) for fold in every], centre=centre, scale=scale)
 
 
+def standardised_scores(folds: Sequence[FoldScores]) -> PooledScores | None:
+    """The scores of all folds in deviations of their models' unseen normal scores from their mean.
+
+    The unit of `pooled_scores` before it is that of any final model: a threshold `z` is the score
+    `mean + z * deviation` of the normal samples that the model has not seen. None: a fold holds too
+    few of them, or they do not scatter.
+    """
+    if any((~fold.is_anomalous).sum() < FEWEST_TO_CALIBRATE for fold in folds):
+        return None
+    scores = [_standardised(fold) for fold in folds]
+    if not all(np.isfinite(one).all() for one in scores):
+        return None
+    return _pooled(folds, scores, centre=0.0, scale=1.0)
+
+
 def _pooled(
     folds: Sequence[FoldScores],
     scores: Sequence[Float[np.ndarray, " _"]],
@@ -97,14 +112,19 @@ def promised_threshold(pool: PooledScores, alpha: float = ALPHA) -> float | None
     if rank > len(normal):
         return None
     kept = normal[rank - 1]
-    above = pool.scores[pool.scores > kept]
-    return _as_score(pool, _halfway(kept, float(above.min()) if len(above) else math.inf))
+    return threshold_above(pool, float(kept))
 
 
 def threshold_below(pool: PooledScores, score: float) -> float:
     """The threshold halfway between a pooled score, which it flags, and the next lower one."""
     below = pool.scores[pool.scores < score]
     return _as_score(pool, _halfway(float(below.max()) if len(below) else -math.inf, score))
+
+
+def threshold_above(pool: PooledScores, score: float) -> float:
+    """The threshold halfway between a pooled score, which it does not flag, and the next higher."""
+    above = pool.scores[pool.scores > score]
+    return _as_score(pool, _halfway(score, float(above.min()) if len(above) else math.inf))
 
 
 def _halfway(low: float, high: float) -> float:

@@ -1,6 +1,5 @@
 """`cache`: size, savings and integrity of the shared stages, and how to delete some."""
 
-import json as json_text
 import re
 import time
 from dataclasses import asdict
@@ -11,6 +10,7 @@ import typer
 from rich.table import Table
 
 from bearing_search.cli.options import AsJson, Results
+from bearing_search.cli.output import say_json
 from bearing_search.errors import ConfigError, ResourceError
 from bearing_search.session.terminal import terminal
 from bearing_search.stage_cache.entry import integrity_error
@@ -20,11 +20,10 @@ from bearing_search.stage_cache.eviction import (
     evict,
     list_entries,
     locked,
-    max_bytes_of,
     quarantine,
-    set_max_bytes,
     tree_bytes,
 )
+from bearing_search.stage_cache.limit import max_bytes_of, set_max_bytes
 from bearing_search.sweep.folder.listing import find_sweep
 from bearing_search.text.durations import format_duration
 
@@ -57,7 +56,7 @@ def ls(results: Results = Path("results"), json: AsJson = False) -> None:
     entries = list_entries(root) if root.is_dir() else []
     if json:
         plain = [asdict(o) | {"saved_s": o.saved_s} for o in entries]
-        print(json_text.dumps(plain, default=str, indent=2))
+        say_json(plain)
         return
     console = terminal()
     if entries:

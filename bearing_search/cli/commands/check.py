@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from bearing_search.cli.options import AsJson, Results
+from bearing_search.cli.output import say_json
 from bearing_search.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -67,7 +68,7 @@ def check(
     if space is not None and weights:
         told["weights_sha256"] = _print_weights(space, results, console)
     if json:
-        print(json_text.dumps(told | {"status": status}, indent=2, default=str))
+        say_json(told | {"status": status})
     if not status:
         console.print("all is well; nothing was started")
     return status

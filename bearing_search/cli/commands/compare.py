@@ -1,12 +1,12 @@
 """`compare`: the leaderboard of one sweep or several."""
 
-import json as json_text
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from bearing_search.cli.options import AsJson, Results
+from bearing_search.cli.output import say, say_json
 
 
 def compare(
@@ -17,13 +17,16 @@ def compare(
     """Rank the settings of one sweep or several, with intervals, ties and a recommendation."""
     from bearing_search.api.comparison import compare_sweeps, write_comparison
     from bearing_search.reporting.leaderboard_json import as_json
-    from bearing_search.session.terminal import terminal
+    from bearing_search.session.terminal import print_problem, terminal
 
     console = terminal(stderr=json)
     folders, board = compare_sweeps(sweeps, results, console)
     if json:
-        print(json_text.dumps(as_json(board), indent=2))
+        say_json(as_json(board))
         return
     page, folder = write_comparison(folders, board, console)
-    print(page)
-    console.print(f"written to {folder}" if folder else f"{results} is read-only: nothing written")
+    say(page)
+    if folder is None:
+        print_problem(console, f"{results} is read-only: nothing written")
+    else:
+        console.print(f"written to {folder}")

@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 
 import typer
 
+from bearing_search.cli.output import say
 from bearing_search.errors import DataError
 
 
@@ -31,4 +32,4 @@ def demo_data(
             seed=seed,
             on_progress=lambda done, total: bars.update(task, completed=done, total=total),
         )
-    print(f"{directory}: a data set for --data; the true outlines are in truth.json")
+    say(f"{directory}: a data set for --data; the true outlines are in truth.json")

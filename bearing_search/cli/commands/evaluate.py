@@ -7,6 +7,8 @@ import typer
 
 import bearing_search
 from bearing_search.cli.options import AllowLeak, AsJson, Device, Results, Trial
+from bearing_search.cli.output import say, say_json
+from bearing_search.filesystem.stored_file import read_json_object
 
 
 def evaluate(
@@ -67,7 +69,10 @@ def evaluate(
 
         asked = EvaluationRequest(trial=trial, device=device, refit_changed_data=refit_changed_data)
         page = leave_kinds_out(opened.folder, asked, console).page
-        print((page.with_suffix(".json") if json else page).read_text(encoding="utf-8"))
+        if json:
+            say_json(read_json_object(page.with_suffix(".json")))
+        else:
+            say(page.read_text(encoding="utf-8"))
         console.print(f"written to {page.parent}")
         return
     found = opened.evaluate(
@@ -82,7 +87,7 @@ def evaluate(
     )
     folder = opened.path / "evaluate"
     if json:
-        print((folder / "evaluation.json").read_text(encoding="utf-8"))
+        say_json(read_json_object(folder / "evaluation.json"))
     else:
-        print(evaluation_markdown(found))
+        say(evaluation_markdown(found))
         console.print(f"written to {folder}")

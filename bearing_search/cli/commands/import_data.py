@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from bearing_search.cli.output import say
 from bearing_search.text.program import program
 
 
@@ -37,13 +38,13 @@ def import_data(
     from bearing_search.data.layouts.table import LAYOUTS
 
     found = import_data_set(raw, out, layout=layout, test_share=test_share)
-    print(f"{raw}: {LAYOUTS[found.layout].title} (--as {found.layout})")
+    say(f"{raw}: {LAYOUTS[found.layout].title} (--as {found.layout})")
     for part, split, defect, count in found.counts:
-        print(f"  {part} {split} {defect}: {count}")
+        say(f"  {part} {split} {defect}: {count}")
     for sentence in found.said:
-        print(f"  {sentence}")
+        say(f"  {sentence}")
     if found.num_drawn:
-        print(f"  {found.num_drawn} masks were rendered or merged in {out / 'masks'}")
+        say(f"  {found.num_drawn} masks were rendered or merged in {out / 'masks'}")
     if found.num_bare:
-        print(f"  {found.num_bare} anomalous samples have no mask")
-    print(f"written to {out}; now check it: {program()} check {shlex.quote(str(out))}")
+        say(f"  {found.num_bare} anomalous samples have no mask")
+    say(f"written to {out}; now check it: {program()} check {shlex.quote(str(out))}")

@@ -7,6 +7,7 @@ import typer
 
 from bearing_search.cli.exit_status import session_status
 from bearing_search.cli.options import AllowLeak, AsJson, Data, Results
+from bearing_search.cli.output import say_json
 from bearing_search.cli.sweep_options import (
     Address,
     Concurrent,
@@ -15,6 +16,7 @@ from bearing_search.cli.sweep_options import (
     TimeBudget,
 )
 from bearing_search.config import Scope
+from bearing_search.filesystem.stored_file import read_json_object
 from bearing_search.reproduction.published import detector_titles
 
 
@@ -98,5 +100,5 @@ def reproduce(
     )
     table = sweep.path / TABLE_JSON
     if json and table.exists():
-        print(table.read_text(encoding="utf-8"), end="")
+        say_json(read_json_object(table))
     return session_status(sweep)

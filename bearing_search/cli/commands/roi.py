@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from bearing_search.cli.output import say
 from bearing_search.config import Geometry
 
 if TYPE_CHECKING:
@@ -74,6 +75,6 @@ def _write(reports: Sequence[PartExtraction], out: Path) -> None:
     write_csv(list(reports), out / "roi.csv")
     lines = [line for report in reports for line in summary(report)]
     (out / "summary.txt").write_text("\n".join(lines) + "\n", encoding="utf-8")
-    print("\n".join(lines))
+    say("\n".join(lines))
     sheets = [file for report in reports for file in write_sheets(report, out)]
-    print(f"look at {', '.join(str(file) for file in sheets)}; table: {out / 'roi.csv'}")
+    say(f"look at {', '.join(str(file) for file in sheets)}; table: {out / 'roi.csv'}")

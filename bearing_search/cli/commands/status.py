@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json as json_text
 import math
 import sys
 from dataclasses import asdict
@@ -13,8 +12,10 @@ import typer
 
 import bearing_search
 from bearing_search.cli.options import AsJson, Results
+from bearing_search.cli.output import say_json
 from bearing_search.errors import BearingSearchError, DamagedFileError
 from bearing_search.text.durations import format_duration
+from bearing_search.text.printable import printable
 from bearing_search.text.program import program
 
 if TYPE_CHECKING:
@@ -40,7 +41,7 @@ def status(
         return _status_of_all(results, console, json=json)
     opened = bearing_search.open_sweep(sweep, results)
     if json:
-        print(json_text.dumps(_as_json(opened), default=str, indent=2))
+        say_json(_as_json(opened))
     else:
         shown = opened.status
         console.print(_trial_table(shown))
@@ -66,11 +67,11 @@ def _status_of_all(results: Path, console: Console, *, json: bool) -> int | None
         if not json:
             console.print(_sweep_line(one))
     if json:
-        print(json_text.dumps(shown, default=str, indent=2))
+        say_json(shown)
     elif not shown:
         console.print(f"{results}: no sweeps yet; start one with `{program()} run`.")
     for sick in errors:
-        print(f"error: {sick}", file=sys.stderr)
+        print(f"error: {printable(str(sick))}", file=sys.stderr)
     return errors[0].exit_status if errors else None
 
 

@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from bearing_search.cli.options import AllowLeak, Data, Device, NoSharing, Results
+from bearing_search.cli.output import say
 
 
 def train(
@@ -37,6 +38,6 @@ def train(
         allow_leak=allow_leak,
     )
     for name in sorted(name for name in last.values if name.count("/") == 1):
-        print(f"{name:24} {last.values[name]:.4f}")
+        say(f"{name:24} {last.values[name]:.4f}")
     objective, drawn = objective_of_trial(folder), drawn_text(drawn_parts(folder))
-    print(f"{objective} {last.values[objective]:.4f}{drawn}; everything is in {folder}")
+    say(f"{objective} {last.values[objective]:.4f}{drawn}; everything is in {folder}")

@@ -8,12 +8,14 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
-from urllib.parse import quote, urlencode
+from urllib.parse import urlencode
 
 import typer
 
 from bearing_search.cli.options import Results
-from bearing_search.errors import ResourceError, SweepError
+from bearing_search.cli.output import say
+from bearing_search.errors import BearingSearchError, ResourceError, SweepError
+from bearing_search.text.printable import printable
 from bearing_search.text.program import program
 
 _SHOWN = 10
@@ -36,22 +38,23 @@ def ui(
     ] = "",
 ) -> None:
     """Compare runs in MLflow's web pages; Ctrl-C stops the server."""
-    from bearing_search.tracking import experiments, readable_store
+    from bearing_search.tracking import experiments, publish_view, readable_store
 
     if not (results / "mlflow.db").exists():
         raise SweepError(f"{results}: no runs yet; start some with `{program()} run`.")
     require_free(host, port)
     address = f"http://{f'[{host}]' if ':' in host else host}:{port}"
-    print(f"MLflow is starting at {address} (this takes some 15 s)")
+    say(f"MLflow is starting at {address} (this takes some 15 s)")
     if host in _LOOPBACK:
         tunnel = f"ssh -N -L {port}:{address.removeprefix('http://')} {socket.gethostname()}"
-        print(f"  from another machine: {tunnel}, then the same address there")
+        say(f"  from another machine: {tunnel}, then the same address there")
     with readable_store(results) as store:
         for name, number in list(experiments(store.uri).items())[:_SHOWN]:
-            query = best_first(objective_of(results, name))
-            print(f"  {name}, highest score first: {address}/#/experiments/{number}/runs?{query}")
+            publish_view(store.uri, number, *columns_of(results, name))
+            say(f"  {name}, highest score first: {address}/#/experiments/{number}/runs?{view()}")
         if store.is_copy:
-            print(f"{results} is read-only: the pages show a copy, and changes are lost at the end")
+            note = f"{results} is read-only: the pages show a copy, and changes are lost at the end"
+            print(printable(note), file=sys.stderr)
         sys.stdout.flush()
         arguments = ["--backend-store-uri", store.uri, "--host", host, "--port", str(port)]
         arguments += ["--workers", "1"]  # one reader needs no more; each takes .3 GB
@@ -124,30 +127,24 @@ def serve(command: Sequence[str]) -> None:
             signal.signal(signal.SIGTERM, before)
 
 
-def objective_of(results: Path, sweep: str) -> str:
-    """The metric that orders a sweep's runs; a sweep that was deleted counts as a search."""
+def columns_of(results: Path, sweep: str) -> tuple[str, tuple[str, ...]]:
+    """Objective and varied settings of a sweep; one that was deleted counts as a search."""
     from bearing_search.measurement import OBJECTIVE
     from bearing_search.sweep.folder.listing import list_sweeps
     from bearing_search.sweep.folder.sweep_folder import load_sweep
 
     if sweep not in list_sweeps(results):
-        return OBJECTIVE
+        return OBJECTIVE, ()
     try:
-        return load_sweep(results, sweep).record.objective
-    except SweepError as error:  # its runs can be shown nevertheless
-        print(f"warning: {error}", file=sys.stderr)
-        return OBJECTIVE
+        folder = load_sweep(results, sweep)
+        return folder.record.objective, tuple(folder.space().parameters)
+    except BearingSearchError as error:  # its runs can be shown nevertheless
+        print(f"warning: {printable(str(error))}", file=sys.stderr)
+        return OBJECTIVE, ()
 
 
-def best_first(objective: str) -> str:
-    """Query of a runs page that shows a table, highest objective first."""
-    return urlencode(
-        {
-            # without a filter MLflow folds the trials of a sweep into one line
-            "searchFilter": f"metrics.`{objective}` > 0",
-            "orderByKey": f"metrics.`{objective}`",
-            "orderByAsc": "false",
-            "compareRunsMode": "TABLE",
-        },
-        quote_via=quote,
-    )
+def view() -> str:
+    """Query of a runs page that shows the view of `publish_view`; a filter here would undo it."""
+    from bearing_search.tracking import VIEW_KEY
+
+    return urlencode({"viewStateShareKey": VIEW_KEY, "workflowType": "machine_learning"})

@@ -9,10 +9,12 @@ h, w rows and columns; c colours.
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import cv2
 import numpy as np
 from jaxtyping import UInt8, UInt16
 
 from bearing_search.data.decoding.picture import Picture
+from bearing_search.errors import DataError
 
 DEPTHS = (8, 10, 12, 14, 16)
 """Depths that can be inferred; a stated depth may lie between them."""
@@ -136,3 +138,28 @@ def to_8_bits(picture: Picture, bits: int | None) -> UInt8[np.ndarray, "h w *c"]
         is_full = depth == FULL or (depth == 8 and int(pixels.max(initial=0)) >= 2**14)
         pixels = (pixels // 257 if is_full else pixels >> (depth - 8)).astype(np.uint8)
     return 255 - pixels if picture.is_inverted else pixels
+
+
+def brightness_of(picture: Picture, bits: int | None, *, name: str) -> UInt8[np.ndarray, "h w *c"]:
+    """A decoded brightness level in [0, 255]: grey (h w), also where all colours are equal, or RGB.
+
+    Args:
+        picture: as decoded.
+        bits: depth of its part; None: as the picture states, else all of its bits.
+        name: of the file, in messages.
+
+    Raises:
+        DataError: it does not fit the depth of its part.
+    """
+    reason = "" if bits is None else misfit(picture, bits)
+    if reason:
+        raise DataError(
+            f"{name}: {reason}; all files of a part need one depth. Export it like the others, or "
+            "set the depth in preprocess.bits."
+        )
+    pixels = to_8_bits(picture, bits)
+    if pixels.ndim == 3:
+        first, *others = (cv2.extractChannel(pixels, channel) for channel in range(3))
+        if all(np.array_equal(first, other) for other in others):
+            return np.asarray(first, dtype=np.uint8)
+    return np.ascontiguousarray(pixels)

@@ -19,7 +19,7 @@ from bearing_search.data.files.listing import (
     read_suffixes,
     stem_of,
 )
-from bearing_search.data.samples import Sample
+from bearing_search.data.samples import LEVEL_NAME, Sample
 from bearing_search.errors import DataError
 
 MASK_FOLDERS = frozenset({"ground_truth", "groundtruth", "gt", "mask", "masks", "label", "labels"})
@@ -28,7 +28,6 @@ MASK_FOLDERS = frozenset({"ground_truth", "groundtruth", "gt", "mask", "masks", 
 _ENDING = re.compile(
     r"(?P<name>.+?)[_-](?:mask|gt|label|ground_?truth)(?:[_-]?\d+)?", re.IGNORECASE
 )
-_LEVEL = re.compile(r"(?P<name>.+)_b\d")
 
 Masks = Mapping[str, list[tuple[Path, ...]]]
 """Name of a sample -> its masks; each is one file, or the files of one folder."""
@@ -72,7 +71,7 @@ def masks_in(folders: Iterable[Folder]) -> Masks:
 def masks_beside(folder: Folder) -> dict[str, list[str]]:
     """Names of masks next to their images, by the image's stem: `x_GT.png` next to `x.png`."""
     stems = {stem_of(name) for name in folder.pictures}
-    stems |= {match["name"] for stem in stems if (match := _LEVEL.fullmatch(stem))}
+    stems |= {match["name"] for stem in stems if (match := LEVEL_NAME.fullmatch(stem))}
     found: dict[str, list[str]] = defaultdict(list)
     for name in folder.pictures:
         owner = named_like_a_mask(name)
@@ -147,6 +146,6 @@ def mask_hint(sample: Sample, used: Collection[Path] = ()) -> str:
 def _owners(stem: str) -> set[str]:
     """The names that a mask's sample may have."""
     owners = {stem}
-    for ending in (_ENDING, _LEVEL):
+    for ending in (_ENDING, LEVEL_NAME):
         owners |= {match["name"] for owner in owners if (match := ending.fullmatch(owner))}
     return owners

@@ -5,10 +5,12 @@ The XML has an `image` with `name`, `width` and `height` for each file, containi
 in `SegmentationClass/`, with the colours in `labelmap.txt`.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from functools import partial
 from pathlib import Path
 from xml.etree import ElementTree
+
+import numpy as np
 
 from bearing_search.data.files.listing import Folder, is_read, stem_of
 from bearing_search.data.files.picture_index import PictureIndex
@@ -28,6 +30,9 @@ from bearing_search.data.layouts.ok_ng import is_normal_word, side_of
 from bearing_search.data.samples import Split
 from bearing_search.errors import DataError
 
+Colour = tuple[int, int, int]
+
+_BACKGROUND = "background"
 _CLASSES, _OBJECTS = "SegmentationClass", "SegmentationObject"
 _AREAS = ("polygon", "box", "ellipse", "mask")
 
@@ -155,7 +160,7 @@ def read_cvat_masks(root: Folder) -> RawSet:
     """
     index, samples, masked = PictureIndex(root), [], set()
     for folder in (one for one in root.walk(2) if _CLASSES in one.folders):
-        background = _background(folder)
+        labels = _labels(folder)
         for name in folder.folders[_CLASSES].pictures:
             stem = stem_of(name)
             found = index.by_stem(stem, apart_from=(_CLASSES, _OBJECTS))
@@ -165,27 +170,39 @@ def read_cvat_masks(root: Folder) -> RawSet:
                     f"{folder.path / _CLASSES / name}: {number} of that name below {root.path}. "
                     "CVAT exports the images on request; put them next to it, into images/."
                 )
-            draw = partial(
-                mask_of_colours, folder.path / _CLASSES / name, background, are_background=True
-            )
-            samples.append(_masked(root, found[0], draw))
+            mask = folder.path / _CLASSES / name
+            defect = _kinds_in(mask, labels)
+            draw = partial(mask_of_colours, mask, [labels[_BACKGROUND]], are_background=True)
+            samples.append(_masked(root, found[0], defect, draw if defect else None))
             masked.add(found[0])
     bare = [file for file in _others(root) if file not in masked]
-    samples += [_masked(root, file, None) for file in bare]
+    samples += [_masked(root, file, "", None) for file in bare]
     said = [f"{len(bare)} images without a mask count as normal"] if bare else []
     return RawSet(samples=open_without_test(samples), said=tuple(said))
 
 
-def _masked(root: Folder, picture: Path, draw: Draw | None) -> RawSample:
-    is_anomalous = draw is not None and bool(draw().any())
+def _masked(root: Folder, picture: Path, defect: str, draw: Draw | None) -> RawSample:
     return RawSample(
         part=root.path.name,
         name=picture.stem,
         level_files=(picture,),
         split=_side(root, picture),
-        defect="defect" if is_anomalous else "",
-        draw=draw if is_anomalous else None,
+        defect=defect,
+        draw=draw,
     )
+
+
+def _kinds_in(mask: Path, labels: Mapping[str, Colour]) -> str:
+    """The labels in a mask, joined by +; `defect` for colours without a label, "" for none."""
+    marked = mask_of_colours(mask, [labels[_BACKGROUND]], are_background=True)
+    if not marked.any():
+        return ""
+    others = {name: colour for name, colour in labels.items() if name != _BACKGROUND}
+    drawn = {name: mask_of_colours(mask, [c], are_background=False) for name, c in others.items()}
+    kinds = {name for name, pixels in drawn.items() if pixels.any()}
+    if not marked[~np.logical_or.reduce([np.zeros_like(marked), *drawn.values()])].any():
+        return "+".join(sorted(kinds))
+    return "+".join(sorted(kinds | {"defect"}))
 
 
 def _others(root: Folder) -> Iterator[Path]:
@@ -194,17 +211,18 @@ def _others(root: Folder) -> Iterator[Path]:
             yield from (folder.path / name for name in folder.files if is_read(name))
 
 
-def _background(folder: Folder) -> list[tuple[int, int, int]]:
-    """The background's colour in `labelmap.txt`; black if it has none."""
-    file = folder.path / "labelmap.txt"
-    if "labelmap.txt" not in folder.files:
-        return [(0, 0, 0)]
+def _labels(folder: Folder) -> dict[str, Colour]:
+    """The labels of `labelmap.txt` with their colours (RGB); the background is black by default."""
+    file, labels = folder.path / "labelmap.txt", {_BACKGROUND: (0, 0, 0)}
+    if file.name not in folder.files:
+        return labels
     for line in file.read_text(encoding="utf-8-sig").splitlines():
         name, _, rest = line.partition(":")
-        if name.strip().lower() == "background":
+        if name.strip() and not name.startswith("#"):
             try:
                 red, green, blue = map(int, rest.split(":")[0].split(","))
             except ValueError:
                 raise DataError(f"{file}: {line!r} has no colour; wanted r,g,b.") from None
-            return [(red, green, blue)]
-    return [(0, 0, 0)]
+            is_background = name.strip().lower() == _BACKGROUND
+            labels[_BACKGROUND if is_background else name.strip()] = (red, green, blue)
+    return labels

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 import torch
 import torch.nn.functional as F
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor
 
 from bearing_search.config import PadimConfig
@@ -33,12 +33,13 @@ class Padim:
 
     def embed(self, maps: Sequence[Float[Tensor, "b _ _ _"]]) -> Float[Tensor, "b c h w"]:
         """Randomly drawn channels of all layers, upsampled (nearest) to the first layer's grid."""
-        grid = maps[0].shape[2:]
-        channels = sum(m.shape[1] for m in maps)
+        stacked = stack(maps)
+        return stacked[:, self.drawn(stacked.shape[1]).to(stacked.device)]
+
+    def drawn(self, channels: int) -> Int[Tensor, " c"]:
+        """Indices of the channels that are used, of as many."""
         generator = torch.Generator().manual_seed(self._seed)
-        drawn = torch.randperm(channels, generator=generator)[: self._config.dims].sort().values
-        stacked = torch.cat([F.interpolate(m.float(), size=grid, mode="nearest") for m in maps], 1)
-        return stacked[:, drawn.to(stacked.device)]
+        return torch.randperm(channels, generator=generator)[: self._config.dims].sort().values
 
     def fit(self, patches: Float[Tensor, "n p c"]) -> dict[str, float]:
         """Fit the Gaussians; returns the mean distance of the samples they were fitted to."""
@@ -64,6 +65,12 @@ class Padim:
     def load(self, state: dict[str, Tensor]) -> None:
         """Restore an earlier `state`."""
         self._mean, self._factor = state["mean"], state["factor"]
+
+
+def stack(maps: Sequence[Float[Tensor, "b _ _ _"]]) -> Float[Tensor, "b c h w"]:
+    """All channels of all layers, upsampled (nearest) to the first layer's grid."""
+    grid = maps[0].shape[2:]
+    return torch.cat([F.interpolate(m.float(), size=grid, mode="nearest") for m in maps], 1)
 
 
 def cholesky_factor(patches: Float[Tensor, "n p c"], epsilon: float) -> Float[Tensor, "p c c"]:

@@ -145,13 +145,22 @@ def coreset(
     return torch.cat(picked[:-1]), radius
 
 
-def nearest_of(flat: Float[Tensor, "q c"], bank: Float[Tensor, "m c"]) -> Int[Tensor, " q"]:
-    """Index of each patch's nearest neighbour in the bank."""
+def nearest_of(
+    flat: Float[Tensor, "q c"], bank: Float[Tensor, "m c"], *, is_chunked: bool = True
+) -> Int[Tensor, " q"]:
+    """Index of each patch's nearest neighbour in the bank.
+
+    Args:
+        flat: the patches.
+        bank: of normal patches.
+        is_chunked: whether the distances are computed in chunks, for any number of patches; an
+            exported graph cannot.
+    """
     centre = bank.mean(dim=0)
     centred = bank - centre
     squares = centred.square().sum(dim=1)
     found = [
         torch.addmm(squares, part - centre, centred.T, alpha=-2).argmin(dim=1)
-        for part in torch.split(flat, max(1, _CHUNK // len(bank)))
+        for part in (torch.split(flat, max(1, _CHUNK // len(bank))) if is_chunked else [flat])
     ]
     return torch.cat(found)

@@ -40,6 +40,11 @@ class Cnn(nn.Module):
         strides = [info["reduction"] for info in net.feature_info]
         self._indices = {layer: strides.index(2 ** (layer + 1)) for layer in LAYERS}
 
+    def channels_of(self, layers: Sequence[int]) -> int:
+        """Channels of all of these layers together."""
+        infos = self.net.feature_info
+        return sum(int(infos[self._indices[layer]]["num_chs"]) for layer in layers)
+
     def forward(
         self, images: Float[Tensor, "b 3 h w"], layers: Sequence[int]
     ) -> list[Float[Tensor, "b _ _ _"]]:
@@ -72,14 +77,28 @@ def load_cnn(config: EncoderConfig, *, seed: int = 0) -> Cnn:
         WeightsError: the weights are missing, unreachable, or belong to another model.
         ResourceError: torch and torchvision are incompatible builds.
     """
+    net = _build(config, seed)
+    sha256 = take_weights(config, seed=seed, load=lambda weights: _load(net, weights, config.name))
+    return Cnn(net, name=config.name, input_px=config.input_px, weights_sha256=sha256).eval()
+
+
+def untrained_cnn(config: EncoderConfig) -> Cnn:
+    """A network with random weights, into which those of another one are loaded.
+
+    Raises:
+        ConfigError, ResourceError: as for `load_cnn`.
+    """
+    net = _build(config, seed=0)
+    return Cnn(net, name=config.name, input_px=config.input_px, weights_sha256="").eval()
+
+
+def _build(config: EncoderConfig, seed: int) -> Any:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         try:
-            net = import_timm().create_model(config.name, pretrained=False, num_classes=0)
+            return import_timm().create_model(config.name, pretrained=False, num_classes=0)
         except RuntimeError as error:  # an unknown tag after the dot
             raise ConfigError(f"encoder.name: {error}") from None
-    sha256 = take_weights(config, seed=seed, load=lambda weights: _load(net, weights, config.name))
-    return Cnn(net, name=config.name, input_px=config.input_px, weights_sha256=sha256).eval()
 
 
 def _load(net: Any, weights: Weights, name: str) -> None:

@@ -18,7 +18,8 @@ from torch import Tensor, nn
 from bearing_search.config import EncoderConfig
 from bearing_search.errors import ConfigError, ResourceError, WeightsError
 from bearing_search.models.encoders.attention import use_quick_attention
-from bearing_search.models.encoders.weights import Weights, download, load_strictly, read_weights
+from bearing_search.models.encoders.hub import download
+from bearing_search.models.encoders.weights import Weights, load_strictly, read_weights
 from bearing_search.models.encoders.wheel_weights import read_wheel
 
 log = logging.getLogger(__name__)
@@ -116,6 +117,17 @@ def load_encoder(config: EncoderConfig, *, seed: int = 0) -> Encoder:
     return Encoder(vit, name=config.name, weights_sha256=sha256).eval()
 
 
+def untrained_encoder(config: EncoderConfig) -> Encoder:
+    """An encoder with random weights, into which those of a trained one are loaded.
+
+    Raises:
+        ConfigError, ResourceError: as for `load_encoder`.
+    """
+    vit = _build(config, seed=0)
+    use_quick_attention(vit)
+    return Encoder(vit, name=config.name, weights_sha256="").eval()
+
+
 def take_weights(config: EncoderConfig, *, seed: int, load: Callable[[Weights], None]) -> str:
     """Find a model's weights and pass them to `load`; returns their SHA-256.
 
@@ -180,7 +192,9 @@ def _find_weights(config: EncoderConfig) -> Weights:
             f"encoder.weights: hub has no weights for {config.name}; use encoder.weights: file:PATH"
         )
     filename = pretrained.hf_hub_filename or "model.safetensors"
-    return read_weights(download(pretrained.hf_hub_id, filename, model=config.name))
+    return read_weights(
+        download(pretrained.hf_hub_id, filename, model=config.name, revision=config.hub_revision)
+    )
 
 
 def _load(vit: Any, weights: Weights, name: str) -> None:

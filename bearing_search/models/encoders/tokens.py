@@ -28,7 +28,7 @@ def tokens_to_map(tokens: Float[Tensor, "b n d"], encoder: Encoder) -> Float[Ten
     """Patch tokens as a feature map; the prefix tokens are dropped."""
     rows, columns = encoder.grid
     patches = patch_tokens(tokens, encoder)
-    return patches.transpose(1, 2).reshape(len(tokens), -1, rows, columns)
+    return patches.transpose(1, 2).reshape(tokens.shape[0], -1, rows, columns)  # `len` is no symbol
 
 
 def patch_labels(

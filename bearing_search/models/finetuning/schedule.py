@@ -53,7 +53,7 @@ def finetune_lr_factors(
             else warm_cosine(number, total=total, warmup=warmup, peak=1.0, final=0.0)
             for number in range(total)
         ]
-    whole = epochs[-1] + 1 if epochs else 0
+    whole = len(set(epochs))
     warmup_epochs = whole * warmup_share
     factors = []
     for epoch, group in groupby(epochs):

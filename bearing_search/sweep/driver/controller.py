@@ -18,6 +18,7 @@ from bearing_search.sweep.driver.session_files import (
     measurement_log,
     prepare_trial,
     remove_end,
+    stop_if_deleted,
     stop_trial,
     write_end,
     write_seed_noise,
@@ -189,7 +190,9 @@ class SweepController:
             self._callbacks.on_trial_end(copy_ended(copy))
 
     def _measure(self, number: int, running: RunningTrial, measurement: Measurement) -> None:
-        if not running.new_steps.admit(measurement):
+        if reason := stop_if_deleted(self._folder, number):
+            running.failure, running.may_retry = (reason, ""), True
+        if running.failure is not None or not running.new_steps.admit(measurement):
             return
         running.measurement_log.append(measurement)
         self._callbacks.on_measurement(number, measurement)

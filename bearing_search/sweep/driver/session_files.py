@@ -37,6 +37,16 @@ def stop_trial(folder: SweepFolder, number: int) -> None:
     (folder.trial_folder(number) / TRIAL_STOP).touch()
 
 
+def stop_if_deleted(folder: SweepFolder, number: int) -> str:
+    """Ask a trial to stop if its folder was deleted under it; returns the reason, or nothing."""
+    trial = folder.trial_folder(number)
+    if trial.is_dir():
+        return ""
+    trial.mkdir(parents=True)
+    stop_trial(folder, number)
+    return f"its folder {trial} was deleted while it ran"
+
+
 def write_seed_noise(folder: SweepFolder, trials: Sequence[TrialRecord]) -> None:
     """Write seed_noise.json, if a setting was run under several seeds."""
     if (noise := seed_noise(trials)) is not None:

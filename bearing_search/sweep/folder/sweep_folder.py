@@ -25,12 +25,9 @@ from bearing_search.search_space.yaml_file import parse_search_space
 from bearing_search.sweep.folder.listing import LEDGER, find_sweep
 from bearing_search.sweep.folder.relocation import absolute_url, with_relative_paths
 from bearing_search.sweep.folder.validation import validated
+from bearing_search.sweep.record.allowed_leak import AllowedLeak
 from bearing_search.sweep.record.session_options import SessionOptions
-from bearing_search.sweep.record.sweep_record import (
-    AllowedLeak,
-    SweepRecord,
-    with_digest_scheme,
-)
+from bearing_search.sweep.record.sweep_record import SweepRecord, with_digest_scheme
 from bearing_search.trial_history.callbacks import SweepView
 from bearing_search.trial_history.records import TrialRecord, trial_folder
 
@@ -156,6 +153,7 @@ class SweepFolder:
             num_seed_runs=record.seeds.num_runs,
             task=record.task,
             objective=record.objective,
+            parameters=tuple(space.parameters),
             facts=facts,
             trials=trials,
         )

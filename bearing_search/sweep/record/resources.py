@@ -10,6 +10,12 @@ from bearing_search.sweep.record.urls import refuse_password
 MAX_CPU_TRIALS = 4
 """Default maximum of concurrent trials on machines without a GPU."""
 
+MIN_GPU_SHARE = 0.001
+"""Smallest share of a GPU that a trial may request; Ray counts in ten-thousandths."""
+
+MAX_COUNT = 1_000_000
+"""Most cores of a trial, and most concurrent trials."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Resources:
@@ -35,12 +41,18 @@ class Resources:
         gpus = self.gpus_per_trial
         if gpus is not None and not (0 <= gpus < math.inf):
             raise ConfigError(f"gpus per trial is {gpus:g}; expected a number from 0")
+        if gpus is not None and 0 < gpus < MIN_GPU_SHARE:
+            raise ConfigError(
+                f"gpus per trial is {gpus:g}; expected 0, or at least {MIN_GPU_SHARE:g}"
+            )
         if gpus is not None and gpus > 1 and gpus != int(gpus):
             raise ConfigError(f"gpus per trial is {gpus:g}; expected at most 1 or a whole number")
         for name in ("cpus_per_trial", "concurrent"):
             value = getattr(self, name)
             if value is not None and value < 1:
                 raise ConfigError(f"{name} is {value}; at least 1")
+            if value is not None and value > MAX_COUNT:
+                raise ConfigError(f"{name} is more than {MAX_COUNT:,}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

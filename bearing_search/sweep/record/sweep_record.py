@@ -19,6 +19,7 @@ from bearing_search.errors import ConfigError
 from bearing_search.measurement import objective_at
 from bearing_search.stage_cache.key import STAGES_VERSION
 from bearing_search.sweep.record.accepted_change import AcceptedChange
+from bearing_search.sweep.record.allowed_leak import AllowedLeak
 from bearing_search.sweep.record.provenance import git_commit, package_versions
 from bearing_search.sweep.record.resources import Resources
 from bearing_search.sweep.record.urls import refuse_password
@@ -34,24 +35,6 @@ _NAME = re.compile(r"\w[\w.\-]{0,79}")
 _RESERVED = {"cache", "check", "mlartifacts"}
 PREFIXES: Mapping[SweepTask, str] = {"search": "val", "reproduction": "test"}
 """The first part of the names of a task's metrics."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AllowedLeak:
-    """Leaks between train and test that the user allowed, and the reason given."""
-
-    reason: str
-    leaks: tuple[str, ...]
-    """One sentence per leak."""
-
-    @property
-    def sentence(self) -> str:
-        """The leak and the reason, as stated in every report."""
-        more = f" (and {len(self.leaks) - 1} more)" if len(self.leaks) > 1 else ""
-        return (
-            f"LEAK ALLOWED, so scores may be too good: {self.leaks[0]}{more}. Reason given: "
-            f"{self.reason}."
-        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -110,6 +93,9 @@ class SweepRecord:
     bits: Mapping[str, int] = field(default_factory=dict)
     """Part -> bits that its 16-bit files use, as found in train when the sweep began. A part of
     8-bit files is missing, as are those of sweeps of before."""
+
+    data_changed: str = ""
+    """When it was noticed that the data had changed while trials ran, ISO 8601; empty: never."""
 
     allowed_leak: AllowedLeak | None = None
     """Leaks that were found and allowed; None: no leak was found."""
@@ -186,7 +172,13 @@ class SweepRecord:
     def notes(self) -> tuple[str, ...]:
         """Caveats that every report of the sweep must state."""
         leak = [self.allowed_leak.sentence] if self.allowed_leak else []
-        return (*leak, *(change.sentence for change in self.changes))
+        data = []
+        if self.data_changed:
+            data = [
+                f"DATA CHANGED while trials ran (noticed on {self.data_changed}): scores of this "
+                "sweep may be of other data."
+            ]
+        return (*leak, *data, *(change.sentence for change in self.changes))
 
     def config_digest(self, config: TrialConfig) -> str:
         """Digest of a config in the sweep's scheme."""

@@ -63,6 +63,19 @@ def is_schema_error(error: RuntimeError) -> bool:
     return "compatible with the table schema" in str(error)
 
 
+def storage_at(
+    url: str, engine_kwargs: dict[str, Any], *, skip_table_creation: bool = False
+) -> RDBStorage:
+    """The storage at a URL, whose database may have braces in its path.
+
+    Private: `RDBStorage` fills its URL in as a template (`str.format`); `{x}` is a KeyError.
+    """
+    template = url.replace("{", "{{").replace("}", "}}")
+    return RDBStorage(
+        template, engine_kwargs=engine_kwargs, skip_table_creation=skip_table_creation
+    )
+
+
 def storage_to_read(url: str, engine_kwargs: dict[str, Any]) -> RDBStorage:
     """The storage of an existing database, which is neither created nor changed.
 
@@ -79,7 +92,7 @@ def storage_to_read(url: str, engine_kwargs: dict[str, Any]) -> RDBStorage:
     if revision == newest_revision():
         return storage
     storage.engine.dispose()
-    return RDBStorage(url, engine_kwargs=engine_kwargs, skip_table_creation=True)
+    return storage_at(url, engine_kwargs, skip_table_creation=True)
 
 
 def newest_revision() -> str:

@@ -14,7 +14,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from bearing_search.errors import ConfigError, ResourceError, SweepError
 from bearing_search.filesystem.database_url import sqlite_file
 from bearing_search.filesystem.disk_full import disk_full_error, is_disk_full
-from bearing_search.sweep.study._vendor import is_schema_error, storage_to_read
+from bearing_search.sweep.study._vendor import is_schema_error, storage_at, storage_to_read
 from bearing_search.text.passwords import without_password
 
 LOCK_WAIT_S = 60
@@ -89,7 +89,7 @@ def open_storage(url: str, *, read_only: bool = False) -> optuna.storages.RDBSto
     url = sqlalchemy_url(url)
     if read_only:
         return storage_to_read(url, options)
-    return optuna.storages.RDBStorage(url, engine_kwargs=options)
+    return storage_at(url, options)
 
 
 def engine_options(url: str) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from bearing_search.config import (
     DinomalyConfig,
     PadimConfig,
     PatchCoreConfig,
+    SubspaceConfig,
     TrialConfig,
     VitadConfig,
 )
@@ -106,6 +107,22 @@ def padim(config: TrialConfig, encoder: EncoderSize, normals: int) -> DetectorWo
         gflop=positions * dims**2 / 1e9,
         num_bytes=_FLOAT_BYTES * positions * (dims**2 + dims),
         fit_gflop=positions * (2 * normals * dims**2 + dims**3 / 3) / 1e9,
+        fit_images=normals,
+    )
+
+
+def subspace(config: TrialConfig, encoder: EncoderSize, normals: int) -> DetectorWork:
+    """Into the subspace and back for every patch; one covariance and its eigenvectors in training.
+
+    How many dimensions the subspace has is known only once it is fitted: all channels are counted.
+    """
+    section = config.section_of(SubspaceConfig)
+    channels, patches = encoder.channels[section.blocks[0] - 1], encoder.grids[0] ** 2
+    return DetectorWork(
+        reads=section.blocks,
+        gflop=4 * patches * channels**2 / 1e9,
+        num_bytes=_FLOAT_BYTES * (channels**2 + channels),
+        fit_gflop=(2 * patches * normals * channels**2 + 9 * channels**3) / 1e9,
         fit_images=normals,
     )
 

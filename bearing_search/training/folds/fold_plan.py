@@ -4,11 +4,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from bearing_search.config import TrialConfig
-from bearing_search.data.dataset import DataSet
 from bearing_search.data.fold_key import TOGETHER, FoldKey
 from bearing_search.data.samples import Sample
-from bearing_search.data.split import FEWEST_TO_CALIBRATE, folds_of_parts
-from bearing_search.preprocess.stress.stress_set import chosen_samples
+from bearing_search.data.split import folds_of_parts
 from bearing_search.training.cost import trained_on
 from bearing_search.training.plan import fold_progress
 
@@ -81,50 +79,10 @@ def validation_plans(config: TrialConfig, train: Sequence[Sample]) -> list[FoldP
             if index < len(folds[part])
         ]
         where = {p.part: f", fold {index + 1} of {len(folds[p.part])}" for p in here}
-        plans += _folds(here, config, fold=index, where=where, train=train, is_validation=True)
-    return plans
-
-
-def final_plans(
-    config: TrialConfig, data_set: DataSet, *, calibrates: bool = False, stresses: bool = False
-) -> list[FoldPlan]:
-    """Plans that train on all of train and score on test.
-
-    Args:
-        config: of the trial.
-        data_set: both splits.
-        calibrates: whether the normal samples of the search's first fold are set aside and scored
-            with test, so that thresholds can be made in the final model's own unit; not in a part
-            whose folds have too few for that.
-        stresses: whether a stress set is made of normal test samples and scored as well.
-
-    Raises:
-        DataError: a part has too few groups for its folds, if `calibrates`.
-    """
-    names = data_set.chosen_parts(config.parts)
-    train = {part: data_set.samples("train", part) for part in names}
-    aside = {part: set[str]() for part in names}
-    if calibrates:
-        for part, folds in folds_of_parts(train, config).items():
-            normal = [[s for s in fold.held_out if not s.is_anomalous] for fold in folds]
-            if min(map(len, normal)) >= FEWEST_TO_CALIBRATE:
-                aside[part] = {s.group for s in normal[0]}
-    parts = [
-        PartPlan(
-            part=part,
-            key=str(FoldKey(part, "all")),
-            train=tuple(s for s in train[part] if s.group not in aside[part]),
-            held_out=(
-                *data_set.samples("test", part),
-                *(s for s in train[part] if s.group in aside[part] and not s.is_anomalous),
-            ),
-            stressed=chosen_samples(data_set.samples("test", part)) if stresses else (),
+        plans += plans_of_fold(
+            here, config, fold=index, where=where, train=train, is_validation=True
         )
-        for part in names
-    ]
-    where = {plan.part: "" for plan in parts}
-    every = data_set.samples("train")
-    return _folds(parts, config, fold=0, where=where, train=every, is_validation=False)
+    return plans
 
 
 def unseen_kind_plans(config: TrialConfig, train: Sequence[Sample]) -> list[FoldPlan]:
@@ -165,7 +123,9 @@ def unseen_kind_plans(config: TrialConfig, train: Sequence[Sample]) -> list[Fold
         where = {plan.part: f", without {kind}" for plan in here}
         known = [s for s in train if s.defect != kind]
         # no validation: where no other kind is left, none is drawn onto the held-out samples
-        plans += _folds(here, config, fold=number, where=where, train=known, is_validation=False)
+        plans += plans_of_fold(
+            here, config, fold=number, where=where, train=known, is_validation=False
+        )
     return plans
 
 
@@ -194,7 +154,7 @@ def _with_measured(parts: Sequence[PartPlan], train: Sequence[Sample]) -> list[P
     return plans
 
 
-def _folds(
+def plans_of_fold(
     parts: Sequence[PartPlan],
     config: TrialConfig,
     *,

@@ -40,6 +40,24 @@ def test_samples_that_are_all_alike_within_their_group_count_once():
     assert grouped_rate(is_hit, groups) == rate_interval(3, 6)
 
 
+def test_groups_of_one_rate_leave_the_samples_independent():
+    is_hit, groups = hits_of((1, 4), (1, 4), (1, 4))
+    assert grouped_rate(is_hit, groups) == rate_interval(3, 12)
+
+
+def test_one_hit_of_all_is_no_longer_silent_about_the_spread():
+    # two groups of three samples: 6^2 / 18 = 2 at the least, which is what the spread says
+    for hits in ((1, 3), (0, 3)), ((3, 3), (2, 3)):
+        is_hit, groups = hits_of(*hits)
+        rate, variance = is_hit.mean(), 2 / 1 * 2 * 0.5**2 / 36
+        unknown = (stats.t.ppf(0.975, 5) / stats.t.ppf(0.975, 1)) ** 2
+        assert rate * (1 - rate) / variance * unknown < 2
+        expected = rate_interval(rate * 2, 2)
+        found = grouped_rate(is_hit, groups)
+        assert (found.low, found.high) == pytest.approx((expected.low, expected.high))
+        assert found.value == rate
+
+
 def test_one_group_is_one_observation():
     is_hit, groups = hits_of((3, 4))
     found = grouped_rate(is_hit, groups)

@@ -111,6 +111,17 @@ def test_too_few_or_equal_samples_have_no_unit():
     assert constant.scores[:5].tolist() == [0, 0, 0, 0, math.inf]
 
 
+def test_where_the_others_do_not_scatter_a_shift_is_infinite_in_its_direction():
+    own = fold(range(4))
+    assert pooled_scores([fold([1, 1, 1, 1], [0.5])], own).scores[4] == -math.inf
+    # 0.1 and 0.7 are no binary fractions: what remains of their squares is as often below 0
+    for value in (0.1, 0.7, 1.1, 2.3):
+        for far, sign in ((value + 0.6, 1), (value - 0.6, -1)):
+            pool = pooled_scores([fold([value] * 6 + [far])], own)
+            assert np.isfinite(pool.scores[:6]).all()
+            assert sign * pool.scores[6] > 1e6
+
+
 def test_a_score_is_moved_into_the_models_unit():
     scores, labels = np.array([1.0, 3.0]), np.array([False, True])
     pool = PooledScores(

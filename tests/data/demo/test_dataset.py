@@ -86,6 +86,7 @@ def test_a_rendered_set_is_a_data_set(rendered):
         assert next(csv.reader(stream)) == list(dataset.MANIFEST_COLUMNS)
 
 
+@pytest.mark.slow
 def test_truth_is_where_the_extraction_finds_it(rendered):
     root, _ = rendered
     outlines = json.loads((root / "truth.json").read_text())["outlines"]
@@ -103,6 +104,7 @@ def test_truth_is_where_the_extraction_finds_it(rendered):
             assert roi.shape.y == pytest.approx(truth["cy"], abs=slack)
 
 
+@pytest.mark.slow
 def test_equal_seeds_give_equal_bytes_and_others_do_not(rendered, tmp_path):
     root, _ = rendered
     render_few(tmp_path / "again", 3)

@@ -45,7 +45,7 @@ CASES = [  # source, layout, part, {(split, defect): samples}
     ("cvat_xml", "cvat", "raw",
      {("train", "good"): 3, ("test", "good"): 2, ("train", "dent"): 2, ("test", "dent"): 1}),
     ("cvat_masks", "cvat-masks", "raw",
-     {("train", "good"): 3, ("test", "good"): 1, ("train", "defect"): 3, ("test", "defect"): 1}),
+     {("train", "good"): 3, ("test", "good"): 1, ("train", "dent"): 3, ("test", "dent"): 1}),
     ("sagemaker", "sagemaker", "raw",
      {("train", "good"): 1, ("test", "good"): 1, ("train", "scratch"): 1, ("test", "scratch"): 1}),
 ]  # fmt: skip

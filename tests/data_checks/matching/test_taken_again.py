@@ -2,11 +2,11 @@
 
 from pathlib import Path
 
-from bearing_search.data.samples import Sample
+from bearing_search.data.samples import Sample, Split
 from bearing_search.data_checks.matching.taken_again import Again, taken_again
 
 
-def sample(name: str, split: str = "train", part: str = "lid") -> Sample:
+def sample(name: str, split: Split = "train", part: str = "lid") -> Sample:
     return Sample(
         part=part,
         split=split,

@@ -79,6 +79,7 @@ def test_where_no_trial_keeps_the_constraints_a_search_goes_on():
     assert stagnation(kept, *[missing] * PATIENCE).converged
 
 
+@pytest.mark.slow
 def test_a_sweep_that_converged_says_so_and_goes_on_when_asked(
     new_sweep, ledger_of, simulate, fakes, capsys, tmp_path
 ):

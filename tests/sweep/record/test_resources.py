@@ -1,3 +1,5 @@
+import math
+
 import pytest
 
 from bearing_search.errors import ConfigError, ResourceError
@@ -61,7 +63,12 @@ def test_what_could_never_be_scheduled_is_refused(asked, nodes, complaint):
 
 
 @pytest.mark.parametrize(
-    "asked", [{"gpus_per_trial": -1}, {"gpus_per_trial": 1.5}, {"concurrent": 0}]
+    "asked",
+    [
+        *({"gpus_per_trial": gpus} for gpus in (-1, 1.5, 1e-300, math.inf, math.nan)),
+        *({"concurrent": count} for count in (0, -1, 10**9, 10**400)),
+        *({"cpus_per_trial": count} for count in (0, -1, 10**9, 10**400)),
+    ],
 )
 def test_nonsense_is_refused_where_it_is_written(asked):
     with pytest.raises(ConfigError):

@@ -92,6 +92,7 @@ def test_a_grid_is_as_large_as_its_space_and_nothing_else(new_sweep):
         new_sweep(name="two", space_text=DESIGN, sampler="grid", target=4)
 
 
+@pytest.mark.slow
 def test_every_point_runs_once_whenever_the_driver_dies(new_sweep, ledger_of):
     folder = new_sweep(space_text=DESIGN, sampler="grid", target=0)
     seen = []

@@ -10,7 +10,7 @@ from bearing_search.sweep.study.param_encoding import suggest
 from bearing_search.sweep.study.samplers import SAMPLERS, check_sampler, make_sampler
 
 DRAWING = [
-    pytest.param(name, marks=pytest.mark.slow) if spec.package == "torch" else name
+    name if name == "tpe" else pytest.param(name, marks=pytest.mark.slow)
     for name, spec in SAMPLERS.items()
     if not spec.is_exhaustive
 ]

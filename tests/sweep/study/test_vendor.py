@@ -12,6 +12,7 @@ from bearing_search.sweep.study._vendor import (
     newest_revision,
     reopened,
     reported_values,
+    storage_at,
     storage_of,
     storage_to_read,
     study_over,
@@ -106,6 +107,18 @@ def test_a_storage_to_read_shows_the_same_trials(study, url):
         seen = optuna.load_study(study_name="s", storage=storage_to_read(url, {}))
         assert seen.trials == study.trials
         assert seen.best_value == 1.0
+
+
+def test_a_url_is_not_filled_in_as_a_template(tmp_path):
+    folder = tmp_path / "a{b}{}{SCHEMA_VERSION}{"
+    folder.mkdir()
+    url = f"sqlite:///{folder / 'x.db'}"  # as given with --storage; `sqlite_url` escapes braces
+    with as_seen_in_5_0_0("RDBStorage(url)"), pytest.raises((KeyError, ValueError, IndexError)):
+        optuna.storages.RDBStorage(url)
+    storage = storage_at(url, {})
+    optuna.create_study(study_name="s", storage=storage)
+    assert optuna.load_study(study_name="s", storage=storage_to_read(url, {})).trials == []
+    assert [file.name for file in folder.iterdir()] == ["x.db"]
 
 
 def test_a_database_of_another_schema_is_left_to_optuna(study, url):

@@ -11,13 +11,14 @@ from bearing_search.config import (
     EncoderConfig,
     PadimConfig,
     PatchCoreConfig,
+    SubspaceConfig,
     TrialConfig,
     VitadConfig,
 )
 from bearing_search.models.detectors.dinomaly import DinomalyDecoder
 from bearing_search.models.detectors.vitad import VitadDecoder
 from bearing_search.models.encoders.size import EncoderSize, encoder_size
-from bearing_search.training.detection.work import dinomaly, padim, patchcore, vitad
+from bearing_search.training.detection.work import dinomaly, padim, patchcore, subspace, vitad
 
 CNN = EncoderSize(
     gflop=(1.0, 2.0, 3.0, 4.0),
@@ -70,6 +71,15 @@ def test_padim_draws_no_more_channels_than_there_are():
     section = PadimConfig(layers=(1, 2), dims=100)
     found = padim(TrialConfig(detector="padim").with_section(section), CNN, 50)
     assert found.num_bytes == 4 * 64 * (900 + 30)
+
+
+def test_a_subspace_is_counted_with_all_channels():
+    section = SubspaceConfig(blocks=(2, 3))
+    found = subspace(TrialConfig(detector="subspace").with_section(section), SMALL, 50)
+    assert found.reads == (2, 3)
+    assert found.num_bytes == 4 * (384**2 + 384)
+    assert found.gflop == pytest.approx(64 * 4 * 384**2 / 1e9)
+    assert found.fit_gflop == pytest.approx((2 * 50 * 64 * 384**2 + 9 * 384**3) / 1e9)
 
 
 def decoder_and_tokens(detector, section):

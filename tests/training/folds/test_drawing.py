@@ -17,8 +17,9 @@ from bearing_search.training.folds.drawing import (
     measured_sizes,
     with_defects,
 )
+from bearing_search.training.folds.final_plans import final_plans
 from bearing_search.training.folds.fold_data import prepare_fold
-from bearing_search.training.folds.fold_plan import final_plans, validation_plans
+from bearing_search.training.folds.fold_plan import validation_plans
 
 
 @pytest.fixture

@@ -290,6 +290,7 @@ VARIANTS: dict[str, dict[str, Any]] = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "names",
     [("base", "vitad"), pytest.param(tuple(VARIANTS), marks=pytest.mark.slow)],
@@ -354,6 +355,7 @@ def test_a_trial_goes_on_with_the_checkpoint_of_another(tmp_path, make_set, tiny
     assert second[OBJECTIVE] == alone[OBJECTIVE]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("at", [0, 2, pytest.param(7, marks=pytest.mark.slow)])
 def test_a_trial_whose_work_was_taken_over_goes_on_and_says_nothing_twice(
     tmp_path, make_set, tiny_config, at
@@ -376,6 +378,7 @@ def test_a_trial_whose_work_was_taken_over_goes_on_and_says_nothing_twice(
     assert stream[-1].values[OBJECTIVE] == alone[OBJECTIVE]
 
 
+@pytest.mark.slow
 def test_turns_that_come_to_the_same_are_one_training(tmp_path, make_set, tiny_config):
     data = make_set()
     common = {"epochs": 4, "reconstruction_only_epochs": 2, "alternation_period": 2}
@@ -389,6 +392,7 @@ def test_turns_that_come_to_the_same_are_one_training(tmp_path, make_set, tiny_c
     assert reused(tmp_path, "other-turns") == [["features", "tuning"]] * 2
 
 
+@pytest.mark.slow
 def test_another_training_that_ends_with_the_same_weights_has_the_same_detector(
     tmp_path, make_set, tiny_config
 ):
@@ -408,6 +412,7 @@ def tuning_entries(tmp_path: Path) -> int:
     return len(list((tmp_path / "cache/stages/tuning").glob("*/done")))
 
 
+@pytest.mark.slow
 def test_all_alternation_periods_share_the_epochs_of_reconstruction_alone(
     tmp_path, make_set, tiny_config
 ):
@@ -432,6 +437,7 @@ def test_all_alternation_periods_share_the_epochs_of_reconstruction_alone(
         assert first["iteration"] == second["iteration"] > 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("lengths", [(3, 5), (5, 3)])
 def test_at_a_constant_rate_a_longer_training_goes_on_from_a_shorter_one(
     tmp_path, make_set, tiny_config, lengths
@@ -457,6 +463,7 @@ def test_at_a_constant_rate_a_longer_training_goes_on_from_a_shorter_one(
         assert len({first for first, _ in spans}) == 3  # each began where the one before had ended
 
 
+@pytest.mark.slow
 def test_a_part_that_was_stopped_goes_on_and_nothing_is_measured_twice(
     tmp_path, make_set, tiny_config
 ):

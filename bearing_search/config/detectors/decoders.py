@@ -1,4 +1,4 @@
-"""Settings of the detectors and of decoder training; each detector defaults to its own paper."""
+"""Settings of decoder training, and of the detectors that train a decoder."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -8,23 +8,19 @@ from bearing_search.config.fields import (
     ABOVE_0,
     AT_LEAST_0,
     AT_LEAST_1,
-    ODD,
     SHARE,
-    SHARE_ABOVE_0,
     SHARE_BELOW_1,
     STRICT_KEYS,
     OpenChoice,
-    Range,
     added_later,
     config_field,
     require,
     require_ranges,
+    require_rising,
 )
 
 TapMapping = Literal["ader", "dinomaly"]
 """Which block of ViTAD's student reconstructs which block of the teacher."""
-
-_LAYERS = Range(at_least=1, at_most=4)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -156,7 +152,7 @@ class VitadConfig:
 
     def __post_init__(self) -> None:
         require_ranges(self)
-        _require_rising("teacher_blocks", self.teacher_blocks)
+        require_rising("teacher_blocks", self.teacher_blocks)
         require(
             self.student_blocks >= self.teacher_blocks[-1],
             f"student_blocks is {self.student_blocks}; must be at least the last of "
@@ -169,82 +165,3 @@ class VitadConfig:
         if self.mapping == "ader":
             return self.teacher_blocks[::-1]
         return tuple(self.student_blocks + 1 - block for block in self.teacher_blocks)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PatchCoreConfig:
-    """A memory bank of normal patches (Roth et al. 2022), for `wide_resnet50_2.tv_in1k`."""
-
-    __pydantic_config__ = STRICT_KEYS
-
-    layers: tuple[int, ...] = config_field((2, 3), _LAYERS, "layers")
-    """Layers read from a convolutional network; layer k has a stride of 2**(k + 1) px."""
-
-    blocks: tuple[int, ...] = config_field((6, 9), AT_LEAST_1, "blocks")
-    """Blocks read from a vision transformer, counted from 1. Not in the source: middle blocks,
-    whose patches differ more than those of the last blocks."""
-
-    neighbourhood: int | None = config_field(
-        None,
-        ODD,
-        "patches",
-        open_choice=OpenChoice(
-            "whether PatchCore averages neighbouring patches",
-            "3x3 means for a convolutional network, as in the source; none for a transformer",
-            paper="has no PatchCore",
-            source="measured (docs/method.md)",
-        ),
-    )
-    """Side of the square of patches whose features are averaged; 1: no averaging. None: 3 for a
-    convolutional network; 1 for a vision transformer (docs/method.md)."""
-
-    coreset_share: float = config_field(0.1, SHARE_ABOVE_0)
-    """Share of all normal patches in the memory bank's coreset."""
-
-    projection_dim: int = config_field(128, AT_LEAST_1, "channels")
-    """Channels of the random projection in which the coreset is selected."""
-
-    num_neighbours: int = config_field(9, AT_LEAST_1, "patches")
-    """Nearest patches in the bank used to reweight the image score; 1: no reweighting."""
-
-    def __post_init__(self) -> None:
-        require_ranges(self)
-        _require_rising("layers", self.layers)
-        _require_rising("blocks", self.blocks)
-
-    def averaged_side(self, *, is_cnn: bool) -> int:
-        """Side of the square of patches that is averaged, for this kind of encoder."""
-        if self.neighbourhood is not None:
-            return self.neighbourhood
-        return 3 if is_cnn else 1
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PadimConfig:
-    """A Gaussian per position (Defard et al. 2021), for `resnet18.tv_in1k`."""
-
-    __pydantic_config__ = STRICT_KEYS
-
-    layers: tuple[int, ...] = config_field((1, 2, 3), _LAYERS, "layers")
-    """Layers read from a convolutional network; layer k has a stride of 2**(k + 1) px."""
-
-    blocks: tuple[int, ...] = config_field((3, 6, 9), AT_LEAST_1, "blocks")
-    """Blocks read from a vision transformer, counted from 1. Not in the source."""
-
-    dims: int = config_field(100, AT_LEAST_1, "channels")
-    """Channels drawn from all layers (550 with Wide ResNet50); a position stores their square."""
-
-    epsilon: float = config_field(0.01, ABOVE_0)
-    """Added to the diagonal of every covariance matrix."""
-
-    def __post_init__(self) -> None:
-        require_ranges(self)
-        _require_rising("layers", self.layers)
-        _require_rising("blocks", self.blocks)
-
-
-def _require_rising(name: str, places: tuple[int, ...]) -> None:
-    require(
-        len(places) >= 1 and list(places) == sorted(set(places)),
-        f"{name} is {list(places)}; give at least one, in ascending order",
-    )

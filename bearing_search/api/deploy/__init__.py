@@ -1,0 +1,1 @@
+"""From a finished sweep to a detector in use."""

@@ -1,0 +1,1 @@
+"""Commands that take a finished sweep into use."""

@@ -1,0 +1,1 @@
+"""Settings of the detectors; each defaults to its own paper."""

@@ -1,0 +1,1 @@
+"""Writes a trained detector as a folder that travels, after comparing it with what was trained."""

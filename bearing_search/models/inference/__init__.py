@@ -1,0 +1,1 @@
+"""Detectors as networks for use: bytes of an image in, patch distances out; no training."""

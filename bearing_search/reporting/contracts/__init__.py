@@ -1,0 +1,1 @@
+"""Thresholds by contract as JSON, a page, and pictures."""
