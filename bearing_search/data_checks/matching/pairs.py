@@ -191,7 +191,7 @@ class _Search:
         most = _VOTED
         if item in self._loners:
             least, most = _LEAST_VOTES, _VOTED_FOR_LONER
-        found = []
+        found: list[Proposal] = []
         for other in np.argsort(-best, kind="stable")[: 4 * most]:
             # in a small set the one that stands out makes itself usual
             if best[other] < (least if found else _LEAST_VOTES):
