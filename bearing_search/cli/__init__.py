@@ -63,6 +63,10 @@ COMMANDS: Mapping[str, LazyCommand] = {
     "predict": LazyCommand(
         f"{_COMMANDS}.deploy.predict:predict", "Judge pictures with an exported detector."
     ),
+    "serve": LazyCommand(
+        f"{_COMMANDS}.deploy.serve:serve",
+        "Serve an exported detector over HTTP; Ctrl-C stops it.",
+    ),
     "reproduce": LazyCommand(
         f"{_COMMANDS}.reproduce:reproduce",
         "Make Table 2 and figures 8 to 10 of the paper; the same command continues.",
