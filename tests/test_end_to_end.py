@@ -141,7 +141,9 @@ def assert_mlflow_agrees(results: Path, trials: list[dict]) -> None:
         sorted(trial["value"] for trial in trials)
     )
     for run in scored:
-        history = client.get_metric_history(run.info.run_id, "train/plate/fold0/decoder_loss")
+        history = client.get_metric_history(
+            run.info.run_id, "z_details/train/plate/fold0/decoder_loss"
+        )
         steps = [point.step for point in history]
         assert steps == sorted(set(steps))
         assert len(steps) == 25
@@ -159,13 +161,13 @@ def assert_the_ui_serves_them(results: Path) -> None:
         client = MlflowClient(f"http://127.0.0.1:{port}")
         runs = client.search_runs(
             [client.get_experiment_by_name("e2e").experiment_id],
-            "metrics.`val/pixel_aupro` > 0",  # the filter of the page that `ui` points to
+            "tags.`bearing_search.trial` != ''",  # the filter of the page that `ui` points to
         )
         assert [run.info.status for run in runs] == ["FINISHED"] * TRIALS
     finally:
         os.killpg(process.pid, signal.SIGTERM)
         out, _ = process.communicate()
-    assert f"http://127.0.0.1:{port}/#/experiments/1/runs?searchFilter=metrics" in out
+    assert f"http://127.0.0.1:{port}/#/experiments/1/runs?viewStateShareKey=" in out
 
 
 def answers(url: str) -> bool:
