@@ -67,6 +67,10 @@ COMMANDS: Mapping[str, LazyCommand] = {
         f"{_COMMANDS}.deploy.drift:drift",
         "Tell what has changed since training: light, fixture, model, or the mix of parts.",
     ),
+    "serve": LazyCommand(
+        f"{_COMMANDS}.deploy.serve:serve",
+        "Serve an exported detector over HTTP; Ctrl-C stops it.",
+    ),
     "reproduce": LazyCommand(
         f"{_COMMANDS}.reproduce:reproduce",
         "Make Table 2 and figures 8 to 10 of the paper; the same command continues.",

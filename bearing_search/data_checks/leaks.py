@@ -23,7 +23,7 @@ from bearing_search.errors import ConfigError, DataError
 from bearing_search.filesystem.digest import sha256_of_file
 from bearing_search.preprocess.image_cache import entry, load_facts, store_facts
 
-VERSION = 2
+VERSION = 3
 """Raised whenever the guard finds something else in equal data."""
 
 _OPENING = 0.4

@@ -122,8 +122,13 @@ def drawable(text: str) -> str:
 def write_png(picture: Picture, file: Path) -> None:
     """Write a picture, creating its folder if missing."""
     file.parent.mkdir(parents=True, exist_ok=True)
+    write_atomically(file, png_bytes(picture))
+
+
+def png_bytes(picture: Picture) -> bytes:
+    """A picture as the content of a PNG file."""
     half_as_large = [cv2.IMWRITE_PNG_COMPRESSION, 3]  # as OpenCV's default, in twice the time
-    write_atomically(file, cv2.imencode(".png", picture[..., ::-1], half_as_large)[1].tobytes())
+    return cv2.imencode(".png", picture[..., ::-1], half_as_large)[1].tobytes()
 
 
 def _broken(text: str, room: int, size: int) -> list[str]:

@@ -84,6 +84,9 @@ def find_inputs(images: Sequence[str | Path], parts: Sequence[str], part: str = 
 
 
 def _add(name: str, rule: PartRule, found: _Found) -> None:
+    if not name.strip():  # an unset variable of a script; as a path it is the current folder
+        found.problems.append("an empty name: stands for no picture")
+        return
     path = Path(name)
     before = len(found.samples) + len(found.loose) + found.num_of_other_parts
     try:
@@ -139,6 +142,11 @@ def _add_folder(root: Path, rule: PartRule, found: _Found) -> None:
             str(folder.path / name)
             for name in folder.files
             if is_picture(name) and not is_read(name)
+        ]
+        found.problems += [
+            f"{folder.path / name}: is no file; a link to nothing?"
+            for name in folder.others
+            if is_read(name)
         ]
         files = [folder.path / name for name in folder.pictures if name not in masks]
         if files:

@@ -54,49 +54,68 @@ class Prediction:
         if network in self._ready:
             return
         begun = time.perf_counter()
-        config = self.detector.config
-        side = config.encoder.input_px
-        count = 1 if config.fusion == "channels" else 3
-        self.detector.run(network, np.zeros((count, side, side, 3), dtype=np.uint8))
+        warm_up(self.detector, network)
         self._ready.add(network)
         self.load_s += time.perf_counter() - begun
 
     def _judged(self, one: InputSample) -> SampleResult:
-        begun = time.perf_counter()
-        verdict = one.flaw or self._verdict(one)
-        word: Outcome = verdict.word
-        reason = verdict.reason
-        if verdict.score is not None and verdict.brightness is not None:
-            normal = self.detector.part_facts(verdict.part).normal
-            if flaw := light_flaw(verdict.brightness, normal):
-                word, reason = "wrong light", f"{verdict.name}: {flaw}"
-        files = tuple(str(file) for file in one.sample.levels)
-        result = SampleResult(
-            word=word,
-            part=verdict.part,
-            sample=one.sample.title,
-            files=files,
-            score=verdict.score,
-            thresholds=verdict.thresholds,
-            margin=verdict.margin,
-            region=largest_region(verdict),
-            shape=verdict.shape,
-            window=verdict.window,
-            brightness=verdict.brightness,
-            seconds=time.perf_counter() - begun,
-            reason=reason,
-            notes=verdict.notes,
-        )
+        result, verdict = judge_one(self.detector, one)
         if self.overlays is None or not is_shown(result, self.only):
             return result
         return replace(result, overlay=self.overlays.draw(result, verdict))
 
-    def _verdict(self, one: InputSample) -> Verdict:
-        sample = one.sample
-        for level in sample.levels:
-            if flaw := size_flaw(Path(str(level))):
-                return Verdict(word="unreadable", part=sample.part, name=sample.title, reason=flaw)
-        return self.detector.judge_prepared([self.detector.prepare(sample)])[0]
+
+def warm_up(detector: Detector, network: str) -> None:
+    """Load a network of a detector, and run it once on black pictures.
+
+    Raises:
+        BundleError, ResourceError: it cannot be loaded.
+    """
+    side = detector.config.encoder.input_px
+    count = 1 if detector.config.fusion == "channels" else 3
+    detector.run(network, np.zeros((count, side, side, 3), dtype=np.uint8))
+
+
+def judge_one(detector: Detector, one: InputSample) -> tuple[SampleResult, Verdict]:
+    """The row of one sample, and the verdict that it was made of, with its map.
+
+    Raises:
+        ConfigError: the detector does not know its part.
+        BundleError, ResourceError: the network cannot be loaded.
+    """
+    begun = time.perf_counter()
+    verdict = one.flaw or _verdict(detector, one)
+    word: Outcome = verdict.word
+    reason = verdict.reason
+    if verdict.score is not None and verdict.brightness is not None:
+        normal = detector.part_facts(verdict.part).normal
+        if flaw := light_flaw(verdict.brightness, normal):
+            word, reason = "wrong light", f"{verdict.name}: {flaw}"
+    result = SampleResult(
+        word=word,
+        part=verdict.part,
+        sample=one.sample.title,
+        files=tuple(str(file) for file in one.sample.levels),
+        score=verdict.score,
+        thresholds=verdict.thresholds,
+        margin=verdict.margin,
+        region=largest_region(verdict),
+        shape=verdict.shape,
+        window=verdict.window,
+        brightness=verdict.brightness,
+        seconds=time.perf_counter() - begun,
+        reason=reason,
+        notes=verdict.notes,
+    )
+    return result, verdict
+
+
+def _verdict(detector: Detector, one: InputSample) -> Verdict:
+    sample = one.sample
+    for level in sample.levels:
+        if flaw := size_flaw(Path(str(level))):
+            return Verdict(word="unreadable", part=sample.part, name=sample.title, reason=flaw)
+    return detector.judge_prepared([detector.prepare(sample)])[0]
 
 
 def predict(

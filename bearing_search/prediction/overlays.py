@@ -87,16 +87,23 @@ class Overlays:
 
         Empty if the sample cannot be read.
         """
-        facts = self.detector.part_facts(result.part)
-        is_readable = result.word != "unreadable"
-        picture = _brightness_0(result.files, facts.bits) if is_readable else None
-        if picture is None:
+        drawn = drawn_overlay(self.detector, result, verdict)
+        if drawn is None:
             return ""
         file = self._names.take(result.part, result.sample, ".png")
-        half_width = self.detector.config.preprocess.circle.ring_half_width_px
-        drawn = overlay(picture, result, verdict, MapScale.of_part(facts), half_width)
         montage.write_png(drawn, self.folder / file)
         return file.as_posix()
+
+
+def drawn_overlay(detector: Detector, result: SampleResult, verdict: Verdict) -> Picture | None:
+    """The overlay of a sample whose files are still there; None: it cannot be read."""
+    facts = detector.part_facts(result.part)
+    is_readable = result.word != "unreadable"
+    picture = _brightness_0(result.files, facts.bits) if is_readable else None
+    if picture is None:
+        return None
+    half_width = detector.config.preprocess.circle.ring_half_width_px
+    return overlay(picture, result, verdict, MapScale.of_part(facts), half_width)
 
 
 def overlay(

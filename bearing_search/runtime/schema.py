@@ -155,6 +155,9 @@ def read_facts(folder: Path, *, verifies_files: bool = True) -> BundleFacts:
         facts = parse(BundleFacts, content)
     except ConfigError as error:
         raise BundleError(f"{file}: {error}; export the detector again") from None
+    unlisted = sorted(_named_files(facts) - set(facts.files))
+    if unlisted:
+        raise BundleError(f"{file}: names {unlisted[0]}, whose SHA-256 it lacks; export again")
     for name, sha256 in facts.files.items():
         _check_file(folder, name, sha256 if verifies_files else None)
     return facts
@@ -169,6 +172,12 @@ def _require_schema(file: Path, content: Mapping[str, Any]) -> None:
             f"{file}: has schema version {version!r}, this version of bearing_search reads "
             f"{SCHEMA_VERSION}. Export the detector again, or install the version that wrote it."
         )
+
+
+def _named_files(facts: BundleFacts) -> set[str]:
+    """Files that will be opened."""
+    networks = [name for one in facts.networks.values() for name in (one.weights, one.graph)]
+    return {*filter(None, networks), *(name for test in facts.self_tests for name in test.levels)}
 
 
 def _check_file(folder: Path, name: str, sha256: str | None) -> None:

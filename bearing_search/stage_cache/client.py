@@ -17,8 +17,6 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-import psutil
-
 from bearing_search.errors import DamagedFileError
 from bearing_search.filesystem.atomic import write_atomically
 from bearing_search.filesystem.digest import sha256_of_text
@@ -32,9 +30,6 @@ HEARTBEAT_S = 5.0
 MISSED_HEARTBEATS = 12
 """Missed heartbeats after which a client counts as dead."""
 
-_START_TOLERANCE_S = 5
-"""Tolerance for process start times, which shift when the clock is set."""
-
 
 def this_machine() -> str:
     """Eight hex digits that identify our process ID namespace: containers count as machines."""
@@ -46,6 +41,20 @@ def this_machine() -> str:
     return sha256_of_text(name)[:8]
 
 
+def process_start(pid: int) -> int | None:
+    """Start of a process, in clock ticks since the machine booted; None: it has ended.
+
+    Not in seconds since 1970, which shift when the clock is set: processes that had begun before
+    would take each other for dead, and take over each other's work again and again.
+    """
+    try:
+        text = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace")
+    except (FileNotFoundError, ProcessLookupError):
+        return None
+    fields = text.rpartition(")")[2].split()  # the name before may contain anything
+    return None if fields[0] in ("Z", "X") else int(fields[19])
+
+
 @dataclass(frozen=True, slots=True)
 class ClientId:
     """Globally unique ID of a client."""
@@ -53,7 +62,7 @@ class ClientId:
     machine: str
     pid: int
     started: int
-    """Start of the process, in seconds since 1970."""
+    """Start of the process, see `process_start`."""
 
     serial: str
 
@@ -70,12 +79,7 @@ class ClientId:
         """Whether the process is known to be dead; always False for other machines."""
         if not self.is_local:
             return False
-        try:
-            process = psutil.Process(self.pid)
-            is_gone = process.status() == psutil.STATUS_ZOMBIE
-            return is_gone or abs(process.create_time() - self.started) > _START_TOLERANCE_S
-        except psutil.NoSuchProcess:
-            return True
+        return process_start(self.pid) != self.started
 
 
 def parse_client_id(text: str) -> ClientId:
@@ -106,7 +110,8 @@ class CacheClient:
         Args:
             on_beat: called from the heartbeat thread after every heartbeat.
         """
-        started = int(psutil.Process().create_time())
+        started = process_start(os.getpid())
+        assert started is not None
         self.client_id = ClientId(this_machine(), os.getpid(), started, uuid.uuid4().hex[:8])
         self._root, self._beat_s, self._on_beat = root, heartbeat_s, on_beat
         self._file = client_file(root, self.client_id)

@@ -139,7 +139,9 @@ def test_openvino_takes_the_weights_of_evaluate_and_one_part(tiny_sweep, capsys)
     assert both.parts == ("LC", "OD")
     assert both.facts.parts["LC"].network != both.facts.parts["OD"].network
     (training,) = (folder.root / "export").glob("training-*")
-    looked = folder.root / "evaluate" / f"look2-{training.name[9:]}-calibrated-stress"
+    looked = (
+        folder.root / "evaluate" / f"look2-{training.name.rpartition('-')[2]}-calibrated-stress"
+    )
     looked.parent.mkdir()
     training.rename(looked)
 

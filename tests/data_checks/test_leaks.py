@@ -189,7 +189,7 @@ def test_a_second_look_opens_no_image_until_something_changes(plates, tmp_path, 
         raise AssertionError("opened again")
 
     with monkeypatch.context() as patched:
-        patched.setattr(album, "read_levels", refuse)
+        patched.setattr(album, "read_pages", refuse)
         assert find_leaks(samples, cache) == first
     for file in cache.rglob("*.json"):
         file.write_text("torn")

@@ -4,10 +4,12 @@ import os
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from bearing_search.errors import ConfigError, DataError
 from bearing_search.prediction.inputs import find_inputs
 from bearing_search.prediction.pairing import natural_key
+from bearing_search.prediction.pixel_limit import page_sizes, size_flaw
 
 
 @pytest.fixture
@@ -128,6 +130,17 @@ def test_names_that_stand_for_nothing_are_one_line_each_and_the_others_are_judge
         find_inputs(["empty"], ("LC",))
 
 
+def test_an_empty_name_and_a_link_to_nothing_are_said(tree):
+    root = tree("d/a.png")
+    (root / "d" / "b.png").symlink_to(root / "gone.png")
+    inputs = find_inputs(["d", ""], ("LC",))
+    assert [one.sample.title for one in inputs.samples] == ["a"]
+    assert inputs.problems == (
+        "d/b.png: is no file; a link to nothing?",
+        "an empty name: stands for no picture",
+    )
+
+
 def test_a_reader_of_another_layout_is_used(tree, monkeypatch):
     from bearing_search.data.readers import DATA_READERS, DataReader
     from bearing_search.data.samples import Sample
@@ -149,3 +162,14 @@ def test_a_reader_of_another_layout_is_used(tree, monkeypatch):
     )
     monkeypatch.setitem(DATA_READERS, "voc", reader)
     assert found(["set"]) == {"p": ("LC", ["p.png"])}
+
+
+def test_the_size_of_every_page_is_read_from_its_header(tmp_path, monkeypatch):
+    file, other = tmp_path / "a.tif", Image.new("L", (120, 90))
+    Image.new("L", (40, 30)).save(file, save_all=True, append_images=[other])
+    assert page_sizes(file) == [(40, 30), (120, 90)]
+    assert size_flaw(file) == ""
+    monkeypatch.setattr("bearing_search.prediction.pixel_limit.MOST_PIXELS", 10_000)
+    assert "120x90 px, above" in size_flaw(file)
+    (tmp_path / "b.tif").write_bytes(b"II*\0")
+    assert page_sizes(tmp_path / "b.tif") == []

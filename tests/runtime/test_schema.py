@@ -73,13 +73,31 @@ def test_a_file_that_is_missing_truncated_or_outside_is_refused(bundle, facts):
         load_detector(bundle / "networks")
 
 
-def test_a_sealed_file_that_names_one_outside_its_folder_is_refused(bundle):
-    content = json.loads((bundle / DETECTOR_FILE).read_text())
-    content["files"] = {"../secret": "0"}
-    content.pop("digest")
-    digest = sha256_of_json(content)
-    (bundle / DETECTOR_FILE).write_text(json.dumps({**content, "digest": digest}))
-    with pytest.raises(BundleError, match=r"names a file outside its folder, \.\./secret"):
+def sealed_again(folder, change):
+    """Alter detector.json as somebody would who knows how its digest is made."""
+
+    def seal(content):
+        content.pop("digest")
+        change(content)
+        content["digest"] = sha256_of_json(content)
+
+    altered(folder, seal)
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (lambda c: c["files"].update({"../secret": "0"}), r"outside its folder, \.\./secret"),
+        (lambda c: c["networks"]["0"].update(graph="../a.onnx"), r"names \.\./a\.onnx, whose SHA"),
+        (lambda c: c.update(format="pickle"), "format: "),
+        (lambda c: c["config"].update(detector="none"), "detector: "),
+        (lambda c: c["parts"]["a"].update(network="7"), "a part without a network"),
+        (lambda c: c["parts"]["a"]["thresholds"].update(ok=500), "ok at most ng"),
+    ],
+)
+def test_a_sealed_file_that_makes_no_sense_is_refused(bundle, change, said):
+    sealed_again(bundle, change)
+    with pytest.raises(BundleError, match=said):
         load_detector(bundle)
 
 

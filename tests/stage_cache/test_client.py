@@ -1,4 +1,5 @@
 import os
+import subprocess
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -14,10 +15,11 @@ from bearing_search.stage_cache.client import (
     is_dead,
     parse_client_id,
     pinned_by_the_living,
+    process_start,
     this_machine,
 )
 
-OURS = ClientId(this_machine(), os.getpid(), int(psutil.Process().create_time()), "0")
+OURS = ClientId(this_machine(), os.getpid(), process_start(os.getpid()) or 0, "0")
 GONE = replace(OURS, started=OURS.started - 1000)
 """Our process id, but of a process that began long before: ours is its successor."""
 
@@ -44,6 +46,17 @@ def is_pinned(root: Path, name: str) -> bool:
 
 def test_a_token_survives_its_text():
     assert parse_client_id(str(OURS)) == OURS
+
+
+def test_the_start_of_a_process_does_not_depend_on_the_clock():
+    ticks = process_start(os.getpid())
+    assert ticks is not None
+    since_boot = psutil.Process().create_time() - psutil.boot_time()
+    assert ticks / os.sysconf("SC_CLK_TCK") == pytest.approx(since_boot, abs=2)
+    with subprocess.Popen(["true"]) as child:
+        while process_start(child.pid) is not None:  # a zombie has ended
+            time.sleep(0.01)
+    assert process_start(child.pid) is None
 
 
 def test_a_reused_process_id_is_not_the_owner():

@@ -159,12 +159,13 @@ def _training(
     train = data_set.samples("train")
     alone = replace(config, parts=(asked.part,))
     own = alone if asked.part and config.scope == "per_part" else config
-    for place in _known_trainings(folder, config):
+    data = train_digest(data_set)
+    for place in _known_trainings(folder, config, data):
         plans = deployment_plans(own, train)
         if all(has_weights(place / plan.key, config) for plan in plans):
             console.print(f"weights of {place.relative_to(folder.root)}")
             return place, own
-    place = folder.root / "export" / f"training-{_digest(own)}"
+    place = _kept_here(folder, own, data)
     context = TrialContext(
         data=folder.data,
         folder=place,
@@ -180,13 +181,23 @@ def _training(
     return place, own
 
 
-def _known_trainings(folder: SweepFolder, config: TrialConfig) -> Iterator[Path]:
-    """Folders of calibrated final trainings of a config, the latest of `evaluate` first."""
-    digest = _digest(config)
-    looks = folder.root.glob(f"evaluate/look*-{digest}-calibrated*")
-    number = len("look")
-    yield from sorted(looks, key=lambda f: -int(f.name[number:].partition("-")[0]))
-    yield folder.root / "export" / f"training-{digest}"
+def _known_trainings(folder: SweepFolder, config: TrialConfig, data: str) -> Iterator[Path]:
+    """Folders of calibrated final trainings of a config, the latest of `evaluate` first.
+
+    Args:
+        folder: of the sweep.
+        config: that they were trained with.
+        data: digest of train as it is now. If it has changed, `evaluate` may have trained before.
+    """
+    if data == folder.record.data_digest:
+        looks = folder.root.glob(f"evaluate/look*-{_digest(config)}-calibrated*")
+        number = len("look")
+        yield from sorted(looks, key=lambda f: -int(f.name[number:].partition("-")[0]))
+    yield _kept_here(folder, config, data)
+
+
+def _kept_here(folder: SweepFolder, config: TrialConfig, data: str) -> Path:
+    return folder.root / "export" / f"training-{data[:8]}-{_digest(config)}"
 
 
 def _digest(config: TrialConfig) -> str:

@@ -7,10 +7,12 @@ from typing import Any
 
 from rich.console import Console
 
+from bearing_search.data.dataset import load_data_set
 from bearing_search.export.trained import Trained
 from bearing_search.models.inference.origin import weights_origin
 from bearing_search.reporting.test_access import test_access_log
 from bearing_search.session.comparison import board_of
+from bearing_search.session.inputs import train_digest
 from bearing_search.sweep.folder.sweep_folder import SweepFolder
 from bearing_search.sweep.record.provenance import git_commit, package_versions
 from bearing_search.trial_history.records import trial_config
@@ -34,6 +36,7 @@ def provenance_of(
     return {
         "created": datetime.now().astimezone().isoformat(timespec="seconds"),
         **_of_sweep(folder, number, console),
+        "trained_on": train_digest(load_data_set(folder.data)),
         "trained": place.relative_to(folder.root).as_posix(),
         "aside": {part.part: len(part.aside) for part in trained.parts},
         "samples": {

@@ -1,12 +1,14 @@
 """Compares pictures that may show one thing, first by their thumbnails, then at full size."""
 
-from collections import Counter
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 from bearing_search.data_checks.matching.album import Album
 from bearing_search.data_checks.matching.frames import Frames, Laid
-from bearing_search.data_checks.matching.images.detail import shared_detail
+from bearing_search.data_checks.matching.images.detail import (
+    NOTHING,
+    SharedDetail,
+    shared_detail,
+)
 from bearing_search.data_checks.matching.images.registration import (
     Warp,
     refined,
@@ -34,8 +36,10 @@ _BEYOND_SCENE_FROM = 0.02
 _ALL_ALIKE_FROM = 0.4
 """Agreement, in all but the weakest twentieth, from which they are compared even so."""
 
+_SAME_THING_FROM = 0.2
+"""Share of the finest detail from which other brightness levels are compared, too."""
+
 _NEAREST = 2
-_ATTEMPTS = 2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,6 +48,9 @@ class Match:
 
     first: int
     second: int
+    levels: tuple[int, int]
+    """Brightness of each that agreed best."""
+
     warp: Warp
     """From the thumbnail of the first to that of the second."""
 
@@ -57,52 +64,49 @@ class Match:
 
 
 class Comparison:
-    """Compares pairs of pictures of an album, each a few times at most."""
+    """Compares pairs of pictures of an album; what it says of a pair depends on nothing else."""
 
     def __init__(self, album: Album, groups: Groups) -> None:
         self._album, self._groups = album, groups
         self.overviews = Overviews([p.shown.overview for p in album.pictures], groups)
         self._frames = Frames(album, self.overviews)
-        self._attempts: Counter[tuple[int, int]] = Counter()
-        self._known: set[tuple[int, int]] = set()
-        self.explained: set[int] = set()
-        """Pictures that are copies of one in a scene; copies of one picture find each other too."""
 
-    def lying_alike(self, item: int, other: int) -> Iterator[Match]:
+    def lying_alike(self, item: int, other: int) -> list[Match]:
         """The two as a match, as they lie."""
-        pair = self._pair(item, other)
-        if self._attempts[pair] or not self.is_in_place(item, other):
-            return
-        if not self._groups.others(item)[other]:
-            return
+        if not self.is_in_place(item, other) or not self._groups.others(item)[other]:
+            return []
         first, second = self._album.thumbnail(item), self._album.thumbnail(other)
         warp = shifted(first, second)
-        if self._is_worth_a_look(item, other, warp, slack=0.5):
-            yield from self._compared(item, other, refined(first, second, warp))
+        if not self._is_worth_a_look(item, other, warp, slack=0.5):
+            return []
+        return self._compared(item, other, refined(first, second, warp))
 
-    def in_frame_of(self, item: int, other: int, warp: Warp) -> Iterator[Match]:
+    def in_frame_of(self, item: int, other: int, warp: Warp) -> list[Match]:
         """Matches of a picture with those that lie like one over which it can be laid."""
         warp, laid = self._refined(item, other, warp)
-        if self._frames.agreement(laid, other) < 0.5 * _ALIKE_FROM:
-            return
         allowed = self._groups.others(item)
+        found: list[Match] = []
         for candidate in self._frames.nearest(laid, item, other, allowed=allowed, most=_NEAREST):
-            if self.is_done(item, candidate):
-                continue
-            better = warp if candidate == other else self._refined(item, candidate, warp)[0]
-            yield from self._compared(item, candidate, better)
+            better = warp
+            if candidate != other:
+                # one place, but another thing: nothing but the candidate itself need agree
+                laid = self._frames.laid(item, candidate, warp)
+                if self._frames.agreement(laid, candidate) < 0.5 * _ALIKE_FROM:
+                    continue
+                better = self._refined(item, candidate, warp)[0]
+            found += self._compared(item, candidate, better)
+            if found and found[-1].is_copy:
+                break
+        return found
+
+    def laid_over(self, item: int, other: int, warp: Warp) -> list[Match]:
+        """The two as a match, laid over each other by a warp that is nearly right."""
+        return self._compared(item, other, self._refined(item, other, warp)[0])
 
     def is_in_place(self, item: int, other: int) -> bool:
         """Whether two pictures may lie over each other as they are."""
         sizes = [self._album.pictures[one].shown.size for one in (item, other)]
         return sizes[0] == sizes[1] and self.overviews.lie_alike(item, other)
-
-    def is_done(self, item: int, other: int) -> bool:
-        """Whether two pictures were compared often enough."""
-        return self._attempts[self._pair(item, other)] >= _ATTEMPTS
-
-    def _pair(self, item: int, other: int) -> tuple[int, int]:
-        return min(item, other), max(item, other)
 
     def _refined(self, item: int, other: int, warp: Warp) -> tuple[Warp, Laid]:
         """The warp, improved if that makes the two agree better, and what is laid over by it."""
@@ -122,35 +126,53 @@ class Comparison:
             return alike >= slack * _ALIKE_IN_SCENE_FROM
         return self._frames.agreement(laid, other, weakest=_AGAIN_WEAKEST) >= _ALL_ALIKE_FROM
 
-    def _compared(self, item: int, other: int, warp: Warp) -> Iterator[Match]:
-        """The two as a match, if their thumbnails agree; samples known as copies are not asked."""
-        owners = self._album.owners[[item, other]]
-        if (int(owners.min()), int(owners.max())) in self._known:
-            return
+    def _compared(self, item: int, other: int, warp: Warp) -> list[Match]:
+        """The two as a match, if their thumbnails agree."""
         if not self._is_worth_a_look(item, other, warp):
-            return
-        self._attempts[self._pair(item, other)] += 1
-        album = self._album
-        detail = shared_detail(
-            album.image(item),
-            album.image(other),
-            rescaled(warp, album.enlargement(item), album.enlargement(other)),
-            qualities=(album.quality(item), album.quality(other)),
-        )
+            return []
+        detail, levels = self._detail(item, other, warp)
         laid = self._frames.laid(item, other, warp)
         score = self._frames.agreement(laid, other, weakest=_AGAIN_WEAKEST)
-        if detail.is_copy:
-            self.explained |= {
-                one for one, by in ((item, other), (other, item)) if len(self.overviews.scenes[by])
-            }
-            self._known.add((int(owners.min()), int(owners.max())))
-        if detail.is_copy or (score >= AGAIN_FROM and detail.share >= _AGAIN_SHARE_FROM):
-            self._attempts[self._pair(item, other)] = _ATTEMPTS
-            yield Match(
+        if not detail.is_copy and (score < AGAIN_FROM or detail.share < _AGAIN_SHARE_FROM):
+            return []
+        return [
+            Match(
                 first=item,
                 second=other,
+                levels=levels,
                 warp=warp,
                 agreement=score,
                 share=detail.share,
                 is_copy=detail.is_copy,
             )
+        ]
+
+    def _detail(self, item: int, other: int, warp: Warp) -> tuple[SharedDetail, tuple[int, int]]:
+        """What two pictures share at their first levels or, if that is some, at any."""
+        ours, theirs = (
+            range(album_level, self._album.num_levels(one))
+            for one, album_level in (
+                (item, self._album.pictures[item].level),
+                (other, self._album.pictures[other].level),
+            )
+        )
+        pairs = [(ours[0], theirs[0])]
+        pairs += [(ours[0], level) for level in theirs[1:]]
+        pairs += [(level, theirs[0]) for level in ours[1:]]
+        best, at = NOTHING, pairs[0]
+        for levels in pairs:
+            found = self._shared(item, other, levels, warp)
+            if found.is_copy or found.share > best.share:
+                best, at = found, levels
+            if best.is_copy or best.share < _SAME_THING_FROM:
+                break
+        return best, at
+
+    def _shared(self, item: int, other: int, levels: tuple[int, int], warp: Warp) -> SharedDetail:
+        album = self._album
+        return shared_detail(
+            album.image(item, levels[0]),
+            album.image(other, levels[1]),
+            rescaled(warp, album.enlargement(item), album.enlargement(other)),
+            qualities=(album.quality(item, levels[0]), album.quality(other, levels[1])),
+        )

@@ -1,16 +1,15 @@
-"""Copies and photographs taken again, as findings: which of them are leaks, and what to do."""
+"""Copies, as findings: which of them are leaks, and what to do."""
 
-from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Sequence, Set
+from collections.abc import Callable, Iterator, Set
 from dataclasses import replace
 
-from bearing_search.data.samples import Sample
 from bearing_search.data_checks.findings import Finding, image_of
 from bearing_search.data_checks.matching.album import Album
 from bearing_search.data_checks.matching.comparison import Match
 from bearing_search.data_checks.matching.images.pose import how_turned, pose
 from bearing_search.data_checks.matching.pairs import matches
 from bearing_search.data_checks.matching.scenes import Groups
+from bearing_search.data_checks.matching.taken_again import Again, taken_again
 
 Pair = tuple[int, int]
 
@@ -43,11 +42,7 @@ def copy_findings(
         yield _copied(album, _test_first(album, copies[pair]))
     copied = {position for pair in (*copies, *known) for position in pair}
     left = {pair: one for pair, one in again.items() if not copied & set(pair)}
-    for scene in _joined(left):
-        best = max(
-            (pair for pair in left if pair[0] in scene), key=lambda pair: left[pair].agreement
-        )
-        yield _again(album, _test_first(album, left[best]), [samples[one] for one in sorted(scene)])
+    yield from taken_again(samples, {pair: _again(album, one) for pair, one in left.items()})
 
 
 def _groups(album: Album, *, together: bool) -> Groups:
@@ -77,7 +72,10 @@ def _test_first(album: Album, match: Match) -> tuple[Match, bool]:
     theirs = (second.split != "test", int(album.owners[match.second]))
     if ours < theirs:
         return match, False
-    return replace(match, first=match.second, second=match.first), True
+    reversed_ = replace(
+        match, first=match.second, second=match.first, levels=(match.levels[1], match.levels[0])
+    )
+    return reversed_, True
 
 
 def _pose(match: Match, is_reversed: bool) -> tuple[float, bool]:
@@ -108,27 +106,12 @@ def _copied(album: Album, ordered: tuple[Match, bool]) -> Finding:
     )
 
 
-def _again(album: Album, ordered: tuple[Match, bool], shown: Sequence[Sample]) -> Finding:
-    match, is_reversed = ordered
-    one, other = (album.samples[album.owners[item]] for item in (match.first, match.second))
+def _again(album: Album, found: Match) -> Again:
+    match, is_reversed = _test_first(album, found)
     turn_deg, is_mirrored = _pose(match, is_reversed)
-    splits = [sample.split for sample in shown]
-    crosses = len(set(splits)) > 1
-    where = "on both sides" if crosses else f"all in {one.split}, in different groups"
-    more = len(shown) - 2
-    others = f" and {more} more" if more else ""
-    counts = (
-        f", {splits.count('train')} in train and {splits.count('test')} in test" if more else ""
-    )
-    return Finding(
-        severity="warning",
-        kind="again",
-        part=one.part,
-        text=f"{one.title} and {other.title}{others}: one thing photographed again, {where}"
-        f"{counts} (agreement {match.agreement:.2f} of 1)",
-        advice="If it is one thing, give them one group in manifest.csv"
-        + (" and keep it on one side" if crosses else ""),
-        samples=(one.title, other.title, *(s.title for s in shown if s not in (one, other))),
+    return Again(
+        pair=(int(album.owners[match.first]), int(album.owners[match.second])),
+        agreement=match.agreement,
         files=_shown(album, match),
         turn_deg=turn_deg,
         is_mirrored=is_mirrored,
@@ -137,28 +120,9 @@ def _again(album: Album, ordered: tuple[Match, bool], shown: Sequence[Sample]) -
 
 def _shown(album: Album, match: Match) -> tuple[str, str]:
     """Images to look at: the levels that agreed, or the brightest ones where those are alike."""
-    first, second = (album.pictures[item] for item in (match.first, match.second))
-    levels = (first.level, second.level) if first.level != second.level else (0, 0)
+    first, second = (album.pictures[item].owner for item in (match.first, match.second))
+    levels = match.levels if match.levels[0] != match.levels[1] else (0, 0)
     return (
-        image_of(album.samples[first.owner], levels[0]),
-        image_of(album.samples[second.owner], levels[1]),
+        image_of(album.samples[first], levels[0]),
+        image_of(album.samples[second], levels[1]),
     )
-
-
-def _joined(pairs: Iterable[Pair]) -> list[set[int]]:
-    """Sets of samples that are linked by pairs."""
-    linked: dict[int, set[int]] = defaultdict(set)
-    for one, other in pairs:
-        linked[one].add(other)
-        linked[other].add(one)
-    found, left = [], set(linked)
-    while left:
-        reached, open_ends = set(), [min(left)]
-        while open_ends:
-            one = open_ends.pop()
-            if one not in reached:
-                reached.add(one)
-                open_ends += linked[one]
-        left -= reached
-        found.append(reached)
-    return found

@@ -20,12 +20,16 @@ def shared_files(
         contents: digest of each file's content.
         together: whether samples of different parts are compared, since one model learns them all.
     """
-    holders: dict[tuple[str, str], dict[int, Path]] = defaultdict(dict)
-    for item, picture in enumerate(album.pictures):
-        file = album.file(item)
-        part = "" if together else album.samples[picture.owner].part
-        holders[contents[file], part].setdefault(picture.owner, file)
-    for files in holders.values():
+    holders: dict[tuple[str, str], dict[int, int]] = defaultdict(dict)
+    for position, sample in enumerate(album.samples):
+        for level in range(len(sample.level_files)):
+            part = "" if together else sample.part
+            key = (contents[sample.level_files[level]], part)
+            holders[key].setdefault(position, level)
+    for levels in holders.values():
+        if len(levels) < 2 or album.is_blank(*next(iter(levels.items()))):
+            continue
+        files = {at: album.samples[at].level_files[level] for at, level in levels.items()}
         first, *others = files
         splits = {album.samples[one].split: one for one in reversed(list(files))}
         for other in others:

@@ -30,7 +30,8 @@ def open_openvino(source: NetworkSource) -> Backend:
         raise BundleError(f"{file}: OpenVINO cannot load it ({reason})") from None
 
     def run(pixels: UInt8[np.ndarray, "n s s 3"]) -> PatchDistances:
-        found = compiled(pixels)
+        # a request of its own: `compiled(pixels)` shares one between threads
+        found = compiled.create_infer_request().infer([pixels])
         distances, *scores = (np.array(found[index]) for index in range(len(compiled.outputs)))
         return PatchDistances(distances=distances, own_scores=scores[0] if scores else None)
 

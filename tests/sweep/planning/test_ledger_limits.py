@@ -144,3 +144,16 @@ def test_with_several_objectives_nothing_is_pruned(new_sweep, ledger_of):
     ledger = ledger_of(new_sweep(space_text=TWO_POINTS + two))
     told = {running_objective(OBJECTIVE): 0.1, FINISHED_FOLDS: 1.0}
     assert not ledger.report(ledger.next().number, Measurement(step=1, values=told))
+
+
+def test_a_setting_that_was_asked_for_is_copied_and_not_drawn_anew(new_sweep, ledger_of):
+    ledger = ledger_of(new_sweep(space_text=TWO_POINTS, target=3))
+    first = ledger.next()
+    ledger.complete(first.number, 0.5)
+    facts = {"purpose": "search", "seed": first.config.seed, "appointed": True}
+    ledger.study.enqueue({"finetune.alternation_period": 5}, facts)  # killed before it was asked
+
+    ledger.next()
+
+    assert ledger.records()[1].same_as == first.number
+    assert not any(REDRAWN in trial.user_attrs for trial in ledger.study.frozen_trials()[:2])

@@ -6,11 +6,8 @@ import pytest
 from bearing_search.config import TrialConfig
 from bearing_search.data.dataset import DataSet
 from bearing_search.data.samples import Sample
-from bearing_search.training.folds.final_plans import final_plans
-from bearing_search.training.folds.fold_plan import (
-    unseen_kind_plans,
-    validation_plans,
-)
+from bearing_search.training.folds.final_plans import deployment_plans, final_plans
+from bearing_search.training.folds.fold_plan import unseen_kind_plans, validation_plans
 
 
 def sample(part, defect, name, group=""):
@@ -94,6 +91,23 @@ def test_too_few_normals_to_calibrate_by_are_all_trained_on():
     (plan,) = final_plans(TrialConfig(), data, calibrates=True)
     assert plan.parts[0].train == data.all_samples
     assert plan.parts[0].held_out == ()
+
+
+@pytest.mark.parametrize("scope", ["per_part", "multi_part"])
+def test_a_deployment_trains_as_a_calibrated_final_training_and_holds_no_test_sample(scope):
+    train = [*of_part("OD", ["dent"], normals=8), *of_part("LC", ["dent"], normals=7)]
+    test = [replace(s, split="test", group=f"t{i}") for i, s in enumerate(of_part("LC", ["dent"]))]
+    data = DataSet(root=Path(), all_samples=(*train, *test))
+    config = TrialConfig(scope=scope)
+    final = final_plans(config, data, calibrates=True)
+    plans = deployment_plans(config, train)
+    assert [plan.key for plan in plans] == [plan.key for plan in final]
+    assert [plan.train for plan in plans] == [plan.train for plan in final]
+    lc, od = (part for plan in plans for part in plan.parts)
+    assert kinds(od.held_out) == ["good"] * 4
+    assert not set(od.held_out) & set(od.train)
+    assert kinds(lc.held_out) == ["good"] * 7  # too few to set any aside
+    assert set(lc.held_out) < set(lc.train)
 
 
 def test_a_stress_set_is_made_of_normal_test_samples_and_changes_nothing_else():

@@ -1,6 +1,6 @@
 """What is kept of a picture to look for its copies: a thumbnail, keypoints and an overview.
 
-Axis letters: h, w rows and columns; c colours; k keypoints.
+Axis letters: h, w rows and columns; c colours.
 """
 
 from dataclasses import dataclass, field
@@ -9,7 +9,11 @@ import cv2
 import numpy as np
 from jaxtyping import Float32, Int8, UInt8
 
-from bearing_search.data_checks.matching.images.keypoints import Keypoints, quick_keypoints
+from bearing_search.data_checks.matching.images.keypoints import (
+    NO_KEYPOINTS,
+    Keypoints,
+    keypoints_of,
+)
 from bearing_search.preprocess.contrast import grey
 
 THUMBNAIL_PX = 256 * 256
@@ -30,19 +34,10 @@ class Description:
     size: tuple[int, int]
     """Rows and columns of the picture itself."""
 
-    points: Float32[np.ndarray, "k 2"]
-    """x, y of keypoints in the thumbnail."""
-
-    codes: UInt8[np.ndarray, "k 32"] = field(repr=False)
-    """ORB descriptors (Rublee et al. 2011), which turn with the picture."""
+    keypoints: Keypoints = field(repr=False)
 
     overview: Int8[np.ndarray, " d"] = field(repr=False)
     """Fine structure at 64 x 64 px, squeezed to a square; empty in a blank picture."""
-
-    @property
-    def keypoints(self) -> Keypoints:
-        """Points and codes."""
-        return Keypoints(self.points, self.codes)
 
     @property
     def is_blank(self) -> bool:
@@ -57,24 +52,17 @@ def describe(image: UInt8[np.ndarray, "h w *c"]) -> Description:
     small = thumbnail.astype(np.float32)
     if float((small - cv2.GaussianBlur(small, (0, 0), 2.0)).std()) < _FLAT_LEVELS:
         return _blank(thumbnail, (plain.shape[0], plain.shape[1]))
-    found = quick_keypoints(thumbnail)
     return Description(
         thumbnail=thumbnail,
         size=(plain.shape[0], plain.shape[1]),
-        points=found.points,
-        codes=found.codes,
+        keypoints=keypoints_of(thumbnail),
         overview=overview_of(small),
     )
 
 
 def _blank(thumbnail: UInt8[np.ndarray, "h w"], size: tuple[int, int]) -> Description:
-    points, codes = np.zeros((0, 2), np.float32), np.zeros((0, 32), np.uint8)
     return Description(
-        thumbnail=thumbnail,
-        size=size,
-        points=points,
-        codes=codes,
-        overview=np.zeros(0, np.int8),
+        thumbnail=thumbnail, size=size, keypoints=NO_KEYPOINTS, overview=np.zeros(0, np.int8)
     )
 
 

@@ -15,6 +15,7 @@ import cv2
 import numpy as np
 from jaxtyping import Bool, Float32, UInt8
 
+from bearing_search.data_checks.matching.images.alignment import aligned, shows_something
 from bearing_search.data_checks.matching.images.compression import (
     BLOCK_PX,
     compressed,
@@ -41,6 +42,12 @@ _LEAST_EXPECTED = 0.25
 """Correlation that a copy must be able to keep in a band, for the band to say anything."""
 
 _LEAST_PX = 2_000
+_BLURS_PX = (7, 3)
+_MORE_BLURS_PX = (3, 3)
+_ROUNDS = 2
+_PROMISING_FROM = 0.55
+"""Share from which it pays to align two pictures once more: few that are no copies have it."""
+
 _CERTAIN_FROM = 0.93
 _HOPELESS_BELOW = 0.2
 
@@ -74,7 +81,7 @@ def shared_detail(
     if forth.share >= _CERTAIN_FROM or forth.share < _HOPELESS_BELOW:
         return forth
     back = _as_copy(other, one, np.linalg.inv(warp), qualities[0])
-    return max(forth, back, key=lambda found: (found.is_copy, found.share))
+    return max(forth, back, key=_certainty)
 
 
 def _as_copy(
@@ -90,11 +97,20 @@ def _as_copy(
     source = np.ascontiguousarray(original[y, x], dtype=np.float32)
     inside = warp @ as_warp(np.array([[1.0, 0, x.start], [0, 1, y.start]]))
     region, inside = _cut(copy, inside, source.shape)
-    better = _share(source, region, _aligned(source, region, inside), quality)
+    nearer = aligned(source, region, inside, _BLURS_PX)
+    better = _share(source, region, nearer, quality)
+    for _ in range(_ROUNDS):
+        if better.is_copy or better.share < _PROMISING_FROM:
+            break
+        nearer = aligned(source, region, nearer, _MORE_BLURS_PX)
+        better = max(better, _share(source, region, nearer, quality), key=_certainty)
     if better.is_copy:
         return better
-    as_given = _share(source, region, inside, quality)
-    return max(better, as_given, key=lambda found: found.share)
+    return max(better, _share(source, region, inside, quality), key=_certainty)
+
+
+def _certainty(found: SharedDetail) -> tuple[bool, float]:
+    return found.is_copy, found.share
 
 
 def _share(
@@ -163,33 +179,6 @@ def _cut(
     ) @ warp
 
 
-def _aligned(
-    source: Float32[np.ndarray, "h w"], region: UInt8[np.ndarray, "a b"], warp: Warp
-) -> Warp:
-    """A warp improved in two passes, the second by finer detail; what was filled in is left out."""
-    criteria = (cv2.TERM_CRITERIA_EPS | cv2.TERM_CRITERIA_COUNT, 15, 1e-5)
-    shows = cv2.erode(_shows(region), np.ones((9, 9), np.uint8)) * np.uint8(255)
-    first = source - cv2.blur(source, (25, 25))
-    second = region.astype(np.float32)
-    second = second - cv2.blur(second, (25, 25))
-    for blur_px in (7, 3):
-        start = warp[:2].astype(np.float32)
-        try:
-            _, better = cv2.findTransformECC(
-                first, second, start, cv2.MOTION_AFFINE, criteria, shows, blur_px
-            )
-        except cv2.error:  # it did not converge
-            return warp
-        warp = as_warp(better)
-    return warp
-
-
-def _shows(region: UInt8[np.ndarray, "a b"]) -> UInt8[np.ndarray, "a b"]:
-    """1 where a picture shows something, 0 where one grey was filled in."""
-    box = np.ones((7, 7), np.uint8)
-    return np.asarray(cv2.dilate(region, box) > cv2.erode(region, box), dtype=np.uint8)
-
-
 def _moved(region: np.ndarray, warp: Warp, shape: tuple[int, ...]) -> Float32[np.ndarray, "h w"]:
     flags = cv2.INTER_CUBIC | cv2.WARP_INVERSE_MAP
     plain = region.astype(np.float32)
@@ -201,7 +190,7 @@ def _moved(region: np.ndarray, warp: Warp, shape: tuple[int, ...]) -> Float32[np
 
 def _covers(region: np.ndarray, warp: Warp, shape: tuple[int, ...]) -> Bool[np.ndarray, "h w"]:
     """Where the copy shows something: within its border, and not in what was filled in."""
-    shows = _shows(region).astype(np.float32)
+    shows = shows_something(region).astype(np.float32)
     flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
     covers = cv2.warpAffine(shows, warp[:2], shape[::-1], flags=flags) > 0.99
     inner: Bool[np.ndarray, "h w"]

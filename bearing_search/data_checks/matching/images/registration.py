@@ -36,8 +36,8 @@ def similarity(first: Keypoints, second: Keypoints) -> Placement | None:
     """The turn, scale and shift that most pairs of alike keypoints follow; None: there is none."""
     if min(len(first.points), len(second.points)) < _LEAST_INLIERS:
         return None
-    distance = cv2.NORM_HAMMING if first.codes.dtype == np.uint8 else cv2.NORM_L2
-    pairs = cv2.BFMatcher(distance, crossCheck=True).match(first.codes, second.codes)
+    codes = (np.sqrt(one.codes.astype(np.float32)) for one in (first, second))
+    pairs = cv2.BFMatcher(cv2.NORM_L2, crossCheck=True).match(*codes)
     if len(pairs) < _LEAST_INLIERS:
         return None
     ours = first.points[[pair.queryIdx for pair in pairs]]
