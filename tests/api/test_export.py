@@ -76,6 +76,11 @@ def assert_judges_as_torch(folder, out):
     assert scores == pytest.approx([one.score for one in wanted], rel=1e-4)
     assert len(set(scores)) > 1
     assert ours.facts.parts["LC"].normal["score"][0] <= max(scores)
+    kept = ours.facts.parts["LC"].normal_samples
+    seen = [one.score for one in kept.samples if one.score is not None]
+    assert min(seen) == ours.facts.parts["LC"].normal["score"][0]
+    assert 0 < len(seen) < kept.num_roi == len(kept.samples)
+    assert all(0 < one.brightness < 255 for one in kept.samples)
 
 
 def assert_other_precisions_are_near(out):
