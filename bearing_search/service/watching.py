@@ -18,7 +18,10 @@ from bearing_search.service.journal import KEY_HEX, Journal
 from bearing_search.service.worker import GivenUp, Task, Worker
 
 SCAN_S = 0.5
-"""Seconds between two looks at the folder."""
+"""Least seconds between two looks at the folder."""
+
+_REST = 5.0
+"""Pause after a look, as a multiple of what it took: a full folder must not cost a core."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,8 +99,10 @@ class Watch:
     def _run(self) -> None:
         try:
             while not self._stopped.is_set():
+                begun = time.monotonic()
                 self.look()
-                self._stopped.wait(SCAN_S)
+                took = time.monotonic() - begun
+                self._stopped.wait(max(SCAN_S, _REST * took))
         except Exception as error:  # the main thread raises it
             self.error = error
 

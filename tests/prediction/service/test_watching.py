@@ -140,6 +140,15 @@ def test_two_processes_do_not_share_a_journal(tmp_path):
         Journal(tmp_path / "v.jsonl")
 
 
+def test_a_file_of_somebody_else_is_not_touched(tmp_path):
+    (tmp_path / "notes.txt").write_text("without an end of line")
+    with pytest.raises(ConfigError, match="is no file of verdicts"):
+        Journal(tmp_path / "notes.txt")
+    assert (tmp_path / "notes.txt").read_text() == "without an end of line"
+    with pytest.raises(ConfigError, match="is no file of verdicts"):
+        Journal(tmp_path)
+
+
 def test_a_part_that_is_not_known_is_refused(worker, tmp_path):
     options = WatchOptions(folder=tmp_path, out=tmp_path / "v.jsonl", part="gear")
     with Journal(options.out) as journal, pytest.raises(ConfigError, match="part gear"):
