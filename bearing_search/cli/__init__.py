@@ -71,6 +71,10 @@ COMMANDS: Mapping[str, LazyCommand] = {
         f"{_COMMANDS}.deploy.serve:serve",
         "Serve an exported detector over HTTP; Ctrl-C stops it.",
     ),
+    "update": LazyCommand(
+        f"{_COMMANDS}.deploy.update:update",
+        "Fit thresholds and light range of an exported detector to new normal pictures.",
+    ),
     "reproduce": LazyCommand(
         f"{_COMMANDS}.reproduce:reproduce",
         "Make Table 2 and figures 8 to 10 of the paper; the same command continues.",

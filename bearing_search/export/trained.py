@@ -165,7 +165,7 @@ def judge_part(detector: Detector, part: TrainedPart, size: tuple[int, int]) -> 
         num_no_roi += verdict.word == "no ROI"
         if isinstance(prepared, Prepared):
             unseen = verdict.name in part.aside
-            normal.append(_normal_sample(prepared, verdict.score if unseen else None))
+            normal.append(normal_sample(prepared, verdict.score if unseen else None))
     aside = [one for one in compared if one.name in part.aside and one.score is not None]
     scores = np.array([one.score for one in aside], dtype=float)
     ranges = {
@@ -175,7 +175,7 @@ def judge_part(detector: Detector, part: TrainedPart, size: tuple[int, int]) -> 
     }
     return Judged(
         compared=tuple(compared),
-        normal={name: _quantiles(values) for name, values in ranges.items() if values},
+        normal={name: quantiles_of(values) for name, values in ranges.items() if values},
         reference=NormalReference(
             samples=thinned(normal), num_roi=len(normal), num_no_roi=num_no_roi
         ),
@@ -197,7 +197,8 @@ def with_words(compared: Sequence[Compared], thresholds: Thresholds) -> list[Com
     ]
 
 
-def _normal_sample(prepared: Prepared, score: float | None) -> NormalSample:
+def normal_sample(prepared: Prepared, score: float | None) -> NormalSample:
+    """What is kept of a normal sample; with a score if the model has not seen it."""
     shape = prepared.shape
     return NormalSample(
         brightness=prepared.brightness,
@@ -207,7 +208,8 @@ def _normal_sample(prepared: Prepared, score: float | None) -> NormalSample:
     )
 
 
-def _quantiles(values: Sequence[float]) -> tuple[float, ...]:
+def quantiles_of(values: Sequence[float]) -> tuple[float, ...]:
+    """Quantiles (`QUANTILES`), as `PartFacts.normal` has them."""
     return tuple(float(value) for value in np.quantile(values, QUANTILES))
 
 
