@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from bearing_search.config import TrialConfig as TrialConfig
     from bearing_search.data.dataset import load_data_set as load_data_set
     from bearing_search.data.importing.import_data_set import import_data_set as import_data_set
+    from bearing_search.drift_checks.report import drift as drift
     from bearing_search.errors import BearingSearchError as BearingSearchError
     from bearing_search.export.bundle_check import check_bundle as check_bundle
     from bearing_search.measurement import Measurement as Measurement
@@ -45,6 +46,7 @@ _MODULES = {
     "Verdict": "bearing_search.runtime.verdict",
     "check_bundle": "bearing_search.export.bundle_check",
     "check_data": "bearing_search.api.check",
+    "drift": "bearing_search.drift_checks.report",
     "import_data_set": "bearing_search.data.importing.import_data_set",
     "load_data_set": "bearing_search.data.dataset",
     "load_detector": "bearing_search.runtime.detector",

@@ -63,9 +63,17 @@ COMMANDS: Mapping[str, LazyCommand] = {
     "predict": LazyCommand(
         f"{_COMMANDS}.deploy.predict:predict", "Judge pictures with an exported detector."
     ),
+    "drift": LazyCommand(
+        f"{_COMMANDS}.deploy.drift:drift",
+        "Tell what has changed since training: light, fixture, model, or the mix of parts.",
+    ),
     "serve": LazyCommand(
         f"{_COMMANDS}.deploy.serve:serve",
         "Serve an exported detector over HTTP; Ctrl-C stops it.",
+    ),
+    "update": LazyCommand(
+        f"{_COMMANDS}.deploy.update:update",
+        "Fit thresholds and light range of an exported detector to new normal pictures.",
     ),
     "reproduce": LazyCommand(
         f"{_COMMANDS}.reproduce:reproduce",
@@ -113,7 +121,7 @@ def _print_version(asked: bool | None) -> None:
     "5 machine or installation; 6 sweep; 7 no trial could be scored; 8 a leak; "
     "9 a promise that the data cannot carry; 10 an exported detector that does not decide as "
     "trained; 11 an exported detector that is damaged or of another version; 12 `predict "
-    "--fail-on-ng` found NG; 130 interrupted; "
+    "--fail-on-ng` found NG; 13 `drift` is certain of one; 130 interrupted; "
     "1 a bug.",
 )
 def _options(

@@ -17,6 +17,9 @@ INTERRUPTED = 130
 SOME_NG = 12
 """Exit status of `predict --fail-on-ng` if a sample is NG."""
 
+DRIFT = 13
+"""Exit status of `drift` if light, fixture, model or mix have certainly changed."""
+
 
 def session_status(sweep: Sweep) -> int:
     """Exit status of a session: 0, or `INTERRUPTED`."""

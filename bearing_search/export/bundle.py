@@ -185,6 +185,7 @@ def _fitted(part: TrainedPart, found: Judged, plan: BundlePlan) -> PartFacts:
         thresholds=thresholds,
         score_tolerance=TOLERANCE[plan.precision] * spread_of(scores),
         normal=found.normal,
+        normal_samples=found.reference,
     )
 
 

@@ -17,6 +17,7 @@ from bearing_search.preprocess.pipeline import fit_reference
 from bearing_search.runtime.backends.protocol import Backend, PatchDistances
 from bearing_search.runtime.detector import Detector
 from bearing_search.runtime.preparing import Prepared
+from bearing_search.runtime.reference import NormalReference, NormalSample, thinned
 from bearing_search.runtime.schema import QUANTILES, BundleFacts, NetworkFiles, PartFacts
 from bearing_search.runtime.verdict import SampleLevels, Thresholds
 from bearing_search.training.folds.deployed_fold import DeployedFold, load_deployed
@@ -57,6 +58,8 @@ class Judged:
 
     normal: Mapping[str, tuple[float, ...]]
     """As `PartFacts.normal`."""
+
+    reference: NormalReference
 
     calibration: FoldScores | None
     """Scores of the samples set aside; None: there are none."""
@@ -152,19 +155,30 @@ def judge_part(detector: Detector, part: TrainedPart, size: tuple[int, int]) -> 
         size: height and width of its photographs.
     """
     samples = {sample.title: sample for sample in part.samples}
-    compared, brightness, sizes = [], [], []
+    compared: list[Compared] = []
+    normal: list[NormalSample] = []
+    num_no_roi = 0
     for prepared, verdict, is_odd in judged(detector, samples_of(part, size), batch=8):
         compared.append(compared_of(verdict, is_adversarial=is_odd))
-        if is_odd or not isinstance(prepared, Prepared) or samples[verdict.name].is_anomalous:
+        if is_odd or samples[verdict.name].is_anomalous:
             continue
-        brightness.append(prepared.brightness)
-        sizes += [] if prepared.size_px is None else [prepared.size_px]
+        num_no_roi += verdict.word == "no ROI"
+        if isinstance(prepared, Prepared):
+            unseen = verdict.name in part.aside
+            normal.append(normal_sample(prepared, verdict.score if unseen else None))
     aside = [one for one in compared if one.name in part.aside and one.score is not None]
     scores = np.array([one.score for one in aside], dtype=float)
-    ranges = {"score": scores.tolist(), "brightness": brightness, "size_px": sizes}
+    ranges = {
+        "score": scores.tolist(),
+        "brightness": [one.brightness for one in normal],
+        "size_px": [one.size_px for one in normal if one.size_px is not None],
+    }
     return Judged(
         compared=tuple(compared),
-        normal={name: _quantiles(values) for name, values in ranges.items() if values},
+        normal={name: quantiles_of(values) for name, values in ranges.items() if values},
+        reference=NormalReference(
+            samples=thinned(normal), num_roi=len(normal), num_no_roi=num_no_roi
+        ),
         calibration=FoldScores(
             scores=scores,
             is_anomalous=np.zeros(len(scores), dtype=bool),
@@ -183,7 +197,19 @@ def with_words(compared: Sequence[Compared], thresholds: Thresholds) -> list[Com
     ]
 
 
-def _quantiles(values: Sequence[float]) -> tuple[float, ...]:
+def normal_sample(prepared: Prepared, score: float | None) -> NormalSample:
+    """What is kept of a normal sample; with a score if the model has not seen it."""
+    shape = prepared.shape
+    return NormalSample(
+        brightness=prepared.brightness,
+        score=score,
+        size_px=prepared.size_px,
+        centre=None if shape is None else (float(shape.x), float(shape.y)),
+    )
+
+
+def quantiles_of(values: Sequence[float]) -> tuple[float, ...]:
+    """Quantiles (`QUANTILES`), as `PartFacts.normal` has them."""
     return tuple(float(value) for value in np.quantile(values, QUANTILES))
 
 

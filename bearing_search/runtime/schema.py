@@ -12,6 +12,7 @@ from bearing_search.filesystem.atomic import write_json
 from bearing_search.filesystem.digest import sha256_of_file, sha256_of_json
 from bearing_search.filesystem.stored_file import read_json_object
 from bearing_search.preprocess.locate import RoiReference
+from bearing_search.runtime.reference import NormalReference
 from bearing_search.runtime.verdict import Thresholds
 
 SCHEMA, SCHEMA_VERSION = "bearing_search.detector", 1
@@ -62,6 +63,9 @@ class PartFacts:
     normal: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
     """Quantiles (`QUANTILES`) over normal samples: `score` of those that the model has not seen,
     `brightness` and `size_px` (radius or half major axis) of those and of the training samples."""
+
+    normal_samples: NormalReference | None = None
+    """The same samples one by one, for `drift`; None: exported by a version that kept none."""
 
 
 QUANTILES = (0.0, 0.05, 0.25, 0.5, 0.75, 0.95, 1.0)

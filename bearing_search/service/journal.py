@@ -12,25 +12,29 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, BinaryIO
 
-from bearing_search.errors import ResourceError
+from bearing_search.errors import ConfigError, ResourceError
 from bearing_search.filesystem.atomic import sync
 
 KEY_HEX = 32
 """Characters of a key."""
 
 _TAIL_BYTES = 1 << 20
+_BEGIN = b'{"sample": '
+"""How every line of verdicts begins."""
 
 
 class Journal:
     """A file of verdicts, and the keys of the samples that are done.
 
     Raises:
+        ConfigError: the file of verdicts is there, and is something else.
         ResourceError: another process writes it.
     """
 
     def __init__(self, out: Path) -> None:
         self.out, self.file = out, out.with_name(f"{out.name}.journal")
         out.parent.mkdir(parents=True, exist_ok=True)
+        _require_verdicts(out)
         self._keys = self.file.open("a+b")
         try:
             fcntl.flock(self._keys, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -43,7 +47,9 @@ class Journal:
         _cut_partial_line(self._lines)
         _cut_partial_line(self._keys)
         self._keys.seek(0)
-        self._done = {bytes.fromhex(key) for key in _keys(self._keys.read().decode("ascii"))}
+        self._done = {
+            bytes.fromhex(key) for key in _keys(self._keys.read().decode("ascii", "replace"))
+        }
         for key in self._of_last_lines():
             if key not in self:
                 self._append(self._keys, f"{key}\n")
@@ -105,6 +111,18 @@ def _keys(text: str) -> Iterator[str]:
     for line in text.splitlines():
         if len(line) == KEY_HEX and all(one in "0123456789abcdef" for one in line):
             yield line
+
+
+def _require_verdicts(out: Path) -> None:
+    """Refuse a file of somebody else, whose last line would be taken for half a verdict."""
+    if not out.exists():
+        return
+    if out.is_file():
+        with out.open("rb") as stream:
+            head = stream.read(len(_BEGIN))
+        if head == _BEGIN[: len(head)]:
+            return
+    raise ConfigError(f"{out}: is no file of verdicts; name another one with --out")
 
 
 def _cut_partial_line(stream: BinaryIO) -> None:

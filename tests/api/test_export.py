@@ -3,6 +3,7 @@
 import shutil
 from dataclasses import replace
 
+import cv2
 import numpy as np
 import pytest
 import yaml
@@ -19,6 +20,7 @@ from bearing_search.evaluation.prediction_files import fold_predictions, load_pr
 from bearing_search.export import parity
 from bearing_search.export.int8 import quantise
 from bearing_search.filesystem.atomic import write_json
+from bearing_search.filesystem.digest import sha256_of_file
 from bearing_search.reporting.contracts.contract_json import Source
 from bearing_search.runtime.backends.onnx_backend import open_onnx
 from bearing_search.runtime.backends.openvino_backend import open_openvino
@@ -76,6 +78,11 @@ def assert_judges_as_torch(folder, out):
     assert scores == pytest.approx([one.score for one in wanted], rel=1e-4)
     assert len(set(scores)) > 1
     assert ours.facts.parts["LC"].normal["score"][0] <= max(scores)
+    kept = ours.facts.parts["LC"].normal_samples
+    seen = [one.score for one in kept.samples if one.score is not None]
+    assert min(seen) == ours.facts.parts["LC"].normal["score"][0]
+    assert 0 < len(seen) < kept.num_roi == len(kept.samples)
+    assert all(0 < one.brightness < 255 for one in kept.samples)
 
 
 def assert_other_precisions_are_near(out):
@@ -90,6 +97,41 @@ def assert_other_precisions_are_near(out):
     quantise(smaller)
     assert smaller.stat().st_size < graph.stat().st_size / 2
     assert names(smaller.parent) == {"model.onnx", "weights.safetensors"}
+
+
+def assert_is_updated(folder, out, capsys):
+    """Thresholds and light range fit darker pictures; the network and its files stay."""
+    pictures, new = folder.root / "new", out.with_name("new")
+    pictures.mkdir()
+    rng = np.random.default_rng(0)
+    for number in range(24):
+        for level, file in enumerate(files_of(folder, f"good/train_s{number % 8}")):
+            pixels = cv2.imread(str(file), cv2.IMREAD_UNCHANGED) * 0.6
+            noisy = np.clip(pixels + rng.normal(0, 2, pixels.shape), 0, 255).astype(np.uint8)
+            assert cv2.imwrite(str(pictures / f"n{number}_b{level}.png"), noisy)
+    asked = ["update", str(out), "--normals", str(pictures), "--out", str(new)]
+    assert main(asked) == 0
+    shown = capsys.readouterr().out
+    assert "24 samples, 8 adversarial" in shown
+    assert "the network is unchanged" in shown
+    before, after = load_detector(out).facts, load_detector(new).facts
+    assert after.provenance["lineage"][0]["parent"] == sha256_of_file(out / "detector.json")
+    assert after.provenance["aside"] == {"LC": 24}
+    assert after.files["networks/0/model.onnx"] == before.files["networks/0/model.onnx"]
+    ours, theirs = after.parts["LC"], before.parts["LC"]
+    assert ours.normal["brightness"][-1] < theirs.normal["brightness"][0]
+    assert len(ours.normal_samples.samples) == 24
+    assert ours.normal["score"][-1] < ours.thresholds.ng  # of 24, none may be flagged
+    assert main(["bundle", "check", str(new)]) == 0
+    assert main(["drift", str(out), str(pictures)]) == 13
+    assert "darker than in training" in capsys.readouterr().out
+    assert main(asked) == 2
+    for number in range(6, 24):
+        for file in pictures.glob(f"n{number}_b*.png"):
+            file.unlink()
+    assert main([*asked[:-1], str(out.with_name("few"))]) == 9
+    assert "6 normal pictures with a score cannot promise" in capsys.readouterr().err
+    assert not out.with_name("few").exists()
 
 
 @pytest.mark.slow  # trains and writes a graph
@@ -118,6 +160,7 @@ def test_onnx_is_written_checked_and_judges_as_torch(tiny_sweep, capsys, monkeyp
     assert "too far: LC: " in said.out
     assert "Nothing was written" in said.err
     assert names(out.parent) == before
+    assert_is_updated(folder, out, capsys)
     graph = out / "networks/0/model.onnx"
     graph.write_bytes(graph.read_bytes()[:-1])
     assert main(["bundle", "check", str(out)]) == 11

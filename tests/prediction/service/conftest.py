@@ -63,7 +63,7 @@ def running(folder, *flags, code=""):
     program = f"{code}\nimport sys; from bearing_search.cli import main; sys.exit(main())"
     command = [sys.executable, "-c", program, "serve", str(folder), "--port", "0", *flags]
     pipe = subprocess.PIPE
-    environment = {**os.environ, "PYTHONUNBUFFERED": "1"}
+    environment = {**os.environ, "PYTHONUNBUFFERED": "1", "TMPDIR": str(folder.parent)}
     with subprocess.Popen(command, env=environment, stdout=pipe, stderr=pipe, text=True) as process:
         try:
             lines = iter(process.stdout.readline, "")
@@ -79,7 +79,11 @@ def running(folder, *flags, code=""):
             client.said = said
             yield client
         finally:
-            process.kill()
+            process.terminate()
+            try:
+                process.communicate(timeout=30)
+            finally:
+                process.kill()
 
 
 @pytest.fixture

@@ -158,6 +158,7 @@ def test_what_was_accepted_is_finished_at_the_end(serving, photograph, eventuall
         sent = [clients.submit(client.judge, *levels(first)) for _ in range(2)]
         eventually(lambda: counted(client, "queue_length") == {"bearing_search_queue_length": 2})
         assert client.stop(sig) == (0, "")
+        assert not list(client.folder.parent.glob("bearing_search-*"))  # of what was sent
         assert [one.result()[1]["verdict"] for one in sent] == ["NG", "NG"]
 
 
