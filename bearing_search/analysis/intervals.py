@@ -218,7 +218,7 @@ def _terms(
     scatter = (of_normal**2).sum() * normal / (normal - 1) if normal else 0.0
     return [
         (float(weight**2 * spread / (seen * (seen + 1))), seen),
-        (float(weight**2 * scatter), max(normal - 1, 1)),
+        (float(weight**2 * scatter), normal - 1),
     ]
 
 

@@ -42,6 +42,26 @@ def test_groups_never_part_company_and_everybody_is_held_out_once(folds, normal,
         assert len(fold.train) + len(fold.held_out) == len(samples)
 
 
+@pytest.mark.parametrize("seed", range(8))
+def test_groups_with_masks_are_assigned_before_those_without(seed):
+    masked = [replace(sample(f"m{i}", f"m{i}", True), mask_file=Path("m.png")) for i in range(2)]
+    samples = [*masked, sample("u", "u", True), *(sample(f"n{i}", f"n{i}", False) for i in "ab")]
+    folds = make_folds(samples, SplitConfig(folds=2, seed=seed))
+    assert [sum(bool(s.mask_files) for s in fold.held_out) for fold in folds] == [1, 1]
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_anomalous_groups_go_where_mixed_ones_have_fewer_anomalous_samples(seed):
+    marked = Path("m.png")
+    many = [replace(sample(f"p{i}", "many", True), mask_file=marked) for i in range(3)]
+    few = [replace(sample("q", "few", True), mask_file=marked)]
+    normals = [sample("p3", "many", False), *(sample(f"q{i}", "few", False) for i in range(3))]
+    alone = replace(sample("alone", "alone", True), mask_file=marked)
+    folds = make_folds([*many, *few, *normals, alone], SplitConfig(folds=2, seed=seed))
+    held_out = [{s.group for s in fold.held_out} for fold in folds]
+    assert {"few", "alone"} in held_out
+
+
 @given(st.integers(2, 5), st.integers(5, 30), st.integers(5, 12), st.integers(0, 3))
 def test_both_labels_are_spread_evenly(folds, normal, bad, seed):
     divided = make_folds(singles(normal, bad), SplitConfig(folds=folds, seed=seed))
