@@ -21,7 +21,7 @@ SCAN_S = 0.5
 """Least seconds between two looks at the folder."""
 
 _REST = 5.0
-"""Pause after a look, as a multiple of what it took: a full folder must not cost a core."""
+"""Pause after a look, as a multiple of the time of listing: a full folder must not cost a core."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,6 +62,13 @@ class _Candidate:
         stamps = [[one.size, one.mtime_ns] for one in self.stamps]
         return sha256_of_json([self.part, names, stamps])[:KEY_HEX]
 
+    def is_unchanged(self) -> bool:
+        """Whether the files are still as they were listed; judging those before may take long."""
+        try:
+            return tuple(map(_stamp, self.files)) == self.stamps
+        except FileNotFoundError:
+            return False
+
     def sample(self) -> InputSample:
         """The sample, to be judged."""
         return next(paired(self.files, self.part, self.root))
@@ -99,30 +106,31 @@ class Watch:
     def _run(self) -> None:
         try:
             while not self._stopped.is_set():
-                begun = time.monotonic()
-                self.look()
-                took = time.monotonic() - begun
-                self._stopped.wait(max(SCAN_S, _REST * took))
+                self._stopped.wait(max(SCAN_S, _REST * self.look()))
         except Exception as error:  # the main thread raises it
             self.error = error
 
-    def look(self) -> None:
-        """Judge every sample that is complete now.
+    def look(self) -> float:
+        """Judge every sample that is complete now; returns the seconds that listing them took.
 
         Raises:
             ConfigError: nothing tells the part of a picture.
             DataError: the folder cannot be read.
             OSError: a verdict cannot be written.
         """
+        begun = time.monotonic()
+        found = [(one, one.key) for one in self._candidates()]
+        took = time.monotonic() - begun
         since: dict[str, float] = {}
-        for one in self._candidates():
-            key = one.key
+        for one, key in found:
             if key in self._journal:
                 continue
             since[key] = self._since.get(key, time.monotonic())
-            if not self._stopped.is_set() and self._is_due(one, time.monotonic() - since[key]):
+            is_due = self._is_due(one, time.monotonic() - since[key])
+            if is_due and not self._stopped.is_set() and one.is_unchanged():
                 self._judge(one, key)
         self._since = since
+        return took
 
     def _is_due(self, one: _Candidate, still_s: float) -> bool:
         if still_s >= self._options.incomplete_s:

@@ -115,6 +115,34 @@ def test_a_bug_on_one_sample_is_a_line_and_the_others_go_on(watching, photograph
     assert watching() == [("a", "failed"), ("b", "OK")]
 
 
+def test_the_time_of_judging_makes_no_pause(watching, photograph, monkeypatch):
+    photograph("in/a")
+    watching()
+    watching.pass_s(2)
+
+    def takes_long(detector, one):
+        watching.pass_s(1000)
+        return judge_one(detector, one)
+
+    monkeypatch.setattr("bearing_search.service.worker.judge_one", takes_long)
+    assert watching.watch.look() == 0
+    assert len(lines_of(watching.out)) == 1
+
+
+def test_what_changes_while_others_are_judged_waits(watching, photograph, monkeypatch):
+    photograph("in/a")
+    later = photograph("in/b")
+    watching()
+    watching.pass_s(2)
+
+    def removes(detector, one):
+        later.unlink(missing_ok=True)
+        return judge_one(detector, one)
+
+    monkeypatch.setattr("bearing_search.service.worker.judge_one", removes)
+    assert watching() == [("a", "OK")]
+
+
 def test_a_verdict_that_was_not_noted_is_found_at_the_next_start(watching, photograph):
     photograph("in/a")
     watching()
