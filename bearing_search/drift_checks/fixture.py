@@ -15,7 +15,7 @@ from bearing_search.drift_checks.findings import (
     state_of,
     worst,
 )
-from bearing_search.drift_checks.sentences import counted, narrower, percent_change
+from bearing_search.drift_checks.sentences import counted, interval, narrower, percent_change
 
 LEAST = 0.005
 """Changes of the radius, and of the place in radii, up to .5 % are never called one."""
@@ -47,10 +47,25 @@ def fixture_finding(part: PartComparison) -> Finding:
             measures=tuple(measures),
         )
     if state == "unknown":
-        widest = f"cannot be told{narrower(part, len(before))}"
-        return Finding(cause="fixture", state=state, sentence=widest, measures=tuple(measures))
+        open_ = [one for one, own in zip(measures, states, strict=False) if own == "unknown"]
+        said = [f"{_TITLES[one.name]} may have changed by {_range(one)}" for one in open_]
+        sentence = f"cannot be told: {'; '.join(said) or 'no ring to compare'}"
+        sentence += narrower(part, len(before))
+        return Finding(cause="fixture", state=state, sentence=sentence, measures=tuple(measures))
     sentence = f"size and place of the ring as in training; {_count_of_missing(part)}"
     return Finding(cause="fixture", state=state, sentence=sentence, measures=tuple(measures))
+
+
+_TITLES = {"size_px": "the radius", "x": "x of the centre", "y": "y of the centre"}
+
+
+def _range(measure: Measure) -> str:
+    bounds = measure.bounds
+    if math.isnan(bounds.low):
+        return "any amount"
+    if measure.name == "size_px":
+        return f"{interval(statistics.scaled(bounds, 100))} %"
+    return f"{interval(bounds)} px"
 
 
 def _shape(one: object) -> tuple[float, float, float]:
@@ -68,7 +83,7 @@ def _missing(part: PartComparison) -> tuple[Measure, State, str]:
         bounds=statistics.rate(*now, part.confidence),
         num_now=now[1],
         num_training=before[1],
-        training=(before[0] / before[1] if before[1] else math.nan,),
+        training=(before[0] / before[1],) if before[1] else (),
     )
     differs = now[1] > 0 and statistics.rates_differ(now, before, part.confidence)
     return measure, "changed" if differs else "same", _count_of_missing(part) if differs else ""

@@ -1,7 +1,6 @@
 """What drift is judged by: one line for each picture, from `predict` or from its JSON."""
 
 import json
-import math
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,6 +27,10 @@ class Listener:
     advance: Callable[[int], None] = lambda _: None
     """Is called after each picture, with the number of all."""
 
+
+_LARGEST = 1e30
+_RANGES = {"brightness": (0.0, 255.0), "semi_major": (0.001, 1e9)}
+"""Lowest and highest value that `predict` prints."""
 
 SILENT = Listener()
 
@@ -144,6 +147,9 @@ def _number(row: Mapping[str, Any], name: str, where: str) -> float | None:
     value = row.get(name)
     if value is None:
         return None
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
-        raise DataError(f"{where}: {name} is {str(value)[:40]!r}; wanted a finite number")
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    low, high = _RANGES.get(name, (-_LARGEST, _LARGEST))
+    if not is_number or not low <= value <= high:
+        shown = str(value)[:40] if isinstance(value, str | int | float) else type(value).__name__
+        raise DataError(f"{where}: {name} is {shown!r}; wanted a number from {low:g} to {high:g}")
     return float(value)

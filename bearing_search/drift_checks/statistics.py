@@ -33,6 +33,11 @@ class Bounds:
         return self.low > value or self.high < value
 
 
+def scaled(bounds: Bounds, factor: float) -> Bounds:
+    """The same in another unit."""
+    return Bounds(value=factor * bounds.value, low=factor * bounds.low, high=factor * bounds.high)
+
+
 def shift(
     before: Float[np.ndarray, " n"], now: Float[np.ndarray, " m"], confidence: float
 ) -> Bounds:

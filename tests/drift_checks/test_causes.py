@@ -110,6 +110,10 @@ def test_too_few_pictures_say_how_many_would_tell(findings):
     assert found["light"].state == "unknown"
     assert "pictures would tell" in found["light"].sentence
     assert found["model"].state == "unknown"
+    assert "the radius may have changed by [" in found["fixture"].sentence
+    one = findings(count=1, confidence=0.999)["fixture"]
+    assert "the radius may have changed by any amount" in one.sentence
+    assert one.as_json()["measures"][1]["low"] is None
 
 
 def test_a_detector_without_unseen_samples_cannot_tell_the_model(findings):

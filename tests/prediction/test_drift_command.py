@@ -91,7 +91,10 @@ def test_what_predict_printed_gives_the_same_report(run, shots, folder, tmp_path
         ("nonsense\n", 3, "line 1: is no line that `predict --json` printed"),
         ("[" * 100_000, 3, "line 1: is no line that `predict --json` printed"),
         ('{"part": "other"}', 2, "part other: this detector knows plate"),
-        ('{"part": "plate", "brightness": NaN}', 3, "brightness is 'nan'; wanted a finite number"),
+        ('{"part": "plate", "brightness": NaN}', 3, "brightness is 'nan'; wanted a number from 0 "),
+        ('{"part": "plate", "score": 1' + "0" * 400 + "}", 3, "score is '1000000"),
+        ('{"part": "plate", "roi": {"semi_major": -1}}', 3, "semi_major is '-1'; wanted a number"),
+        ('{"part": "plate", "roi": {"x": true}}', 3, "x is 'True'; wanted a number"),
         (
             '{"part": "plate", "score": 1, "thresholds": {"ok": 1, "ng": 2}}',
             2,
