@@ -43,14 +43,6 @@ def test_groups_never_part_company_and_everybody_is_held_out_once(folds, normal,
 
 
 @pytest.mark.parametrize("seed", range(8))
-def test_groups_with_masks_are_assigned_before_those_without(seed):
-    masked = [replace(sample(f"m{i}", f"m{i}", True), mask_file=Path("m.png")) for i in range(2)]
-    samples = [*masked, sample("u", "u", True), *(sample(f"n{i}", f"n{i}", False) for i in "ab")]
-    folds = make_folds(samples, SplitConfig(folds=2, seed=seed))
-    assert [sum(bool(s.mask_files) for s in fold.held_out) for fold in folds] == [1, 1]
-
-
-@pytest.mark.parametrize("seed", range(8))
 def test_anomalous_groups_go_where_mixed_ones_have_fewer_anomalous_samples(seed):
     marked = Path("m.png")
     many = [replace(sample(f"p{i}", "many", True), mask_file=marked) for i in range(3)]
