@@ -22,7 +22,7 @@ def update(
         str, typer.Option(help="Part of pictures whose folder or manifest names none.")
     ] = "",
 ) -> None:
-    """Fit thresholds and light range to new normal pictures, as a new version.
+    """Fit thresholds and light range of an exported detector to new normal pictures.
 
     The network stays as it is, memory banks too. The new version is compared with torch in fp32 as
     `export` does; detector.json names its parent.
