@@ -164,7 +164,7 @@ def numbers_of_whole_trial(tmp_path_factory):
     ("detector", "stop_after"),
     [
         *[pytest.param("dinomaly", number, marks=pytest.mark.slow) for number in (0, 2, 7)],
-        ("dinomaly", 17),
+        pytest.param("dinomaly", 17, marks=pytest.mark.slow),
         pytest.param("vitad", 7, marks=pytest.mark.slow),
         pytest.param("patchcore", 8, marks=pytest.mark.slow),
         ("padim", 11),
@@ -267,9 +267,9 @@ def test_the_final_training_of_parts_together_is_scored_part_by_part(tmp_path, t
 @pytest.mark.parametrize(
     ("detector", "fusion"),
     [
-        ("vitad", "score_mean"),
-        ("patchcore", "score_max"),
-        ("padim", "score_mean"),
+        pytest.param("vitad", "score_mean", marks=pytest.mark.slow),
+        pytest.param("patchcore", "score_max", marks=pytest.mark.slow),
+        pytest.param("padim", "score_mean", marks=pytest.mark.slow),
         ("subspace", "score_mean"),
     ],
 )
@@ -301,6 +301,7 @@ def test_the_work_of_an_unknown_encoder_is_not_reported(
     assert TRAIN_GFLOP not in last.values
 
 
+@pytest.mark.slow
 def test_a_finished_trial_repeats_itself_without_training(tmp_path, make_set, tiny_config):
     data = make_set()
     first = list(run_trial(tiny_config, context(tmp_path, data)))

@@ -75,6 +75,7 @@ def test_json_is_what_is_stored_and_out_takes_the_pictures(sweep, capsys, tmp_pa
     assert not (folder.root / "threshold").exists()
 
 
+@pytest.mark.slow
 def test_costs_say_which_share_of_defects_they_assume(sweep, capsys):
     _, command = sweep
     assert main([*command, "--cost", "miss=100,overkill=1,defects=2%"]) == 0
@@ -83,6 +84,7 @@ def test_costs_say_which_share_of_defects_they_assume(sweep, capsys):
     assert "50 % of the groups defective (as in train)" in capsys.readouterr().out
 
 
+@pytest.mark.slow
 def test_a_second_part_keeps_the_first_unless_it_is_of_another_trial(make_sweep, predictions):
     folder = make_sweep("first", [3.0, 3.0])
     for trial in (0, 1):

@@ -317,6 +317,7 @@ def reproduced(tmp_path, make_set, predictions, tiny_raw):
     return folder, records
 
 
+@pytest.mark.slow
 def test_a_report_has_every_table_and_figure(reproduced):
     folder, records = reproduced
     measured = write_report(folder, records)

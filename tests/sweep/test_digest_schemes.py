@@ -104,6 +104,7 @@ def test_every_trial_of_an_older_sweep_is_called_what_it_was(begun, name):
         assert names_of(folder, trial) == known
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("later")
 def test_a_design_begun_before_there_were_schemes_ends_with_each_point_once(
     begun, simulate, fakes, observed
@@ -125,6 +126,7 @@ def test_a_design_begun_before_there_were_schemes_ends_with_each_point_once(
     assert saved.get("digest_scheme", 1) == 1
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("later")
 def test_a_search_begun_before_there_were_schemes_runs_no_config_twice(
     begun, simulate, fakes, observed
@@ -238,6 +240,7 @@ def test_points_that_differ_in_what_is_not_read_are_one(new_sweep, ledger_of):
     assert len(set(read)) == 8
 
 
+@pytest.mark.slow
 def test_a_search_runs_what_is_read_once_and_ends(new_sweep, ledger_of):
     """All sixteen points are eight configs: no ninth is trained, whatever is drawn."""
     ledger = ledger_of(new_sweep(space_text=SETTINGS, sampler="random", target=16))

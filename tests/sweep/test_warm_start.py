@@ -57,6 +57,7 @@ def test_the_points_are_the_trials_that_counted(first):
     assert all(point.value > 0 for point in points)
 
 
+@pytest.mark.slow
 def test_a_warm_start_draws_where_the_first_sweep_found_something(
     warm, ledger_of, fakes, new_sweep
 ):
@@ -71,6 +72,7 @@ def test_a_warm_start_draws_where_the_first_sweep_found_something(
     assert mean(scheduled) > mean(cold) + 0.05
 
 
+@pytest.mark.slow
 def test_known_points_are_no_trials_and_are_told_once_whatever_dies(warm, ledger_of, fakes):
     folder = load_sweep(warm(target=3).root.parent, "second")  # as `resume` reads it
     for _ in range(3):

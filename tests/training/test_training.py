@@ -75,6 +75,7 @@ def test_frozen_maps_that_are_kept_are_those_that_would_be_made(
         assert one == pytest.approx(other, rel=1e-2, abs=1e-3)  # batches round differently in bf16
 
 
+@pytest.mark.slow
 def test_both_tasks_are_learned(encoder, tiny_config, images, tmp_path):
     config = replace(
         tiny_config.finetune,

@@ -39,7 +39,13 @@ def simulation(load):
     return found
 
 
-@pytest.mark.parametrize("name", ["normal", "outliers", "two_kinds", "ties"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "normal",
+        *(pytest.param(name, marks=pytest.mark.slow) for name in ("outliers", "two_kinds", "ties")),
+    ],
+)
 def test_a_miss_promise_is_broken_no_more_often_than_it_says(simulation, name):
     asked = Contract(views=view_rule("each"), max_miss=0.1, reinspect=0.05)
     found = simulation.broken(simulation.DRAWS[name], asked, 40, 60, REPEATS)
@@ -47,7 +53,7 @@ def test_a_miss_promise_is_broken_no_more_often_than_it_says(simulation, name):
     assert found.other <= MOST
 
 
-@pytest.mark.parametrize("name", ["lognormal", "ties"])
+@pytest.mark.parametrize("name", ["lognormal", pytest.param("ties", marks=pytest.mark.slow)])
 def test_an_overkill_promise_is_broken_no_more_often_than_it_says(simulation, name):
     asked = Contract(views=view_rule("each"), max_overkill=0.05, reinspect=0.02)
     found = simulation.broken(simulation.DRAWS[name], asked, 93, 15, REPEATS)
@@ -62,11 +68,13 @@ def test_the_promise_is_not_kept_by_being_far_too_careful(simulation):
     assert 0.2 < found.promise <= 0.5
 
 
+@pytest.mark.slow
 def test_bounds_of_a_cheapest_threshold_hold_wherever_it_lies(simulation):
     asked = Contract(views=view_rule("each"), costs=Costs(miss=20, overkill=1, defects=0.05))
     assert simulation.broken(simulation.normal, asked, 30, 10, REPEATS).other <= MOST
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("rule", ["each", "2-of-3"])
 def test_groups_of_views_that_are_nearly_alike_keep_the_promise(simulation, rule):
     assert simulation.views_broken(rule, 0.9, 30, 60, 0.1).promise <= 0.12

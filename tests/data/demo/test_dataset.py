@@ -74,6 +74,7 @@ def test_every_part_has_two_normal_rings_in_test_so_that_intervals_exist(scale):
         assert len(rings) >= 2
 
 
+@pytest.mark.slow
 def test_a_rendered_set_is_a_data_set(rendered):
     root, steps = rendered
     data = load_data_set(root)
@@ -142,6 +143,7 @@ def test_a_dent_changes_its_mask_and_nothing_else(kind):
     assert np.hypot(dent.slope_x, dent.slope_y).max() == pytest.approx(0.5, rel=0.01)
 
 
+@pytest.mark.slow
 def test_anomalous_samples_are_marked_within_the_promised_sizes():
     for seed in range(4):
         for part in ("LC", "SC", "OD"):

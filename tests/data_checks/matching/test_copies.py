@@ -36,6 +36,7 @@ def rotated(image: np.ndarray, angle: float) -> np.ndarray:
     return cv2.warpAffine(image, affine, (SIDE, SIDE), flags=cv2.INTER_CUBIC)
 
 
+@pytest.mark.slow
 @given(
     angle=st.floats(-180, 180),
     is_mirrored=st.booleans(),
@@ -64,6 +65,7 @@ def test_a_copy_is_a_leak_however_turned_lit_cropped_and_recompressed(
     assert found.evidence > 0.75
 
 
+@pytest.mark.slow
 def test_shots_of_one_place_are_a_warning_to_give_them_one_group(tmp_path):
     for position in range(3):
         for shot in range(5):

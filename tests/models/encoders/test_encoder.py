@@ -118,6 +118,7 @@ def test_torch_and_torchvision_of_different_builds_are_explained(monkeypatch, tm
     assert "\n" not in str(caught.value)
 
 
+@pytest.mark.slow
 def test_timm_is_not_imported_before_it_is_needed():
     code = f"import sys, {module.__name__}; print('timm' in sys.modules)"
 

@@ -184,6 +184,7 @@ def test_a_file_is_written_whole_or_not_at_all(tmp_path):
     assert json.loads(file.read_text(encoding="utf-8")) == {"ring": "링"}
 
 
+@pytest.mark.slow
 def test_a_second_driver_is_told_who_holds_the_sweep(new_sweep):
     folder = new_sweep()
     code = (

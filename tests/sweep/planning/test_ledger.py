@@ -144,6 +144,7 @@ def test_a_reopened_sampler_goes_on_and_does_not_draw_the_same_numbers_again(new
     assert not any(REDRAWN in trial.user_attrs for trial in ledger.study.frozen_trials())
 
 
+@pytest.mark.slow
 def test_equal_seeds_draw_equal_sweeps_and_others_do_not(new_sweep, ledger_of):
     def drawn(name, seed):
         ledger = ledger_of(new_sweep(name=name, seed=seed, target=5))
@@ -153,6 +154,7 @@ def test_equal_seeds_draw_equal_sweeps_and_others_do_not(new_sweep, ledger_of):
     assert drawn("c", 2)[1:] != drawn("d", 1)[1:]
 
 
+@pytest.mark.slow
 def test_a_setting_that_failed_twice_is_not_trained_again(new_sweep, ledger_of):
     folder = new_sweep(space_text=TINY, target=40)
     ledger = ledger_of(folder)
@@ -219,6 +221,7 @@ def test_a_torn_ledger_is_one_clear_error(new_sweep, ledger_of):
             read_records(folder.storage_url, folder.study_name)
 
 
+@pytest.mark.slow
 def test_a_locked_ledger_is_one_clear_error(new_sweep, ledger_of, monkeypatch):
     monkeypatch.setattr("bearing_search.sweep.study.storage.LOCK_WAIT_S", 0.1)
     folder = new_sweep()

@@ -53,6 +53,7 @@ def test_wilcoxon_pairs_folds_with_those_of_the_best_trial(new_sweep, ledger_of)
     assert run(ledger, worse_in_all_but_one) == 6
 
 
+@pytest.mark.slow
 def test_hyperband_ends_what_is_poor_after_a_fold(new_sweep, ledger_of):
     # Optuna deals trials to brackets by the study's name, which holds the sweep's id
     ledger = ledger_of(new_sweep(target=40, pruner="hyperband", sweep_id="fixed"))

@@ -329,6 +329,7 @@ def test_shared_or_not_the_numbers_are_the_same_to_the_last_bit(
     assert {o.state for o in list_entries(tmp_path / "cache/stages")} == {"done"}
 
 
+@pytest.mark.slow
 def test_a_trial_goes_on_with_the_checkpoint_of_another(tmp_path, make_set, tiny_config):
     data = make_set()
     asked = iter(range(100))
