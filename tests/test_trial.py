@@ -167,7 +167,7 @@ def numbers_of_whole_trial(tmp_path_factory):
         pytest.param("dinomaly", 17, marks=pytest.mark.slow),
         pytest.param("vitad", 7, marks=pytest.mark.slow),
         pytest.param("patchcore", 8, marks=pytest.mark.slow),
-        ("padim", 11),
+        pytest.param("padim", 11, marks=pytest.mark.slow),
     ],
 )
 def test_a_stopped_trial_goes_on_where_it_was_and_ends_with_the_same_numbers(

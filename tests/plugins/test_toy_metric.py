@@ -188,6 +188,7 @@ def test_a_file_of_an_older_release_names_no_metrics_and_has_the_seven(trial, co
     assert len(computed) == 2
 
 
+@pytest.mark.slow
 def test_evaluate_and_reproduce_show_it_without_a_number_of_the_paper(tmp_path, predictions, toy):
     evaluation = evaluation_of(
         ComparedPredictions(

@@ -122,6 +122,7 @@ def test_an_ellipse_that_leaves_the_image_is_named_as_such():
         choose([tall(semi_major=170)])
 
 
+@pytest.mark.slow
 @settings(max_examples=10)
 @given(dx=st.floats(-80, 80), dy=st.floats(-30, 30))
 def test_shifting_the_image_shifts_the_ellipse(dx, dy):

@@ -19,7 +19,9 @@ if __name__ == "__main__":
 """
 
 
-@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
+@pytest.mark.parametrize(
+    "number", [signal.SIGKILL, pytest.param(signal.SIGTERM, marks=pytest.mark.slow)]
+)
 def test_a_process_of_the_pool_ends_with_its_parent(tmp_path, number):
     script = tmp_path / "parent.py"
     script.write_text(STARTS_A_CHILD, encoding="utf-8")

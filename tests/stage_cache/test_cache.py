@@ -98,6 +98,7 @@ def log_of(tmp_path: Path) -> list[str]:
     return file.read_text().splitlines() if file.exists() else []
 
 
+@pytest.mark.slow
 def test_four_processes_ask_for_one_thing_and_one_computes_it(tmp_path, spawn):
     children = [spawn() for _ in range(4)]
     wait_until(lambda: len(list(tmp_path.glob("ready-*"))) == 4)

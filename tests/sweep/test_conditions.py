@@ -158,6 +158,7 @@ def test_what_is_enqueued_brings_its_branch_along():
         parse_search_space(SPACE + "enqueue: [{vitad.mapping: dinomaly}]\n", "s")
 
 
+@pytest.mark.slow
 def test_a_warm_start_knows_branches_and_refuses_others(new_sweep, ledger_of):
     first = new_sweep(name="first", space_text=SPACE, target=8)
     ledger = ledger_of(first)

@@ -44,6 +44,7 @@ def test_a_space_of_three_points_is_tried_three_times_whatever_the_target(
     assert len(ledger.records()) < 10  # ten draws of the same in a row are told as one copy
 
 
+@pytest.mark.slow
 def test_a_sweep_that_ends_below_its_target_says_why(new_sweep, simulate, fakes):
     space = TINY.replace("base: {}", "base: {finetune: {epochs: 40}}")
 

@@ -58,6 +58,7 @@ def test_a_trial_stops_when_the_sweep_it_or_its_driver_does(new_sweep, worker_co
     assert StopFlag(worker_context.folder_sync(1))()
 
 
+@pytest.mark.slow
 def test_a_trial_waits_until_a_process_of_a_killed_session_lets_go_of_its_folder(worker_context):
     folder = worker_context.root / "trials" / "00000"
     folder.mkdir(parents=True)
