@@ -103,10 +103,8 @@ class MlflowTracker:
     def attach(self, file: Path) -> None:
         """Upload a file to the parent run; a report becomes the description of run and sweep."""
         self._attempt(lambda: self._runs.log_files(OWN, [file]))
-        if file.suffix == ".md":
-            text = file.read_text(encoding="utf-8")
-            self._attempt(lambda: self._runs.log(OWN, {}, {NOTE_TAG: text}))
-            self._attempt(lambda: self._runs.tag_experiment(NOTE_TAG, text))
+        if file.suffix == ".md" and file.is_file():
+            self._attempt(lambda: self._describe(file.read_text(encoding="utf-8")))
 
     def mark(
         self, chosen: Sequence[int], scores: Mapping[str, float], suggestion: Mapping[str, Any]
@@ -182,6 +180,10 @@ class MlflowTracker:
                 self._behind[trial.number] = trial
         elif status == "RUNNING":
             self._runs.end(trial.number, "KILLED")
+
+    def _describe(self, report: str) -> None:
+        self._runs.log(OWN, {}, {NOTE_TAG: report})
+        self._runs.tag_experiment(NOTE_TAG, report)
 
     def _summarise(self, outcome: SweepOutcome) -> None:
         write_summary(self._runs, *summary_of(self._sweep, outcome))

@@ -13,6 +13,7 @@ from bearing_search.config import TrialConfig
 from bearing_search.errors import ResourceError
 from bearing_search.measurement import OBJECTIVE, Measurement
 from bearing_search.tracking import MlflowTracker, default_tracking_uri
+from bearing_search.tracking.display import VIEW_TAG
 from bearing_search.trial_history.callbacks import SweepView, TrialEnded, TrialStarted
 from bearing_search.trial_history.measurement_log import MEASUREMENTS_FILE, MeasurementLog
 from bearing_search.trial_history.records import SweepOutcome, TrialRecord
@@ -154,6 +155,12 @@ def test_a_finished_sweep_is_one_parent_and_a_run_per_trial(client, uri, sweep, 
     assert parent.tags["highest.finetune.ssim_layers"] == "[11, 12]"
     assert parent.tags["question"] == "which?"
     assert artifacts_of(client, runs[None]) == {"summary.json", "report.md"}
+    assert parent.tags["mlflow.note.content"] == "# report"
+    assert done.data.metrics["objective"] == 0.5
+    assert done.info.run_name.startswith("000 ")
+    tags = client.get_experiment_by_name(sweep.name).tags
+    assert tags["mlflow.note.content"] == "# report"
+    assert json.loads(tags[VIEW_TAG])["orderByKey"] == f"metrics.`{OBJECTIVE}`"
 
 
 def test_the_setting_to_use_is_marked_and_no_other(client, uri, sweep):
